@@ -1,0 +1,71 @@
+# digitflow: `make submission` and `make test` set up all that they need. Environments come from hashed pins.
+
+CORES  ?= 4
+PYTHON ?= python3
+
+# uv from the PATH, or else one of our own in the clone.
+UV   := $(or $(shell command -v uv),.tools/bin/uv)
+MAIN := .venv/main.installed
+DEV  := .venv/dev.installed
+SYNC  = $(UV) pip sync --quiet --require-hashes --compile-bytecode --python .venv
+CODE := workflow tests benchmarks
+RULES := Snakefile rules/*.smk
+
+.DELETE_ON_ERROR:
+.PHONY: submission test unit lint fmt bench lock clean help
+
+submission: $(MAIN)  ## convert, train, score and merge: results/submission.csv
+	.venv/bin/snakemake -j$(CORES) results/submission.csv results/scores.csv
+
+test: $(DEV)  ## every test: unit, inside each framework's environment, and of the workflow
+	.venv/bin/snakemake -j$(CORES) --quiet all -- .venvs/mxnet/installed.txt data/mnist/mnist.pkl.gz
+	.venv/bin/python -m pytest
+
+unit: $(DEV)  ## the tests that take seconds
+	.venv/bin/snakemake -j1 --quiet all -- data/mnist/mnist.pkl.gz
+	.venv/bin/python -m pytest tests/unit
+
+lint: $(DEV)  ## what CI asks of the style
+	.venv/bin/ruff check $(CODE)
+	.venv/bin/ruff format --check --quiet $(CODE)
+	.venv/bin/snakefmt --check --compact-diff $(RULES)
+	.venv/bin/python tests/lint_workflow.py
+
+fmt: $(DEV)  ## format Python and Snakemake code
+	.venv/bin/ruff check --fix --quiet $(CODE)
+	.venv/bin/ruff format --quiet $(CODE)
+	.venv/bin/snakefmt --quiet $(RULES)
+
+bench: $(DEV)  ## this project beside its peers, in one run: benchmarks/results.md
+	.venv/bin/python benchmarks/run.py
+
+LOCK = $(UV) pip compile --quiet --python-version 3.11 --universal --generate-hashes --no-header --no-annotate \
+	--no-emit-index-url --no-emit-find-links
+lock: $(UV)  ## pin what workflow/envs/*.in ask for
+	cd workflow/envs && $(LOCK) main.in -o main.lock.txt
+	cd workflow/envs && $(LOCK) dev.in -c main.lock.txt -o dev.lock.txt
+	cd workflow/envs && $(LOCK) mxnet.in -o mxnet.lock.txt
+
+clean:  ## remove results and conversions; CSVs and environments stay
+	rm -rf results logs data/idx data/png data/rec
+
+help:  ## this list
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t12
+
+.tools/bin/uv: workflow/envs/uv.lock.txt
+	$(PYTHON) -m venv .tools
+	.tools/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	touch $@
+
+.venv/bin/python: | $(UV)
+	$(UV) venv --quiet --python 3.11 .venv
+
+$(MAIN): workflow/envs/main.lock.txt .venv/bin/python
+	$(SYNC) $<
+	.venv/bin/python -c "import pathlib, sysconfig; \
+		pathlib.Path(sysconfig.get_path('purelib'), 'digitflow.pth').write_text('$(CURDIR)/workflow')"
+	touch $@
+
+$(DEV): workflow/envs/dev.lock.txt $(MAIN)
+	$(SYNC) $<
+	touch $@

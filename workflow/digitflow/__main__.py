@@ -1,0 +1,336 @@
+"""The verbs: `python -m digitflow VERB --flag value ...`. A verb parses its flags and calls functions.
+
+What a verb needs is imported when it runs: MXNet's environment has no Keras, and the other way round, and
+a conversion should not wait for either.
+"""
+
+import argparse
+import json
+import logging
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from digitflow.errors import DigitflowError
+
+log = logging.getLogger("digitflow")
+
+Run = Callable[[argparse.Namespace], None]
+
+
+def add_required(parser: argparse.ArgumentParser, *flags: str, **options) -> None:
+    """Add flags that must be given."""
+    for flag in flags:
+        parser.add_argument(flag, required=True, **options)
+
+
+def fetch_mnist(parser: argparse.ArgumentParser) -> Run:
+    """Write the MNIST images as a train CSV, a test CSV and its solution"""
+    add_required(parser, "--archive", "--train-csv", "--test-csv", "--solution-csv")
+    add_required(parser, "--layout", choices=["kaggle", "standard"])
+
+    def run(args: argparse.Namespace) -> None:
+        from digitflow.fetch import mnist_csv
+
+        mnist_csv(args.archive, args.layout, args.train_csv, args.test_csv, args.solution_csv)
+
+    return run
+
+
+def csv_to_idx(parser: argparse.ArgumentParser) -> Run:
+    """Parse and check the CSVs, and write their pixels and labels as IDX files"""
+    add_required(parser, "--train-csv", "--test-csv", "--train-images", "--train-labels", "--test-images")
+    add_required(parser, "--height", "--width", "--classes", type=int)
+    parser.add_argument("--threads", type=int, default=1)
+
+    def run(args: argparse.Namespace) -> None:
+        from digitflow.pixelcsv import Spec, csv_to_idx
+
+        train = Spec(args.height, args.width, args.classes, labelled=True)
+        test = Spec(args.height, args.width, args.classes, labelled=False)
+        csv_to_idx(args.train_csv, args.train_images, train, args.train_labels, threads=args.threads)
+        csv_to_idx(args.test_csv, args.test_images, test, threads=args.threads)
+
+    return run
+
+
+def idx_to_png(parser: argparse.ArgumentParser) -> Run:
+    """Write an IDX file as a tree of PNG files, a folder a label where there are labels"""
+    add_required(parser, "--images", "--tree")
+    parser.add_argument("--labels")
+    parser.add_argument("--classes", type=int)
+
+    def run(args: argparse.Namespace) -> None:
+        from digitflow.png import write_tree
+
+        write_tree(args.images, args.tree, args.labels, args.classes)
+
+    return run
+
+
+def write_lst(parser: argparse.ArgumentParser) -> Run:
+    """List the PNG trees, labels taken from the folders, and split off the validation rows"""
+    add_required(parser, "--train-tree", "--test-tree", "--root", "--train-lst", "--valid-lst", "--test-lst")
+    add_required(parser, "--classes", "--seed", type=int)
+    add_required(parser, "--fraction", type=float)
+
+    def run(args: argparse.Namespace) -> None:
+        from digitflow.lst import write_split
+
+        write_split(
+            args.train_tree,
+            args.test_tree,
+            args.root,
+            args.train_lst,
+            args.valid_lst,
+            args.test_lst,
+            classes=args.classes,
+            fraction=args.fraction,
+            seed=args.seed,
+        )
+
+    return run
+
+
+def pack_rec(parser: argparse.ArgumentParser) -> Run:
+    """Pack the PNG files of a .lst into a RecordIO file and its index"""
+    add_required(parser, "--lst", "--root", "--rec", "--idx")
+
+    def run(args: argparse.Namespace) -> None:
+        from digitflow import lst, rec
+
+        rec.write(args.rec, args.idx, lst.read(args.lst), args.root)
+
+    return run
+
+
+def add_training(parser: argparse.ArgumentParser) -> None:
+    """Add the flags that training has in both frameworks."""
+    add_required(parser, "--settings", help="hyper-parameters as a JSON object")
+    add_required(parser, "--seed", "--classes", type=int)
+    add_required(parser, "--device", choices=["auto", "cpu", "gpu"])
+    add_required(parser, "--history", "--metrics", "--valid-probabilities", "--test-probabilities", type=Path)
+    parser.add_argument("--threads", type=int, default=1)
+
+
+def training_outputs(args: argparse.Namespace):
+    """What training writes beside the model, in both frameworks."""
+    from digitflow.training.common import Outputs
+
+    return Outputs(args.history, args.metrics, args.valid_probabilities, args.test_probabilities)
+
+
+def train_keras(parser: argparse.ArgumentParser) -> Run:
+    """Train a Keras model on the rows of a .lst, and predict the validation and the test rows"""
+    add_required(parser, "--images", "--test-images", "--train-lst", "--valid-lst", "--test-lst", type=Path)
+    add_required(parser, "--model", type=Path)
+    add_training(parser)
+
+    def run(args: argparse.Namespace) -> None:
+        from digitflow.training.common import Settings
+        from digitflow.training.keras import train
+
+        train(
+            args.images,
+            args.test_images,
+            args.train_lst,
+            args.valid_lst,
+            args.test_lst,
+            settings=Settings.from_json(args.settings),
+            classes=args.classes,
+            seed=args.seed,
+            device=args.device,
+            threads=args.threads,
+            model=args.model,
+            outputs=training_outputs(args),
+        )
+
+    return run
+
+
+def train_mxnet(parser: argparse.ArgumentParser) -> Run:
+    """Train an MXNet model on RecordIO files, and predict the validation and the test rows"""
+    for part in ("train", "valid", "test"):
+        add_required(parser, f"--{part}-rec", f"--{part}-idx", type=Path)
+    add_required(parser, "--height", "--width", type=int)
+    add_required(parser, "--symbol", "--params", type=Path)
+    add_training(parser)
+
+    def run(args: argparse.Namespace) -> None:
+        from digitflow.training.common import Settings
+        from digitflow.training.mxnet import train
+
+        train(
+            (args.train_rec, args.train_idx),
+            (args.valid_rec, args.valid_idx),
+            (args.test_rec, args.test_idx),
+            shape=(args.height, args.width),
+            classes=args.classes,
+            settings=Settings.from_json(args.settings),
+            seed=args.seed,
+            device=args.device,
+            threads=args.threads,
+            symbol=args.symbol,
+            params=args.params,
+            outputs=training_outputs(args),
+        )
+
+    return run
+
+
+def add_merging(parser: argparse.ArgumentParser, probabilities: str) -> None:
+    """Add the flags that say what is merged and how."""
+    parser.add_argument(
+        probabilities,
+        nargs="+",
+        action="append",
+        required=True,
+        help="one model's files, one a seed; repeat the flag for each model",
+    )
+    parser.add_argument("--method", choices=["mean", "vote"], default="mean")
+    parser.add_argument(
+        "--weights", type=json.loads, help="a JSON array of numbers, one a model; default equal"
+    )
+
+
+def submit(parser: argparse.ArgumentParser) -> Run:
+    """Merge the test probabilities of one or several models into a submission"""
+    add_merging(parser, "--probabilities")
+    add_required(parser, "--test-lst", "--submission")
+
+    def run(args: argparse.Namespace) -> None:
+        from digitflow import lst, submission
+
+        rows = len(lst.read(args.test_lst).index)
+        models = [
+            [submission.read_probabilities(path, rows) for path in seeds] for seeds in args.probabilities
+        ]
+        merged = submission.merge(args.method, models, args.weights)
+        submission.write(args.submission, merged.argmax(axis=1))
+        log.info(f"{args.submission}: {rows:,} rows from {len(models)} model(s)")
+
+    return run
+
+
+def score(parser: argparse.ArgumentParser) -> Run:
+    """Score one training on the validation rows, and on the test rows where a solution is known"""
+    add_required(parser, "--training", help="the folder of its results")
+    add_required(parser, "--valid-lst", "--score")
+    parser.add_argument("--solution", help="ImageId,Label of the test rows")
+
+    def run(args: argparse.Namespace) -> None:
+        from digitflow.files import atomic_open
+        from digitflow.score import score_folder
+
+        with atomic_open(args.score, "w") as file:
+            file.write(
+                json.dumps(score_folder(args.training, args.valid_lst, args.solution), indent=2) + "\n"
+            )
+
+    return run
+
+
+def add_table(parser: argparse.ArgumentParser) -> None:
+    """Add the flags that the row of the merged submission is made from."""
+    add_merging(parser, "--valid-probabilities")
+    add_required(parser, "--valid-lst", "--submission")
+    parser.add_argument("--solution", help="ImageId,Label of the test rows")
+
+
+def merged_row(args: argparse.Namespace) -> dict:
+    """The merged submission's row of the table."""
+    from digitflow.score import score_merged
+
+    return score_merged(
+        args.method, args.valid_probabilities, args.weights, args.submission, args.valid_lst, args.solution
+    )
+
+
+def score_table(parser: argparse.ArgumentParser) -> Run:
+    """Gather the models' scores, add the merged submission's, and write the table"""
+    parser.add_argument("--scores", nargs="+", required=True)
+    add_table(parser)
+    add_required(parser, "--table")
+
+    def run(args: argparse.Namespace) -> None:
+        from digitflow.score import write_table
+
+        write_table(
+            args.table, [*(json.loads(Path(path).read_text()) for path in args.scores), merged_row(args)]
+        )
+
+    return run
+
+
+def summary(parser: argparse.ArgumentParser) -> Run:
+    """Print the table of scores from the trainings' own files, and where everything is"""
+    add_table(parser)
+
+    def run(args: argparse.Namespace) -> None:
+        from digitflow.score import format_table, score_folder
+
+        folders = [Path(path).parent for seeds in args.valid_probabilities for path in seeds]
+        rows = [score_folder(folder, args.valid_lst, args.solution) for folder in folders]
+        log.info(format_table([*rows, merged_row(args)]))
+        log.info(f"submission: {args.submission}   models: results/models/   logs: logs/   digits: data/png/")
+
+    return run
+
+
+VERBS: list[Callable[[argparse.ArgumentParser], Run]] = [
+    fetch_mnist,
+    csv_to_idx,
+    idx_to_png,
+    write_lst,
+    pack_rec,
+    train_keras,
+    train_mxnet,
+    submit,
+    score,
+    score_table,
+    summary,
+]
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run a verb; returns the exit status: 0, or 1 after a message on what the user can put right."""
+    parser = argparse.ArgumentParser(prog="python -m digitflow", description=sys.modules["digitflow"].__doc__)
+    verbs = parser.add_subparsers(metavar="VERB", required=True)
+    for verb in VERBS:
+        subparser = verbs.add_parser(
+            verb.__name__, help=verb.__doc__, description=verb.__doc__, allow_abbrev=False
+        )
+        subparser.add_argument("--log", help="a file that gets a copy of what is printed")
+        subparser.set_defaults(run=verb(subparser))
+    args = parser.parse_args(arguments)
+    return run_logged(args.run, args)
+
+
+def run_logged(run: Run, args: argparse.Namespace) -> int:
+    """Run with messages going to standard error and to the log; map a user's error to exit status 1."""
+    handlers: list[logging.Handler] = [logging.StreamHandler(sys.stderr)]
+    if args.log:
+        Path(args.log).parent.mkdir(parents=True, exist_ok=True)
+        handlers.append(logging.FileHandler(args.log, mode="w", encoding="utf-8"))
+        handlers[1].setFormatter(logging.Formatter("%(asctime)s %(message)s", "%H:%M:%S"))
+    log.setLevel(logging.INFO)
+    log.handlers = handlers
+    try:
+        run(args)
+    except DigitflowError as error:
+        log.error(f"error: {error}")
+        return 1
+    except OSError as error:  # a full disk, a read-only folder: the system's own words say what and where
+        log.error(f"error: {error}")
+        return 1
+    except KeyboardInterrupt:
+        log.error("interrupted")
+        return 130
+    except Exception:
+        log.exception("this is a fault of digitflow's own; please report it with these lines:")
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,128 @@
+"""The configuration: checked against its schema, completed with defaults, cross-references followed.
+
+The Snakefile imports this module on every run, so it imports nothing that Snakemake has not imported itself.
+"""
+
+import difflib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import yaml
+
+from digitflow.errors import ConfigError
+
+SCHEMA = Path(__file__).parents[1] / "schemas" / "config.schema.yaml"
+
+KAGGLE_HOW_TO = """The Digit Recognizer's CSVs are not in data/kaggle/. To get them:
+  1. sign in at kaggle.com, open the competition "Digit Recognizer" (digit-recognizer) and accept its rules;
+  2. download train.csv and test.csv from its Data page (or: kaggle competitions download digit-recognizer);
+  3. put both into data/kaggle/ and run again.
+Without an account, leave data.source at mnist: the same digits, with the test labels known."""
+
+
+def validate(config: dict[str, Any]) -> dict[str, Any]:
+    """Return the configuration with every default filled in.
+
+    Raises ConfigError, naming key, value and what would be right, for all mistakes found at once.
+    """
+    schema = yaml.safe_load(SCHEMA.read_text())
+    validator = jsonschema.Draft202012Validator(schema)
+    mistakes = [_explain(error) for error in validator.iter_errors(config)]
+    if mistakes:
+        raise ConfigError(_listed(mistakes))
+    complete = _with_defaults(config, schema, schema["$defs"])
+    mistakes = [*_cross_references(complete), *_missing_files(complete["data"])]
+    if mistakes:
+        raise ConfigError(_listed(mistakes))
+    return complete
+
+
+def _listed(mistakes: list[str]) -> str:
+    return "the configuration is wrong:\n" + "\n".join(f"  {mistake}" for mistake in mistakes)
+
+
+def _explain(error: jsonschema.ValidationError) -> str:
+    """Say in one line which key is wrong, what was found and what would be right."""
+    key = ".".join(map(str, error.absolute_path))
+    found = error.instance
+    match error.validator:
+        case "additionalProperties":
+            known = list(error.schema["properties"])
+            unknown = [name for name in found if name not in known]
+            return "; ".join(f"{_join(key, name)}: unknown key{_suggest(name, known)}" for name in unknown)
+        case "required":
+            missing = [name for name in error.validator_value if name not in found]
+            return "; ".join(f"{_join(key, name)}: this key is missing" for name in missing)
+        case "type":
+            wanted = error.validator_value
+            wanted = wanted if isinstance(wanted, str) else " or ".join(wanted)
+            return f"{key}: {found!r}, should be of type {wanted}"
+        case "enum":
+            return f"{key}: {found!r}, should be one of {', '.join(map(str, error.validator_value))}"
+        case "pattern":
+            return f"{key}: the name {found!r} should be letters, digits and _, beginning with a letter"
+        case _:
+            return f"{key}: {error.message} ({error.schema.get('description', error.validator)})"
+
+
+def _join(key: str, name: str) -> str:
+    return f"{key}.{name}" if key else str(name)
+
+
+def _suggest(name: str, known: list[str]) -> str:
+    close = difflib.get_close_matches(str(name), known, n=1)
+    return f"; did you mean {close[0]}?" if close else f"; the keys here are {', '.join(known)}"
+
+
+def _with_defaults(value: Any, schema: dict, definitions: dict) -> Any:
+    if "$ref" in schema:
+        schema = definitions[schema["$ref"].rpartition("/")[2]]
+    if not isinstance(value, dict):
+        return value
+    properties = schema.get("properties", {})
+    complete = {name: sub["default"] for name, sub in properties.items() if "default" in sub} | value
+    other = schema.get("additionalProperties") or {}
+    return {
+        name: _with_defaults(item, properties.get(name, other), definitions)
+        for name, item in complete.items()
+    }
+
+
+def _cross_references(config: dict[str, Any]) -> Iterator[str]:
+    merge, models = config["merge"], config["models"]
+    for name in merge["models"]:
+        if name not in models:
+            yield f"merge.models: {name!r} is not defined{_suggest(name, list(models))}"
+    weights = merge["weights"]
+    if weights is not None and len(weights) != len(merge["models"]):
+        yield f"merge.weights: {len(weights)} weights for {len(merge['models'])} models; give each its own"
+    if "merged" in models:
+        yield "models.merged: this name is taken by the merged submission; choose another"
+
+
+def csv_paths(data: dict[str, Any]) -> tuple[str, str, str | None]:
+    """The paths of the train CSV, the test CSV and, where one is known, the solution."""
+    if data["source"] == "files":
+        return data["train_csv"], data["test_csv"], data["solution_csv"]
+    folder = f"data/{data['source']}"
+    solution_csv = f"{folder}/solution.csv" if data["source"] == "mnist" else data["solution_csv"]
+    return f"{folder}/train.csv", f"{folder}/test.csv", solution_csv
+
+
+def _missing_files(data: dict[str, Any]) -> Iterator[str]:
+    train_csv, test_csv, solution_csv = csv_paths(data)
+    if data["source"] == "kaggle" and not (Path(train_csv).exists() and Path(test_csv).exists()):
+        yield KAGGLE_HOW_TO
+        return
+    if data["source"] == "mnist":
+        return
+    wanted = {"data.solution_csv": solution_csv} if solution_csv else {}
+    if data["source"] == "files":
+        wanted |= {"data.train_csv": train_csv, "data.test_csv": test_csv}
+    for key, path in wanted.items():
+        if path is None:
+            yield f"{key}: null, should be the path of a CSV, for data.source is files"
+        elif not Path(path).exists():
+            yield f"{key}: there is no file {path!r}"

@@ -1,0 +1,38 @@
+"""Files that appear whole or not at all."""
+
+import contextlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, Any
+
+
+@contextlib.contextmanager
+def atomic_path(path: str | os.PathLike) -> Iterator[Path]:
+    """Yield a temporary path beside `path`; move it to `path` on success, remove it on failure.
+
+    The temporary name ends like the final one, for libraries that choose a format by the suffix.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{os.getpid()}.{path.name}")
+    try:
+        yield temporary
+        # The data must be on the disk before the name is: a rename can outlive a power cut that data do not.
+        with open(temporary, "rb") as file:
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def atomic_open(path: str | os.PathLike, mode: str = "wb", **options: Any) -> Iterator[IO]:
+    """Open a file for writing that takes its final name only when the block ends without an error.
+
+    Text is UTF-8 with bare newlines, whatever the locale.
+    """
+    if "b" not in mode:
+        options = {"encoding": "utf-8", "newline": "\n", **options}
+    with atomic_path(path) as temporary, open(temporary, mode, **options) as file:
+        yield file

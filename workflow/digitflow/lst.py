@@ -1,0 +1,194 @@
+"""MXNet image lists: lines of index, tab, label, tab, path; made from the folders of the PNG trees.
+
+A list is the one record of the labels and of the train/valid split. Its form is that of MXNet's im2rec.py:
+the label is a float with six decimals, the path is relative to a root that the reader knows.
+"""
+
+import itertools
+import logging
+import os
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from digitflow.errors import FormatError, InputError
+from digitflow.files import atomic_open
+from digitflow.split import validation_mask
+
+log = logging.getLogger("digitflow")
+
+PathLike = str | os.PathLike
+PNG_NAME = re.compile(r"([0-9]{1,18})\.png")
+LEFT_BY_OTHERS = ("Thumbs.db", "desktop.ini")  # file managers leave these, and names that begin with a dot
+
+
+@dataclass(frozen=True)
+class Listing:
+    """Rows of a list: index int64 (n,), CSV rows from 1, ascending; label int64 (n,); path from the root."""
+
+    index: np.ndarray
+    label: np.ndarray
+    path: list[str]
+
+    def __len__(self) -> int:
+        return len(self.path)
+
+    def select(self, rows: np.ndarray) -> "Listing":
+        """The rows where a bool mask (n,) is true."""
+        return Listing(self.index[rows], self.label[rows], list(itertools.compress(self.path, rows)))
+
+
+def _listing(rows: list[tuple[int, int, str]]) -> Listing:
+    index, label, path = zip(*rows, strict=True) if rows else ((), (), ())
+    return Listing(np.array(index, np.int64), np.array(label, np.int64), list(path))
+
+
+def shard(listing: Listing, k: int, n: int) -> Listing:
+    """Part `k` (from 0) of `n` contiguous parts of almost equal size."""
+    rows = slice(len(listing) * k // n, len(listing) * (k + 1) // n)
+    return Listing(listing.index[rows], listing.label[rows], listing.path[rows])
+
+
+def write(path: PathLike, listing: Listing) -> None:
+    """Write a list file."""
+    rows = zip(listing.index.tolist(), listing.label.tolist(), listing.path, strict=True)
+    with atomic_open(path, "w") as file:
+        file.writelines(f"{index}\t{label}.000000\t{name}\n" for index, label, name in rows)
+
+
+def read(path: PathLike) -> Listing:
+    """Read a list file. FormatError names the line whose columns, index, label or order are wrong."""
+    rows, last = [], 0
+    try:
+        with open(path, encoding="utf-8") as file:
+            for number, line in enumerate(file, start=1):
+                row = _parse(line, f"{path}: line {number}")
+                if row[0] <= last:
+                    raise FormatError(
+                        f"{path}: line {number}: index {row[0]} after {last}; they ascend from 1"
+                    )
+                last = row[0]
+                rows.append(row)
+    except OSError as error:
+        raise InputError(f"{path}: cannot be opened: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise FormatError(f"{path}: not a list: {error}") from error
+    return _listing(rows)
+
+
+def _parse(line: str, where: str) -> tuple[int, int, str]:
+    try:
+        index, label, path = line.rstrip("\n").split("\t")
+    except ValueError:
+        raise FormatError(f"{where}: {line!r}; a line is index, tab, label, tab, path") from None
+    if not re.fullmatch("[0-9]{1,18}", index):
+        raise FormatError(f"{where}: index {index!r}; an index is a CSV row, a whole number from 1")
+    if not re.fullmatch(r"[0-9]{1,18}(\.0*)?", label):
+        raise FormatError(f"{where}: label {label!r}; a label is a class, a whole number from 0")
+    if not path:
+        raise FormatError(f"{where}: no path")
+    return int(index), int(label.partition(".")[0]), path
+
+
+def scan_tree(tree: PathLike, root: PathLike, classes: int | None = None, rows: int | None = None) -> Listing:
+    """List the PNG files of a tree in the order of their ids, with paths relative to `root`.
+
+    With `classes`: files lie in folders named after their label, and ids may be missing, for the user may have
+    deleted images. Without: files lie in the tree itself, have label 0, and no id from 1 on is missing. `rows`:
+    the highest id there can be, where it is known. InputError names the file that is out of place.
+    """
+    folders = {"": 0} if classes is None else {f"{label}/": label for label in _class_folders(tree, classes)}
+    prefix = os.path.relpath(tree, root)
+    found = sorted(
+        (number, label, f"{prefix}/{folder}{name}")
+        for folder, label in folders.items()
+        for number, name in _scan_folder(Path(tree, folder))
+    )
+    for (number, _, path), (following, _, other) in itertools.pairwise(found):
+        if number == following:
+            raise InputError(f"image {number} is there twice: {path} and {other}; remove one of them")
+    listing = _listing(found)
+    _check_complete(tree, listing, rows, may_miss=classes is not None)
+    return listing
+
+
+def _class_folders(tree: PathLike, classes: int) -> list[int]:
+    names = {str(label): label for label in range(classes)}
+    for entry in _entries(tree):
+        if entry.name not in names or not entry.is_dir():
+            raise InputError(f"{entry.path}: not the folder of a class; those are 0 to {classes - 1}")
+    return [label for name, label in names.items() if Path(tree, name).exists()]
+
+
+def _scan_folder(folder: Path) -> Iterator[tuple[int, str]]:
+    for entry in _entries(folder):
+        match = PNG_NAME.fullmatch(entry.name)
+        if not match or not int(match[1]) or not entry.is_file():
+            raise InputError(
+                f"{entry.path}: not an image of this tree; their names are CSV rows, as 00017.png"
+            )
+        yield int(match[1]), entry.name
+
+
+def _entries(folder: PathLike) -> Iterator[os.DirEntry]:
+    try:
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                if not entry.name.startswith(".") and entry.name not in LEFT_BY_OTHERS:
+                    yield entry
+    except OSError as error:
+        raise InputError(f"{folder}: cannot be listed: {error.strerror}") from error
+
+
+def _check_complete(tree: PathLike, listing: Listing, rows: int | None, may_miss: bool) -> None:
+    last = int(listing.index[-1]) if len(listing) else 0
+    rows = last if rows is None else rows
+    if last > rows:
+        raise InputError(f"{listing.path[-1]}: image {last} of a CSV with {rows} rows")
+    if len(listing) == rows:
+        return
+    missing = rows - len(listing)
+    first = next(row for row in range(1, rows + 1) if row > len(listing) or listing.index[row - 1] != row)
+    what = f"{tree}: {missing} of {rows} images missing, the first is {first}"
+    if not may_miss:
+        raise InputError(f"{what}; make the tree again")
+    log.warning(f"{what}; no model will see them")
+
+
+def write_split(
+    train_tree: PathLike,
+    test_tree: PathLike,
+    root: PathLike,
+    train_lst: PathLike,
+    valid_lst: PathLike,
+    test_lst: PathLike,
+    classes: int,
+    fraction: float,
+    seed: int,
+    train_rows: int | None = None,
+    test_rows: int | None = None,
+) -> None:
+    """List both trees, with `fraction` of every class in the validation list in place of the training list.
+
+    `train_rows`, `test_rows`: of the CSVs, where known. InputError for a class without a training image left.
+    """
+    labelled = scan_tree(train_tree, root, classes, train_rows)
+    mask = validation_mask(labelled.index, labelled.label, fraction, seed)
+    train, valid = labelled.select(~mask), labelled.select(mask)
+    for label in np.setdiff1d(labelled.label, train.label):
+        raise InputError(f"class {label}: a validation fraction of {fraction} leaves it no training image")
+    if missing := sorted({*range(classes)} - {*train.label.tolist()}):
+        log.warning(f"{train_tree}: no image of classes {missing}: no model can learn them")
+    test = scan_tree(test_tree, root, rows=test_rows)
+    for name, path, listing in (
+        ("train", train_lst, train),
+        ("valid", valid_lst, valid),
+        ("test", test_lst, test),
+    ):
+        write(path, listing)
+        counts = np.bincount(listing.label, minlength=classes).tolist()
+        of_classes = "" if listing is test else f", of classes 0 to {classes - 1}: {counts}"
+        log.info(f"{path}: {len(listing):,} {name} images{of_classes}")

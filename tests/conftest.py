@@ -13,7 +13,7 @@ MXNET_PYTHON = PROJECT / ".venvs" / "mxnet" / "bin" / "python"
 
 @pytest.fixture(scope="session")
 def digits() -> tuple[np.ndarray, np.ndarray]:
-    """All 70,000 MNIST images, uint8 (70000, 28, 28), and their labels, uint8 (70000,), in the official order."""
+    """All MNIST images, uint8 (70000, 28, 28), and their labels, uint8 (70000,), in the official order."""
     images, labels = read_mnist(PROJECT / "data" / "mnist" / "mnist.pkl.gz")
     return images.reshape(-1, 28, 28), labels
 

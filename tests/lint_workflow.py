@@ -1,4 +1,4 @@
-"""`snakemake --lint`, but for the one finding that this project means: its rules share pinned environments."""
+"""`snakemake --lint`, but for the one finding that is meant: all rules share pinned environments."""
 
 import re
 import subprocess

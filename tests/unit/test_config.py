@@ -14,9 +14,10 @@ DEFAULT = yaml.safe_load((PROJECT / "config" / "config.yaml").read_text())
 def changed(key: str, value) -> dict:
     config = copy.deepcopy(DEFAULT)
     *parents, last = key.split(".")
+    place = config
     for parent in parents:
-        at = at[parent] if parent != parents[0] else config[parent]
-    (at if parents else config)[last] = value
+        place = place[parent]
+    place[last] = value
     return config
 
 

@@ -47,7 +47,7 @@ def test_a_damaged_pickle_is_an_error_of_the_input(damage):
 def test_an_archive_with_another_hash_is_refused(tmp_path):
     archive = tmp_path / "mnist.pkl.gz"
     archive.write_bytes(b"something else")
-    with pytest.raises(InputError, match="sha256 is .*, should be"):
+    with pytest.raises(InputError, match=r"sha256 is .*, should be"):
         fetch.read_mnist(archive)
 
 

@@ -140,7 +140,6 @@ def train_keras(parser: argparse.ArgumentParser) -> Run:
             classes=args.classes,
             seed=args.seed,
             device=args.device,
-            threads=args.threads,
             model=args.model,
             outputs=training_outputs(args),
         )

@@ -1,0 +1,117 @@
+"""A finished tiny run of the real workflow: some hundred real digits, both frameworks."""
+
+import re
+import shutil
+import subprocess
+import sys
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from tests.conftest import PROJECT
+
+from digitflow import submission
+from digitflow.fetch import write_csv
+
+TRAIN_ROWS, TEST_ROWS = 600, 200
+
+
+@dataclass(frozen=True)
+class Job:
+    """A job of a dry run: its rule, and the files that go in and come out."""
+
+    rule: str
+    inputs: frozenset[str]
+    outputs: frozenset[str]
+
+
+@dataclass(frozen=True)
+class Clone:
+    """A copy of the project in a folder of its own, with a tiny configuration."""
+
+    folder: Path
+
+    def snakemake(self, *arguments: str) -> subprocess.CompletedProcess:
+        """Run Snakemake there; both output streams are in `stdout`."""
+        command = [
+            Path(sys.executable).with_name("snakemake"),
+            "-j2",
+            "--configfile",
+            "tiny.yaml",
+            *arguments,
+        ]
+        return subprocess.run(
+            command, cwd=self.folder, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False
+        )
+
+    def planned(self, *arguments: str) -> list[Job]:
+        """The jobs of a dry run, without the target rule itself."""
+        finished = self.snakemake("--dry-run", *arguments)
+        assert finished.returncode == 0, finished.stdout
+        blocks = re.split(r"^(?:local)?rule (\w+):$", finished.stdout, flags=re.MULTILINE)[1:]
+
+        def files(text: str, kind: str) -> frozenset[str]:
+            found = re.search(rf"^    {kind}: (.*)$", text, re.MULTILINE)
+            return frozenset(found[1].split(", ")) if found else frozenset()
+
+        jobs = [
+            Job(rule, files(text, "input"), files(text, "output"))
+            for rule, text in zip(blocks[::2], blocks[1::2], strict=True)
+        ]
+        return [job for job in jobs if job.rule != "all"]
+
+    def planned_rules(self, *arguments: str) -> Counter[str]:
+        """How many jobs of each rule a dry run plans."""
+        return Counter(job.rule for job in self.planned(*arguments))
+
+    def configure(self, old: str, new: str) -> None:
+        """Replace a piece of the tiny configuration."""
+        self.edit("tiny.yaml", old, new)
+
+    def edit(self, path: str, old: str, new: str) -> None:
+        """Replace a piece of a file."""
+        file = self.folder / path
+        text = file.read_text()
+        assert old in text
+        file.write_text(text.replace(old, new))
+
+
+def make_clone(folder: Path, digits) -> Clone:
+    """Copy the project as it is in the working tree, and write the tiny CSVs and configuration."""
+    folder.mkdir(parents=True)
+    shutil.copy2(PROJECT / "Snakefile", folder)
+    for name in ("rules", "workflow", "config", "profiles"):
+        shutil.copytree(PROJECT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+    (folder / ".venvs").symlink_to(PROJECT / ".venvs")
+    shutil.copy2(PROJECT / "tests" / "workflow" / "tiny.yaml", folder)
+    images, labels = digits
+    images = images.reshape(len(images), -1)
+    (folder / "own").mkdir()
+    train, test = slice(0, TRAIN_ROWS), slice(60_000, 60_000 + TEST_ROWS)
+    write_csv(folder / "own" / "train.csv", images[train], labels[train])
+    write_csv(folder / "own" / "test.csv", images[test], None)
+    submission.write(folder / "own" / "solution.csv", labels[test])
+    return Clone(folder)
+
+
+@pytest.fixture(scope="session")
+def finished_run(digits, mxnet_python, tmp_path_factory) -> tuple[Clone, str]:
+    """A run to the end, and what it printed. For looking only: `finished` gives a copy to change."""
+    clone = make_clone(tmp_path_factory.mktemp("finished") / "clone", digits)
+    result = clone.snakemake()
+    assert result.returncode == 0, result.stdout
+    return clone, result.stdout
+
+
+@pytest.fixture
+def finished(finished_run, tmp_path) -> Clone:
+    """A copy of the finished run, times and all, that a test may change."""
+    folder = shutil.copytree(finished_run[0].folder, tmp_path / "clone", symlinks=True)
+    return Clone(folder)
+
+
+@pytest.fixture
+def fresh(digits, mxnet_python, tmp_path) -> Clone:
+    """A copy of the project in which nothing has run."""
+    return make_clone(tmp_path / "clone", digits)

@@ -1,0 +1,85 @@
+"""What a run leaves behind, and what it tells at its end."""
+
+import csv
+import json
+
+import numpy as np
+from tests.workflow.conftest import TEST_ROWS, TRAIN_ROWS
+
+from digitflow import idx, lst, png, submission
+
+
+def test_the_submission_is_right_and_better_than_guessing(finished_run):
+    clone, _ = finished_run
+    labels = submission.read(clone.folder / "results" / "submission.csv", 10, rows=TEST_ROWS)
+    truth = submission.read(clone.folder / "own" / "solution.csv", 10)
+    assert np.mean(labels == truth) > 0.7
+
+
+def test_the_table_of_scores_has_a_row_a_training_and_the_merged_one(finished_run):
+    clone, printed = finished_run
+    with open(clone.folder / "results" / "scores.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [(row["model"], row["seed"]) for row in rows] == [
+        ("keras_cnn", "0"), ("mxnet_lenet", "0"), ("merged", "")
+    ]  # fmt: skip
+    truth = submission.read(clone.folder / "own" / "solution.csv", 10)
+    for row, name in zip(
+        rows, ("submissions/keras_cnn", "submissions/mxnet_lenet", "submission"), strict=True
+    ):
+        labels = submission.read(clone.folder / "results" / f"{name}.csv", 10)
+        assert float(row["test_accuracy"]) == np.mean(labels == truth)
+        assert float(row["valid_low"]) < float(row["valid_accuracy"]) < float(row["valid_high"]) <= 1
+    assert "validation %" in printed
+    assert f"{100 * float(rows[-1]['test_accuracy']):.2f} (" in printed
+    assert "submission: results/submission.csv" in printed
+
+
+def test_every_training_leaves_its_history_and_its_circumstances(finished_run):
+    clone, _ = finished_run
+    for model in ("keras_cnn", "mxnet_lenet"):
+        folder = clone.folder / "results" / "models" / model / "seed0"
+        metrics = json.loads((folder / "metrics.json").read_text())
+        assert metrics["device"].startswith("cpu")
+        assert metrics["settings"]["epochs"] == 8
+        assert metrics["versions"]
+        with open(folder / "history.csv", newline="") as file:
+            assert [row["epoch"] for row in csv.DictReader(file)] == [str(epoch) for epoch in range(1, 9)]
+        assert np.load(folder / "test_probabilities.npy").shape == (TEST_ROWS, 10)
+        log = next((clone.folder / "logs").glob(f"train_*/{model}-seed0.log")).read_text()
+        assert "epoch 8/8: loss " in log
+        assert "0 s left" in log
+
+
+def test_the_trees_show_the_csvs_rows(finished_run, digits):
+    clone, _ = finished_run
+    images, labels = digits
+    assert len(list((clone.folder / "data" / "png" / "train").glob("*/*.png"))) == TRAIN_ROWS
+    for row in (0, 41, TRAIN_ROWS - 1):
+        path = clone.folder / "data" / "png" / "train" / str(labels[row]) / f"{row + 1:03d}.png"
+        np.testing.assert_array_equal(png.decode(path.read_bytes(), str(path)), images[row])
+    np.testing.assert_array_equal(
+        idx.read(clone.folder / "data" / "idx" / "test-images-idx3-ubyte"),
+        images[60_000 : 60_000 + TEST_ROWS],
+    )
+
+
+def test_train_and_validation_rows_share_no_image_and_cover_all(finished_run):
+    clone, _ = finished_run
+    train, valid = (
+        lst.read(clone.folder / "data" / "rec" / f"{part}.lst").index for part in ("train", "valid")
+    )
+    assert sorted([*train, *valid]) == list(range(1, TRAIN_ROWS + 1))
+    assert len(valid) == TRAIN_ROWS // 10
+
+
+def test_every_job_has_a_log_of_its_own(finished_run):
+    clone, _ = finished_run
+    folder = clone.folder / "logs"
+    logs = {str(path.relative_to(folder)) for path in folder.rglob("*.log")}
+    assert logs >= {
+        *("csv_to_idx.log", "idx_to_png/train.log", "idx_to_png/test.log"),
+        *("write_lst.log", "pack_rec/train.log", "pack_rec/valid.log", "pack_rec/test.log"),
+        *("train_keras/keras_cnn-seed0.log", "train_mxnet/mxnet_lenet-seed0.log"),
+        *("score/keras_cnn-seed0.log", "submit_model/mxnet_lenet.log", "merge.log", "score_table.log"),
+    }

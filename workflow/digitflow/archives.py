@@ -72,9 +72,9 @@ def open_csv(path: str | os.PathLike) -> Iterator[Stream]:
 
 
 def _open_file(path: Path) -> BinaryIO:
-    if path.is_symlink() and not path.exists():
-        raise InputError(f"{path}: a link to {path.readlink()}, which is not there")
     try:
+        if path.is_symlink() and not path.exists():
+            raise InputError(f"{path}: a link to {path.readlink()}, which is not there")
         mode = path.stat().st_mode
         if stat.S_ISDIR(mode):
             raise InputError(f"{path}: a folder, not a CSV file")

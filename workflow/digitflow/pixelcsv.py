@@ -142,7 +142,7 @@ def read_blocks(
     _keep_freed_memory()
     findings, rows = Findings(), 0
     with open_csv(path) as stream:
-        layout, rest = _read_header(stream, Path(path), spec)
+        layout, rest = _read_header(stream, Path(path), spec, block_bytes)
         blocks = _whole_lines(stream, layout, rest, block_bytes)
         for table, found in _map_in_order(partial(_parse, layout), blocks, threads):
             _advance(progress, stream)
@@ -197,9 +197,14 @@ def _map_in_order(function: Callable, items: Iterable, threads: int) -> Iterator
 # The header
 
 
-def _read_header(stream: Stream, path: Path, spec: Spec) -> tuple[Layout, bytes]:
+def _read_header(stream: Stream, path: Path, spec: Spec, block_bytes: int) -> tuple[Layout, bytes]:
     """Read and check the first line; return it and the bytes that were read after it."""
-    data = stream.read(_line_limit(len(spec.names)))
+    data = b""
+    while b"\n" not in data and len(data) < _line_limit(len(spec.names)):
+        piece = stream.read(max(block_bytes, len(data)))
+        if not piece:
+            break
+        data += piece
     if not data:
         raise InputError(f"{path}: empty: a header and one row an image are needed")
     line, _, rest = data.removeprefix(b"\xef\xbb\xbf").partition(b"\n")
@@ -213,7 +218,7 @@ def _read_header(stream: Stream, path: Path, spec: Spec) -> tuple[Layout, bytes]
 
 
 def _refuse_other_formats(path: Path, line: bytes) -> None:
-    """Say what the file looks like if its first line is no comma-separated text."""
+    """Say what the file looks like if its first line is no line of text."""
     for signature, looks in OTHER_FORMATS.items():
         if line.startswith(signature):
             raise InputError(f"{path}: this looks like {looks}")
@@ -221,9 +226,6 @@ def _refuse_other_formats(path: Path, line: bytes) -> None:
         raise InputError(f"{path}, line 1: null bytes: this looks like UTF-16 or no text: save it as UTF-8")
     if b"\r" in line:
         raise InputError(f"{path}, line 1: lone CR line ends (old Mac): save it with LF or CRLF")
-    for separator, looks in ((b";", "semicolons"), (b"\t", "tabs")):
-        if b"," not in line and separator in line:
-            raise InputError(f"{path}, line 1: this looks separated by {looks}: commas are needed")
 
 
 def _check_names(path: Path, names: list[str], spec: Spec) -> None:
@@ -231,6 +233,9 @@ def _check_names(path: Path, names: list[str], spec: Spec) -> None:
     missing = [name for name in spec.names if name not in found]
     extra = [name for name in found if name not in expected]
     doubled = [name for name, count in found.items() if count > 1 and name in expected]
+    for separator, looks in ((";", "semicolons"), ("\t", "tabs")):
+        if missing and len(names) == 1 and separator in names[0]:
+            raise InputError(f"{path}, line 1: this looks separated by {looks}: commas are needed")
     right = f"the columns must be, in any order, {spec}"
     if all(re.fullmatch(r"[-+.\d]+", name) for name in names):
         raise InputError(f"{path}, line 1: numbers, where the header must be: {right}")

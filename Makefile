@@ -34,7 +34,7 @@ lint: $(DEV)  ## what CI asks of the style
 fmt: $(DEV)  ## format Python and Snakemake code
 	.venv/bin/ruff check --fix --quiet $(CODE)
 	.venv/bin/ruff format --quiet $(CODE)
-	.venv/bin/snakefmt --quiet $(RULES)
+	.venv/bin/snakefmt $(RULES)
 
 bench: $(DEV)  ## this project beside its peers, in one run: benchmarks/results.md
 	.venv/bin/python benchmarks/run.py

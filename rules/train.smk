@@ -1,5 +1,7 @@
 # One rule a framework; the same outputs, but for the model's own files.
 
+TRAINING = ["training/common", "training/schedule", "models/__init__", "device"]
+
 
 rule train_keras:
     """Train a Keras model on the rows of train.lst; predict the validation and the test rows."""
@@ -10,14 +12,7 @@ rule train_keras:
         valid_lst="data/rec/valid.lst",
         test_lst="data/rec/test.lst",
         environment="workflow/envs/main.lock.txt",
-        code=code(
-            "training/keras",
-            "training/common",
-            "training/schedule",
-            "models/__init__",
-            "models/keras_cnn",
-            "augment",
-        ),
+        code=code(*TRAINING, "training/keras", "models/keras_cnn", "augment", "lst"),
     output:
         model="results/models/{model}/seed{seed}/model.keras",
         history="results/models/{model}/seed{seed}/history.csv",
@@ -67,9 +62,7 @@ rule train_mxnet:
         test_rec="data/rec/test.rec",
         test_idx="data/rec/test.idx",
         environment=rules.mxnet_environment.output.installed,
-        code=code(
-            "training/mxnet", "training/common", "training/schedule", "models/__init__", "models/mxnet_cnn"
-        ),
+        code=code(*TRAINING, "training/mxnet", "models/mxnet_cnn", "rec"),
     output:
         symbol="results/models/{model}/seed{seed}/model-symbol.json",
         model="results/models/{model}/seed{seed}/model-0000.params",

@@ -18,6 +18,7 @@ DATA = config["data"]
 MODELS = config["models"]
 MERGE = config["merge"]
 TRAIN_CSV, TEST_CSV, SOLUTION_CSV = csv_paths(DATA)
+TREES = config["png"]["enabled"]
 MXNET_PYTHON = ".venvs/mxnet/bin/python"
 
 # ASSUME: small nets gain nothing beyond eight cores. At most all cores: two trainings side by side on two cores
@@ -37,11 +38,24 @@ wildcard_constraints:
     seed="[0-9]+",
     tree="train|test",
     part="train|valid|test",
+    shard="" if config["rec"]["shards"] == 1 else "_[0-9]{3}",
 
 
 def code(*modules):
     """The package's modules that a rule's results depend on: an edit of one reruns the rule."""
     return [f"workflow/digitflow/{module}.py" for module in modules]
+
+
+def pixels_of(tree):
+    """What train or test records are made of: the PNG files, or without trees the IDX file."""
+    return f"data/png/{tree}" if TREES else f"data/idx/{tree}-images-idx3-ubyte"
+
+
+def shards(part, kind):
+    """The RecordIO files ("rec") of a part, or their indices ("idx"): one a shard, in order."""
+    count = config["rec"]["shards"]
+    names = [part] if count == 1 else [f"{part}_{shard:03d}" for shard in range(count)]
+    return [f"data/rec/{name}.{kind}" for name in names]
 
 
 def models_of(framework):

@@ -18,6 +18,7 @@ rule csv_to_idx:
         height=DATA["image"]["height"],
         width=DATA["image"]["width"],
         classes=DATA["classes"],
+        invert="--invert" if DATA["invert"] else "",
     shell:
         """
         python -m digitflow csv_to_idx \
@@ -28,9 +29,28 @@ rule csv_to_idx:
             --height {params.height} \
             --width {params.width} \
             --classes {params.classes} \
+            {params.invert} \
             --train-images {output.train_images} \
             --train-labels {output.train_labels} \
             --test-images {output.test_images}
+        """
+
+
+rule gzip_idx:
+    """An IDX file as the official ones are served; made when it is asked for."""
+    input:
+        idx="data/idx/{name}-ubyte",
+        code=code("idx"),
+    output:
+        gz="data/idx/{name}-ubyte.gz",
+    log:
+        "logs/gzip_idx/{name}.log",
+    shell:
+        """
+        python -m digitflow gzip_idx \
+            --log {log} \
+            --idx {input.idx} \
+            --gz {output.gz}
         """
 
 
@@ -39,7 +59,7 @@ rule idx_to_png:
     input:
         images="data/idx/{tree}-images-idx3-ubyte",
         labels=lambda wildcards: "data/idx/train-labels-idx1-ubyte" if wildcards.tree == "train" else [],
-        code=code("png", "idx"),
+        code=code("png", "trees", "idx"),
     output:
         tree=directory("data/png/{tree}"),
     log:
@@ -59,10 +79,13 @@ rule idx_to_png:
 
 
 rule write_lst:
-    """List the trees, labels taken from the folders' names, and split off the validation rows by id."""
+    """List all images, labels taken from the folders' names, and split off the validation rows by id."""
     input:
-        train_tree="data/png/train",
-        test_tree="data/png/test",
+        train_images="data/idx/train-images-idx3-ubyte",
+        test_images="data/idx/test-images-idx3-ubyte",
+        train_tree="data/png/train" if TREES else [],
+        test_tree="data/png/test" if TREES else [],
+        train_labels=[] if TREES else "data/idx/train-labels-idx1-ubyte",
         code=code("lst", "split"),
     output:
         train_lst="data/rec/train.lst",
@@ -71,7 +94,11 @@ rule write_lst:
     log:
         "logs/write_lst.log",
     params:
-        root=subpath(input.train_tree, parent=True),
+        labels_from=lambda wildcards, input: (
+            f"--root data/png --train-tree {input.train_tree} --test-tree {input.test_tree}"
+            if TREES
+            else f"--train-labels {input.train_labels}"
+        ),
         classes=DATA["classes"],
         fraction=config["validation"]["fraction"],
         seed=config["validation"]["seed"],
@@ -79,9 +106,9 @@ rule write_lst:
         """
         python -m digitflow write_lst \
             --log {log} \
-            --train-tree {input.train_tree} \
-            --test-tree {input.test_tree} \
-            --root {params.root} \
+            --train-images {input.train_images} \
+            --test-images {input.test_images} \
+            {params.labels_from} \
             --classes {params.classes} \
             --fraction {params.fraction} \
             --seed {params.seed} \
@@ -95,21 +122,74 @@ rule pack_rec:
     """Pack the PNG files' own bytes into RecordIO: what you look at is what MXNet is trained on."""
     input:
         lst="data/rec/{part}.lst",
-        tree=lambda wildcards: f"data/png/{'test' if wildcards.part == 'test' else 'train'}",
-        code=code("rec", "lst"),
+        pixels=lambda wildcards: pixels_of("test" if wildcards.part == "test" else "train"),
+        code=code("rec", "lst", "png", "trees"),
     output:
-        rec="data/rec/{part}.rec",
-        idx="data/rec/{part}.idx",
+        rec="data/rec/{part}{shard}.rec",
+        idx="data/rec/{part}{shard}.idx",
     log:
-        "logs/pack_rec/{part}.log",
+        "logs/pack_rec/{part}{shard}.log",
     params:
-        root=subpath(input.tree, parent=True),
+        pixels=lambda wildcards, input: "--root data/png" if TREES else f"--images {input.pixels}",
+        shard=lambda wildcards: int(wildcards.shard.strip("_") or 0),
+        shards=config["rec"]["shards"],
     shell:
         """
         python -m digitflow pack_rec \
             --log {log} \
             --lst {input.lst} \
-            --root {params.root} \
+            {params.pixels} \
+            --shard {params.shard} \
+            --shards {params.shards} \
             --rec {output.rec} \
             --idx {output.idx}
+        """
+
+
+rule verify:
+    """Read everything back and compare it image by image; made when it is asked for."""
+    input:
+        train_images="data/idx/train-images-idx3-ubyte",
+        train_labels="data/idx/train-labels-idx1-ubyte",
+        test_images="data/idx/test-images-idx3-ubyte",
+        train_tree="data/png/train",
+        test_tree="data/png/test",
+        train_lst="data/rec/train.lst",
+        valid_lst="data/rec/valid.lst",
+        test_lst="data/rec/test.lst",
+        train_rec=shards("train", "rec"),
+        train_idx=shards("train", "idx"),
+        valid_rec=shards("valid", "rec"),
+        valid_idx=shards("valid", "idx"),
+        test_rec=shards("test", "rec"),
+        test_idx=shards("test", "idx"),
+        code=code("verify", "idx", "png", "trees", "lst", "rec"),
+    output:
+        report="results/verify.json",
+    log:
+        "logs/verify.log",
+    params:
+        root=subpath(input.train_tree, parent=True),
+        classes=DATA["classes"],
+    shell:
+        """
+        python -m digitflow verify \
+            --log {log} \
+            --train-images {input.train_images} \
+            --train-labels {input.train_labels} \
+            --test-images {input.test_images} \
+            --train-tree {input.train_tree} \
+            --test-tree {input.test_tree} \
+            --root {params.root} \
+            --classes {params.classes} \
+            --train-lst {input.train_lst} \
+            --valid-lst {input.valid_lst} \
+            --test-lst {input.test_lst} \
+            --train-rec {input.train_rec} \
+            --train-idx {input.train_idx} \
+            --valid-rec {input.valid_rec} \
+            --valid-idx {input.valid_idx} \
+            --test-rec {input.test_rec} \
+            --test-idx {input.test_idx} \
+            --report {output.report}
         """

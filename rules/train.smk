@@ -55,12 +55,12 @@ rule train_keras:
 rule train_mxnet:
     """Train an MXNet model on train.rec; predict the validation and the test rows."""
     input:
-        train_rec="data/rec/train.rec",
-        train_idx="data/rec/train.idx",
-        valid_rec="data/rec/valid.rec",
-        valid_idx="data/rec/valid.idx",
-        test_rec="data/rec/test.rec",
-        test_idx="data/rec/test.idx",
+        train_rec=shards("train", "rec"),
+        train_idx=shards("train", "idx"),
+        valid_rec=shards("valid", "rec"),
+        valid_idx=shards("valid", "idx"),
+        test_rec=shards("test", "rec"),
+        test_idx=shards("test", "idx"),
         environment=rules.mxnet_environment.output.installed,
         code=code(*TRAINING, "training/mxnet", "models/mxnet_cnn", "rec"),
     output:

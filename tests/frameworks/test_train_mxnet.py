@@ -38,9 +38,10 @@ import numpy as np
 from digitflow.training.common import Augment
 from digitflow.training.mxnet import batches, open_records, warp
 rec, idx, out = sys.argv[1:]
-records = open_records(rec, idx, (28, 28), 10)
-options = warp(Augment(rotate=10, zoom=0.1, shift=0.1, shear=0.1), records.shape)
-twice = [[images.asnumpy() for images, _, _ in batches(records, 8, mx.cpu(), **options)] for _ in range(2)]
+with open_records([(rec, idx)], (28, 28), 10) as records:
+    options = warp(Augment(rotate=10, zoom=0.1, shift=0.1, shear=0.1), records.shape)
+    passes = [batches(records, 8, mx.cpu(), **options) for _ in range(2)]
+    twice = [[images.asnumpy() for images, _, _ in batches] for batches in passes]
 np.save(out, np.array(twice).reshape(2, -1, 28, 28))
 """
 

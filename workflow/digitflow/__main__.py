@@ -42,14 +42,28 @@ def csv_to_idx(parser: argparse.ArgumentParser) -> Run:
     add_required(parser, "--train-csv", "--test-csv", "--train-images", "--train-labels", "--test-images")
     add_required(parser, "--height", "--width", "--classes", type=int)
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--invert", action="store_true", help="write 255 - pixel: for dark digits on white")
 
     def run(args: argparse.Namespace) -> None:
         from digitflow.pixelcsv import Spec, csv_to_idx
 
         train = Spec(args.height, args.width, args.classes, labelled=True)
         test = Spec(args.height, args.width, args.classes, labelled=False)
-        csv_to_idx(args.train_csv, args.train_images, train, args.train_labels, threads=args.threads)
-        csv_to_idx(args.test_csv, args.test_images, test, threads=args.threads)
+        options = {"threads": args.threads, "invert": args.invert}
+        csv_to_idx(args.train_csv, args.train_images, train, args.train_labels, **options)
+        csv_to_idx(args.test_csv, args.test_images, test, **options)
+
+    return run
+
+
+def gzip_idx(parser: argparse.ArgumentParser) -> Run:
+    """Compress an IDX file; equal contents give equal bytes."""
+    add_required(parser, "--idx", "--gz")
+
+    def run(args: argparse.Namespace) -> None:
+        from digitflow.idx import write_gz
+
+        write_gz(args.idx, args.gz)
 
     return run
 
@@ -69,37 +83,90 @@ def idx_to_png(parser: argparse.ArgumentParser) -> Run:
 
 
 def write_lst(parser: argparse.ArgumentParser) -> Run:
-    """List the PNG trees, labels taken from the folders, and split off the validation rows"""
-    add_required(parser, "--train-tree", "--test-tree", "--root", "--train-lst", "--valid-lst", "--test-lst")
+    """List all images, labels taken from the trees' folders, and split off the validation rows."""
+    add_required(parser, "--train-images", "--test-images", help="IDX files: how many rows there are")
+    parser.add_argument("--train-tree", help="without trees, labels are those of the CSV")
+    parser.add_argument("--test-tree")
+    parser.add_argument("--train-labels", help="an IDX file, in the place of trees")
+    parser.add_argument("--root", help="the folder that the list's paths start from")
+    add_required(parser, "--train-lst", "--valid-lst", "--test-lst")
     add_required(parser, "--classes", "--seed", type=int)
     add_required(parser, "--fraction", type=float)
 
     def run(args: argparse.Namespace) -> None:
-        from digitflow.lst import write_split
+        from digitflow import idx, lst
 
-        write_split(
-            args.train_tree,
-            args.test_tree,
-            args.root,
-            args.train_lst,
-            args.valid_lst,
-            args.test_lst,
-            classes=args.classes,
-            fraction=args.fraction,
-            seed=args.seed,
+        train_rows, test_rows = (
+            idx.read_header(path, 3)[0] for path in (args.train_images, args.test_images)
         )
+        if args.train_labels:
+            labelled = lst.of_rows("train", train_rows, idx.read(args.train_labels, ndim=1))
+            test = lst.of_rows("test", test_rows)
+        else:
+            labelled = lst.scan_tree(args.train_tree, args.root, args.classes, train_rows)
+            test = lst.scan_tree(args.test_tree, args.root, rows=test_rows)
+        lists = args.train_lst, args.valid_lst, args.test_lst
+        lst.write_split(labelled, test, *lists, args.classes, args.fraction, args.seed)
 
     return run
 
 
 def pack_rec(parser: argparse.ArgumentParser) -> Run:
-    """Pack the PNG files of a .lst into a RecordIO file and its index"""
-    add_required(parser, "--lst", "--root", "--rec", "--idx")
+    """Pack the images of a list, or of one shard of it, into a RecordIO file and its index."""
+    add_required(parser, "--lst", "--rec", "--idx")
+    parser.add_argument("--root", help="the folder that the list's paths start from")
+    parser.add_argument("--images", help="an IDX file, in the place of PNG files")
+    parser.add_argument("--shard", type=int, default=0)
+    parser.add_argument("--shards", type=int, default=1)
 
     def run(args: argparse.Namespace) -> None:
         from digitflow import lst, rec
 
-        rec.write(args.rec, args.idx, lst.read(args.lst), args.root)
+        listing = lst.shard(lst.read(args.lst), args.shard, args.shards)
+        if args.images:
+            rec.write_rows(args.rec, args.idx, listing, args.images)
+        else:
+            rec.write(args.rec, args.idx, listing, args.root)
+
+    return run
+
+
+def shards_of(args: argparse.Namespace, part: str) -> list[tuple[str, str]]:
+    """The (.rec, .idx) files of a part, one pair a shard."""
+    return list(zip(vars(args)[f"{part}_rec"], vars(args)[f"{part}_idx"], strict=True))
+
+
+def verify(parser: argparse.ArgumentParser) -> Run:
+    """Read IDX files, PNG trees, lists and RecordIO files back and compare them image by image."""
+    add_required(parser, "--train-images", "--train-labels", "--test-images", "--train-tree", "--test-tree")
+    add_required(parser, "--root", "--report")
+    add_required(parser, "--classes", type=int)
+    for part in ("train", "valid", "test"):
+        add_required(parser, f"--{part}-lst")
+        add_required(parser, f"--{part}-rec", f"--{part}-idx", nargs="+", help="the shards in their order")
+
+    def run(args: argparse.Namespace) -> None:
+        from digitflow.files import atomic_open
+        from digitflow.verify import verify
+
+        report = {
+            "train": verify(
+                args.train_images,
+                args.train_tree,
+                args.root,
+                [args.train_lst, args.valid_lst],
+                [shards_of(args, "train"), shards_of(args, "valid")],
+                args.train_labels,
+                args.classes,
+            ),
+            "test": verify(
+                args.test_images, args.test_tree, args.root, [args.test_lst], [shards_of(args, "test")]
+            ),
+        }
+        for name, counts in report.items():
+            log.info(f"{name}: " + ", ".join(f"{count:,} {what}" for what, count in counts.items()))
+        with atomic_open(args.report, "w") as file:
+            file.write(json.dumps(report, indent=2) + "\n")
 
     return run
 
@@ -150,7 +217,7 @@ def train_keras(parser: argparse.ArgumentParser) -> Run:
 def train_mxnet(parser: argparse.ArgumentParser) -> Run:
     """Train an MXNet model on RecordIO files, and predict the validation and the test rows"""
     for part in ("train", "valid", "test"):
-        add_required(parser, f"--{part}-rec", f"--{part}-idx", type=Path)
+        add_required(parser, f"--{part}-rec", f"--{part}-idx", nargs="+", type=Path, help="in order")
     add_required(parser, "--height", "--width", type=int)
     add_required(parser, "--symbol", "--params", type=Path)
     add_training(parser)
@@ -160,9 +227,7 @@ def train_mxnet(parser: argparse.ArgumentParser) -> Run:
         from digitflow.training.mxnet import train
 
         train(
-            (args.train_rec, args.train_idx),
-            (args.valid_rec, args.valid_idx),
-            (args.test_rec, args.test_idx),
+            *(shards_of(args, part) for part in ("train", "valid", "test")),
             shape=(args.height, args.width),
             classes=args.classes,
             settings=Settings.from_json(args.settings),
@@ -279,9 +344,11 @@ def summary(parser: argparse.ArgumentParser) -> Run:
 VERBS: list[Callable[[argparse.ArgumentParser], Run]] = [
     fetch_mnist,
     csv_to_idx,
+    gzip_idx,
     idx_to_png,
     write_lst,
     pack_rec,
+    verify,
     train_keras,
     train_mxnet,
     submit,

@@ -22,6 +22,7 @@ log = logging.getLogger("digitflow")
 
 PathLike = str | os.PathLike
 PNG_NAME = re.compile(r"([0-9]{1,18})\.png")
+LINE = re.compile(r"([0-9]{1,18})\t([0-9]{1,18})(?:\.0*)?\t([^\t\n]+)\n?")
 LEFT_BY_OTHERS = ("Thumbs.db", "desktop.ini")  # file managers leave these, and names that begin with a dot
 
 
@@ -44,6 +45,15 @@ class Listing:
 def _listing(rows: list[tuple[int, int, str]]) -> Listing:
     index, label, path = zip(*rows, strict=True) if rows else ((), (), ())
     return Listing(np.array(index, np.int64), np.array(label, np.int64), list(path))
+
+
+def of_rows(folder: str, rows: int, labels: np.ndarray | None = None) -> Listing:
+    """The listing of the tree that rows with labels int (rows,) would make in `folder`, without a tree."""
+    digits = len(str(rows))
+    places = [folder] * rows if labels is None else [f"{folder}/{label}" for label in labels.tolist()]
+    index = np.arange(1, rows + 1)
+    path = [f"{place}/{row:0{digits}}.png" for place, row in zip(places, index.tolist(), strict=True)]
+    return Listing(index, np.zeros(rows, np.int64) if labels is None else labels.astype(np.int64), path)
 
 
 def shard(listing: Listing, k: int, n: int) -> Listing:
@@ -80,30 +90,33 @@ def read(path: PathLike) -> Listing:
 
 
 def _parse(line: str, where: str) -> tuple[int, int, str]:
-    try:
-        index, label, path = line.rstrip("\n").split("\t")
-    except ValueError:
-        raise FormatError(f"{where}: {line!r}; a line is index, tab, label, tab, path") from None
-    if not re.fullmatch("[0-9]{1,18}", index):
-        raise FormatError(f"{where}: index {index!r}; an index is a CSV row, a whole number from 1")
-    if not re.fullmatch(r"[0-9]{1,18}(\.0*)?", label):
-        raise FormatError(f"{where}: label {label!r}; a label is a class, a whole number from 0")
-    if not path:
-        raise FormatError(f"{where}: no path")
-    return int(index), int(label.partition(".")[0]), path
+    match = LINE.fullmatch(line)
+    if not match:
+        raise FormatError(f"{where}: {_wrong(line)}")
+    index, label, path = match.groups()
+    return int(index), int(label), path
+
+
+def _wrong(line: str) -> str:
+    columns = line.rstrip("\n").split("\t")
+    if len(columns) != 3 or not columns[2]:
+        return f"{line!r}; a line is index, tab, label, tab, path"
+    if not columns[0].isdecimal():
+        return f"index {columns[0]!r}; an index is a CSV row, a whole number from 1"
+    return f"label {columns[1]!r}; a label is a class, a whole number from 0"
 
 
 def scan_tree(tree: PathLike, root: PathLike, classes: int | None = None, rows: int | None = None) -> Listing:
     """List the PNG files of a tree in the order of their ids, with paths relative to `root`.
 
-    With `classes`: files lie in folders named after their label, and ids may be missing, for the user may have
-    deleted images. Without: files lie in the tree itself, have label 0, and no id from 1 on is missing. `rows`:
-    the highest id there can be, where it is known. InputError names the file that is out of place.
+    With `classes`: files lie in folders named after their label, and ids may be missing, for the user may
+    have deleted images. Without: files lie in the tree itself, have label 0, and no id from 1 on is missing.
+    `rows`: the highest id there can be, where it is known. InputError names the file that is out of place.
     """
     folders = {"": 0} if classes is None else {f"{label}/": label for label in _class_folders(tree, classes)}
-    prefix = os.path.relpath(tree, root)
+    prefix = "" if Path(tree) == Path(root) else f"{os.path.relpath(tree, root)}/"
     found = sorted(
-        (number, label, f"{prefix}/{folder}{name}")
+        (number, label, f"{prefix}{folder}{name}")
         for folder, label in folders.items()
         for number, name in _scan_folder(Path(tree, folder))
     )
@@ -159,30 +172,25 @@ def _check_complete(tree: PathLike, listing: Listing, rows: int | None, may_miss
 
 
 def write_split(
-    train_tree: PathLike,
-    test_tree: PathLike,
-    root: PathLike,
+    labelled: Listing,
+    test: Listing,
     train_lst: PathLike,
     valid_lst: PathLike,
     test_lst: PathLike,
     classes: int,
     fraction: float,
     seed: int,
-    train_rows: int | None = None,
-    test_rows: int | None = None,
 ) -> None:
-    """List both trees, with `fraction` of every class in the validation list in place of the training list.
+    """Write the three lists, with `fraction` of every class in the validation list, not the training list.
 
-    `train_rows`, `test_rows`: of the CSVs, where known. InputError for a class without a training image left.
+    InputError for a class without a training image left.
     """
-    labelled = scan_tree(train_tree, root, classes, train_rows)
     mask = validation_mask(labelled.index, labelled.label, fraction, seed)
     train, valid = labelled.select(~mask), labelled.select(mask)
     for label in np.setdiff1d(labelled.label, train.label):
         raise InputError(f"class {label}: a validation fraction of {fraction} leaves it no training image")
     if missing := sorted({*range(classes)} - {*train.label.tolist()}):
-        log.warning(f"{train_tree}: no image of classes {missing}: no model can learn them")
-    test = scan_tree(test_tree, root, rows=test_rows)
+        log.warning(f"no image of classes {missing}: no model can learn them")
     for name, path, listing in (
         ("train", train_lst, train),
         ("valid", valid_lst, valid),

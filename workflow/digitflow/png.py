@@ -3,10 +3,10 @@
 The format: W3C, Portable Network Graphics (PNG) Specification, https://www.w3.org/TR/png-3/.
 """
 
+import functools
 import os
 import struct
 import zlib
-from collections.abc import Iterator
 
 import numpy as np
 
@@ -20,10 +20,16 @@ COLOUR_TYPES = {0: "greyscale", 2: "RGB", 3: "palette", 4: "greyscale with alpha
 GREY_8_BIT = bytes([8, 0, 0, 0, 0])  # bit depth, colour type, compression, filter method, interlace
 NONE, SUB, UP, AVERAGE, PAETH = range(5)  # row filters
 BLOCK = 4096  # images encoded at a time: a few megabytes
+HEAD = 33  # bytes of signature and header
+CHUNK = struct.Struct(">I4s")  # length and type, before the data
 
 
 def _chunk(kind: bytes, data: bytes) -> bytes:
-    return struct.pack(">I4s", len(data), kind) + data + struct.pack(">I", zlib.crc32(kind + data))
+    return CHUNK.pack(len(data), kind) + data + zlib.crc32(kind + data).to_bytes(4)
+
+
+def _head(header: bytes) -> bytes:
+    return SIGNATURE + _chunk(b"IHDR", header)
 
 
 IEND = _chunk(b"IEND", b"")
@@ -42,7 +48,7 @@ def encode(images: np.ndarray) -> list[bytes]:
     rows = np.full((n, height, width + 1), NONE, np.uint8)  # each row begins with its filter
     rows[:, :, 1:] = images
     raw, size = memoryview(rows.reshape(-1)), height * (width + 1)
-    head = SIGNATURE + _chunk(b"IHDR", struct.pack(">II", width, height) + GREY_8_BIT)
+    head = _head(struct.pack(">II", width, height) + GREY_8_BIT)
     files = []
     for start in range(0, n * size, size):
         # ASSUME: quick beats small, for a file takes some 40 us to create and a disk block of 4 KiB anyway.
@@ -81,43 +87,48 @@ def check(data: bytes, where: str) -> tuple[int, int, bytes]:
 
     FormatError names `where`, and what the file is if it is not 8-bit greyscale without interlacing.
     """
-    header, rows = b"", []
-    for kind, contents in _chunks(data, where):
-        if not header:
-            if kind != b"IHDR" or len(contents) != 13:
-                raise FormatError(
-                    f"{where}: damaged PNG file: it begins with {kind!r}, {len(contents)} bytes"
-                )
-            header = contents
-        elif kind == b"IDAT":
-            rows.append(contents)
-    width, height, depth, colour, *_, interlace = struct.unpack(">II5B", header)
-    if header[8:] != GREY_8_BIT:
+    try:
+        return *_read_header(data[:HEAD]), _read_rows(data)
+    except FormatError as error:
+        raise FormatError(f"{where}: {error}") from None
+
+
+@functools.lru_cache  # the images of a tree have one size, and so one header
+def _read_header(start: bytes) -> tuple[int, int]:
+    """Height and width from the first bytes of a file."""
+    if start[:8] != SIGNATURE:
+        raise FormatError(f"not a PNG file: it begins with {start[:8]!r}" if start else "empty")
+    if len(start) < HEAD:
+        raise FormatError(f"truncated PNG file: {len(start)} bytes")
+    width, height, depth, colour, *_, interlace = struct.unpack_from(">II5B", start, 16)
+    if start != _head(start[16:29]):
+        raise FormatError("damaged PNG file: wrong length, type or checksum of its header")
+    if start[24:29] != GREY_8_BIT:
         found = f"{depth}-bit {COLOUR_TYPES.get(colour, f'colour type {colour}')}{', interlaced' * interlace}"
-        raise FormatError(f"{where}: a PNG file in {found}; digits are 8-bit greyscale, not interlaced")
-    if not (width and height and rows):
-        raise FormatError(f"{where}: damaged PNG file: {width} x {height} pixels, {len(rows)} IDAT chunks")
-    return height, width, b"".join(rows)
+        raise FormatError(f"a PNG file in {found}; digits are 8-bit greyscale, not interlaced")
+    if not (width and height):
+        raise FormatError(f"damaged PNG file: {width} x {height} pixels")
+    return height, width
 
 
-def _chunks(data: bytes, where: str) -> Iterator[tuple[bytes, bytes]]:
-    """Yield type and contents of every chunk, its checksum verified."""
-    if data[:8] != SIGNATURE:
-        raise FormatError(
-            f"{where}: not a PNG file: it begins with {data[:8]!r}" if data else f"{where}: empty"
-        )
-    at, kind = 8, b""
-    while kind != b"IEND":
-        length, kind = struct.unpack_from(">I4s", data, at) if len(data) >= at + 8 else (0, b"IEND")
-        end = at + 12 + length
-        if len(data) < end:
-            raise FormatError(f"{where}: truncated PNG file: {len(data)} bytes; at least {end} belong to it")
-        if zlib.crc32(data[at + 4 : end - 4]) != int.from_bytes(data[end - 4 : end]):
-            raise FormatError(f"{where}: damaged PNG file: wrong checksum of chunk {kind!r} at byte {at}")
-        yield kind, data[at + 8 : end - 4]
-        at = end
-    if at != len(data):
-        raise FormatError(f"{where}: damaged PNG file: {len(data) - at} bytes after its end")
+def _read_rows(data: bytes) -> bytes:
+    """The contents of the IDAT chunks, every chunk's checksum verified."""
+    if not data.endswith(IEND):
+        raise FormatError(f"truncated PNG file: {len(data)} bytes, the last of them no IEND chunk")
+    rows, at, end = [], HEAD, len(data) - len(IEND)
+    while at < end:
+        length, kind = CHUNK.unpack_from(data, at)
+        crc = at + CHUNK.size + length
+        if crc + 4 > end:
+            raise FormatError(f"damaged PNG file: chunk {kind!r} at byte {at} is longer than the file")
+        if zlib.crc32(data[at + 4 : crc]) != int.from_bytes(data[crc : crc + 4]):
+            raise FormatError(f"damaged PNG file: wrong checksum of chunk {kind!r} at byte {at}")
+        if kind == b"IDAT":
+            rows.append(data[at + CHUNK.size : crc])
+        at = crc + 4
+    if not rows:
+        raise FormatError("damaged PNG file: no IDAT chunk")
+    return b"".join(rows)
 
 
 def _unfilter(filters: np.ndarray, pixels: np.ndarray) -> np.ndarray:
@@ -158,7 +169,7 @@ def write_tree(
 
     The name is the row number from 1, zero-padded so that alphabetical order is numeric order. With labels:
     `<tree>/<label>/<id>.png`, a folder for each of the classes; without: `<tree>/<id>.png`. A tree that was
-    there before is replaced. Raises FormatError for IDX files that do not fit, DigitflowError for a full disk.
+    there before is replaced. FormatError: the IDX files do not fit; DigitflowError: the disk is full.
     """
     total, *_ = idx.read_header(images_idx, ndim=3)
     names = [""] if labels_idx is None else [str(label) for label in range(classes)]
@@ -166,7 +177,7 @@ def write_tree(
     digits = len(str(total))
     with (
         atomic_tree(tree) as temporary,
-        open_folders(temporary / name for name in names) as folders,
+        open_folders(*(temporary / name for name in names), make=True) as folders,
         Progress(f"{tree}: PNG", total, "images") as progress,
     ):
         start = 0

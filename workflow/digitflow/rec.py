@@ -9,13 +9,15 @@ half; flag > 0 says that so many float32 labels follow.
 
 import itertools
 import os
+import re
 import struct
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import IO, NamedTuple
 
 import numpy as np
 
-from digitflow import png
+from digitflow import idx, png
 from digitflow.errors import FormatError, InputError
 from digitflow.files import atomic_open
 from digitflow.lst import Listing
@@ -29,7 +31,7 @@ WHOLE, FIRST, MIDDLE, LAST = range(4)
 MAX_LENGTH = 1 << 29
 FRAME = struct.Struct("<II")
 HEADER = struct.Struct("<IfQQ")
-BATCH = 4096  # records written at a time: a megabyte or two
+BATCH = 1024  # records written at a time: few enough to stay in the processor's cache
 
 
 class Record(NamedTuple):
@@ -44,9 +46,18 @@ class Record(NamedTuple):
 def write(rec_path: PathLike, idx_path: PathLike, listing: Listing, root: PathLike) -> None:
     """Pack the PNG files of a listing, their bytes unchanged, and write the records' offsets to `idx_path`.
 
-    FormatError names the file that is missing, damaged, not 8-bit greyscale or of another size than the first.
+    FormatError names the file that is missing, damaged, not 8-bit greyscale, or of another size than others.
     """
-    rows = zip(listing.index.tolist(), listing.label.tolist(), _read_images(listing.path, root), strict=True)
+    _write(rec_path, idx_path, listing, _read_images(listing.path, root))
+
+
+def write_rows(rec_path: PathLike, idx_path: PathLike, listing: Listing, images_idx: PathLike) -> None:
+    """Pack rows of an IDX file as the PNG files that they would make: as `write`, without a tree."""
+    _write(rec_path, idx_path, listing, _encode_rows(listing.index, images_idx))
+
+
+def _write(rec_path: PathLike, idx_path: PathLike, listing: Listing, contents: Iterator[bytes]) -> None:
+    rows = zip(listing.index.tolist(), listing.label.tolist(), contents, strict=True)
     offset = 0
     with (
         atomic_open(rec_path) as rec,
@@ -73,6 +84,24 @@ def _read_images(paths: list[str], root: PathLike) -> Iterator[bytes]:
                 f"{root}/{path}: {height} x {width} pixels; those before have {size[0]} x {size[1]}"
             )
         yield data
+
+
+def _encode_rows(index: np.ndarray, images_idx: PathLike) -> Iterator[bytes]:
+    """Yield the rows of an IDX file, counted from 1 and ascending, as PNG files."""
+    first = 1
+    for block in idx.read_blocks(images_idx, BATCH):
+        start, stop = np.searchsorted(index, (first, first + len(block)))
+        yield from png.encode(block[index[start:stop] - first])
+        first += len(block)
+
+
+def join_indices(parts: Sequence[tuple[PathLike, PathLike]], idx_path: PathLike) -> None:
+    """Write one index of several (.rec, .idx) files, with the offsets that their records have when joined."""
+    start = 0
+    with atomic_open(idx_path, "w") as file:
+        for rec_part, idx_part in parts:
+            file.writelines(f"{index}\t{start + offset}\n" for index, offset in _read_offsets(idx_part))
+            start += Path(rec_part).stat().st_size
 
 
 def frame(data: bytes) -> bytes:
@@ -176,10 +205,7 @@ def verify(rec_path: PathLike, idx_path: PathLike) -> int:
 def _read_offsets(idx_path: PathLike) -> Iterator[tuple[int, int]]:
     with _open(idx_path, encoding="ascii", errors="replace") as file:
         for number, line in enumerate(file, start=1):
-            try:
-                index, offset = map(int, line.split("\t"))
-            except ValueError:
-                raise FormatError(
-                    f"{idx_path}: line {number}: {line!r}; a line is index, tab, offset"
-                ) from None
-            yield index, offset
+            match = re.fullmatch("([0-9]+)\t([0-9]+)\n", line)
+            if not match:
+                raise FormatError(f"{idx_path}: line {number}: {line!r}; a line is index, tab, offset")
+            yield int(match[1]), int(match[2])

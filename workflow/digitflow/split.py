@@ -6,7 +6,7 @@ GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 
 
 def _mix(value: np.ndarray) -> np.ndarray:
-    """One step of splitmix64 on uint64 (Steele, Lea, Flood: Fast Splittable Pseudorandom Number Generators)."""
+    """One step of splitmix64 on uint64 (Steele, Lea, Flood: Fast Splittable PRNGs, 2014)."""
     value = value + GOLDEN
     value = (value ^ (value >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     value = (value ^ (value >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from digitflow.errors import DigitflowError, FormatError
 
-CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL
 READ_BYTES = 1 << 16  # a digit in one call, with room
 
 
@@ -49,19 +49,21 @@ def _reason(error: OSError) -> str:
 
 
 @contextlib.contextmanager
-def open_folders(paths: Iterable[Path]) -> Iterator[list[int]]:
-    """Make the folders and yield their descriptors: a name relative to one is looked up in one step."""
+def open_folders(*paths: Path, make: bool = False) -> Iterator[list[int]]:
+    """Yield the folders' descriptors: a name relative to one is looked up in one step."""
     with contextlib.ExitStack() as stack:
         folders = []
         for path in paths:
-            path.mkdir(exist_ok=True)
+            if make:
+                path.mkdir(exist_ok=True)
             folders.append(os.open(path, os.O_RDONLY | os.O_DIRECTORY))
             stack.callback(os.close, folders[-1])
         yield folders
 
 
 def write_files(contents: Iterable[bytes], names: Iterable[str], folders: Iterable[int]) -> None:
-    """Create files below folder descriptors. This loop is the cost of a tree: open, write and close, no more."""
+    """Create files, each relative to its folder's descriptor."""
+    # This loop is the cost of a tree: three calls a file, and nothing else.
     for data, name, folder in zip(contents, names, folders, strict=True):
         file = os.open(name, CREATE, 0o666, dir_fd=folder)
         try:
@@ -76,7 +78,7 @@ def read_files(paths: Iterable[str], root: str | os.PathLike) -> Iterator[bytes]
     """Yield the contents of files below `root`. FormatError names the one that cannot be read."""
     path = "."
     try:
-        with open_folders([Path(root)]) as (folder,):
+        with open_folders(Path(root)) as (folder,):
             for path in paths:
                 yield _read_file(path, folder)
     except OSError as error:
@@ -84,7 +86,7 @@ def read_files(paths: Iterable[str], root: str | os.PathLike) -> Iterator[bytes]
 
 
 def _read_file(path: str, folder: int) -> bytes:
-    file = os.open(path, os.O_RDONLY | os.O_CLOEXEC, dir_fd=folder)
+    file = os.open(path, os.O_RDONLY, dir_fd=folder)
     try:
         data = part = os.read(file, READ_BYTES)
         while len(part) == READ_BYTES:

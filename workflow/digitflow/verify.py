@@ -22,85 +22,86 @@ def verify(
     labels_idx: PathLike | None = None,
     classes: int | None = None,
 ) -> dict[str, int]:
-    """Compare one data set in all its forms; return counts. FormatError names the file and the image that differ.
+    """Compare one data set in all its forms; return counts.
 
     Checked: the lists together name exactly the tree's images and give the labels of their folders; every PNG
     has the pixels of its IDX row; `recs[k]`, the (.rec, .idx) parts of `listings[k]` in order, hold the PNG
     files' own bytes, the list's indices and labels. An image that the user relabelled or deleted is counted,
-    not an error.
+    not an error. FormatError names the file and the image that differ.
     """
-    rows, *_ = idx.read_header(images_idx)
+    rows, *_ = idx.read_header(images_idx, ndim=3)
+    there = lst.scan_tree(tree, root, classes, rows)
     read = [lst.read(path) for path in listings]
-    _compare_tree(lst.scan_tree(tree, root, classes, rows), read, listings)
-    images = sum(map(len, read))
-    counts = {"rows": rows, "images": images, "deleted": rows - images, "relabelled": 0, "records": 0}
-    with Progress(f"verify {tree}", images, "images") as progress:
-        for k, listing in enumerate(read):
-            records = _records(recs[k]) if recs else None
-            for at, pixels, data in _walk(images_idx, listing, root):
-                _compare_pixels(
-                    pixels, data, f"{root}/{listing.path[at]}", images_idx, int(listing.index[at])
-                )
-                if records is not None:
-                    _compare_record(next(records, None), listing, at, data, listings[k])
+    _compare_tree(there, read, listings)
+    counts = {"rows": rows, "images": len(there), "deleted": rows - len(there), "relabelled": 0, "records": 0}
+    if labels_idx is not None:
+        counts["relabelled"] = _count_relabelled(there, labels_idx, rows)
+    with Progress(f"{tree}: verify", len(there), "images") as progress:
+        for name, listing, parts in zip(listings, read, recs or [None] * len(read), strict=True):
+            records = None if parts is None else _records(parts)
+            for at, data in _compare_pixels(images_idx, listing, root):
+                if records:
+                    _compare_record(next(records, None), listing, at, data, name)
                     counts["records"] += 1
                 progress.advance(1)
-            if records is not None and (extra := next(records, None)):
-                raise FormatError(
-                    f"{extra[0]}: index {extra[1].index}: more records than {listings[k]} has lines"
-                )
-    if labels_idx is not None:
-        labels = idx.read(labels_idx)
-        if labels.shape != (rows,):
-            raise FormatError(f"{labels_idx}: shape {labels.shape}; {images_idx} has {rows} images")
-        counts["relabelled"] = sum(int((labels[part.index - 1] != part.label).sum()) for part in read)
+            if records and (extra := next(records, None)):
+                raise FormatError(f"{extra[0]}: image {extra[1].index}: {name} has no line for this record")
     return counts
 
 
-def _compare_tree(tree: lst.Listing, read: list[lst.Listing], names: Sequence[PathLike]) -> None:
-    """The lists must name the tree's images, each once and with the label of its folder."""
-    listed = {}
-    for part, name in zip(read, names, strict=True):
-        for index, label, path in zip(part.index.tolist(), part.label.tolist(), part.path, strict=True):
-            if index in listed:
-                raise FormatError(f"{name}: image {index} is in {listed[index][2]} too")
-            listed[index] = label, path, name
-    for index, label, path in zip(tree.index.tolist(), tree.label.tolist(), tree.path, strict=True):
-        if index not in listed:
-            raise FormatError(f"{path}: image {index} is in none of the lists; make them again")
-        listed_label, listed_path, name = listed.pop(index)
-        if (listed_label, listed_path) != (label, path):
+def _count_relabelled(there: lst.Listing, labels_idx: PathLike, rows: int) -> int:
+    labels = idx.read(labels_idx, ndim=1)
+    if len(labels) != rows:
+        raise FormatError(f"{labels_idx}: {len(labels)} labels for {rows} images")
+    return int((labels[there.index - 1] != there.label).sum())
+
+
+def _compare_tree(there: lst.Listing, read: list[lst.Listing], names: Sequence[PathLike]) -> None:
+    """The lists must name the tree's images, each once and with the label and path that it has there."""
+
+    def named(image: int) -> str:
+        lists = [str(name) for name, part in zip(names, read, strict=True) if image in part.index]
+        return f"{' and '.join(lists)}: image {image}"
+
+    index, label = (np.concatenate([getattr(part, column) for part in read]) for column in ("index", "label"))
+    path = [path for part in read for path in part.path]
+    order = np.argsort(index)
+    index, label = index[order], label[order]
+    for image in index[1:][index[1:] == index[:-1]]:
+        raise FormatError(f"{named(image)} is listed twice")
+    for image in np.setdiff1d(index, there.index):
+        raise FormatError(f"{named(image)} is not in the tree; make the lists again")
+    for row in np.flatnonzero(~np.isin(there.index, index)):
+        raise FormatError(f"{there.path[row]}: image {there.index[row]} is in no list; make them again")
+    for row, at in enumerate(order.tolist()):
+        if label[row] != there.label[row] or path[at] != there.path[row]:
             raise FormatError(
-                f"{name}: image {index}: label {listed_label}, {listed_path}; "
-                f"the tree has label {label}, {path}; make the lists again"
+                f"{named(index[row])}: label {label[row]}, {path[at]}; in the tree: "
+                f"label {there.label[row]}, {there.path[row]}; make the lists again"
             )
-    if listed:
-        index, (_, path, name) = next(iter(listed.items()))
-        raise FormatError(f"{name}: image {index}: {path} is not in the tree; make the lists again")
 
 
-def _walk(
+def _compare_pixels(
     images_idx: PathLike, listing: lst.Listing, root: PathLike
-) -> Iterator[tuple[int, np.ndarray, bytes]]:
-    """Yield place in the listing, pixels of the IDX row, and contents of the PNG file."""
+) -> Iterator[tuple[int, bytes]]:
+    """Compare every PNG file with its IDX row; yield its place in the listing and its contents."""
     files = read_files(listing.path, root)
-    first, at = 1, 0
+    first, start = 1, 0
     for block in idx.read_blocks(images_idx):
-        end = int(np.searchsorted(listing.index, first + len(block)))
-        for at, data in zip(range(at, end), files, strict=False):
-            yield at, block[listing.index[at] - first], data
-        first, at = first + len(block), end
-
-
-def _compare_pixels(pixels: np.ndarray, data: bytes, where: str, images_idx: PathLike, index: int) -> None:
-    found = png.decode(data, where)
-    if found.shape != pixels.shape:
-        raise FormatError(f"{where}: shape {found.shape}; {images_idx} has {pixels.shape}")
-    if not np.array_equal(found, pixels):
-        y, x = np.argwhere(found != pixels)[0]
-        raise FormatError(
-            f"{where}: row {y}, column {x} is {found[y, x]}; image {index} of {images_idx} has {pixels[y, x]} there"
-        )
+        stop = int(np.searchsorted(listing.index, first + len(block)))
+        for at in range(start, stop):
+            data, index, where = next(files), int(listing.index[at]), f"{root}/{listing.path[at]}"
+            expected, found = block[index - first], png.decode(data, where)
+            if found.shape != expected.shape:
+                raise FormatError(f"{where}: shape {found.shape}; {images_idx} has {expected.shape}")
+            if not np.array_equal(found, expected):
+                y, x = np.argwhere(found != expected)[0]
+                raise FormatError(
+                    f"{where}: row {y}, column {x}: {found[y, x]}; "
+                    f"image {index} of {images_idx} has {expected[y, x]}"
+                )
+            yield at, data
+        first, start = first + len(block), stop
 
 
 def _records(parts: Iterable[tuple[PathLike, PathLike]]) -> Iterator[tuple[PathLike, rec.Record]]:

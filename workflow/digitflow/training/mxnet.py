@@ -3,13 +3,14 @@
 MXNet is imported inside the functions, for it reads its environment variables only once, on import.
 """
 
+import contextlib
 import logging
 import os
 import platform
 import shutil
 import struct
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -39,19 +40,22 @@ ENVIRONMENT = {
 PNG_SIZE_AT = 16  # width and height, big-endian, in the IHDR chunk
 
 
-class Records(NamedTuple):
-    """A RecordIO file that was checked whole, and what it holds."""
+Parts = Sequence[tuple[Path, Path]]  # the .rec and .idx of each shard, in order
 
-    rec: Path
-    idx: Path
+
+class Records(NamedTuple):
+    """RecordIO files that were checked whole, and what they hold together."""
+
+    rec: str  # paths, joined by semicolons: MXNet reads several as if they were one
+    idx: Path  # of all
     shape: tuple[int, int]  # height, width
     labels: np.ndarray  # int64 (n,)
 
 
 def train(
-    train: tuple[Path, Path],
-    valid: tuple[Path, Path],
-    test: tuple[Path, Path],
+    train: Parts,
+    valid: Parts,
+    test: Parts,
     *,
     shape: tuple[int, int],
     classes: int,
@@ -65,16 +69,19 @@ def train(
 ) -> None:
     """Train on the rows of `train`, then write the model, its history, metrics and probabilities.
 
-    `train`, `valid` and `test` are each a .rec and its .idx, of images of `shape` (height, width). `device`
-    is auto, cpu or gpu. The probabilities are float32 (n, classes), rows as in the files. The same seed on
-    the same machine gives the same bytes. Raises FormatError for a damaged .rec before MXNet sees it,
-    ConfigError, DeviceError, or DigitflowError where training diverges.
+    `train`, `valid` and `test` are shards of images of `shape` (height, width). `device` is auto, cpu or
+    gpu. The probabilities are float32 (n, classes), rows as in the files. The same seed on the same machine
+    gives the same bytes. Raises FormatError for a damaged .rec before MXNet sees it, ConfigError,
+    DeviceError, or DigitflowError where training diverges.
     """
-    training, validation, tested = (open_records(*paths, shape, classes) for paths in (train, valid, test))
-    context, where = prepare(device, threads)
-    net, history = fit(training, validation, classes, settings, seed, context)
-    valid_probabilities = predict(net, validation, settings.batch_size, context, settings.test_shifts)
-    test_probabilities = predict(net, tested, settings.batch_size, context, settings.test_shifts)
+    with contextlib.ExitStack() as stack:
+        training, validation, tested = (
+            stack.enter_context(open_records(parts, shape, classes)) for parts in (train, valid, test)
+        )
+        context, where = prepare(device, threads)
+        net, history = fit(training, validation, classes, settings, seed, context)
+        valid_probabilities = predict(net, validation, settings.batch_size, context, settings.test_shifts)
+        test_probabilities = predict(net, tested, settings.batch_size, context, settings.test_shifts)
     valid_accuracy = common.accuracy(valid_probabilities, validation.labels)
     rows = len(validation.labels)
     log.info(f"validation accuracy {valid_accuracy:.4f} of {rows} images, {history.seconds:.0f} s")
@@ -114,15 +121,24 @@ def prepare(device: str, threads: int) -> tuple["mx.Context", str]:
     return mx.Context(chosen), where
 
 
-def open_records(rec_path: Path, idx_path: Path, shape: tuple[int, int], classes: int) -> Records:
-    """Check a .rec and its .idx whole. Raises FormatError naming the record.
+@contextlib.contextmanager
+def open_records(parts: Parts, shape: tuple[int, int], classes: int) -> Iterator[Records]:
+    """Check .rec and .idx files whole, and join them for MXNet. Raises FormatError naming the record.
 
     MXNet's iterator ends the process at damage, crops what is too large, and takes any number for a label.
     """
-    if not rec.verify(rec_path, idx_path):
-        raise FormatError(f"{rec_path}: no records; at least one image is needed")
+    labels = [label for part in parts for label in _read_labels(*part, shape, classes)]
+    if not labels:
+        raise FormatError(f"{parts[0][0]}: no records; at least one image is needed")
+    with tempfile.TemporaryDirectory() as folder:
+        index = Path(folder, "joined.idx")
+        rec.join_indices(parts, index)
+        yield Records(";".join(str(rec_path) for rec_path, _ in parts), index, shape, np.array(labels))
+
+
+def _read_labels(rec_path: Path, idx_path: Path, shape: tuple[int, int], classes: int) -> Iterator[int]:
+    rec.verify(rec_path, idx_path)
     height, width = shape
-    labels = []
     for number, record in enumerate(rec.read(rec_path), 1):
         where = f"{rec_path}: record {number}, index {record.index}"
         found = struct.unpack_from(">II", record.payload, PNG_SIZE_AT)
@@ -134,8 +150,7 @@ def open_records(rec_path: Path, idx_path: Path, shape: tuple[int, int], classes
             raise FormatError(
                 f"{where}: the label {record.labels.tolist()}; expected one of 0 to {classes - 1}"
             )
-        labels.append(int(record.labels[0]))
-    return Records(Path(rec_path), Path(idx_path), shape, np.array(labels))
+        yield int(record.labels[0])
 
 
 def fit(
@@ -215,7 +230,7 @@ def batches(
     import mxnet as mx
 
     iterator = mx.io.ImageRecordIter(
-        path_imgrec=str(records.rec),
+        path_imgrec=records.rec,
         path_imgidx=str(records.idx),
         data_shape=(1, *records.shape),
         batch_size=min(size, len(records.labels)),

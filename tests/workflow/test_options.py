@@ -1,0 +1,65 @@
+"""What the configuration offers beside the defaults, and what is made only when it is asked for."""
+
+import gzip
+import json
+
+import numpy as np
+from tests.workflow.conftest import TRAIN_ROWS
+
+from digitflow import idx
+
+RECORDS = [f"data/rec/{part}.{kind}" for part in ("train", "valid", "test") for kind in ("lst", "rec", "idx")]
+
+
+def test_without_trees_lists_and_records_are_the_same_bytes(finished_run, fresh):
+    result = fresh.snakemake("--config", "png={enabled: false}", "--", *RECORDS)
+    assert result.returncode == 0, result.stdout
+    assert not (fresh.folder / "data" / "png").exists()
+    for path in RECORDS:
+        assert (fresh.folder / path).read_bytes() == (finished_run[0].folder / path).read_bytes()
+
+
+def test_shards_hold_the_same_records_and_train_the_same_model(finished_run, fresh):
+    probabilities = "results/models/mxnet_lenet/seed0/test_probabilities.npy"
+    result = fresh.snakemake("--config", "rec={shards: 3}", "--", probabilities)
+    assert result.returncode == 0, result.stdout
+    shards = [(fresh.folder / f"data/rec/train_00{shard}.rec").read_bytes() for shard in range(3)]
+    assert all(shards)
+    assert b"".join(shards) == (finished_run[0].folder / "data/rec/train.rec").read_bytes()
+    np.testing.assert_array_equal(
+        np.load(fresh.folder / probabilities), np.load(finished_run[0].folder / probabilities)
+    )
+
+
+def test_inverted_pixels_are_255_less_the_csvs(finished_run, fresh):
+    images = "data/idx/train-images-idx3-ubyte"
+    assert fresh.snakemake("--config", "data={invert: true}", "--", images).returncode == 0
+    np.testing.assert_array_equal(
+        idx.read(fresh.folder / images), 255 - idx.read(finished_run[0].folder / images)
+    )
+
+
+def test_a_gzipped_idx_file_is_made_on_demand_and_the_same_each_time(finished):
+    name = "data/idx/train-images-idx3-ubyte"
+    assert finished.snakemake(f"{name}.gz").returncode == 0
+    packed = (finished.folder / f"{name}.gz").read_bytes()
+    assert gzip.decompress(packed) == (finished.folder / name).read_bytes()
+    finished.snakemake("--force", f"{name}.gz")
+    assert (finished.folder / f"{name}.gz").read_bytes() == packed
+
+
+def test_verify_reads_all_back_and_names_a_flipped_bit(finished):
+    assert finished.snakemake("results/verify.json").returncode == 0
+    report = json.loads((finished.folder / "results" / "verify.json").read_text())
+    assert report["train"] == {
+        "rows": TRAIN_ROWS, "images": TRAIN_ROWS, "deleted": 0, "relabelled": 0, "records": TRAIN_ROWS
+    }  # fmt: skip
+
+    path = finished.folder / "data" / "rec" / "valid.rec"
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
+    result = finished.snakemake("--force", "results/verify.json")
+    assert result.returncode == 1
+    assert "data/rec/valid.rec: record " in result.stdout
+    assert "Traceback" not in result.stdout

@@ -38,7 +38,7 @@ wildcard_constraints:
     seed="[0-9]+",
     tree="train|test",
     part="train|valid|test",
-    shard="" if config["rec"]["shards"] == 1 else "_[0-9]{3}",
+    shard="(?:)" if config["rec"]["shards"] == 1 else "_[0-9]{3}",
 
 
 def code(*modules):
@@ -93,10 +93,12 @@ def solution_flag():
 
 
 def print_summary():
-    """Close a run with the table, made from the files that are there, whatever the run's target was."""
-    if os.path.exists("results/submission.csv") and all(map(os.path.exists, merged("metrics.json"))):
+    """Close a run with the table of its models, whatever its target was, if they have been merged."""
+    trainings, submission = merged("metrics.json"), "results/submission.csv"
+    done = all(map(os.path.exists, [submission, *trainings]))
+    if done and os.path.getmtime(submission) >= max(map(os.path.getmtime, trainings)):
         shell(
             "python -m digitflow summary "
             + merge_flags("--valid-probabilities", "valid_probabilities.npy")
-            + f" --submission results/submission.csv --valid-lst data/rec/valid.lst {solution_flag()}"
+            + f" --submission results/submission.csv --valid-lst data/rec/valid.lst {solution_flag()} || true"
         )

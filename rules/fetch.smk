@@ -22,7 +22,7 @@ rule fetch_mnist:
     """Write the images as a competition: train and test CSVs in Kaggle's form, and the test labels."""
     input:
         archive=rules.download_mnist.output.archive,
-        code=code("fetch", "submission"),
+        code=code("fetch"),
     output:
         train_csv="data/mnist/train.csv",
         test_csv="data/mnist/test.csv",

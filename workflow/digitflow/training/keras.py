@@ -119,7 +119,7 @@ def prepare(device: str, threads: int | None = None) -> str:
 
         tf.config.experimental.enable_op_determinism()  # on CPUs what is used here is deterministic as it is
     where = f"{chosen}: {', '.join(gpus) if chosen == 'gpu' else devices.cpu_name()}"
-    log.info(f"{where}; " + ", ".join(f"{name} {version}" for name, version in _versions().items()))
+    log.info(f"device {where}; " + ", ".join(f"{name} {version}" for name, version in _versions().items()))
     return where
 
 

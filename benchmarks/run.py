@@ -197,7 +197,7 @@ def copy_project(folder: Path, train_csv: Path, test_csv: Path) -> Path:
 
 def snakemake(folder: Path, *arguments: str) -> Finished:
     """Run Snakemake in a copy of the project."""
-    return run(MAIN / "snakemake", "--configfile", "own.yaml", *arguments, cwd=folder)
+    return run(MAIN / "snakemake", *arguments, "--configfile", "own.yaml", cwd=folder)
 
 
 def compare_dry_runs(times: dict, finished: Path, empty: Path) -> None:

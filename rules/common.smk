@@ -6,10 +6,13 @@ import sys
 
 sys.path.insert(0, f"{workflow.basedir}/workflow")
 
-from digitflow.config import csv_paths, validate
+from snakemake.utils import update_config
+
+from digitflow.config import csv_paths, typed, validate
 from digitflow.errors import ConfigError
 
 try:
+    update_config(config, typed(workflow.config_settings.config))
     config = validate(config)
 except ConfigError as error:
     raise WorkflowError(str(error)) from None

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from digitflow.config import SCHEMA, csv_paths, validate
+from digitflow.config import SCHEMA, csv_paths, typed, validate
 from digitflow.errors import ConfigError
 
 PROJECT = Path(__file__).parents[2]
@@ -59,6 +59,19 @@ def test_a_mistake_is_named_with_its_key_and_what_would_be_right(key, value, mes
     with pytest.raises(ConfigError) as error:
         validate(changed(key, value))
     assert message in str(error.value)
+
+
+def test_values_of_the_command_line_get_their_types():
+    overrides = {
+        "seed": "1",
+        "device": "cpu",
+        "png": {"enabled": "false"},
+        "weights": ["1", "2.5"],
+        "csv": "null",
+    }
+    assert typed(overrides) == {
+        "seed": 1, "device": "cpu", "png": {"enabled": False}, "weights": [1, 2.5], "csv": None
+    }  # fmt: skip
 
 
 def test_all_mistakes_are_told_at_once():

@@ -34,13 +34,8 @@ class Clone:
 
     def snakemake(self, *arguments: str) -> subprocess.CompletedProcess:
         """Run Snakemake there; both output streams are in `stdout`."""
-        command = [
-            Path(sys.executable).with_name("snakemake"),
-            "-j2",
-            "--configfile",
-            "tiny.yaml",
-            *arguments,
-        ]
+        snakemake = Path(sys.executable).with_name("snakemake")
+        command = [snakemake, "-j2", *arguments, "--configfile", "tiny.yaml"]
         return subprocess.run(
             command, cwd=self.folder, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False
         )

@@ -38,7 +38,7 @@ def test_a_bad_cell_is_named_and_leaves_no_file(fresh):
     assert f"pixel{column}" in finished.stdout
     assert "'256'" in finished.stdout
     assert "Traceback" not in finished.stdout
-    assert not list((fresh.folder / "data" / "idx").iterdir())
+    assert not list((fresh.folder / "data").rglob("*ubyte*"))
 
 
 def test_a_gpu_that_is_not_there_is_looked_for_and_missed(finished):

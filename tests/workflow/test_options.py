@@ -12,7 +12,7 @@ RECORDS = [f"data/rec/{part}.{kind}" for part in ("train", "valid", "test") for 
 
 
 def test_without_trees_lists_and_records_are_the_same_bytes(finished_run, fresh):
-    result = fresh.snakemake("--config", "png={enabled: false}", "--", *RECORDS)
+    result = fresh.snakemake(*RECORDS, "--config", "png={enabled: false}")
     assert result.returncode == 0, result.stdout
     assert not (fresh.folder / "data" / "png").exists()
     for path in RECORDS:
@@ -21,7 +21,7 @@ def test_without_trees_lists_and_records_are_the_same_bytes(finished_run, fresh)
 
 def test_shards_hold_the_same_records_and_train_the_same_model(finished_run, fresh):
     probabilities = "results/models/mxnet_lenet/seed0/test_probabilities.npy"
-    result = fresh.snakemake("--config", "rec={shards: 3}", "--", probabilities)
+    result = fresh.snakemake(probabilities, "--config", "rec={shards: 3}")
     assert result.returncode == 0, result.stdout
     shards = [(fresh.folder / f"data/rec/train_00{shard}.rec").read_bytes() for shard in range(3)]
     assert all(shards)
@@ -33,7 +33,7 @@ def test_shards_hold_the_same_records_and_train_the_same_model(finished_run, fre
 
 def test_inverted_pixels_are_255_less_the_csvs(finished_run, fresh):
     images = "data/idx/train-images-idx3-ubyte"
-    assert fresh.snakemake("--config", "data={invert: true}", "--", images).returncode == 0
+    assert fresh.snakemake(images, "--config", "data={invert: true}").returncode == 0
     np.testing.assert_array_equal(
         idx.read(fresh.folder / images), 255 - idx.read(finished_run[0].folder / images)
     )
@@ -63,3 +63,16 @@ def test_verify_reads_all_back_and_names_a_flipped_bit(finished):
     assert result.returncode == 1
     assert "data/rec/valid.rec: record " in result.stdout
     assert "Traceback" not in result.stdout
+
+
+def test_the_source_kaggle_reads_the_two_csvs_that_were_put_there(fresh):
+    (fresh.folder / "data" / "kaggle").mkdir(parents=True)
+    for name in ("train.csv", "test.csv"):
+        (fresh.folder / "own" / name).rename(fresh.folder / "data" / "kaggle" / name)
+    fresh.configure("source: files", "source: kaggle")
+    fresh.configure(", solution_csv: own/solution.csv", "")
+    jobs = fresh.planned()
+    (conversion,) = (job for job in jobs if job.rule == "csv_to_idx")
+    assert {"data/kaggle/train.csv", "data/kaggle/test.csv"} <= conversion.inputs
+    assert {job.rule for job in jobs}.isdisjoint({"download_mnist", "fetch_mnist"})
+    assert fresh.snakemake("data/rec/train.rec").returncode == 0

@@ -39,6 +39,15 @@ def validate(config: dict[str, Any]) -> dict[str, Any]:
     return complete
 
 
+def typed(value: Any) -> Any:
+    """What Snakemake's --config gave, with its types: inside of braces and brackets all comes as text."""
+    if isinstance(value, dict):
+        return {key: typed(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [typed(item) for item in value]
+    return yaml.safe_load(value) if isinstance(value, str) else value
+
+
 def _listed(mistakes: list[str]) -> str:
     return "the configuration is wrong:\n" + "\n".join(f"  {mistake}" for mistake in mistakes)
 

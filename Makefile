@@ -36,15 +36,18 @@ fmt: $(DEV)  ## format Python and Snakemake code
 	.venv/bin/ruff format --quiet $(CODE)
 	.venv/bin/snakefmt $(RULES)
 
-bench: $(DEV)  ## this project beside its peers, in one run: benchmarks/results.md
-	.venv/bin/python benchmarks/run.py
+bench: $(MAIN) .venvs/bench/installed  ## this project beside its peers, in one run: benchmarks/results.md
+	.venv/bin/snakemake -j$(CORES) --quiet all -- .venvs/mxnet/installed.txt data/mnist/train.csv
+	.venvs/bench/bin/python benchmarks/run.py
 
-LOCK = $(UV) pip compile --quiet --python-version 3.11 --universal --generate-hashes --no-header --no-annotate \
+LOCK = $(abspath $(UV)) pip compile --quiet --python-version 3.11 --universal --generate-hashes --no-header --no-annotate \
 	--no-emit-index-url --no-emit-find-links
 lock: $(UV)  ## pin what workflow/envs/*.in ask for
 	cd workflow/envs && $(LOCK) main.in -o main.lock.txt
 	cd workflow/envs && $(LOCK) dev.in -c main.lock.txt -o dev.lock.txt
 	cd workflow/envs && $(LOCK) mxnet.in -o mxnet.lock.txt
+	cd workflow/envs && $(LOCK) bench.in -o bench.lock.txt
+	cd workflow/envs && $(LOCK) uv.in -o uv.lock.txt
 
 clean:  ## remove results and conversions; CSVs and environments stay
 	rm -rf results logs data/idx data/png data/rec
@@ -64,6 +67,11 @@ $(MAIN): workflow/envs/main.lock.txt .venv/bin/python
 	$(SYNC) $<
 	.venv/bin/python -c "import pathlib, sysconfig; \
 		pathlib.Path(sysconfig.get_path('purelib'), 'digitflow.pth').write_text('$(CURDIR)/workflow')"
+	touch $@
+
+.venvs/bench/installed: workflow/envs/bench.lock.txt $(MAIN)
+	$(UV) venv --quiet --clear --python 3.11 .venvs/bench
+	$(UV) pip sync --quiet --require-hashes --compile-bytecode --python .venvs/bench $<
 	touch $@
 
 $(DEV): workflow/envs/dev.lock.txt $(MAIN)

@@ -112,6 +112,7 @@ def compare_trees(times: dict, folder: Path) -> None:
     """IDX -> PNG trees, two processes, against creating files of the same sizes with two processes."""
     ours, floor = folder / "ours", folder / "floor"
     images, labels, test = (folder / name for name in ("train-images", "train-labels", "test-images"))
+    run(MAIN / "python", HERE / "ours.py", "csv_to_idx", TRAIN_CSV, TEST_CSV, folder)
     script = (MAIN / "python", HERE / "ours.py", "write_tree")
     both = side_by_side((*script, images, ours / "train", labels), (*script, test, ours / "test"))
     times["digitflow write_tree x 2"].append(max(finished.printed[0] for finished in both))
@@ -120,8 +121,6 @@ def compare_trees(times: dict, folder: Path) -> None:
     times["files of the same sizes x 2"].append(max(finished.printed[0] for finished in both))
     script = (PEERS, HERE / "peers" / "opencv_tree.py", images, labels, test, folder / "opencv")
     times["OpenCV imwrite loop"].append(run(*script).printed[0])
-    for tree in (ours, floor, folder / "opencv"):
-        shutil.rmtree(tree)
 
 
 def im2rec(prefix: Path, root: Path, recursive: bool) -> float:
@@ -143,12 +142,10 @@ def compare_chain(times: dict, folder: Path) -> None:
     )
     times["pandas, Pillow, im2rec.py by hand"].append(time.perf_counter() - start)
     times["im2rec.py list + pass-through"].append(packing)
-    shutil.rmtree(hand)
 
     clone = copy_project(folder / "clone", TRAIN_CSV, TEST_CSV)
     times["digitflow, snakemake -j2"].append(snakemake(clone, "-j2", *RECORDS).seconds)
     times["digitflow write_lst, pack_rec x 3"].append(list_and_pack(clone))
-    shutil.rmtree(clone)
 
 
 def list_and_pack(clone: Path) -> float:
@@ -236,16 +233,17 @@ def measure_growth(folder: Path, trees: bool) -> list[Growth]:
         targets = [f"data/rec/train_{shard:03d}.rec" for shard in range(SHARDS)]
         done = snakemake(clone, "-j2", *targets)
         curve.append(Growth(rows, done.seconds, done.megabytes))
-        shutil.rmtree(clone)
     return curve
 
 
-def in_rounds(rounds: int, step: Callable[[dict], None]) -> Contest:
-    """Repeat a comparison; the first round warms the file cache and is not counted."""
+def in_rounds(rounds: int, folder: Path, step: Callable[[dict, Path], None]) -> Contest:
+    """Repeat a comparison, each time in a new folder; the first round warms the file cache and is not counted.
+
+    Nothing is deleted before the end: ext4 creates files many times slower soon after a mass deletion.
+    """
     contest = Contest()
-    step(defaultdict(list))
-    for _ in range(rounds):
-        step(contest.times)
+    for times in [defaultdict(list), *[contest.times] * rounds]:
+        step(times, Path(tempfile.mkdtemp(dir=folder)))
     return contest
 
 
@@ -317,10 +315,10 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         dry = prepare_dry_runs(folder)
-        reading = in_rounds(rounds, lambda times: compare_reading(times, folder))
-        dry_runs = in_rounds(rounds, lambda times: compare_dry_runs(times, *dry))
-        trees = in_rounds(rounds, lambda times: compare_trees(times, folder))
-        chain = in_rounds(max(1, rounds // 2), lambda times: compare_chain(times, folder))
+        reading = in_rounds(rounds, folder, compare_reading)
+        dry_runs = in_rounds(rounds, folder, lambda times, _: compare_dry_runs(times, *dry))
+        trees = in_rounds(rounds, folder, compare_trees)
+        chain = in_rounds(max(1, rounds // 2), folder, compare_chain)
         curves = {
             "without trees": measure_growth(folder, False),
             "with PNG trees": measure_growth(folder, True),

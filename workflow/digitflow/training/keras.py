@@ -244,6 +244,10 @@ def make_optimizer(
 def _gpus() -> list[str]:
     import keras
 
+    if keras.config.backend() == "torch":  # the one backend for which Keras does not list devices
+        import torch
+
+        return [torch.cuda.get_device_name(number) for number in range(torch.cuda.device_count())]
     try:
         return keras.distribution.list_devices("gpu")
     except RuntimeError:  # JAX has no empty list for a kind of device that is not there

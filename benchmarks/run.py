@@ -237,7 +237,7 @@ def measure_growth(folder: Path, trees: bool) -> list[Growth]:
 
 
 def in_rounds(rounds: int, folder: Path, step: Callable[[dict, Path], None]) -> Contest:
-    """Repeat a comparison, each time in a new folder; the first round warms the file cache and is not counted.
+    """Repeat a comparison, each time in a new folder; the first round warms caches and is not counted.
 
     Nothing is deleted before the end: ext4 creates files many times slower soon after a mass deletion.
     """

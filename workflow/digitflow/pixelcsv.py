@@ -6,7 +6,6 @@ parsed cell by cell (`_parse_exactly`), which understands quotes and spaces and 
 """
 
 import contextlib
-import logging
 import os
 import re
 from collections import Counter, deque
@@ -22,8 +21,6 @@ from digitflow import idx
 from digitflow.archives import Stream, open_csv
 from digitflow.errors import InputError
 from digitflow.progress import Progress
-
-log = logging.getLogger("digitflow")
 
 PathLike = str | os.PathLike
 BLOCK_BYTES = 1 << 19  # smaller: numpy's overhead a call; larger: scratch arrays leave the core's own cache
@@ -118,12 +115,11 @@ def csv_to_idx(
     with contextlib.ExitStack() as stack:
         image_writer = stack.enter_context(idx.Writer(images, (spec.height, spec.width)))
         label_writer = stack.enter_context(idx.Writer(labels, ())) if spec.labelled else None
-        progress = stack.enter_context(Progress(f"{csv}", None, "MB"))
+        progress = stack.enter_context(Progress(f"{csv}", None))
         for image_block, label_block in read_blocks(csv, spec, progress, threads):
             image_writer.append(~image_block if invert else image_block)
             if label_writer:
                 label_writer.append(label_block)
-    log.info("%s: %s rows", csv, f"{image_writer.count:,}")
     return image_writer.count
 
 
@@ -136,7 +132,7 @@ def read_blocks(
 ) -> Iterator[tuple[np.ndarray, np.ndarray | None]]:
     """Yield the rows in order: images uint8 (n, height, width), labels uint8 (n,) or None.
 
-    `progress` is advanced a megabyte of text at a time; its total is set where it is known.
+    `progress` is advanced by the rows of a block; its total is guessed from the bytes where they are known.
     Raises InputError with up to ten findings and their number; no block is yielded after a wrong one.
     """
     _keep_freed_memory()
@@ -145,8 +141,8 @@ def read_blocks(
         layout, rest = _read_header(stream, Path(path), spec, block_bytes)
         blocks = _whole_lines(stream, layout, rest, block_bytes)
         for table, found in _map_in_order(partial(_parse, layout), blocks, threads):
-            _advance(progress, stream)
             rows += len(table)
+            _advance(progress, stream, len(table))
             findings.extend(found)
             if findings.count > MAX_COUNTED:
                 raise InputError(f"{findings}; reading stopped there")
@@ -167,10 +163,11 @@ def _keep_freed_memory() -> None:
     np.empty(1 << 24, np.uint8)
 
 
-def _advance(progress: Progress | None, stream: Stream) -> None:
+def _advance(progress: Progress | None, stream: Stream, rows: int) -> None:
     if progress is not None:
-        progress.total = stream.size and stream.size // 10**6
-        progress.advance(stream.total // 10**6 - progress.done)
+        if stream.size:
+            progress.total = round((progress.done + rows) * stream.size / stream.total)
+        progress.advance(rows)
 
 
 def _images_and_labels(table: np.ndarray, spec: Spec) -> tuple[np.ndarray, np.ndarray | None]:

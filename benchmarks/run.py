@@ -311,18 +311,19 @@ def main() -> None:
     """Run every comparison and write benchmarks/results.md."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=5, help="counted runs of each contestant")
-    rounds = parser.parse_args().rounds
-    with tempfile.TemporaryDirectory() as temporary:
-        folder = Path(temporary)
-        dry = prepare_dry_runs(folder)
-        reading = in_rounds(rounds, folder, compare_reading)
-        dry_runs = in_rounds(rounds, folder, lambda times, _: compare_dry_runs(times, *dry))
-        trees = in_rounds(rounds, folder, compare_trees)
-        chain = in_rounds(max(1, rounds // 2), folder, compare_chain)
-        curves = {
-            "without trees": measure_growth(folder, False),
-            "with PNG trees": measure_growth(folder, True),
-        }
+    with tempfile.TemporaryDirectory() as folder:
+        write_results(parser.parse_args().rounds, Path(folder))
+
+
+def write_results(rounds: int, folder: Path) -> None:
+    """Run every comparison below `folder`; write and print benchmarks/results.md, draw growth.png."""
+    dry = prepare_dry_runs(folder)
+    reading = in_rounds(rounds, folder, compare_reading)
+    dry_runs = in_rounds(rounds, folder, lambda times, _: compare_dry_runs(times, *dry))
+    trees = in_rounds(rounds, folder, compare_trees)
+    chain_rounds = max(1, rounds // 2)
+    chain = in_rounds(chain_rounds, folder, compare_chain)
+    curves = {"without trees": measure_growth(folder, False), "with PNG trees": measure_growth(folder, True)}
     chain_ours, chain_hand = "digitflow, snakemake -j2", "pandas, Pillow, im2rec.py by hand"
     packing_ours, packing_peer = "digitflow write_lst, pack_rec x 3", "im2rec.py list + pass-through"
     text = [
@@ -331,7 +332,7 @@ def main() -> None:
         "Written by `make bench`. Medians over rounds that run every contestant once; all 70,000 MNIST "
         "images (42,000 + 28,000 rows) unless said otherwise. Wall seconds; compare ratios, not seconds.",
         "",
-        f"Machine: {machine()}. Rounds: {rounds}, of the last two tables {max(1, rounds // 2)}.",
+        f"Machine: {machine()}. Rounds: {rounds}; of lists, RecordIO and the chain {chain_rounds}.",
         "",
         section("CSV to IDX", reading, "digitflow csv_to_idx", "polars read to numpy", 1.3),
         section("PNG trees", trees, "digitflow write_tree x 2", "files of the same sizes x 2", 1.3),

@@ -24,9 +24,9 @@ TRAIN_CSV, TEST_CSV, SOLUTION_CSV = csv_paths(DATA)
 TREES = config["png"]["enabled"]
 MXNET_PYTHON = ".venvs/mxnet/bin/python"
 
-# ASSUME: small nets gain nothing beyond eight cores. At most all cores: two trainings side by side on two cores
-# take longer than one after the other.
-TRAINING_THREADS = min(workflow.cores or 1, 8)
+# Snakemake lowers it to the cores that there are, so that on a few cores one training runs at a time: two side by
+# side take longer. ASSUME: small nets gain nothing beyond eight.
+TRAINING_THREADS = 8
 
 # Jobs call `python -m digitflow`: this Python, this package, and uv where `make` has put it.
 shell.prefix(

@@ -33,9 +33,13 @@ class Clone:
     folder: Path
 
     def snakemake(self, *arguments: str) -> subprocess.CompletedProcess:
-        """Run Snakemake there; both output streams are in `stdout`."""
+        """Run jobs on two cores; both output streams are in `stdout`."""
+        return self.call("-j2", *arguments)
+
+    def call(self, *arguments: str) -> subprocess.CompletedProcess:
+        """Call Snakemake for anything."""
         snakemake = Path(sys.executable).with_name("snakemake")
-        command = [snakemake, "-j2", *arguments, "--configfile", "tiny.yaml"]
+        command = [snakemake, *arguments, "--configfile", "tiny.yaml"]
         return subprocess.run(
             command, cwd=self.folder, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False
         )

@@ -4,6 +4,7 @@ import csv
 import json
 
 import numpy as np
+import pytest
 from tests.workflow.conftest import TEST_ROWS, TRAIN_ROWS
 
 from digitflow import idx, lst, png, submission
@@ -83,3 +84,9 @@ def test_every_job_has_a_log_of_its_own(finished_run):
         *("train_keras/keras_cnn-seed0.log", "train_mxnet/mxnet_lenet-seed0.log"),
         *("score/keras_cnn-seed0.log", "submit_model/mxnet_lenet.log", "merge.log", "score_table.log"),
     }
+
+
+@pytest.mark.parametrize("command", [["--unlock"], ["--summary"], ["--report", "report.html"]], ids=" ".join)
+def test_what_runs_no_job_needs_no_number_of_cores(finished, command):
+    result = finished.call(*command)
+    assert result.returncode == 0, result.stdout

@@ -11,11 +11,12 @@ from typing import IO, Any
 def atomic_path(path: str | os.PathLike) -> Iterator[Path]:
     """Yield a temporary path beside `path`; move it to `path` on success, remove it on failure.
 
-    The temporary name ends like the final one, for libraries that choose a format by the suffix.
+    The temporary name ends like the final one, for libraries that choose a format by the suffix, and is the
+    same each time, so that the next run overwrites what a killed one left.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{os.getpid()}.{path.name}")
+    temporary = path.with_name(f".partial.{path.name}")
     try:
         yield temporary
         # The data must be on the disk before the name is: a rename can outlive a power cut that data do not.

@@ -9,7 +9,7 @@ rule score:
         test_probabilities="results/models/{model}/seed{seed}/test_probabilities.npy",
         valid_lst="data/rec/valid.lst",
         solution=SOLUTION_CSV or [],
-        code=code("score", "metrics", "submission"),
+        code=code("score", "metrics", "submission", "training/common"),
     output:
         score="results/models/{model}/seed{seed}/score.json",
     log:
@@ -36,7 +36,7 @@ rule score_table:
         submission="results/submission.csv",
         valid_lst="data/rec/valid.lst",
         solution=SOLUTION_CSV or [],
-        code=code("score", "metrics", "submission"),
+        code=code("score", "metrics", "submission", "training/common"),
     output:
         table=report("results/scores.csv", caption="../workflow/report/scores.rst", category="Scores"),
     log:

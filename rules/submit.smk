@@ -6,7 +6,7 @@ rule submit_model:
     input:
         probabilities=lambda wildcards: seeds_of(wildcards.model, "test_probabilities.npy"),
         test_lst="data/rec/test.lst",
-        code=code("submission"),
+        code=code("submission", "training/common"),
     output:
         submission="results/submissions/{model}.csv",
     log:
@@ -27,7 +27,7 @@ rule merge:
         probabilities=merged("test_probabilities.npy"),
         submissions=expand("results/submissions/{model}.csv", model=MERGE["models"]),
         test_lst="data/rec/test.lst",
-        code=code("submission"),
+        code=code("submission", "training/common"),
     output:
         submission=report(
             "results/submission.csv", caption="../workflow/report/submission.rst", category="Submission"

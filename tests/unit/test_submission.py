@@ -46,8 +46,8 @@ def test_a_wrong_submission_is_refused_with_its_line(tmp_path, text, message):
         (np.array([[0.5, 0.6], [0.0, 1.0]]), "row 1"),
         (np.array([[-0.5, 1.5], [0.0, 1.0]]), "row 1"),
         (np.array([[0.0, 1.0]]), "1 rows, should be 2"),
-        (np.array([0.5, 0.5]), "shape"),
-        (np.array([[0, 1], [1, 0]]), "should be floats"),
+        (np.array([0.5, 0.5]), "expected float rows"),
+        (np.array([[0, 1], [1, 0]]), "expected float rows"),
     ],
 )
 def test_probabilities_that_are_none_are_refused_with_their_row(tmp_path, array, message):

@@ -88,7 +88,7 @@ def test_probabilities_are_written_as_float32_rows(tmp_path):
 
 @pytest.mark.parametrize("bad", [[0.5, 0.6], [1.5, -0.5], [np.nan, 1.0]])
 def test_a_row_that_is_no_distribution_is_named_and_nothing_is_written(tmp_path, bad):
-    with pytest.raises(FormatError, match="row 1 is not a softmax row"):
+    with pytest.raises(FormatError, match="row 2 is not a softmax row"):
         common.write_probabilities(tmp_path / "rows.npy", np.array([[0.5, 0.5], bad]))
     assert not list(tmp_path.iterdir())
 

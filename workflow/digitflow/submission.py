@@ -8,9 +8,9 @@ import numpy as np
 
 from digitflow.errors import FormatError, InputError
 from digitflow.files import atomic_open
+from digitflow.training.common import check_probabilities
 
 HEADER = ["ImageId", "Label"]
-SUM_TOLERANCE = 1e-3  # float32 softmax over 10 classes is within 1e-6; half precision within 1e-3
 TIE_WEIGHT = 1e-6
 
 
@@ -25,23 +25,9 @@ def read_probabilities(path: str | Path, rows: int | None = None) -> np.ndarray:
         raise InputError(f"{path}: there is no such file") from error
     except (OSError, ValueError, EOFError) as error:
         raise FormatError(f"{path}: not a whole .npy file of numbers: {error}") from error
-    if array.ndim != 2 or array.dtype.kind != "f":
-        raise FormatError(
-            f"{path}: {array.dtype} of shape {array.shape}, should be floats of shape (images, classes)"
-        )
+    check_probabilities(array, str(path))
     if rows is not None and len(array) != rows:
         raise FormatError(f"{path}: {len(array)} rows, should be {rows}: one an image")
-    wrong = (
-        ~np.isfinite(array).all(axis=1)
-        | (array < 0).any(axis=1)
-        | (abs(array.sum(axis=1) - 1) > SUM_TOLERANCE)
-    )
-    if wrong.any():
-        row = int(np.argmax(wrong))
-        raise FormatError(
-            f"{path}: {int(wrong.sum())} rows are not probabilities, first row {row + 1}: "
-            f"{array[row].tolist()}; should be within 0..1 and sum to 1"
-        )
     return array
 
 

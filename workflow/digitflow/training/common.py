@@ -142,8 +142,8 @@ def check_probabilities(probabilities: np.ndarray, where: str) -> None:
     if not good.all():
         row = int(np.argmin(good))
         raise FormatError(
-            f"{where}: row {row} is not a softmax row: smallest {probabilities[row].min()}, sum {sums[row]}; "
-            "expected no negative value and the sum 1"
+            f"{where}: row {row + 1} is not a softmax row: smallest {probabilities[row].min()}, "
+            f"sum {sums[row]}; expected no negative value and the sum 1"
         )
 
 

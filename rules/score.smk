@@ -55,3 +55,24 @@ rule score_table:
             {params.solution} \
             --table {output.table}
         """
+
+
+rule solution_to_idx:
+    """The known labels of the test rows as an IDX file; made when it is asked for, and nothing trains on it."""
+    input:
+        solution=SOLUTION_CSV or [],
+        code=code("idx", "submission"),
+    output:
+        labels="data/idx/test-labels-idx1-ubyte",
+    log:
+        "logs/solution_to_idx.log",
+    params:
+        classes=DATA["classes"],
+    shell:
+        """
+        python -m digitflow solution_to_idx \
+            --log {log} \
+            --solution {input.solution:q} \
+            --classes {params.classes} \
+            --labels {output.labels}
+        """

@@ -4,7 +4,7 @@ import gzip
 import json
 
 import numpy as np
-from tests.workflow.conftest import TRAIN_ROWS
+from tests.workflow.conftest import TEST_ROWS, TRAIN_ROWS
 
 from digitflow import idx
 
@@ -76,3 +76,9 @@ def test_the_source_kaggle_reads_the_two_csvs_that_were_put_there(fresh):
     assert {"data/kaggle/train.csv", "data/kaggle/test.csv"} <= conversion.inputs
     assert {job.rule for job in jobs}.isdisjoint({"download_mnist", "fetch_mnist"})
     assert fresh.snakemake("data/rec/train.rec").returncode == 0
+
+
+def test_a_known_solution_becomes_an_idx_file_on_demand(finished, digits):
+    labels = "data/idx/test-labels-idx1-ubyte"
+    assert finished.snakemake(labels).returncode == 0
+    np.testing.assert_array_equal(idx.read(finished.folder / labels), digits[1][60_000 : 60_000 + TEST_ROWS])

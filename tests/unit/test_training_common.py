@@ -60,7 +60,7 @@ def test_settings_that_are_not_json_are_refused():
 
 def test_history_has_a_row_and_a_log_line_an_epoch(tmp_path, caplog):
     caplog.set_level("INFO", logger="digitflow")
-    history = common.History(epochs=3)
+    history = common.History(settings(epochs=3))
     history.add(0.5, 0.875, 0.4, 0.9, 0.01)
     history.add(0.25, 0.9, 0.3, 0.95, 0.0)
     history.write(tmp_path / "history.csv")
@@ -75,7 +75,7 @@ def test_history_has_a_row_and_a_log_line_an_epoch(tmp_path, caplog):
 
 def test_a_loss_that_is_not_finite_ends_the_training():
     with pytest.raises(DigitflowError, match=r"the loss is nan after epoch 1 of 3: .* lower learning_rate"):
-        common.History(epochs=3).add(float("nan"), 0.1, 0.1, 0.1, 1.0)
+        common.History(settings(epochs=3)).add(float("nan"), 0.1, 0.1, 0.1, 1.0)
 
 
 def test_probabilities_are_written_as_float32_rows(tmp_path):

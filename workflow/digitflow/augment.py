@@ -11,19 +11,25 @@ def affine_batch(
     zoom: float = 0.0,
     shift: float = 0.0,
     shear: float = 0.0,
+    part: float = 1.0,
+    cubic: bool = False,
 ) -> np.ndarray:
     """Warp each image by its own random affine map; what comes from outside is 0, the background.
 
     `images` is uint8 (n, h, w), and so is the result, a new array. Each of these is drawn evenly from -x..x:
     `rotate` in degrees, `zoom` as a part of the size, `shift` as a part of the width and of the height,
-    `shear` in pixels sideways a row. Mirroring is left out: a mirrored 2 is not a digit.
+    `shear` in pixels sideways a row. `part` of the images are warped, drawn at random; `cubic` resamples with
+    cubic splines. Mirroring is left out: a mirrored 2 is not a digit.
     One warp, not one an effect: each resampling costs time and blurs.
     """
     if not any((rotate, zoom, shift, shear)):
         return images.copy()
     maps = _maps(rng, len(images), images.shape[1:], rotate, zoom, shift, shear)
     size = images.shape[2], images.shape[1]
-    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP  # a random map's inverse is as random: skip inverting it
+    if part < 1:
+        maps[rng.random(len(images)) >= part] = np.eye(2, 3)
+    kernel = cv2.INTER_CUBIC if cubic else cv2.INTER_LINEAR
+    flags = kernel | cv2.WARP_INVERSE_MAP  # a random map's inverse is as random: skip inverting it
     warped = np.empty_like(images)
     for image, matrix, target in zip(images, maps, warped, strict=True):
         cv2.warpAffine(image, matrix, size, dst=target, flags=flags)

@@ -1,26 +1,42 @@
 """The architectures by name: an entry a model that the configuration can ask for."""
 
 import importlib
+import inspect
 from collections.abc import Mapping
 from typing import Any
 
 from digitflow.errors import ConfigError
 
-# Names only: a framework is imported when one of its models is built, and neither needs the other installed.
+# Names only: a framework is imported when one of its models is built, and none needs the others installed.
 KERAS: Mapping[str, str] = {
-    "small_cnn": "digitflow.models.keras_cnn",
-    "lenet": "digitflow.models.keras_cnn",
+    "small_cnn": "keras_cnn",
+    "lenet": "keras_cnn",
 }
 MXNET: Mapping[str, str] = {
-    "lenet": "digitflow.models.mxnet_cnn",
+    "lenet": "mxnet_cnn",
 }
+FRAMEWORKS: Mapping[str, Mapping[str, str]] = {"keras": KERAS, "mxnet": MXNET}
 
 
-def build(registry: Mapping[str, str], name: str, input_shape: tuple[int, ...], classes: int) -> Any:
-    """Build the model called `name`: the function of that name in the module that `registry` gives.
+def function(registry: Mapping[str, str], name: str, options: Mapping[str, Any]) -> Any:
+    """The function `name` of the module of this package that `registry` names.
 
-    `input_shape` is (height, width). Raises ConfigError for a name that is not there.
+    It takes the shape of the input and the number of classes, and what of `options` it has parameters for.
+    Raises ConfigError for a name that is not there, and for an option that the function does not take.
     """
     if name not in registry:
         raise ConfigError(f"architecture: {name!r} is not one of {', '.join(sorted(registry))}")
-    return getattr(importlib.import_module(registry[name]), name)(input_shape, classes)
+    found = getattr(importlib.import_module(f"digitflow.models.{registry[name]}"), name)
+    known = list(inspect.signature(found).parameters)[2:]
+    for option in options:
+        if option not in known:
+            takes = f"its options are {', '.join(known)}" if known else "it has no options"
+            raise ConfigError(f"network: {name} does not take {option!r}; {takes}")
+    return found
+
+
+def build(
+    registry: Mapping[str, str], name: str, input_shape: tuple[int, ...], classes: int, **options: Any
+) -> Any:
+    """Build the model called `name`. `input_shape` is (height, width). Raises ConfigError as `function`."""
+    return function(registry, name, options)(input_shape, classes, **options)

@@ -2,18 +2,19 @@
 
 import csv
 import dataclasses
+import hashlib
 import json
 import logging
 import math
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from digitflow import files
-from digitflow.errors import ConfigError, DigitflowError, FormatError
+from digitflow import files, lst
+from digitflow.errors import ConfigError, DigitflowError, FormatError, InputError
 
 log = logging.getLogger("digitflow")
 
@@ -28,6 +29,16 @@ class Augment:
     zoom: float = 0.0  # part of the size
     shift: float = 0.0  # part of the width and of the height
     shear: float = 0.0  # horizontal shift a row, in pixels
+    part: float = 1.0  # of the images that are warped, drawn afresh each time
+    cubic: bool = False  # resample with cubic splines: sharper and slower than linear
+
+
+@dataclasses.dataclass(frozen=True)
+class Prune:
+    """Give a training up whose validation accuracy is below `accuracy` after `epoch` epochs."""
+
+    epoch: int
+    accuracy: float
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,15 +49,22 @@ class Settings:
     epochs: int
     batch_size: int
     learning_rate: float  # the peak, where the schedule has one
+    network: Mapping[str, Any] = dataclasses.field(default_factory=dict)  # arguments of the architecture
     optimizer: str = "adam"
+    optimizer_options: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     schedule: str = "constant"
+    schedule_options: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     weight_decay: float = 0.0
     label_smoothing: float = 0.0
     weight_average: float = 0.0  # decay of the running average of the weights, a step
-    test_shifts: int = (
-        1  # predictions averaged: 1 the image, 5 and its neighbours by a pixel, 9 and diagonals
-    )
+    # Predictions averaged: 1 the image, 5 and its neighbours by a pixel, 9 and the diagonal ones.
+    test_shifts: int = 1
     augment: Augment = Augment()
+    raw_pixels: bool = False  # MXNet only: train on 0..255 as they are, not on 0..1
+    train_rows: int = 0  # train on the first so many rows of the list only; 0 is all
+    patience: int = 0  # epochs without a lower validation loss after which training stops; 0 is never
+    prune: Prune | None = None
+    keep_failures: bool = False  # a training that diverges is a result, marked as such, not an error
 
     @classmethod
     def from_json(cls, text: str) -> "Settings":
@@ -56,9 +74,12 @@ class Settings:
         except json.JSONDecodeError as error:
             raise ConfigError(f"settings: not JSON: {error}") from error
         _check_keys(cls, values, "settings")
-        augment = values.get("augment") or {}
-        _check_keys(Augment, augment, "settings.augment")
-        return cls(**{**values, "augment": Augment(**augment)})
+        values = {**values, "augment": values.get("augment") or {}}
+        for key, kind in (("augment", Augment), ("prune", Prune)):
+            if values.get(key) is not None:
+                _check_keys(kind, values[key], f"settings.{key}")
+                values[key] = kind(**values[key])
+        return cls(**values)
 
     def as_dict(self) -> dict[str, Any]:
         """The settings as JSON holds them."""
@@ -74,40 +95,80 @@ class Outputs:
     valid_probabilities: Path
     test_probabilities: Path
 
+    @property
+    def checkpoint(self) -> Path:
+        """Where a training that is not finished keeps how far it has come."""
+        return self.history.with_name("checkpoint.npz")
+
 
 class History:
-    """The epochs of a training: a log line each as they end, and history.csv."""
+    """The epochs of a training: a log line each as they end, history.csv, and whether to go on.
+
+    `status` is "finished" or why the training ended before its last epoch: "stopped early", "pruned",
+    "diverged". All of it follows from the rows, so that a resumed training decides as an uninterrupted one.
+    """
 
     FIELDS = ("epoch", "loss", "accuracy", "valid_loss", "valid_accuracy", "learning_rate", "seconds")
 
-    def __init__(self, epochs: int):
-        self.epochs = epochs
-        self.rows: list[dict[str, float]] = []
+    def __init__(self, settings: Settings, rows: Sequence[Mapping[str, float]] = ()):
+        self.settings = settings
+        self.rows = [dict(row) for row in rows]
+        self.status = "finished"
+        self._started = len(self.rows)
         self._start = self._last = time.monotonic()
+        if self.rows:
+            self._judge()
 
     def add(
         self, loss: float, accuracy: float, valid_loss: float, valid_accuracy: float, learning_rate: float
     ) -> None:
-        """Record and log the epoch that just ended. Raises DigitflowError where the loss is not finite."""
+        """Record and log the epoch that just ended.
+
+        Raises DigitflowError where the loss is not finite, unless the settings keep failures.
+        """
         now = time.monotonic()
-        epoch = len(self.rows) + 1
-        if not math.isfinite(loss):
-            raise DigitflowError(
-                f"the loss is {loss} after epoch {epoch} of {self.epochs}: it diverged; lower learning_rate"
-            )
+        epoch, epochs = len(self.rows) + 1, self.settings.epochs
         values = (epoch, loss, accuracy, valid_loss, valid_accuracy, learning_rate, now - self._last)
         self.rows.append(dict(zip(self.FIELDS, values, strict=True)))
-        left = (now - self._start) / epoch * (self.epochs - epoch)
+        left = (now - self._start) / (epoch - self._started) * (epochs - epoch)
         log.info(
-            f"epoch {epoch}/{self.epochs}: loss {loss:.4f}, accuracy {accuracy:.4f}, "
+            f"epoch {epoch}/{epochs}: loss {loss:.4f}, accuracy {accuracy:.4f}, "
             f"validation accuracy {valid_accuracy:.4f}, {now - self._last:.1f} s, {left:.0f} s left"
         )
         self._last = now
+        self._judge()
+        if self.status != "finished":
+            log.info(f"{self.status} after epoch {epoch} of {epochs}")
+
+    def _judge(self) -> None:
+        """Set `status` by the last row and what came before it."""
+        settings, last = self.settings, self.rows[-1]
+        losses = [row["valid_loss"] for row in self.rows]
+        if not math.isfinite(last["loss"]):
+            if not settings.keep_failures:
+                raise DigitflowError(
+                    f"the loss is {last['loss']} after epoch {last['epoch']} of {settings.epochs}: "
+                    "it diverged; lower learning_rate"
+                )
+            self.status = "diverged"
+        elif (
+            settings.prune
+            and last["epoch"] == settings.prune.epoch
+            and last["valid_accuracy"] < settings.prune.accuracy
+        ):
+            self.status = "pruned"
+        elif settings.patience and len(losses) - 1 - losses.index(min(losses)) >= settings.patience:
+            self.status = "stopped early"
+
+    @property
+    def over(self) -> bool:
+        """Whether no further epoch is to be trained."""
+        return self.status != "finished" or len(self.rows) >= self.settings.epochs
 
     @property
     def seconds(self) -> float:
-        """Wall time from the start of the training to the end of its last epoch."""
-        return self._last - self._start
+        """Wall time of all epochs, those before an interruption included."""
+        return sum(row["seconds"] for row in self.rows)
 
     def write(self, path: Path) -> None:
         """Write history.csv: a header and a row an epoch, six digits a number."""
@@ -118,9 +179,95 @@ class History:
                 writer.writerow({key: f"{value:.6g}" for key, value in row.items()})
 
 
-def write_metrics(path: Path, metrics: Mapping[str, Any]) -> None:
-    """Write metrics.json: indented, in the order given."""
-    with files.atomic_open(path, "w") as file:
+class Checkpoint:
+    """A file with a training's state after its last whole epoch; one that was killed goes on from there.
+
+    `circumstances` is all that the training depends on, as text: a file that was left by another training, or
+    is damaged, is not used.
+    """
+
+    def __init__(self, path: Path, circumstances: str):
+        self.path, self._circumstances = path, hashlib.sha256(circumstances.encode()).hexdigest()
+
+    def save(self, arrays: Mapping[str, np.ndarray], history: History) -> None:
+        """Keep the arrays and the epochs so far."""
+        told = json.dumps({"circumstances": self._circumstances, "history": history.rows})
+        with files.atomic_open(self.path) as file:
+            np.savez(file, told=np.array(told), **arrays)
+
+    def load(self) -> tuple[dict[str, np.ndarray], list[dict[str, float]]] | None:
+        """The arrays and the rows of the history that were kept, or None."""
+        try:
+            with np.load(self.path, allow_pickle=False) as file:
+                arrays = {name: file[name] for name in file.files}
+            told = json.loads(str(arrays.pop("told")))
+            found, rows = told["circumstances"], told["history"]
+        except FileNotFoundError:
+            return None
+        except Exception as error:  # numpy, zipfile and json raise whatever damaged bytes lead to
+            log.info(f"{self.path}: damaged ({error}): the training starts anew")
+            return None
+        if found != self._circumstances:
+            log.info(f"{self.path}: from another training: this one starts anew")
+            return None
+        log.info(f"{self.path}: going on after epoch {len(rows)}")
+        return arrays, rows
+
+    def remove(self) -> None:
+        """The training is finished: forget how it got there."""
+        self.path.unlink(missing_ok=True)
+
+
+def circumstances(settings: Settings, seed: int, machine: Mapping[str, Any], inputs: Sequence[Path]) -> str:
+    """All that a training depends on, as text: settings, seed, `machine` (versions, device, threads), the
+    contents of its input files, and the package's own code.
+    """
+    code = sorted(Path(__file__).parents[1].rglob("*.py"))
+    digests = [_sha256(path) for path in [*inputs, *code]]
+    return json.dumps([settings.as_dict(), seed, dict(machine), digests], sort_keys=True)
+
+
+def _sha256(path: Path) -> str:
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def write_results(
+    outputs: Outputs,
+    history: History,
+    valid: np.ndarray,
+    test: np.ndarray,
+    valid_labels: np.ndarray,
+    *,
+    framework: str,
+    seed: int,
+    settings: Settings,
+    **facts: Any,
+) -> None:
+    """Write what every training leaves: history, probabilities, and metrics with `facts` about it.
+
+    `valid` (n, classes) and `test` (m, classes) are softmax rows; those of a training that diverged say
+    nothing, and each class gets the same.
+    """
+    if history.status == "diverged":
+        valid, test = (np.full(array.shape, 1 / array.shape[1], np.float32) for array in (valid, test))
+    valid_accuracy = accuracy(valid, valid_labels)
+    log.info(f"validation accuracy {valid_accuracy:.4f} of {len(valid):,} images, {history.seconds:.0f} s")
+    history.write(outputs.history)
+    write_probabilities(outputs.valid_probabilities, valid)
+    write_probabilities(outputs.test_probabilities, test)
+    metrics = {
+        "framework": framework,
+        **facts,
+        "seed": seed,
+        "settings": settings.as_dict(),
+        "valid_images": len(valid),
+        "valid_accuracy": valid_accuracy,
+        "status": history.status,
+        "epochs": len(history.rows),
+        "seconds": round(history.seconds, 1),
+    }
+    with files.atomic_open(outputs.metrics, "w") as file:
         file.write(json.dumps(metrics, indent=2) + "\n")
 
 
@@ -129,6 +276,25 @@ def write_probabilities(path: Path, probabilities: np.ndarray) -> None:
     check_probabilities(probabilities, str(path))
     with files.atomic_open(path) as file:
         np.save(file, probabilities.astype(np.float32))
+
+
+def read_rows(path: Path, count: int, classes: int, limit: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """The image rows, from 0, and labels of a .lst, both int64 (n,); of the first `limit`, unless it is 0.
+
+    `count` is how many images there are. Raises InputError for an index or a label that is out of range.
+    """
+    listing = lst.read(path)
+    for name, values, first, last in (
+        ("index", listing.index, 1, count),
+        ("label", listing.label, 0, classes - 1),
+    ):
+        wrong = np.flatnonzero((values < first) | (values > last))
+        if len(wrong):
+            raise InputError(
+                f"{path}, line {wrong[0] + 1}: {name} {values[wrong[0]]}, expected {first} to {last}"
+            )
+    rows = slice(limit or None)
+    return listing.index[rows] - 1, listing.label[rows]
 
 
 def check_probabilities(probabilities: np.ndarray, where: str) -> None:
@@ -176,5 +342,6 @@ def _check_keys(settings: type, values: Any, where: str) -> None:
         if key not in names:
             raise ConfigError(f"{where}: {key!r} is not a key; the keys are {', '.join(names)}")
     for field in fields:
-        if field.name not in values and field.default is dataclasses.MISSING:
+        required = field.default is field.default_factory is dataclasses.MISSING
+        if required and field.name not in values:
             raise ConfigError(f"{where}: the key {field.name!r} is missing")

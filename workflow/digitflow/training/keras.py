@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from digitflow import device as devices
-from digitflow import files, idx, lst, models
+from digitflow import files, idx, models
 from digitflow.augment import affine_batch
-from digitflow.errors import ConfigError, InputError
+from digitflow.errors import ConfigError
 from digitflow.training import common, schedule
 
 if TYPE_CHECKING:
@@ -48,55 +48,41 @@ def train(
     `images` and `test_images` are IDX files; a row is a listing's index less one. `device` is auto, cpu or
     gpu; `threads` None is one a core. The probabilities are float32 (n, classes), rows as in the listings.
     The same seed and threads on the same machine give the same bytes of them (another number of threads adds
-    in another order). Raises InputError for a listing that is not of these images, ConfigError, DeviceError,
-    or DigitflowError where training diverges.
+    in another order), also where a killed training is resumed. Raises InputError for a listing that is not of
+    these images, ConfigError, DeviceError, or DigitflowError where training diverges.
     """
     pixels, test_pixels = idx.open_memmap(images, ndim=3), idx.open_memmap(test_images, ndim=3)
-    training = read_rows(train_lst, len(pixels), classes)
-    validation = read_rows(valid_lst, len(pixels), classes)
-    test_rows, _ = read_rows(test_lst, len(test_pixels), classes)
+    training = common.read_rows(train_lst, len(pixels), classes, settings.train_rows)
+    validation = common.read_rows(valid_lst, len(pixels), classes)
+    test_rows, _ = common.read_rows(test_lst, len(test_pixels), classes)
 
-    where = prepare(device, threads)
-    network, history = fit(pixels, training, validation, classes, settings, seed)
-    valid = predict(network, pixels, validation[0], settings.test_shifts)
-    test = predict(network, test_pixels, test_rows, settings.test_shifts)
-    valid_accuracy = common.accuracy(valid, validation[1])
-    log.info(f"validation accuracy {valid_accuracy:.4f} of {len(valid):,} images")
+    machine = {
+        "versions": _versions(),
+        "device": prepare(device, threads),
+        "threads": threads or os.cpu_count(),
+    }
+    inputs = [images, train_lst, valid_lst]
+    checkpoint = common.Checkpoint(outputs.checkpoint, common.circumstances(settings, seed, machine, inputs))
+    network, history = fit(pixels, training, validation, classes, settings, seed, checkpoint)
+    valid = predict(network, pixels, validation[0], classes, settings.test_shifts)
+    test = predict(network, test_pixels, test_rows, classes, settings.test_shifts)
 
     with files.atomic_path(model) as temporary:
         network.save(temporary)
-    history.write(outputs.history)
-    common.write_probabilities(outputs.valid_probabilities, valid)
-    common.write_probabilities(outputs.test_probabilities, test)
-    metrics = {
-        "framework": "keras",
-        "versions": _versions(),
-        "device": where,
-        "threads": threads or os.cpu_count(),
-        "seed": seed,
-        "settings": settings.as_dict(),
-        "parameters": network.count_params(),
-        "train_images": len(training[0]),
-        "valid_images": len(validation[0]),
-        "valid_accuracy": valid_accuracy,
-        "seconds": round(history.seconds, 1),
-    }
-    common.write_metrics(outputs.metrics, metrics)
-
-
-def read_rows(path: Path, count: int, classes: int) -> tuple[np.ndarray, np.ndarray]:
-    """The image rows, from 0, and labels of a .lst, both int64 (n,); InputError for one out of range."""
-    listing = lst.read(path)
-    for name, values, first, last in (
-        ("index", listing.index, 1, count),
-        ("label", listing.label, 0, classes - 1),
-    ):
-        wrong = np.flatnonzero((values < first) | (values > last))
-        if len(wrong):
-            raise InputError(
-                f"{path}, line {wrong[0] + 1}: {name} {values[wrong[0]]}, expected {first} to {last}"
-            )
-    return listing.index - 1, listing.label
+    common.write_results(
+        outputs,
+        history,
+        valid,
+        test,
+        validation[1],
+        framework="keras",
+        **machine,
+        seed=seed,
+        settings=settings,
+        parameters=network.count_params(),
+        train_images=len(training[0]),
+    )
+    checkpoint.remove()
 
 
 def prepare(device: str, threads: int | None = None) -> str:
@@ -130,43 +116,90 @@ def fit(
     classes: int,
     settings: common.Settings,
     seed: int,
+    checkpoint: common.Checkpoint | None = None,
 ) -> tuple["keras.Model", common.History]:
-    """Train a new model on uint8 images (n, h, w); `training` and `validation` are each (rows, labels)."""
+    """Train a new model on uint8 images (n, h, w); `training` and `validation` are each (rows, labels).
+
+    With a checkpoint, training goes on from it and keeps one an epoch.
+    """
     import keras
 
     keras.utils.set_random_seed(seed)
-    model = models.build(models.KERAS, settings.architecture, images.shape[1:], classes)
+    model = models.build(models.KERAS, settings.architecture, images.shape[1:], classes, **settings.network)
+    model.build((None, *images.shape[1:]))  # a subclassed one has no weights yet
     log.info(f"{model.name}: {model.count_params():,} parameters, {len(training[0]):,} training images")
-    batches = make_batches(images, *training, classes, settings, seed)
-    rates = schedule.make(settings.schedule, batches.num_batches, settings.learning_rate)
+    kept = checkpoint.load() if checkpoint else None
+    history = common.History(settings, kept[1] if kept else ())
+    batches = make_batches(images, *training, classes, settings, seed, len(history.rows))
+    rates = schedule.make(
+        settings.schedule,
+        batches.num_batches,
+        batches.per_epoch,
+        settings.learning_rate,
+        **settings.schedule_options,
+    )
+    optimizer = make_optimizer(settings, rates, batches.num_batches)
     model.compile(
-        make_optimizer(settings, rates, batches.num_batches),
+        optimizer,
         keras.losses.CategoricalCrossentropy(label_smoothing=settings.label_smoothing),
         metrics=["accuracy"],
     )
-    history = common.History(settings.epochs)
+    optimizer.build(model.trainable_variables)
+    if kept:
+        restore(model, kept[0])
+        for row in history.rows:
+            follow(optimizer, rates, row["valid_loss"])
 
-    def record(epoch: int, logs: dict[str, float]) -> None:
+    def end_epoch(epoch: int, logs: dict[str, float]) -> None:
         rate = rates((epoch + 1) * batches.per_epoch - 1)
         history.add(logs["loss"], logs["accuracy"], logs["val_loss"], logs["val_accuracy"], rate)
+        follow(optimizer, rates, logs["val_loss"])
+        model.stop_training = history.over
+        if checkpoint and not history.over:
+            checkpoint.save(state(model), history)
 
     rows, labels = validation
     model.fit(
         batches,
+        initial_epoch=len(history.rows),
         epochs=settings.epochs,
         steps_per_epoch=batches.per_epoch,
         shuffle=False,  # the batches are drawn at random already
         validation_data=(images[rows], keras.utils.to_categorical(labels, classes)),
         validation_batch_size=PREDICT_ROWS,
-        callbacks=[keras.callbacks.LambdaCallback(on_epoch_end=record)],
+        callbacks=[keras.callbacks.LambdaCallback(on_epoch_end=end_epoch)],
         verbose=0,
     )
-    return keras.Model(model.inputs, model.outputs, name=model.name), history  # without the optimizer's state
+    model.optimizer, model.compiled = None, False  # what is saved is the model, without the optimizer's state
+    return model, history
 
 
-def predict(model: "keras.Model", images: np.ndarray, rows: np.ndarray, shifts: int = 1) -> np.ndarray:
+def follow(optimizer: "keras.optimizers.Optimizer", rates: schedule.Schedule, valid_loss: float) -> None:
+    """Show an epoch's result to a schedule that looks at results, and take its rate from it."""
+    if isinstance(rates, schedule.Plateau):
+        rates.observe(valid_loss)
+        optimizer.learning_rate = rates(0)
+
+
+def state(model: "keras.Model") -> dict[str, np.ndarray]:
+    """All that changes while a compiled model is trained: weights, dropout's seeds, the optimizer's."""
+    import keras
+
+    variables = [*model.variables, *model.optimizer.variables]
+    return {f"{i}": keras.ops.convert_to_numpy(variable.value) for i, variable in enumerate(variables)}
+
+
+def restore(model: "keras.Model", arrays: dict[str, np.ndarray]) -> None:
+    """Give a compiled model the state that `state` took."""
+    for i, variable in enumerate([*model.variables, *model.optimizer.variables]):
+        variable.assign(arrays[f"{i}"])
+
+
+def predict(
+    model: "keras.Model", images: np.ndarray, rows: np.ndarray, classes: int, shifts: int = 1
+) -> np.ndarray:
     """Softmax rows float32 (n, classes) of `rows` of uint8 images (n, h, w), averaged over `shifts` moves."""
-    probabilities = np.empty((len(rows), model.output_shape[1]), np.float32)
+    probabilities = np.empty((len(rows), classes), np.float32)
     for start in range(0, len(rows), PREDICT_ROWS):
         block = images[rows[start : start + PREDICT_ROWS]]
         views = [model.predict_on_batch(view) for view in common.shifted(block, shifts)]
@@ -181,8 +214,9 @@ def make_batches(
     classes: int,
     settings: common.Settings,
     seed: int,
+    first_epoch: int = 0,
 ) -> "keras.utils.PyDataset":
-    """All batches of a training, epoch after epoch; each is a pure function of the seed and its number.
+    """All batches of a training from `first_epoch` on; each is a pure function of the seed and its number.
 
     So it does not matter in which thread, how far ahead or how often one is made.
     """
@@ -201,7 +235,7 @@ def make_batches(
         num_batches = per_epoch * settings.epochs
 
         def __getitem__(self, step: int) -> tuple[np.ndarray, np.ndarray]:
-            epoch, batch = divmod(step, self.per_epoch)
+            epoch, batch = divmod(first_epoch * self.per_epoch + step, self.per_epoch)
             chosen = order(epoch)[batch * size : (batch + 1) * size]
             rng = np.random.default_rng((seed, epoch, batch))
             return affine_batch(images[rows[chosen]], rng, **warp), targets[chosen]
@@ -224,19 +258,31 @@ def make_optimizer(
             return keras.ops.take(self.table, keras.ops.minimum(step, steps - 1))
 
     kinds = {
-        "adam": keras.optimizers.AdamW,
+        "adam": keras.optimizers.Adam,  # with weight_decay, which is decoupled, it is AdamW
+        "adamax": keras.optimizers.Adamax,
+        "nadam": keras.optimizers.Nadam,
+        "rmsprop": keras.optimizers.RMSprop,
+        "adadelta": keras.optimizers.Adadelta,
+        "adagrad": keras.optimizers.Adagrad,
         "sgd": functools.partial(keras.optimizers.SGD, momentum=0.9, nesterov=True),
+        "ftrl": keras.optimizers.Ftrl,
     }
     if settings.optimizer not in kinds:
         raise ConfigError(f"optimizer: {settings.optimizer!r} is not one of {', '.join(kinds)}")
     # The average spans at most a tenth of the training: in a short one it would still hold the first weights.
     average = min(settings.weight_average, 1 - 10 / steps)
-    optimizer = kinds[settings.optimizer](
-        Rates(),
-        weight_decay=settings.weight_decay,
-        use_ema=average > 0,
-        ema_momentum=max(average, 0),
-    )
+    fixed = {
+        "learning_rate": rates(0) if isinstance(rates, schedule.Plateau) else Rates(),
+        "weight_decay": settings.weight_decay or None,
+        "use_ema": average > 0,
+        "ema_momentum": max(average, 0),
+    }
+    if clash := fixed.keys() & settings.optimizer_options.keys():
+        raise ConfigError(f"optimizer_options: {', '.join(sorted(clash))} is set by keys of its own")
+    try:
+        optimizer = kinds[settings.optimizer](**fixed, **settings.optimizer_options)
+    except (TypeError, ValueError) as error:
+        raise ConfigError(f"optimizer_options: {settings.optimizer}: {error}") from error
     optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
     return optimizer
 

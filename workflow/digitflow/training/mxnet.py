@@ -82,27 +82,22 @@ def train(
         net, history = fit(training, validation, classes, settings, seed, context)
         valid_probabilities = predict(net, validation, settings.batch_size, context, settings.test_shifts)
         test_probabilities = predict(net, tested, settings.batch_size, context, settings.test_shifts)
-    valid_accuracy = common.accuracy(valid_probabilities, validation.labels)
-    rows = len(validation.labels)
-    log.info(f"validation accuracy {valid_accuracy:.4f} of {rows} images, {history.seconds:.0f} s")
-
     export(net, symbol, params)
-    history.write(outputs.history)
-    common.write_probabilities(outputs.valid_probabilities, valid_probabilities)
-    common.write_probabilities(outputs.test_probabilities, test_probabilities)
-    metrics = {
-        "framework": "mxnet",
-        "versions": _versions(),
-        "device": where,
-        "seed": seed,
-        "settings": settings.as_dict(),
-        "parameters": sum(parameter.data().size for parameter in net.collect_params().values()),
-        "train_images": len(training.labels),
-        "valid_images": len(validation.labels),
-        "valid_accuracy": valid_accuracy,
-        "seconds": round(history.seconds, 1),
-    }
-    common.write_metrics(outputs.metrics, metrics)
+    common.write_results(
+        outputs,
+        history,
+        valid_probabilities,
+        test_probabilities,
+        validation.labels,
+        framework="mxnet",
+        versions=_versions(),
+        device=where,
+        threads=threads,
+        seed=seed,
+        settings=settings,
+        parameters=sum(parameter.data().size for parameter in net.collect_params().values()),
+        train_images=len(training.labels),
+    )
 
 
 def prepare(device: str, threads: int) -> tuple["mx.Context", str]:
@@ -171,10 +166,16 @@ def fit(
         averaged = build(settings.architecture, training.shape, classes, context)
     size = min(settings.batch_size, len(training.labels))
     per_epoch = -(-len(training.labels) // size)
-    rates = schedule.make(settings.schedule, settings.epochs * per_epoch, settings.learning_rate)
+    rates = schedule.make(
+        settings.schedule,
+        settings.epochs * per_epoch,
+        per_epoch,
+        settings.learning_rate,
+        **settings.schedule_options,
+    )
     trainer, cross_entropy = _trainer(net, settings), _cross_entropy(classes, settings.label_smoothing)
     warps = warp(settings.augment, training.shape)
-    history = common.History(settings.epochs)
+    history = common.History(settings)
     step = 0
     for epoch in range(settings.epochs):
         loss_sum = right = mx.nd.zeros(1, ctx=context)

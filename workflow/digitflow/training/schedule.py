@@ -1,25 +1,65 @@
-"""Learning-rate schedules: plain functions of the step, shared by the frameworks."""
+"""Learning-rate schedules: plain functions of the step, shared by the frameworks.
 
+A step is one batch, an iteration; the lengths that a user gives are in epochs and are multiplied by the
+batches of an epoch here, in one place.
+"""
+
+import inspect
 import math
 from collections.abc import Callable
+from typing import Any
 
 from digitflow.errors import ConfigError
 
 Schedule = Callable[[int], float]
 
 
-def constant(steps: int, peak: float) -> Schedule:
-    """The same rate at each of `steps` steps."""
+class Plateau:
+    """The peak, times `factor` whenever `patience` epochs in a row have not lowered the validation loss.
+
+    Never below `min_lr`. The one schedule that looks at results: `observe` is called after each epoch.
+    """
+
+    def __init__(
+        self,
+        steps: int,
+        per_epoch: int,
+        peak: float,
+        factor: float = 0.1,
+        patience: float = 10,
+        min_lr: float = 0.0,
+    ):
+        self._rate, self._factor, self._patience, self._min_lr = peak, factor, patience, min_lr
+        self._best, self._waited = math.inf, 0
+
+    def __call__(self, step: int) -> float:
+        """The rate now, whatever the step."""
+        return self._rate
+
+    def observe(self, valid_loss: float) -> None:
+        """Take notice of the validation loss of the epoch that has just ended."""
+        if valid_loss < self._best:
+            self._best, self._waited = valid_loss, 0
+            return
+        self._waited += 1
+        if self._waited >= self._patience:
+            self._rate, self._waited = max(self._rate * self._factor, self._min_lr), 0
+
+
+def constant(steps: int, per_epoch: int, peak: float) -> Schedule:
+    """The same rate at each step."""
     return lambda step: peak
 
 
-def cosine(steps: int, peak: float) -> Schedule:
-    """From `peak` to zero along half a cosine (Loshchilov and Hutter 2017, arXiv:1608.03983)."""
-    return lambda step: _anneal(peak, 0.0, step / max(steps - 1, 1))
+def cosine(steps: int, per_epoch: int, peak: float, min_lr: float = 0.0) -> Schedule:
+    """From `peak` to `min_lr` along half a cosine (Loshchilov and Hutter 2017, arXiv:1608.03983)."""
+    return lambda step: _anneal(peak, min_lr, step / max(steps - 1, 1))
 
 
-def one_cycle(steps: int, peak: float, warm: float = 0.25, divide: float = 25.0) -> Schedule:
-    """Up from `peak / divide` in the first `warm` part of the steps, then down to zero, along cosines.
+def one_cycle(
+    steps: int, per_epoch: int, peak: float, warm: float = 0.25, divide: float = 25.0, min_lr: float = 0.0
+) -> Schedule:
+    """Up from `peak / divide` in the first `warm` part of the steps, then down to `min_lr`, along cosines.
 
     Smith and Topin 2017, arXiv:1708.07120. The short warm-up allows a peak that would diverge from the
     start; the end at zero settles the weights without a separate fine-tuning phase.
@@ -30,23 +70,80 @@ def one_cycle(steps: int, peak: float, warm: float = 0.25, divide: float = 25.0)
     def rate(step: int) -> float:
         if step < top:
             return _anneal(peak / divide, peak, step / top)
-        return _anneal(peak, 0.0, (step - top) / max(last - top, 1))
+        return _anneal(peak, min_lr, (step - top) / max(last - top, 1))
 
     return rate
 
 
-SCHEDULES: dict[str, Callable[[int, float], Schedule]] = {
+def linear_decay(
+    steps: int, per_epoch: int, peak: float, epochs: float = 10.0, min_lr: float = 0.0
+) -> Schedule:
+    """`peak * epochs / (epochs + epoch)`: a step down after each epoch, half the peak after `epochs` of them."""
+    return lambda step: max(peak * epochs / (epochs + step // per_epoch), min_lr)
+
+
+def triangular(steps: int, per_epoch: int, peak: float, cycle: float = 8.0, min_lr: float = 0.0) -> Schedule:
+    """Evenly up from `min_lr` to `peak` and down again in each `cycle` of epochs.
+
+    Smith 2015, arXiv:1506.01186.
+    """
+    return _cyclic(per_epoch, peak, cycle, min_lr, lambda step, turn: 1.0)
+
+
+def triangular2(steps: int, per_epoch: int, peak: float, cycle: float = 8.0, min_lr: float = 0.0) -> Schedule:
+    """As `triangular`, the height halved after each cycle."""
+    return _cyclic(per_epoch, peak, cycle, min_lr, lambda step, turn: 0.5**turn)
+
+
+def exp_range(
+    steps: int, per_epoch: int, peak: float, cycle: float = 8.0, min_lr: float = 0.0, gamma: float = 0.9999
+) -> Schedule:
+    """As `triangular`, the height times `gamma` at each step."""
+    return _cyclic(per_epoch, peak, cycle, min_lr, lambda step, turn: gamma**step)
+
+
+SCHEDULES: dict[str, Callable[..., Schedule]] = {
     "constant": constant,
     "cosine": cosine,
     "one_cycle": one_cycle,
+    "linear_decay": linear_decay,
+    "triangular": triangular,
+    "triangular2": triangular2,
+    "exp_range": exp_range,
+    "plateau": Plateau,
 }
 
 
-def make(name: str, steps: int, peak: float) -> Schedule:
-    """The schedule called `name`, from step 0 to step `steps - 1`. Raises ConfigError for another name."""
+def make(name: str, steps: int, per_epoch: int, peak: float, **options: Any) -> Schedule:
+    """The schedule called `name`, from step 0 to step `steps - 1`, `per_epoch` steps an epoch.
+
+    Raises ConfigError for a name or an option that does not exist.
+    """
     if name not in SCHEDULES:
         raise ConfigError(f"schedule: {name!r} is not one of {', '.join(SCHEDULES)}")
-    return SCHEDULES[name](steps, peak)
+    known = list(inspect.signature(SCHEDULES[name]).parameters)[3:]
+    for option, value in options.items():
+        if option not in known:
+            raise ConfigError(
+                f"schedule_options: {name} has no {option!r}; its options are {', '.join(known) or 'none'}"
+            )
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise ConfigError(f"schedule_options.{option}: {value!r}, should be a number")
+    return SCHEDULES[name](steps, per_epoch, peak, **options)
+
+
+def _cyclic(
+    per_epoch: int, peak: float, cycle: float, min_lr: float, height: Callable[[int, int], float]
+) -> Schedule:
+    """Triangles between `min_lr` and `peak`; `height` of the step and of the number of the cycle, from 0."""
+    length = max(round(cycle * per_epoch), 2)  # iterations: counted in samples, a cycle would never turn
+
+    def rate(step: int) -> float:
+        turn, place = divmod(step, length)
+        up = 1 - abs(2 * place / length - 1)
+        return min_lr + (peak - min_lr) * up * height(step, turn)
+
+    return rate
 
 
 def _anneal(start: float, end: float, part: float) -> float:

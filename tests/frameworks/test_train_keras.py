@@ -200,9 +200,7 @@ class Killed(BaseException):
 
 
 @pytest.mark.parametrize("schedule", ["one_cycle", "plateau"])
-def test_a_training_that_is_killed_after_an_epoch_resumes_to_the_same_bytes(
-    run, tmp_path, monkeypatch, schedule
-):
+def test_a_killed_training_resumes_to_the_same_bytes(run, tmp_path, monkeypatch, schedule):
     options = {"factor": 0.5, "patience": 1} if schedule == "plateau" else {}
     settings = dataclasses.replace(SETTINGS, schedule=schedule, schedule_options=options, train_rows=500)
     run = dataclasses.replace(run, settings=settings, folder=tmp_path)

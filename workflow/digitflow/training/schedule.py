@@ -78,7 +78,7 @@ def one_cycle(
 def linear_decay(
     steps: int, per_epoch: int, peak: float, epochs: float = 10.0, min_lr: float = 0.0
 ) -> Schedule:
-    """`peak * epochs / (epochs + epoch)`: a step down after each epoch, half the peak after `epochs` of them."""
+    """`peak * epochs / (epochs + epoch)`: a step down an epoch, half the peak after `epochs` of them."""
     return lambda step: max(peak * epochs / (epochs + step // per_epoch), min_lr)
 
 

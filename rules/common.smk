@@ -2,14 +2,17 @@
 
 import json
 import os
+import re
 import sys
 
 sys.path.insert(0, f"{workflow.basedir}/workflow")
 
 from snakemake.utils import update_config
 
-from digitflow.config import csv_paths, typed, validate
+from digitflow.config import csv_paths, models, typed, validate
 from digitflow.errors import ConfigError
+from digitflow.models import FRAMEWORKS
+from digitflow.study import points
 
 try:
     update_config(config, typed(workflow.config_settings.config))
@@ -18,7 +21,7 @@ except ConfigError as error:
     raise WorkflowError(str(error)) from None
 
 DATA = config["data"]
-MODELS = config["models"]
+MODELS = models(config)
 MERGE = config["merge"]
 TRAIN_CSV, TEST_CSV, SOLUTION_CSV = csv_paths(DATA)
 TREES = config["png"]["enabled"]
@@ -37,7 +40,8 @@ shell.prefix(
 
 
 wildcard_constraints:
-    model="[A-Za-z][A-Za-z0-9_]*",
+    model=r"[A-Za-z]\w*(/\w+~[\w.+-]+)*",  # a study's points have a folder an axis
+    study="|".join(config["studies"]) or "(?!)",
     seed="[0-9]+",
     tree="train|test",
     part="train|valid|test",
@@ -63,13 +67,37 @@ def shards(part, kind):
 
 def models_of(framework):
     """A pattern that matches the names of a framework's models."""
-    return "|".join(name for name, model in MODELS.items() if model["framework"] == framework) or "(?!)"
+    names = [name for name, model in MODELS.items() if model["framework"] == framework]
+    return "|".join(map(re.escape, names)) or "(?!)"
 
 
 def settings(wildcards):
-    """A model's hyper-parameters as JSON: what its training depends on, without its framework and seeds."""
+    """A model's hyper-parameters as JSON: what its training depends on, without what names its inputs."""
     model = MODELS[wildcards.model]
-    return json.dumps({key: value for key, value in model.items() if key not in ("framework", "seeds")})
+    return json.dumps({key: value for key, value in model.items() if key not in ("framework", "seeds", "data")})
+
+
+def model_code(wildcards):
+    """The module with a model's architecture; none for a name that the training itself will refuse."""
+    model = MODELS[wildcards.model]
+    file = FRAMEWORKS[model["framework"]].get(model["architecture"])
+    return code(f"models/{file}") if file else []
+
+
+def dataset(name):
+    """A function that finds a file of the data that a model is made for."""
+    own = f"data/rec/{name}" if name.endswith(".lst") else f"data/idx/{name}"
+    return lambda wildcards: own if MODELS[wildcards.model]["data"] == "own" else f"data/official/{name}"
+
+
+def classes_of(wildcards):
+    """How many classes the data have that a model is made for."""
+    return DATA["classes"] if MODELS[wildcards.model]["data"] == "own" else 10
+
+
+def solution(wildcards):
+    """The solution of a model's test rows, where it is known."""
+    return "data/official/solution.csv" if MODELS[wildcards.model]["data"] == "official" else SOLUTION_CSV or []
 
 
 def seeds_of(model, name):

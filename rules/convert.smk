@@ -118,6 +118,25 @@ rule write_lst:
         """
 
 
+use rule write_lst as write_official_lst with:
+    input:
+        train_images=rules.official_idx.output.train_images,
+        test_images=rules.official_idx.output.test_images,
+        train_labels=rules.official_idx.output.train_labels,
+        code=code("lst", "split"),
+    output:
+        train_lst="data/official/train.lst",
+        valid_lst="data/official/valid.lst",
+        test_lst="data/official/test.lst",
+    log:
+        "logs/write_official_lst.log",
+    params:
+        labels_from=f"--train-labels {rules.official_idx.output.train_labels}",
+        classes=10,
+        fraction=config["validation"]["fraction"],
+        seed=config["validation"]["seed"],
+
+
 rule pack_rec:
     """Pack the PNG files' own bytes into RecordIO: what you look at is what MXNet is trained on."""
     input:

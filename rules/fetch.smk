@@ -41,3 +41,27 @@ rule fetch_mnist:
             --test-csv {output.test_csv} \
             --solution-csv {output.solution_csv}
         """
+
+
+rule official_idx:
+    """The official 60,000 + 10,000 images as IDX files: what studies of `data: official` train on."""
+    input:
+        archive=rules.download_mnist.output.archive,
+        code=code("fetch", "idx"),
+    output:
+        train_images="data/official/train-images-idx3-ubyte",
+        train_labels="data/official/train-labels-idx1-ubyte",
+        test_images="data/official/test-images-idx3-ubyte",
+        solution_csv="data/official/solution.csv",
+    log:
+        "logs/official_idx.log",
+    shell:
+        """
+        python -m digitflow official_idx \
+            --log {log} \
+            --archive {input.archive} \
+            --train-images {output.train_images} \
+            --train-labels {output.train_labels} \
+            --test-images {output.test_images} \
+            --solution-csv {output.solution_csv}
+        """

@@ -7,8 +7,8 @@ rule score:
         metrics="results/models/{model}/seed{seed}/metrics.json",
         valid_probabilities="results/models/{model}/seed{seed}/valid_probabilities.npy",
         test_probabilities="results/models/{model}/seed{seed}/test_probabilities.npy",
-        valid_lst="data/rec/valid.lst",
-        solution=SOLUTION_CSV or [],
+        valid_lst=dataset("valid.lst"),
+        solution=solution,
         code=code("score", "metrics", "submission", "training/common"),
     output:
         score="results/models/{model}/seed{seed}/score.json",
@@ -16,7 +16,7 @@ rule score:
         "logs/score/{model}-seed{seed}.log",
     params:
         training=subpath(input.metrics, parent=True),
-        solution=solution_flag(),
+        solution=lambda wildcards, input: f"--solution '{input.solution}'" if input.solution else "",
     shell:
         """
         python -m digitflow score \

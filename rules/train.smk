@@ -6,13 +6,14 @@ TRAINING = ["training/common", "training/schedule", "models/__init__", "device"]
 rule train_keras:
     """Train a Keras model on the rows of train.lst; predict the validation and the test rows."""
     input:
-        images="data/idx/train-images-idx3-ubyte",
-        test_images="data/idx/test-images-idx3-ubyte",
-        train_lst="data/rec/train.lst",
-        valid_lst="data/rec/valid.lst",
-        test_lst="data/rec/test.lst",
+        images=dataset("train-images-idx3-ubyte"),
+        test_images=dataset("test-images-idx3-ubyte"),
+        train_lst=dataset("train.lst"),
+        valid_lst=dataset("valid.lst"),
+        test_lst=dataset("test.lst"),
         environment="workflow/envs/main.lock.txt",
-        code=code(*TRAINING, "training/keras", "models/keras_cnn", "augment", "lst"),
+        code=code(*TRAINING, "training/keras", "augment", "lst"),
+        architecture=model_code,
     output:
         model="results/models/{model}/seed{seed}/model.keras",
         history="results/models/{model}/seed{seed}/history.csv",
@@ -29,7 +30,7 @@ rule train_keras:
     params:
         settings=settings,
         device=config["device"],
-        classes=DATA["classes"],
+        classes=classes_of,
     shell:
         """
         python -m digitflow train_keras \
@@ -62,7 +63,8 @@ rule train_mxnet:
         test_rec=shards("test", "rec"),
         test_idx=shards("test", "idx"),
         environment=rules.mxnet_environment.output.installed,
-        code=code(*TRAINING, "training/mxnet", "models/mxnet_cnn", "rec"),
+        code=code(*TRAINING, "training/mxnet", "rec"),
+        architecture=model_code,
     output:
         symbol="results/models/{model}/seed{seed}/model-symbol.json",
         model="results/models/{model}/seed{seed}/model-0000.params",

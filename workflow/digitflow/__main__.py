@@ -37,6 +37,22 @@ def fetch_mnist(parser: argparse.ArgumentParser) -> Run:
     return run
 
 
+def official_idx(parser: argparse.ArgumentParser) -> Run:
+    """Write the official MNIST images as IDX files, and the test labels as a solution"""
+    add_required(
+        parser, "--archive", "--train-images", "--train-labels", "--test-images", "--solution-csv"
+    )
+
+    def run(args: argparse.Namespace) -> None:
+        from digitflow import fetch
+
+        fetch.official_idx(
+            args.archive, args.train_images, args.train_labels, args.test_images, args.solution_csv
+        )
+
+    return run
+
+
 def csv_to_idx(parser: argparse.ArgumentParser) -> Run:
     """Parse and check the CSVs, and write their pixels and labels as IDX files"""
     add_required(parser, "--train-csv", "--test-csv", "--train-images", "--train-labels", "--test-images")
@@ -207,6 +223,7 @@ def train_keras(parser: argparse.ArgumentParser) -> Run:
             classes=args.classes,
             seed=args.seed,
             device=args.device,
+            threads=args.threads,
             model=args.model,
             outputs=training_outputs(args),
         )
@@ -354,8 +371,41 @@ def summary(parser: argparse.ArgumentParser) -> Run:
     return run
 
 
+def study(parser: argparse.ArgumentParser) -> Run:
+    """Rank the points of a study, and draw its figure"""
+    add_required(parser, "--study", type=json.loads, help="title, model and vary, as a JSON object")
+    add_required(parser, "--models", help="the folder with a folder a point")
+    add_required(parser, "--table", "--figure")
+
+    def run(args: argparse.Namespace) -> None:
+        from digitflow import plots, study_report
+
+        results = study_report.read(args.study, args.models)
+        study_report.write_table(args.table, results)
+        plots.study_figure(args.figure, results)
+        best = results[0]
+        log.info(f"{args.study['title']} {len(results)} points; the best: {best.point.name}")
+
+    return run
+
+
+def experiments(parser: argparse.ArgumentParser) -> Run:
+    """Put all studies on one page, with copies of their tables and figures beside it"""
+    add_required(parser, "--studies", type=json.loads, help="a JSON object, name to study")
+    add_required(parser, "--tables", "--figures", nargs="+", help="one a study, in order")
+    add_required(parser, "--page", "--folder")
+
+    def run(args: argparse.Namespace) -> None:
+        from digitflow.study_report import write_page
+
+        write_page(args.page, args.folder, args.studies, args.tables, args.figures)
+
+    return run
+
+
 VERBS: list[Callable[[argparse.ArgumentParser], Run]] = [
     fetch_mnist,
+    official_idx,
     csv_to_idx,
     gzip_idx,
     idx_to_png,
@@ -369,6 +419,8 @@ VERBS: list[Callable[[argparse.ArgumentParser], Run]] = [
     score,
     score_table,
     summary,
+    study,
+    experiments,
 ]
 
 

@@ -4,6 +4,7 @@ The Snakefile imports this module on every run, so it imports nothing that Snake
 """
 
 import difflib
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,8 +13,11 @@ import jsonschema
 import yaml
 
 from digitflow.errors import ConfigError
+from digitflow.study import points
 
 SCHEMA = Path(__file__).parents[1] / "schemas" / "config.schema.yaml"
+EXPONENT = re.compile(r"[-+]?\d+(\.\d*)?[eE][-+]?\d+")
+FOLDER = re.compile(r"[\w.+-]+")
 
 KAGGLE_HOW_TO = """The Digit Recognizer's CSVs are not in data/kaggle/. To get them:
   1. sign in at kaggle.com, open the competition "Digit Recognizer" (digit-recognizer) and accept its rules;
@@ -28,15 +32,34 @@ def validate(config: dict[str, Any]) -> dict[str, Any]:
     Raises ConfigError, naming key, value and what would be right, for all mistakes found at once.
     """
     schema = yaml.safe_load(SCHEMA.read_text())
+    config = _numbers(config)
     validator = jsonschema.Draft202012Validator(schema)
     mistakes = [_explain(error) for error in validator.iter_errors(config)]
     if mistakes:
         raise ConfigError(_listed(mistakes))
     complete = _with_defaults(config, schema, schema["$defs"])
-    mistakes = [*_cross_references(complete), *_missing_files(complete["data"])]
+    mistakes = [
+        *_cross_references(complete),
+        *_missing_files(complete["data"]),
+        *_wrong_points(complete, schema),
+    ]
     if mistakes:
         raise ConfigError(_listed(mistakes))
     return complete
+
+
+def models(config: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """All models of a valid configuration by name, the points of studies as `<study>/<point>`.
+
+    Each has a key more, `data`: own or official.
+    """
+    definitions = yaml.safe_load(SCHEMA.read_text())["$defs"]
+    found = {name: {**model, "data": "own"} for name, model in config["models"].items()}
+    for name, study in config["studies"].items():
+        for point in points(study):
+            model = _with_defaults(point.model, definitions["model"], definitions)
+            found[f"{name}/{point.name}"] = {**model, "data": study["data"]}
+    return found
 
 
 def typed(value: Any) -> Any:
@@ -46,6 +69,15 @@ def typed(value: Any) -> Any:
     if isinstance(value, list):
         return [typed(item) for item in value]
     return yaml.safe_load(value) if isinstance(value, str) else value
+
+
+def _numbers(value: Any) -> Any:
+    """The same with 1e-5 as a number: YAML 1.1, which PyYAML reads, wants 1.0e-5, and takes it for text."""
+    if isinstance(value, dict):
+        return {key: _numbers(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_numbers(item) for item in value]
+    return float(value) if isinstance(value, str) and EXPONENT.fullmatch(value) else value
 
 
 def _listed(mistakes: list[str]) -> str:
@@ -92,11 +124,33 @@ def _with_defaults(value: Any, schema: dict, definitions: dict) -> Any:
         return value
     properties = schema.get("properties", {})
     complete = {name: sub["default"] for name, sub in properties.items() if "default" in sub} | value
-    other = schema.get("additionalProperties") or {}
+    other = schema.get("additionalProperties")
+    other = other if isinstance(other, dict) else {}
     return {
         name: _with_defaults(item, properties.get(name, other), definitions)
         for name, item in complete.items()
     }
+
+
+def _wrong_points(config: dict[str, Any], schema: dict) -> Iterator[str]:
+    """What is wrong with the models that studies combine; of a study the first such point."""
+    validator = jsonschema.Draft202012Validator({**schema["$defs"]["model"], "$defs": schema["$defs"]})
+    for name, study in config["studies"].items():
+        if name in config["models"]:
+            yield f"studies.{name}: a model has this name; choose another"
+        for point in points(study):
+            where = f"studies.{name}: {point.name}"
+            mistakes = [f"{where}: {_explain(error)}" for error in validator.iter_errors(point.model)]
+            mistakes += [
+                f"{where}: {axis}: {value!r} becomes a folder: letters, digits and ._+- only"
+                for axis, value in point.values.items()
+                if not FOLDER.fullmatch(value)
+            ]
+            if study["data"] == "official" and point.model.get("framework") == "mxnet":
+                mistakes.append(f"{where}: data: official is for keras and numpy only")
+            if mistakes:
+                yield "; ".join(mistakes)
+                break
 
 
 def _cross_references(config: dict[str, Any]) -> Iterator[str]:

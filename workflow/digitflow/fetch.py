@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from digitflow import submission
+from digitflow import idx, submission
 from digitflow.errors import InputError
 from digitflow.files import atomic_open
 from digitflow.progress import Progress
@@ -98,4 +98,17 @@ def mnist_csv(archive: str | Path, layout: str, train_csv: str, test_csv: str, s
     split = KAGGLE_TRAIN_ROWS if layout == "kaggle" else STANDARD_TRAIN_ROWS
     write_csv(train_csv, images[:split], labels[:split])
     write_csv(test_csv, images[split:], None)
+    submission.write(solution_csv, labels[split:])
+
+
+def official_idx(
+    archive: str | Path, train_images: str, train_labels: str, test_images: str, solution_csv: str
+) -> None:
+    """Write the official 60,000 + 10,000 images as the official IDX files, the test labels as a solution."""
+    images, labels = read_mnist(archive)
+    images = images.reshape(-1, 28, 28)
+    split = STANDARD_TRAIN_ROWS
+    idx.write(train_images, images[:split])
+    idx.write(train_labels, labels[:split])
+    idx.write(test_images, images[split:])
     submission.write(solution_csv, labels[split:])

@@ -46,7 +46,7 @@ def train(
     """Train on the rows of `train_lst`, then write the model, its history, metrics and probabilities.
 
     `images` and `test_images` are IDX files; a row is a listing's index less one. `device` is auto, cpu or
-    gpu; `threads` None is one a core. The probabilities are float32 (n, classes), rows as in the listings.
+    gpu; `threads` are at most the cores, and None is all of them. The probabilities are float32 (n, classes), rows as in the listings.
     The same seed and threads on the same machine give the same bytes of them (another number of threads adds
     in another order), also where a killed training is resumed. Raises InputError for a listing that is not of
     these images, ConfigError, DeviceError, or DigitflowError where training diverges.

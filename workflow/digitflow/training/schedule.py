@@ -46,9 +46,9 @@ class Plateau:
             self._rate, self._waited = max(self._rate * self._factor, self._min_lr), 0
 
 
-def constant(steps: int, per_epoch: int, peak: float) -> Schedule:
-    """The same rate at each step."""
-    return lambda step: peak
+def constant(steps: int, per_epoch: int, peak: float, min_lr: float = 0.0) -> Schedule:
+    """The same rate at each step, never below `min_lr`, as with the other schedules."""
+    return lambda step: max(peak, min_lr)
 
 
 def cosine(steps: int, per_epoch: int, peak: float, min_lr: float = 0.0) -> Schedule:

@@ -1,0 +1,69 @@
+# Experiments: what `studies` of the configuration ask for. Their trainings are models like any other.
+
+if config["studies"]:
+    import pandas
+    from snakemake.utils import Paramspace
+
+
+def study_models(study):
+    """The names of a study's trainings, without their seeds: a folder an axis."""
+    values = [point.values for point in points(config["studies"][study])]
+    return [f"{study}/{name}" for name in Paramspace(pandas.DataFrame(values)).instance_patterns]
+
+
+def of_study(name):
+    """A function that finds a file of every training of a study."""
+    return lambda wildcards: [
+        path for model in study_models(wildcards.study) for path in seeds_of(model, name)
+    ]
+
+
+rule study:
+    """A study's points, ranked, and their figure."""
+    input:
+        metrics=of_study("metrics.json"),
+        histories=of_study("history.csv"),
+        scores=of_study("score.json"),
+        code=code("study", "study_report"),
+    output:
+        table="results/studies/{study}/table.csv",
+        figure="results/studies/{study}/figure.png",
+    log:
+        "logs/study/{study}.log",
+    params:
+        study=lambda wildcards: json.dumps(config["studies"][wildcards.study]),
+        models=lambda wildcards: f"results/models/{wildcards.study}",
+    shell:
+        """
+        python -m digitflow study \
+            --log {log} \
+            --study {params.study:q} \
+            --models {params.models} \
+            --table {output.table} \
+            --figure {output.figure}
+        """
+
+
+rule experiments:
+    """All studies on one page, made from what they left."""
+    input:
+        tables=expand("results/studies/{study}/table.csv", study=config["studies"]),
+        figures=expand("results/studies/{study}/figure.png", study=config["studies"]),
+        code=code("study_report"),
+    output:
+        page="results/experiments.md",
+        folder=directory("results/experiments"),
+    log:
+        "logs/experiments.log",
+    params:
+        studies=json.dumps(config["studies"]),
+    shell:
+        """
+        python -m digitflow experiments \
+            --log {log} \
+            --studies {params.studies:q} \
+            --tables {input.tables} \
+            --figures {input.figures} \
+            --page {output.page} \
+            --folder {output.folder}
+        """

@@ -1,0 +1,58 @@
+"""Studies: one model in many variants, the points of a grid; the configuration says which."""
+
+import itertools
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Point:
+    """A variant: its value on each axis, as text, and the keys of its model."""
+
+    values: dict[str, str]
+    model: dict[str, Any]
+
+    @property
+    def name(self) -> str:
+        """`axis~value/axis~value`: where its results lie, the form of Snakemake's Paramspace."""
+        return "/".join(f"{axis}~{value}" for axis, value in self.values.items())
+
+
+def points(study: Mapping[str, Any]) -> list[Point]:
+    """Every combination of a study's axes, in the order of the configuration, the last axis fastest.
+
+    `study` has what all points share under "model", and the axes under "vary".
+    """
+    axes = [list(_variants(key, axis)) for key, axis in study["vary"].items()]
+    found = []
+    for combination in itertools.product(*axes):
+        model = dict(study["model"])
+        for _, _, changes in combination:
+            model = _merged(model, changes)
+        found.append(Point({axis: text for axis, text, _ in combination}, model))
+    return found
+
+
+def _variants(key: str, axis: Any) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    """The name of an axis, and for each of its variants a text and the keys that it changes."""
+    name = key.rpartition(".")[2]
+    if isinstance(axis, Mapping):
+        for text, changes in axis.items():
+            yield name, str(text), changes
+        return
+    for value in axis:
+        changes = value
+        for part in reversed(key.split(".")):
+            changes = {part: changes}
+        yield name, "-".join(map(str, value)) if isinstance(value, list) else str(value), changes
+
+
+def _merged(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
+    """`old` with the keys of `new`, key by key at every depth."""
+    merged = dict(old)
+    for key, value in new.items():
+        if isinstance(value, Mapping) and isinstance(merged.get(key), Mapping):
+            value = _merged(merged[key], value)
+        merged[key] = value
+    return merged

@@ -1,0 +1,159 @@
+"""What a study left, as a ranked table, a figure and a section of a page."""
+
+import csv
+import json
+import shutil
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from digitflow.errors import FormatError
+from digitflow.files import atomic_open
+from digitflow.study import Point, points
+
+MEASURES = ("valid", "test")
+INTRODUCTION = """# Experiments
+
+Written by `make experiments` from what its trainings left; no figure here was typed by hand. Behind an
+accuracy stands its 95 % Wilson interval, or with several seeds their standard deviation. Tables are ranked by
+validation accuracy; test labels were used for nothing but their column.
+"""
+SHOWN = 12  # rows of a table on the page: the whole one lies beside it
+
+
+@dataclass(frozen=True)
+class Result:
+    """A point and its trainings, one a seed: the rows of their scores, metrics and histories."""
+
+    point: Point
+    scores: list[dict[str, Any]]
+    metrics: list[dict[str, Any]]
+    histories: list[list[dict[str, float]]]
+
+    def mean(self, key: str) -> float | None:
+        """The mean of a score over the seeds; None where it is not known."""
+        values = [score[key] for score in self.scores if key in score]
+        return statistics.fmean(values) if values else None
+
+    def row(self) -> dict[str, Any]:
+        """This point's row: accuracies with a 95 % interval, or with more seeds their std."""
+        row = {
+            **self.point.values,
+            "seeds": len(self.scores),
+            "parameters": self.metrics[0]["parameters"],
+            "epochs": statistics.fmean(metrics["epochs"] for metrics in self.metrics),
+            "seconds": round(statistics.fmean(metrics["seconds"] for metrics in self.metrics), 1),
+            "status": " ".join(sorted({metrics["status"] for metrics in self.metrics})),
+        }
+        for measure in MEASURES:
+            mean = self.mean(f"{measure}_accuracy")
+            if mean is None:
+                continue
+            row[f"{measure}_accuracy"] = round(mean, 6)
+            if len(self.scores) > 1:
+                values = [score[f"{measure}_accuracy"] for score in self.scores]
+                row[f"{measure}_std"] = round(statistics.stdev(values), 6)
+            else:
+                ends = (f"{measure}_low", f"{measure}_high")
+                row |= {end: round(self.scores[0][end], 6) for end in ends}
+        return row
+
+
+def read(study: Mapping[str, Any], models: str | Path) -> list[Result]:
+    """The results of a study's points below the folder `models`, best validation accuracy first."""
+    found = []
+    for point in points(study):
+        seeds = point.model.get("seeds", [0])
+        folders = [Path(models, point.name, f"seed{seed}") for seed in seeds]
+        found.append(
+            Result(
+                point,
+                [_read_json(folder / "score.json") for folder in folders],
+                [_read_json(folder / "metrics.json") for folder in folders],
+                [_read_history(folder / "history.csv") for folder in folders],
+            )
+        )
+    return sorted(found, key=lambda result: -result.mean("valid_accuracy"))
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        return json.loads(path.read_text())
+    except ValueError as error:
+        raise FormatError(f"{path}: damaged: {error}; delete it and run again") from error
+
+
+def _read_history(path: Path) -> list[dict[str, float]]:
+    with open(path, newline="") as file:
+        return [{key: float(value) for key, value in row.items()} for row in csv.DictReader(file)]
+
+
+def write_table(path: str | Path, results: Sequence[Result]) -> None:
+    """Write the ranked table: a row a point; what is not known stays empty."""
+    rows = [result.row() for result in results]
+    columns = list(dict.fromkeys(key for row in rows for key in row))
+    with atomic_open(path, "w") as file:
+        writer = csv.DictWriter(file, columns, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def section(name: str, study: Mapping[str, Any], table: str | Path) -> str:
+    """A study's part of the page, as Markdown: what it asks, its figure, the best of its table."""
+    with open(table, newline="") as file:
+        rows = list(csv.DictReader(file))
+    axes = list(points(study)[0].values)
+    shown = [name for name in axes if len({row[name] for row in rows}) > 1] or axes
+    header = [*shown, "validation %", "test %", "parameters", "epochs", "seconds"]
+    lines = [" | ".join(header), "|".join(["---"] * len(header))]
+    for row in rows[:SHOWN]:
+        cells = [row[axis] for axis in shown]
+        cells += [_percent(row, measure) for measure in MEASURES]
+        if row["status"] != "finished":
+            cells[-2] += f", {row['status']}"
+        cells += [f"{int(row['parameters']):,}", f"{float(row['epochs']):g}", f"{float(row['seconds']):.0f}"]
+        lines.append(" | ".join(cells))
+    body = "\n".join(f"| {line} |" for line in lines)
+    more = len(rows) - SHOWN
+    rest = f"\n{more} more points are in [the whole table](experiments/{name}.csv).\n" if more > 0 else ""
+    about = study["about"].strip()
+    return (
+        f"## {study['title']}\n\n{about}\n\n{_settings(study)}\n\n{body}\n{rest}\n"
+        f"![{study['title']}](experiments/{name}.png)\n"
+    )
+
+
+def write_page(
+    page: str | Path,
+    folder: str | Path,
+    studies: Mapping[str, Mapping[str, Any]],
+    tables: Sequence[str | Path],
+    figures: Sequence[str | Path],
+) -> None:
+    """Write all studies as one Markdown page; tables and figures go to `folder`, named after the studies."""
+    Path(folder).mkdir(parents=True)
+    sections = []
+    for (name, study), table, figure in zip(studies.items(), tables, figures, strict=True):
+        shutil.copyfile(table, Path(folder, f"{name}.csv"))
+        shutil.copyfile(figure, Path(folder, f"{name}.png"))
+        sections.append(section(name, study, table))
+    with atomic_open(page, "w") as file:
+        file.write("\n".join([INTRODUCTION, *sections]))
+
+
+def _percent(row: Mapping[str, str], measure: str) -> str:
+    if not row.get(f"{measure}_accuracy"):
+        return "not known"
+    value = f"{100 * float(row[f'{measure}_accuracy']):.2f}"
+    if row.get(f"{measure}_std"):
+        return f"{value} ± {100 * float(row[f'{measure}_std']):.2f} ({row['seeds']} seeds)"
+    return f"{value} ({100 * float(row[f'{measure}_low']):.2f}-{100 * float(row[f'{measure}_high']):.2f})"
+
+
+def _settings(study: Mapping[str, Any]) -> str:
+    """What all points share, in a line."""
+    shared = ", ".join(f"{key} {json.dumps(value)}" for key, value in study["model"].items())
+    data = {"own": "the configuration's data", "official": "the official 60,000 + 10,000 images"}
+    return f"On {data[study['data']]}; `{shared}`.".replace('"', "")

@@ -12,7 +12,7 @@ CODE := workflow tests benchmarks
 RULES := Snakefile rules/*.smk
 
 .DELETE_ON_ERROR:
-.PHONY: submission test unit lint fmt bench lock clean help
+.PHONY: submission test unit lint fmt bench experiments lock clean help
 
 submission: $(MAIN)  ## convert, train, score and merge: results/submission.csv
 	.venv/bin/snakemake -j$(CORES) results/submission.csv results/scores.csv
@@ -35,6 +35,12 @@ fmt: $(DEV)  ## format Python and Snakemake code
 	.venv/bin/ruff check --fix --quiet $(CODE)
 	.venv/bin/ruff format --quiet $(CODE)
 	.venv/bin/snakefmt $(RULES)
+
+experiments: $(MAIN)  ## all studies of config/experiments.yaml: docs/experiments.md
+	.venv/bin/snakemake -j$(CORES) --keep-going --configfile config/experiments.yaml -- results/experiments.md
+	mkdir -p docs
+	cp results/experiments.md docs/
+	cp -r results/experiments docs/
 
 bench: $(MAIN) .venvs/bench/installed  ## this project beside its peers, in one run: benchmarks/results.md
 	.venv/bin/snakemake -j$(CORES) --quiet all -- .venvs/mxnet/installed.txt data/mnist/train.csv

@@ -43,7 +43,7 @@ class Result:
             **self.point.values,
             "seeds": len(self.scores),
             "parameters": self.metrics[0]["parameters"],
-            "epochs": statistics.fmean(metrics["epochs"] for metrics in self.metrics),
+            "trained_epochs": statistics.fmean(metrics["epochs"] for metrics in self.metrics),
             "seconds": round(statistics.fmean(metrics["seconds"] for metrics in self.metrics), 1),
             "status": " ".join(sorted({metrics["status"] for metrics in self.metrics})),
         }
@@ -106,14 +106,15 @@ def section(name: str, study: Mapping[str, Any], table: str | Path) -> str:
         rows = list(csv.DictReader(file))
     axes = list(points(study)[0].values)
     shown = [name for name in axes if len({row[name] for row in rows}) > 1] or axes
-    header = [*shown, "validation %", "test %", "parameters", "epochs", "seconds"]
+    header = [*shown, "validation %", "test %", "parameters", "epochs trained", "seconds"]
     lines = [" | ".join(header), "|".join(["---"] * len(header))]
     for row in rows[:SHOWN]:
         cells = [row[axis] for axis in shown]
         cells += [_percent(row, measure) for measure in MEASURES]
         if row["status"] != "finished":
             cells[-2] += f", {row['status']}"
-        cells += [f"{int(row['parameters']):,}", f"{float(row['epochs']):g}", f"{float(row['seconds']):.0f}"]
+        epochs = f"{float(row['trained_epochs']):g}"
+        cells += [f"{int(row['parameters']):,}", epochs, f"{float(row['seconds']):.0f}"]
         lines.append(" | ".join(cells))
     body = "\n".join(f"| {line} |" for line in lines)
     more = len(rows) - SHOWN

@@ -26,8 +26,8 @@ def test_the_default_configuration_is_right():
 
 
 def test_defaults_are_filled_in_at_every_depth():
-    config = changed("models.tiny", {"framework": "keras", "architecture": "lenet", "epochs": 1, "batch_size": 1,
-                                     "learning_rate": 1})  # fmt: skip
+    config = changed("models.tiny", {"framework": "keras", "architecture": "lenet", "epochs": 1,
+                                     "batch_size": 1, "learning_rate": 1})  # fmt: skip
     del config["data"]
     complete = validate(config)
     assert complete["data"]["image"] == {"height": 28, "width": 28}

@@ -64,8 +64,10 @@ def test_points_become_models_with_every_default():
 
 
 def test_a_rate_written_as_1e_5_is_a_number():
-    config = yaml.safe_load("{model: {schedule_options: {min_lr: 1e-5}}, vary: {schedule_options.min_lr: [1e-6]}}")
-    study = validate(configuration(model=MODEL | config["model"], vary=config["vary"]))["studies"]["which"]
+    smallest = yaml.safe_load("[1e-5, 1e-6]")
+    model = MODEL | {"schedule_options": {"min_lr": smallest[0]}}
+    study = validate(configuration(model=model, vary={"schedule_options.min_lr": smallest[1:]}))
+    study = study["studies"]["which"]
     assert study["model"]["schedule_options"]["min_lr"] == 0.00001
     assert points(study)[0].values == {"min_lr": "1e-06"}
 
@@ -78,7 +80,7 @@ def test_a_rate_written_as_1e_5_is_a_number():
         ({"vary": {"run": {"a/b": {}}}}, "run: 'a/b' becomes a folder: letters, digits and ._+- only"),
         ({"vary": {}}, "studies.which.vary"),
         ({"model": {"framework": "keras"}}, "architecture: this key is missing"),
-        ({"data": "official", "vary": {"framework": ["mxnet"]}}, "data: official is for keras and numpy only"),
+        ({"data": "official", "vary": {"framework": ["mxnet"]}}, "official is for keras and numpy only"),
         ({"titel": ""}, "studies.which.titel: unknown key; did you mean title?"),
     ],
 )

@@ -39,9 +39,7 @@ def fetch_mnist(parser: argparse.ArgumentParser) -> Run:
 
 def official_idx(parser: argparse.ArgumentParser) -> Run:
     """Write the official MNIST images as IDX files, and the test labels as a solution"""
-    add_required(
-        parser, "--archive", "--train-images", "--train-labels", "--test-images", "--solution-csv"
-    )
+    add_required(parser, "--archive", "--train-images", "--train-labels", "--test-images", "--solution-csv")
 
     def run(args: argparse.Namespace) -> None:
         from digitflow import fetch

@@ -134,9 +134,10 @@ def _with_defaults(value: Any, schema: dict, definitions: dict) -> Any:
 
 
 def _wrong_architecture(model: dict[str, Any]) -> Iterator[str]:
-    known = FRAMEWORKS[model["framework"]]
-    if model["architecture"] not in known:
-        yield f"architecture: {model['architecture']!r} is not one of {model['framework']}'s: {', '.join(known)}"
+    framework, architecture = model["framework"], model["architecture"]
+    known = FRAMEWORKS[framework]
+    if architecture not in known:
+        yield f"architecture: {architecture!r} is not one of {framework}'s: {', '.join(known)}"
 
 
 def _wrong_points(config: dict[str, Any], schema: dict) -> Iterator[str]:

@@ -38,7 +38,7 @@ class Result:
         return statistics.fmean(values) if values else None
 
     def row(self) -> dict[str, Any]:
-        """This point's row: accuracies with a 95 % interval, or with more seeds their std."""
+        """The row of this point: accuracies with a 95 % interval, or with more seeds their std."""
         row = {
             **self.point.values,
             "seeds": len(self.scores),

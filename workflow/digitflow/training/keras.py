@@ -45,12 +45,12 @@ def train(
 ) -> None:
     """Train on the rows of `train_lst`, then write the model, its history, metrics and probabilities.
 
-    `images` and `test_images` are IDX files; a row is a listing's index less one. `device` is auto, cpu or gpu;
-    `threads` are cut to the cores that there are, None is all of them. The probabilities are float32
-    (n, classes), rows as in the listings. The same seed and threads on the same machine give the same bytes of
-    them (another number of threads adds in another order), also where a killed training is resumed. Raises
-    InputError for a listing that is not of these images, ConfigError, DeviceError, or DigitflowError where
-    training diverges.
+    `images` and `test_images` are IDX files; a row is a listing's index less one. `device` is auto, cpu or
+    gpu; `threads` are cut to the cores that there are, None is all of them. The probabilities are float32
+    (n, classes), rows as in the listings. The same seed and threads on the same machine give the same bytes
+    of them (another number of threads adds in another order), also where a killed training is resumed.
+    Raises InputError for a listing that is not of these images, ConfigError, DeviceError, or DigitflowError
+    where training diverges.
     """
     pixels, test_pixels = idx.open_memmap(images, ndim=3), idx.open_memmap(test_images, ndim=3)
     training = common.read_rows(train_lst, len(pixels), classes, settings.train_rows)

@@ -127,6 +127,22 @@ def solution_flag():
     return f"--solution '{SOLUTION_CSV}'" if SOLUTION_CSV else ""
 
 
+def study_models(study):
+    """The names of a study's trainings, without their seeds: a folder an axis."""
+    import pandas  # slow to import, and most runs have no studies
+    from snakemake.utils import Paramspace
+
+    values = [point.values for point in points(config["studies"][study])]
+    return [f"{study}/{name}" for name in Paramspace(pandas.DataFrame(values)).instance_patterns]
+
+
+def of_study(name):
+    """A function that finds a file of every training of a study."""
+    return lambda wildcards: [
+        path for model in study_models(wildcards.study) for path in seeds_of(model, name)
+    ]
+
+
 def print_summary():
     """Close a run with the table of its models, whatever its target was, if they have been merged."""
     trainings, submission = merged("metrics.json"), "results/submission.csv"

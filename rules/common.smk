@@ -74,7 +74,9 @@ def models_of(framework):
 def settings(wildcards):
     """A model's hyper-parameters as JSON: what its training depends on, without what names its inputs."""
     model = MODELS[wildcards.model]
-    return json.dumps({key: value for key, value in model.items() if key not in ("framework", "seeds", "data")})
+    return json.dumps(
+        {key: value for key, value in model.items() if key not in ("framework", "seeds", "data")}
+    )
 
 
 def model_code(wildcards):
@@ -97,7 +99,19 @@ def classes_of(wildcards):
 
 def solution(wildcards):
     """The solution of a model's test rows, where it is known."""
-    return "data/official/solution.csv" if MODELS[wildcards.model]["data"] == "official" else SOLUTION_CSV or []
+    return (
+        "data/official/solution.csv" if MODELS[wildcards.model]["data"] == "official" else SOLUTION_CSV or []
+    )
+
+
+def scored(wildcards):
+    """The part that a model's mistakes are looked for in: test where its solution is known, else valid."""
+    return "test" if solution(wildcards) else "valid"
+
+
+def images_of(part):
+    """The IDX file with the images of a part's list."""
+    return f"{'test' if part == 'test' else 'train'}-images-idx3-ubyte"
 
 
 def seeds_of(model, name):
@@ -118,6 +132,12 @@ def merge_flags(flag, name):
     return " ".join([*flags, f"--method {MERGE['method']}"])
 
 
+def pair_flags():
+    """How the merged models' names and own submissions are told to a verb."""
+    submissions = expand("results/submissions/{model}.csv", model=MERGE["models"])
+    return f"--models {' '.join(MERGE['models'])} --submissions {' '.join(submissions)}"
+
+
 def solution_flag():
     """The flag with the solution, where there is one."""
     return f"--solution '{SOLUTION_CSV}'" if SOLUTION_CSV else ""
@@ -131,5 +151,6 @@ def print_summary():
         shell(
             "python -m digitflow summary "
             + merge_flags("--valid-probabilities", "valid_probabilities.npy")
-            + f" --submission results/submission.csv --valid-lst data/rec/valid.lst {solution_flag()} || true"
+            + f" {pair_flags()} --submission results/submission.csv"
+            + f" --valid-lst data/rec/valid.lst {solution_flag()} || true"
         )

@@ -74,9 +74,7 @@ def models_of(framework):
 def settings(wildcards):
     """A model's hyper-parameters as JSON: what its training depends on, without what names its inputs."""
     model = MODELS[wildcards.model]
-    return json.dumps(
-        {key: value for key, value in model.items() if key not in ("framework", "seeds", "data")}
-    )
+    return json.dumps({key: value for key, value in model.items() if key not in ("framework", "seeds", "data")})
 
 
 def model_code(wildcards):
@@ -99,9 +97,7 @@ def classes_of(wildcards):
 
 def solution(wildcards):
     """The solution of a model's test rows, where it is known."""
-    return (
-        "data/official/solution.csv" if MODELS[wildcards.model]["data"] == "official" else SOLUTION_CSV or []
-    )
+    return "data/official/solution.csv" if MODELS[wildcards.model]["data"] == "official" else SOLUTION_CSV or []
 
 
 def scored(wildcards):

@@ -130,7 +130,7 @@ def curves_figure(path: str | Path, history: Sequence[Mapping[str, float]], titl
     reached = 100 * min(max(row["valid_accuracy"] for row in history), history[-1]["accuracy"])
     lowest = max(reached - max(12, 100 - reached), 0)  # the first epochs would take all the room
     accuracy.set(ylabel="accuracy %", ylim=(lowest, min(accuracy.get_ylim()[1], 100.5)))
-    accuracy.legend(frameon=False, loc="lower right")
+    accuracy.legend(frameon=False)
     rate.set(ylabel="learning rate", ylim=(0, None))
     rate.yaxis.set_major_formatter("{x:g}")
     loss.set(ylabel="loss")

@@ -15,7 +15,7 @@ RULES := Snakefile rules/*.smk
 .PHONY: submission test unit lint fmt bench experiments lock clean help
 
 submission: $(MAIN)  ## convert, train, score and merge: results/submission.csv
-	.venv/bin/snakemake -j$(CORES) results/submission.csv results/scores.csv
+	.venv/bin/snakemake -j$(CORES) results/submission.csv results/scores.csv results/comparisons.csv
 
 test: $(DEV)  ## every test: unit, inside each framework's environment, and of the workflow
 	.venv/bin/snakemake -j$(CORES) --quiet all -- .venvs/mxnet/installed.txt data/mnist/mnist.pkl.gz

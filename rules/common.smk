@@ -104,6 +104,16 @@ def solution(wildcards):
     )
 
 
+def scored(wildcards):
+    """The part that a model's mistakes are looked for in: test where its solution is known, else valid."""
+    return "test" if solution(wildcards) else "valid"
+
+
+def images_of(part):
+    """The IDX file with the images of a part's list."""
+    return f"{'test' if part == 'test' else 'train'}-images-idx3-ubyte"
+
+
 def seeds_of(model, name):
     """A file of every seed of a model."""
     return [f"results/models/{model}/seed{seed}/{name}" for seed in MODELS[model]["seeds"]]
@@ -120,6 +130,12 @@ def merge_flags(flag, name):
     if MERGE["weights"]:
         flags.append(f"--weights '{json.dumps(MERGE['weights'])}'")
     return " ".join([*flags, f"--method {MERGE['method']}"])
+
+
+def pair_flags():
+    """How the merged models' names and own submissions are told to a verb."""
+    submissions = expand("results/submissions/{model}.csv", model=MERGE["models"])
+    return f"--models {' '.join(MERGE['models'])} --submissions {' '.join(submissions)}"
 
 
 def solution_flag():
@@ -151,5 +167,6 @@ def print_summary():
         shell(
             "python -m digitflow summary "
             + merge_flags("--valid-probabilities", "valid_probabilities.npy")
-            + f" --submission results/submission.csv --valid-lst data/rec/valid.lst {solution_flag()} || true"
+            + f" {pair_flags()} --submission results/submission.csv"
+            + f" --valid-lst data/rec/valid.lst {solution_flag()} || true"
         )

@@ -15,6 +15,9 @@ from digitflow.errors import DigitflowError
 
 log = logging.getLogger("digitflow")
 
+WORST = 40  # mistakes that are shown
+MOST_CONFUSED = 10  # pairs of labels that are named
+
 Run = Callable[[argparse.Namespace], None]
 
 
@@ -354,16 +357,100 @@ def score_table(parser: argparse.ArgumentParser) -> Run:
     return run
 
 
+def add_pairs(parser: argparse.ArgumentParser) -> None:
+    """Add the flags that the table of pairs needs beside those of `add_table`."""
+    add_required(parser, "--models", nargs="+", help="the names of the merged models, in order")
+    add_required(parser, "--submissions", nargs="+", help="the models' own, in the same order")
+
+
+def pairs(args: argparse.Namespace) -> list[dict]:
+    """The rows of the table of pairs."""
+    from digitflow.score import compare_models
+
+    return compare_models(
+        args.method,
+        args.models,
+        args.valid_probabilities,
+        args.weights,
+        args.submissions,
+        args.submission,
+        args.valid_lst,
+        args.solution,
+    )
+
+
+def compare_models(parser: argparse.ArgumentParser) -> Run:
+    """Compare every two of the models and the merged submission, and write the table of pairs"""
+    add_table(parser)
+    add_pairs(parser)
+    add_required(parser, "--table")
+
+    def run(args: argparse.Namespace) -> None:
+        from digitflow.score import PAIR_COLUMNS, write_table
+
+        write_table(args.table, pairs(args), PAIR_COLUMNS)
+
+    return run
+
+
+def show_mistakes(parser: argparse.ArgumentParser) -> Run:
+    """Draw the confusion matrix and the worst mistakes of one training, or of several that are merged"""
+    add_merging(parser, "--probabilities")
+    add_required(parser, "--images", help="the IDX file with the rows of the list")
+    add_required(parser, "--lst", help="the images, and their labels where there is no solution")
+    parser.add_argument("--solution", help="ImageId,Label of the test rows")
+    add_required(parser, "--title", "--confusion", "--confusion-figure", "--mistakes-figure")
+
+    def run(args: argparse.Namespace) -> None:
+        from digitflow import idx, lst, plots, score, submission
+        from digitflow.metrics import most_confused
+
+        listing = lst.read(args.lst)
+        models = score.read_models(args.probabilities, len(listing))
+        merged = submission.merge(args.method, models, args.weights)
+        known = score.test_labels(args.solution, *merged.shape)
+        found = score.mistakes(merged, listing.label if known is None else known, WORST)
+        rows = "validation" if known is None else "test"
+        title = f"{args.title}: {found.wrong:,} of {len(listing):,} {rows} images wrong"
+        log.info(title)
+        for true, given, count in most_confused(found.matrix, MOST_CONFUSED):
+            log.info(f"{true} taken for {given}: {count:,}")
+        images = idx.open_memmap(args.images, ndim=3)[listing.index[found.rows] - 1]
+        names = [Path(listing.path[row]).stem for row in found.rows]
+        score.write_confusion(args.confusion, found.matrix)
+        plots.confusion_figure(args.confusion_figure, found.matrix, title)
+        if len(names) < found.wrong:
+            title += f"; the {len(names)} with the highest probability"
+        plots.mistakes_figure(args.mistakes_figure, images, names, found, title)
+
+    return run
+
+
+def show_curves(parser: argparse.ArgumentParser) -> Run:
+    """Draw the accuracy, the loss and the learning rate of a training"""
+    add_required(parser, "--history", "--title", "--figure")
+
+    def run(args: argparse.Namespace) -> None:
+        from digitflow import plots, study_report
+
+        plots.curves_figure(args.figure, study_report.read_history(args.history), args.title)
+
+    return run
+
+
 def summary(parser: argparse.ArgumentParser) -> Run:
     """Print the table of scores from the trainings' own files, and where everything is"""
     add_table(parser)
+    add_pairs(parser)
 
     def run(args: argparse.Namespace) -> None:
-        from digitflow.score import format_table, score_folder
+        from digitflow.score import format_pairs, format_seeds, format_table, score_folder
 
         folders = [Path(path).parent for seeds in args.valid_probabilities for path in seeds]
         rows = [score_folder(folder, args.valid_lst, args.solution) for folder in folders]
         log.info(format_table([*rows, merged_row(args)]))
+        for line in [*format_seeds(rows), *format_pairs(pairs(args))]:
+            log.info(line)
         log.info(f"submission: {args.submission}   models: results/models/   logs: logs/   digits: data/png/")
 
     return run
@@ -416,6 +503,9 @@ VERBS: list[Callable[[argparse.ArgumentParser], Run]] = [
     solution_to_idx,
     score,
     score_table,
+    compare_models,
+    show_mistakes,
+    show_curves,
     summary,
     study,
     experiments,

@@ -72,7 +72,7 @@ def read(study: Mapping[str, Any], models: str | Path) -> list[Result]:
                 point,
                 [_read_json(folder / "score.json") for folder in folders],
                 [_read_json(folder / "metrics.json") for folder in folders],
-                [_read_history(folder / "history.csv") for folder in folders],
+                [read_history(folder / "history.csv") for folder in folders],
             )
         )
     return sorted(found, key=lambda result: -result.mean("valid_accuracy"))
@@ -85,7 +85,8 @@ def _read_json(path: Path) -> dict[str, Any]:
         raise FormatError(f"{path}: damaged: {error}; delete it and run again") from error
 
 
-def _read_history(path: Path) -> list[dict[str, float]]:
+def read_history(path: Path) -> list[dict[str, float]]:
+    """The epochs of a history.csv."""
     with open(path, newline="") as file:
         return [{key: float(value) for key, value in row.items()} for row in csv.DictReader(file)]
 

@@ -1,6 +1,7 @@
 # One rule a framework; the same outputs, but for the model's own files.
 
 TRAINING = ["training/common", "training/schedule", "models/__init__", "device"]
+KERAS = [f"models/keras_{family}" for family in ("parts", "cnn", "mlp", "styles", "large")]
 
 
 rule train_keras:
@@ -12,7 +13,7 @@ rule train_keras:
         valid_lst="data/rec/valid.lst",
         test_lst="data/rec/test.lst",
         environment="workflow/envs/main.lock.txt",
-        code=code(*TRAINING, "training/keras", "models/keras_cnn", "augment", "lst"),
+        code=code(*TRAINING, *KERAS, "training/keras", "augment", "lst"),
     output:
         model="results/models/{model}/seed{seed}/model.keras",
         history="results/models/{model}/seed{seed}/history.csv",
@@ -107,4 +108,42 @@ rule train_mxnet:
             --metrics {output.metrics} \
             --valid-probabilities {output.valid_probabilities} \
             --test-probabilities {output.test_probabilities}
+        """
+
+
+rule find_learning_rate:
+    """Train with a rising rate until the loss explodes, and draw the loss; made when it is asked for."""
+    input:
+        images="data/idx/train-images-idx3-ubyte",
+        train_lst="data/rec/train.lst",
+        environment="workflow/envs/main.lock.txt",
+        code=code(*TRAINING, *KERAS, "training/keras", "training/lr_finder", "plots", "augment", "lst"),
+    output:
+        curve="results/learning_rates/{model}.csv",
+        figure="results/learning_rates/{model}.png",
+    log:
+        "logs/find_learning_rate/{model}.log",
+    wildcard_constraints:
+        model=models_of("keras"),
+    threads: TRAINING_THREADS
+    resources:
+        gpu=0 if config["device"] == "cpu" else 1,
+    params:
+        settings=settings,
+        device=config["device"],
+        classes=DATA["classes"],
+        seed=lambda wildcards: MODELS[wildcards.model]["seeds"][0],
+    shell:
+        """
+        python -m digitflow find_learning_rate \
+            --log {log} \
+            --threads {threads} \
+            --device {params.device} \
+            --settings {params.settings:q} \
+            --classes {params.classes} \
+            --seed {params.seed} \
+            --images {input.images} \
+            --train-lst {input.train_lst} \
+            --curve {output.curve} \
+            --figure {output.figure}
         """

@@ -1,6 +1,7 @@
 # One rule a framework; the same outputs, but for the model's own files.
 
 TRAINING = ["training/common", "training/schedule", "models/__init__", "device"]
+KERAS = [*TRAINING, "training/keras", "models/keras_parts", "augment", "lst"]
 
 
 rule train_keras:
@@ -12,7 +13,7 @@ rule train_keras:
         valid_lst=dataset("valid.lst"),
         test_lst=dataset("test.lst"),
         environment="workflow/envs/main.lock.txt",
-        code=code(*TRAINING, "training/keras", "augment", "lst"),
+        code=code(*KERAS),
         architecture=model_code,
     output:
         model="results/models/{model}/seed{seed}/model.keras",
@@ -109,4 +110,43 @@ rule train_mxnet:
             --metrics {output.metrics} \
             --valid-probabilities {output.valid_probabilities} \
             --test-probabilities {output.test_probabilities}
+        """
+
+
+rule find_learning_rate:
+    """Train with a rising rate until the loss explodes, and draw the loss; made when it is asked for."""
+    input:
+        images=dataset("train-images-idx3-ubyte"),
+        train_lst=dataset("train.lst"),
+        environment="workflow/envs/main.lock.txt",
+        code=code(*KERAS, "training/lr_finder", "plots"),
+        architecture=model_code,
+    output:
+        curve="results/learning_rates/{model}.csv",
+        figure="results/learning_rates/{model}.png",
+    log:
+        "logs/find_learning_rate/{model}.log",
+    wildcard_constraints:
+        model=models_of("keras"),
+    threads: TRAINING_THREADS
+    resources:
+        gpu=0 if config["device"] == "cpu" else 1,
+    params:
+        settings=settings,
+        device=config["device"],
+        classes=classes_of,
+        seed=lambda wildcards: MODELS[wildcards.model]["seeds"][0],
+    shell:
+        """
+        python -m digitflow find_learning_rate \
+            --log {log} \
+            --threads {threads} \
+            --device {params.device} \
+            --settings {params.settings:q} \
+            --classes {params.classes} \
+            --seed {params.seed} \
+            --images {input.images} \
+            --train-lst {input.train_lst} \
+            --curve {output.curve} \
+            --figure {output.figure}
         """

@@ -188,13 +188,18 @@ def verify(parser: argparse.ArgumentParser) -> Run:
     return run
 
 
-def add_training(parser: argparse.ArgumentParser) -> None:
-    """Add the flags that training has in both frameworks."""
+def add_hyperparameters(parser: argparse.ArgumentParser) -> None:
+    """Add the flags that say what is trained, and on what."""
     add_required(parser, "--settings", help="hyper-parameters as a JSON object")
     add_required(parser, "--seed", "--classes", type=int)
     add_required(parser, "--device", choices=["auto", "cpu", "gpu"])
-    add_required(parser, "--history", "--metrics", "--valid-probabilities", "--test-probabilities", type=Path)
     parser.add_argument("--threads", type=int, default=1)
+
+
+def add_training(parser: argparse.ArgumentParser) -> None:
+    """Add the flags that training has in both frameworks."""
+    add_hyperparameters(parser)
+    add_required(parser, "--history", "--metrics", "--valid-probabilities", "--test-probabilities", type=Path)
 
 
 def training_outputs(args: argparse.Namespace):
@@ -227,6 +232,37 @@ def train_keras(parser: argparse.ArgumentParser) -> Run:
             threads=args.threads,
             model=args.model,
             outputs=training_outputs(args),
+        )
+
+    return run
+
+
+def find_learning_rate(parser: argparse.ArgumentParser) -> Run:
+    """Train a Keras model with a rising learning rate, draw how the loss goes, and suggest a rate"""
+    add_required(parser, "--images", "--train-lst", type=Path)
+    add_required(parser, "--curve", help="a CSV with a row a step")
+    add_required(parser, "--figure", help="the curve as a PNG")
+    add_hyperparameters(parser)
+
+    def run(args: argparse.Namespace) -> None:
+        from digitflow import plots
+        from digitflow.training import lr_finder
+        from digitflow.training.common import Settings
+
+        settings = Settings.from_json(args.settings)
+        curve = lr_finder.find(
+            args.images,
+            args.train_lst,
+            classes=args.classes,
+            settings=settings,
+            seed=args.seed,
+            device=args.device,
+            threads=args.threads,
+        )
+        curve.write(args.curve)
+        title = f"{settings.architecture}, {settings.optimizer}, batches of {settings.batch_size}"
+        plots.learning_rate_curve(
+            args.figure, curve.rates, curve.losses, curve.smoothed, curve.suggested, title
         )
 
     return run
@@ -498,6 +534,7 @@ VERBS: list[Callable[[argparse.ArgumentParser], Run]] = [
     pack_rec,
     verify,
     train_keras,
+    find_learning_rate,
     train_mxnet,
     submit,
     solution_to_idx,

@@ -1,6 +1,6 @@
 # One rule a framework; the same outputs, but for the model's own files.
 
-TRAINING = ["training/common", "training/schedule", "models/__init__", "device"]
+TRAINING = ["training/common", "training/schedule", "device"]
 KERAS = [*TRAINING, "training/keras", "models/keras_parts", "augment", "lst"]
 
 

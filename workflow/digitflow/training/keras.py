@@ -3,12 +3,16 @@
 Keras is imported inside the functions, for a backend reads its environment variables only once, on import.
 """
 
+import contextlib
 import dataclasses
 import functools
 import importlib.metadata
 import logging
 import os
 import platform
+import sys
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -57,11 +61,10 @@ def train(
     validation = common.read_rows(valid_lst, len(pixels), classes)
     test_rows, _ = common.read_rows(test_lst, len(test_pixels), classes)
 
-    machine = {
-        "versions": _versions(),
-        "device": prepare(device, threads),
-        "threads": threads or os.cpu_count(),
-    }
+    cores = len(os.sched_getaffinity(0))
+    threads = min(threads or cores, cores)
+    where = prepare(device, threads)
+    machine = {"versions": _versions(), "device": where, "threads": threads}
     inputs = [images, train_lst, valid_lst]
     checkpoint = common.Checkpoint(outputs.checkpoint, common.circumstances(settings, seed, machine, inputs))
     network, history = fit(pixels, training, validation, classes, settings, seed, checkpoint)
@@ -96,11 +99,12 @@ def prepare(device: str, threads: int | None = None) -> str:
         os.environ["TF_NUM_INTRAOP_THREADS"] = os.environ["OMP_NUM_THREADS"] = str(threads)
     if device == "cpu":
         os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
-    import keras
+    with quiet():
+        import keras
 
-    keras.config.set_image_data_format("channels_last")
-    backend, gpus = keras.config.backend(), _gpus()
-    chosen = devices.choose(device, f"{backend} {_versions()[backend]}", gpus)
+        keras.config.set_image_data_format("channels_last")
+        backend, gpus = keras.config.backend(), _gpus()
+        chosen = devices.choose(device, f"{backend} {_versions()[backend]}", gpus)
     if chosen == "gpu" and backend == "tensorflow":
         import tensorflow as tf
 
@@ -108,6 +112,28 @@ def prepare(device: str, threads: int | None = None) -> str:
     where = f"{chosen}: {', '.join(gpus) if chosen == 'gpu' else devices.cpu_name()}"
     log.info(f"device {where}; " + ", ".join(f"{name} {version}" for name, version in _versions().items()))
     return where
+
+
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """Hold back what libraries write to standard error past Python; show it only where the block fails.
+
+    TensorFlow says at each start that it uses oneDNN and that there is no GPU, and has no switch for that;
+    where a GPU is missed, the same lines say why.
+    """
+    with tempfile.TemporaryFile() as held:
+        standard_error = os.dup(2)
+        sys.stderr.flush()
+        os.dup2(held.fileno(), 2)
+        try:
+            yield
+        except BaseException:
+            held.seek(0)
+            os.write(standard_error, held.read())
+            raise
+        finally:
+            os.dup2(standard_error, 2)
+            os.close(standard_error)
 
 
 def fit(

@@ -30,5 +30,14 @@ rule all:
         "results/scores.csv",
 
 
+onstart:
+    import_pandas()
+
+
 onsuccess:
     print_summary()
+    end_at_once()
+
+
+onerror:
+    end_at_once()

@@ -73,6 +73,7 @@ $(MAIN): workflow/envs/main.lock.txt .venv/bin/python
 	$(SYNC) $<
 	.venv/bin/python -c "import pathlib, sysconfig; \
 		pathlib.Path(sysconfig.get_path('purelib'), 'digitflow.pth').write_text('$(CURDIR)/workflow')"
+	.venv/bin/python -m compileall -q workflow
 	touch $@
 
 .venvs/bench/installed: workflow/envs/bench.lock.txt $(MAIN)

@@ -42,5 +42,14 @@ rule figures:
         "results/merged/mistakes.png",
 
 
+onstart:
+    import_pandas()
+
+
 onsuccess:
     print_summary()
+    end_at_once()
+
+
+onerror:
+    end_at_once()

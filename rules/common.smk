@@ -1,9 +1,12 @@
 # The configuration, and what more than one rule file needs.
 
+import gc
+import importlib
 import json
 import os
 import re
 import sys
+import threading
 
 sys.path.insert(0, f"{workflow.basedir}/workflow")
 
@@ -170,3 +173,17 @@ def print_summary():
             + f" {pair_flags()} --submission results/submission.csv"
             + f" --valid-lst data/rec/valid.lst {solution_flag()} || true"
         )
+
+
+def import_pandas():
+    """Import pandas while the first job runs: Snakemake notes a job's params with it, and would hold up the next job
+    to import it when the first has ended."""
+    threading.Thread(target=importlib.import_module, args=["pandas"]).start()
+
+
+def end_at_once():
+    """Spare a finished run more than a second of waiting: nothing is left to start, and all memory to be freed."""
+    for thread in threading.enumerate():
+        if isinstance(thread, threading.Timer):  # the scheduler's, to look for jobs once more
+            thread.cancel()
+    gc.freeze()  # or else Python searches all of Snakemake's objects for cycles first

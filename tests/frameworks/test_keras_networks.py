@@ -105,13 +105,7 @@ def test_an_option_that_does_not_fit_is_refused_by_name(name, network, message):
         build(name, **network)
 
 
-def test_elu_after_pooling_is_elu_before_it(keras, digits):
-    pool, elu = keras.layers.MaxPooling2D(3, 2), keras.layers.Activation("elu")
-    x = keras.ops.convert_to_tensor(digits[0][:20, ..., None] / 128 - 1)
-    assert np.array_equal(elu(pool(x)), pool(elu(x)))
-
-
-def test_the_learning_rate_that_is_found_trains(tmp_path, digits, caplog):
+def test_the_learning_rate_that_is_found_trains(tmp_path, digits):
     images, labels = digits[0][:2000], digits[1][:2000]
     idx.write(tmp_path / "images", images)
     paths = [f"{label}/{row}.png" for row, label in enumerate(labels, 1)]

@@ -50,6 +50,14 @@ def test_a_point_has_the_keys_that_all_share_and_its_own_at_every_depth():
     assert STUDY["model"] == MODEL  # and nothing was changed in place
 
 
+def test_null_takes_a_shared_key_back_to_its_default():
+    study = {"model": MODEL | {"optimizer_options": {"momentum": 0.0}}}
+    study["vary"] = {"optimizer": {"sgd": {}, "adam": {"optimizer_options": None}}}
+    sgd, adam = (point.model for point in points(study))
+    assert sgd["optimizer_options"] == {"momentum": 0.0}
+    assert "optimizer_options" not in adam
+
+
 def test_names_are_those_of_snakemakes_paramspace():
     table = pandas.DataFrame([point.values for point in points(STUDY)])
     assert list(Paramspace(table).instance_patterns) == [point.name for point in points(STUDY)]

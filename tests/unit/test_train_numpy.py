@@ -230,6 +230,17 @@ def test_a_vector_longer_than_a_block_is_updated_everywhere_alike(kind):
     assert parameters[0] < 0.9
 
 
+@pytest.mark.parametrize("kind", [training.SGD, training.Adam])
+def test_what_decays_is_0_before_it_is_subnormal(kind):
+    parameters = np.ones(1, np.float32)
+    optimizer = kind(parameters)
+    (decaying, *_) = optimizer.state.values()
+    for number in range(1, 2001):
+        optimizer.step(parameters, np.full(1, float(number == 1), np.float32), 0.1, number)
+        assert decaying == 0 or abs(decaying) >= np.finfo(np.float32).tiny
+    assert decaying == 0
+
+
 def test_weight_decay_takes_its_part_of_the_weights_and_none_of_the_biases(digits):
     def weights(decay):
         settings = dataclasses.replace(

@@ -150,3 +150,50 @@ rule find_learning_rate:
             --curve {output.curve} \
             --figure {output.figure}
         """
+
+
+rule train_numpy:
+    """Train a plain numpy model on the rows of train.lst; predict the validation and the test rows."""
+    input:
+        images=dataset("train-images-idx3-ubyte"),
+        test_images=dataset("test-images-idx3-ubyte"),
+        train_lst=dataset("train.lst"),
+        valid_lst=dataset("valid.lst"),
+        test_lst=dataset("test.lst"),
+        environment="workflow/envs/main.lock.txt",
+        code=code(*TRAINING, "training/numpy", "augment", "lst"),
+        architecture=model_code,
+    output:
+        model="results/models/{model}/seed{seed}/model.npz",
+        history="results/models/{model}/seed{seed}/history.csv",
+        metrics="results/models/{model}/seed{seed}/metrics.json",
+        valid_probabilities="results/models/{model}/seed{seed}/valid_probabilities.npy",
+        test_probabilities="results/models/{model}/seed{seed}/test_probabilities.npy",
+    log:
+        "logs/train_numpy/{model}-seed{seed}.log",
+    wildcard_constraints:
+        model=models_of("numpy"),
+    # OpenBLAS's threads spin while they wait for each other: beside other work, two took ten times as long as one.
+    threads: 1
+    params:
+        settings=settings,
+        classes=classes_of,
+    shell:
+        """
+        python -m digitflow train_numpy \
+            --log {log} \
+            --threads {threads} \
+            --settings {params.settings:q} \
+            --classes {params.classes} \
+            --seed {wildcards.seed} \
+            --images {input.images} \
+            --test-images {input.test_images} \
+            --train-lst {input.train_lst} \
+            --valid-lst {input.valid_lst} \
+            --test-lst {input.test_lst} \
+            --model {output.model} \
+            --history {output.history} \
+            --metrics {output.metrics} \
+            --valid-probabilities {output.valid_probabilities} \
+            --test-probabilities {output.test_probabilities}
+        """

@@ -141,3 +141,22 @@ def test_without_a_solution_the_validation_rows_show_what_is_wrong(finished):
     with open(finished.folder / "results" / "comparisons.csv", newline="") as file:
         rows = list(csv.DictReader(file))
     assert {(row["rows"], row["images"]) for row in rows} == {("validation", str(TRAIN_ROWS // 10))}
+
+
+def test_numpy_models_are_trained_scored_and_merged_as_the_others(fresh):
+    fresh.configure(
+        "models:\n",
+        "merge: {models: [plain, luck]}\nmodels:\n"
+        "  plain: {framework: numpy, architecture: mlp, epochs: 8, batch_size: 32, learning_rate: 0.002}\n"
+        "  luck: {framework: numpy, architecture: seed_search, epochs: 9, batch_size: 1, learning_rate: 1}\n",
+    )
+    result = fresh.snakemake()
+    assert result.returncode == 0, result.stdout
+    with open(fresh.folder / "results" / "scores.csv", newline="") as file:
+        scores = {row["model"]: float(row["test_accuracy"]) for row in csv.DictReader(file)}
+    assert list(scores) == ["plain", "luck", "merged"]
+    assert scores["plain"] > 0.7
+    assert scores["luck"] < 0.2
+    assert not fresh.planned()
+    fresh.edit("workflow/digitflow/models/numpy_mlp.py", "import os\n", "import os  # edited\n")
+    assert fresh.planned_rules()["train_numpy"] == 1  # the network, not the guess

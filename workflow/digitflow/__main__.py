@@ -219,18 +219,28 @@ def add_hyperparameters(parser: argparse.ArgumentParser) -> None:
     """Add the flags that say what is trained, and on what."""
     add_required(parser, "--settings", help="hyper-parameters as a JSON object")
     add_required(parser, "--seed", "--classes", type=int)
-    add_required(parser, "--device", choices=["auto", "cpu", "gpu"])
     parser.add_argument("--threads", type=int, default=1)
 
 
 def add_training(parser: argparse.ArgumentParser) -> None:
-    """Add the flags that training has in both frameworks."""
+    """Add the flags that training has in all frameworks."""
     add_hyperparameters(parser)
     add_required(parser, "--history", "--metrics", "--valid-probabilities", "--test-probabilities", type=Path)
 
 
+def add_device(parser: argparse.ArgumentParser) -> None:
+    """Add the flag of the frameworks that can use a GPU."""
+    add_required(parser, "--device", choices=["auto", "cpu", "gpu"])
+
+
+def add_rows(parser: argparse.ArgumentParser) -> None:
+    """Add the flags of training on IDX images, with a .lst as the choice of rows."""
+    add_required(parser, "--images", "--test-images", "--train-lst", "--valid-lst", "--test-lst", type=Path)
+    add_required(parser, "--model", type=Path)
+
+
 def training_outputs(args: argparse.Namespace):
-    """What training writes beside the model, in both frameworks."""
+    """What training writes beside the model, in all frameworks."""
     from digitflow.training.common import Outputs
 
     return Outputs(args.history, args.metrics, args.valid_probabilities, args.test_probabilities)
@@ -238,9 +248,9 @@ def training_outputs(args: argparse.Namespace):
 
 def train_keras(parser: argparse.ArgumentParser) -> Run:
     """Train a Keras model on the rows of a .lst, and predict the validation and the test rows"""
-    add_required(parser, "--images", "--test-images", "--train-lst", "--valid-lst", "--test-lst", type=Path)
-    add_required(parser, "--model", type=Path)
+    add_rows(parser)
     add_training(parser)
+    add_device(parser)
 
     def run(args: argparse.Namespace) -> None:
         from digitflow.training.common import Settings
@@ -270,6 +280,7 @@ def find_learning_rate(parser: argparse.ArgumentParser) -> Run:
     add_required(parser, "--curve", help="a CSV with a row a step")
     add_required(parser, "--figure", help="the curve as a PNG")
     add_hyperparameters(parser)
+    add_device(parser)
 
     def run(args: argparse.Namespace) -> None:
         from digitflow import plots
@@ -302,6 +313,7 @@ def train_mxnet(parser: argparse.ArgumentParser) -> Run:
     add_required(parser, "--height", "--width", type=int)
     add_required(parser, "--symbol", "--params", type=Path)
     add_training(parser)
+    add_device(parser)
 
     def run(args: argparse.Namespace) -> None:
         from digitflow.training.common import Settings
@@ -318,6 +330,33 @@ def train_mxnet(parser: argparse.ArgumentParser) -> Run:
             symbol=args.symbol,
             params=args.params,
             outputs=training_outputs(args),
+        )
+
+    return run
+
+
+def train_numpy(parser: argparse.ArgumentParser) -> Run:
+    """Train a plain numpy model on the rows of a .lst, and predict the validation and the test rows"""
+    add_rows(parser)
+    add_training(parser)
+
+    def run(args: argparse.Namespace) -> None:
+        os.environ["OPENBLAS_NUM_THREADS"] = str(args.threads)  # numpy reads it as it is imported
+        from digitflow.training.common import Settings
+        from digitflow.training.numpy import train
+
+        train(
+            args.images,
+            args.test_images,
+            args.train_lst,
+            args.valid_lst,
+            args.test_lst,
+            settings=Settings.from_json(args.settings),
+            classes=args.classes,
+            seed=args.seed,
+            model=args.model,
+            outputs=training_outputs(args),
+            threads=args.threads,
         )
 
     return run
@@ -563,6 +602,7 @@ VERBS: list[Callable[[argparse.ArgumentParser], Run]] = [
     train_keras,
     find_learning_rate,
     train_mxnet,
+    train_numpy,
     submit,
     solution_to_idx,
     score,

@@ -23,7 +23,12 @@ KERAS: Mapping[str, str] = {
 MXNET: Mapping[str, str] = {
     "lenet": "mxnet_cnn",
 }
-FRAMEWORKS: Mapping[str, Mapping[str, str]] = {"keras": KERAS, "mxnet": MXNET}
+NUMPY: Mapping[str, str] = {
+    "mlp": "numpy_mlp",
+    "random_guess": "baseline",
+    "seed_search": "baseline",
+}
+FRAMEWORKS: Mapping[str, Mapping[str, str]] = {"keras": KERAS, "mxnet": MXNET, "numpy": NUMPY}
 
 
 def function(registry: Mapping[str, str], name: str, options: Mapping[str, Any]) -> Any:

@@ -62,7 +62,14 @@ rule train_mxnet:
         test_rec=shards("test", "rec"),
         test_idx=shards("test", "idx"),
         environment=rules.mxnet_environment.output.installed,
-        code=code(*TRAINING, "training/mxnet", "models/mxnet_cnn", "rec"),
+        code=code(
+            *TRAINING,
+            "training/mxnet",
+            "training/mxnet_networks",
+            "models/mxnet_cnn",
+            "models/mxnet_mlp",
+            "rec",
+        ),
     output:
         symbol="results/models/{model}/seed{seed}/model-symbol.json",
         model="results/models/{model}/seed{seed}/model-0000.params",

@@ -231,6 +231,7 @@ def test_the_saved_model_gives_the_same_probabilities(trained, sample, run, tmp_
         ((20, 20), {"optimizer": "sgd"}),
         ((32, 32), {}),
         ((30, 20), {}),
+        ((24, 20), {"architecture": "modern_cnn"}),
         ((30, 20), {"architecture": "mlp_module", "label_smoothing": 0, "batch_size": 120}),
     ],
 )
@@ -291,7 +292,7 @@ def test_a_truncated_file_stops_with_a_message_before_mxnet_aborts(data, train, 
         ({"classes": 5}, "expected one of 0 to 4"),
         (
             {"settings": SETTINGS | {"architecture": "resnet"}},
-            "architecture: 'resnet' is not one of lenet, mlp_module",
+            "architecture: 'resnet' is not one of lenet, mlp_module, modern_cnn",
         ),
         ({"settings": SETTINGS | {"network": {"depth": 3}}}, "network: lenet does not take 'depth'"),
         ({"settings": SETTINGS | {"optimizer": "magic"}}, "optimizer: 'magic' is not one of adam, adamax,"),
@@ -403,3 +404,10 @@ def test_a_rate_that_teaches_the_mlp_scaled_pixels_makes_it_collapse_on_raw_ones
         assert process.returncode == 0, process.stderr
         expected = np.load(tmp_path / name / "test_probabilities.npy")
         np.testing.assert_allclose(np.load(tmp_path / "again.npy"), expected, atol=1e-5)
+
+
+def test_the_modern_cnn_learns_2000_digits_to_more_than_94_percent(data, train, sample, tmp_path):
+    process = train(data, tmp_path, SETTINGS | {"architecture": "modern_cnn", "epochs": 4})
+    assert process.returncode == 0, process.stderr
+    test = np.load(tmp_path / "test_probabilities.npy")
+    assert (test.argmax(1) == sample[1][2300:]).mean() > 0.94

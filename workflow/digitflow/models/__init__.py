@@ -14,6 +14,7 @@ KERAS: Mapping[str, str] = {
 }
 MXNET: Mapping[str, str] = {
     "lenet": "mxnet_cnn",
+    "modern_cnn": "mxnet_cnn",
     "mlp_module": "mxnet_mlp",
 }
 FRAMEWORKS: Mapping[str, Mapping[str, str]] = {"keras": KERAS, "mxnet": MXNET}

@@ -64,7 +64,7 @@ rule train_mxnet:
         test_rec=shards("test", "rec"),
         test_idx=shards("test", "idx"),
         environment=rules.mxnet_environment.output.installed,
-        code=code(*TRAINING, "training/mxnet", "rec"),
+        code=code(*TRAINING, "training/mxnet", "training/mxnet_networks", "rec"),
         architecture=model_code,
     output:
         symbol="results/models/{model}/seed{seed}/model-symbol.json",

@@ -22,6 +22,8 @@ KERAS: Mapping[str, str] = {
 }
 MXNET: Mapping[str, str] = {
     "lenet": "mxnet_cnn",
+    "modern_cnn": "mxnet_cnn",
+    "mlp_module": "mxnet_mlp",
 }
 NUMPY: Mapping[str, str] = {
     "mlp": "numpy_mlp",

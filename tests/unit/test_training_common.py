@@ -74,7 +74,7 @@ def test_history_has_a_row_and_a_log_line_an_epoch(tmp_path, caplog):
 
 
 def test_a_loss_that_is_not_finite_ends_the_training():
-    with pytest.raises(DigitflowError, match=r"the loss is nan after epoch 1 of 3: .* lower learning_rate"):
+    with pytest.raises(DigitflowError, match=r"the loss is nan, .* after epoch 1 of 3: .* lower learning_rate"):
         common.History(settings(epochs=3)).add(float("nan"), 0.1, 0.1, 0.1, 1.0)
 
 
@@ -84,6 +84,11 @@ def test_probabilities_are_written_as_float32_rows(tmp_path):
     found = np.load(tmp_path / "rows.npy", allow_pickle=False)
     assert found.dtype == np.float32
     assert np.array_equal(found, rows)
+
+
+def test_a_validation_loss_that_is_not_finite_ends_the_training_too():
+    with pytest.raises(DigitflowError, match="it diverged"):
+        common.History(settings(epochs=3)).add(0.5, 0.1, float("inf"), 0.1, 1.0)
 
 
 @pytest.mark.parametrize("bad", [[0.5, 0.6], [1.5, -0.5], [np.nan, 1.0]])

@@ -58,7 +58,7 @@ def test_every_study_runs_learns_and_stands_on_the_page(experiments):
         assert figure.read_bytes()[:4] == b"\x89PNG"
 
     # A point that is added is run; those that are there are not run again.
-    clone.configure("learning_rate:\n      - 1.0", "learning_rate:\n      - 1.0\n      - 0.01")
+    clone.configure("learning_rate:\n      - 0.001", "learning_rate:\n      - 0.001\n      - 0.01")
     assert clone.planned_rules("results/studies/optimizers/table.csv") == {
         "train_keras": 1,
         "score": 1,

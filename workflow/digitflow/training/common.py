@@ -144,10 +144,12 @@ class History:
         """Set `status` by the last row and what came before it."""
         settings, last = self.settings, self.rows[-1]
         losses = [row["valid_loss"] for row in self.rows]
-        if not math.isfinite(last["loss"]):
+        # The last step of an epoch can be the one that diverges: only the validation loss shows it then.
+        if not (math.isfinite(last["loss"]) and math.isfinite(last["valid_loss"])):
             if not settings.keep_failures:
                 raise DigitflowError(
-                    f"the loss is {last['loss']} after epoch {last['epoch']} of {settings.epochs}: "
+                    f"the loss is {last['loss']}, that of validation {last['valid_loss']}, after epoch "
+                    f"{last['epoch']} of {settings.epochs}: "
                     "it diverged; lower learning_rate"
                 )
             self.status = "diverged"

@@ -74,7 +74,7 @@ def test_history_has_a_row_and_a_log_line_an_epoch(tmp_path, caplog):
 
 
 def test_a_loss_that_is_not_finite_ends_the_training():
-    with pytest.raises(DigitflowError, match=r"the loss is nan, .* after epoch 1 of 3: .* lower learning_rate"):
+    with pytest.raises(DigitflowError, match=r"loss is nan, .* after epoch 1 of 3: .* lower learning_rate"):
         common.History(settings(epochs=3)).add(float("nan"), 0.1, 0.1, 0.1, 1.0)
 
 

@@ -39,9 +39,7 @@ def fetch_mnist(parser: argparse.ArgumentParser) -> Run:
 
 def official_idx(parser: argparse.ArgumentParser) -> Run:
     """Write the official MNIST images as IDX files, and the test labels as a solution"""
-    add_required(
-        parser, "--archive", "--train-images", "--train-labels", "--test-images", "--solution-csv"
-    )
+    add_required(parser, "--archive", "--train-images", "--train-labels", "--test-images", "--solution-csv")
 
     def run(args: argparse.Namespace) -> None:
         from digitflow import fetch
@@ -116,7 +114,8 @@ def write_lst(parser: argparse.ArgumentParser) -> Run:
             idx.read_header(path, 3)[0] for path in (args.train_images, args.test_images)
         )
         if args.train_labels:
-            labelled = lst.of_rows("train", train_rows, idx.read(args.train_labels, ndim=1))
+            labels = idx.read_labels(args.train_labels, train_rows, args.classes)
+            labelled = lst.of_rows("train", train_rows, labels)
             test = lst.of_rows("test", test_rows)
         else:
             labelled = lst.scan_tree(args.train_tree, args.root, args.classes, train_rows)
@@ -282,7 +281,7 @@ def submit(parser: argparse.ArgumentParser) -> Run:
     def run(args: argparse.Namespace) -> None:
         from digitflow import lst, submission
 
-        rows = len(lst.read(args.test_lst).index)
+        rows = len(lst.read_complete(args.test_lst))
         models = [
             [submission.read_probabilities(path, rows) for path in seeds] for seeds in args.probabilities
         ]
@@ -347,11 +346,9 @@ def score_table(parser: argparse.ArgumentParser) -> Run:
     add_required(parser, "--table")
 
     def run(args: argparse.Namespace) -> None:
-        from digitflow.score import write_table
+        from digitflow.score import read_score, write_table
 
-        write_table(
-            args.table, [*(json.loads(Path(path).read_text()) for path in args.scores), merged_row(args)]
-        )
+        write_table(args.table, [*map(read_score, args.scores), merged_row(args)])
 
     return run
 

@@ -173,7 +173,7 @@ def write_tree(
     """
     total, *_ = idx.read_header(images_idx, ndim=3)
     names = [""] if labels_idx is None else [str(label) for label in range(classes)]
-    place = np.zeros(total, np.uint8) if labels_idx is None else _read_labels(labels_idx, total, classes)
+    place = np.zeros(total, np.uint8) if labels_idx is None else idx.read_labels(labels_idx, total, classes)
     digits = len(str(total))
     with (
         atomic_tree(tree) as temporary,
@@ -191,13 +191,3 @@ def write_tree(
             progress.advance(len(images))
             start = stop
     return total
-
-
-def _read_labels(labels_idx: str | os.PathLike, total: int, classes: int) -> np.ndarray:
-    labels = idx.read(labels_idx, ndim=1)
-    if len(labels) != total:
-        raise FormatError(f"{labels_idx}: {len(labels)} labels for {total} images")
-    if (wrong := labels >= classes).any():
-        row = int(wrong.argmax())
-        raise FormatError(f"{labels_idx}: row {row + 1}: label {labels[row]}; classes are 0 to {classes - 1}")
-    return labels

@@ -9,8 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from digitflow.errors import FormatError
-from digitflow.files import atomic_open
+from digitflow.files import atomic_open, read_json
 from digitflow.study import Point, points
 
 MEASURES = ("valid", "test")
@@ -70,19 +69,12 @@ def read(study: Mapping[str, Any], models: str | Path) -> list[Result]:
         found.append(
             Result(
                 point,
-                [_read_json(folder / "score.json") for folder in folders],
-                [_read_json(folder / "metrics.json") for folder in folders],
+                [read_json(folder / "score.json") for folder in folders],
+                [read_json(folder / "metrics.json") for folder in folders],
                 [_read_history(folder / "history.csv") for folder in folders],
             )
         )
     return sorted(found, key=lambda result: -result.mean("valid_accuracy"))
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    try:
-        return json.loads(path.read_text())
-    except ValueError as error:
-        raise FormatError(f"{path}: damaged: {error}; delete it and run again") from error
 
 
 def _read_history(path: Path) -> list[dict[str, float]]:

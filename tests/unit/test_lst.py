@@ -61,6 +61,8 @@ def test_an_empty_list_has_no_rows(tmp_path):
         ("9\t1\ta.png", "line 3: index 9 after 10"),
         ("11\t1\ttrain/7/11.png", "line 3: index 11 and label 1, but the path is train/7/11.png"),
         ("11\t1\ttrain/1/12.png", "line 3: index 11 and label 1, but the path is train/1/12.png"),
+        ("11\t1\ta\0.png", "line 3: .* a line is index"),
+        ("11\t1\ta.png\r12\t1\tb.png", "line 3: .* a line is index"),
         ("11\t0\ttest/12.png", "line 3: index 11 and label 0, but the path is test/12.png"),
     ],
 )
@@ -73,7 +75,7 @@ def test_a_wrong_line_is_named(tmp_path, line, message):
 def test_a_list_that_ends_within_a_line_is_refused(tmp_path):
     for length in {*range(1, len(TEXT))} - {TEXT.index("\n") + 1}:
         (tmp_path / "a.lst").write_text(TEXT[:length])
-        with pytest.raises(FormatError, match="has no line end: a truncated list?"):
+        with pytest.raises(FormatError, match="has no line end: a truncated list"):
             lst.read(tmp_path / "a.lst")
 
 

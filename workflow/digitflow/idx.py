@@ -156,6 +156,8 @@ def _header(file: BinaryIO, path: PathLike, ndim: int | None) -> tuple[int, ...]
     if len(dimensions) < 4 * magic[3]:
         raise FormatError(f"{path}: truncated: {size} bytes, the header alone has {4 + 4 * magic[3]}")
     shape = struct.unpack(f">{magic[3]}I", dimensions)
+    if 0 in shape[1:]:
+        raise FormatError(f"{path}: {' x '.join(map(str, shape))} values: items without any")
     _check_size(path, size, file.tell() + math.prod(shape), shape)
     return shape
 

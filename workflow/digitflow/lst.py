@@ -22,7 +22,7 @@ log = logging.getLogger("digitflow")
 
 PathLike = str | os.PathLike
 PNG_NAME = re.compile(r"([0-9]{1,18})\.png")
-LINE = re.compile(r"([0-9]{1,18})\t([0-9]{1,18})(?:\.0*)?\t([^\t\n]+)\n")
+LINE = re.compile(r"([0-9]{1,18})\t([0-9]{1,18})(?:\.0*)?\t([^\x00-\x1f]+)\r?\n")
 TOLD_AGAIN = re.compile(r"(?:(?:.*/)?([0-9]{1,18})/|.*/|)([0-9]{1,18})\.png")  # a label, if any; an index
 LEFT_BY_OTHERS = ("Thumbs.db", "desktop.ini")  # file managers leave these, and names that begin with a dot
 
@@ -77,7 +77,7 @@ def read(path: PathLike) -> Listing:
     """
     rows, last = [], 0
     try:
-        with open(path, encoding="utf-8") as file:
+        with open(path, encoding="utf-8", newline="\n") as file:
             for number, line in enumerate(file, start=1):
                 row = _parse(line, f"{path}: line {number}")
                 if row[0] <= last:
@@ -118,7 +118,7 @@ def _wrong(line: str) -> str:
     if not line.endswith("\n"):
         return f"{line!r} has no line end: a truncated list?"
     columns = line.rstrip("\n").split("\t")
-    if len(columns) != 3 or not columns[2]:
+    if len(columns) != 3 or not re.fullmatch(r"[^\x00-\x1f]+\r?", columns[2]):
         return f"{line!r}; a line is index, tab, label, tab, path"
     if not columns[0].isdecimal():
         return f"index {columns[0]!r}; an index is a CSV row, a whole number from 1"

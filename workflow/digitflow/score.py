@@ -55,7 +55,7 @@ def score(
 def score_folder(folder: str | Path, valid_lst: str | Path, solution: str | Path | None) -> dict:
     """Score one training by its folder, results/models/<model>/seed<k>: a row with the fields of COLUMNS."""
     folder = Path(folder)
-    row = {"model": folder.parent.name, **_read_metrics(folder / "metrics.json")}
+    row = {"model": folder.parent.name, **read_metrics(folder / "metrics.json")}
     valid = valid_labels(valid_lst)
     valid_rows = submission.read_probabilities(folder / "valid_probabilities.npy", len(valid))
     test_rows = submission.read_probabilities(folder / "test_probabilities.npy")
@@ -63,7 +63,7 @@ def score_folder(folder: str | Path, valid_lst: str | Path, solution: str | Path
     return row | score(valid_rows, valid, test_rows.argmax(axis=1), true)
 
 
-def _read_metrics(path: Path) -> dict:
+def read_metrics(path: Path) -> dict:
     """What the table shows of a training's circumstances. FormatError: the file is damaged."""
     metrics = read_json(path)
     try:

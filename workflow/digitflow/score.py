@@ -88,8 +88,10 @@ def score_merged(
     ]
     merged = submission.merge(method, models, weights)
     predicted = submission.read(submission_csv, merged.shape[1])
-    row = {"model": MERGED, "framework": method}
-    return row | score(merged, valid, predicted, test_labels(solution, len(predicted), merged.shape[1]))
+    true = None if solution is None else submission.read(solution, merged.shape[1])
+    if true is not None and len(true) != len(predicted):
+        raise FormatError(f"{submission_csv}: {len(predicted)} rows; {solution} has {len(true)}")
+    return {"model": MERGED, "framework": method} | score(merged, valid, predicted, true)
 
 
 def read_score(path: str | Path) -> dict:

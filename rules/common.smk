@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shlex
 import sys
 
 sys.path.insert(0, f"{workflow.basedir}/workflow")
@@ -120,7 +121,7 @@ def merge_flags(flag, name):
 
 def solution_flag():
     """The flag with the solution, where there is one."""
-    return f"--solution '{SOLUTION_CSV}'" if SOLUTION_CSV else ""
+    return f"--solution {shlex.quote(SOLUTION_CSV)}" if SOLUTION_CSV else ""
 
 
 def print_summary():

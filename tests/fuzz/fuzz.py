@@ -100,7 +100,7 @@ def write_page(outcomes: list[Outcome], seconds: int) -> None:
         f"{seconds} seconds a target, {sum(o.inputs for o in outcomes):,} inputs in all; "
         f"atheris {version('atheris')}, Python {platform.python_version()}.",
         "",
-        "| target | inputs | of them accepted | that reached new code | found |",
+        "| target | inputs | of them accepted | kept for reaching new code, seeds included | found |",
         "|---|---|---|---|---|",
         *(outcome.row() for outcome in outcomes),
     ]

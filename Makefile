@@ -12,10 +12,10 @@ CODE := workflow tests benchmarks
 RULES := Snakefile rules/*.smk
 
 .DELETE_ON_ERROR:
-.PHONY: submission test unit lint fmt bench fuzz lock clean help
+.PHONY: submission test unit lint fmt bench experiments fuzz lock clean help
 
 submission: $(MAIN)  ## convert, train, score and merge: results/submission.csv
-	.venv/bin/snakemake -j$(CORES) results/submission.csv results/scores.csv
+	.venv/bin/snakemake -j$(CORES) results/submission.csv results/scores.csv results/comparisons.csv
 
 test: $(DEV)  ## every test: unit, inside each framework's environment, and of the workflow
 	.venv/bin/snakemake -j$(CORES) --quiet all -- .venvs/mxnet/installed.txt data/mnist/mnist.pkl.gz
@@ -35,6 +35,12 @@ fmt: $(DEV)  ## format Python and Snakemake code
 	.venv/bin/ruff check --fix --quiet $(CODE)
 	.venv/bin/ruff format --quiet $(CODE)
 	.venv/bin/snakefmt $(RULES)
+
+experiments: $(MAIN)  ## all studies of config/experiments.yaml: docs/experiments.md
+	.venv/bin/snakemake -j$(CORES) --keep-going --configfile config/experiments.yaml -- results/experiments.md
+	mkdir -p docs
+	cp results/experiments.md docs/
+	cp -r results/experiments docs/
 
 bench: $(MAIN) .venvs/bench/installed  ## this project beside its peers, in one run: benchmarks/results.md
 	.venv/bin/snakemake -j$(CORES) --quiet all -- .venvs/mxnet/installed.txt data/mnist/train.csv
@@ -71,6 +77,7 @@ $(MAIN): workflow/envs/main.lock.txt .venv/bin/python
 	$(SYNC) $<
 	.venv/bin/python -c "import pathlib, sysconfig; \
 		pathlib.Path(sysconfig.get_path('purelib'), 'digitflow.pth').write_text('$(CURDIR)/workflow')"
+	.venv/bin/python -m compileall -q workflow
 	touch $@
 
 .venvs/bench/installed: workflow/envs/bench.lock.txt $(MAIN)

@@ -21,15 +21,35 @@ report: "workflow/report/workflow.rst"
 
 localrules:
     all,
+    figures,
 
 
 rule all:
-    """The merged submission and the table of scores."""
+    """The merged submission, the table of scores and that of pairs."""
     default_target: True
     input:
         "results/submission.csv",
         "results/scores.csv",
+        "results/comparisons.csv",
+
+
+rule figures:
+    """All figures of the merged models' trainings, beside the tables: what a report can hold."""
+    input:
+        rules.all.input,
+        merged("curves.png"),
+        merged("mistakes.png"),
+        "results/merged/mistakes.png",
+
+
+onstart:
+    import_pandas()
 
 
 onsuccess:
     print_summary()
+    end_at_once()
+
+
+onerror:
+    end_at_once()

@@ -321,18 +321,18 @@ def write_results(rounds: int, folder: Path) -> None:
     reading = in_rounds(rounds, folder, compare_reading)
     dry_runs = in_rounds(rounds, folder, lambda times, _: compare_dry_runs(times, *dry))
     trees = in_rounds(rounds, folder, compare_trees)
-    chain_rounds = max(1, rounds // 2)
-    chain = in_rounds(chain_rounds, folder, compare_chain)
+    chain = in_rounds(rounds, folder, compare_chain)
     curves = {"without trees": measure_growth(folder, False), "with PNG trees": measure_growth(folder, True)}
     chain_ours, chain_hand = "digitflow, snakemake -j2", "pandas, Pillow, im2rec.py by hand"
     packing_ours, packing_peer = "digitflow write_lst, pack_rec x 3", "im2rec.py list + pass-through"
     text = [
         "# Benchmarks",
         "",
-        "Written by `make bench`. Medians over rounds that run every contestant once; all 70,000 MNIST "
-        "images (42,000 + 28,000 rows) unless said otherwise. Wall seconds; compare ratios, not seconds.",
+        f"Written by `make bench`. Medians of {rounds} rounds, after one that is not counted; a round runs "
+        "every contestant once. Growth is one run a point. All 70,000 MNIST images (42,000 + 28,000 rows) "
+        "unless said otherwise. Wall seconds; compare ratios, not seconds.",
         "",
-        f"Machine: {machine()}. Rounds: {rounds}; of lists, RecordIO and the chain {chain_rounds}.",
+        f"Machine: {machine()}.",
         "",
         section("CSV to IDX", reading, "digitflow csv_to_idx", "polars read to numpy", 1.3),
         section("PNG trees", trees, "digitflow write_tree x 2", "files of the same sizes x 2", 1.3),

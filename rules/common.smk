@@ -1,10 +1,13 @@
 # The configuration, and what more than one rule file needs.
 
+import gc
+import importlib
 import json
 import os
 import re
 import shlex
 import sys
+import threading
 
 sys.path.insert(0, f"{workflow.basedir}/workflow")
 
@@ -75,7 +78,9 @@ def models_of(framework):
 def settings(wildcards):
     """A model's hyper-parameters as JSON: what its training depends on, without what names its inputs."""
     model = MODELS[wildcards.model]
-    return json.dumps({key: value for key, value in model.items() if key not in ("framework", "seeds", "data")})
+    return json.dumps(
+        {key: value for key, value in model.items() if key not in ("framework", "seeds", "data")}
+    )
 
 
 def model_code(wildcards):
@@ -98,7 +103,19 @@ def classes_of(wildcards):
 
 def solution(wildcards):
     """The solution of a model's test rows, where it is known."""
-    return "data/official/solution.csv" if MODELS[wildcards.model]["data"] == "official" else SOLUTION_CSV or []
+    return (
+        "data/official/solution.csv" if MODELS[wildcards.model]["data"] == "official" else SOLUTION_CSV or []
+    )
+
+
+def scored(wildcards):
+    """The part that a model's mistakes are looked for in: test where its solution is known, else valid."""
+    return "test" if solution(wildcards) else "valid"
+
+
+def images_of(part):
+    """The IDX file with the images of a part's list."""
+    return f"{'test' if part == 'test' else 'train'}-images-idx3-ubyte"
 
 
 def seeds_of(model, name):
@@ -119,9 +136,31 @@ def merge_flags(flag, name):
     return " ".join([*flags, f"--method {MERGE['method']}"])
 
 
+def pair_flags():
+    """How the merged models' names and own submissions are told to a verb."""
+    submissions = expand("results/submissions/{model}.csv", model=MERGE["models"])
+    return f"--models {' '.join(MERGE['models'])} --submissions {' '.join(submissions)}"
+
+
 def solution_flag():
     """The flag with the solution, where there is one."""
     return f"--solution {shlex.quote(SOLUTION_CSV)}" if SOLUTION_CSV else ""
+
+
+def study_models(study):
+    """The names of a study's trainings, without their seeds: a folder an axis."""
+    import pandas  # slow to import, and most runs have no studies
+    from snakemake.utils import Paramspace
+
+    values = [point.values for point in points(config["studies"][study])]
+    return [f"{study}/{name}" for name in Paramspace(pandas.DataFrame(values)).instance_patterns]
+
+
+def of_study(name):
+    """A function that finds a file of every training of a study."""
+    return lambda wildcards: [
+        path for model in study_models(wildcards.study) for path in seeds_of(model, name)
+    ]
 
 
 def print_summary():
@@ -132,5 +171,20 @@ def print_summary():
         shell(
             "python -m digitflow summary "
             + merge_flags("--valid-probabilities", "valid_probabilities.npy")
-            + f" --submission results/submission.csv --valid-lst data/rec/valid.lst {solution_flag()} || true"
+            + f" {pair_flags()} --submission results/submission.csv"
+            + f" --valid-lst data/rec/valid.lst {solution_flag()} || true"
         )
+
+
+def import_pandas():
+    """Import pandas while the first job runs: Snakemake notes a job's params with it, and would hold up the next job
+    to import it when the first has ended."""
+    threading.Thread(target=importlib.import_module, args=["pandas"]).start()
+
+
+def end_at_once():
+    """Spare a finished run more than a second of waiting: nothing is left to start, and all memory to be freed."""
+    for thread in threading.enumerate():
+        if isinstance(thread, threading.Timer):  # the scheduler's, to look for jobs once more
+            thread.cancel()
+    gc.freeze()  # or else Python searches all of Snakemake's objects for cycles first

@@ -1,22 +1,5 @@
 # Experiments: what `studies` of the configuration ask for. Their trainings are models like any other.
 
-if config["studies"]:
-    import pandas
-    from snakemake.utils import Paramspace
-
-
-def study_models(study):
-    """The names of a study's trainings, without their seeds: a folder an axis."""
-    values = [point.values for point in points(config["studies"][study])]
-    return [f"{study}/{name}" for name in Paramspace(pandas.DataFrame(values)).instance_patterns]
-
-
-def of_study(name):
-    """A function that finds a file of every training of a study."""
-    return lambda wildcards: [
-        path for model in study_models(wildcards.study) for path in seeds_of(model, name)
-    ]
-
 
 rule study:
     """A study's points, ranked, and their figure."""

@@ -1,6 +1,7 @@
 # One rule a framework; the same outputs, but for the model's own files.
 
-TRAINING = ["training/common", "training/schedule", "models/__init__", "device"]
+TRAINING = ["training/common", "training/schedule", "device"]
+KERAS = [*TRAINING, "training/keras", "models/keras_parts", "augment", "lst"]
 
 
 rule train_keras:
@@ -12,7 +13,7 @@ rule train_keras:
         valid_lst=dataset("valid.lst"),
         test_lst=dataset("test.lst"),
         environment="workflow/envs/main.lock.txt",
-        code=code(*TRAINING, "training/keras", "augment", "lst"),
+        code=code(*KERAS),
         architecture=model_code,
     output:
         model="results/models/{model}/seed{seed}/model.keras",
@@ -63,7 +64,7 @@ rule train_mxnet:
         test_rec=shards("test", "rec"),
         test_idx=shards("test", "idx"),
         environment=rules.mxnet_environment.output.installed,
-        code=code(*TRAINING, "training/mxnet", "rec"),
+        code=code(*TRAINING, "training/mxnet", "training/mxnet_networks", "rec"),
         architecture=model_code,
     output:
         symbol="results/models/{model}/seed{seed}/model-symbol.json",
@@ -105,6 +106,92 @@ rule train_mxnet:
             --test-idx {input.test_idx} \
             --symbol {output.symbol} \
             --params {output.model} \
+            --history {output.history} \
+            --metrics {output.metrics} \
+            --valid-probabilities {output.valid_probabilities} \
+            --test-probabilities {output.test_probabilities}
+        """
+
+
+rule find_learning_rate:
+    """Train with a rising rate until the loss explodes, and draw the loss; made when it is asked for."""
+    input:
+        images=dataset("train-images-idx3-ubyte"),
+        train_lst=dataset("train.lst"),
+        environment="workflow/envs/main.lock.txt",
+        code=code(*KERAS, "training/lr_finder", "plots"),
+        architecture=model_code,
+    output:
+        curve="results/learning_rates/{model}.csv",
+        figure="results/learning_rates/{model}.png",
+    log:
+        "logs/find_learning_rate/{model}.log",
+    wildcard_constraints:
+        model=models_of("keras"),
+    threads: TRAINING_THREADS
+    resources:
+        gpu=0 if config["device"] == "cpu" else 1,
+    params:
+        settings=settings,
+        device=config["device"],
+        classes=classes_of,
+        seed=lambda wildcards: MODELS[wildcards.model]["seeds"][0],
+    shell:
+        """
+        python -m digitflow find_learning_rate \
+            --log {log} \
+            --threads {threads} \
+            --device {params.device} \
+            --settings {params.settings:q} \
+            --classes {params.classes} \
+            --seed {params.seed} \
+            --images {input.images} \
+            --train-lst {input.train_lst} \
+            --curve {output.curve} \
+            --figure {output.figure}
+        """
+
+
+rule train_numpy:
+    """Train a plain numpy model on the rows of train.lst; predict the validation and the test rows."""
+    input:
+        images=dataset("train-images-idx3-ubyte"),
+        test_images=dataset("test-images-idx3-ubyte"),
+        train_lst=dataset("train.lst"),
+        valid_lst=dataset("valid.lst"),
+        test_lst=dataset("test.lst"),
+        environment="workflow/envs/main.lock.txt",
+        code=code(*TRAINING, "training/numpy", "augment", "lst"),
+        architecture=model_code,
+    output:
+        model="results/models/{model}/seed{seed}/model.npz",
+        history="results/models/{model}/seed{seed}/history.csv",
+        metrics="results/models/{model}/seed{seed}/metrics.json",
+        valid_probabilities="results/models/{model}/seed{seed}/valid_probabilities.npy",
+        test_probabilities="results/models/{model}/seed{seed}/test_probabilities.npy",
+    log:
+        "logs/train_numpy/{model}-seed{seed}.log",
+    wildcard_constraints:
+        model=models_of("numpy"),
+    # OpenBLAS's threads spin while they wait for each other: beside other work, two took ten times as long as one.
+    threads: 1
+    params:
+        settings=settings,
+        classes=classes_of,
+    shell:
+        """
+        python -m digitflow train_numpy \
+            --log {log} \
+            --threads {threads} \
+            --settings {params.settings:q} \
+            --classes {params.classes} \
+            --seed {wildcards.seed} \
+            --images {input.images} \
+            --test-images {input.test_images} \
+            --train-lst {input.train_lst} \
+            --valid-lst {input.valid_lst} \
+            --test-lst {input.test_lst} \
+            --model {output.model} \
             --history {output.history} \
             --metrics {output.metrics} \
             --valid-probabilities {output.valid_probabilities} \

@@ -3,6 +3,9 @@
 import os
 from pathlib import Path
 
+# Before numpy is loaded: threads of its BLAS wait for each other by spinning, for seconds on a busy machine.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
 import numpy as np
 import pytest
 

@@ -3,7 +3,10 @@
 import csv
 import json
 import os
+import re
+import signal
 import subprocess
+import time
 from pathlib import Path
 
 import numpy as np
@@ -23,26 +26,78 @@ SETTINGS = {
     "test_shifts": 1,
     "augment": {"rotate": 10, "zoom": 0.1, "shift": 0.07, "shear": 0.1, "part": 1, "cubic": False},
 }
+PLAIN = {"architecture": "mlp_module", "epochs": 4, "batch_size": 50, "learning_rate": 0.1}
+PLAIN |= {"optimizer": "sgd", "optimizer_options": {"momentum": 0, "nesterov": False}}
 RELOAD = """
 import sys
 import mxnet as mx
 import numpy as np
-symbol, params, images, probabilities = sys.argv[1:]
+symbol, params, images, scale, probabilities = sys.argv[1:]
 net = mx.gluon.SymbolBlock.imports(symbol, ["data"], params)
-np.save(probabilities, net(mx.nd.array(np.load(images)[:, None] / 255)).softmax().asnumpy())
+np.save(probabilities, net(mx.nd.array(np.load(images)[:, None] * float(scale))).softmax().asnumpy())
 """
 WARP = """
 import sys
 import mxnet as mx
 import numpy as np
-from digitflow.training.common import Augment
+from digitflow.training.common import Augment, Settings
 from digitflow.training.mxnet import batches, open_records, warp
 rec, idx, out = sys.argv[1:]
+settings = Settings("lenet", epochs=1, batch_size=8, learning_rate=0)
 with open_records([(rec, idx)], (28, 28), 10) as records:
     options = warp(Augment(rotate=10, zoom=0.1, shift=0.1, shear=0.1), records.shape)
-    passes = [batches(records, 8, mx.cpu(), **options) for _ in range(2)]
+    passes = [batches(records, settings, mx.cpu(), **options) for _ in range(2)]
     twice = [[images.asnumpy() for images, _, _ in batches] for batches in passes]
 np.save(out, np.array(twice).reshape(2, -1, 28, 28))
+"""
+FIRST = """
+import sys
+from pathlib import Path
+import mxnet as mx
+import numpy as np
+from digitflow.training.common import Settings
+from digitflow.training.mxnet import batches, open_records
+folder, rows, out = sys.argv[1:]
+parts = [(Path(folder, f"{name}.rec"), Path(folder, f"{name}.idx")) for name in ("valid", "train")]
+settings = Settings("lenet", epochs=1, batch_size=64, learning_rate=0, raw_pixels=True)
+with open_records(parts, (28, 28), 10, int(rows)) as records:
+    found = [images.asnumpy()[:count] for images, _, count in batches(records, settings, mx.cpu())]
+    assert len(records.labels) == int(rows)
+np.save(out, np.concatenate(found)[:, 0])
+"""
+OPTIMIZE = """
+import json, sys
+from pathlib import Path
+import numpy as np
+from digitflow.training import mxnet
+from digitflow.training.common import Checkpoint, Settings
+class Killed(Exception):
+    pass
+class Last(Checkpoint):
+    def save(self, arrays, history):
+        super().save(arrays, history)
+        raise Killed
+data, checkpoint, cases = sys.argv[1:]
+context, _ = mxnet.prepare("cpu", 2)
+opened = [mxnet.open_records([(Path(data, f"{name}.rec"), Path(data, f"{name}.idx"))], (28, 28), 10, rows)
+          for name, rows in (("train", 500), ("valid", 100))]
+results = []
+with opened[0] as train, opened[1] as valid:
+    for case in json.loads(cases):
+        settings = Settings(epochs=3, batch_size=25, **case)
+        def fit(kind=Checkpoint):
+            return mxnet.fit(train, valid, 10, settings, 0, context, kind(Path(checkpoint), str(case)))
+        network, history = fit()
+        Path(checkpoint).unlink()
+        try:
+            fit(Last)
+        except Killed:
+            pass
+        assert Path(checkpoint).exists()
+        arrays = fit()[0].arrays
+        same = all(np.array_equal(arrays[name].asnumpy(), network.arrays[name].asnumpy()) for name in arrays)
+        results.append([[row["loss"] for row in history.rows], same])
+print(json.dumps(results))
 """
 
 
@@ -84,9 +139,9 @@ def run(mxnet_python):
 
 @pytest.fixture(scope="module")
 def train(run):
-    """Run the verb on the files of a folder; returns the finished process."""
+    """Run the verb on the files of a folder; returns the finished process, or what another `run` returns."""
 
-    def train(data: Path, out: Path, settings=SETTINGS, shape=(28, 28), classes=10, seed=0, device="cpu"):
+    def train(data, out, settings=SETTINGS, shape=(28, 28), classes=10, seed=0, device="cpu", run=run):
         flags = {"settings": json.dumps(settings), "seed": seed, "classes": classes, "device": device}
         flags |= {"height": shape[0], "width": shape[1]}
         for part in ("train", "valid", "test"):
@@ -127,7 +182,8 @@ def test_it_learns_2000_digits_to_more_than_94_percent(trained, sample):
 def test_it_logs_one_line_an_epoch_and_nothing_that_mxnet_says(trained):
     lines = trained[0].stderr.splitlines()
     assert lines[0].startswith("device cpu: ")
-    assert [line.partition(":")[0] for line in lines[1:-1]] == [f"epoch {k}/6" for k in range(1, 7)]
+    assert lines[1] == "lenet: 161,834 parameters, 2,000 training images"
+    assert [line.partition(":")[0] for line in lines[2:-1]] == [f"epoch {k}/6" for k in range(1, 7)]
     assert lines[-1].startswith("validation accuracy 0.9")
 
 
@@ -163,23 +219,31 @@ def test_the_same_seed_gives_the_same_bytes_and_another_seed_others(data, train,
 def test_the_saved_model_gives_the_same_probabilities(trained, sample, run, tmp_path):
     model = [trained[1] / name for name in ("model-symbol.json", "model-0000.params")]
     np.save(tmp_path / "images.npy", sample[0][2300:])
-    process = run("-c", RELOAD, *model, tmp_path / "images.npy", tmp_path / "again.npy")
+    process = run("-c", RELOAD, *model, tmp_path / "images.npy", 1 / 255, tmp_path / "again.npy")
     assert process.returncode == 0, process.stderr
     expected = np.load(trained[1] / "test_probabilities.npy")
     np.testing.assert_allclose(np.load(tmp_path / "again.npy"), expected, atol=1e-5)
 
 
 @pytest.mark.parametrize(
-    ("shape", "classes", "optimizer"), [((20, 20), 2, "sgd"), ((32, 32), 2, "adam"), ((30, 20), 2, "adam")]
+    ("shape", "changes"),
+    [
+        ((20, 20), {"optimizer": "sgd"}),
+        ((32, 32), {}),
+        ((30, 20), {}),
+        ((24, 20), {"architecture": "modern_cnn"}),
+        ((30, 20), {"architecture": "mlp_module", "label_smoothing": 0, "batch_size": 120}),
+    ],
 )
-def test_other_sizes_and_numbers_of_classes_are_learnt(sample, train, tmp_path, shape, classes, optimizer):
+def test_other_sizes_and_numbers_of_classes_are_learnt(sample, train, tmp_path, shape, changes):
+    classes = 2
     images, labels = (array[sample[1] < classes] for array in sample)
     resized = np.zeros((len(images), *shape), np.uint8)  # most of the digit, or the digit and a margin
     height, width = (min(side, 28) for side in shape)
     top, left = (28 - height) // 2, (28 - width) // 2
     resized[:, :height, :width] = images[:, top : top + height, left : left + width]
     pack_splits(tmp_path, resized, labels, train=300, valid=100)
-    settings = SETTINGS | {"epochs": 5, "optimizer": optimizer, "learning_rate": 0.01, "test_shifts": 5}
+    settings = SETTINGS | {"epochs": 5, "learning_rate": 0.01, "test_shifts": 5} | changes
     process = train(tmp_path, tmp_path, settings, shape, classes)
     assert process.returncode == 0, process.stderr
     valid = np.load(tmp_path / "valid_probabilities.npy")
@@ -226,8 +290,17 @@ def test_a_truncated_file_stops_with_a_message_before_mxnet_aborts(data, train, 
     [
         ({"shape": (32, 32)}, "28 x 28 pixels; the configuration has 32 x 32"),
         ({"classes": 5}, "expected one of 0 to 4"),
-        ({"settings": SETTINGS | {"architecture": "resnet"}}, "architecture: 'resnet' is not one of lenet"),
-        ({"settings": SETTINGS | {"optimizer": "magic"}}, "optimizer: 'magic' is not one of adam, sgd"),
+        (
+            {"settings": SETTINGS | {"architecture": "resnet"}},
+            "architecture: 'resnet' is not one of lenet, mlp_module, modern_cnn",
+        ),
+        ({"settings": SETTINGS | {"network": {"depth": 3}}}, "network: lenet does not take 'depth'"),
+        ({"settings": SETTINGS | {"optimizer": "magic"}}, "optimizer: 'magic' is not one of adam, adamax,"),
+        (
+            {"settings": SETTINGS | {"optimizer_options": {"beta_1": 0.5}}},
+            "optimizer_options: adam has no 'beta_1'; it has beta1, beta2, epsilon",
+        ),
+        ({"settings": PLAIN | {"label_smoothing": 0.1}}, "label_smoothing: 0.1; mlp_module"),
         ({"device": "gpu"}, "device: gpu was asked for"),
     ],
 )
@@ -235,3 +308,106 @@ def test_what_does_not_fit_is_refused_by_name(data, train, tmp_path, change, mes
     process = train(data, tmp_path / "out", **change)
     assert process.returncode == 1
     assert message in process.stderr
+
+
+def test_a_killed_training_resumes_to_the_same_bytes(data, train, mxnet_python, tmp_path):
+    settings = SETTINGS | {"train_rows": 1500, "epochs": 5}
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    assert train(data, whole, settings).returncode == 0
+
+    def start(*arguments):
+        environment = os.environ | {"PYTHONPATH": str(Path(rec.__file__).parents[1])}
+        return subprocess.Popen([mxnet_python, *map(str, arguments)], env=environment, stderr=subprocess.PIPE)
+
+    process = train(data, killed, settings, run=start)
+    while not (killed / "checkpoint.npz").exists():
+        assert process.poll() is None, process.stderr.read()
+        time.sleep(0.01)
+    process.kill()
+    process.communicate()
+    assert process.returncode == -signal.SIGKILL
+    assert not (killed / "metrics.json").exists()
+
+    resumed = train(data, killed, settings)
+    assert resumed.returncode == 0, resumed.stderr
+    assert re.search(r"checkpoint\.npz: going on after epoch [1-9]", resumed.stderr)
+    for name in ("model-0000.params", "valid_probabilities.npy", "test_probabilities.npy"):
+        assert (killed / name).read_bytes() == (whole / name).read_bytes(), name
+    assert len((killed / "history.csv").read_text().splitlines()) == 1 + settings["epochs"]
+    assert not (killed / "checkpoint.npz").exists()
+
+
+def test_every_optimizer_lowers_the_loss_and_resumes_to_the_same_weights(data, run, tmp_path):
+    rates = {"adam": 0.002, "adamax": 0.01, "nadam": 0.002, "rmsprop": 0.001, "adadelta": 1.0}
+    rates |= {"adagrad": 0.05, "sgd": 0.05, "ftrl": 1.0}
+    cases = [{"optimizer": name, "learning_rate": rate} for name, rate in rates.items()]
+    cases += [{"optimizer": "rmsprop", "learning_rate": 0.001, "optimizer_options": {"centered": True}}]
+    cases += [{key: PLAIN[key] for key in ("optimizer", "learning_rate", "optimizer_options")}]
+    plateau = {"schedule": "plateau", "schedule_options": {"factor": 0.1, "patience": 1}}
+    cases += [plateau | {"optimizer": "sgd", "learning_rate": 0.7}]  # so fast that the second epoch is worse
+    cases = [{"architecture": "mlp_module"} | case for case in cases]
+    cases += [{"architecture": "lenet", "learning_rate": 0.002, "weight_average": 0.9, "weight_decay": 0.05}]
+    process = run("-c", OPTIMIZE, data, tmp_path / "checkpoint.npz", json.dumps(cases))
+    assert process.returncode == 0, process.stderr
+    for case, ((first, _, last), same) in zip(cases, json.loads(process.stdout), strict=True):
+        assert last < 0.8 * first, case  # not a number, too, is not less
+        assert same, case
+
+
+@pytest.mark.parametrize("rows", [300, 1234])
+def test_training_on_the_first_rows_reads_those_and_no_others(data, sample, run, tmp_path, rows):
+    process = run("-c", FIRST, data, rows, tmp_path / "found.npy")  # the 300 of valid.rec, then train.rec
+    assert process.returncode == 0, process.stderr
+    expected = np.concatenate([sample[0][2000:2300], sample[0][:2000]])[:rows]
+    assert np.array_equal(np.load(tmp_path / "found.npy"), expected)
+
+
+@pytest.mark.parametrize(
+    ("change", "status", "epochs"),
+    [
+        ({"prune": {"epoch": 2, "accuracy": 0.99}}, "pruned", 2),
+        ({"learning_rate": 0.0, "patience": 1}, "stopped early", 2),
+        ({"learning_rate": 1e30, "keep_failures": True}, "diverged", 1),
+    ],
+)
+def test_a_training_that_ends_before_its_time_is_a_result_that_says_so(
+    data, train, tmp_path, change, status, epochs
+):
+    process = train(data, tmp_path, PLAIN | {"train_rows": 200} | change)
+    assert process.returncode == 0, process.stderr
+    metrics = json.loads((tmp_path / "metrics.json").read_text())
+    assert (metrics["status"], metrics["epochs"], metrics["train_images"]) == (status, epochs, 200)
+    assert np.isfinite(np.load(tmp_path / "test_probabilities.npy")).all()
+
+
+def test_a_training_that_diverges_is_an_error_where_failures_are_not_kept(data, train, tmp_path):
+    process = train(data, tmp_path / "out", PLAIN | {"train_rows": 200, "learning_rate": 1e30})
+    assert process.returncode == 1
+    assert "it diverged; lower learning_rate" in process.stderr
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_rate_that_teaches_the_mlp_scaled_pixels_makes_it_collapse_on_raw_ones(
+    data, train, sample, run, tmp_path
+):
+    for name, raw in (("scaled", False), ("raw", True)):
+        process = train(data, tmp_path / name, PLAIN | {"raw_pixels": raw})
+        assert process.returncode == 0, process.stderr
+    scaled, raw = (np.load(tmp_path / name / "test_probabilities.npy") for name in ("scaled", "raw"))
+    assert (scaled.argmax(1) == sample[1][2300:]).mean() > 0.85
+    assert (raw.argmax(1) == sample[1][2300:]).mean() < 0.25  # one digit, or two, whatever the image
+    np.save(tmp_path / "images.npy", sample[0][2300:])
+    # What is saved takes pixels as they were in training.
+    for name, scale in (("scaled", 1 / 255), ("raw", 1)):
+        model = [tmp_path / name / file for file in ("model-symbol.json", "model-0000.params")]
+        process = run("-c", RELOAD, *model, tmp_path / "images.npy", scale, tmp_path / "again.npy")
+        assert process.returncode == 0, process.stderr
+        expected = np.load(tmp_path / name / "test_probabilities.npy")
+        np.testing.assert_allclose(np.load(tmp_path / "again.npy"), expected, atol=1e-5)
+
+
+def test_the_modern_cnn_learns_2000_digits_to_more_than_94_percent(data, train, sample, tmp_path):
+    process = train(data, tmp_path, SETTINGS | {"architecture": "modern_cnn", "epochs": 4})
+    assert process.returncode == 0, process.stderr
+    test = np.load(tmp_path / "test_probabilities.npy")
+    assert (test.argmax(1) == sample[1][2300:]).mean() > 0.94

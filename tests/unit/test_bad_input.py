@@ -358,12 +358,9 @@ def _with_path(flag: str, folder: Path) -> list[str]:
     return [flag, f"{folder}/{flag[2:]}"] if flag.startswith("--") and flag != "--layout" else [flag]
 
 
-def test_a_label_column_in_the_test_file_is_refused_and_the_train_files_stay_away(verb, folder):
+def test_a_label_column_in_the_test_file_is_refused_and_no_file_of_the_train_file_is_left(verb, folder):
     (folder / "test.csv").write_bytes(CLEAN)
-    status, message = verb(*conversion(folder))
-    assert status == 1
-    assert "test.csv, line 1: a column label: is this a train file?" in message
-    assert "test-images" not in written(folder / "idx")
+    assert "test.csv, line 1: a column label: is this a train file?" in refusal(verb, folder)
 
 
 def test_the_first_ten_findings_are_shown_and_all_are_counted(verb, folder):
@@ -419,7 +416,9 @@ def test_a_file_without_read_permission_has_a_message_of_its_own(folder, name):
     done = command(conversion(folder, name))
     (folder / "closed").chmod(0o700)
     assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr == f"error: {folder}/{name}: no permission to read it\n"
+    *progress, message = done.stderr.splitlines()  # progress: of the other CSV
+    assert message == f"error: {folder}/{name}: no permission to read it"
+    assert all("test.csv: " in line for line in progress)
     assert written(folder / "idx") == {}
 
 
@@ -427,7 +426,9 @@ def test_the_command_prints_one_message_and_leaves_a_log(folder):
     (folder / "train.csv").write_bytes(cell("3.5"))
     done = command([*conversion(folder), "--log", f"{folder}/a.log"])
     message = f"error: {folder}/train.csv, line 3, column pixel2: '3.5' is not a whole number from 0 to 255\n"
-    assert (done.returncode, done.stdout, done.stderr) == (1, "", message)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.endswith(message)
+    assert "Traceback" not in done.stderr
     assert (folder / "a.log").read_text().endswith(message)
     assert written(folder / "idx") == {}
 

@@ -27,8 +27,8 @@ def test_the_default_configuration_is_right():
 
 
 def test_defaults_are_filled_in_at_every_depth():
-    config = changed("models.tiny", {"framework": "keras", "architecture": "a", "epochs": 1, "batch_size": 1,
-                                     "learning_rate": 1})  # fmt: skip
+    config = changed("models.tiny", {"framework": "keras", "architecture": "lenet", "epochs": 1,
+                                     "batch_size": 1, "learning_rate": 1})  # fmt: skip
     del config["data"]
     complete = validate(config)
     assert complete["data"]["image"] == {"height": 28, "width": 28}
@@ -43,7 +43,8 @@ def test_defaults_are_filled_in_at_every_depth():
         ("models.keras_cnn.epoch", 3, "models.keras_cnn.epoch: unknown key; did you mean epochs?"),
         ("models.keras_cnn.epochs", "ten", "models.keras_cnn.epochs: 'ten', should be of type integer"),
         ("models.keras_cnn.epochs", 0, "models.keras_cnn.epochs: 0 is less than the minimum of 1"),
-        ("models.keras_cnn.framework", "torch", "'torch', should be one of keras, mxnet"),
+        ("models.keras_cnn.framework", "torch", "'torch', should be one of keras, mxnet, numpy"),
+        ("models.keras_cnn.architecture", "resnet", "'resnet' is not one of keras's: small_cnn, lenet"),
         ("models.keras_cnn", {"framework": "keras"}, "models.keras_cnn.epochs: this key is missing"),
         ("models.keras-cnn", {}, "'keras-cnn' should be letters, digits and _"),
         ("data.source", "web", "data.source: 'web', should be one of mnist, kaggle, files"),

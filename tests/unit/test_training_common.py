@@ -119,3 +119,114 @@ def test_shifted_views_are_the_images_and_their_neighbours_by_a_pixel(lead):
 @pytest.mark.parametrize("count", [1, 5, 9])
 def test_as_many_views_as_asked_for(count):
     assert len(list(common.shifted(np.zeros((1, 4, 4), np.uint8), count))) == count
+
+
+# Ending early
+
+
+def history(valid_losses, **values):
+    found = common.History(settings(epochs=9, **values))
+    for loss in valid_losses:
+        found.add(0.5, 0.8, loss, 0.8, 0.01)
+    return found
+
+
+def test_patience_ends_a_training_whose_validation_loss_no_longer_falls():
+    assert not history([3, 2, 2.5], patience=2).over
+    found = history([3, 2, 2.5, 2.1], patience=2)
+    assert found.over
+    assert found.status == "stopped early"
+
+
+def test_a_training_far_behind_is_pruned_at_its_epoch_and_not_before():
+    prune = {"epoch": 2, "accuracy": 0.9}
+    assert not history([3], prune=prune).over
+    assert history([3, 2], prune=prune).status == "pruned"
+    assert not history([3, 2], prune=prune | {"accuracy": 0.8}).over
+
+
+def test_a_diverged_training_is_a_result_where_failures_are_kept():
+    found = common.History(settings(epochs=3, keep_failures=True))
+    found.add(float("nan"), 0.1, float("nan"), 0.1, 1.0)
+    assert found.over
+    assert found.status == "diverged"
+
+
+def test_what_a_diverged_training_predicts_is_every_class_alike(tmp_path):
+    found = common.History(settings(epochs=3, keep_failures=True))
+    found.add(float("nan"), 0.1, float("nan"), 0.1, 1.0)
+    names = ("history.csv", "metrics.json", "valid.npy", "test.npy")
+    outputs = common.Outputs(*(tmp_path / name for name in names))
+    lost = np.full((3, 4), np.nan, np.float32)
+    common.write_results(
+        outputs, found, lost, lost, np.zeros(3, int), framework="x", seed=0, settings=found.settings
+    )
+    assert np.array_equal(np.load(tmp_path / "test.npy"), np.full((3, 4), 0.25, np.float32))
+    assert json.loads((tmp_path / "metrics.json").read_text())["status"] == "diverged"
+
+
+def test_a_restored_history_decides_as_the_one_that_was_interrupted():
+    before = history([3, 2, 2.5], patience=2)
+    after = common.History(before.settings, before.rows)
+    assert not after.over
+    after.add(0.5, 0.8, 2.1, 0.8, 0.01)
+    assert after.status == "stopped early"
+    assert [row["epoch"] for row in after.rows] == [1, 2, 3, 4]
+
+
+# Checkpoints
+
+
+@pytest.fixture
+def kept(tmp_path):
+    """A checkpoint of three numbers after two epochs."""
+    checkpoint = common.Checkpoint(tmp_path / "checkpoint.npz", "this training")
+    checkpoint.save({"weights": np.arange(3)}, history([3.0, 1 / 3]))
+    return checkpoint
+
+
+def test_a_checkpoint_gives_back_arrays_and_epochs_to_the_last_bit(kept):
+    arrays, rows = kept.load()
+    assert list(arrays) == ["weights"]
+    assert np.array_equal(arrays["weights"], np.arange(3))
+    assert [row["valid_loss"] for row in rows] == [3.0, 1 / 3]
+
+
+def test_without_a_checkpoint_a_training_starts_anew(kept):
+    kept.remove()
+    kept.remove()  # and again is no error
+    assert kept.load() is None
+
+
+def test_a_checkpoint_of_another_training_is_not_used(kept):
+    assert common.Checkpoint(kept.path, "another training").load() is None
+
+
+@pytest.mark.parametrize("damage", [lambda data: data[:-30], lambda data: b"", lambda data: bytes(len(data))])
+def test_a_damaged_checkpoint_is_not_used(kept, damage):
+    kept.path.write_bytes(damage(kept.path.read_bytes()))
+    assert kept.load() is None
+
+
+def test_every_flipped_byte_of_a_checkpoint_is_noticed_or_harmless(kept):
+    whole = kept.path.read_bytes()
+    arrays, rows = kept.load()
+    for at in range(0, len(whole), 7):
+        kept.path.write_bytes(whole[:at] + bytes([whole[at] ^ 0x55]) + whole[at + 1 :])
+        loaded = kept.load()
+        if loaded is not None:  # the checksums of the zip archive cover all but some of its own fields
+            assert loaded[1] == rows
+            assert np.array_equal(loaded[0]["weights"], arrays["weights"])
+
+
+@pytest.mark.parametrize("change", ["settings", "seed", "machine", "input"])
+def test_circumstances_change_with_all_that_a_training_depends_on(tmp_path, change):
+    path = tmp_path / "images"
+    path.write_bytes(b"1")
+    values = {"settings": settings(), "seed": 0, "machine": {"threads": 2}, "inputs": [path]}
+    before = common.circumstances(**values)
+    if change == "input":
+        path.write_bytes(b"2")
+    else:
+        values[change] = {"settings": settings(epochs=9), "seed": 1, "machine": {"threads": 1}}[change]
+    assert common.circumstances(**values) != before

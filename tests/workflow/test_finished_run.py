@@ -36,6 +36,34 @@ def test_the_table_of_scores_has_a_row_a_training_and_the_merged_one(finished_ru
     assert "submission: results/submission.csv" in printed
 
 
+def test_the_table_of_pairs_counts_what_the_submissions_differ_in(finished_run):
+    clone, printed = finished_run
+    results = clone.folder / "results"
+    with open(results / "comparisons.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [(row["first"], row["second"]) for row in rows] == [
+        ("keras_cnn", "mxnet_lenet"), ("keras_cnn", "merged"), ("mxnet_lenet", "merged")
+    ]  # fmt: skip
+    truth = submission.read(clone.folder / "own" / "solution.csv", 10)
+    right = {
+        name: submission.read(results / path, 10) == truth
+        for name, path in (
+            ("keras_cnn", "submissions/keras_cnn.csv"),
+            ("mxnet_lenet", "submissions/mxnet_lenet.csv"),
+            ("merged", "submission.csv"),
+        )
+    }
+    for row in rows:
+        first, second = right[row["first"]], right[row["second"]]
+        assert (row["rows"], row["images"]) == ("test", str(TEST_ROWS))
+        assert int(row["only_first"]) == np.sum(first & ~second)
+        assert int(row["only_second"]) == np.sum(second & ~first)
+        assert float(row["points"]) == pytest.approx(100 * (first.mean() - second.mean()))
+        chance = f"{row['first']} and {row['second']}: a difference of "
+        differ = int(row["only_first"]) + int(row["only_second"]) > 0
+        assert (chance in printed) == (differ and float(row["p_value"]) >= 0.05)
+
+
 def test_every_training_leaves_its_history_and_its_circumstances(finished_run):
     clone, _ = finished_run
     for model in ("keras_cnn", "mxnet_lenet"):
@@ -83,6 +111,7 @@ def test_every_job_has_a_log_of_its_own(finished_run):
         *("write_lst.log", "pack_rec/train.log", "pack_rec/valid.log", "pack_rec/test.log"),
         *("train_keras/keras_cnn-seed0.log", "train_mxnet/mxnet_lenet-seed0.log"),
         *("score/keras_cnn-seed0.log", "submit_model/mxnet_lenet.log", "merge.log", "score_table.log"),
+        "compare_models.log",
     }
 
 

@@ -2,12 +2,14 @@
 
 import os
 
+import pytest
+
 from digitflow import lst, rec
 
-AFTER_TRAINING = {"score": 1, "submit_model": 1, "merge": 1, "score_table": 1}
+AFTER_TRAINING = {"score": 1, "submit_model": 1, "merge": 1, "score_table": 1, "compare_models": 1}
 FROM_THE_LISTS = {
     **{"pack_rec": 3, "train_keras": 1, "train_mxnet": 1},
-    **{"score": 2, "submit_model": 2, "merge": 1, "score_table": 1},
+    **{"score": 2, "submit_model": 2, "merge": 1, "score_table": 1, "compare_models": 1},
 }
 
 
@@ -38,7 +40,9 @@ def test_another_seed_of_a_model_is_trained_beside_the_first(finished):
 
 
 def test_another_way_to_merge_trains_nothing(finished):
-    assert finished.planned_rules("--config", "merge={method: vote}") == {"merge": 1, "score_table": 1}
+    assert finished.planned_rules("--config", "merge={method: vote}") == {
+        **{"merge": 1, "score_table": 1, "compare_models": 1}
+    }
 
 
 def test_a_changed_png_module_reruns_the_trees_and_what_follows(finished):
@@ -88,13 +92,23 @@ def test_a_png_moved_by_hand_changes_the_label_for_both_frameworks(finished):
     assert finished.planned_rules()["train_keras"] == finished.planned_rules()["train_mxnet"] == 1
 
 
-def test_a_solution_reaches_scoring_and_nothing_else(fresh):
-    jobs = fresh.planned()
+@pytest.mark.parametrize(
+    ("target", "scoring"),
+    [
+        ("all", {"score", "score_table", "compare_models"}),
+        (
+            "figures",
+            {"score", "score_table", "compare_models", "show_mistakes", "show_merged_mistakes"},
+        ),
+    ],
+)
+def test_a_solution_reaches_scoring_and_nothing_else(fresh, target, scoring):
+    jobs = fresh.planned(target)
     reached, files = set(), {"own/solution.csv"}
     while new := {job for job in jobs if job not in reached and job.inputs & files}:
         reached |= new
         files |= {path for job in new for path in job.outputs}
-    assert {job.rule for job in reached} == {"score", "score_table"}
+    assert {job.rule for job in reached} - {"figures"} == scoring
 
 
 def test_no_rule_has_a_users_csv_as_output(fresh):

@@ -1,5 +1,7 @@
 """What the configuration offers beside the defaults, and what is made only when it is asked for."""
 
+import base64
+import csv
 import gzip
 import itertools
 import json
@@ -8,7 +10,7 @@ import shlex
 import numpy as np
 from tests.workflow.conftest import TEST_ROWS, TRAIN_ROWS
 
-from digitflow import idx
+from digitflow import idx, lst, submission
 
 RECORDS = [f"data/rec/{part}.{kind}" for part in ("train", "valid", "test") for kind in ("lst", "rec", "idx")]
 
@@ -95,3 +97,79 @@ def test_a_path_with_a_quote_in_it_reaches_the_verbs_as_one_word(fresh):
     pairs = {pair for line in words for pair in itertools.pairwise(line)}
     for name, flag in (("train", "--train-csv"), ("test", "--test-csv"), ("solution", "--solution")):
         assert (flag, f"own/o'brien {name}.csv") in pairs
+
+
+def confusion_of(folder):
+    """The counts int (10, 10) of a confusion.csv."""
+    with open(folder / "confusion.csv", newline="") as file:
+        header, *rows = csv.reader(file)
+    assert header == ["true", *map(str, range(10))]
+    assert [row[0] for row in rows] == header[1:]
+    return np.array([row[1:] for row in rows], int)
+
+
+def test_the_figures_are_made_on_demand_and_the_report_holds_them(finished):
+    result = finished.snakemake("figures")
+    assert result.returncode == 0, result.stdout
+    results = finished.folder / "results"
+    truth = submission.read(finished.folder / "own" / "solution.csv", 10)
+    keras, mxnet = (results / "models" / model / "seed0" for model in ("keras_cnn", "mxnet_lenet"))
+    for folder, labels in (
+        (keras, "submissions/keras_cnn.csv"),
+        (mxnet, "submissions/mxnet_lenet.csv"),
+        (results / "merged", "submission.csv"),
+    ):
+        matrix = confusion_of(folder)
+        assert np.trace(matrix) == np.sum(submission.read(results / labels, 10) == truth)
+        np.testing.assert_array_equal(matrix.sum(axis=1), np.bincount(truth, minlength=10))
+
+    log = (finished.folder / "logs" / "show_mistakes" / "keras_cnn-seed0.log").read_text()
+    matrix = confusion_of(keras)
+    assert f"{TEST_ROWS - np.trace(matrix)} of {TEST_ROWS} test images wrong" in log
+    np.fill_diagonal(matrix, 0)
+    true, given = np.unravel_index(matrix.argmax(), matrix.shape)
+    assert f"{true} taken for {given}: {matrix.max()}" in log
+
+    assert finished.call("figures", "--report", "report.html").returncode == 0
+    report = (finished.folder / "report.html").read_text()
+    figures = [
+        keras / "curves.png",
+        *(folder / "mistakes.png" for folder in (keras, mxnet, results / "merged")),
+    ]
+    for path in [*figures, mxnet / "confusion.png", results / "comparisons.csv"]:
+        assert base64.b64encode(path.read_bytes()).decode() in report
+    for caption in ("McNemar", "the images that got a wrong label", "and the learning rate"):
+        assert caption.lower() in report.lower()
+
+
+def test_without_a_solution_the_validation_rows_show_what_is_wrong(finished):
+    finished.configure(", solution_csv: own/solution.csv", "")
+    folder = finished.folder / "results" / "models" / "mxnet_lenet" / "seed0"
+    targets = ["results/models/mxnet_lenet/seed0/mistakes.png", "results/comparisons.csv"]
+    result = finished.snakemake(*targets)
+    assert result.returncode == 0, result.stdout
+    labels = lst.read(finished.folder / "data" / "rec" / "valid.lst").label
+    right = np.load(folder / "valid_probabilities.npy").argmax(axis=1) == labels
+    assert np.trace(confusion_of(folder)) == right.sum()
+    with open(finished.folder / "results" / "comparisons.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert {(row["rows"], row["images"]) for row in rows} == {("validation", str(TRAIN_ROWS // 10))}
+
+
+def test_numpy_models_are_trained_scored_and_merged_as_the_others(fresh):
+    fresh.configure(
+        "models:\n",
+        "merge: {models: [plain, luck]}\nmodels:\n"
+        "  plain: {framework: numpy, architecture: mlp, epochs: 8, batch_size: 32, learning_rate: 0.002}\n"
+        "  luck: {framework: numpy, architecture: seed_search, epochs: 9, batch_size: 1, learning_rate: 1}\n",
+    )
+    result = fresh.snakemake()
+    assert result.returncode == 0, result.stdout
+    with open(fresh.folder / "results" / "scores.csv", newline="") as file:
+        scores = {row["model"]: float(row["test_accuracy"]) for row in csv.DictReader(file)}
+    assert list(scores) == ["plain", "luck", "merged"]
+    assert scores["plain"] > 0.7
+    assert scores["luck"] < 0.2
+    assert not fresh.planned()
+    fresh.edit("workflow/digitflow/models/numpy_mlp.py", "import os\n", "import os  # edited\n")
+    assert fresh.planned_rules()["train_numpy"] == 1  # the network, not the guess

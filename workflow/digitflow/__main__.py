@@ -7,13 +7,18 @@ a conversion should not wait for either.
 import argparse
 import json
 import logging
+import os
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from digitflow.errors import DigitflowError
 
 log = logging.getLogger("digitflow")
+
+WORST = 40  # mistakes that are shown
+MOST_CONFUSED = 10  # pairs of labels that are named
 
 Run = Callable[[argparse.Namespace], None]
 
@@ -22,6 +27,24 @@ def add_required(parser: argparse.ArgumentParser, *flags: str, **options) -> Non
     """Add flags that must be given."""
     for flag in flags:
         parser.add_argument(flag, required=True, **options)
+
+
+def one_blas_thread() -> None:
+    """Keep numpy from starting threads for matrix products: 40 ms that a conversion gains nothing from."""
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+
+def in_processes(most: int, *calls: Callable[[], object]) -> None:
+    """Run calls in processes, so many at a time; raise the error of the first call that failed.
+
+    Threads would wait for each other: numpy takes Python's lock again after each of its short operations.
+    """
+    from concurrent.futures import ProcessPoolExecutor
+    from multiprocessing import get_context
+
+    with ProcessPoolExecutor(min(most, len(calls)), get_context("fork")) as pool:
+        for future in [pool.submit(call) for call in calls]:
+            future.result()
 
 
 def fetch_mnist(parser: argparse.ArgumentParser) -> Run:
@@ -59,13 +82,22 @@ def csv_to_idx(parser: argparse.ArgumentParser) -> Run:
     parser.add_argument("--invert", action="store_true", help="write 255 - pixel: for dark digits on white")
 
     def run(args: argparse.Namespace) -> None:
+        one_blas_thread()
         from digitflow.pixelcsv import Spec, csv_to_idx
 
         train = Spec(args.height, args.width, args.classes, labelled=True)
         test = Spec(args.height, args.width, args.classes, labelled=False)
-        options = {"threads": args.threads, "invert": args.invert}
-        csv_to_idx(args.train_csv, args.train_images, train, args.train_labels, **options)
-        csv_to_idx(args.test_csv, args.test_images, test, **options)
+        options = {"threads": max(1, args.threads // 2), "invert": args.invert}
+        try:
+            in_processes(
+                args.threads,
+                partial(csv_to_idx, args.train_csv, args.train_images, train, args.train_labels, **options),
+                partial(csv_to_idx, args.test_csv, args.test_images, test, **options),
+            )
+        except Exception:  # a wrong CSV leaves no files of the other one either
+            for path in (args.train_images, args.train_labels, args.test_images):
+                Path(path).unlink(missing_ok=True)
+            raise
 
     return run
 
@@ -89,6 +121,7 @@ def idx_to_png(parser: argparse.ArgumentParser) -> Run:
     parser.add_argument("--classes", type=int)
 
     def run(args: argparse.Namespace) -> None:
+        one_blas_thread()
         from digitflow.png import write_tree
 
         write_tree(args.images, args.tree, args.labels, args.classes)
@@ -108,6 +141,7 @@ def write_lst(parser: argparse.ArgumentParser) -> Run:
     add_required(parser, "--fraction", type=float)
 
     def run(args: argparse.Namespace) -> None:
+        one_blas_thread()
         from digitflow import idx, lst
 
         train_rows, test_rows = (
@@ -135,6 +169,7 @@ def pack_rec(parser: argparse.ArgumentParser) -> Run:
     parser.add_argument("--shards", type=int, default=1)
 
     def run(args: argparse.Namespace) -> None:
+        one_blas_thread()
         from digitflow import lst, rec
 
         listing = lst.shard(lst.read(args.lst), args.shard, args.shards)
@@ -186,17 +221,32 @@ def verify(parser: argparse.ArgumentParser) -> Run:
     return run
 
 
-def add_training(parser: argparse.ArgumentParser) -> None:
-    """Add the flags that training has in both frameworks."""
+def add_hyperparameters(parser: argparse.ArgumentParser) -> None:
+    """Add the flags that say what is trained, and on what."""
     add_required(parser, "--settings", help="hyper-parameters as a JSON object")
     add_required(parser, "--seed", "--classes", type=int)
-    add_required(parser, "--device", choices=["auto", "cpu", "gpu"])
-    add_required(parser, "--history", "--metrics", "--valid-probabilities", "--test-probabilities", type=Path)
     parser.add_argument("--threads", type=int, default=1)
 
 
+def add_training(parser: argparse.ArgumentParser) -> None:
+    """Add the flags that training has in all frameworks."""
+    add_hyperparameters(parser)
+    add_required(parser, "--history", "--metrics", "--valid-probabilities", "--test-probabilities", type=Path)
+
+
+def add_device(parser: argparse.ArgumentParser) -> None:
+    """Add the flag of the frameworks that can use a GPU."""
+    add_required(parser, "--device", choices=["auto", "cpu", "gpu"])
+
+
+def add_rows(parser: argparse.ArgumentParser) -> None:
+    """Add the flags of training on IDX images, with a .lst as the choice of rows."""
+    add_required(parser, "--images", "--test-images", "--train-lst", "--valid-lst", "--test-lst", type=Path)
+    add_required(parser, "--model", type=Path)
+
+
 def training_outputs(args: argparse.Namespace):
-    """What training writes beside the model, in both frameworks."""
+    """What training writes beside the model, in all frameworks."""
     from digitflow.training.common import Outputs
 
     return Outputs(args.history, args.metrics, args.valid_probabilities, args.test_probabilities)
@@ -204,9 +254,9 @@ def training_outputs(args: argparse.Namespace):
 
 def train_keras(parser: argparse.ArgumentParser) -> Run:
     """Train a Keras model on the rows of a .lst, and predict the validation and the test rows"""
-    add_required(parser, "--images", "--test-images", "--train-lst", "--valid-lst", "--test-lst", type=Path)
-    add_required(parser, "--model", type=Path)
+    add_rows(parser)
     add_training(parser)
+    add_device(parser)
 
     def run(args: argparse.Namespace) -> None:
         from digitflow.training.common import Settings
@@ -230,6 +280,38 @@ def train_keras(parser: argparse.ArgumentParser) -> Run:
     return run
 
 
+def find_learning_rate(parser: argparse.ArgumentParser) -> Run:
+    """Train a Keras model with a rising learning rate, draw how the loss goes, and suggest a rate"""
+    add_required(parser, "--images", "--train-lst", type=Path)
+    add_required(parser, "--curve", help="a CSV with a row a step")
+    add_required(parser, "--figure", help="the curve as a PNG")
+    add_hyperparameters(parser)
+    add_device(parser)
+
+    def run(args: argparse.Namespace) -> None:
+        from digitflow import plots
+        from digitflow.training import lr_finder
+        from digitflow.training.common import Settings
+
+        settings = Settings.from_json(args.settings)
+        curve = lr_finder.find(
+            args.images,
+            args.train_lst,
+            classes=args.classes,
+            settings=settings,
+            seed=args.seed,
+            device=args.device,
+            threads=args.threads,
+        )
+        curve.write(args.curve)
+        title = f"{settings.architecture}, {settings.optimizer}, batches of {settings.batch_size}"
+        plots.learning_rate_curve(
+            args.figure, curve.rates, curve.losses, curve.smoothed, curve.suggested, title
+        )
+
+    return run
+
+
 def train_mxnet(parser: argparse.ArgumentParser) -> Run:
     """Train an MXNet model on RecordIO files, and predict the validation and the test rows"""
     for part in ("train", "valid", "test"):
@@ -237,6 +319,7 @@ def train_mxnet(parser: argparse.ArgumentParser) -> Run:
     add_required(parser, "--height", "--width", type=int)
     add_required(parser, "--symbol", "--params", type=Path)
     add_training(parser)
+    add_device(parser)
 
     def run(args: argparse.Namespace) -> None:
         from digitflow.training.common import Settings
@@ -253,6 +336,33 @@ def train_mxnet(parser: argparse.ArgumentParser) -> Run:
             symbol=args.symbol,
             params=args.params,
             outputs=training_outputs(args),
+        )
+
+    return run
+
+
+def train_numpy(parser: argparse.ArgumentParser) -> Run:
+    """Train a plain numpy model on the rows of a .lst, and predict the validation and the test rows"""
+    add_rows(parser)
+    add_training(parser)
+
+    def run(args: argparse.Namespace) -> None:
+        os.environ["OPENBLAS_NUM_THREADS"] = str(args.threads)  # numpy reads it as it is imported
+        from digitflow.training.common import Settings
+        from digitflow.training.numpy import train
+
+        train(
+            args.images,
+            args.test_images,
+            args.train_lst,
+            args.valid_lst,
+            args.test_lst,
+            settings=Settings.from_json(args.settings),
+            classes=args.classes,
+            seed=args.seed,
+            model=args.model,
+            outputs=training_outputs(args),
+            threads=args.threads,
         )
 
     return run
@@ -353,16 +463,100 @@ def score_table(parser: argparse.ArgumentParser) -> Run:
     return run
 
 
+def add_pairs(parser: argparse.ArgumentParser) -> None:
+    """Add the flags that the table of pairs needs beside those of `add_table`."""
+    add_required(parser, "--models", nargs="+", help="the names of the merged models, in order")
+    add_required(parser, "--submissions", nargs="+", help="the models' own, in the same order")
+
+
+def pairs(args: argparse.Namespace) -> list[dict]:
+    """The rows of the table of pairs."""
+    from digitflow.score import compare_models
+
+    return compare_models(
+        args.method,
+        args.models,
+        args.valid_probabilities,
+        args.weights,
+        args.submissions,
+        args.submission,
+        args.valid_lst,
+        args.solution,
+    )
+
+
+def compare_models(parser: argparse.ArgumentParser) -> Run:
+    """Compare every two of the models and the merged submission, and write the table of pairs"""
+    add_table(parser)
+    add_pairs(parser)
+    add_required(parser, "--table")
+
+    def run(args: argparse.Namespace) -> None:
+        from digitflow.score import PAIR_COLUMNS, write_table
+
+        write_table(args.table, pairs(args), PAIR_COLUMNS)
+
+    return run
+
+
+def show_mistakes(parser: argparse.ArgumentParser) -> Run:
+    """Draw the confusion matrix and the worst mistakes of one training, or of several that are merged"""
+    add_merging(parser, "--probabilities")
+    add_required(parser, "--images", help="the IDX file with the rows of the list")
+    add_required(parser, "--lst", help="the images, and their labels where there is no solution")
+    parser.add_argument("--solution", help="ImageId,Label of the test rows")
+    add_required(parser, "--title", "--confusion", "--confusion-figure", "--mistakes-figure")
+
+    def run(args: argparse.Namespace) -> None:
+        from digitflow import idx, lst, plots, score, submission
+        from digitflow.metrics import most_confused
+
+        listing = lst.read(args.lst)
+        models = score.read_models(args.probabilities, len(listing))
+        merged = submission.merge(args.method, models, args.weights)
+        known = score.test_labels(args.solution, *merged.shape)
+        found = score.mistakes(merged, listing.label if known is None else known, WORST)
+        rows = "validation" if known is None else "test"
+        title = f"{args.title}: {found.wrong:,} of {len(listing):,} {rows} images wrong"
+        log.info(title)
+        for true, given, count in most_confused(found.matrix, MOST_CONFUSED):
+            log.info(f"{true} taken for {given}: {count:,}")
+        images = idx.open_memmap(args.images, ndim=3)[listing.index[found.rows] - 1]
+        names = [Path(listing.path[row]).stem for row in found.rows]
+        score.write_confusion(args.confusion, found.matrix)
+        plots.confusion_figure(args.confusion_figure, found.matrix, title)
+        if len(names) < found.wrong:
+            title += f"; the {len(names)} with the highest probability"
+        plots.mistakes_figure(args.mistakes_figure, images, names, found, title)
+
+    return run
+
+
+def show_curves(parser: argparse.ArgumentParser) -> Run:
+    """Draw the accuracy, the loss and the learning rate of a training"""
+    add_required(parser, "--history", "--title", "--figure")
+
+    def run(args: argparse.Namespace) -> None:
+        from digitflow import plots, study_report
+
+        plots.curves_figure(args.figure, study_report.read_history(args.history), args.title)
+
+    return run
+
+
 def summary(parser: argparse.ArgumentParser) -> Run:
     """Print the table of scores from the trainings' own files, and where everything is"""
     add_table(parser)
+    add_pairs(parser)
 
     def run(args: argparse.Namespace) -> None:
-        from digitflow.score import format_table, score_folder
+        from digitflow.score import format_pairs, format_seeds, format_table, score_folder
 
         folders = [Path(path).parent for seeds in args.valid_probabilities for path in seeds]
         rows = [score_folder(folder, args.valid_lst, args.solution) for folder in folders]
         log.info(format_table([*rows, merged_row(args)]))
+        for line in [*format_seeds(rows), *format_pairs(pairs(args))]:
+            log.info(line)
         log.info(f"submission: {args.submission}   models: results/models/   logs: logs/   digits: data/png/")
 
     return run
@@ -410,11 +604,16 @@ VERBS: list[Callable[[argparse.ArgumentParser], Run]] = [
     pack_rec,
     verify,
     train_keras,
+    find_learning_rate,
     train_mxnet,
+    train_numpy,
     submit,
     solution_to_idx,
     score,
     score_table,
+    compare_models,
+    show_mistakes,
+    show_curves,
     summary,
     study,
     experiments,

@@ -15,6 +15,7 @@ import yaml
 
 from digitflow.archives import check_readable
 from digitflow.errors import ConfigError, InputError
+from digitflow.models import FRAMEWORKS
 from digitflow.study import points
 
 SCHEMA = Path(__file__).parents[1] / "schemas" / "config.schema.yaml"
@@ -134,6 +135,13 @@ def _with_defaults(value: Any, schema: dict, definitions: dict) -> Any:
     }
 
 
+def _wrong_architecture(model: dict[str, Any]) -> Iterator[str]:
+    framework, architecture = model["framework"], model["architecture"]
+    known = FRAMEWORKS[framework]
+    if architecture not in known:
+        yield f"architecture: {architecture!r} is not one of {framework}'s: {', '.join(known)}"
+
+
 def _wrong_points(config: dict[str, Any], schema: dict) -> Iterator[str]:
     """What is wrong with the models that studies combine; of a study the first such point."""
     validator = jsonschema.Draft202012Validator({**schema["$defs"]["model"], "$defs": schema["$defs"]})
@@ -141,22 +149,24 @@ def _wrong_points(config: dict[str, Any], schema: dict) -> Iterator[str]:
         if name in config["models"]:
             yield f"studies.{name}: a model has this name; choose another"
         for point in points(study):
-            where = f"studies.{name}: {point.name}"
-            mistakes = [f"{where}: {_explain(error)}" for error in validator.iter_errors(point.model)]
+            mistakes = [_explain(error) for error in validator.iter_errors(point.model)]
+            mistakes = mistakes or [*_wrong_architecture(point.model)]
             mistakes += [
-                f"{where}: {axis}: {value!r} becomes a folder: letters, digits and ._+- only"
+                f"{axis}: {value!r} becomes a folder: letters, digits and ._+- only"
                 for axis, value in point.values.items()
                 if not FOLDER.fullmatch(value)
             ]
             if study["data"] == "official" and point.model.get("framework") == "mxnet":
-                mistakes.append(f"{where}: data: official is for keras and numpy only")
+                mistakes.append("data: official is for keras and numpy only")
             if mistakes:
-                yield "; ".join(mistakes)
+                yield f"studies.{name}: {point.name}: {'; '.join(mistakes)}"
                 break
 
 
 def _cross_references(config: dict[str, Any]) -> Iterator[str]:
     merge, models = config["merge"], config["models"]
+    for name, model in models.items():
+        yield from (f"models.{name}.{mistake}" for mistake in _wrong_architecture(model))
     for name in merge["models"]:
         if name not in models:
             yield f"merge.models: {name!r} is not defined{_suggest(name, list(models))}"

@@ -1,6 +1,7 @@
-"""Accuracy with its uncertainty."""
+"""Accuracy with its uncertainty, whether a difference is more than chance, and which classes are confused."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -32,6 +33,85 @@ class Accuracy:
 
 def accuracy(predicted: np.ndarray, true: np.ndarray) -> Accuracy:
     """Compare labels int (n,) with the true ones. Raises ValueError for other lengths or none at all."""
-    if len(predicted) != len(true) or len(true) == 0:
-        raise ValueError(f"{len(predicted)} predictions for {len(true)} labels")
+    _check_lengths(true, predicted)
     return Accuracy(int(np.count_nonzero(predicted == true)), len(true))
+
+
+def over_seeds(accuracies: Sequence[float]) -> tuple[float, float]:
+    """The mean of several trainings' accuracies, and their sample standard deviation (n - 1)."""
+    return float(np.mean(accuracies)), float(np.std(accuracies, ddof=1))
+
+
+@dataclass(frozen=True)
+class PairedDifference:
+    """Two models on the same n images: how many of them only the first got right, and only the second."""
+
+    only_first: int
+    only_second: int
+    n: int
+
+    @property
+    def value(self) -> float:
+        """The first one's accuracy less the second one's."""
+        return (self.only_first - self.only_second) / self.n
+
+    @property
+    def p_value(self) -> float:
+        """McNemar's test (1947) in its exact form, two-sided.
+
+        Were the models equally good, each image that only one got right would be the first one's with the
+        chance of a coin: p is that of a split at least as uneven. Images that both got right, or both wrong,
+        say nothing on which is better.
+        """
+        fewer, total = min(self.only_first, self.only_second), self.only_first + self.only_second
+        # The tail's last and largest term; each before it is smaller by k / (total - k + 1), k = fewer ... 1.
+        log_choose = math.lgamma(total + 1) - math.lgamma(fewer + 1) - math.lgamma(total - fewer + 1)
+        k = np.arange(fewer, 0, -1)
+        tail = math.exp(log_choose - total * math.log(2)) * (1 + np.cumprod(k / (total - k + 1)).sum())
+        return min(1.0, 2 * float(tail))
+
+
+def paired_difference(first: np.ndarray, second: np.ndarray, true: np.ndarray) -> PairedDifference:
+    """Compare two models' labels int (n,) for the same images. Raises ValueError as `accuracy`."""
+    _check_lengths(true, first, second)
+    first_right, second_right = first == true, second == true
+    return PairedDifference(
+        int(np.count_nonzero(first_right & ~second_right)),
+        int(np.count_nonzero(second_right & ~first_right)),
+        len(true),
+    )
+
+
+def confusion_matrix(predicted: np.ndarray, true: np.ndarray, classes: int) -> np.ndarray:
+    """How often each true label (row) was given each label (column): int64 (classes, classes).
+
+    Labels are int (n,), 0..classes-1. Raises ValueError as `accuracy`.
+    """
+    _check_lengths(true, predicted)
+    return np.bincount(true * classes + predicted, minlength=classes**2).reshape(classes, classes)
+
+
+def most_confused(matrix: np.ndarray, count: int) -> list[tuple[int, int, int]]:
+    """The `count` most frequent mistakes of a confusion matrix: (true label, label given, images)."""
+    mistakes = matrix - np.diag(np.diag(matrix))
+    order = np.argsort(-mistakes, axis=None, kind="stable")[:count]
+    rows, columns = np.unravel_index(order, mistakes.shape)
+    found = zip(rows.tolist(), columns.tolist(), mistakes[rows, columns].tolist(), strict=True)
+    return [pair for pair in found if pair[2]]
+
+
+def worst_mistakes(probabilities: np.ndarray, true: np.ndarray, count: int) -> np.ndarray:
+    """The up to `count` rows, int64, that were given a wrong label with the highest probability, worst first.
+
+    `probabilities` (n, classes) against labels int (n,). Raises ValueError as `accuracy`.
+    """
+    predicted = probabilities.argmax(axis=1)
+    _check_lengths(true, predicted)
+    wrong = np.flatnonzero(predicted != true)
+    return wrong[np.argsort(-probabilities[wrong].max(axis=1), kind="stable")][:count]
+
+
+def _check_lengths(true: np.ndarray, *predictions: np.ndarray) -> None:
+    for predicted in predictions:
+        if len(predicted) != len(true) or len(true) == 0:
+            raise ValueError(f"{len(predicted)} predictions for {len(true)} labels")

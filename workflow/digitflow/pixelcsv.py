@@ -287,7 +287,7 @@ def _whole_lines(
         end = _end_of_rows(rest)
         if end:
             yield number, rest[:end]
-            number += rest.count(b"\n", 0, end)
+            number += np.count_nonzero(np.frombuffer(rest, np.uint8, end) == NEWLINE)
             rest = rest[end:]
         if len(rest) > limit:
             where = f"{layout.path}, line {number}"
@@ -302,8 +302,13 @@ def _whole_lines(
 
 def _end_of_rows(text: bytes) -> int:
     """Where the last whole line ends that is not blank; 0: there is none."""
-    rows = text[: text.rfind(b"\n") + 1].rstrip(BLANK)
-    return text.find(b"\n", len(rows)) + 1 if rows else 0
+    end = text.rfind(b"\n") + 1
+    while end:
+        start = text.rfind(b"\n", 0, end - 1) + 1
+        if text[start:end].strip(BLANK):
+            return end
+        end = start
+    return 0
 
 
 def _parse(layout: Layout, numbered: tuple[int, bytes]) -> tuple[np.ndarray, Findings]:

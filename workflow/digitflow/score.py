@@ -1,7 +1,9 @@
-"""Scores: one model's, the merged one's, and the table of all. The only module that sees a solution."""
+"""Scores: one model's, the merged one's, tables of all and of pairs. The only module that sees a solution."""
 
 import csv
-from collections.abc import Sequence
+import itertools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -9,13 +11,16 @@ import numpy as np
 from digitflow import lst, submission
 from digitflow.errors import FormatError
 from digitflow.files import atomic_open, read_json
-from digitflow.metrics import accuracy
+from digitflow.metrics import accuracy, confusion_matrix, over_seeds, paired_difference, worst_mistakes
 
 MERGED = "merged"
 COLUMNS = [
     *("model", "seed", "framework", "architecture", "parameters", "epochs", "device", "seconds"),
     *("valid_accuracy", "valid_low", "valid_high", "test_accuracy", "test_low", "test_high"),
 ]
+PAIR_COLUMNS = ["first", "second", "rows", "images", "only_first", "only_second", "points", "p_value"]
+SIGNIFICANT = 0.05
+SHOWN_PAIRS = 6  # in the closing summary: the table of pairs has them all
 
 
 def valid_labels(valid_lst: str | Path) -> np.ndarray:
@@ -73,6 +78,11 @@ def read_metrics(path: Path) -> dict:
         raise FormatError(f"{path}: damaged: no {error} in it; delete it and run again") from error
 
 
+def read_models(probabilities: Sequence[Sequence[str | Path]], rows: int) -> list[list[np.ndarray]]:
+    """Read the probabilities (rows, classes) of several models, one file a seed."""
+    return [[submission.read_probabilities(path, rows) for path in seeds] for seeds in probabilities]
+
+
 def score_merged(
     method: str,
     valid_probabilities: Sequence[Sequence[str | Path]],
@@ -83,9 +93,7 @@ def score_merged(
 ) -> dict:
     """Score the merged submission; `valid_probabilities` holds each merged model's files, one a seed."""
     valid = valid_labels(valid_lst)
-    models = [
-        [submission.read_probabilities(path, len(valid)) for path in seeds] for seeds in valid_probabilities
-    ]
+    models = read_models(valid_probabilities, len(valid))
     merged = submission.merge(method, models, weights)
     predicted = submission.read(submission_csv, merged.shape[1])
     true = None if solution is None else submission.read(solution, merged.shape[1])
@@ -103,10 +111,89 @@ def read_score(path: str | Path) -> dict:
     return row
 
 
-def write_table(path: str | Path, rows: Sequence[dict]) -> None:
-    """Write rows as CSV with the columns COLUMNS; what is not known stays empty."""
+def compare_models(
+    method: str,
+    names: Sequence[str],
+    valid_probabilities: Sequence[Sequence[str | Path]],
+    weights: Sequence[float] | None,
+    submissions: Sequence[str | Path],
+    submission_csv: str | Path,
+    valid_lst: str | Path,
+    solution: str | Path | None,
+) -> list[dict]:
+    """Compare all pairs of models, each with its seeds averaged, and of models and the merged one.
+
+    On the test rows, by the models' submissions, where a solution is known; else on the validation rows, by
+    the models' `valid_probabilities` as in `score_merged`. Rows with the fields of PAIR_COLUMNS.
+    """
+    valid = valid_labels(valid_lst)
+    models = read_models(valid_probabilities, len(valid))
+    names = [*names, MERGED]
+    if solution is None:
+        averaged = [*map(submission.mean, models), submission.merge(method, models, weights)]
+        labels = [array.argmax(axis=1) for array in averaged]
+        return pairs(dict(zip(names, labels, strict=True)), valid, "validation")
+    classes = models[0][0].shape[1]
+    true = submission.read(solution, classes)
+    labels = [submission.read(path, classes, len(true)) for path in [*submissions, submission_csv]]
+    return pairs(dict(zip(names, labels, strict=True)), true, "test")
+
+
+def pairs(labels: Mapping[str, np.ndarray], true: np.ndarray, rows: str) -> list[dict]:
+    """Compare every two of several models' labels int (n,), by their names; `rows` says whose they are."""
+    found = []
+    for first, second in itertools.combinations(labels, 2):
+        difference = paired_difference(labels[first], labels[second], true)
+        found.append(
+            {
+                **{"first": first, "second": second, "rows": rows, "images": difference.n},
+                **{"only_first": difference.only_first, "only_second": difference.only_second},
+                **{"points": round(100 * difference.value, 4), "p_value": float(f"{difference.p_value:.4g}")},
+            }
+        )
+    return found
+
+
+@dataclass(frozen=True)
+class Mistakes:
+    """What a model got wrong of n images: the confusion matrix, and the worst mistakes, worst first.
+
+    `matrix` int64 (classes, classes) as `metrics.confusion_matrix`; `rows` int64 (k,), places in the list of
+    images; `true` and `given` labels int64 (k,); `probability` (k,), that of the label given.
+    """
+
+    matrix: np.ndarray
+    rows: np.ndarray
+    true: np.ndarray
+    given: np.ndarray
+    probability: np.ndarray
+
+    @property
+    def wrong(self) -> int:
+        """How many images in all got a wrong label."""
+        return int(self.matrix.sum() - np.trace(self.matrix))
+
+
+def mistakes(probabilities: np.ndarray, true: np.ndarray, count: int) -> Mistakes:
+    """Find the mistakes of `probabilities` (n, classes) against labels int (n,), and the `count` worst."""
+    given = probabilities.argmax(axis=1)
+    rows = worst_mistakes(probabilities, true, count)
+    matrix = confusion_matrix(given, true, probabilities.shape[1])
+    return Mistakes(matrix, rows, true[rows], given[rows], probabilities[rows, given[rows]])
+
+
+def write_confusion(path: str | Path, matrix: np.ndarray) -> None:
+    """Write a confusion matrix as CSV: a row a true label, a column a label given."""
     with atomic_open(path, "w") as file:
-        writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(["true", *range(len(matrix))])
+        writer.writerows([label, *counts] for label, counts in enumerate(matrix.tolist()))
+
+
+def write_table(path: str | Path, rows: Sequence[dict], columns: Sequence[str] = COLUMNS) -> None:
+    """Write rows as CSV with these columns; what is not known stays empty."""
+    with atomic_open(path, "w") as file:
+        writer = csv.DictWriter(file, columns, lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
 
@@ -131,3 +218,33 @@ def format_table(rows: Sequence[dict]) -> str:
         for row in table
     ]
     return "\n".join([lines[0], "-" * max(map(len, lines)), *lines[1:]])
+
+
+def format_seeds(rows: Sequence[dict]) -> list[str]:
+    """A line a model with several seeds: their mean accuracy +- standard deviation."""
+    lines = []
+    for name in dict.fromkeys(row["model"] for row in rows):
+        seeds = [row for row in rows if row["model"] == name]
+        told = []
+        for part, known in (("valid_accuracy", "validation"), ("test_accuracy", "test")):
+            if len(seeds) > 1 and part in seeds[0]:
+                mean, deviation = over_seeds([row[part] for row in seeds])
+                told.append(f"{known} {100 * mean:.2f} +- {100 * deviation:.2f} %")
+        if told:
+            lines.append(f"{name}, {len(seeds)} seeds: {', '.join(told)}")
+    return lines
+
+
+def format_pairs(rows: Sequence[dict]) -> list[str]:
+    """A line a pair of models whose difference is not significant at 5 %, smallest p first."""
+    chance = sorted(
+        (row for row in rows if row["p_value"] >= SIGNIFICANT and row["only_first"] + row["only_second"]),
+        key=lambda row: row["p_value"],
+    )
+    lines = [
+        f"{row['first']} and {row['second']}: a difference of {abs(row['points']):.2f} points, "
+        f"p = {row['p_value']:.2g}: may be chance"
+        for row in chance[:SHOWN_PAIRS]
+    ]
+    more = len(chance) - SHOWN_PAIRS
+    return [*lines, f"{more} more such pairs"] if more > 0 else lines

@@ -49,9 +49,12 @@ def _variants(key: str, axis: Any) -> Iterator[tuple[str, str, dict[str, Any]]]:
 
 
 def _merged(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
-    """`old` with the keys of `new`, key by key at every depth."""
+    """`old` with the keys of `new`, key by key at every depth; null takes a key away."""
     merged = dict(old)
     for key, value in new.items():
+        if value is None:
+            merged.pop(key, None)
+            continue
         if isinstance(value, Mapping) and isinstance(merged.get(key), Mapping):
             value = _merged(merged[key], value)
         merged[key] = value

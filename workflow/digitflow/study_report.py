@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from digitflow.errors import FormatError
 from digitflow.files import atomic_open, read_json
 from digitflow.study import Point, points
 
@@ -37,12 +38,12 @@ class Result:
         return statistics.fmean(values) if values else None
 
     def row(self) -> dict[str, Any]:
-        """This point's row: accuracies with a 95 % interval, or with more seeds their std."""
+        """The row of this point: accuracies with a 95 % interval, or with more seeds their std."""
         row = {
             **self.point.values,
             "seeds": len(self.scores),
             "parameters": self.metrics[0]["parameters"],
-            "epochs": statistics.fmean(metrics["epochs"] for metrics in self.metrics),
+            "trained_epochs": statistics.fmean(metrics["epochs"] for metrics in self.metrics),
             "seconds": round(statistics.fmean(metrics["seconds"] for metrics in self.metrics), 1),
             "status": " ".join(sorted({metrics["status"] for metrics in self.metrics})),
         }
@@ -71,15 +72,19 @@ def read(study: Mapping[str, Any], models: str | Path) -> list[Result]:
                 point,
                 [read_json(folder / "score.json") for folder in folders],
                 [read_json(folder / "metrics.json") for folder in folders],
-                [_read_history(folder / "history.csv") for folder in folders],
+                [read_history(folder / "history.csv") for folder in folders],
             )
         )
     return sorted(found, key=lambda result: -result.mean("valid_accuracy"))
 
 
-def _read_history(path: Path) -> list[dict[str, float]]:
-    with open(path, newline="") as file:
-        return [{key: float(value) for key, value in row.items()} for row in csv.DictReader(file)]
+def read_history(path: Path) -> list[dict[str, float]]:
+    """The epochs of a history.csv. FormatError: it is damaged."""
+    try:
+        with open(path, newline="") as file:
+            return [{key: float(value) for key, value in row.items()} for row in csv.DictReader(file)]
+    except (ValueError, TypeError, csv.Error) as error:
+        raise FormatError(f"{path}: damaged: {error}; delete it and run again") from error
 
 
 def write_table(path: str | Path, results: Sequence[Result]) -> None:
@@ -98,14 +103,15 @@ def section(name: str, study: Mapping[str, Any], table: str | Path) -> str:
         rows = list(csv.DictReader(file))
     axes = list(points(study)[0].values)
     shown = [name for name in axes if len({row[name] for row in rows}) > 1] or axes
-    header = [*shown, "validation %", "test %", "parameters", "epochs", "seconds"]
+    header = [*shown, "validation %", "test %", "parameters", "epochs trained", "seconds"]
     lines = [" | ".join(header), "|".join(["---"] * len(header))]
     for row in rows[:SHOWN]:
         cells = [row[axis] for axis in shown]
         cells += [_percent(row, measure) for measure in MEASURES]
         if row["status"] != "finished":
             cells[-2] += f", {row['status']}"
-        cells += [f"{int(row['parameters']):,}", f"{float(row['epochs']):g}", f"{float(row['seconds']):.0f}"]
+        epochs = f"{float(row['trained_epochs']):g}"
+        cells += [f"{int(row['parameters']):,}", epochs, f"{float(row['seconds']):.0f}"]
         lines.append(" | ".join(cells))
     body = "\n".join(f"| {line} |" for line in lines)
     more = len(rows) - SHOWN

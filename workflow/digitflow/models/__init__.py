@@ -11,11 +11,26 @@ from digitflow.errors import ConfigError
 KERAS: Mapping[str, str] = {
     "small_cnn": "keras_cnn",
     "lenet": "keras_cnn",
+    "mlp": "keras_mlp",
+    "dense_net": "keras_mlp",
+    "sequential_cnn": "keras_styles",
+    "functional_cnn": "keras_styles",
+    "subclassed_cnn": "keras_styles",
+    "cnn_128_256": "keras_large",
+    "resnet18": "keras_large",
+    "deotte": "keras_large",
 }
 MXNET: Mapping[str, str] = {
     "lenet": "mxnet_cnn",
+    "modern_cnn": "mxnet_cnn",
+    "mlp_module": "mxnet_mlp",
 }
-FRAMEWORKS: Mapping[str, Mapping[str, str]] = {"keras": KERAS, "mxnet": MXNET}
+NUMPY: Mapping[str, str] = {
+    "mlp": "numpy_mlp",
+    "random_guess": "baseline",
+    "seed_search": "baseline",
+}
+FRAMEWORKS: Mapping[str, Mapping[str, str]] = {"keras": KERAS, "mxnet": MXNET, "numpy": NUMPY}
 
 
 def function(registry: Mapping[str, str], name: str, options: Mapping[str, Any]) -> Any:
@@ -38,5 +53,14 @@ def function(registry: Mapping[str, str], name: str, options: Mapping[str, Any])
 def build(
     registry: Mapping[str, str], name: str, input_shape: tuple[int, ...], classes: int, **options: Any
 ) -> Any:
-    """Build the model called `name`. `input_shape` is (height, width). Raises ConfigError as `function`."""
-    return function(registry, name, options)(input_shape, classes, **options)
+    """Build the model called `name`. `input_shape` is (height, width).
+
+    Raises ConfigError as `function`, and for an option's value that the network cannot be built with.
+    """
+    make = function(registry, name, options)
+    try:
+        return make(input_shape, classes, **options)
+    except (TypeError, ValueError) as error:
+        if not options:
+            raise
+        raise ConfigError(f"network: {name} cannot be built with {options}: {error}") from error

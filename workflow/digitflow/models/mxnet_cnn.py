@@ -25,6 +25,40 @@ def lenet(input_shape: tuple[int, int], classes: int) -> nn.HybridSequential:
     return net
 
 
+def modern_cnn(
+    input_shape: tuple[int, int], classes: int, channels: int = 32, dropout: float = 0.2
+) -> nn.HybridSequential:
+    """Residual blocks (He et al. 2015, arXiv:1512.03385) between strided convolutions, then one dense layer.
+
+    Any `input_shape` will do. Each stride halves the sides and doubles the channels, so that the blocks cost
+    the same, and none works on the full image. The dense layer sees the last places, of which there are few:
+    their average, which is usual, does not tell it where a stroke is.
+    """
+    net = nn.HybridSequential(prefix="modern_")
+    with net.name_scope():
+        _add_convolution(net, channels, kernel=5, stride=2)
+        net.add(Residual(channels))
+        _add_convolution(net, 2 * channels, kernel=3, stride=2)
+        net.add(Residual(2 * channels))
+        _add_convolution(net, 4 * channels, kernel=3, stride=2)
+        net.add(nn.Dropout(dropout), nn.Dense(classes))
+    return net
+
+
+class Residual(nn.HybridBlock):
+    """Two convolutions whose output is added to their input; the sides and the channels stay."""
+
+    def __init__(self, channels: int):
+        super().__init__()
+        with self.name_scope():
+            self.body = nn.HybridSequential()
+            _add_convolution(self.body, channels, kernel=3)
+            self.body.add(nn.Conv2D(channels, 3, padding=1, use_bias=False), nn.BatchNorm(momentum=MOMENTUM))
+
+    def hybrid_forward(self, F, x):
+        return F.relu(x + self.body(x))
+
+
 def _add_convolution(net: nn.HybridSequential, channels: int, kernel: int, stride: int = 1) -> None:
     """Add convolution, batch norm (which has the bias) and ReLU; the stride divides the sides."""
     net.add(nn.Conv2D(channels, kernel, stride, padding=kernel // 2, use_bias=False))

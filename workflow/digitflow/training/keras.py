@@ -3,12 +3,16 @@
 Keras is imported inside the functions, for a backend reads its environment variables only once, on import.
 """
 
+import contextlib
 import dataclasses
 import functools
 import importlib.metadata
 import logging
 import os
 import platform
+import sys
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -46,10 +50,11 @@ def train(
     """Train on the rows of `train_lst`, then write the model, its history, metrics and probabilities.
 
     `images` and `test_images` are IDX files; a row is a listing's index less one. `device` is auto, cpu or
-    gpu; `threads` are at most the cores, and None is all of them. The probabilities are float32 (n, classes), rows as in the listings.
-    The same seed and threads on the same machine give the same bytes of them (another number of threads adds
-    in another order), also where a killed training is resumed. Raises InputError for a listing that is not of
-    these images, ConfigError, DeviceError, or DigitflowError where training diverges.
+    gpu; `threads` are cut to the cores that there are, None is all of them. The probabilities are float32
+    (n, classes), rows as in the listings. The same seed and threads on the same machine give the same bytes
+    of them (another number of threads adds in another order), also where a killed training is resumed.
+    Raises InputError for a listing that is not of these images, ConfigError, DeviceError, or DigitflowError
+    where training diverges.
     """
     pixels, test_pixels = idx.open_memmap(images, ndim=3), idx.open_memmap(test_images, ndim=3)
     training = common.read_rows(train_lst, len(pixels), classes, settings.train_rows)
@@ -60,11 +65,10 @@ def train(
     if test_pixels.shape[1:] != pixels.shape[1:]:
         raise InputError(f"{test_images}: images {test_pixels.shape[1:]}; {images} has {pixels.shape[1:]}")
 
-    machine = {
-        "versions": _versions(),
-        "device": prepare(device, threads),
-        "threads": threads or os.cpu_count(),
-    }
+    cores = len(os.sched_getaffinity(0))
+    threads = min(threads or cores, cores)
+    where = prepare(device, threads)
+    machine = {"versions": _versions(), "device": where, "threads": threads}
     inputs = [images, train_lst, valid_lst]
     checkpoint = common.Checkpoint(outputs.checkpoint, common.circumstances(settings, seed, machine, inputs))
     network, history = fit(pixels, training, validation, classes, settings, seed, checkpoint)
@@ -99,11 +103,12 @@ def prepare(device: str, threads: int | None = None) -> str:
         os.environ["TF_NUM_INTRAOP_THREADS"] = os.environ["OMP_NUM_THREADS"] = str(threads)
     if device == "cpu":
         os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
-    import keras
+    with quiet():
+        import keras
 
-    keras.config.set_image_data_format("channels_last")
-    backend, gpus = keras.config.backend(), _gpus()
-    chosen = devices.choose(device, f"{backend} {_versions()[backend]}", gpus)
+        keras.config.set_image_data_format("channels_last")
+        backend, gpus = keras.config.backend(), _gpus()
+        chosen = devices.choose(device, f"{backend} {_versions()[backend]}", gpus)
     if chosen == "gpu" and backend == "tensorflow":
         import tensorflow as tf
 
@@ -111,6 +116,28 @@ def prepare(device: str, threads: int | None = None) -> str:
     where = f"{chosen}: {', '.join(gpus) if chosen == 'gpu' else devices.cpu_name()}"
     log.info(f"device {where}; " + ", ".join(f"{name} {version}" for name, version in _versions().items()))
     return where
+
+
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """Hold back what libraries write to standard error past Python; show it only where the block fails.
+
+    TensorFlow says at each start that it uses oneDNN and that there is no GPU, and has no switch for that;
+    where a GPU is missed, the same lines say why.
+    """
+    with tempfile.TemporaryFile() as held:
+        standard_error = os.dup(2)
+        sys.stderr.flush()
+        os.dup2(held.fileno(), 2)
+        try:
+            yield
+        except BaseException:
+            held.seek(0)
+            os.write(standard_error, held.read())
+            raise
+        finally:
+            os.dup2(standard_error, 2)
+            os.close(standard_error)
 
 
 def fit(

@@ -10,31 +10,29 @@ import platform
 import shutil
 import struct
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from digitflow import device as devices
-from digitflow import files, models, rec
-from digitflow.errors import ConfigError, FormatError
+from digitflow import files, rec
+from digitflow.errors import FormatError
 from digitflow.training import common, schedule
 
 if TYPE_CHECKING:
     import mxnet as mx
 
-log = logging.getLogger("digitflow")
+    from digitflow.training import mxnet_networks
 
-OPTIMIZERS: dict[str, tuple[str, dict[str, float]]] = {
-    "adam": ("adam", {}),
-    "sgd": ("nag", {"momentum": 0.9}),  # Nesterov's
-}
+log = logging.getLogger("digitflow")
 
 ENVIRONMENT = {
     "OMP_WAIT_POLICY": "passive",  # a thread that waits for the others sleeps, and leaves its core to them
     "MXNET_CUDNN_AUTOTUNE_DEFAULT": "0",  # no trial runs, which log a line each and choose by the clock
     "MXNET_ENFORCE_DETERMINISM": "1",
+    "MXNET_SUBGRAPH_VERBOSE": "0",  # no line on how it compiles a symbol
 }
 
 PNG_SIZE_AT = 16  # width and height, big-endian, in the IHDR chunk
@@ -71,18 +69,25 @@ def train(
 
     `train`, `valid` and `test` are shards of images of `shape` (height, width). `device` is auto, cpu or
     gpu. The probabilities are float32 (n, classes), rows as in the files. The same seed on the same machine
-    gives the same bytes. Raises FormatError for a damaged .rec before MXNet sees it, ConfigError,
-    DeviceError, or DigitflowError where training diverges.
+    gives the same bytes, also where a killed training is resumed. Raises FormatError for a damaged .rec
+    before MXNet sees it, ConfigError, DeviceError, or DigitflowError where training diverges.
     """
     with contextlib.ExitStack() as stack:
         training, validation, tested = (
-            stack.enter_context(open_records(parts, shape, classes)) for parts in (train, valid, test)
+            stack.enter_context(open_records(parts, shape, classes, limit))
+            for parts, limit in ((train, settings.train_rows), (valid, 0), (test, 0))
         )
         context, where = prepare(device, threads)
-        net, history = fit(training, validation, classes, settings, seed, context)
-        valid_probabilities = predict(net, validation, settings.batch_size, context, settings.test_shifts)
-        test_probabilities = predict(net, tested, settings.batch_size, context, settings.test_shifts)
-    export(net, symbol, params)
+        machine = {"versions": _versions(), "device": where, "threads": threads}
+        inputs = [path for part in (*train, *valid) for path in part]
+        checkpoint = common.Checkpoint(
+            outputs.checkpoint,
+            common.circumstances(settings, seed, machine | {"computing": computing_threads(threads)}, inputs),
+        )
+        network, history = fit(training, validation, classes, settings, seed, context, checkpoint)
+        valid_probabilities = predict(network, validation, settings, context, settings.test_shifts)
+        test_probabilities = predict(network, tested, settings, context, settings.test_shifts)
+    export(network, symbol, params)
     common.write_results(
         outputs,
         history,
@@ -90,22 +95,18 @@ def train(
         test_probabilities,
         validation.labels,
         framework="mxnet",
-        versions=_versions(),
-        device=where,
-        threads=threads,
+        **machine,
         seed=seed,
         settings=settings,
-        parameters=sum(parameter.data().size for parameter in net.collect_params().values()),
+        parameters=network.size,
         train_images=len(training.labels),
     )
+    checkpoint.remove()
 
 
 def prepare(device: str, threads: int) -> tuple["mx.Context", str]:
     """Set MXNet up for `device` (auto, cpu or gpu); return its context and its name. Raises DeviceError."""
-    # One thread reads and warps the images; the network has the others. Its operations take less than a
-    # millisecond, and its threads wait for the last of them at the end of each: with more threads than free
-    # cores an epoch cost five times the CPU time.
-    computing = str(max(min(threads, len(os.sched_getaffinity(0))) - 1, 1))
+    computing = str(computing_threads(threads))
     os.environ.update(ENVIRONMENT, OMP_NUM_THREADS=computing, MXNET_OMP_MAX_THREADS=computing)
     import mxnet as mx
 
@@ -116,11 +117,21 @@ def prepare(device: str, threads: int) -> tuple["mx.Context", str]:
     return mx.Context(chosen), where
 
 
-@contextlib.contextmanager
-def open_records(parts: Parts, shape: tuple[int, int], classes: int) -> Iterator[Records]:
-    """Check .rec and .idx files whole, and join them for MXNet. Raises FormatError naming the record.
+def computing_threads(threads: int) -> int:
+    """How many of `threads` compute: one reads and warps the images, the network has the others.
 
-    MXNet's iterator ends the process at damage, crops what is too large, and takes any number for a label.
+    Its operations take less than a millisecond, and its threads wait for the last of them at the end of each:
+    with more threads than free cores an epoch cost five times the CPU time.
+    """
+    return max(min(threads, len(os.sched_getaffinity(0))) - 1, 1)
+
+
+@contextlib.contextmanager
+def open_records(parts: Parts, shape: tuple[int, int], classes: int, limit: int = 0) -> Iterator[Records]:
+    """Check .rec and .idx files whole, and join them for MXNet; the first `limit` records, unless it is 0.
+
+    Raises FormatError naming the record. MXNet's iterator ends the process at damage, crops what is too
+    large, and takes any number for a label.
     """
     labels = [label for part in parts for label in _read_labels(*part, shape, classes)]
     if not labels:
@@ -128,7 +139,26 @@ def open_records(parts: Parts, shape: tuple[int, int], classes: int) -> Iterator
     with tempfile.TemporaryDirectory() as folder:
         index = Path(folder, "joined.idx")
         rec.join_indices(parts, index)
-        yield Records(";".join(str(rec_path) for rec_path, _ in parts), index, shape, np.array(labels))
+        paths = ";".join(str(rec_path) for rec_path, _ in parts)
+        if 0 < limit < len(labels):
+            paths, labels = str(_first_records(parts, index, limit, Path(folder))), labels[:limit]
+        yield Records(paths, index, shape, np.array(labels))
+
+
+def _first_records(parts: Parts, index: Path, count: int, folder: Path) -> Path:
+    """Cut the joined index to `count` lines, and copy their records into one .rec file in `folder`.
+
+    A shorter index alone will not do: MXNet reads from its last offset to the end of the file.
+    """
+    lines = index.read_text().splitlines(keepends=True)
+    index.write_text("".join(lines[:count]))
+    end = int(lines[count].split("\t")[1])
+    path = folder / "first.rec"
+    with open(path, "wb") as file:
+        for rec_path, _ in parts:
+            with open(rec_path, "rb") as part:
+                file.write(part.read(end - file.tell()))
+    return path
 
 
 def _read_labels(rec_path: Path, idx_path: Path, shape: tuple[int, int], classes: int) -> Iterator[int]:
@@ -155,15 +185,16 @@ def fit(
     settings: common.Settings,
     seed: int,
     context: "mx.Context",
-) -> tuple["mx.gluon.HybridBlock", common.History]:
-    """Train a new model; it is returned with its last weights, or their running average."""
+    checkpoint: common.Checkpoint | None = None,
+) -> tuple["mxnet_networks.Network", common.History]:
+    """Train a new model; it is returned with its last weights, or their running average.
+
+    With a checkpoint, training goes on from it and keeps one an epoch.
+    """
     import mxnet as mx
 
-    mx.random.seed(seed)
-    net = build(settings.architecture, training.shape, classes, context)
-    averaged = net
-    if settings.weight_average:
-        averaged = build(settings.architecture, training.shape, classes, context)
+    from digitflow.training import mxnet_networks
+
     size = min(settings.batch_size, len(training.labels))
     per_epoch = -(-len(training.labels) // size)
     rates = schedule.make(
@@ -173,60 +204,82 @@ def fit(
         settings.learning_rate,
         **settings.schedule_options,
     )
-    trainer, cross_entropy = _trainer(net, settings), _cross_entropy(classes, settings.label_smoothing)
-    warps = warp(settings.augment, training.shape)
-    history = common.History(settings)
-    step = 0
-    for epoch in range(settings.epochs):
-        loss_sum = right = mx.nd.zeros(1, ctx=context)
-        # A new iterator an epoch: one that is reset leaves out the rows that filled its last batch. `seed` is
-        # that of the shuffle alone; the draws for the warps are one sequence, the same each time, which so
-        # meets other rows.
-        shuffle = {"shuffle": True, "seed": seed * settings.epochs + epoch}
-        for images, labels, _ in batches(training, size, context, **shuffle, **warps):
-            with mx.autograd.record():
-                logits = net(images)
-                loss = cross_entropy(logits, labels)
-            loss.backward()
-            rate = rates(step)
-            trainer.set_learning_rate(rate)
-            trainer.step(size)
-            decay(net, rate * settings.weight_decay)
-            average(averaged, net, settings.weight_average, step)
-            loss_sum = loss_sum + loss.sum()
-            right = right + (logits.argmax(axis=1) == labels).sum()
-            step += 1
-        rows = per_epoch * size
-        valid = predict(averaged, validation, size, context)
-        history.add(
-            loss_sum.asscalar() / rows,
-            right.asscalar() / rows,
-            -float(np.log(valid[np.arange(len(valid)), validation.labels] + 1e-30).mean()),
-            common.accuracy(valid, validation.labels),
-            rate,
-        )
-    return averaged, history
+    mx.random.seed(seed)
+    network = mxnet_networks.build(settings, training.shape, classes, size, context)
+    log.info(
+        f"{settings.architecture}: {network.size:,} parameters, {len(training.labels):,} training images"
+    )
+    kept = checkpoint.load() if checkpoint else None
+    history = common.History(settings, kept[1] if kept else ())
+    if kept:
+        network.restore(kept[0], len(history.rows) * per_epoch)
+        for row in history.rows:
+            follow(rates, row["valid_loss"])
+    while not history.over:
+        loss, accuracy = train_epoch(network, training, settings, seed, len(history.rows), rates, context)
+        network.exchange()
+        valid = predict(network, validation, settings, context)
+        network.exchange()
+        valid_loss = -float(np.log(valid[np.arange(len(valid)), validation.labels] + 1e-30).mean())
+        rate = rates((len(history.rows) + 1) * per_epoch - 1)
+        history.add(loss, accuracy, valid_loss, common.accuracy(valid, validation.labels), rate)
+        follow(rates, valid_loss)
+        if checkpoint and not history.over:
+            checkpoint.save(network.state(), history)
+    network.exchange()
+    return network, history
 
 
-def build(
-    architecture: str, shape: tuple[int, int], classes: int, context: "mx.Context"
-) -> "mx.gluon.HybridBlock":
-    """A compiled network with its first weights: pixels 0..1 (n, 1, h, w) to logits (n, classes)."""
+def train_epoch(
+    network: "mxnet_networks.Network",
+    training: Records,
+    settings: common.Settings,
+    seed: int,
+    epoch: int,
+    rates: schedule.Schedule,
+    context: "mx.Context",
+) -> tuple[float, float]:
+    """Train for one epoch, counted from 0; returns the mean loss and the accuracy on the images it saw.
+
+    What happens depends on the network, the seed and the epoch alone, not on the epochs before.
+    """
     import mxnet as mx
 
-    net = models.build(models.MXNET, architecture, shape, classes)
-    net.initialize(mx.init.MSRAPrelu(slope=0), ctx=context)  # for ReLU: He et al. 2015, arXiv:1502.01852
-    net.hybridize(static_alloc=True, static_shape=True)
-    net(mx.nd.zeros((1, 1, *shape), ctx=context))  # now the weights have shapes
-    return net
+    # For dropout. MXNet gives out no random state that a checkpoint could keep.
+    mx.random.seed(int(np.random.SeedSequence((seed, epoch)).generate_state(1)[0] >> 1))
+    # A new iterator an epoch: one that is reset leaves out the rows that filled its last batch. `seed` is
+    # that of the shuffle alone; the draws for the warps are one sequence, the same each time, which so meets
+    # other rows.
+    shuffle = {"shuffle": True, "seed": seed * settings.epochs + epoch}
+    size = min(settings.batch_size, len(training.labels))
+    per_epoch = -(-len(training.labels) // size)
+    loss_sum = right = mx.nd.zeros(1, ctx=context)
+    passes = batches(training, settings, context, **shuffle, **warp(settings.augment, training.shape))
+    for step, (images, labels, _) in enumerate(passes, epoch * per_epoch):
+        rate = rates(step)
+        network.set_rate(rate)
+        losses, scores = network.step(images, labels)
+        network.decay(rate * settings.weight_decay)
+        network.average(settings.weight_average, step)
+        loss_sum = loss_sum + losses.sum()
+        right = right + (scores.argmax(axis=1) == labels).sum()
+    rows = per_epoch * size
+    return float(loss_sum.asscalar()) / rows, float(right.asscalar()) / rows
+
+
+def follow(rates: schedule.Schedule, valid_loss: float) -> None:
+    """Show an epoch's result to a schedule that looks at results."""
+    if isinstance(rates, schedule.Plateau):
+        rates.observe(valid_loss)
 
 
 def batches(
-    records: Records, size: int, context: "mx.Context", **options: Any
+    records: Records, settings: common.Settings, context: "mx.Context", **options: Any
 ) -> Iterator[tuple["mx.nd.NDArray", "mx.nd.NDArray", int]]:
-    """Yield images in 0..1 (n, 1, h, w), labels (n,), and how many of the n belong to this pass.
+    """Yield images (n, 1, h, w), labels (n,), and how many of the n belong to this pass.
 
-    n is always `size`, or all rows where they are fewer: the last batch is filled from the start.
+    Pixels are 0..1, or 0..255 where the settings want them raw. n is always the settings' batch size, or all
+    rows where they are fewer: the last batch is filled from the start.
     """
     import mxnet as mx
 
@@ -234,9 +287,9 @@ def batches(
         path_imgrec=records.rec,
         path_imgidx=str(records.idx),
         data_shape=(1, *records.shape),
-        batch_size=min(size, len(records.labels)),
+        batch_size=min(settings.batch_size, len(records.labels)),
         round_batch=True,
-        scale=1 / 255,
+        scale=1.0 if settings.raw_pixels else 1 / 255,
         # Threads take records as they come, each with a random generator of its own: only one thread gives
         # the same images each time. It warps 27,000 digits a second. (`seed_aug` would give all batches the
         # same draws.)
@@ -268,66 +321,34 @@ def warp(augment: common.Augment, shape: tuple[int, int]) -> dict[str, Any]:
     }
 
 
-def decay(net: "mx.gluon.HybridBlock", part: float) -> None:
-    """Take `part` off the weights, but not batch norm's (Loshchilov and Hutter 2019, arXiv:1711.05101)."""
-    if part:
-        for parameter in net.collect_params(".*weight").values():
-            weight = parameter.data()
-            weight *= 1 - part
-
-
-def average(mean: "mx.gluon.HybridBlock", net: "mx.gluon.HybridBlock", keep: float, step: int) -> None:
-    """Move the weights and statistics of `mean` towards those of `net`, keeping `keep` of them."""
-    if keep:
-        keep = min(keep, (1 + step) / (10 + step))  # the first ones are random, to be forgotten soon
-        for old, new in zip(mean.collect_params().values(), net.collect_params().values(), strict=True):
-            array = old.data()
-            array *= keep
-            array += (1 - keep) * new.data()
-
-
 def predict(
-    net: "mx.gluon.HybridBlock", records: Records, size: int, context: "mx.Context", shifts: int = 1
+    network: "mxnet_networks.Network",
+    records: Records,
+    settings: common.Settings,
+    context: "mx.Context",
+    shifts: int = 1,
 ) -> np.ndarray:
     """Softmax rows float32 (n, classes) of `records`, averaged over `shifts` (1, 5, 9) moves by a pixel."""
     import mxnet as mx
 
     rows = []
-    for images, _, count in batches(records, size, context):
+    for images, _, count in batches(records, settings, context):
         moved = common.shifted(images.asnumpy(), shifts)
-        mean = sum(net(mx.nd.array(copy, ctx=context)).softmax() for copy in moved) / shifts
+        mean = sum(network.probabilities(mx.nd.array(copy, ctx=context)) for copy in moved) / shifts
         rows.append(mean.asnumpy()[:count])
     return np.concatenate(rows)
 
 
-def export(net: "mx.gluon.HybridBlock", symbol: Path, params: Path) -> None:
+def export(network: "mxnet_networks.Network", symbol: Path, params: Path) -> None:
     """Write the pair of files that `mx.gluon.SymbolBlock.imports(symbol, ["data"], params)` reads."""
     with (
         tempfile.TemporaryDirectory() as folder,
         files.atomic_path(symbol) as symbol_path,
         files.atomic_path(params) as params_path,
     ):
-        net.export(f"{folder}/model")
+        network.export(f"{folder}/model")
         shutil.copyfile(f"{folder}/model-symbol.json", symbol_path)
         shutil.copyfile(f"{folder}/model-0000.params", params_path)
-
-
-def _trainer(net: "mx.gluon.HybridBlock", settings: common.Settings) -> "mx.gluon.Trainer":
-    import mxnet as mx
-
-    if settings.optimizer not in OPTIMIZERS:
-        raise ConfigError(f"optimizer: {settings.optimizer!r} is not one of {', '.join(OPTIMIZERS)}")
-    name, options = OPTIMIZERS[settings.optimizer]
-    return mx.gluon.Trainer(net.collect_params(), name, options, kvstore=None)
-
-
-def _cross_entropy(classes: int, smoothing: float) -> Callable[..., "mx.nd.NDArray"]:
-    """The loss (n,) of logits and labels, with `smoothing` of each target spread over all classes."""
-    import mxnet as mx
-
-    loss = mx.gluon.loss.SoftmaxCrossEntropyLoss(sparse_label=False)
-    off = smoothing / classes
-    return lambda logits, labels: loss(logits, mx.nd.one_hot(labels, classes, 1 - smoothing + off, off))
 
 
 def _versions() -> dict[str, str]:

@@ -1,0 +1,66 @@
+"""Train one epoch after a warm-up epoch, and print images a second.
+
+Usage: train_epoch.py keras|gluon NET IMAGES LABELS ROWS BATCH. Keras takes its backend from KERAS_BACKEND.
+Images and labels are IDX files. Keras trains as digitflow does; Gluon trains a net of the same layers.
+"""
+
+import sys
+import time
+
+import numpy as np
+
+from digitflow import idx
+
+
+def keras_rate(net: str, images: np.ndarray, labels: np.ndarray, batch: int) -> float:
+    """Images a second of digitflow's own training loop."""
+    from digitflow.training import common
+    from digitflow.training import keras as training
+
+    training.prepare("cpu")
+    settings = common.Settings(net, epochs=2, batch_size=batch, learning_rate=1e-3)
+    rows = np.arange(len(images))
+    _, history = training.fit(images, (rows, labels), (rows[:64], labels[:64]), 10, settings, seed=0)
+    return len(rows) // batch * batch / history.rows[1]["seconds"]
+
+
+def gluon_rate(net: str, images: np.ndarray, labels: np.ndarray, batch: int) -> float:
+    """Images a second of a hybridized Gluon net with the same layers."""
+    from digitflow.training import mxnet as training
+
+    training.prepare("cpu", threads=3)  # one of them would read records; here both cores compute
+    import mxnet as mx
+    from mxnet.gluon import nn
+
+    model = nn.HybridSequential()
+    if net == "lenet":
+        for channels, size in ((24, 5), (32, 3)):
+            model.add(nn.Conv2D(channels, size, padding=size // 2, activation="relu"), nn.MaxPool2D(2))
+        model.add(nn.Dense(256, activation="relu"))
+    else:
+        model.add(nn.Dense(800, activation="relu"))
+    model.add(nn.Dense(10))
+    model.initialize(mx.init.Xavier())
+    model.hybridize(static_alloc=True, static_shape=True)
+    trainer = mx.gluon.Trainer(model.collect_params(), "adam", kvstore=None)
+    cross_entropy = mx.gluon.loss.SoftmaxCrossEntropyLoss()
+    for _ in range(2):
+        start = time.perf_counter()
+        order = np.random.default_rng(0).permutation(len(images))
+        for at in range(0, len(images) // batch * batch, batch):
+            rows = order[at : at + batch]
+            pixels = mx.nd.array(images[rows, None] * np.float32(1 / 255))
+            with mx.autograd.record():
+                loss = cross_entropy(model(pixels), mx.nd.array(labels[rows]))
+            loss.backward()
+            trainer.step(batch)
+        mx.nd.waitall()
+        seconds = time.perf_counter() - start
+    return len(images) // batch * batch / seconds
+
+
+if __name__ == "__main__":
+    framework, net, images_idx, labels_idx, rows, batch = sys.argv[1:]
+    images, labels = (np.array(idx.read(path)[: int(rows)]) for path in (images_idx, labels_idx))
+    rate = {"keras": keras_rate, "gluon": gluon_rate}[framework]
+    print(rate(net, images, labels.astype(np.int64), int(batch)))

@@ -1,0 +1,140 @@
+"""The Keras networks, on the CPU: they learn, have the size that they should have, and can be saved."""
+
+import json
+
+import numpy as np
+import pytest
+
+from digitflow import __main__, idx, lst, models
+from digitflow.errors import ConfigError
+from digitflow.models import KERAS
+from digitflow.training import common
+from digitflow.training import keras as training
+
+PARAMETERS = {
+    "mlp": 784 * 800 + 800 + 800 * 10 + 10,
+    "dense_net": 784 * 128 + 128 + 128 * 128 + 128 + 128 * 10 + 10,
+    "sequential_cnn": 1_199_882,
+    "functional_cnn": 1_199_882,
+    "subclassed_cnn": 1_199_882,
+    "cnn_128_256": 21_670_282,
+    "resnet18": 11_182_410,
+    "deotte": 327_242,
+}
+STYLES = ("sequential_cnn", "functional_cnn", "subclassed_cnn")
+SUBCLASSES = ("dense_net", "subclassed_cnn")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def keras():
+    training.prepare("cpu")
+    import keras
+
+    return keras
+
+
+def build(name, shape=(28, 28), classes=10, **options):
+    model = models.build(KERAS, name, shape, classes, **options)
+    model.build((None, *shape))
+    return model
+
+
+@pytest.mark.parametrize("name", PARAMETERS)
+def test_it_has_the_number_of_parameters_that_its_docstring_states(name):
+    assert build(name).count_params() == PARAMETERS[name]
+
+
+@pytest.mark.parametrize(
+    ("name", "network", "rate"),
+    [
+        ("mlp", {}, 0.002),
+        ("mlp", {"hidden": [200, 100]}, 0.005),
+        ("dense_net", {}, 0.005),
+        ("sequential_cnn", {}, 0.003),
+        ("functional_cnn", {}, 0.003),
+        ("subclassed_cnn", {}, 0.003),
+        ("cnn_128_256", {}, 0.001),
+        ("resnet18", {"width": 8}, 0.01),
+        ("deotte", {}, 0.005),
+    ],
+)
+def test_three_epochs_of_1000_digits_are_learnt_to_more_than_80_percent(digits, name, network, rate):
+    images, labels = digits
+    settings = common.Settings(
+        name, epochs=3, batch_size=50, learning_rate=rate, schedule="one_cycle", network=network
+    )
+    train, valid = np.arange(1000), np.arange(1000, 1500)
+    model, _ = training.fit(images, (train, labels[train]), (valid, labels[valid]), 10, settings, seed=0)
+    rows = training.predict(model, images, valid, 10)
+    assert common.accuracy(rows, labels[valid]) > 0.8
+
+
+def test_the_three_styles_with_equal_weights_give_equal_outputs(digits):
+    built = [build(name) for name in STYLES]
+    for model in built[1:]:
+        model.set_weights(built[0].get_weights())
+    rows = [training.predict(model, digits[0], np.arange(300), 10) for model in built]
+    assert np.ptp(rows[0], axis=0).min() > 0.01  # they do depend on the image
+    assert np.array_equal(rows[1], rows[0])
+    assert np.array_equal(rows[2], rows[0])
+
+
+@pytest.mark.parametrize("name", SUBCLASSES)
+def test_a_subclassed_model_is_loaded_again_and_predicts_the_same(tmp_path, digits, keras, name):
+    images, labels = (array[:300] for array in digits)
+    settings = common.Settings(name, epochs=2, batch_size=50, learning_rate=0.003, weight_average=0.9)
+    rows = np.arange(300)
+    model, _ = training.fit(images, (rows, labels), (rows[:50], labels[:50]), 10, settings, seed=0)
+    model.save(tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras", safe_mode=True)
+    assert type(loaded) is type(model)
+    expected, found = (training.predict(model, images, rows, 10) for model in (model, loaded))
+    assert np.array_equal(found, expected)
+
+
+@pytest.mark.parametrize(
+    ("name", "network", "message"),
+    [
+        ("mlp", {"hidden": 800}, "network: mlp cannot be built with {'hidden': 800}: 'int' object is not"),
+        ("resnet18", {"width": 0}, "network: resnet18 cannot be built with {'width': 0}: "),
+        ("deotte", {"width": 8}, "network: deotte does not take 'width'; it has no options"),
+    ],
+)
+def test_an_option_that_does_not_fit_is_refused_by_name(name, network, message):
+    with pytest.raises(ConfigError, match=message):
+        build(name, **network)
+
+
+def test_the_learning_rate_that_is_found_trains(tmp_path, digits):
+    images, labels = digits[0][:2000], digits[1][:2000]
+    idx.write(tmp_path / "images", images)
+    paths = [f"{label}/{row}.png" for row, label in enumerate(labels, 1)]
+    lst.write(tmp_path / "train.lst", lst.Listing(np.arange(1, 2001), labels.astype(np.int64), paths))
+    settings = {
+        "architecture": "mlp",
+        "epochs": 1,
+        "batch_size": 50,
+        "learning_rate": 1.0,
+        "network": {"hidden": [100]},
+    }
+    flags = {"settings": json.dumps(settings), "seed": 0, "classes": 10, "device": "cpu", "threads": 2}
+    flags |= {"images": tmp_path / "images", "train-lst": tmp_path / "train.lst"}
+    flags |= {"curve": tmp_path / "curve.csv", "figure": tmp_path / "curve.png", "log": tmp_path / "log"}
+    arguments = [str(text) for flag, value in flags.items() for text in (f"--{flag}", value)]
+    assert __main__.main(["find_learning_rate", *arguments]) == 0
+
+    suggested = float((tmp_path / "log").read_text().partition("suggested learning rate ")[2].split(",")[0])
+    assert 1e-4 < suggested < 1e-2
+    curve = np.genfromtxt(tmp_path / "curve.csv", delimiter=",", names=True)
+    assert curve["learning_rate"][0] == pytest.approx(1e-6)
+    assert curve["smoothed_loss"].min() < 0.6
+    assert curve["smoothed_loss"][-1] > 4 * curve["smoothed_loss"].min()  # it stopped there
+    assert len(curve) < 300
+    assert (tmp_path / "curve.png").read_bytes().startswith(b"\x89PNG")
+
+    settings = common.Settings.from_json(json.dumps(settings | {"learning_rate": suggested, "epochs": 3}))
+    rows = np.arange(2000)
+    model, _ = training.fit(
+        images, (rows[:1500], labels[:1500]), (rows[1500:], labels[1500:]), 10, settings, 0
+    )
+    assert common.accuracy(training.predict(model, images, rows[1500:], 10), labels[1500:]) > 0.85

@@ -1,0 +1,183 @@
+"""Studies: the points of a grid, their names, and what is made of their results."""
+
+import csv
+import json
+
+import pandas
+import pytest
+import yaml
+from snakemake.utils import Paramspace, update_config
+from tests.conftest import PROJECT
+
+from digitflow import study_report
+from digitflow.config import models, validate
+from digitflow.errors import ConfigError, FormatError
+from digitflow.study import points
+
+MODEL = {"framework": "keras", "architecture": "lenet", "epochs": 2, "batch_size": 8, "learning_rate": 0.1}
+STUDY = {
+    "title": "Which?",
+    "model": MODEL,
+    "vary": {
+        "schedule": {"flat": {"schedule": "constant"}, "waves": {"schedule": "triangular"}},
+        "schedule_options.min_lr": [0.001, 0.0001],
+        "network.hidden": [[500, 700]],
+    },
+}
+
+
+def configuration(**changes):
+    config = yaml.safe_load((PROJECT / "config" / "config.yaml").read_text())
+    return config | {"studies": {"which": STUDY | changes}}
+
+
+def test_points_are_all_combinations_the_last_axis_fastest():
+    assert [point.name for point in points(STUDY)] == [
+        "schedule~flat/min_lr~0.001/hidden~500-700",
+        "schedule~flat/min_lr~0.0001/hidden~500-700",
+        "schedule~waves/min_lr~0.001/hidden~500-700",
+        "schedule~waves/min_lr~0.0001/hidden~500-700",
+    ]
+
+
+def test_a_point_has_the_keys_that_all_share_and_its_own_at_every_depth():
+    point = points(STUDY)[3]
+    assert point.model == MODEL | {
+        "schedule": "triangular",
+        "schedule_options": {"min_lr": 0.0001},
+        "network": {"hidden": [500, 700]},
+    }
+    assert STUDY["model"] == MODEL  # and nothing was changed in place
+
+
+def test_null_takes_a_shared_key_back_to_its_default():
+    study = {"model": MODEL | {"optimizer_options": {"momentum": 0.0}}}
+    study["vary"] = {"optimizer": {"sgd": {}, "adam": {"optimizer_options": None}}}
+    sgd, adam = (point.model for point in points(study))
+    assert sgd["optimizer_options"] == {"momentum": 0.0}
+    assert "optimizer_options" not in adam
+
+
+def test_names_are_those_of_snakemakes_paramspace():
+    table = pandas.DataFrame([point.values for point in points(STUDY)])
+    assert list(Paramspace(table).instance_patterns) == [point.name for point in points(STUDY)]
+
+
+def test_points_become_models_with_every_default():
+    found = models(validate(configuration(data="official")))
+    point = found["which/schedule~flat/min_lr~0.001/hidden~500-700"]
+    assert point["seeds"] == [0]
+    assert point["data"] == "official"
+    assert found["keras_cnn"]["data"] == "own"
+
+
+def test_a_rate_written_as_1e_5_is_a_number():
+    smallest = yaml.safe_load("[1e-5, 1e-6]")
+    model = MODEL | {"schedule_options": {"min_lr": smallest[0]}}
+    study = validate(configuration(model=model, vary={"schedule_options.min_lr": smallest[1:]}))
+    study = study["studies"]["which"]
+    assert study["model"]["schedule_options"]["min_lr"] == 0.00001
+    assert points(study)[0].values == {"min_lr": "1e-06"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"vary": {"epochs": [1, 0]}}, "studies.which: epochs~0: epochs: 0 is less than the minimum of 1"),
+        ({"vary": {"epoch": [1]}}, "studies.which: epoch~1: epoch: unknown key; did you mean epochs?"),
+        ({"vary": {"run": {"a/b": {}}}}, "run: 'a/b' becomes a folder: letters, digits and ._+- only"),
+        ({"vary": {}}, "studies.which.vary"),
+        ({"model": {"framework": "keras"}}, "architecture: this key is missing"),
+        ({"data": "official", "vary": {"framework": ["mxnet"]}}, "official is for keras and numpy only"),
+        ({"titel": ""}, "studies.which.titel: unknown key; did you mean title?"),
+    ],
+)
+def test_a_mistake_in_a_study_is_named_with_its_point(changes, message):
+    with pytest.raises(ConfigError) as error:
+        validate(configuration(**changes))
+    assert message in str(error.value)
+
+
+def test_a_study_cannot_have_the_name_of_a_model():
+    config = configuration()
+    config["studies"]["keras_cnn"] = config["studies"].pop("which")
+    with pytest.raises(ConfigError, match=r"studies\.keras_cnn: a model has this name"):
+        validate(config)
+
+
+@pytest.mark.parametrize(
+    ("overlays", "trainings"), [(["experiments"], 90), (["experiments", "experiments.full"], 4000)]
+)
+def test_the_projects_own_experiments_are_right_in_both_sizes(overlays, trainings):
+    config = yaml.safe_load((PROJECT / "config" / "config.yaml").read_text())
+    for name in overlays:
+        update_config(config, yaml.safe_load((PROJECT / "config" / f"{name}.yaml").read_text()))
+    assert sum(len(model["seeds"]) for model in models(validate(config)).values()) > trainings
+
+
+# Reports
+
+
+@pytest.fixture
+def results(tmp_path):
+    """A finished study of two points with a seed, or as many as asked for, below a folder."""
+
+    def write(seeds=(0,), failed=False):
+        study = {"title": "Which?", "about": "This.", "data": "own", "vary": {"epochs": [1, 2]}}
+        study["model"] = MODEL | {"seeds": list(seeds)}
+        for epochs, accuracy in ((1, 0.8), (2, 0.9)):
+            for seed in seeds:
+                folder = tmp_path / f"epochs~{epochs}" / f"seed{seed}"
+                folder.mkdir(parents=True)
+                value = accuracy + 0.01 * seed
+                score = {"valid_accuracy": value, "valid_low": value - 0.05, "valid_high": value + 0.05}
+                (folder / "score.json").write_text(json.dumps(score))
+                status = "diverged" if failed and epochs == 1 else "finished"
+                metrics = {"parameters": 1000, "epochs": epochs, "seconds": 2.0, "status": status}
+                (folder / "metrics.json").write_text(json.dumps(metrics))
+                fields = "epoch,loss,accuracy,valid_loss,valid_accuracy"
+                rows = [f"{epoch},1,0.5,1,{value}" for epoch in range(1, epochs + 1)]
+                (folder / "history.csv").write_text("\n".join([fields, *rows]) + "\n")
+        return study
+
+    return write
+
+
+def rows_of(study, folder):
+    study_report.write_table(folder / "table.csv", study_report.read(study, folder))
+    with open(folder / "table.csv", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_the_table_is_ranked_by_validation_accuracy_and_has_its_interval(results, tmp_path):
+    first, second = rows_of(results(), tmp_path)
+    assert (first["trained_epochs"], second["epochs"]) == ("2.0", "1")
+    assert (first["valid_accuracy"], first["valid_low"], first["valid_high"]) == ("0.9", "0.85", "0.95")
+
+
+def test_several_seeds_become_a_mean_and_a_standard_deviation(results, tmp_path):
+    first, _ = rows_of(results(seeds=(0, 1, 2)), tmp_path)
+    assert (first["seeds"], first["valid_accuracy"], first["valid_std"]) == ("3", "0.91", "0.01")
+
+
+def test_a_page_has_a_section_a_study_and_its_figure_and_table_beside_it(results, tmp_path):
+    study = results(failed=True)
+    rows_of(study, tmp_path)
+    (tmp_path / "figure.png").write_bytes(b"picture")
+    page, folder = tmp_path / "page.md", tmp_path / "page"
+    study_report.write_page(
+        page, folder, {"which": study}, [tmp_path / "table.csv"], [tmp_path / "figure.png"]
+    )
+    text = page.read_text()
+    assert "## Which?\n\nThis.\n" in text
+    assert "| 2 | 90.00 (85.00-95.00) | not known | 1,000 | 2 | 2 |" in text
+    assert "80.00 (75.00-85.00), diverged" in text
+    assert (folder / "which.png").read_bytes() == b"picture"
+    assert (folder / "which.csv").read_bytes() == (tmp_path / "table.csv").read_bytes()
+
+
+def test_a_damaged_file_is_named(results, tmp_path):
+    study = results()
+    (tmp_path / "epochs~1" / "seed0" / "metrics.json").write_text("{")
+    with pytest.raises(FormatError, match=r"metrics\.json: damaged: .*; delete it and run again"):
+        study_report.read(study, tmp_path)

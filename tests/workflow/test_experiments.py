@@ -1,0 +1,66 @@
+"""The project's experiments, each in a short form: few rows, few epochs, one point an axis."""
+
+import csv
+import os
+import shutil
+
+import pytest
+import yaml
+from tests.conftest import PROJECT
+
+ROWS, EPOCHS, BATCH = 500, 3, 25
+GUESSING = {"luck", "random_guess", "scoreboard"}  # their first points know nothing
+
+
+def shortened(keys: dict) -> dict:
+    """A model's keys, or a variant's, for a training of seconds."""
+    return {key: min(value, EPOCHS) if key == "epochs" else value for key, value in keys.items()}
+
+
+def short_study(study: dict) -> dict:
+    model = shortened(study["model"])
+    model |= {"train_rows": ROWS, "batch_size": min(model["batch_size"], BATCH), "seeds": [0], "prune": None}
+    vary = {}
+    for axis, values in study["vary"].items():
+        if isinstance(values, dict):
+            name, changes = next(iter(values.items()))
+            vary[axis] = {name: shortened(changes)}
+        else:
+            vary[axis] = [min(values[0], EPOCHS) if axis == "epochs" else values[0]]
+    return {**study, "model": model, "vary": vary}
+
+
+@pytest.fixture
+def experiments(fresh):
+    """A fresh clone with the experiments in their short form, and their names."""
+    studies = yaml.safe_load((PROJECT / "config" / "experiments.yaml").read_text())["studies"]
+    config = yaml.safe_load((fresh.folder / "tiny.yaml").read_text())
+    config["studies"] = {name: short_study(study) for name, study in studies.items()}
+    (fresh.folder / "tiny.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
+    (fresh.folder / "data" / "mnist").mkdir(parents=True)
+    archive = fresh.folder / "data" / "mnist" / "mnist.pkl.gz"
+    shutil.copyfile(PROJECT / "data" / "mnist" / "mnist.pkl.gz", archive)
+    os.utime(archive)
+    return fresh, list(studies)
+
+
+def test_every_study_runs_learns_and_stands_on_the_page(experiments):
+    clone, names = experiments
+    result = clone.snakemake("results/experiments.md")
+    assert result.returncode == 0, result.stdout
+    page = (clone.folder / "results" / "experiments.md").read_text()
+    for name in names:
+        with open(clone.folder / "results" / "studies" / name / "table.csv", newline="") as file:
+            (row,) = csv.DictReader(file)
+        assert float(row["valid_accuracy"]) > (0 if name in GUESSING else 0.3), name
+        assert f"(experiments/{name}.png)" in page
+        figure = clone.folder / "results" / "experiments" / f"{name}.png"
+        assert figure.read_bytes()[:4] == b"\x89PNG"
+
+    # A point that is added is run; those that are there are not run again.
+    clone.configure("learning_rate:\n      - 1.0", "learning_rate:\n      - 1.0\n      - 0.01")
+    assert clone.planned_rules("results/studies/optimizers/table.csv") == {
+        "train_keras": 1,
+        "score": 1,
+        "study": 1,
+    }

@@ -1,0 +1,50 @@
+"""Models that look at no pixel: what is guessing worth, and what is the luckiest of many guesses worth?"""
+
+import os
+
+import numpy as np
+
+from digitflow import files
+
+Seed = tuple[int, int]  # that of the training, and the number of the try
+
+
+def random_guess(input_shape: tuple[int, int], classes: int) -> "Guess":
+    """Labels drawn evenly by the training's seed: right for one image in `classes`."""
+    return Guess(classes, searches=False)
+
+
+def seed_search(input_shape: tuple[int, int], classes: int) -> "Guess":
+    """The luckiest of as many seeds as there are epochs, judged by the training labels.
+
+    What it has found is luck on these labels, and is worth nothing on others.
+    """
+    return Guess(classes, searches=True)
+
+
+class Guess:
+    """A label for each image, drawn by a seed from the image's row alone."""
+
+    def __init__(self, classes: int, searches: bool):
+        self.classes, self.searches = classes, searches
+        self.seed: Seed = (0, 0)
+        self.right = -1  # of the labels that the seed was chosen by
+
+    def draw(self, seed: Seed, rows: np.ndarray) -> np.ndarray:
+        """The labels int64 (n,) that `seed` draws for rows (n,); a row's does not depend on the others."""
+        return np.random.default_rng(seed).integers(self.classes, size=rows.max() + 1)[rows]
+
+    def consider(self, seed: Seed, rows: np.ndarray, labels: np.ndarray) -> None:
+        """Keep `seed` if it draws more of the labels (n,) of rows (n,) right than the one that is kept."""
+        right = np.count_nonzero(self.draw(seed, rows) == labels)
+        if right > self.right:
+            self.seed, self.right = seed, right
+
+    def predict(self, rows: np.ndarray) -> np.ndarray:
+        """Rows float32 (n, classes): 1 at the label that the kept seed draws, 0 elsewhere."""
+        return np.eye(self.classes, dtype=np.float32)[self.draw(self.seed, rows)]
+
+    def save(self, path: str | os.PathLike) -> None:
+        """Write the seed as .npz: numbers only."""
+        with files.atomic_open(path) as file:
+            np.savez(file, seed=np.array(self.seed))

@@ -1,0 +1,51 @@
+"""Networks of dense layers alone, which do not know what is beside what in an image."""
+
+from collections.abc import Sequence
+
+import keras
+from keras import layers
+
+from digitflow.models.keras_parts import classifier, pixels, probabilities
+
+
+def mlp(input_shape: tuple[int, int], classes: int, hidden: Sequence[int] = (800,)) -> keras.Model:
+    """A hidden ReLU layer for each width in `hidden`: 784-800-10 for 28x28, 636,010 parameters."""
+    raw, x = pixels(input_shape)
+    x = layers.Flatten()(x)
+    for width in hidden:
+        x = layers.Dense(width, activation="relu")(x)
+    return classifier(raw, x, classes, "mlp")
+
+
+def dense_net(input_shape: tuple[int, int], classes: int) -> keras.Model:
+    """Two hidden layers of 128, dropout between them, as a subclass: 118,282 parameters for 28x28."""
+    return DenseNet(classes, name="dense_net")
+
+
+@keras.saving.register_keras_serializable("digitflow")
+class DenseNet(keras.Model):
+    """See `dense_net`. To load a saved one this module must have been imported."""
+
+    def __init__(self, classes: int, **options):
+        super().__init__(**options)
+        self.classes = classes
+        self.scale = layers.Rescaling(1 / 255)
+        self.flatten = layers.Flatten()
+        self.first = layers.Dense(128, activation="relu")
+        self.dropout = layers.Dropout(0.2)
+        self.second = layers.Dense(128, activation="relu")
+        self.probabilities = probabilities(classes)
+
+    def build(self, input_shape: tuple[int | None, int, int]) -> None:
+        """Make the weights: a call does so, layer by layer."""
+        self.call(keras.Input(batch_shape=input_shape))
+
+    def call(self, pixels, training=None):
+        """Softmax rows (n, classes) of pixels 0..255 (n, h, w)."""
+        x = self.first(self.flatten(self.scale(pixels)))
+        x = self.second(self.dropout(x, training=training))
+        return self.probabilities(x)
+
+    def get_config(self) -> dict:
+        """What a saved model is made again from."""
+        return {**super().get_config(), "classes": self.classes}

@@ -1,0 +1,36 @@
+"""What the Keras networks have in common: raw pixels 0..255 (n, h, w) in, softmax rows (n, classes) out.
+
+Pixels are scaled inside, so that who uses a saved model need not know how.
+"""
+
+import keras
+from keras import layers
+
+
+def pixels(shape: tuple[int, int]) -> tuple[keras.KerasTensor, keras.KerasTensor]:
+    """The input, pixels (n, h, w), 0..255, and the same as (n, h, w, 1), 0..1."""
+    raw = keras.Input(shape, name="pixels")
+    return raw, layers.Reshape((*shape, 1))(layers.Rescaling(1 / 255)(raw))
+
+
+def padding(x: keras.KerasTensor, size: int) -> str:
+    """For a window that is not meant to be padded: "valid", but "same" where x (n, h, w, c) is smaller."""
+    return "valid" if min(x.shape[1:3]) >= size else "same"
+
+
+def batch_norm() -> layers.Layer:
+    """Batch normalisation that a short training settles.
+
+    The default momentum of 0.99 takes hundreds of steps to forget its start.
+    """
+    return layers.BatchNormalization(momentum=0.9)
+
+
+def classifier(raw: keras.KerasTensor, x: keras.KerasTensor, classes: int, name: str) -> keras.Model:
+    """The model called `name`, from the input `raw` through features x (n, any) to softmax rows."""
+    return keras.Model(raw, probabilities(classes)(x), name=name)
+
+
+def probabilities(classes: int) -> layers.Layer:
+    """The last layer of all networks."""
+    return layers.Dense(classes, activation="softmax", name="probabilities")

@@ -12,7 +12,7 @@ CODE := workflow tests benchmarks
 RULES := Snakefile rules/*.smk
 
 .DELETE_ON_ERROR:
-.PHONY: submission test unit lint fmt bench experiments lock clean help
+.PHONY: submission test unit lint fmt bench experiments fuzz lock clean help
 
 submission: $(MAIN)  ## convert, train, score and merge: results/submission.csv
 	.venv/bin/snakemake -j$(CORES) results/submission.csv results/scores.csv results/comparisons.csv
@@ -46,6 +46,9 @@ bench: $(MAIN) .venvs/bench/installed  ## this project beside its peers, in one 
 	.venv/bin/snakemake -j$(CORES) --quiet all -- .venvs/mxnet/installed.txt data/mnist/train.csv
 	.venvs/bench/bin/python benchmarks/run.py
 
+fuzz: .venvs/fuzz/installed  ## readers against invented files: make fuzz [SECONDS=300] [TARGETS="csv rec"]
+	.venvs/fuzz/bin/python tests/fuzz/fuzz.py --seconds $(or $(SECONDS),300) $(TARGETS)
+
 LOCK = $(abspath $(UV)) pip compile --quiet --python-version 3.11 --universal --generate-hashes --no-header --no-annotate \
 	--no-emit-index-url --no-emit-find-links
 lock: $(UV)  ## pin what workflow/envs/*.in ask for
@@ -53,6 +56,7 @@ lock: $(UV)  ## pin what workflow/envs/*.in ask for
 	cd workflow/envs && $(LOCK) dev.in -c main.lock.txt -o dev.lock.txt
 	cd workflow/envs && $(LOCK) mxnet.in -o mxnet.lock.txt
 	cd workflow/envs && $(LOCK) bench.in -o bench.lock.txt
+	cd workflow/envs && $(LOCK) fuzz.in -c main.lock.txt -o fuzz.lock.txt
 	cd workflow/envs && $(LOCK) uv.in -o uv.lock.txt
 
 clean:  ## remove results and conversions; CSVs and environments stay
@@ -79,6 +83,11 @@ $(MAIN): workflow/envs/main.lock.txt .venv/bin/python
 .venvs/bench/installed: workflow/envs/bench.lock.txt $(MAIN)
 	$(UV) venv --quiet --clear --python 3.11 .venvs/bench
 	$(UV) pip sync --quiet --require-hashes --compile-bytecode --python .venvs/bench $<
+	touch $@
+
+.venvs/fuzz/installed: workflow/envs/fuzz.lock.txt | $(UV)
+	$(UV) venv --quiet --clear --python 3.11 .venvs/fuzz
+	$(UV) pip sync --quiet --require-hashes --compile-bytecode --python .venvs/fuzz $<
 	touch $@
 
 $(DEV): workflow/envs/dev.lock.txt $(MAIN)

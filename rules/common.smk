@@ -5,6 +5,7 @@ import importlib
 import json
 import os
 import re
+import shlex
 import sys
 import threading
 
@@ -143,7 +144,7 @@ def pair_flags():
 
 def solution_flag():
     """The flag with the solution, where there is one."""
-    return f"--solution '{SOLUTION_CSV}'" if SOLUTION_CSV else ""
+    return f"--solution {shlex.quote(SOLUTION_CSV)}" if SOLUTION_CSV else ""
 
 
 def study_models(study):

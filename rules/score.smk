@@ -16,7 +16,9 @@ rule score:
         "logs/score/{model}-seed{seed}.log",
     params:
         training=subpath(input.metrics, parent=True),
-        solution=lambda wildcards, input: f"--solution '{input.solution}'" if input.solution else "",
+        solution=lambda wildcards, input: (
+            f"--solution {shlex.quote(str(input.solution))}" if input.solution else ""
+        ),
     shell:
         """
         python -m digitflow score \

@@ -13,6 +13,13 @@ from digitflow.fetch import read_mnist
 
 PROJECT = Path(__file__).parents[1]
 MXNET_PYTHON = PROJECT / ".venvs" / "mxnet" / "bin" / "python"
+NOWHERE = "http://127.0.0.1:9"  # the discard port, on which nothing listens
+
+# pytest-socket stops a test itself. What a test starts inherits proxies that are not there, and an installer
+# that stays offline; tests/workflow adds a guard to every Python of a run.
+os.environ.update({f"{scheme}_proxy": NOWHERE for scheme in ("http", "https", "ftp", "all")})
+os.environ.update({f"{scheme}_PROXY": NOWHERE for scheme in ("HTTP", "HTTPS", "FTP", "ALL")})
+os.environ.update(no_proxy="", NO_PROXY="", UV_OFFLINE="1", PIP_NO_INDEX="1")
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,5 @@
 import copy
+import os
 from pathlib import Path
 
 import pytest
@@ -87,6 +88,16 @@ def test_a_file_that_is_not_there_is_named():
     config["data"] |= {"train_csv": "nowhere/train.csv", "test_csv": __file__}
     with pytest.raises(ConfigError, match=r"data\.train_csv: there is no file 'nowhere/train\.csv'"):
         validate(config)
+
+
+def test_what_is_no_readable_file_is_named_before_any_job(tmp_path):
+    (tmp_path / "link").symlink_to("nowhere")
+    os.mkfifo(tmp_path / "pipe")
+    for name, message in {"": "a folder", "pipe": "a pipe or device", "link": "a link to nowhere"}.items():
+        config = changed("data.source", "files")
+        config["data"] |= {"train_csv": str(tmp_path / name), "test_csv": __file__}
+        with pytest.raises(ConfigError, match=rf"data\.train_csv: .*: {message}"):
+            validate(config)
 
 
 def test_missing_kaggle_files_are_explained(tmp_path, monkeypatch):

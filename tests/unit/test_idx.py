@@ -101,6 +101,7 @@ DAMAGED = {
     b"\0\0\x07\x03" + HEADER[4:] + bytes(24): r"type 0x07 \(unknown\)",
     b"\0\0\x08\0": "dimensions: 0, not 1 to 3",
     b"\0\0\x08\xff" + bytes(4 * 255): "dimensions: 255, not 1 to 3",
+    b"\0\0\x08\x02\xff\xff\xff\xff\0\0\0\0": "4294967295 x 0 values: items without any",
     b"\0\0\x08\x03" + b"\xff" * 12 + bytes(24): "truncated: 40 bytes, 4294967295 x 4294967295 x",
 }
 

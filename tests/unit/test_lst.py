@@ -12,7 +12,7 @@ TEXT = "2\t7.000000\ttrain/7/02.png\n10\t0.000000\ttrain/0/10.png\n"
 
 
 def listing(n):
-    return lst.Listing(np.arange(1, n + 1), np.arange(n) % 10, [f"{row}.png" for row in range(n)])
+    return lst.Listing(np.arange(1, n + 1), np.arange(n) % 10, [f"{row}.png" for row in range(1, n + 1)])
 
 
 def rows(listed):
@@ -59,12 +59,43 @@ def test_an_empty_list_has_no_rows(tmp_path):
         ("11\t-1\ta.png", "line 3: label '-1'"),
         ("10\t1\ta.png", "line 3: index 10 after 10"),
         ("9\t1\ta.png", "line 3: index 9 after 10"),
+        ("11\t1\ttrain/7/11.png", "line 3: index 11 and label 1, but the path is train/7/11.png"),
+        ("11\t1\ttrain/1/12.png", "line 3: index 11 and label 1, but the path is train/1/12.png"),
+        ("11\t1\ta\0.png", "line 3: .* a line is index"),
+        ("11\t1\ta.png\r12\t1\tb.png", "line 3: .* a line is index"),
+        ("11\t0\ttest/12.png", "line 3: index 11 and label 0, but the path is test/12.png"),
     ],
 )
 def test_a_wrong_line_is_named(tmp_path, line, message):
     (tmp_path / "a.lst").write_text(f"{TEXT}{line}\n")
     with pytest.raises(FormatError, match=rf"a\.lst: {message}"):
         lst.read(tmp_path / "a.lst")
+
+
+def test_a_list_that_ends_within_a_line_is_refused(tmp_path):
+    for length in {*range(1, len(TEXT))} - {TEXT.index("\n") + 1}:
+        (tmp_path / "a.lst").write_text(TEXT[:length])
+        with pytest.raises(FormatError, match="has no line end: a truncated list"):
+            lst.read(tmp_path / "a.lst")
+
+
+def test_a_flipped_bit_of_an_index_or_a_label_is_found(tmp_path):
+    text = "1\t3.000000\ttrain/3/1.png\n"
+    for byte in (0, 2):
+        for bit in range(8):
+            damaged = bytearray(text.encode())
+            damaged[byte] ^= 1 << bit
+            (tmp_path / "a.lst").write_bytes(damaged)
+            with pytest.raises(FormatError, match=r"a\.lst: (line 1|not a list)"):
+                lst.read(tmp_path / "a.lst")
+
+
+def test_a_test_list_that_leaves_an_image_out_is_not_complete(tmp_path):
+    lst.write(tmp_path / "a.lst", listing(4))
+    assert len(lst.read_complete(tmp_path / "a.lst")) == 4
+    lst.write(tmp_path / "a.lst", listing(4).select(np.array([True, False, True, True])))
+    with pytest.raises(FormatError, match=r"a\.lst: line 2: index 3, not 2; no test image is left out"):
+        lst.read_complete(tmp_path / "a.lst")
 
 
 def test_a_missing_list_is_named(tmp_path):

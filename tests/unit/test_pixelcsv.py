@@ -1,5 +1,7 @@
 """Pixel CSVs: what is accepted, what is refused and in which words; block edges change nothing."""
 
+import gzip
+
 import numpy as np
 import pytest
 
@@ -138,7 +140,21 @@ def test_the_dense_path_takes_clean_rows_and_leaves_the_others(csv):
 
 NO_NUMBERS = [b"256", b"300", b"999", b"1000", b"-1", b"+5", b"3.5", b"3.0", b"1e3", b"NaN", b"", b'""', b" "]
 NO_NUMBERS += [b"18446744073709551616", b"4294967297", b"0x10", b"1_0", b"1 2", b"\0", b"\x00\x33", b"x" * 39]
-NO_NUMBERS += ["٣".encode(), "３".encode(), "²".encode(), b"\xff", b"\r1", b'""1""', b"'1'", b";"]
+NO_NUMBERS += [
+    "٣".encode(),
+    "３".encode(),
+    "²".encode(),
+    b"\xff",
+    b'""1""',
+    b"'1'",
+    b";",
+    "22\xa0".encode(),
+    b"22\xa0",
+    b"22\f",
+    b"-0",
+    b"inf",
+    b"2^8",
+]
 
 
 @pytest.mark.parametrize("cell", NO_NUMBERS)
@@ -148,7 +164,8 @@ def test_what_is_no_whole_number_from_0_to_255_is_refused(csv, cell, column):
     cells[column] = cell
     name = CLEAN.split(b"\n")[0].decode().split(",")[column]
     shown = repr(cell.decode(errors="replace"))
-    expected = f"train.csv, line 4, column {name}: {shown} is not a whole number from 0 to 255"
+    right = "a class from 0 to 9" if name == "label" else "a whole number from 0 to 255"
+    expected = f"train.csv, line 4, column {name}: {shown} is not {right}"
     assert error_of(csv(last_row(b",".join(cells) + b"\n"))) == expected
 
 
@@ -158,6 +175,12 @@ LINES = {
     b"9,3,0,0,0,0,0,": "line 4: 8 cells, not 7: label, pixel0 to pixel5 (2 x 3 images)",
     b"10,3,0,0,0,0,0": "line 4, column label: 10 is not a class from 0 to 9",
     b'9,"3,0,0,0,0,0': "line 4: a quote is opened and not closed",
+    b"9;3;0;0;0;0;0": "line 4: this looks separated by semicolons: commas are needed",
+    b"9\t3\t0\t0\t0\t0\t0": "line 4: this looks separated by tabs: commas are needed",
+    b"9": "line 4: 1 cell, not 7: label, pixel0 to pixel5 (2 x 3 images)",
+    b"9,3,0,0,0,0,0\r1,2,3,4,5,6,7": f"line 4: {pixelcsv.LONE_CR}",
+    b"9,3,0,\r1,0,0,0": f"line 4: {pixelcsv.LONE_CR}",
+    b"\r9,3,0,0,0,0,0": f"line 4: {pixelcsv.LONE_CR}",
     b"\n\n9,3,0,0,0,0,0": "line 4: an empty line between rows\ntrain.csv, line 5: an empty line between rows",
     b"9,"
     + b"y" * 50
@@ -195,7 +218,11 @@ def test_a_hopeless_file_is_given_up(csv, monkeypatch):
 
 HEADERS = {
     b"": "train.csv: empty",
-    b"\n\n": "columns missing: 'label', 'pixel0', 'pixel1', 'pixel2', 'pixel3' and 2 more; not known: ''",
+    b"\xef\xbb\xbf": "train.csv: empty",
+    b"\n\n": "line 1: blank, where the header must be: label, pixel0 to pixel5",
+    b" \r\n" + CLEAN: "line 1: blank, where the header must be",
+    b"\xef\xbb\xbf" * 2 + CLEAN: r"columns missing: 'label'; not known: '\ufefflabel'",
+    gzip.compress(gzip.compress(CLEAN)): "looks like a gzip file inside of another archive: unpack it",
     CLEAN.split(b"\n")[0]: "a header and no rows",
     CLEAN.split(b"\n")[0] + b"\n \n\r\n": "a header and no rows",
     CLEAN.split(b"\n", 1)[1]: "line 1: numbers, where the header must be",

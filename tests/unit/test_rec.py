@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from digitflow import lst, rec
+from digitflow import lst, png, rec
 from digitflow.errors import FormatError, InputError
 
 MAGIC = rec.MAGIC_BYTES
@@ -15,7 +15,7 @@ START = "89504e470d0a1a0a0000000d49484452000000010000000108000000003a7e9b5500000
 END = "0000000049454e44ae426082"
 BLACK = bytes.fromhex(f"{START}9c636000000002000148afa471{END}")  # a PNG of one black pixel, 67 bytes
 WHITE = bytes.fromhex(f"{START}9c63f80f0001010100b138f614{END}")
-WIDE = BLACK[:16] + struct.pack(">II5BI", 2, 1, 8, 0, 0, 0, 0, 0xD1492056) + BLACK[33:]
+WIDE = png.encode(np.zeros((1, 1, 2), np.uint8))[0]
 RECORD = 8 + 24 + 67 + 1  # frame, header, PNG, padding
 
 PAYLOADS = st.lists(st.one_of(st.binary(max_size=9), st.just(MAGIC), st.just(MAGIC * 2))).map(b"".join)

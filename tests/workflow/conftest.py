@@ -1,5 +1,6 @@
 """A finished tiny run of the real workflow: some hundred real digits, both frameworks."""
 
+import os
 import re
 import shutil
 import subprocess
@@ -15,6 +16,8 @@ from digitflow import submission
 from digitflow.fetch import write_csv
 
 TRAIN_ROWS, TEST_ROWS = 600, 200
+SECRET = "never-to-be-seen-again"
+SECRETS = dict.fromkeys(("KAGGLE_USERNAME", "KAGGLE_KEY", "KAGGLE_API_TOKEN"), SECRET)
 
 
 @dataclass(frozen=True)
@@ -41,7 +44,13 @@ class Clone:
         snakemake = Path(sys.executable).with_name("snakemake")
         command = [snakemake, *arguments, "--configfile", "tiny.yaml"]
         return subprocess.run(
-            command, cwd=self.folder, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False
+            command,
+            cwd=self.folder,
+            env=os.environ | SECRETS | {"PYTHONPATH": f"{self.folder}/workflow"},
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            check=False,
         )
 
     def planned(self, *arguments: str) -> list[Job]:
@@ -82,6 +91,7 @@ def make_clone(folder: Path, digits) -> Clone:
     shutil.copy2(PROJECT / "Snakefile", folder)
     for name in ("rules", "workflow", "config", "profiles"):
         shutil.copytree(PROJECT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy2(PROJECT / "tests" / "no_network" / "sitecustomize.py", folder / "workflow")
     (folder / ".venvs").symlink_to(PROJECT / ".venvs")
     shutil.copy2(PROJECT / "tests" / "workflow" / "tiny.yaml", folder)
     images, labels = digits

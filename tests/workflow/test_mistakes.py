@@ -1,6 +1,13 @@
 """A user's mistake: one clear message before any job starts, and an exit status that is not 0."""
 
+import gzip
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
+from tests.unit.test_bad_input import drop_privileges
 
 
 @pytest.mark.parametrize(
@@ -47,3 +54,99 @@ def test_a_gpu_that_is_not_there_is_looked_for_and_missed(finished):
     assert result.returncode == 1
     assert "device: gpu was asked for" in result.stdout
     assert "Traceback" not in result.stdout
+
+
+IDX = "data/idx/train-images-idx3-ubyte"
+WRONG_FILES = {  # of the training or the test CSV: what it becomes, and what is said
+    "train, UTF-16": (lambda text: text.decode().encode("utf-16"), "train.csv: this looks like UTF-16 text"),
+    "train, truncated archive": (
+        lambda text: gzip.compress(text)[:-9],
+        "train.csv: a damaged or unreadable gzip",
+    ),
+    "test, with labels": (
+        lambda text: b"label," + text,
+        "test.csv, line 1: a column label: is this a train file?",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", WRONG_FILES)
+def test_a_wrong_csv_is_named_and_leaves_no_file(fresh, case):
+    change, message = WRONG_FILES[case]
+    path = fresh.folder / "own" / f"{case.split(',')[0]}.csv"
+    path.write_bytes(change(path.read_bytes()))
+    finished = fresh.snakemake("results/submission.csv")
+    assert finished.returncode == 1
+    assert f"error: own/{message}" in finished.stdout
+    assert "Traceback" not in finished.stdout
+    assert not list((fresh.folder / "data").rglob("*ubyte*"))
+
+
+def test_an_archive_as_kaggle_serves_it_gives_the_same_images(finished_run, fresh):
+    path = fresh.folder / "own" / "train.csv"
+    path.with_name("train.csv.gz").write_bytes(gzip.compress(path.read_bytes()))
+    fresh.configure("own/train.csv", "own/train.csv.gz")
+    assert fresh.snakemake(IDX).returncode == 0
+    assert (fresh.folder / IDX).read_bytes() == (finished_run[0].folder / IDX).read_bytes()
+
+
+def make_unreadable(path: Path) -> None:
+    path.touch()
+    path.chmod(0)
+
+
+WRONG_KINDS = {
+    "a folder, not a CSV file": lambda path: path.mkdir(),
+    "a pipe or device, not a regular file": os.mkfifo,
+    "a link to nowhere, which is not there": lambda path: path.symlink_to("nowhere"),
+    "no permission to read it": make_unreadable,
+}
+
+
+@pytest.mark.parametrize("message", WRONG_KINDS)
+def test_what_is_no_readable_file_stops_before_any_job(fresh, message):
+    WRONG_KINDS[message](fresh.folder / "own" / "other.csv")
+    fresh.configure("own/test.csv", "own/other.csv")
+    snakemake = Path(sys.executable).with_name("snakemake")
+    finished = subprocess.run(
+        [snakemake, "-j1", "results/submission.csv", "--configfile", "tiny.yaml"],
+        cwd=fresh.folder,
+        preexec_fn=drop_privileges,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert finished.returncode == 1
+    assert f"data.test_csv: own/other.csv: {message}" in finished.stderr
+    assert "Traceback" not in finished.stderr
+    assert not (fresh.folder / "data").exists()
+
+
+def flip(data: bytes) -> bytes:
+    middle = len(data) // 2
+    return data[:middle] + bytes([data[middle] ^ 1]) + data[middle + 1 :]
+
+
+def cut(data: bytes) -> bytes:
+    return data[:-1]
+
+
+MODELS = "results/models"
+PROBABILITIES = f"{MODELS}/keras_cnn/seed0/test_probabilities.npy"
+DAMAGED = {  # the file: the damage, what is asked for, what is said, and what must not have begun
+    "data/rec/train.rec": (flip, f"{MODELS}/mxnet_lenet/seed0/metrics.json", ": record ", "device cpu: "),
+    IDX: (cut, f"{MODELS}/keras_cnn/seed0/metrics.json", ": truncated: ", "device cpu: "),
+    PROBABILITIES: (cut, "results/submission.csv", ": not a whole .npy file", "rows from 2 model"),
+}
+
+
+@pytest.mark.parametrize("path", DAMAGED)
+def test_a_file_that_was_damaged_is_named_before_it_is_used(finished, path):
+    damage, target, message, never = DAMAGED[path]
+    file = finished.folder / path
+    file.write_bytes(damage(file.read_bytes()))
+    run = finished.snakemake(target, "--force")
+    assert run.returncode == 1
+    assert f"error: {path}{message}" in run.stdout
+    assert never not in run.stdout
+    assert "Traceback" not in run.stdout

@@ -3,7 +3,9 @@
 import base64
 import csv
 import gzip
+import itertools
 import json
+import shlex
 
 import numpy as np
 from tests.workflow.conftest import TEST_ROWS, TRAIN_ROWS
@@ -84,6 +86,17 @@ def test_a_known_solution_becomes_an_idx_file_on_demand(finished, digits):
     labels = "data/idx/test-labels-idx1-ubyte"
     assert finished.snakemake(labels).returncode == 0
     np.testing.assert_array_equal(idx.read(finished.folder / labels), digits[1][60_000 : 60_000 + TEST_ROWS])
+
+
+def test_a_path_with_a_quote_in_it_reaches_the_verbs_as_one_word(fresh):
+    for name in ("train", "test", "solution"):
+        (fresh.folder / "own" / f"{name}.csv").rename(fresh.folder / "own" / f"o'brien {name}.csv")
+        fresh.configure(f"{name}_csv: own/{name}.csv", f'{name}_csv: "own/o\'brien {name}.csv"')
+    printed = fresh.snakemake("--dry-run", "--printshellcmds").stdout
+    words = [shlex.split(line) for line in printed.splitlines() if "-m digitflow" in line]
+    pairs = {pair for line in words for pair in itertools.pairwise(line)}
+    for name, flag in (("train", "--train-csv"), ("test", "--test-csv"), ("solution", "--solution")):
+        assert (flag, f"own/o'brien {name}.csv") in pairs
 
 
 def confusion_of(folder):

@@ -88,11 +88,16 @@ def csv_to_idx(parser: argparse.ArgumentParser) -> Run:
         train = Spec(args.height, args.width, args.classes, labelled=True)
         test = Spec(args.height, args.width, args.classes, labelled=False)
         options = {"threads": max(1, args.threads // 2), "invert": args.invert}
-        in_processes(
-            args.threads,
-            partial(csv_to_idx, args.train_csv, args.train_images, train, args.train_labels, **options),
-            partial(csv_to_idx, args.test_csv, args.test_images, test, **options),
-        )
+        try:
+            in_processes(
+                args.threads,
+                partial(csv_to_idx, args.train_csv, args.train_images, train, args.train_labels, **options),
+                partial(csv_to_idx, args.test_csv, args.test_images, test, **options),
+            )
+        except Exception:  # a wrong CSV leaves no files of the other one either
+            for path in (args.train_images, args.train_labels, args.test_images):
+                Path(path).unlink(missing_ok=True)
+            raise
 
     return run
 
@@ -143,7 +148,8 @@ def write_lst(parser: argparse.ArgumentParser) -> Run:
             idx.read_header(path, 3)[0] for path in (args.train_images, args.test_images)
         )
         if args.train_labels:
-            labelled = lst.of_rows("train", train_rows, idx.read(args.train_labels, ndim=1))
+            labels = idx.read_labels(args.train_labels, train_rows, args.classes)
+            labelled = lst.of_rows("train", train_rows, labels)
             test = lst.of_rows("test", test_rows)
         else:
             labelled = lst.scan_tree(args.train_tree, args.root, args.classes, train_rows)
@@ -385,7 +391,7 @@ def submit(parser: argparse.ArgumentParser) -> Run:
     def run(args: argparse.Namespace) -> None:
         from digitflow import lst, submission
 
-        rows = len(lst.read(args.test_lst).index)
+        rows = len(lst.read_complete(args.test_lst))
         models = [
             [submission.read_probabilities(path, rows) for path in seeds] for seeds in args.probabilities
         ]
@@ -450,11 +456,9 @@ def score_table(parser: argparse.ArgumentParser) -> Run:
     add_required(parser, "--table")
 
     def run(args: argparse.Namespace) -> None:
-        from digitflow.score import write_table
+        from digitflow.score import read_score, write_table
 
-        write_table(
-            args.table, [*(json.loads(Path(path).read_text()) for path in args.scores), merged_row(args)]
-        )
+        write_table(args.table, [*map(read_score, args.scores), merged_row(args)])
 
     return run
 

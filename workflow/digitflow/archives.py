@@ -57,7 +57,8 @@ def open_csv(path: str | os.PathLike) -> Iterator[Stream]:
     with contextlib.ExitStack() as stack:
         file = stack.enter_context(_open_file(path))
         size = os.fstat(file.fileno()).st_size
-        magic = file.peek(4)[:4]
+        with _damage_is_an_input_error(path, "file"):
+            magic = file.peek(4)[:4]
         if magic[:2] == b"\x1f\x8b":
             packed = stack.enter_context(gzip.GzipFile(fileobj=file))
             yield Stream(path, packed, "gzip file", size)
@@ -69,6 +70,11 @@ def open_csv(path: str | os.PathLike) -> Iterator[Stream]:
             yield Stream(path, packed, "zip archive", size)
         else:
             yield Stream(path, file, "file", size)
+
+
+def check_readable(path: str | os.PathLike) -> None:
+    """Raise InputError unless `path` is a regular file that may be read."""
+    _open_file(Path(path)).close()
 
 
 def _open_file(path: Path) -> BinaryIO:

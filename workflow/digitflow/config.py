@@ -4,6 +4,7 @@ The Snakefile imports this module on every run, so it imports nothing that Snake
 """
 
 import difflib
+import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +13,8 @@ from typing import Any
 import jsonschema
 import yaml
 
-from digitflow.errors import ConfigError
+from digitflow.archives import check_readable
+from digitflow.errors import ConfigError, InputError
 from digitflow.models import FRAMEWORKS
 from digitflow.study import points
 
@@ -191,11 +193,16 @@ def _missing_files(data: dict[str, Any]) -> Iterator[str]:
         return
     if data["source"] == "mnist":
         return
-    wanted = {"data.solution_csv": solution_csv} if solution_csv else {}
-    if data["source"] == "files":
-        wanted |= {"data.train_csv": train_csv, "data.test_csv": test_csv}
+    wanted = {"data.train_csv": train_csv, "data.test_csv": test_csv}
+    if solution_csv:
+        wanted["data.solution_csv"] = solution_csv
     for key, path in wanted.items():
         if path is None:
             yield f"{key}: null, should be the path of a CSV, for data.source is files"
-        elif not Path(path).exists():
+        elif not os.path.lexists(path):
             yield f"{key}: there is no file {path!r}"
+        else:
+            try:
+                check_readable(path)
+            except InputError as error:
+                yield f"{key}: {error}"

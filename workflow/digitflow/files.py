@@ -1,10 +1,13 @@
 """Files that appear whole or not at all."""
 
 import contextlib
+import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
+
+from digitflow.errors import FormatError
 
 
 @contextlib.contextmanager
@@ -37,3 +40,14 @@ def atomic_open(path: str | os.PathLike, mode: str = "wb", **options: Any) -> It
         options = {"encoding": "utf-8", "newline": "\n", **options}
     with atomic_path(path) as temporary, open(temporary, mode, **options) as file:
         yield file
+
+
+def read_json(path: str | os.PathLike) -> dict[str, Any]:
+    """Read a file that holds one JSON object. FormatError names the file and what is wrong with it."""
+    try:
+        value = json.loads(Path(path).read_text(encoding="utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise FormatError(f"{path}: damaged: {error}; delete it and run again") from error
+    if not isinstance(value, dict):
+        raise FormatError(f"{path}: damaged: no JSON object; delete it and run again")
+    return value

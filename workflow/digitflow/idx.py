@@ -42,6 +42,17 @@ def read(path: PathLike, ndim: int | None = None) -> np.ndarray:
         return _read_array(file, path, _header(file, path, ndim))
 
 
+def read_labels(path: PathLike, rows: int, classes: int) -> np.ndarray:
+    """Read the labels, uint8 (rows,), of so many images. FormatError: another number, or no class."""
+    labels = read(path, ndim=1)
+    if len(labels) != rows:
+        raise FormatError(f"{path}: {len(labels)} labels for {rows} images")
+    if (wrong := labels >= classes).any():
+        row = int(wrong.argmax())
+        raise FormatError(f"{path}: row {row + 1}: label {labels[row]}; classes are 0 to {classes - 1}")
+    return labels
+
+
 def open_memmap(path: PathLike, ndim: int | None = None) -> np.memmap:
     """Map the file read-only: uint8, the shape from the header. Raises as `read_header`."""
     with _open(path) as file:
@@ -101,7 +112,11 @@ def write(path: PathLike, array: np.ndarray) -> None:
 
 
 def write_gz(source: PathLike, target: PathLike) -> None:
-    """Compress `source` into `target`; equal contents give equal bytes (no time stamp, no name)."""
+    """Compress `source` into `target`; equal contents give equal bytes (no time stamp, no name).
+
+    Raises as `read_header`.
+    """
+    read_header(source)
     with (
         _open(source) as file,
         atomic_open(target) as raw,
@@ -141,6 +156,8 @@ def _header(file: BinaryIO, path: PathLike, ndim: int | None) -> tuple[int, ...]
     if len(dimensions) < 4 * magic[3]:
         raise FormatError(f"{path}: truncated: {size} bytes, the header alone has {4 + 4 * magic[3]}")
     shape = struct.unpack(f">{magic[3]}I", dimensions)
+    if 0 in shape[1:]:
+        raise FormatError(f"{path}: {' x '.join(map(str, shape))} values: items without any")
     _check_size(path, size, file.tell() + math.prod(shape), shape)
     return shape
 

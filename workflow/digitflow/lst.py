@@ -22,7 +22,8 @@ log = logging.getLogger("digitflow")
 
 PathLike = str | os.PathLike
 PNG_NAME = re.compile(r"([0-9]{1,18})\.png")
-LINE = re.compile(r"([0-9]{1,18})\t([0-9]{1,18})(?:\.0*)?\t([^\t\n]+)\n?")
+LINE = re.compile(r"([0-9]{1,18})\t([0-9]{1,18})(?:\.0*)?\t([^\x00-\x1f]+)\r?\n")
+TOLD_AGAIN = re.compile(r"(?:(?:.*/)?([0-9]{1,18})/|.*/|)([0-9]{1,18})\.png")  # a label, if any; an index
 LEFT_BY_OTHERS = ("Thumbs.db", "desktop.ini")  # file managers leave these, and names that begin with a dot
 
 
@@ -70,10 +71,13 @@ def write(path: PathLike, listing: Listing) -> None:
 
 
 def read(path: PathLike) -> Listing:
-    """Read a list file. FormatError names the line whose columns, index, label or order are wrong."""
+    """Read a list file. FormatError names the line whose columns, index, label or order are wrong.
+
+    Index and label must be those that a path like 7/00017.png tells again: so damage is found in either.
+    """
     rows, last = [], 0
     try:
-        with open(path, encoding="utf-8") as file:
+        with open(path, encoding="utf-8", newline="\n") as file:
             for number, line in enumerate(file, start=1):
                 row = _parse(line, f"{path}: line {number}")
                 if row[0] <= last:
@@ -89,17 +93,32 @@ def read(path: PathLike) -> Listing:
     return _listing(rows)
 
 
+def read_complete(path: PathLike) -> Listing:
+    """Read the list of a test set. FormatError, beside those of `read`, for an index that is left out."""
+    listing = read(path)
+    for row in np.flatnonzero(listing.index != np.arange(1, len(listing) + 1)):
+        raise FormatError(
+            f"{path}: line {row + 1}: index {listing.index[row]}, not {row + 1}; no test image is left out"
+        )
+    return listing
+
+
 def _parse(line: str, where: str) -> tuple[int, int, str]:
     match = LINE.fullmatch(line)
     if not match:
         raise FormatError(f"{where}: {_wrong(line)}")
-    index, label, path = match.groups()
-    return int(index), int(label), path
+    index, label, path = int(match[1]), int(match[2]), match[3]
+    told = TOLD_AGAIN.fullmatch(path)
+    if told and (int(told[2]) != index or int(told[1] or label) != label):
+        raise FormatError(f"{where}: index {index} and label {label}, but the path is {path}")
+    return index, label, path
 
 
 def _wrong(line: str) -> str:
+    if not line.endswith("\n"):
+        return f"{line!r} has no line end: a truncated list?"
     columns = line.rstrip("\n").split("\t")
-    if len(columns) != 3 or not columns[2]:
+    if len(columns) != 3 or not re.fullmatch(r"[^\x00-\x1f]+\r?", columns[2]):
         return f"{line!r}; a line is index, tab, label, tab, path"
     if not columns[0].isdecimal():
         return f"index {columns[0]!r}; an index is a CSV row, a whole number from 1"

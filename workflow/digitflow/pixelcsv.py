@@ -28,11 +28,14 @@ LINE_BYTES_PER_COLUMN = 64  # a line of more bytes (at least 64 KiB) is damage, 
 MAX_SHOWN = 10  # findings in a message
 MAX_COUNTED = 100_000  # findings after which the file is given up
 
+BOM = b"\xef\xbb\xbf"
 SPACES = b" \t"
 BLANK = b" \t\r\n"
 COMMA, NEWLINE, ZERO = b",\n0"
 # The usual spellings, looked up at once; `_value` understands the others.
 VALUES = {form % value: value for value in range(256) for form in (b"%d", b'"%d"')}
+LONE_CR = "lone CR line ends (old Mac): save it with LF or CRLF"
+SEPARATORS = {";": "semicolons", "\t": "tabs"}
 OTHER_FORMATS = {
     b"\xff\xfe": "UTF-16 text: save it as UTF-8",
     b"\xfe\xff": "UTF-16 text: save it as UTF-8",
@@ -41,6 +44,8 @@ OTHER_FORMATS = {
     b"\x28\xb5\x2f\xfd": "a zstd file: unpack it",
     b"7z\xbc\xaf": "a 7-Zip file: unpack it",
     b"PAR1": "a Parquet file: export it as CSV",
+    b"\x1f\x8b": "a gzip file inside of another archive: unpack it",
+    b"PK\x03\x04": "a zip archive inside of another: unpack it",
     b"<": "a web page: a download that needs an account?",
 }
 
@@ -202,11 +207,14 @@ def _read_header(stream: Stream, path: Path, spec: Spec, block_bytes: int) -> tu
         if not piece:
             break
         data += piece
+    data = data.removeprefix(BOM)
     if not data:
         raise InputError(f"{path}: empty: a header and one row an image are needed")
-    line, _, rest = data.removeprefix(b"\xef\xbb\xbf").partition(b"\n")
+    line, _, rest = data.partition(b"\n")
     line = line.removesuffix(b"\r")
     _refuse_other_formats(path, line)
+    if not line.strip(BLANK):
+        raise InputError(f"{path}, line 1: blank, where the header must be: {spec}")
     names = [_unquote(cell).decode(errors="replace") for cell in line.split(b",")]
     _check_names(path, names, spec)
     position = {name: i for i, name in enumerate(names)}
@@ -220,9 +228,11 @@ def _refuse_other_formats(path: Path, line: bytes) -> None:
         if line.startswith(signature):
             raise InputError(f"{path}: this looks like {looks}")
     if b"\0" in line:
-        raise InputError(f"{path}, line 1: null bytes: this looks like UTF-16 or no text: save it as UTF-8")
+        raise InputError(
+            f"{path}, line 1: null bytes: this looks like UTF-16, an archive or no text: save it as UTF-8"
+        )
     if b"\r" in line:
-        raise InputError(f"{path}, line 1: lone CR line ends (old Mac): save it with LF or CRLF")
+        raise InputError(f"{path}, line 1: {LONE_CR}")
 
 
 def _check_names(path: Path, names: list[str], spec: Spec) -> None:
@@ -230,9 +240,8 @@ def _check_names(path: Path, names: list[str], spec: Spec) -> None:
     missing = [name for name in spec.names if name not in found]
     extra = [name for name in found if name not in expected]
     doubled = [name for name, count in found.items() if count > 1 and name in expected]
-    for separator, looks in ((";", "semicolons"), ("\t", "tabs")):
-        if missing and len(names) == 1 and separator in names[0]:
-            raise InputError(f"{path}, line 1: this looks separated by {looks}: commas are needed")
+    if missing and (separated := _other_separator(names)):
+        raise InputError(f"{path}, line 1: {separated}")
     right = f"the columns must be, in any order, {spec}"
     if all(re.fullmatch(r"[-+.\d]+", name) for name in names):
         raise InputError(f"{path}, line 1: numbers, where the header must be: {right}")
@@ -244,6 +253,14 @@ def _check_names(path: Path, names: list[str], spec: Spec) -> None:
     wrong = [f"{kind}: {_abbreviate(some)}" for kind, some in kinds if some]
     if wrong:
         raise InputError(f"{path}, line 1: columns {'; '.join(wrong)}: {right}")
+
+
+def _other_separator(cells: list[str]) -> str | None:
+    """Say what separates the cells of a line that has no comma, if that is known."""
+    for separator, looks in SEPARATORS.items():
+        if len(cells) == 1 and separator in cells[0]:
+            return f"this looks separated by {looks}: commas are needed"
+    return None
 
 
 def _abbreviate(names: list[str]) -> str:
@@ -355,7 +372,7 @@ def _parse_exactly(layout: Layout, first: int, block: bytes, findings: Findings)
             values = _parse_line(layout, number, line, findings)
         if label is not None and values and values[label] >= layout.spec.classes:
             where = f"{layout.path}, line {number}, column label"
-            findings.add(f"{where}: {values[label]} is not a class from 0 to {layout.spec.classes - 1}")
+            findings.add(f"{where}: {values[label]} is not {_wanted('label', layout.spec)}")
         table += bytes(values)
     return np.frombuffer(table, np.uint8).reshape(-1, len(layout.names))
 
@@ -368,8 +385,12 @@ def _parse_line(layout: Layout, number: int, line: bytes, findings: Findings) ->
         findings.add(f"{where}: an empty line between rows")
     elif line.count(b'"') % 2:
         findings.add(f"{where}: a quote is opened and not closed")
+    elif b"\r" in line:
+        findings.add(f"{where}: {LONE_CR}")
     elif len(cells) != columns:
-        findings.add(f"{where}: {len(cells):,} cells, not {columns:,}: {layout.spec}")
+        separated = _other_separator([cell.decode(errors="replace") for cell in cells[:2]])
+        count = f"{len(cells):,} cell{'s' * (len(cells) > 1)}, not {columns:,}: {layout.spec}"
+        findings.add(f"{where}: {separated or count}")
     else:
         values = [_value(cell) for cell in cells]
         if None not in values:
@@ -377,8 +398,13 @@ def _parse_line(layout: Layout, number: int, line: bytes, findings: Findings) ->
         for name, cell, value in zip(layout.names, cells, values, strict=True):
             if value is None:
                 shown = _show(cell.decode(errors="replace"))
-                findings.add(f"{where}, column {name}: {shown} is not a whole number from 0 to 255")
+                findings.add(f"{where}, column {name}: {shown} is not {_wanted(name, layout.spec)}")
     return []
+
+
+def _wanted(name: str, spec: Spec) -> str:
+    """What would be right in a column."""
+    return f"a class from 0 to {spec.classes - 1}" if name == "label" else "a whole number from 0 to 255"
 
 
 def _value(cell: bytes) -> int | None:

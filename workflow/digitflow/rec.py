@@ -88,6 +88,9 @@ def _read_images(paths: list[str], root: PathLike) -> Iterator[bytes]:
 
 def _encode_rows(index: np.ndarray, images_idx: PathLike) -> Iterator[bytes]:
     """Yield the rows of an IDX file, counted from 1 and ascending, as PNG files."""
+    count, *_ = idx.read_header(images_idx, ndim=3)
+    if len(index) and index[-1] > count:
+        raise FormatError(f"{images_idx}: {count} images; the list has image {index[-1]}")
     first = 1
     for block in idx.read_blocks(images_idx, BATCH):
         start, stop = np.searchsorted(index, (first, first + len(block)))

@@ -2,7 +2,6 @@
 
 import csv
 import itertools
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +10,7 @@ import numpy as np
 
 from digitflow import lst, submission
 from digitflow.errors import FormatError
-from digitflow.files import atomic_open
+from digitflow.files import atomic_open, read_json
 from digitflow.metrics import accuracy, confusion_matrix, over_seeds, paired_difference, worst_mistakes
 
 MERGED = "merged"
@@ -61,15 +60,22 @@ def score(
 def score_folder(folder: str | Path, valid_lst: str | Path, solution: str | Path | None) -> dict:
     """Score one training by its folder, results/models/<model>/seed<k>: a row with the fields of COLUMNS."""
     folder = Path(folder)
-    metrics = json.loads((folder / "metrics.json").read_text())
-    row = {"model": folder.parent.name, "seed": metrics["seed"]}
-    row |= {key: metrics[key] for key in ("framework", "device", "seconds", "parameters")}
-    row |= {key: metrics["settings"][key] for key in ("architecture", "epochs")}
+    row = {"model": folder.parent.name, **read_metrics(folder / "metrics.json")}
     valid = valid_labels(valid_lst)
     valid_rows = submission.read_probabilities(folder / "valid_probabilities.npy", len(valid))
     test_rows = submission.read_probabilities(folder / "test_probabilities.npy")
     true = test_labels(solution, len(test_rows), test_rows.shape[1])
     return row | score(valid_rows, valid, test_rows.argmax(axis=1), true)
+
+
+def read_metrics(path: Path) -> dict:
+    """What the table shows of a training's circumstances. FormatError: the file is damaged."""
+    metrics = read_json(path)
+    try:
+        row = {key: metrics[key] for key in ("seed", "framework", "device", "seconds", "parameters")}
+        return row | {key: metrics["settings"][key] for key in ("architecture", "epochs")}
+    except (KeyError, TypeError) as error:
+        raise FormatError(f"{path}: damaged: no {error} in it; delete it and run again") from error
 
 
 def read_models(probabilities: Sequence[Sequence[str | Path]], rows: int) -> list[list[np.ndarray]]:
@@ -90,8 +96,19 @@ def score_merged(
     models = read_models(valid_probabilities, len(valid))
     merged = submission.merge(method, models, weights)
     predicted = submission.read(submission_csv, merged.shape[1])
-    row = {"model": MERGED, "framework": method}
-    return row | score(merged, valid, predicted, test_labels(solution, len(predicted), merged.shape[1]))
+    true = None if solution is None else submission.read(solution, merged.shape[1])
+    if true is not None and len(true) != len(predicted):
+        raise FormatError(f"{submission_csv}: {len(predicted)} rows; {solution} has {len(true)}")
+    return {"model": MERGED, "framework": method} | score(merged, valid, predicted, true)
+
+
+def read_score(path: str | Path) -> dict:
+    """Read the row that was kept of one training. FormatError: it is damaged, or no row of the table."""
+    row = read_json(path)
+    measured = [key for key in COLUMNS[11:] if key in row]  # a solution may be unknown
+    if {*row} != {*COLUMNS[:11], *measured} or len(measured) not in (0, 3):
+        raise FormatError(f"{path}: damaged: it has {', '.join(row)}; delete it and run again")
+    return row
 
 
 def compare_models(

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from digitflow.errors import FormatError
-from digitflow.files import atomic_open
+from digitflow.files import atomic_open, read_json
 from digitflow.study import Point, points
 
 MEASURES = ("valid", "test")
@@ -70,25 +70,21 @@ def read(study: Mapping[str, Any], models: str | Path) -> list[Result]:
         found.append(
             Result(
                 point,
-                [_read_json(folder / "score.json") for folder in folders],
-                [_read_json(folder / "metrics.json") for folder in folders],
+                [read_json(folder / "score.json") for folder in folders],
+                [read_json(folder / "metrics.json") for folder in folders],
                 [read_history(folder / "history.csv") for folder in folders],
             )
         )
     return sorted(found, key=lambda result: -result.mean("valid_accuracy"))
 
 
-def _read_json(path: Path) -> dict[str, Any]:
-    try:
-        return json.loads(path.read_text())
-    except ValueError as error:
-        raise FormatError(f"{path}: damaged: {error}; delete it and run again") from error
-
-
 def read_history(path: Path) -> list[dict[str, float]]:
-    """The epochs of a history.csv."""
-    with open(path, newline="") as file:
-        return [{key: float(value) for key, value in row.items()} for row in csv.DictReader(file)]
+    """The epochs of a history.csv. FormatError: it is damaged."""
+    try:
+        with open(path, newline="") as file:
+            return [{key: float(value) for key, value in row.items()} for row in csv.DictReader(file)]
+    except (ValueError, TypeError, csv.Error) as error:
+        raise FormatError(f"{path}: damaged: {error}; delete it and run again") from error
 
 
 def write_table(path: str | Path, results: Sequence[Result]) -> None:

@@ -20,10 +20,13 @@ def read_probabilities(path: str | Path, rows: int | None = None) -> np.ndarray:
     Raises FormatError unless they are finite, within 0..1, and each row sums to 1; `rows` is n where known.
     """
     try:
-        array = np.load(path, allow_pickle=False)
+        with open(path, "rb") as file:
+            array = np.lib.format.read_array(file, allow_pickle=False)
+            if file.read(1):
+                raise ValueError("bytes after its end")
     except FileNotFoundError as error:
         raise InputError(f"{path}: there is no such file") from error
-    except (OSError, ValueError, EOFError) as error:
+    except Exception as error:  # numpy parses the header as Python text: damage raises whatever that leads to
         raise FormatError(f"{path}: not a whole .npy file of numbers: {error}") from error
     check_probabilities(array, str(path))
     if rows is not None and len(array) != rows:
@@ -92,7 +95,8 @@ def merge(
     method: str, models: Sequence[Sequence[np.ndarray]], weights: Sequence[float] | None = None
 ) -> np.ndarray:
     """Merge models, each a sequence of its seeds' probabilities (n, classes), into one array (n, classes)."""
+    shapes = [array.shape for seeds in models for array in seeds]
+    if len({*shapes}) > 1:
+        raise FormatError(f"the models' probabilities differ in shape: {shapes}")
     averaged = [mean(seeds) for seeds in models]
-    if len({array.shape for array in averaged}) > 1:
-        raise FormatError(f"the models' probabilities differ in shape: {[array.shape for array in averaged]}")
     return MERGE_METHODS[method](averaged, weights)

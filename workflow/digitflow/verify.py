@@ -35,7 +35,8 @@ def verify(
     _compare_tree(there, read, listings)
     counts = {"rows": rows, "images": len(there), "deleted": rows - len(there), "relabelled": 0, "records": 0}
     if labels_idx is not None:
-        counts["relabelled"] = _count_relabelled(there, labels_idx, rows)
+        labels = idx.read_labels(labels_idx, rows, classes)
+        counts["relabelled"] = int((labels[there.index - 1] != there.label).sum())
     with Progress(f"{tree}: verify", len(there), "images") as progress:
         for name, listing, parts in zip(listings, read, recs or [None] * len(read), strict=True):
             records = None if parts is None else _records(parts)
@@ -47,13 +48,6 @@ def verify(
             if records and (extra := next(records, None)):
                 raise FormatError(f"{extra[0]}: image {extra[1].index}: {name} has no line for this record")
     return counts
-
-
-def _count_relabelled(there: lst.Listing, labels_idx: PathLike, rows: int) -> int:
-    labels = idx.read(labels_idx, ndim=1)
-    if len(labels) != rows:
-        raise FormatError(f"{labels_idx}: {len(labels)} labels for {rows} images")
-    return int((labels[there.index - 1] != there.label).sum())
 
 
 def _compare_tree(there: lst.Listing, read: list[lst.Listing], names: Sequence[PathLike]) -> None:

@@ -286,6 +286,8 @@ def read_rows(path: Path, count: int, classes: int, limit: int = 0) -> tuple[np.
     `count` is how many images there are. Raises InputError for an index or a label that is out of range.
     """
     listing = lst.read(path)
+    if not len(listing):
+        raise InputError(f"{path}: no rows; at least one image is needed")
     for name, values, first, last in (
         ("index", listing.index, 1, count),
         ("label", listing.label, 0, classes - 1),

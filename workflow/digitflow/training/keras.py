@@ -21,7 +21,7 @@ import numpy as np
 from digitflow import device as devices
 from digitflow import files, idx, models
 from digitflow.augment import affine_batch
-from digitflow.errors import ConfigError
+from digitflow.errors import ConfigError, InputError
 from digitflow.training import common, schedule
 
 if TYPE_CHECKING:
@@ -60,6 +60,10 @@ def train(
     training = common.read_rows(train_lst, len(pixels), classes, settings.train_rows)
     validation = common.read_rows(valid_lst, len(pixels), classes)
     test_rows, _ = common.read_rows(test_lst, len(test_pixels), classes)
+    if len(test_rows) != len(test_pixels):
+        raise InputError(f"{test_lst}: {len(test_rows)} images of the {len(test_pixels)} of {test_images}")
+    if test_pixels.shape[1:] != pixels.shape[1:]:
+        raise InputError(f"{test_images}: images {test_pixels.shape[1:]}; {images} has {pixels.shape[1:]}")
 
     cores = len(os.sched_getaffinity(0))
     threads = min(threads or cores, cores)

@@ -1,0 +1,660 @@
+"""Bad input through the real verbs: what is accepted, what is refused, and in which words.
+
+A refusal is one message that names file, line (from 1, as an editor shows it), column, value and what would
+be right; exit status 1, no traceback, and no file under its final name.
+"""
+
+import gzip
+import io
+import json
+import logging
+import os
+import pickle
+import stat
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tests.conftest import PROJECT
+
+from digitflow import archives, idx, lst, png, rec, submission
+from digitflow.__main__ import main
+from digitflow.training.common import write_probabilities
+
+HEADER = b"label,pixel0,pixel1,pixel2,pixel3\n"
+CLEAN = HEADER + b"2,0,1,22,255\n0,9,10,99,200\n1,3,0,0,0\n"
+TEST = b"pixel0,pixel1,pixel2,pixel3\n1,2,3,4\n"
+NAMES = "label, pixel0 to pixel3 (2 x 2 images)"
+OUTPUTS = ("train-images", "train-labels", "test-images")
+
+
+@pytest.fixture
+def verb(capsys):
+    """A function that calls a verb and returns its exit status and what it printed."""
+    log = logging.getLogger("digitflow")
+    before = log.handlers, log.level
+
+    def call(*arguments: object) -> tuple[int, str]:
+        status = main([*map(str, arguments)])
+        return status, capsys.readouterr().err
+
+    yield call
+    log.handlers, log.level = before
+
+
+@pytest.fixture
+def folder(tmp_path) -> Path:
+    (tmp_path / "train.csv").write_bytes(CLEAN)
+    (tmp_path / "test.csv").write_bytes(TEST)
+    return tmp_path
+
+
+def conversion(folder: Path, train: str = "train.csv") -> list[str]:
+    """The arguments of csv_to_idx, with images of 2 x 2 pixels in three classes."""
+    outputs = [part for name in OUTPUTS for part in (f"--{name}", f"{folder}/idx/{name}")]
+    csvs = ["--train-csv", f"{folder}/{train}", "--test-csv", f"{folder}/test.csv"]
+    return [
+        "csv_to_idx",
+        *csvs,
+        *outputs,
+        *["--height", "2", "--width", "2", "--classes", "3", "--threads", "2"],
+    ]
+
+
+def written(folder: Path) -> dict[str, bytes]:
+    """All files below a folder that may not be there, temporary ones included."""
+    return {path.name: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def refusal(verb, folder: Path, train: str = "train.csv") -> str:
+    """The message of a conversion that must fail and leave nothing."""
+    status, message = verb(*conversion(folder, train))
+    assert status == 1, message
+    assert "Traceback" not in message
+    assert written(folder / "idx") == {}
+    assert message.startswith("error: ")
+    return message.removeprefix("error: ").replace(f"{folder}/", "").removesuffix("\n")
+
+
+def zipped(*members: tuple[str | zipfile.ZipInfo, bytes], method: int = zipfile.ZIP_DEFLATED) -> bytes:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", method) as archive:
+        for name, data in members:
+            archive.writestr(name, data)
+    return file.getvalue()
+
+
+def reordered(text: bytes) -> bytes:
+    rows = [line.split(b",") for line in text.splitlines()]
+    return b"".join(b",".join(row[i] for i in (3, 0, 4, 2, 1)) + b"\n" for row in rows)
+
+
+def zip64(text: bytes) -> bytes:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive, archive.open("train.csv", "w", force_zip64=True) as member:
+        member.write(text)
+    return file.getvalue()
+
+
+# Accepted: the files are those of the clean CSV, byte for byte
+
+ACCEPTED = {
+    "columns in another order": reordered(CLEAN),
+    "a byte order mark": b"\xef\xbb\xbf" + CLEAN,
+    "CRLF line ends": CLEAN.replace(b"\n", b"\r\n"),
+    "CRLF mixed with LF": CLEAN.replace(b"\n", b"\r\n", 2),
+    "quoted numbers and names": b'"' + CLEAN[:-1].replace(b",", b'","').replace(b"\n", b'"\n"') + b'"\n',
+    "no newline at the end": CLEAN[:-1],
+    "blank lines at the end": CLEAN + b"\n \r\n",
+    "spaces around numbers": CLEAN.replace(b",", b" ,\t").replace(b"\n", b" \n"),
+    "zeros in front": CLEAN.replace(b"22", b"0022"),
+    "gzip": gzip.compress(CLEAN),
+    "gzip in several members": gzip.compress(CLEAN[:50]) + gzip.compress(CLEAN[50:]),
+    "gzip padded with zeros": gzip.compress(CLEAN) + bytes(99),
+    "zip": zipped(("train.csv", CLEAN)),
+    "zip, not compressed": zipped(("train.csv", CLEAN), method=zipfile.ZIP_STORED),
+    "zip64": zip64(CLEAN),
+    "zip with other files": zipped(("__MACOSX/._train.csv", b"x"), ("a/train.csv", CLEAN), ("read.me", b"")),
+}
+
+
+@pytest.mark.parametrize("name", ["train.csv", "train.csv.gz", "train.csv.zip"])
+@pytest.mark.parametrize("what", ACCEPTED)
+def test_other_spellings_and_archives_give_the_clean_files_bytes_whatever_their_name(
+    verb, folder, what, name
+):
+    assert verb(*conversion(folder))[0] == 0
+    clean = written(folder / "idx")
+    (folder / name).write_bytes(ACCEPTED[what])
+    status, message = verb(*conversion(folder, name))
+    assert status == 0, message
+    assert written(folder / "idx") == clean
+    assert set(clean) == {*OUTPUTS}
+
+
+# Refused
+
+
+def cell(text: str | bytes, column: int = 3) -> bytes:
+    """The clean file with another cell in line 3."""
+    lines = CLEAN.split(b"\n")
+    cells = lines[2].split(b",")
+    cells[column] = text if isinstance(text, bytes) else text.encode()
+    lines[2] = b",".join(cells)
+    return b"\n".join(lines)
+
+
+NO_PIXELS = [
+    "x",
+    "3.5",
+    "NaN",
+    "",
+    "-1",
+    "256",
+    "1e3",
+    "18446744073709551616",
+    "+5",
+    "4294967296",
+    "1_0",
+    "2.0",
+]
+NO_PIXELS += ["٣", "22\xa0", "0x10", "\0", "-0", "inf", '2""2', '"2"2', "1 2", "½", "1000"]
+NO_LABELS = ["3", "10", "-1", "2.0", "", "NaN", "256", "1e0", "two"]
+
+
+@pytest.mark.parametrize("text", NO_PIXELS)
+def test_what_is_no_pixel_is_named_with_line_column_value_and_what_would_be_right(verb, folder, text):
+    (folder / "train.csv").write_bytes(cell(text))
+    right = "is not a whole number from 0 to 255"
+    expected = f"train.csv, line 3, column pixel2: {text!r} {right}"
+    if text.count('"') % 2:
+        expected = "train.csv, line 3: a quote is opened and not closed"
+    assert refusal(verb, folder) == expected
+
+
+@pytest.mark.parametrize("text", NO_LABELS)
+def test_what_is_no_label_is_named_with_the_labels_that_there_are(verb, folder, text):
+    (folder / "train.csv").write_bytes(cell(text, 0))
+    shown = text if text in ("3", "10") else repr(text)
+    expected = f"train.csv, line 3, column label: {shown} is not a class from 0 to 2"
+    assert refusal(verb, folder) == expected
+
+
+EMPTY = "train.csv: empty: a header and one row an image are needed"
+LONE_CR = "lone CR line ends (old Mac): save it with LF or CRLF"
+TWICE = "\n".join(
+    f"train.csv, line 2, column {name}: {name!r} is not a {right}"
+    for name, right in [("label", "class from 0 to 2")]
+    + [(f"pixel{i}", "whole number from 0 to 255") for i in range(4)]
+)
+REFUSED = {
+    "too few columns": (CLEAN + b"1,2,3,4\n", f"train.csv, line 5: 4 cells, not 5: {NAMES}"),
+    "too many columns": (CLEAN + b"1,2,3,4,5,6\n", f"train.csv, line 5: 6 cells, not 5: {NAMES}"),
+    "a comma at the end": (CLEAN + b"1,2,3,4,5,", f"train.csv, line 5: 6 cells, not 5: {NAMES}"),
+    "an endless line": (
+        CLEAN + b"1," * 99_999,
+        "train.csv, line 5: no line end, or blanks only, in 65,536 bytes: a damaged file?",
+    ),
+    "an unclosed quote": (cell('"9'), "train.csv, line 3: a quote is opened and not closed"),
+    "a quote over two lines": (
+        CLEAN.replace(b"255\n0", b'"255\n0"'),
+        "train.csv, line 2: a quote is opened and not closed\n"
+        "train.csv, line 3: a quote is opened and not closed",
+    ),
+    "no header": (CLEAN[len(HEADER) :], f"train.csv, line 1: numbers, where the header must be: {NAMES}"),
+    "a wrong name": (
+        CLEAN.replace(b"pixel1", b"pixel_1"),
+        f"train.csv, line 1: columns missing: 'pixel1'; not known: 'pixel_1': {NAMES}",
+    ),
+    "a missing name": (
+        CLEAN.replace(b",pixel3", b""),
+        f"train.csv, line 1: columns missing: 'pixel3': {NAMES}",
+    ),
+    "a doubled name": (
+        CLEAN.replace(b"pixel1", b"pixel0"),
+        f"train.csv, line 1: columns missing: 'pixel1'; more than once: 'pixel0': {NAMES}",
+    ),
+    "an index column": (
+        CLEAN.replace(b"label", b",label"),
+        f"train.csv, line 1: columns not known: '': {NAMES}",
+    ),
+    "no label column": (TEST, f"train.csv, line 1: no column label: is this a test file? {NAMES}"),
+    "the header twice": (HEADER + CLEAN, TWICE),
+    "a blank line between": (
+        CLEAN.replace(b"255\n", b"255\n\n"),
+        "train.csv, line 3: an empty line between rows",
+    ),
+    "a blank first line": (b"\n" + CLEAN, f"train.csv, line 1: blank, where the header must be: {NAMES}"),
+    "a byte order mark inside": (
+        CLEAN.replace(b"\n0", b"\n\xef\xbb\xbf0"),
+        r"train.csv, line 3, column label: '\ufeff0' is not a class from 0 to 2",
+    ),
+    "an empty file": (b"", "train.csv: empty: a header and one row an image are needed"),
+    "a byte order mark alone": (
+        b"\xef\xbb\xbf",
+        "train.csv: empty: a header and one row an image are needed",
+    ),
+    "a header only": (HEADER, "train.csv: a header and no rows: one row an image is needed"),
+    "lone CR": (CLEAN.replace(b"\n", b"\r"), f"train.csv, line 1: {LONE_CR}"),
+    "lone CR between rows": (CLEAN.replace(b"255\n", b"255\r"), f"train.csv, line 2: {LONE_CR}"),
+    "UTF-16": (CLEAN.decode().encode("utf-16"), "train.csv: this looks like UTF-16 text: save it as UTF-8"),
+    "UTF-16 unmarked": (
+        CLEAN.decode().encode("utf-16-le"),
+        "train.csv, line 1: null bytes: this looks like UTF-16, an archive or no text: save it as UTF-8",
+    ),
+    "semicolons": (
+        CLEAN.replace(b",", b";"),
+        "train.csv, line 1: this looks separated by semicolons: commas are needed",
+    ),
+    "tabs in the rows": (
+        HEADER + CLEAN[len(HEADER) :].replace(b",", b"\t").replace(b"\n", b"\n", 1)[:13],
+        "train.csv, line 2: this looks separated by tabs: commas are needed",
+    ),
+    "bzip2": (b"BZh91AY", "train.csv: this looks like a bzip2 file: unpack it"),
+    "a web page": (
+        b"<!DOCTYPE html>",
+        "train.csv: this looks like a web page: a download that needs an account?",
+    ),
+    "gzip in gzip": (
+        gzip.compress(gzip.compress(CLEAN)),
+        "train.csv: this looks like a gzip file inside of another archive: unpack it",
+    ),
+    "gzip and rubbish": (
+        gzip.compress(CLEAN) + b"rubbish",
+        "train.csv: a damaged or unreadable gzip file: Not a gzipped file (b'ru')",
+    ),
+    "gzip truncated": (
+        gzip.compress(CLEAN)[:-1],
+        "train.csv: a damaged or unreadable gzip file: Compressed file ended before the end-of-stream marker "
+        "was reached",
+    ),
+    "two tables in a zip": (
+        zipped(("train.csv", CLEAN), ("test.csv", TEST)),
+        "train.csv: a zip archive must hold one .csv file, not 2: ['train.csv', 'test.csv']",
+    ),
+    "no table in a zip": (
+        zipped(("train.zip", zipped(("train.csv", CLEAN)))),
+        "train.csv: a zip archive must hold one .csv file, not 0: ['train.zip']",
+    ),
+    "a zip with ../": (
+        zipped(("../train.csv", CLEAN)),
+        "train.csv: '../train.csv' points outside the archive",
+    ),
+    "a zip with an absolute path": (
+        zipped(("/tmp/train.csv", CLEAN)),
+        "train.csv: '/tmp/train.csv' points outside the archive",
+    ),
+    "zip truncated": (
+        zipped(("train.csv", CLEAN))[:-1],
+        "train.csv: a damaged or unreadable zip archive: File is not a zip file",
+    ),
+}
+
+
+@pytest.mark.parametrize("what", REFUSED)
+def test_what_is_wrong_with_a_file_is_said_and_where(verb, folder, what):
+    data, message = REFUSED[what]
+    (folder / "train.csv").write_bytes(data)
+    columns = "the columns must be, in any order, "
+    found = refusal(verb, folder).replace(columns, "").replace(columns.capitalize(), "")
+    assert found == message
+
+
+def test_a_link_in_an_archive_is_refused(verb, folder):
+    link = zipfile.ZipInfo("train.csv")
+    link.external_attr = (stat.S_IFLNK | 0o777) << 16
+    (folder / "train.csv").write_bytes(zipped((link, b"/etc/passwd")))
+    assert refusal(verb, folder) == "train.csv: 'train.csv' is a link, not a file"
+
+
+@pytest.mark.parametrize(
+    ("offset", "flag", "message"), [(0, b"\1\0", "is encrypted"), (2, b"\x63\0", "compression")]
+)
+def test_an_archive_that_cannot_be_unpacked_here_is_refused(verb, folder, offset, flag, message):
+    data = bytearray(zipped(("train.csv", CLEAN)))
+    for start in (6, data.index(b"PK\1\2") + 8):  # flags and method, told twice (APPNOTE 4.3.7, 4.3.12)
+        data[start + offset : start + offset + 2] = flag
+    (folder / "train.csv").write_bytes(data)
+    assert message in refusal(verb, folder)
+
+
+@pytest.mark.parametrize(
+    "pack", [gzip.compress, lambda text: zipped(("train.csv", text))], ids=["gzip", "zip"]
+)
+def test_a_decompression_bomb_is_refused(verb, folder, pack, monkeypatch):
+    monkeypatch.setattr(archives, "RATIO_FLOOR", 1 << 20)  # of 256 MiB, to be quick
+    (folder / "train.csv").write_bytes(pack(HEADER + b"0,0,0,0,0\n" * 500_000))
+    assert "unpacks to more than 200 times its size: a decompression bomb?" in refusal(verb, folder)
+
+
+@pytest.mark.parametrize(
+    "pack", [gzip.compress, lambda text: zipped(("train.csv", text))], ids=["gzip", "zip"]
+)
+def test_an_archive_that_ends_anywhere_is_refused(verb, folder, pack):
+    data = pack(CLEAN)
+    for length in [*range(0, len(data), 7), len(data) - 1]:
+        (folder / "train.csv").write_bytes(data[:length])
+        assert refusal(verb, folder).startswith("train.csv")
+
+
+@pytest.mark.parametrize("name", ["fetch_mnist", "official_idx"])
+def test_a_download_with_another_hash_is_refused(verb, tmp_path, name):
+    (tmp_path / "mnist.pkl.gz").write_bytes(gzip.compress(pickle.dumps([np.zeros(2)] * 3)))
+    outputs = {
+        "fetch_mnist": ["--layout", "kaggle", "--train-csv", "--test-csv"],
+        "official_idx": ["--train-images", "--train-labels", "--test-images"],
+    }[name]
+    flags = [word for flag in [*outputs, "--solution-csv"] for word in _with_path(flag, tmp_path)]
+    status, message = verb(name, "--archive", tmp_path / "mnist.pkl.gz", *flags)
+    assert status == 1
+    assert message.startswith(f"error: {tmp_path}/mnist.pkl.gz: sha256 is ")
+    assert set(written(tmp_path)) == {"mnist.pkl.gz"}
+
+
+def _with_path(flag: str, folder: Path) -> list[str]:
+    return [flag, f"{folder}/{flag[2:]}"] if flag.startswith("--") and flag != "--layout" else [flag]
+
+
+def test_a_label_column_in_the_test_file_is_refused_and_no_file_of_the_train_file_is_left(verb, folder):
+    (folder / "test.csv").write_bytes(CLEAN)
+    assert "test.csv, line 1: a column label: is this a train file?" in refusal(verb, folder)
+
+
+def test_the_first_ten_findings_are_shown_and_all_are_counted(verb, folder):
+    (folder / "train.csv").write_bytes(CLEAN + b"1,2,3,4,256\n" * 1234)
+    lines = refusal(verb, folder).splitlines()
+    assert lines[:10] == [
+        f"train.csv, line {line}, column pixel3: '256' is not a whole number from 0 to 255"
+        for line in range(5, 15)
+    ]
+    assert lines[10:] == ["and 1,224 more, 1,234 errors in all"]
+
+
+def test_what_is_no_readable_file_has_a_message_of_its_own(verb, folder):
+    (folder / "dangling").symlink_to("nowhere.csv")
+    (folder / "idx").mkdir()
+    os.mkfifo(folder / "pipe")
+    for name, message in {
+        "idx": "idx: a folder, not a CSV file",
+        "pipe": "pipe: a pipe or device, not a regular file",
+        "dangling": "dangling: a link to nowhere.csv, which is not there",
+        "missing": "missing: no such file",
+        "train.csv/x": "train.csv/x: cannot be opened: Not a directory",
+    }.items():
+        assert refusal(verb, folder, name) == message
+
+
+def drop_privileges() -> None:
+    """Have modes hold for root as well: give up the capabilities that pass over them (capabilities(7))."""
+    import ctypes
+
+    for capability in (1, 2):  # CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH
+        ctypes.CDLL(None).prctl(24, capability)  # PR_CAPBSET_DROP
+
+
+def command(arguments: list[str]) -> subprocess.CompletedProcess:
+    """Run a verb as Snakemake's rules do, in a process of its own."""
+    return subprocess.run(
+        [sys.executable, "-m", "digitflow", *arguments],
+        env=os.environ | {"PYTHONPATH": str(PROJECT / "workflow")},
+        preexec_fn=drop_privileges,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize("name", ["train.csv", "closed/train.csv"])
+def test_a_file_without_read_permission_has_a_message_of_its_own(folder, name):
+    (folder / "closed").mkdir()
+    (folder / "closed" / "train.csv").write_bytes(CLEAN)
+    (folder / name).chmod(0)
+    (folder / "closed").chmod(0)
+    done = command(conversion(folder, name))
+    (folder / "closed").chmod(0o700)
+    assert (done.returncode, done.stdout) == (1, "")
+    *progress, message = done.stderr.splitlines()  # progress: of the other CSV
+    assert message == f"error: {folder}/{name}: no permission to read it"
+    assert all("test.csv: " in line for line in progress)
+    assert written(folder / "idx") == {}
+
+
+def test_the_command_prints_one_message_and_leaves_a_log(folder):
+    (folder / "train.csv").write_bytes(cell("3.5"))
+    done = command([*conversion(folder), "--log", f"{folder}/a.log"])
+    message = f"error: {folder}/train.csv, line 3, column pixel2: '3.5' is not a whole number from 0 to 255\n"
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.endswith(message)
+    assert "Traceback" not in done.stderr
+    assert (folder / "a.log").read_text().endswith(message)
+    assert written(folder / "idx") == {}
+
+
+# Damaged on the way: found before training, scoring or merging, and named
+
+SETTINGS = {"architecture": "lenet", "epochs": 1, "batch_size": 4, "learning_rate": 0.1}
+IMAGES = np.arange(12 * 4, dtype=np.uint8).reshape(12, 2, 2)
+TRUE = np.arange(12, dtype=np.uint8) % 3
+ROWS = np.full((12, 3), 1 / 3)
+PARTS = ("train", "valid", "test")
+RECS = [f"--{part}-{kind} {{}}/{part}.{kind}" for part in PARTS for kind in ("rec", "idx")]
+LISTS = [f"--{part}-lst {{}}/{part}.lst" for part in PARTS]
+TRAINING = "--classes 3 --seed 0 --device cpu --settings SETTINGS --history {}/out/h --metrics {}/out/m"
+TRAINING += " --valid-probabilities {}/out/v --test-probabilities {}/out/t"
+SCORED = "--valid-lst {}/valid.lst --solution {}/solution.csv"
+VERBS = {
+    "idx_to_png": "--images {}/images --labels {}/labels --classes 3 --tree {}/out/tree",
+    "gzip_idx": "--idx {}/images --gz {}/out/gz",
+    "write_lst": "--train-images {}/images --test-images {}/images --train-labels {}/labels --classes 3 "
+    "--seed 0 --fraction 0.2 --train-lst {}/out/1 --valid-lst {}/out/2 --test-lst {}/out/3",
+    "pack_rec": "--lst {}/train.lst --root {}/png --rec {}/out/rec --idx {}/out/idx",
+    "verify": "--train-images {}/images --train-labels {}/labels --test-images {}/images --root {}/png "
+    "--train-tree {}/png/train --test-tree {}/png/test --report {}/out/report --classes 3 "
+    + " ".join(LISTS + RECS),
+    "train_keras": " ".join(
+        ["--images {}/images --test-images {}/images --model {}/out/model", TRAINING, *LISTS]
+    ),
+    "train_mxnet": " ".join(["--height 2 --width 2 --symbol {}/out/s --params {}/out/p", TRAINING, *RECS]),
+    "submit": "--probabilities {}/net/seed0/test_probabilities.npy "
+    "--test-lst {}/test.lst --submission {}/out/s",
+    "score": f"--training {{}}/net/seed0 {SCORED} --score {{}}/out/score",
+    "score_table": "--scores {}/score.json --valid-probabilities {}/net/seed0/valid_probabilities.npy "
+    f"--submission {{}}/submission.csv --table {{}}/out/table {SCORED}",
+    "solution_to_idx": "--solution {}/solution.csv --classes 3 --labels {}/out/labels",
+}
+
+
+@pytest.fixture
+def dataset(tmp_path) -> Path:
+    """Twelve images in three classes in every form, and what a training would leave."""
+    folder = tmp_path
+    idx.write(folder / "images", IMAGES)
+    idx.write(folder / "labels", TRUE)
+    png.write_tree(folder / "images", folder / "png" / "train", folder / "labels", 3)
+    png.write_tree(folder / "images", folder / "png" / "test")
+    root = folder / "png"
+    trees = lst.scan_tree(root / "train", root, 3), lst.scan_tree(root / "test", root)
+    lst.write_split(*trees, *(folder / f"{part}.lst" for part in PARTS), 3, 0.25, seed=0)
+    for part in PARTS:
+        rec.write(folder / f"{part}.rec", folder / f"{part}.idx", lst.read(folder / f"{part}.lst"), root)
+    seed = folder / "net" / "seed0"
+    seed.mkdir(parents=True)
+    write_probabilities(seed / "test_probabilities.npy", ROWS)
+    write_probabilities(seed / "valid_probabilities.npy", ROWS[:3])
+    metrics = {"framework": "keras", "device": "cpu", "seed": 0, "seconds": 1.0, "parameters": 3}
+    settings = {"settings": {"architecture": "x", "epochs": 1}}
+    (seed / "metrics.json").write_text(json.dumps(metrics | settings))
+    for name in ("solution.csv", "submission.csv"):
+        submission.write(folder / name, TRUE)
+    assert main(arguments("score", folder)) == 0
+    (folder / "out" / "score").rename(folder / "score.json")
+    return folder
+
+
+def arguments(name: str, folder: Path) -> list[str]:
+    """A verb and its arguments, with the files of a folder."""
+    words = VERBS[name].replace("{}", str(folder)).split()
+    return [name, *(json.dumps(SETTINGS) if word == "SETTINGS" else word for word in words)]
+
+
+def test_the_files_are_right_before_they_are_damaged(dataset, verb):
+    for name in VERBS.keys() - {"train_keras", "train_mxnet"}:
+        status, message = verb(*arguments(name, dataset))
+        assert status == 0, message
+
+
+def cut(data: bytes) -> bytes:
+    return data[:-3]
+
+
+def flipped(at: int, bit: int = 0):
+    """A function that flips a bit of a byte."""
+
+    def flip(data: bytes) -> bytes:
+        data = bytearray(data)
+        data[at] ^= 1 << bit
+        return bytes(data)
+
+    return flip
+
+
+def replaced(old: bytes, new: bytes):
+    """A function that replaces a piece, which must be there."""
+
+    def replace(data: bytes) -> bytes:
+        assert old in data
+        return data.replace(old, new, 1)
+
+    return replace
+
+
+def npy(array: np.ndarray):
+    """A function that gives another array as a file."""
+
+    def save(_: bytes) -> bytes:
+        file = io.BytesIO()
+        np.save(file, array, allow_pickle=True)
+        return file.getvalue()
+
+    return save
+
+
+PNG_FILE = "png/train/1/02.png"
+TESTED, VALID = "net/seed0/test_probabilities.npy", "net/seed0/valid_probabilities.npy"
+METRICS = "net/seed0/metrics.json"
+NOT_1 = np.array([[0.5, 0.5, 0.5]] * 12)
+NAN = np.where(np.arange(36).reshape(12, 3) == 7, np.nan, ROWS)
+LEFT_OUT = replaced(b"3\t0.000000\ttest/03.png\n", b"")
+DAMAGED = [
+    # the verb, the file, the damage, the message
+    ("idx_to_png", "images", cut, "images: truncated: 61 bytes, 12 x 2 x 2 values make 64"),
+    ("idx_to_png", "images", flipped(7), "images: truncated: 64 bytes, 13 x 2 x 2 values make 68"),
+    ("idx_to_png", "images", flipped(2), "images: values of type 0x09 (byte), not 0x08 (ubyte)"),
+    ("idx_to_png", "labels", flipped(9, 5), "labels: row 2: label 33; classes are 0 to 2"),
+    ("gzip_idx", "images", cut, "images: truncated"),
+    ("write_lst", "images", cut, "images: truncated"),
+    ("write_lst", "labels", flipped(9, 5), "labels: row 2: label 33; classes are 0 to 2"),
+    ("write_lst", "labels", lambda data: data[:7] + b"\x0b" + data[8:-1], "labels: 11 labels for 12 images"),
+    ("pack_rec", PNG_FILE, cut, f"{PNG_FILE}: truncated PNG file"),
+    (
+        "pack_rec",
+        PNG_FILE,
+        flipped(45),
+        f"{PNG_FILE}: damaged PNG file: wrong checksum of chunk b'IDAT' at byte 33",
+    ),
+    ("pack_rec", PNG_FILE, lambda _: b"", f"{PNG_FILE}: empty"),
+    ("pack_rec", "train.lst", cut, "train.lst: line 9: "),
+    ("pack_rec", "train.lst", replaced(b"\t0.0", b"\t1.0"), "but the path is train/0/"),
+    ("pack_rec", "train.lst", replaced(b"train/0", b"trail/0"), "png/trail/0/"),
+    ("verify", "images", flipped(-1), "12.png: row 1, column 1: 47; image 12 of"),
+    ("verify", "labels", flipped(9, 5), "labels: row 2: label 33; classes are 0 to 2"),
+    ("verify", PNG_FILE, flipped(45), f"{PNG_FILE}: damaged PNG file: wrong checksum"),
+    ("verify", "valid.lst", lambda data: data[: data.index(b"\n") + 1], "is in no list; make them again"),
+    ("verify", "train.rec", flipped(15, 6), "train.rec: record of image"),
+    ("verify", "test.idx", replaced(b"1\t0\n", b""), "test.idx: line 1: index 2"),
+    ("train_keras", "images", cut, "images: truncated"),
+    ("train_keras", "images", flipped(15), "images: truncated"),
+    ("train_keras", "train.lst", cut, "train.lst: line 9: "),
+    ("train_keras", "train.lst", lambda _: b"", "train.lst: no rows; at least one image is needed"),
+    ("train_keras", "train.lst", replaced(b"\t0.0", b"\t7.0"), "label 7, but the path is train/0/"),
+    ("train_keras", "valid.lst", lambda data: data + b"13\t0.000000\ta\n", "index 13, expected 1 to 12"),
+    (
+        "train_keras",
+        "test.lst",
+        replaced(b"1\t0.000000\ttest/01.png\n", b""),
+        "test.lst: 11 images of the 12 of",
+    ),
+    ("train_mxnet", "train.rec", cut, "train.rec: record 9 at byte"),
+    ("train_mxnet", "train.rec", flipped(0), "train.rec: record 1 at byte 0: damaged: 0xced7230b"),
+    ("train_mxnet", "valid.rec", flipped(80), "valid.rec: record 1 at byte 0, index"),
+    ("train_mxnet", "test.rec", flipped(15, 5), "test.rec: record 1, index 1: the label [1.08"),
+    ("train_mxnet", "test.rec", lambda _: b"", "test.rec: 0 records;"),
+    ("train_mxnet", "test.idx", cut, "test.idx: line 12: "),
+    ("submit", TESTED, cut, f"{TESTED}: not a whole .npy file of numbers"),
+    ("submit", TESTED, flipped(20), f"{TESTED}: not a whole .npy file of numbers"),
+    ("submit", TESTED, flipped(-1, 5), f"{TESTED}: row 12 is not a softmax row"),
+    ("submit", TESTED, lambda data: data + b"x", f"{TESTED}: not a whole .npy file of numbers: bytes after"),
+    ("submit", TESTED, npy(NOT_1), f"{TESTED}: row 1 is not a softmax row: smallest 0.5, sum 1.5"),
+    ("submit", TESTED, npy(NAN), f"{TESTED}: row 3 is not a softmax row: smallest nan"),
+    ("submit", TESTED, npy(ROWS[:11]), f"{TESTED}: 11 rows, should be 12: one an image"),
+    ("submit", TESTED, npy(np.array([{}])), f"{TESTED}: not a whole .npy file of numbers: Object arrays"),
+    ("submit", "test.lst", cut, "test.lst: line 12: "),
+    ("submit", "test.lst", LEFT_OUT, "test.lst: line 3: index 4, not 3; no test image is left out"),
+    ("score", METRICS, cut, f"{METRICS}: damaged: "),
+    ("score", METRICS, replaced(b"seconds", b"secands"), f"{METRICS}: damaged: no 'seconds' in it"),
+    ("score", METRICS, flipped(3, 7), f"{METRICS}: damaged: "),
+    ("score", VALID, flipped(-1, 5), f"{VALID}: row 3 is not a softmax row"),
+    ("score", "solution.csv", replaced(b"2,1", b"1,1"), "line 3: '1,1', should begin with ImageId 2"),
+    ("score", "solution.csv", replaced(b"\n12,2", b""), "solution.csv: 11 rows, should be 12"),
+    ("score_table", "score.json", cut, "score.json: damaged: "),
+    (
+        "score_table",
+        "score.json",
+        replaced(b"valid_low", b"valid_law"),
+        "score.json: damaged: it has model, seed",
+    ),
+    ("score_table", "submission.csv", replaced(b"2,1", b"3,1"), "line 3: '3,1', should begin with ImageId 2"),
+    ("score_table", "submission.csv", replaced(b"2,1", b"2,3"), "line 3: Label '3', should be one of 0 to 2"),
+    ("score_table", "submission.csv", replaced(b"\n12,2", b""), "submission.csv: 11 rows; "),
+    (
+        "solution_to_idx",
+        "solution.csv",
+        replaced(b"2,1", b"2,1.0"),
+        "line 3: Label '1.0', should be one of 0",
+    ),
+]
+
+
+@pytest.mark.parametrize(("name", "file", "damage", "message"), DAMAGED)
+def test_a_damaged_file_is_named_before_it_is_used(verb, dataset, name, file, damage, message):
+    path = dataset / file
+    path.write_bytes(damage(path.read_bytes()))
+    status, printed = verb(*arguments(name, dataset))
+    assert status == 1, printed
+    assert "Traceback" not in printed
+    assert message in printed
+    assert written(dataset / "out") == {}
+
+
+@pytest.mark.parametrize("name", VERBS)
+def test_a_missing_file_is_named(verb, dataset, name):
+    words = arguments(name, dataset)
+    inputs = [word for word in words if word.startswith(f"{dataset}/") and Path(word).is_file()]
+    for path in map(Path, inputs[:3] or [dataset / METRICS]):
+        moved = path.rename(path.with_name("moved"))
+        status, printed = verb(*words)
+        moved.rename(path)
+        assert status == 1, printed
+        assert str(path) in printed
+
+
+def test_models_that_were_trained_on_other_classes_are_not_merged(verb, dataset):
+    other = dataset / "other.npy"
+    write_probabilities(other, np.full((12, 4), 0.25))
+    for flags in (["--probabilities", other], [other]):  # another model, another seed
+        status, printed = verb(*arguments("submit", dataset)[:3], *flags, *arguments("submit", dataset)[3:])
+        assert status == 1
+        assert "the models' probabilities differ in shape: [(12, 3), (12, 4)]" in printed

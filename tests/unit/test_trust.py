@@ -1,0 +1,97 @@
+"""Nothing that is read can run code: the package's own text shows it."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from digitflow import fetch
+
+PACKAGE = Path(fetch.__file__).parent
+FILES = sorted(PACKAGE.rglob("*.py"))
+
+NEVER = {
+    *(
+        "eval",
+        "exec",
+        "__import__",
+        "os.system",
+        "os.popen",
+        "yaml.load",
+        "yaml.unsafe_load",
+        "yaml.full_load",
+    ),
+    *("pickle.load", "pickle.loads", "marshal.load", "marshal.loads", "shelve.open", "runpy.run_path"),
+    *("torch.load", "joblib.load", "load_states", "enable_unsafe_deserialization"),
+}
+ONLY_WITH = {
+    "load": ("allow_pickle", False),  # numpy's, the only one that is not in NEVER
+    "read_array": ("allow_pickle", False),
+    "load_model": ("safe_mode", True),
+}
+
+
+def calls(path: Path) -> Iterator[tuple[int, str, dict[str, object]]]:
+    """Line, dotted name and constant keyword arguments of every call in a file."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Call):
+            keywords = {
+                word.arg: word.value.value for word in node.keywords if isinstance(word.value, ast.Constant)
+            }
+            yield node.lineno, ast.unparse(node.func), keywords
+
+
+def wrong(path: Path) -> list[str]:
+    """The calls of a file that could run what they read."""
+    found = []
+    for line, name, keywords in calls(path):
+        last = name.rpartition(".")[2]
+        if name in NEVER or last in NEVER:
+            found.append(f"line {line}: {name}")
+            continue
+        key, value = ONLY_WITH.get(last, (None, None))
+        if key and keywords.get(key, "missing") is not value and not _own_load(path, name):
+            found.append(f"line {line}: {name} without {key}={value}")
+    return found
+
+
+def _own_load(path: Path, name: str) -> bool:
+    """The restricted unpickler, and the checkpoint that reads by np.load itself."""
+    own = {"fetch.py": "_ArrayUnpickler(io.BytesIO(data), encoding='latin1').load"}
+    return name in (own.get(path.name), "checkpoint.load")
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_no_call_runs_what_it_reads(path):
+    assert wrong(path) == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "pickle.loads(data)",
+        "np.load(path)",
+        "np.load(path, allow_pickle=True)",
+        "yaml.load(text)",
+        "keras.saving.load_model(path)",
+        "keras.saving.load_model(path, safe_mode=False)",
+        "trainer.load_states(path)",
+        "pickle.Unpickler(file).load()",
+        "eval(text)",
+    ],
+)
+def test_a_call_that_could_would_be_seen(tmp_path, text):
+    (tmp_path / "some.py").write_text(text)
+    assert len(wrong(tmp_path / "some.py")) == 1
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_only_one_module_knows_pickle(path):
+    names = {
+        alias.name
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Import | ast.ImportFrom)
+        for alias in node.names
+    }
+    assert names.isdisjoint({"pickle", "marshal", "shelve", "dill", "joblib"}) or path.name == "fetch.py"

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from tests.conftest import PROJECT
+from tests.conftest import MXNET_PYTHON, PROJECT
 
 from digitflow import submission
 from digitflow.fetch import write_csv
@@ -82,7 +82,7 @@ def make_clone(folder: Path, digits) -> Clone:
     shutil.copy2(PROJECT / "Snakefile", folder)
     for name in ("rules", "workflow", "config", "profiles"):
         shutil.copytree(PROJECT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
-    (folder / ".venvs").symlink_to(PROJECT / ".venvs")
+    link_environment(folder / ".venvs" / "mxnet")
     shutil.copy2(PROJECT / "tests" / "workflow" / "tiny.yaml", folder)
     images, labels = digits
     images = images.reshape(len(images), -1)
@@ -92,6 +92,14 @@ def make_clone(folder: Path, digits) -> Clone:
     write_csv(folder / "own" / "test.csv", images[test], None)
     submission.write(folder / "own" / "solution.csv", labels[test])
     return Clone(folder)
+
+
+def link_environment(environment: Path) -> None:
+    """Lend MXNet's environment to a clone, as if just installed: no job of the clone writes in the project's."""
+    environment.mkdir(parents=True)
+    for name in ("bin", "lib", "pyvenv.cfg"):
+        (environment / name).symlink_to(MXNET_PYTHON.parents[1] / name)
+    (environment / "installed.txt").touch()
 
 
 @pytest.fixture(scope="session")

@@ -67,6 +67,12 @@ def test_a_wrong_line_is_named(tmp_path, line, message):
         lst.read(tmp_path / "a.lst")
 
 
+def test_a_list_that_is_cut_off_within_a_line_is_named(tmp_path):
+    (tmp_path / "a.lst").write_text(f"{TEXT}11\t1.000000\ttrain/1/0")
+    with pytest.raises(FormatError, match=r"a\.lst: line 3: .*: truncated: the line has no end"):
+        lst.read(tmp_path / "a.lst")
+
+
 def test_a_missing_list_is_named(tmp_path):
     with pytest.raises(InputError, match=r"a\.lst: cannot be opened: No such file"):
         lst.read(tmp_path / "a.lst")

@@ -22,7 +22,7 @@ log = logging.getLogger("digitflow")
 
 PathLike = str | os.PathLike
 PNG_NAME = re.compile(r"([0-9]{1,18})\.png")
-LINE = re.compile(r"([0-9]{1,18})\t([0-9]{1,18})(?:\.0*)?\t([^\t\n]+)\n?")
+LINE = re.compile(r"([0-9]{1,18})\t([0-9]{1,18})(?:\.0*)?\t([^\t\n]+)\n")
 LEFT_BY_OTHERS = ("Thumbs.db", "desktop.ini")  # file managers leave these, and names that begin with a dot
 
 
@@ -98,6 +98,8 @@ def _parse(line: str, where: str) -> tuple[int, int, str]:
 
 
 def _wrong(line: str) -> str:
+    if not line.endswith("\n"):
+        return f"{line!r}: truncated: the line has no end; make the lists again"
     columns = line.rstrip("\n").split("\t")
     if len(columns) != 3 or not columns[2]:
         return f"{line!r}; a line is index, tab, label, tab, path"

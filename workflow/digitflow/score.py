@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from digitflow import lst, submission
-from digitflow.errors import FormatError
+from digitflow.errors import FormatError, InputError
 from digitflow.files import atomic_open
 from digitflow.metrics import accuracy
 
@@ -53,10 +53,20 @@ def score(
     return row
 
 
+def read_json(path: str | Path) -> dict:
+    """Read a file of metrics or scores. FormatError where it is damaged."""
+    try:
+        return json.loads(Path(path).read_bytes())
+    except FileNotFoundError as error:
+        raise InputError(f"{path}: there is no such file") from error
+    except ValueError as error:
+        raise FormatError(f"{path}: not whole JSON: {error}") from error
+
+
 def score_folder(folder: str | Path, valid_lst: str | Path, solution: str | Path | None) -> dict:
     """Score one training by its folder, results/models/<model>/seed<k>: a row with the fields of COLUMNS."""
     folder = Path(folder)
-    metrics = json.loads((folder / "metrics.json").read_text())
+    metrics = read_json(folder / "metrics.json")
     row = {"model": folder.parent.name, "seed": metrics["seed"]}
     row |= {key: metrics[key] for key in ("framework", "device", "seconds", "parameters")}
     row |= {key: metrics["settings"][key] for key in ("architecture", "epochs")}

@@ -76,7 +76,7 @@ class Clone:
         file.write_text(text.replace(old, new))
 
 
-def make_clone(folder: Path, digits) -> Clone:
+def make_clone(folder: Path, digits, train_rows: int = TRAIN_ROWS, test_rows: int = TEST_ROWS) -> Clone:
     """Copy the project as it is in the working tree, and write the tiny CSVs and configuration."""
     folder.mkdir(parents=True)
     shutil.copy2(PROJECT / "Snakefile", folder)
@@ -87,7 +87,7 @@ def make_clone(folder: Path, digits) -> Clone:
     images, labels = digits
     images = images.reshape(len(images), -1)
     (folder / "own").mkdir()
-    train, test = slice(0, TRAIN_ROWS), slice(60_000, 60_000 + TEST_ROWS)
+    train, test = slice(0, train_rows), slice(60_000, 60_000 + test_rows)
     write_csv(folder / "own" / "train.csv", images[train], labels[train])
     write_csv(folder / "own" / "test.csv", images[test], None)
     submission.write(folder / "own" / "solution.csv", labels[test])
@@ -95,7 +95,7 @@ def make_clone(folder: Path, digits) -> Clone:
 
 
 def link_environment(environment: Path) -> None:
-    """Lend MXNet's environment to a clone, as if just installed: no job of the clone writes in the project's."""
+    """Lend MXNet's environment to a clone, as if just installed: its jobs never write in the project's."""
     environment.mkdir(parents=True)
     for name in ("bin", "lib", "pyvenv.cfg"):
         (environment / name).symlink_to(MXNET_PYTHON.parents[1] / name)

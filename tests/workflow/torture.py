@@ -287,10 +287,9 @@ def report(met: list[Interruption], runs: int, outputs: int, different: int, in_
         f"{datetime.date.today():%d %B %Y}: Snakemake {version('snakemake')}, Keras {version('keras')}, "
         f"Linux {platform.release().partition('-')[0]}, {os.cpu_count()} cores.\n"
         f"After the last resumption of each run, {different} of {runs} x {outputs:,} output files were "
-        "missing, unlike the undisturbed run's,\nor temporary files left over. "
-        f"{in_the_way} resumed runs failed because a job that had outlived its Snakemake was in the way,\n"
-        "and went on when they were started again; "
-        f"{sum(one.hung for one in met)} times Snakemake hung after SIGTERM until it got Ctrl-C.\n\n"
+        "missing, unlike the undisturbed run's,\nor temporary files left over. Resumed runs that failed because "
+        f"a job that had outlived its Snakemake was in the way: {in_the_way}.\n"
+        f"Hangs of Snakemake after SIGTERM, ended by Ctrl-C: {sum(one.hung for one in met)}.\n\n"
         f"| killed while it ran | {head}{rule}{table(met, 'rule', rules)}\n\n"
         f"| how | {head}{rule}{table(met, 'kill', [kill.name for kill in KILLS])}\n"
     )

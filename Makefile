@@ -12,7 +12,7 @@ CODE := workflow tests benchmarks
 RULES := Snakefile rules/*.smk
 
 .DELETE_ON_ERROR:
-.PHONY: submission test unit lint fmt bench experiments fuzz lock clean help
+.PHONY: submission test unit lint fmt bench experiments fuzz torture lock clean help
 
 submission: $(MAIN)  ## convert, train, score and merge: results/submission.csv
 	.venv/bin/snakemake -j$(CORES) results/submission.csv results/scores.csv results/comparisons.csv
@@ -48,6 +48,10 @@ bench: $(MAIN) .venvs/bench/installed  ## this project beside its peers, in one 
 
 fuzz: .venvs/fuzz/installed  ## readers against invented files: make fuzz [SECONDS=300] [TARGETS="csv rec"]
 	.venvs/fuzz/bin/python tests/fuzz/fuzz.py --seconds $(or $(SECONDS),300) $(TARGETS)
+
+torture: $(DEV)  ## kill real runs at over a hundred moments and resume them: docs/reliability.md
+	.venv/bin/snakemake -j$(CORES) --quiet all -- .venvs/mxnet/installed.txt data/mnist/mnist.pkl.gz
+	.venv/bin/python -m tests.workflow.torture
 
 LOCK = $(abspath $(UV)) pip compile --quiet --python-version 3.11 --universal --generate-hashes --no-header --no-annotate \
 	--no-emit-index-url --no-emit-find-links

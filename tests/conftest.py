@@ -12,6 +12,7 @@ import pytest
 from digitflow.fetch import read_mnist
 
 PROJECT = Path(__file__).parents[1]
+MNIST = PROJECT / "data" / "mnist" / "mnist.pkl.gz"
 MXNET_PYTHON = PROJECT / ".venvs" / "mxnet" / "bin" / "python"
 NOWHERE = "http://127.0.0.1:9"  # the discard port, on which nothing listens
 
@@ -25,7 +26,7 @@ os.environ.update(no_proxy="", NO_PROXY="", UV_OFFLINE="1", PIP_NO_INDEX="1")
 @pytest.fixture(scope="session")
 def digits() -> tuple[np.ndarray, np.ndarray]:
     """All MNIST images, uint8 (70000, 28, 28), and their labels, uint8 (70000,), in the official order."""
-    images, labels = read_mnist(PROJECT / "data" / "mnist" / "mnist.pkl.gz")
+    images, labels = read_mnist(MNIST)
     return images.reshape(-1, 28, 28), labels
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from tests.conftest import PROJECT
+from tests.conftest import MXNET_PYTHON, PROJECT
 
 from digitflow import submission
 from digitflow.fetch import write_csv
@@ -85,23 +85,31 @@ class Clone:
         file.write_text(text.replace(old, new))
 
 
-def make_clone(folder: Path, digits) -> Clone:
+def make_clone(folder: Path, digits, train_rows: int = TRAIN_ROWS, test_rows: int = TEST_ROWS) -> Clone:
     """Copy the project as it is in the working tree, and write the tiny CSVs and configuration."""
     folder.mkdir(parents=True)
     shutil.copy2(PROJECT / "Snakefile", folder)
     for name in ("rules", "workflow", "config", "profiles"):
         shutil.copytree(PROJECT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy2(PROJECT / "tests" / "no_network" / "sitecustomize.py", folder / "workflow")
-    (folder / ".venvs").symlink_to(PROJECT / ".venvs")
+    link_environment(folder / ".venvs" / "mxnet")
     shutil.copy2(PROJECT / "tests" / "workflow" / "tiny.yaml", folder)
     images, labels = digits
     images = images.reshape(len(images), -1)
     (folder / "own").mkdir()
-    train, test = slice(0, TRAIN_ROWS), slice(60_000, 60_000 + TEST_ROWS)
+    train, test = slice(0, train_rows), slice(60_000, 60_000 + test_rows)
     write_csv(folder / "own" / "train.csv", images[train], labels[train])
     write_csv(folder / "own" / "test.csv", images[test], None)
     submission.write(folder / "own" / "solution.csv", labels[test])
     return Clone(folder)
+
+
+def link_environment(environment: Path) -> None:
+    """Lend MXNet's environment to a clone, as if just installed: its jobs never write in the project's."""
+    environment.mkdir(parents=True)
+    for name in ("bin", "lib", "pyvenv.cfg"):
+        (environment / name).symlink_to(MXNET_PYTHON.parents[1] / name)
+    (environment / "installed.txt").touch()
 
 
 @pytest.fixture(scope="session")

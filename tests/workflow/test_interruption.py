@@ -1,34 +1,17 @@
-"""A killed run, resumed as the README says, ends like one that was never interrupted."""
+"""Killed runs, resumed as the README says, end like one that nobody disturbed; `make torture` does more."""
 
-import os
-import signal
-import subprocess
-import sys
-import time
-from pathlib import Path
+import random
 
-SECONDS_BEFORE_KILLS = (2, 4, 7)  # during conversions, and during trainings
-COMPARED = ["data/rec/train.rec", "data/rec/valid.lst", "results/submission.csv"]
+from tests.workflow.torture import KILLS, Torture, contents
+
+RULES = ["csv_to_idx", "idx_to_png", "pack_rec", "train_mxnet", "train_keras", "merge"]
 
 
-def test_a_run_that_was_killed_thrice_ends_with_the_same_bytes(finished_run, fresh):
-    snakemake = Path(sys.executable).with_name("snakemake")
-    command = [snakemake, "-j2", "results/submission.csv", "--rerun-incomplete", "--configfile", "tiny.yaml"]
-    for seconds in SECONDS_BEFORE_KILLS:
-        # A session of its own: the kill takes Snakemake and all its jobs, as a crash would.
-        process = subprocess.Popen(
-            command,
-            cwd=fresh.folder,
-            start_new_session=True,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
-        time.sleep(seconds)
-        os.killpg(process.pid, signal.SIGKILL)
-        assert process.wait() == -signal.SIGKILL
-        assert fresh.call("--unlock").returncode == 0
-    finished = fresh.snakemake("results/submission.csv", "--rerun-incomplete")
-    assert finished.returncode == 0, finished.stdout
-    for path in COMPARED:
-        assert (fresh.folder / path).read_bytes() == (finished_run[0].folder / path).read_bytes()
-    assert not list((fresh.folder / "data").rglob(".*partial*"))
+def test_a_run_that_is_killed_in_every_way_ends_with_the_same_bytes(finished_run, fresh):
+    torture = Torture(fresh, {}, random.Random(0))
+    torture.expected = contents(finished_run[0], torture.outputs)
+    met = list(torture.interruptions(dict(zip(RULES, KILLS, strict=True)), writing=True))
+    assert len(met) >= len(RULES) - 1  # a job that had just ended could not be killed
+    assert not any(one.wrong for one in met)
+    assert any(one.writing for one in met)
+    assert torture.finish() == []

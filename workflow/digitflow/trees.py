@@ -20,10 +20,10 @@ def atomic_tree(tree: str | os.PathLike) -> Iterator[Path]:
     DigitflowError for a full disk and the like.
     """
     tree = Path(tree)
-    # The names are fixed, so that the next run clears what a killed one left.
-    temporary, old = tree.with_name(f".{tree.name}.partial"), tree.with_name(f".{tree.name}.old")
+    # This process's own names, as in files.py; what a killed one left is removed.
+    temporary, old = (tree.with_name(f".{kind}.{os.getpid()}.{tree.name}") for kind in ("partial", "old"))
     try:
-        _remove(temporary, old)
+        _remove(*tree.parent.glob(f".partial.*.{tree.name}"), *tree.parent.glob(f".old.*.{tree.name}"))
         temporary.mkdir(parents=True)
         yield temporary
         if tree.exists():
@@ -45,7 +45,7 @@ def _reason(error: OSError) -> str:
         return (
             f"{error.strerror}; each file takes a disk block, often 4 KiB, and an inode: see df -h and df -i"
         )
-    return f"{error.strerror}: {error.filename}"
+    return f"{error.strerror}: {error.filename}" if error.filename else error.strerror
 
 
 @contextlib.contextmanager
@@ -67,11 +67,10 @@ def write_files(contents: Iterable[bytes], names: Iterable[str], folders: Iterab
     for data, name, folder in zip(contents, names, folders, strict=True):
         file = os.open(name, CREATE, 0o666, dir_fd=folder)
         try:
-            written = os.write(file, data)
+            while data:
+                data = data[os.write(file, data) :]
         finally:
             os.close(file)
-        if written != len(data):
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), name)
 
 
 def read_files(paths: Iterable[str], root: str | os.PathLike) -> Iterator[bytes]:

@@ -3,6 +3,7 @@
 import csv
 import dataclasses
 import hashlib
+import io
 import json
 import logging
 import math
@@ -276,8 +277,10 @@ def write_results(
 def write_probabilities(path: Path, probabilities: np.ndarray) -> None:
     """Write checked float32 softmax rows, shape (n, classes), as .npy."""
     check_probabilities(probabilities, str(path))
+    data = io.BytesIO()  # to a file of the disk, numpy writes in a way that does not say why it failed
+    np.save(data, probabilities.astype(np.float32))
     with files.atomic_open(path) as file:
-        np.save(file, probabilities.astype(np.float32))
+        file.write(data.getbuffer())
 
 
 def read_rows(path: Path, count: int, classes: int, limit: int = 0) -> tuple[np.ndarray, np.ndarray]:

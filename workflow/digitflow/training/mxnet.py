@@ -7,7 +7,6 @@ import contextlib
 import logging
 import os
 import platform
-import shutil
 import struct
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -18,7 +17,7 @@ import numpy as np
 
 from digitflow import device as devices
 from digitflow import files, rec
-from digitflow.errors import FormatError
+from digitflow.errors import DigitflowError, FormatError
 from digitflow.training import common, schedule
 
 if TYPE_CHECKING:
@@ -341,14 +340,18 @@ def predict(
 
 def export(network: "mxnet_networks.Network", symbol: Path, params: Path) -> None:
     """Write the pair of files that `mx.gluon.SymbolBlock.imports(symbol, ["data"], params)` reads."""
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        files.atomic_path(symbol) as symbol_path,
-        files.atomic_path(params) as params_path,
-    ):
-        network.export(f"{folder}/model")
-        shutil.copyfile(f"{folder}/model-symbol.json", symbol_path)
-        shutil.copyfile(f"{folder}/model-0000.params", params_path)
+    import mxnet as mx
+
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            network.export(f"{folder}/model")
+            mx.nd.load(f"{folder}/model-0000.params")  # MXNet does not notice all failures of writing
+        except mx.MXNetError as error:
+            reason = str(error).strip().splitlines()[-1]
+            raise DigitflowError(f"{folder}: MXNet cannot write its model there: {reason}") from error
+        for name, path in (("model-symbol.json", symbol), ("model-0000.params", params)):
+            with files.atomic_open(path) as file:
+                file.write(Path(folder, name).read_bytes())
 
 
 def _versions() -> dict[str, str]:

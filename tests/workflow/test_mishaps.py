@@ -1,0 +1,172 @@
+"""What happens to files and to Snakemake's own records: who notices, what is said, and what puts it right."""
+
+import os
+import shutil
+import signal
+import time
+
+import pytest
+from tests.workflow.torture import contents, differences, start
+
+MODEL = "results/models/mxnet_lenet/seed0"
+TRAINED = f"{MODEL}/metrics.json"
+TOMORROW = 86400
+
+
+def outputs_of(clone) -> set[str]:
+    return {output for job in clone.planned("--forceall") for output in job.outputs}
+
+
+@pytest.mark.parametrize(
+    ("path", "target", "message"),
+    [
+        ("data/idx/train-images-idx3-ubyte", "data/png/train", "truncated: 235,208 bytes, 600 x 28 x 28"),
+        ("data/idx/train-labels-idx1-ubyte", "data/png/train", "truncated: 304 bytes, 600 values"),
+        ("data/rec/train.lst", "data/rec/train.rec", "line "),
+        ("data/rec/valid.rec", TRAINED, "record "),
+        ("data/rec/valid.idx", TRAINED, "line "),
+        (f"{MODEL}/test_probabilities.npy", "results/submissions/mxnet_lenet.csv", "not a whole .npy file"),
+        (TRAINED, f"{MODEL}/score.json", "not whole JSON"),
+        (f"{MODEL}/score.json", "results/scores.csv", "not whole JSON"),
+    ],
+)
+def test_a_truncated_file_is_named_before_it_is_used_and_made_anew(
+    path, target, message, finished_run, finished
+):
+    os.truncate(finished.folder / path, (finished.folder / path).stat().st_size // 2)
+    broken = finished.snakemake(target)
+    assert broken.returncode == 1
+    assert f"error: {path}: {message}" in broken.stdout
+    assert "Traceback" not in broken.stdout
+    assert not (finished.folder / target).exists()
+
+    repaired = finished.snakemake(target, "--forcerun", path)
+    assert repaired.returncode == 0, repaired.stdout
+    made = {path, target}
+    assert contents(finished, made) == contents(finished_run[0], made)
+
+
+@pytest.mark.parametrize("path", ["data/idx/train-images-idx3-ubyte", "data/rec/train.lst"])
+def test_keras_does_not_train_on_a_truncated_file(path, finished):
+    os.truncate(finished.folder / path, (finished.folder / path).stat().st_size // 2)
+    broken = finished.snakemake(
+        "results/models/keras_cnn/seed0/model.keras", "--allowed-rules", "train_keras"
+    )
+    assert broken.returncode == 1
+    assert f"error: {path}: " in broken.stdout
+    assert "truncated" in broken.stdout
+    assert "epoch 1/" not in broken.stdout
+
+
+@pytest.mark.parametrize(
+    "path", ["data/idx/train-images-idx3-ubyte", "data/png/train", "data/rec/train.lst", "data/rec/train.rec"]
+)
+def test_a_deleted_intermediate_is_not_missed_until_it_is_needed(path, finished_run, finished):
+    there = finished.folder / path
+    shutil.rmtree(there) if there.is_dir() else there.unlink()
+    assert not finished.planned()
+    assert finished.snakemake(path).returncode == 0
+    assert contents(finished, {path}) == contents(finished_run[0], {path})
+
+
+def test_a_deleted_result_is_made_again(finished_run, finished):
+    (finished.folder / "results" / "submission.csv").unlink()
+    assert finished.snakemake().returncode == 0
+    outputs = outputs_of(finished)
+    assert not differences(finished, outputs, contents(finished_run[0], outputs))
+
+
+def test_a_second_run_stops_at_the_lock_and_harms_nothing(finished_run, finished):
+    (finished.folder / "results" / "submission.csv").unlink()
+    first = start(finished)
+    while not list((finished.folder / ".snakemake" / "locks").glob("*.output.lock")):
+        time.sleep(0.01)
+    first.send_signal(signal.SIGSTOP)
+    try:
+        second = finished.snakemake()
+    finally:
+        first.send_signal(signal.SIGCONT)
+    assert second.returncode == 1
+    assert "Directory cannot be locked" in second.stdout
+    assert "Traceback" not in second.stdout
+    assert first.wait() == 0
+    outputs = outputs_of(finished)
+    assert not differences(finished, outputs, contents(finished_run[0], outputs))
+
+
+# Clocks
+
+
+def test_outputs_from_the_future_rerun_nothing_and_hide_a_later_edit(finished):
+    for top in ("data", "results"):
+        for path in (finished.folder / top).rglob("*"):
+            os.utime(path, (time.time() + TOMORROW,) * 2)
+    assert not finished.planned()
+    finished.edit("own/train.csv", "label,pixel0", '"label",pixel0')
+    assert not finished.planned()  # a time that is earlier than the outputs' is no edit to Snakemake
+    assert finished.planned_rules("--forcerun", "csv_to_idx")["csv_to_idx"] == 1
+
+
+def test_an_input_from_the_future_is_named_and_leaves_no_output(finished_run, finished):
+    csv = finished.folder / "own" / "train.csv"
+    os.utime(csv, (time.time() + TOMORROW,) * 2)
+    skewed = finished.snakemake("data/rec/test.rec")
+    assert skewed.returncode == 1
+    assert "older modification time" in skewed.stdout
+    assert "than input own/train.csv" in skewed.stdout
+    assert not list((finished.folder / "data").glob("idx/*"))
+    os.utime(csv)
+    made = {"data/idx/train-images-idx3-ubyte", "data/idx/test-images-idx3-ubyte", "data/rec/test.rec"}
+    assert finished.snakemake("data/rec/test.rec").returncode == 0
+    assert contents(finished, made) == contents(finished_run[0], made)
+
+
+# Snakemake's own options, as docs/reliability.md explains them
+
+PACKED = ["data/rec/train.rec", "data/rec/train.idx"]
+
+
+@pytest.fixture
+def crashed(finished):
+    """A run that was killed after a job had written its files, and before Snakemake had noted it."""
+    for path in PACKED:
+        (finished.folder / path).unlink()
+    process = start(finished, PACKED[0])
+    while not (finished.folder / PACKED[0]).exists():
+        time.sleep(0.0005)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    return finished
+
+
+def test_after_a_crash_unlock_is_all_that_is_needed(finished_run, crashed):
+    assert "Directory cannot be locked" in crashed.snakemake().stdout
+    assert crashed.call("--unlock").returncode == 0
+    assert crashed.planned_rules(PACKED[0]) == {"pack_rec": 1}
+    assert crashed.snakemake(PACKED[0]).returncode == 0
+    assert contents(crashed, set(PACKED)) == contents(finished_run[0], set(PACKED))
+
+
+def test_without_the_profile_incomplete_files_are_listed_and_can_be_vouched_for(crashed):
+    assert crashed.call("--unlock").returncode == 0
+    bare = ["--workflow-profile", "none", PACKED[0]]
+    refused = crashed.snakemake("--dry-run", *bare)
+    assert refused.returncode == 1
+    assert "IncompleteFilesException" in refused.stdout
+    assert PACKED[0] in refused.stdout
+    assert crashed.planned_rules("--rerun-incomplete", *bare) == {"pack_rec": 1}
+    assert crashed.call("--cleanup-metadata", *PACKED).returncode == 0
+    assert not crashed.planned(*bare)
+
+
+def test_touch_and_rerun_triggers_keep_what_was_made_with_other_settings(finished):
+    finished.configure("keras_cnn: {epochs: 8", "keras_cnn: {epochs: 9")
+    assert finished.planned_rules()["train_keras"] == 1
+    assert not finished.planned("--rerun-triggers", "mtime")
+    assert finished.snakemake("--touch").returncode == 0
+    assert not finished.planned()
+
+
+def test_forcerun_takes_a_rule_or_a_file_and_what_follows(finished):
+    assert finished.planned_rules("--forcerun", "merge") == {"merge": 1, "score_table": 1}
+    assert finished.planned_rules("--forcerun", "data/rec/valid.rec")["train_mxnet"] == 1

@@ -11,6 +11,7 @@ rule csv_to_idx:
         train_images="data/idx/train-images-idx3-ubyte",
         train_labels="data/idx/train-labels-idx1-ubyte",
         test_images="data/idx/test-images-idx3-ubyte",
+        checksums="data/idx/checksums.sfv",
     log:
         "logs/csv_to_idx.log",
     threads: 2
@@ -32,7 +33,8 @@ rule csv_to_idx:
             {params.invert} \
             --train-images {output.train_images} \
             --train-labels {output.train_labels} \
-            --test-images {output.test_images}
+            --test-images {output.test_images} \
+            --checksums {output.checksums}
         """
 
 
@@ -59,6 +61,7 @@ rule idx_to_png:
     input:
         images="data/idx/{tree}-images-idx3-ubyte",
         labels=lambda wildcards: "data/idx/train-labels-idx1-ubyte" if wildcards.tree == "train" else [],
+        checksums="data/idx/checksums.sfv",
         code=code("png", "trees", "idx"),
     output:
         tree=directory("data/png/{tree}"),
@@ -73,6 +76,7 @@ rule idx_to_png:
             --log {log} \
             --images {input.images} \
             {params.labels} \
+            --checksums {input.checksums} \
             --classes {params.classes} \
             --tree {output.tree}
         """
@@ -86,6 +90,7 @@ rule write_lst:
         train_tree="data/png/train" if TREES else [],
         test_tree="data/png/test" if TREES else [],
         train_labels=[] if TREES else "data/idx/train-labels-idx1-ubyte",
+        checksums="data/idx/checksums.sfv",
         code=code("lst", "split"),
     output:
         train_lst="data/rec/train.lst",
@@ -109,6 +114,7 @@ rule write_lst:
             --train-images {input.train_images} \
             --test-images {input.test_images} \
             {params.labels_from} \
+            --checksums {input.checksums} \
             --classes {params.classes} \
             --fraction {params.fraction} \
             --seed {params.seed} \
@@ -123,6 +129,7 @@ use rule write_lst as write_official_lst with:
         train_images=rules.official_idx.output.train_images,
         test_images=rules.official_idx.output.test_images,
         train_labels=rules.official_idx.output.train_labels,
+        checksums=rules.official_idx.output.checksums,
         code=code("lst", "split"),
     output:
         train_lst="data/official/train.lst",
@@ -142,6 +149,7 @@ rule pack_rec:
     input:
         lst="data/rec/{part}.lst",
         pixels=lambda wildcards: pixels_of("test" if wildcards.part == "test" else "train"),
+        checksums="data/idx/checksums.sfv",
         code=code("rec", "lst", "png", "trees"),
     output:
         rec="data/rec/{part}{shard}.rec",
@@ -158,6 +166,7 @@ rule pack_rec:
             --log {log} \
             --lst {input.lst} \
             {params.pixels} \
+            --checksums {input.checksums} \
             --shard {params.shard} \
             --shards {params.shards} \
             --rec {output.rec} \
@@ -171,6 +180,7 @@ rule verify:
         train_images="data/idx/train-images-idx3-ubyte",
         train_labels="data/idx/train-labels-idx1-ubyte",
         test_images="data/idx/test-images-idx3-ubyte",
+        checksums="data/idx/checksums.sfv",
         train_tree="data/png/train",
         test_tree="data/png/test",
         train_lst="data/rec/train.lst",
@@ -197,6 +207,7 @@ rule verify:
             --train-images {input.train_images} \
             --train-labels {input.train_labels} \
             --test-images {input.test_images} \
+            --checksums {input.checksums} \
             --train-tree {input.train_tree} \
             --test-tree {input.test_tree} \
             --root {params.root} \

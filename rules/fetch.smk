@@ -52,6 +52,7 @@ rule official_idx:
         train_images="data/official/train-images-idx3-ubyte",
         train_labels="data/official/train-labels-idx1-ubyte",
         test_images="data/official/test-images-idx3-ubyte",
+        checksums="data/official/checksums.sfv",
         solution_csv="data/official/solution.csv",
     log:
         "logs/official_idx.log",
@@ -63,5 +64,6 @@ rule official_idx:
             --train-images {output.train_images} \
             --train-labels {output.train_labels} \
             --test-images {output.test_images} \
+            --checksums {output.checksums} \
             --solution-csv {output.solution_csv}
         """

@@ -9,6 +9,7 @@ rule train_keras:
     input:
         images=dataset("train-images-idx3-ubyte"),
         test_images=dataset("test-images-idx3-ubyte"),
+        checksums=dataset("checksums.sfv"),
         train_lst=dataset("train.lst"),
         valid_lst=dataset("valid.lst"),
         test_lst=dataset("test.lst"),
@@ -43,6 +44,7 @@ rule train_keras:
             --seed {wildcards.seed} \
             --images {input.images} \
             --test-images {input.test_images} \
+            --checksums {input.checksums} \
             --train-lst {input.train_lst} \
             --valid-lst {input.valid_lst} \
             --test-lst {input.test_lst} \
@@ -157,6 +159,7 @@ rule train_numpy:
     input:
         images=dataset("train-images-idx3-ubyte"),
         test_images=dataset("test-images-idx3-ubyte"),
+        checksums=dataset("checksums.sfv"),
         train_lst=dataset("train.lst"),
         valid_lst=dataset("valid.lst"),
         test_lst=dataset("test.lst"),
@@ -188,6 +191,7 @@ rule train_numpy:
             --seed {wildcards.seed} \
             --images {input.images} \
             --test-images {input.test_images} \
+            --checksums {input.checksums} \
             --train-lst {input.train_lst} \
             --valid-lst {input.valid_lst} \
             --test-lst {input.test_lst} \

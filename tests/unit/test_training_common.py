@@ -164,10 +164,46 @@ def test_what_a_diverged_training_predicts_is_every_class_alike(tmp_path):
     outputs = common.Outputs(*(tmp_path / name for name in names))
     lost = np.full((3, 4), np.nan, np.float32)
     common.write_results(
-        outputs, found, lost, lost, np.zeros(3, int), framework="x", seed=0, settings=found.settings
+        outputs,
+        found,
+        lost,
+        lost,
+        np.zeros(3, int),
+        model_files=[],
+        framework="x",
+        seed=0,
+        settings=found.settings,
     )
     assert np.array_equal(np.load(tmp_path / "test.npy"), np.full((3, 4), 0.25, np.float32))
     assert json.loads((tmp_path / "metrics.json").read_text())["status"] == "diverged"
+
+
+@pytest.mark.parametrize("name", ["model.bin", "valid.npy", "test.npy"])
+def test_any_flipped_bit_of_what_a_training_left_is_found(tmp_path, name):
+    model = tmp_path / "model.bin"
+    model.write_bytes(b"weights")
+    found = history([3])
+    rows = np.full((3, 4), 0.25, np.float32)
+    files = ("history.csv", "metrics.json", "valid.npy", "test.npy")
+    outputs = common.Outputs(*(tmp_path / file for file in files))
+    common.write_results(
+        outputs,
+        found,
+        rows,
+        rows,
+        np.zeros(3, int),
+        model_files=[model],
+        framework="x",
+        seed=0,
+        settings=found.settings,
+    )
+    common.check_digests(outputs.metrics)
+    data = bytearray((tmp_path / name).read_bytes())
+    data[-1] ^= 1  # of a probability the lowest bit
+    (tmp_path / name).write_bytes(data)
+    for names in ((), (name,)):
+        with pytest.raises(FormatError, match=f"{name}: damaged: its SHA-256 is not the one in .*metrics"):
+            common.check_digests(outputs.metrics, *names)
 
 
 def test_a_restored_history_decides_as_the_one_that_was_interrupted():

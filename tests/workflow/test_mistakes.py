@@ -48,6 +48,28 @@ def test_a_bad_cell_is_named_and_leaves_no_file(fresh):
     assert not list((fresh.folder / "data").rglob("*ubyte*"))
 
 
+@pytest.mark.parametrize(
+    ("path", "rule"),
+    [
+        ("data/idx/train-images-idx3-ubyte", "train_keras"),
+        ("data/idx/test-images-idx3-ubyte", "idx_to_png"),
+        ("results/models/keras_cnn/seed0/test_probabilities.npy", "merge"),
+        ("results/models/mxnet_lenet/seed0/model-0000.params", "score"),
+    ],
+)
+def test_a_bit_flipped_behind_snakemakes_back_is_found_and_named(finished, path, rule):
+    file = finished.folder / path
+    times = file.stat().st_atime_ns, file.stat().st_mtime_ns
+    data = bytearray(file.read_bytes())
+    data[-1] ^= 1  # a pixel, the lowest bit of a probability or of a weight
+    file.write_bytes(data)
+    os.utime(file, ns=times)
+    result = finished.snakemake("--forcerun", rule)
+    assert result.returncode == 1
+    assert f"error: {path}: damaged: its " in result.stdout
+    assert "Traceback" not in result.stdout
+
+
 def test_a_gpu_that_is_not_there_is_looked_for_and_missed(finished):
     finished.configure("device: cpu", "device: gpu")
     result = finished.snakemake("results/submission.csv")

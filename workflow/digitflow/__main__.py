@@ -47,6 +47,11 @@ def in_processes(most: int, *calls: Callable[[], object]) -> None:
             future.result()
 
 
+def add_checksums(parser: argparse.ArgumentParser) -> None:
+    """Add the flag that says how IDX files are told from damaged ones."""
+    parser.add_argument("--checksums", help="the .sfv file with the CRC-32 of each IDX file")
+
+
 def fetch_mnist(parser: argparse.ArgumentParser) -> Run:
     """Write the MNIST images as a train CSV, a test CSV and its solution"""
     add_required(parser, "--archive", "--train-csv", "--test-csv", "--solution-csv")
@@ -63,13 +68,15 @@ def fetch_mnist(parser: argparse.ArgumentParser) -> Run:
 def official_idx(parser: argparse.ArgumentParser) -> Run:
     """Write the official MNIST images as IDX files, and the test labels as a solution"""
     add_required(parser, "--archive", "--train-images", "--train-labels", "--test-images", "--solution-csv")
+    parser.add_argument("--checksums", help="an .sfv file that gets the CRC-32 of each file")
 
     def run(args: argparse.Namespace) -> None:
-        from digitflow import fetch
+        from digitflow import fetch, idx
 
-        fetch.official_idx(
-            args.archive, args.train_images, args.train_labels, args.test_images, args.solution_csv
-        )
+        files = args.train_images, args.train_labels, args.test_images
+        fetch.official_idx(args.archive, *files, args.solution_csv)
+        if args.checksums:
+            idx.write_checksums(args.checksums, files)
 
     return run
 
@@ -80,11 +87,14 @@ def csv_to_idx(parser: argparse.ArgumentParser) -> Run:
     add_required(parser, "--height", "--width", "--classes", type=int)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--invert", action="store_true", help="write 255 - pixel: for dark digits on white")
+    parser.add_argument("--checksums", help="an .sfv file that gets the CRC-32 of each file")
 
     def run(args: argparse.Namespace) -> None:
         one_blas_thread()
+        from digitflow import idx
         from digitflow.pixelcsv import Spec, csv_to_idx
 
+        files = [args.train_images, args.train_labels, args.test_images]
         train = Spec(args.height, args.width, args.classes, labelled=True)
         test = Spec(args.height, args.width, args.classes, labelled=False)
         options = {"threads": max(1, args.threads // 2), "invert": args.invert}
@@ -95,9 +105,11 @@ def csv_to_idx(parser: argparse.ArgumentParser) -> Run:
                 partial(csv_to_idx, args.test_csv, args.test_images, test, **options),
             )
         except Exception:  # a wrong CSV leaves no files of the other one either
-            for path in (args.train_images, args.train_labels, args.test_images):
+            for path in files:
                 Path(path).unlink(missing_ok=True)
             raise
+        if args.checksums:
+            idx.write_checksums(args.checksums, files)
 
     return run
 
@@ -119,11 +131,14 @@ def idx_to_png(parser: argparse.ArgumentParser) -> Run:
     add_required(parser, "--images", "--tree")
     parser.add_argument("--labels")
     parser.add_argument("--classes", type=int)
+    add_checksums(parser)
 
     def run(args: argparse.Namespace) -> None:
         one_blas_thread()
+        from digitflow import idx
         from digitflow.png import write_tree
 
+        idx.check(args.checksums, args.images, *([args.labels] if args.labels else []))
         write_tree(args.images, args.tree, args.labels, args.classes)
 
     return run
@@ -139,6 +154,7 @@ def write_lst(parser: argparse.ArgumentParser) -> Run:
     add_required(parser, "--train-lst", "--valid-lst", "--test-lst")
     add_required(parser, "--classes", "--seed", type=int)
     add_required(parser, "--fraction", type=float)
+    add_checksums(parser)
 
     def run(args: argparse.Namespace) -> None:
         one_blas_thread()
@@ -148,6 +164,7 @@ def write_lst(parser: argparse.ArgumentParser) -> Run:
             idx.read_header(path, 3)[0] for path in (args.train_images, args.test_images)
         )
         if args.train_labels:
+            idx.check(args.checksums, args.train_labels)
             labels = idx.read_labels(args.train_labels, train_rows, args.classes)
             labelled = lst.of_rows("train", train_rows, labels)
             test = lst.of_rows("test", test_rows)
@@ -167,13 +184,15 @@ def pack_rec(parser: argparse.ArgumentParser) -> Run:
     parser.add_argument("--images", help="an IDX file, in the place of PNG files")
     parser.add_argument("--shard", type=int, default=0)
     parser.add_argument("--shards", type=int, default=1)
+    add_checksums(parser)
 
     def run(args: argparse.Namespace) -> None:
         one_blas_thread()
-        from digitflow import lst, rec
+        from digitflow import idx, lst, rec
 
         listing = lst.shard(lst.read(args.lst), args.shard, args.shards)
         if args.images:
+            idx.check(args.checksums, args.images)
             rec.write_rows(args.rec, args.idx, listing, args.images)
         else:
             rec.write(args.rec, args.idx, listing, args.root)
@@ -191,14 +210,17 @@ def verify(parser: argparse.ArgumentParser) -> Run:
     add_required(parser, "--train-images", "--train-labels", "--test-images", "--train-tree", "--test-tree")
     add_required(parser, "--root", "--report")
     add_required(parser, "--classes", type=int)
+    add_checksums(parser)
     for part in ("train", "valid", "test"):
         add_required(parser, f"--{part}-lst")
         add_required(parser, f"--{part}-rec", f"--{part}-idx", nargs="+", help="the shards in their order")
 
     def run(args: argparse.Namespace) -> None:
+        from digitflow import idx
         from digitflow.files import atomic_open
         from digitflow.verify import verify
 
+        idx.check(args.checksums, args.train_images, args.train_labels, args.test_images)
         report = {
             "train": verify(
                 args.train_images,
@@ -243,6 +265,7 @@ def add_rows(parser: argparse.ArgumentParser) -> None:
     """Add the flags of training on IDX images, with a .lst as the choice of rows."""
     add_required(parser, "--images", "--test-images", "--train-lst", "--valid-lst", "--test-lst", type=Path)
     add_required(parser, "--model", type=Path)
+    add_checksums(parser)
 
 
 def training_outputs(args: argparse.Namespace):
@@ -259,9 +282,11 @@ def train_keras(parser: argparse.ArgumentParser) -> Run:
     add_device(parser)
 
     def run(args: argparse.Namespace) -> None:
+        from digitflow import idx
         from digitflow.training.common import Settings
         from digitflow.training.keras import train
 
+        idx.check(args.checksums, args.images, args.test_images)
         train(
             args.images,
             args.test_images,
@@ -348,9 +373,11 @@ def train_numpy(parser: argparse.ArgumentParser) -> Run:
 
     def run(args: argparse.Namespace) -> None:
         os.environ["OPENBLAS_NUM_THREADS"] = str(args.threads)  # numpy reads it as it is imported
+        from digitflow import idx
         from digitflow.training.common import Settings
         from digitflow.training.numpy import train
 
+        idx.check(args.checksums, args.images, args.test_images)
         train(
             args.images,
             args.test_images,

@@ -12,6 +12,7 @@ from digitflow import lst, submission
 from digitflow.errors import FormatError
 from digitflow.files import atomic_open, read_json
 from digitflow.metrics import accuracy, confusion_matrix, over_seeds, paired_difference, worst_mistakes
+from digitflow.training.common import check_digests
 
 MERGED = "merged"
 COLUMNS = [
@@ -61,6 +62,7 @@ def score_folder(folder: str | Path, valid_lst: str | Path, solution: str | Path
     """Score one training by its folder, results/models/<model>/seed<k>: a row with the fields of COLUMNS."""
     folder = Path(folder)
     row = {"model": folder.parent.name, **read_metrics(folder / "metrics.json")}
+    check_digests(folder / "metrics.json")
     valid = valid_labels(valid_lst)
     valid_rows = submission.read_probabilities(folder / "valid_probabilities.npy", len(valid))
     test_rows = submission.read_probabilities(folder / "test_probabilities.npy")

@@ -8,7 +8,7 @@ import numpy as np
 
 from digitflow.errors import FormatError, InputError
 from digitflow.files import atomic_open
-from digitflow.training.common import check_probabilities
+from digitflow.training.common import check_digests, check_probabilities
 
 HEADER = ["ImageId", "Label"]
 TIE_WEIGHT = 1e-6
@@ -18,7 +18,11 @@ def read_probabilities(path: str | Path, rows: int | None = None) -> np.ndarray:
     """Read class probabilities float32 (n, classes) from an .npy file.
 
     Raises FormatError unless they are finite, within 0..1, and each row sums to 1; `rows` is n where known.
+    Those of a training must also have the digest in the metrics beside them.
     """
+    path = Path(path)
+    if (metrics := path.with_name("metrics.json")).exists():
+        check_digests(metrics, path.name)
     try:
         with open(path, "rb") as file:
             array = np.lib.format.read_array(file, allow_pickle=False)

@@ -242,12 +242,15 @@ def write_results(
     test: np.ndarray,
     valid_labels: np.ndarray,
     *,
+    model_files: Sequence[Path],
     framework: str,
     seed: int,
     settings: Settings,
     **facts: Any,
 ) -> None:
     """Write what every training leaves: history, probabilities, and metrics with `facts` about it.
+
+    The metrics hold the SHA-256 of the probabilities and of `model_files`, by which damage is found.
 
     `valid` (n, classes) and `test` (m, classes) are softmax rows; those of a training that diverged say
     nothing, and each class gets the same.
@@ -269,9 +272,27 @@ def write_results(
         "status": history.status,
         "epochs": len(history.rows),
         "seconds": round(history.seconds, 1),
+        "sha256": {
+            path.name: _sha256(path)
+            for path in [*model_files, outputs.valid_probabilities, outputs.test_probabilities]
+        },
     }
     with files.atomic_open(outputs.metrics, "w") as file:
         file.write(json.dumps(metrics, indent=2) + "\n")
+
+
+def check_digests(metrics: Path, *names: str) -> None:
+    """Compare the files that a training left with the digests in its metrics; all of them, unless named.
+
+    FormatError names the one that differs.
+    """
+    known = files.read_json(metrics).get("sha256", {})
+    for name in names or known:
+        path = metrics.with_name(name)
+        if name in known and path.exists() and _sha256(path) != known[name]:
+            raise FormatError(
+                f"{path}: damaged: its SHA-256 is not the one in {metrics}; delete it and run again"
+            )
 
 
 def write_probabilities(path: Path, probabilities: np.ndarray) -> None:

@@ -83,6 +83,7 @@ def train(
         valid,
         test,
         validation[1],
+        model_files=[model],
         framework="keras",
         **machine,
         seed=seed,

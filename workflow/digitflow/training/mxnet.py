@@ -93,6 +93,7 @@ def train(
         valid_probabilities,
         test_probabilities,
         validation.labels,
+        model_files=[symbol, params],
         framework="mxnet",
         **machine,
         seed=seed,

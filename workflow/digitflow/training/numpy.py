@@ -81,6 +81,7 @@ def train(
         valid,
         test,
         validation[1],
+        model_files=[model],
         framework="numpy",
         **machine,
         seed=seed,

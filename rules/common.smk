@@ -90,10 +90,15 @@ def model_code(wildcards):
     return code(f"models/{file}") if file else []
 
 
-def dataset(name):
-    """A function that finds a file of the data that a model is made for."""
-    own = f"data/rec/{name}" if name.endswith(".lst") else f"data/idx/{name}"
-    return lambda wildcards: own if MODELS[wildcards.model]["data"] == "own" else f"data/official/{name}"
+def dataset(*names):
+    """A function that finds files of the data that a model is made for."""
+    folders = ["data/rec" if name.endswith(".lst") or name == "lists.sfv" else "data/idx" for name in names]
+
+    def paths(wildcards):
+        own = MODELS[wildcards.model]["data"] == "own"
+        return [f"{folder if own else 'data/official'}/{name}" for folder, name in zip(folders, names)]
+
+    return paths
 
 
 def classes_of(wildcards):

@@ -96,6 +96,7 @@ rule write_lst:
         train_lst="data/rec/train.lst",
         valid_lst="data/rec/valid.lst",
         test_lst="data/rec/test.lst",
+        checksums="data/rec/lists.sfv",
     log:
         "logs/write_lst.log",
     params:
@@ -120,7 +121,8 @@ rule write_lst:
             --seed {params.seed} \
             --train-lst {output.train_lst} \
             --valid-lst {output.valid_lst} \
-            --test-lst {output.test_lst}
+            --test-lst {output.test_lst} \
+            --list-checksums {output.checksums}
         """
 
 
@@ -135,6 +137,7 @@ use rule write_lst as write_official_lst with:
         train_lst="data/official/train.lst",
         valid_lst="data/official/valid.lst",
         test_lst="data/official/test.lst",
+        checksums="data/official/lists.sfv",
     log:
         "logs/write_official_lst.log",
     params:
@@ -149,7 +152,7 @@ rule pack_rec:
     input:
         lst="data/rec/{part}.lst",
         pixels=lambda wildcards: pixels_of("test" if wildcards.part == "test" else "train"),
-        checksums="data/idx/checksums.sfv",
+        checksums=["data/idx/checksums.sfv", "data/rec/lists.sfv"],
         code=code("rec", "lst", "png", "trees"),
     output:
         rec="data/rec/{part}{shard}.rec",
@@ -180,7 +183,7 @@ rule verify:
         train_images="data/idx/train-images-idx3-ubyte",
         train_labels="data/idx/train-labels-idx1-ubyte",
         test_images="data/idx/test-images-idx3-ubyte",
-        checksums="data/idx/checksums.sfv",
+        checksums=["data/idx/checksums.sfv", "data/rec/lists.sfv"],
         train_tree="data/png/train",
         test_tree="data/png/test",
         train_lst="data/rec/train.lst",

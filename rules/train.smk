@@ -9,7 +9,7 @@ rule train_keras:
     input:
         images=dataset("train-images-idx3-ubyte"),
         test_images=dataset("test-images-idx3-ubyte"),
-        checksums=dataset("checksums.sfv"),
+        checksums=dataset("checksums.sfv", "lists.sfv"),
         train_lst=dataset("train.lst"),
         valid_lst=dataset("valid.lst"),
         test_lst=dataset("test.lst"),
@@ -159,7 +159,7 @@ rule train_numpy:
     input:
         images=dataset("train-images-idx3-ubyte"),
         test_images=dataset("test-images-idx3-ubyte"),
-        checksums=dataset("checksums.sfv"),
+        checksums=dataset("checksums.sfv", "lists.sfv"),
         train_lst=dataset("train.lst"),
         valid_lst=dataset("valid.lst"),
         test_lst=dataset("test.lst"),

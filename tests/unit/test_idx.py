@@ -2,7 +2,6 @@
 
 import gzip
 import struct
-import zlib
 
 import idx2numpy
 import numpy as np
@@ -129,37 +128,3 @@ def test_labels_given_for_images_are_refused(file, tmp_path):
 def test_a_file_that_cannot_be_opened_is_an_input_error(tmp_path, name, reason):
     with pytest.raises(InputError, match=reason):
         idx.read(tmp_path / name)
-
-
-# Checksums
-
-
-@pytest.fixture
-def summed(tmp_path):
-    """Two IDX files and the .sfv file with their checksums."""
-    for name, value in (("images", 1), ("labels", 2)):
-        idx.write(tmp_path / name, np.full((3, 2, 2), value, np.uint8))
-    idx.write_checksums(tmp_path / "checksums.sfv", [tmp_path / "images", tmp_path / "labels"])
-    return tmp_path
-
-
-def test_checksums_are_those_of_zlib_in_sfv_form(summed):
-    expected = [f"{name} {zlib.crc32((summed / name).read_bytes()):08X}" for name in ("images", "labels")]
-    assert (summed / "checksums.sfv").read_text().splitlines() == expected
-    idx.check(summed / "checksums.sfv", summed / "images", summed / "labels")
-
-
-def test_any_flipped_bit_is_found_and_its_file_named(summed):
-    whole = (summed / "labels").read_bytes()
-    for at in range(8 * len(whole)):
-        (summed / "labels").write_bytes(
-            whole[: at // 8] + bytes([whole[at // 8] ^ 1 << at % 8]) + whole[at // 8 + 1 :]
-        )
-        with pytest.raises(FormatError, match=r"labels: damaged: its CRC-32 is [0-9A-F]{8}, .*; delete both"):
-            idx.check(summed / "checksums.sfv", summed / "images", summed / "labels")
-
-
-def test_a_file_without_a_line_or_damaged_checksums_are_no_proof(summed):
-    (summed / "checksums.sfv").write_bytes(b"\xff\nimages\n")
-    with pytest.raises(FormatError, match="has no line"):
-        idx.check(summed / "checksums.sfv", summed / "images")

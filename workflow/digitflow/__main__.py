@@ -48,8 +48,8 @@ def in_processes(most: int, *calls: Callable[[], object]) -> None:
 
 
 def add_checksums(parser: argparse.ArgumentParser) -> None:
-    """Add the flag that says how IDX files are told from damaged ones."""
-    parser.add_argument("--checksums", help="the .sfv file with the CRC-32 of each IDX file")
+    """Add the flag by which whole IDX files and lists are told from damaged ones."""
+    parser.add_argument("--checksums", nargs="+", default=[], help=".sfv files with the CRC-32 of inputs")
 
 
 def fetch_mnist(parser: argparse.ArgumentParser) -> Run:
@@ -71,12 +71,12 @@ def official_idx(parser: argparse.ArgumentParser) -> Run:
     parser.add_argument("--checksums", help="an .sfv file that gets the CRC-32 of each file")
 
     def run(args: argparse.Namespace) -> None:
-        from digitflow import fetch, idx
+        from digitflow import checksums, fetch
 
         files = args.train_images, args.train_labels, args.test_images
         fetch.official_idx(args.archive, *files, args.solution_csv)
         if args.checksums:
-            idx.write_checksums(args.checksums, files)
+            checksums.write(args.checksums, files)
 
     return run
 
@@ -91,7 +91,7 @@ def csv_to_idx(parser: argparse.ArgumentParser) -> Run:
 
     def run(args: argparse.Namespace) -> None:
         one_blas_thread()
-        from digitflow import idx
+        from digitflow import checksums
         from digitflow.pixelcsv import Spec, csv_to_idx
 
         files = [args.train_images, args.train_labels, args.test_images]
@@ -109,7 +109,7 @@ def csv_to_idx(parser: argparse.ArgumentParser) -> Run:
                 Path(path).unlink(missing_ok=True)
             raise
         if args.checksums:
-            idx.write_checksums(args.checksums, files)
+            checksums.write(args.checksums, files)
 
     return run
 
@@ -135,10 +135,10 @@ def idx_to_png(parser: argparse.ArgumentParser) -> Run:
 
     def run(args: argparse.Namespace) -> None:
         one_blas_thread()
-        from digitflow import idx
+        from digitflow import checksums
         from digitflow.png import write_tree
 
-        idx.check(args.checksums, args.images, *([args.labels] if args.labels else []))
+        checksums.check(args.checksums, args.images, *([args.labels] if args.labels else []))
         write_tree(args.images, args.tree, args.labels, args.classes)
 
     return run
@@ -154,17 +154,18 @@ def write_lst(parser: argparse.ArgumentParser) -> Run:
     add_required(parser, "--train-lst", "--valid-lst", "--test-lst")
     add_required(parser, "--classes", "--seed", type=int)
     add_required(parser, "--fraction", type=float)
+    parser.add_argument("--list-checksums", help="an .sfv file that gets the CRC-32 of each list")
     add_checksums(parser)
 
     def run(args: argparse.Namespace) -> None:
         one_blas_thread()
-        from digitflow import idx, lst
+        from digitflow import checksums, idx, lst
 
         train_rows, test_rows = (
             idx.read_header(path, 3)[0] for path in (args.train_images, args.test_images)
         )
         if args.train_labels:
-            idx.check(args.checksums, args.train_labels)
+            checksums.check(args.checksums, args.train_labels)
             labels = idx.read_labels(args.train_labels, train_rows, args.classes)
             labelled = lst.of_rows("train", train_rows, labels)
             test = lst.of_rows("test", test_rows)
@@ -173,6 +174,8 @@ def write_lst(parser: argparse.ArgumentParser) -> Run:
             test = lst.scan_tree(args.test_tree, args.root, rows=test_rows)
         lists = args.train_lst, args.valid_lst, args.test_lst
         lst.write_split(labelled, test, *lists, args.classes, args.fraction, args.seed)
+        if args.list_checksums:
+            checksums.write(args.list_checksums, lists)
 
     return run
 
@@ -188,11 +191,11 @@ def pack_rec(parser: argparse.ArgumentParser) -> Run:
 
     def run(args: argparse.Namespace) -> None:
         one_blas_thread()
-        from digitflow import idx, lst, rec
+        from digitflow import checksums, lst, rec
 
+        checksums.check(args.checksums, args.lst, *([args.images] if args.images else []))
         listing = lst.shard(lst.read(args.lst), args.shard, args.shards)
         if args.images:
-            idx.check(args.checksums, args.images)
             rec.write_rows(args.rec, args.idx, listing, args.images)
         else:
             rec.write(args.rec, args.idx, listing, args.root)
@@ -216,11 +219,12 @@ def verify(parser: argparse.ArgumentParser) -> Run:
         add_required(parser, f"--{part}-rec", f"--{part}-idx", nargs="+", help="the shards in their order")
 
     def run(args: argparse.Namespace) -> None:
-        from digitflow import idx
+        from digitflow import checksums
         from digitflow.files import atomic_open
         from digitflow.verify import verify
 
-        idx.check(args.checksums, args.train_images, args.train_labels, args.test_images)
+        files = args.train_images, args.train_labels, args.test_images
+        checksums.check(args.checksums, *files, args.train_lst, args.valid_lst, args.test_lst)
         report = {
             "train": verify(
                 args.train_images,
@@ -268,6 +272,14 @@ def add_rows(parser: argparse.ArgumentParser) -> None:
     add_checksums(parser)
 
 
+def check_rows(args: argparse.Namespace) -> None:
+    """Refuse images and lists that are not what their checksums say."""
+    from digitflow import checksums
+
+    lists = args.train_lst, args.valid_lst, args.test_lst
+    checksums.check(args.checksums, args.images, args.test_images, *lists)
+
+
 def training_outputs(args: argparse.Namespace):
     """What training writes beside the model, in all frameworks."""
     from digitflow.training.common import Outputs
@@ -282,11 +294,10 @@ def train_keras(parser: argparse.ArgumentParser) -> Run:
     add_device(parser)
 
     def run(args: argparse.Namespace) -> None:
-        from digitflow import idx
         from digitflow.training.common import Settings
         from digitflow.training.keras import train
 
-        idx.check(args.checksums, args.images, args.test_images)
+        check_rows(args)
         train(
             args.images,
             args.test_images,
@@ -373,11 +384,10 @@ def train_numpy(parser: argparse.ArgumentParser) -> Run:
 
     def run(args: argparse.Namespace) -> None:
         os.environ["OPENBLAS_NUM_THREADS"] = str(args.threads)  # numpy reads it as it is imported
-        from digitflow import idx
         from digitflow.training.common import Settings
         from digitflow.training.numpy import train
 
-        idx.check(args.checksums, args.images, args.test_images)
+        check_rows(args)
         train(
             args.images,
             args.test_images,

@@ -10,7 +10,7 @@ import math
 import os
 import shutil
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
@@ -123,42 +123,6 @@ def write_gz(source: PathLike, target: PathLike) -> None:
         gzip.GzipFile(filename="", mode="wb", fileobj=raw, mtime=0) as packed,
     ):
         shutil.copyfileobj(file, packed)
-
-
-def crc32(path: PathLike) -> int:
-    """The CRC-32 of a file's bytes."""
-    from isal import isal_zlib  # here, for MXNet's environment has no isal; it reads 10 GB a second
-
-    value = 0
-    with _open(path) as file:
-        while block := file.read(1 << 20):
-            value = isal_zlib.crc32(block, value)
-    return value
-
-
-def write_checksums(path: PathLike, files: Sequence[PathLike]) -> None:
-    """Write the CRC-32 of IDX files, which have no room for one, as an .sfv file: `name hex`, a line each."""
-    with atomic_open(path, "w") as file:
-        file.writelines(f"{Path(name).name} {crc32(name):08X}\n" for name in files)
-
-
-def check(checksums: PathLike | None, *files: PathLike) -> None:
-    """Compare files with their lines of an .sfv file; None: nothing is known of them.
-
-    FormatError names the file that differs.
-    """
-    if checksums is None:
-        return
-    with _open(checksums) as file:
-        lines = file.read().decode(errors="replace").splitlines()
-    known = dict(line.split(" ", 1) for line in lines if " " in line)
-    for path in files:
-        expected, found = known.get(Path(path).name, "no line"), f"{crc32(path):08X}"
-        if found != expected:
-            raise FormatError(
-                f"{path}: damaged: its CRC-32 is {found}, {checksums} has {expected}; "
-                "delete both and run again"
-            )
 
 
 def _open(path: PathLike) -> BinaryIO:

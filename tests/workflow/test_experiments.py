@@ -9,7 +9,8 @@ import yaml
 from tests.conftest import PROJECT
 
 ROWS, EPOCHS, BATCH = 500, 3, 25
-GUESSING = {"luck", "random_guess", "scoreboard"}  # their first points know nothing
+# Their first points know nothing: three guess, and the last one is the lesson's collapse on raw pixels.
+GUESSING = {"luck", "random_guess", "scoreboard", "mxnet_rates"}
 
 
 def shortened(keys: dict) -> dict:
@@ -52,7 +53,7 @@ def test_every_study_runs_learns_and_stands_on_the_page(experiments):
     for name in names:
         with open(clone.folder / "results" / "studies" / name / "table.csv", newline="") as file:
             (row,) = csv.DictReader(file)
-        assert float(row["valid_accuracy"]) > (0 if name in GUESSING else 0.3), name
+        assert (float(row["valid_accuracy"]) > 0.3) == (name not in GUESSING), name
         assert f"(experiments/{name}.png)" in page
         figure = clone.folder / "results" / "experiments" / f"{name}.png"
         assert figure.read_bytes()[:4] == b"\x89PNG"

@@ -157,8 +157,8 @@ MODELS = "results/models"
 PROBABILITIES = f"{MODELS}/keras_cnn/seed0/test_probabilities.npy"
 DAMAGED = {  # the file: the damage, what is asked for, what is said, and what must not have begun
     "data/rec/train.rec": (flip, f"{MODELS}/mxnet_lenet/seed0/metrics.json", ": record ", "device cpu: "),
-    IDX: (cut, f"{MODELS}/keras_cnn/seed0/metrics.json", ": truncated: ", "device cpu: "),
-    PROBABILITIES: (cut, "results/submission.csv", ": not a whole .npy file", "rows from 2 model"),
+    IDX: (cut, f"{MODELS}/keras_cnn/seed0/metrics.json", ": damaged: ", "device cpu: "),
+    PROBABILITIES: (cut, "results/submission.csv", ": damaged: ", "rows from 2 model"),
 }
 
 

@@ -671,16 +671,22 @@ def main(arguments: list[str] | None = None) -> int:
     return run_logged(args.run, args)
 
 
+def log_file(path: str) -> logging.Handler:
+    """A file, new each time, that gets each message with the time of day."""
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    handler = logging.FileHandler(path, mode="w", encoding="utf-8")
+    handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%H:%M:%S"))
+    return handler
+
+
 def run_logged(run: Run, args: argparse.Namespace) -> int:
     """Run with messages going to standard error and to the log; map a user's error to exit status 1."""
-    handlers: list[logging.Handler] = [logging.StreamHandler(sys.stderr)]
-    if args.log:
-        Path(args.log).parent.mkdir(parents=True, exist_ok=True)
-        handlers.append(logging.FileHandler(args.log, mode="w", encoding="utf-8"))
-        handlers[1].setFormatter(logging.Formatter("%(asctime)s %(message)s", "%H:%M:%S"))
+    logging.raiseExceptions = False  # a line that finds no room in the log is printed all the same
     log.setLevel(logging.INFO)
-    log.handlers = handlers
+    log.handlers = [logging.StreamHandler(sys.stderr)]
     try:
+        if args.log:
+            log.addHandler(log_file(args.log))
         run(args)
     except DigitflowError as error:
         log.error(f"error: {error}")

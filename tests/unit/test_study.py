@@ -170,7 +170,7 @@ def test_a_page_has_a_section_a_study_and_its_figure_and_table_beside_it(results
     )
     text = page.read_text()
     assert "## Which?\n\nThis.\n" in text
-    assert "| 2 | 90.00 (85.00-95.00) | not known | 1,000 | 2 | 2 |" in text
+    assert "| 2 | 50.00 | 90.00 (85.00-95.00) | not known | 1,000 | 2 | 2 |" in text
     assert "80.00 (75.00-85.00), diverged" in text
     assert (folder / "which.png").read_bytes() == b"picture"
     assert (folder / "which.csv").read_bytes() == (tmp_path / "table.csv").read_bytes()

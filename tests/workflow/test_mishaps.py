@@ -25,7 +25,7 @@ def outputs_of(clone) -> set[str]:
         ("data/rec/train.lst", "data/rec/train.rec", "damaged: its CRC-32 is "),
         ("data/rec/valid.rec", TRAINED, "record "),
         ("data/rec/valid.idx", TRAINED, "line "),
-        (f"{MODEL}/test_probabilities.npy", "results/submissions/mxnet_lenet.csv", "damaged: its SHA-256 is "),
+        (f"{MODEL}/test_probabilities.npy", "results/submissions/mxnet_lenet.csv", "damaged: its SHA-256"),
         (TRAINED, f"{MODEL}/score.json", "damaged: "),
         (f"{MODEL}/score.json", "results/scores.csv", "damaged: "),
     ],

@@ -45,6 +45,7 @@ class Result:
             "parameters": self.metrics[0]["parameters"],
             "trained_epochs": statistics.fmean(metrics["epochs"] for metrics in self.metrics),
             "seconds": round(statistics.fmean(metrics["seconds"] for metrics in self.metrics), 1),
+            "train_accuracy": round(statistics.fmean(rows[-1]["accuracy"] for rows in self.histories), 6),
             "status": " ".join(sorted({metrics["status"] for metrics in self.metrics})),
         }
         for measure in MEASURES:
@@ -103,11 +104,11 @@ def section(name: str, study: Mapping[str, Any], table: str | Path) -> str:
         rows = list(csv.DictReader(file))
     axes = list(points(study)[0].values)
     shown = [name for name in axes if len({row[name] for row in rows}) > 1] or axes
-    header = [*shown, "validation %", "test %", "parameters", "epochs trained", "seconds"]
+    header = [*shown, "training %", "validation %", "test %", "parameters", "epochs trained", "seconds"]
     lines = [" | ".join(header), "|".join(["---"] * len(header))]
     for row in rows[:SHOWN]:
         cells = [row[axis] for axis in shown]
-        cells += [_percent(row, measure) for measure in MEASURES]
+        cells += [f"{100 * float(row['train_accuracy']):.2f}", *(_percent(row, name) for name in MEASURES)]
         if row["status"] != "finished":
             cells[-2] += f", {row['status']}"
         epochs = f"{float(row['trained_epochs']):g}"

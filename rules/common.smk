@@ -90,12 +90,18 @@ def model_code(wildcards):
     return code(f"models/{file}") if file else []
 
 
+def data_of(wildcards):
+    """The data that a model, or a study's models, are made for: own or official."""
+    study = wildcards.get("study")
+    return config["studies"][study]["data"] if study else MODELS[wildcards.model]["data"]
+
+
 def dataset(*names):
-    """A function that finds files of the data that a model is made for."""
+    """A function that finds files of the data that a model or a study is made for."""
     folders = ["data/rec" if name.endswith(".lst") or name == "lists.sfv" else "data/idx" for name in names]
 
     def paths(wildcards):
-        own = MODELS[wildcards.model]["data"] == "own"
+        own = data_of(wildcards) == "own"
         return [f"{folder if own else 'data/official'}/{name}" for folder, name in zip(folders, names)]
 
     return paths
@@ -103,14 +109,12 @@ def dataset(*names):
 
 def classes_of(wildcards):
     """How many classes the data have that a model is made for."""
-    return DATA["classes"] if MODELS[wildcards.model]["data"] == "own" else 10
+    return DATA["classes"] if data_of(wildcards) == "own" else 10
 
 
 def solution(wildcards):
-    """The solution of a model's test rows, where it is known."""
-    return (
-        "data/official/solution.csv" if MODELS[wildcards.model]["data"] == "official" else SOLUTION_CSV or []
-    )
+    """The solution of the test rows of a model or a study, where it is known."""
+    return "data/official/solution.csv" if data_of(wildcards) == "official" else SOLUTION_CSV or []
 
 
 def scored(wildcards):

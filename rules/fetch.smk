@@ -47,7 +47,7 @@ rule official_idx:
     """The official 60,000 + 10,000 images as IDX files: what studies of `data: official` train on."""
     input:
         archive=rules.download_mnist.output.archive,
-        code=code("fetch", "idx"),
+        code=code("fetch", "idx", "checksums"),
     output:
         train_images="data/official/train-images-idx3-ubyte",
         train_labels="data/official/train-labels-idx1-ubyte",

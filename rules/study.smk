@@ -7,22 +7,33 @@ rule study:
         metrics=of_study("metrics.json"),
         histories=of_study("history.csv"),
         scores=of_study("score.json"),
-        code=code("study", "study_report"),
+        valid_probabilities=of_study("valid_probabilities.npy"),
+        test_probabilities=of_study("test_probabilities.npy"),
+        valid_lst=dataset("valid.lst"),
+        solution=solution,
+        code=code("study", "study_report", "plots", "score", "metrics", "submission"),
     output:
         table="results/studies/{study}/table.csv",
+        pairs="results/studies/{study}/pairs.csv",
         figure="results/studies/{study}/figure.png",
     log:
         "logs/study/{study}.log",
     params:
         study=lambda wildcards: json.dumps(config["studies"][wildcards.study]),
         models=lambda wildcards: f"results/models/{wildcards.study}",
+        solution=lambda wildcards, input: (
+            f"--solution {shlex.quote(input.solution)}" if input.solution else ""
+        ),
     shell:
         """
         python -m digitflow study \
             --log {log} \
             --study {params.study:q} \
             --models {params.models} \
+            --valid-lst {input.valid_lst} \
+            {params.solution} \
             --table {output.table} \
+            --pairs {output.pairs} \
             --figure {output.figure}
         """
 
@@ -31,6 +42,7 @@ rule experiments:
     """All studies on one page, made from what they left."""
     input:
         tables=expand("results/studies/{study}/table.csv", study=config["studies"]),
+        pairs=expand("results/studies/{study}/pairs.csv", study=config["studies"]),
         figures=expand("results/studies/{study}/figure.png", study=config["studies"]),
         code=code("study_report"),
     output:
@@ -46,6 +58,7 @@ rule experiments:
             --log {log} \
             --studies {params.studies:q} \
             --tables {input.tables} \
+            --pairs {input.pairs} \
             --figures {input.figures} \
             --page {output.page} \
             --folder {output.folder}

@@ -3,13 +3,14 @@
 import csv
 import json
 
+import numpy as np
 import pandas
 import pytest
 import yaml
 from snakemake.utils import Paramspace, update_config
 from tests.conftest import PROJECT
 
-from digitflow import study_report
+from digitflow import score, study_report, submission
 from digitflow.config import models, validate
 from digitflow.errors import ConfigError, FormatError
 from digitflow.study import points
@@ -165,15 +166,35 @@ def test_a_page_has_a_section_a_study_and_its_figure_and_table_beside_it(results
     rows_of(study, tmp_path)
     (tmp_path / "figure.png").write_bytes(b"picture")
     page, folder = tmp_path / "page.md", tmp_path / "page"
+    pairs = {"epochs 1": np.array([0, 1, 1]), "epochs 2": np.array([0, 1, 2])}
+    score.write_table(
+        tmp_path / "pairs.csv", score.pairs(pairs, np.array([0, 1, 2]), "test"), score.PAIR_COLUMNS
+    )
     study_report.write_page(
-        page, folder, {"which": study}, [tmp_path / "table.csv"], [tmp_path / "figure.png"]
+        *(page, folder, {"which": study}),
+        *([tmp_path / name] for name in ("table.csv", "figure.png", "pairs.csv")),
     )
     text = page.read_text()
     assert "## Which?\n\nThis.\n" in text
     assert "| 2 | 50.00 | 90.00 (85.00-95.00) | not known | 1,000 | 2 | 2 |" in text
     assert "80.00 (75.00-85.00), diverged" in text
+    assert "- epochs 1 and epochs 2: a difference of 33.33 points, p = 1: may be chance" in text
     assert (folder / "which.png").read_bytes() == b"picture"
     assert (folder / "which.csv").read_bytes() == (tmp_path / "table.csv").read_bytes()
+
+
+def test_the_best_points_are_compared_with_their_seeds_averaged(results, tmp_path):
+    study = results(seeds=(0, 1))
+    sure, wrong = np.array([[1, 0], [0, 1]], np.float32), np.array([[0.8, 0.2], [0.7, 0.3]], np.float32)
+    for epochs, rows in ((1, wrong), (2, sure)):
+        for seed, array in ((0, rows), (1, sure)):
+            np.save(tmp_path / f"epochs~{epochs}" / f"seed{seed}" / "test_probabilities.npy", array)
+    submission.write(tmp_path / "solution.csv", np.array([0, 1]))
+    found = study_report.read(study, tmp_path)
+    study_report.write_pairs(tmp_path / "pairs.csv", found, "no.lst", tmp_path / "solution.csv")
+    (pair,) = score.read_pairs(tmp_path / "pairs.csv")
+    assert (pair["first"], pair["second"], pair["images"]) == ("2", "1", "2")
+    assert (pair["only_first"], pair["only_second"]) == (0, 0)  # the mean of 0.3 and 1 is sure enough
 
 
 def test_a_damaged_file_is_named(results, tmp_path):

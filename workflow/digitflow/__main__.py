@@ -603,13 +603,15 @@ def study(parser: argparse.ArgumentParser) -> Run:
     """Rank the points of a study, and draw its figure"""
     add_required(parser, "--study", type=json.loads, help="title, model and vary, as a JSON object")
     add_required(parser, "--models", help="the folder with a folder a point")
-    add_required(parser, "--table", "--figure")
+    add_required(parser, "--valid-lst", "--table", "--pairs", "--figure")
+    parser.add_argument("--solution", help="ImageId,Label of the test rows")
 
     def run(args: argparse.Namespace) -> None:
         from digitflow import plots, study_report
 
         results = study_report.read(args.study, args.models)
         study_report.write_table(args.table, results)
+        study_report.write_pairs(args.pairs, results, args.valid_lst, args.solution)
         plots.study_figure(args.figure, results)
         best = results[0]
         log.info(f"{args.study['title']} {len(results)} points; the best: {best.point.name}")
@@ -620,13 +622,13 @@ def study(parser: argparse.ArgumentParser) -> Run:
 def experiments(parser: argparse.ArgumentParser) -> Run:
     """Put all studies on one page, with copies of their tables and figures beside it"""
     add_required(parser, "--studies", type=json.loads, help="a JSON object, name to study")
-    add_required(parser, "--tables", "--figures", nargs="+", help="one a study, in order")
+    add_required(parser, "--tables", "--pairs", "--figures", nargs="+", help="one a study, in order")
     add_required(parser, "--page", "--folder")
 
     def run(args: argparse.Namespace) -> None:
         from digitflow.study_report import write_page
 
-        write_page(args.page, args.folder, args.studies, args.tables, args.figures)
+        write_page(args.page, args.folder, args.studies, args.tables, args.figures, args.pairs)
 
     return run
 

@@ -237,6 +237,15 @@ def format_seeds(rows: Sequence[dict]) -> list[str]:
     return lines
 
 
+def read_pairs(path: str | Path) -> list[dict]:
+    """Read what `write_table` wrote of pairs."""
+    with open(path, newline="", encoding="utf-8") as file:
+        return [
+            row | {key: float(row[key]) for key in ("only_first", "only_second", "points", "p_value")}
+            for row in csv.DictReader(file)
+        ]
+
+
 def format_pairs(rows: Sequence[dict]) -> list[str]:
     """A line a pair of models whose difference is not significant at 5 %, smallest p first."""
     chance = sorted(

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from digitflow import score as scoring
+from digitflow import submission
 from digitflow.errors import FormatError
 from digitflow.files import atomic_open, read_json
 from digitflow.study import Point, points
@@ -28,6 +30,7 @@ class Result:
     """A point and its trainings, one a seed: the rows of their scores, metrics and histories."""
 
     point: Point
+    folders: list[Path]
     scores: list[dict[str, Any]]
     metrics: list[dict[str, Any]]
     histories: list[list[dict[str, float]]]
@@ -71,6 +74,7 @@ def read(study: Mapping[str, Any], models: str | Path) -> list[Result]:
         found.append(
             Result(
                 point,
+                folders,
                 [read_json(folder / "score.json") for folder in folders],
                 [read_json(folder / "metrics.json") for folder in folders],
                 [read_history(folder / "history.csv") for folder in folders],
@@ -98,8 +102,28 @@ def write_table(path: str | Path, results: Sequence[Result]) -> None:
         writer.writerows(rows)
 
 
-def section(name: str, study: Mapping[str, Any], table: str | Path) -> str:
-    """A study's part of the page, as Markdown: what it asks, its figure, the best of its table."""
+def write_pairs(
+    path: str | Path, results: Sequence[Result], valid_lst: str | Path, solution: str | Path | None
+) -> None:
+    """Write the comparisons of every two of the best points, each with its seeds averaged.
+
+    On the test rows where a solution is known, else on the validation rows.
+    """
+    rows, part = ("validation", "valid") if solution is None else ("test", "test")
+    labels = {}
+    for result in results[:SHOWN]:
+        paths = [folder / f"{part}_probabilities.npy" for folder in result.folders]
+        seeds = [submission.read_probabilities(path) for path in paths]
+        labels[" ".join(result.point.values.values())] = submission.mean(seeds).argmax(axis=1)
+    if solution is None:
+        true = scoring.valid_labels(valid_lst)
+    else:
+        true = submission.read(solution, seeds[0].shape[1])
+    scoring.write_table(path, scoring.pairs(labels, true, rows), scoring.PAIR_COLUMNS)
+
+
+def section(name: str, study: Mapping[str, Any], table: str | Path, pairs: str | Path) -> str:
+    """A study's part of the page, as Markdown: what it asks, its figure, the best of its table, its pairs."""
     with open(table, newline="") as file:
         rows = list(csv.DictReader(file))
     axes = list(points(study)[0].values)
@@ -117,6 +141,9 @@ def section(name: str, study: Mapping[str, Any], table: str | Path) -> str:
     body = "\n".join(f"| {line} |" for line in lines)
     more = len(rows) - SHOWN
     rest = f"\n{more} more points are in [the whole table](experiments/{name}.csv).\n" if more > 0 else ""
+    chance = "\n".join(f"- {line}" for line in scoring.format_pairs(scoring.read_pairs(pairs)))
+    if chance:
+        rest += f"\nBy McNemar's exact test on the same images:\n\n{chance}\n"
     about = study["about"].strip()
     return (
         f"## {study['title']}\n\n{about}\n\n{_settings(study)}\n\n{body}\n{rest}\n"
@@ -130,14 +157,15 @@ def write_page(
     studies: Mapping[str, Mapping[str, Any]],
     tables: Sequence[str | Path],
     figures: Sequence[str | Path],
+    pairs: Sequence[str | Path],
 ) -> None:
     """Write all studies as one Markdown page; tables and figures go to `folder`, named after the studies."""
     Path(folder).mkdir(parents=True)
     sections = []
-    for (name, study), table, figure in zip(studies.items(), tables, figures, strict=True):
+    for (name, study), table, figure, compared in zip(studies.items(), tables, figures, pairs, strict=True):
         shutil.copyfile(table, Path(folder, f"{name}.csv"))
         shutil.copyfile(figure, Path(folder, f"{name}.png"))
-        sections.append(section(name, study, table))
+        sections.append(section(name, study, table, compared))
     with atomic_open(page, "w") as file:
         file.write("\n".join([INTRODUCTION, *sections]))
 

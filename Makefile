@@ -12,7 +12,7 @@ CODE := workflow tests benchmarks
 RULES := Snakefile rules/*.smk
 
 .DELETE_ON_ERROR:
-.PHONY: submission test unit lint fmt bench experiments fuzz torture lock clean help
+.PHONY: submission test unit lint fmt bench bench-training experiments fuzz torture lock clean help
 
 submission: $(MAIN)  ## convert, train, score and merge: results/submission.csv
 	.venv/bin/snakemake -j$(CORES) results/submission.csv results/scores.csv results/comparisons.csv
@@ -38,9 +38,12 @@ fmt: $(DEV)  ## format Python and Snakemake code
 
 experiments: $(MAIN)  ## all studies of config/experiments.yaml: docs/experiments.md
 	.venv/bin/snakemake -j$(CORES) --keep-going --configfile config/experiments.yaml -- results/experiments.md
-	mkdir -p docs
-	cp results/experiments.md docs/
-	cp -r results/experiments docs/
+	rm -rf docs/experiments
+	cp -r results/experiments.md results/experiments docs/
+
+bench-training: $(MAIN)  ## images a second of the same nets in each framework: benchmarks/training.md
+	.venv/bin/snakemake -j$(CORES) --quiet all -- .venvs/mxnet/installed.txt data/mnist/train.csv
+	.venv/bin/python benchmarks/train.py $(if $(KERAS),--keras $(KERAS))
 
 bench: $(MAIN) .venvs/bench/installed  ## this project beside its peers, in one run: benchmarks/results.md
 	.venv/bin/snakemake -j$(CORES) --quiet all -- .venvs/mxnet/installed.txt data/mnist/train.csv
@@ -64,10 +67,10 @@ lock: $(UV)  ## pin what workflow/envs/*.in ask for
 	cd workflow/envs && $(LOCK) uv.in -o uv.lock.txt
 
 clean:  ## remove results and conversions; CSVs and environments stay
-	rm -rf results logs data/idx data/png data/rec
+	rm -rf results logs data/idx data/png data/rec data/official
 
 help:  ## this list
-	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t12
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t12
 
 .tools/bin/uv: workflow/envs/uv.lock.txt
 	$(PYTHON) -m venv .tools

@@ -19,11 +19,6 @@ include: "rules/study.smk"
 report: "workflow/report/workflow.rst"
 
 
-localrules:
-    all,
-    figures,
-
-
 rule all:
     """The merged submission, the table of scores and that of pairs."""
     default_target: True

@@ -44,7 +44,7 @@ shell.prefix(
 
 
 wildcard_constraints:
-    model=r"[A-Za-z]\w*(/\w+~[\w.+-]+)*",  # a study's points have a folder an axis
+    model="|".join(map(re.escape, MODELS)),
     study="|".join(config["studies"]) or "(?!)",
     seed="[0-9]+",
     tree="train|test",
@@ -163,6 +163,13 @@ def study_models(study):
 
     values = [point.values for point in points(config["studies"][study])]
     return [f"{study}/{name}" for name in Paramspace(pandas.DataFrame(values)).instance_patterns]
+
+
+def all_studies():
+    """All studies as JSON. WorkflowError where there are none."""
+    if not config["studies"]:
+        raise WorkflowError("no studies are configured: add --configfile config/experiments.yaml")
+    return json.dumps(config["studies"])
 
 
 def of_study(name):

@@ -6,7 +6,7 @@ rule csv_to_idx:
     input:
         train_csv=TRAIN_CSV,
         test_csv=TEST_CSV,
-        code=code("pixelcsv", "idx", "checksums"),
+        code=code("pixelcsv", "archives", "idx", "checksums"),
     output:
         train_images="data/idx/train-images-idx3-ubyte",
         train_labels="data/idx/train-labels-idx1-ubyte",
@@ -91,7 +91,7 @@ rule write_lst:
         test_tree="data/png/test" if TREES else [],
         train_labels=[] if TREES else "data/idx/train-labels-idx1-ubyte",
         checksums="data/idx/checksums.sfv",
-        code=code("lst", "split", "checksums"),
+        code=code("lst", "split", "idx", "checksums"),
     output:
         train_lst="data/rec/train.lst",
         valid_lst="data/rec/valid.lst",
@@ -132,7 +132,7 @@ use rule write_lst as write_official_lst with:
         test_images=rules.official_idx.output.test_images,
         train_labels=rules.official_idx.output.train_labels,
         checksums=rules.official_idx.output.checksums,
-        code=code("lst", "split", "checksums"),
+        code=code("lst", "split", "idx", "checksums"),
     output:
         train_lst="data/official/train.lst",
         valid_lst="data/official/valid.lst",
@@ -153,7 +153,7 @@ rule pack_rec:
         lst="data/rec/{part}.lst",
         pixels=lambda wildcards: pixels_of("test" if wildcards.part == "test" else "train"),
         checksums=["data/idx/checksums.sfv", "data/rec/lists.sfv"],
-        code=code("rec", "lst", "png", "trees"),
+        code=code("rec", "lst", "png", "trees", "idx"),
     output:
         rec="data/rec/{part}{shard}.rec",
         idx="data/rec/{part}{shard}.idx",

@@ -22,7 +22,7 @@ rule fetch_mnist:
     """Write the images as a competition: train and test CSVs in Kaggle's form, and the test labels."""
     input:
         archive=rules.download_mnist.output.archive,
-        code=code("fetch"),
+        code=code("fetch", "submission"),
     output:
         train_csv="data/mnist/train.csv",
         test_csv="data/mnist/test.csv",
@@ -47,7 +47,7 @@ rule official_idx:
     """The official 60,000 + 10,000 images as IDX files: what studies of `data: official` train on."""
     input:
         archive=rules.download_mnist.output.archive,
-        code=code("fetch", "idx", "checksums"),
+        code=code("fetch", "idx", "checksums", "submission"),
     output:
         train_images="data/official/train-images-idx3-ubyte",
         train_labels="data/official/train-labels-idx1-ubyte",

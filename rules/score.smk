@@ -9,7 +9,7 @@ rule score:
         test_probabilities="results/models/{model}/seed{seed}/test_probabilities.npy",
         valid_lst=dataset("valid.lst"),
         solution=solution,
-        code=code("score", "metrics", "submission", "training/common"),
+        code=code("score", "metrics", "submission", "training/common", "lst"),
     output:
         score="results/models/{model}/seed{seed}/score.json",
     log:
@@ -24,6 +24,7 @@ rule score:
         python -m digitflow score \
             --log {log} \
             --training {params.training} \
+            --model {wildcards.model} \
             --valid-lst {input.valid_lst} \
             {params.solution} \
             --score {output.score}
@@ -38,7 +39,7 @@ rule score_table:
         submission="results/submission.csv",
         valid_lst="data/rec/valid.lst",
         solution=SOLUTION_CSV or [],
-        code=code("score", "metrics", "submission", "training/common"),
+        code=code("score", "metrics", "submission", "training/common", "lst"),
     output:
         table=report("results/scores.csv", caption="../workflow/report/scores.rst", category="Scores"),
     log:
@@ -67,7 +68,7 @@ rule compare_models:
         submission="results/submission.csv",
         valid_lst="data/rec/valid.lst",
         solution=SOLUTION_CSV or [],
-        code=code("score", "metrics", "submission", "training/common"),
+        code=code("score", "metrics", "submission", "training/common", "lst"),
     output:
         table=report(
             "results/comparisons.csv", caption="../workflow/report/comparisons.rst", category="Scores"
@@ -119,7 +120,9 @@ rule show_mistakes:
         "logs/show_mistakes/{model}-seed{seed}.log",
     params:
         probabilities=lambda wildcards, input: f"--probabilities {input.probabilities}",
-        solution=lambda wildcards, input: f"--solution '{input.solution}'" if input.solution else "",
+        solution=lambda wildcards, input: (
+            f"--solution {shlex.quote(str(input.solution))}" if input.solution else ""
+        ),
         title="{model}, seed {seed}",
     shell:
         """

@@ -11,7 +11,9 @@ rule study:
         test_probabilities=of_study("test_probabilities.npy"),
         valid_lst=dataset("valid.lst"),
         solution=solution,
-        code=code("study", "study_report", "plots", "score", "metrics", "submission"),
+        code=code(
+            "study", "study_report", "plots", "score", "metrics", "submission", "lst", "training/common"
+        ),
     output:
         table="results/studies/{study}/table.csv",
         pairs="results/studies/{study}/pairs.csv",
@@ -44,14 +46,14 @@ rule experiments:
         tables=expand("results/studies/{study}/table.csv", study=config["studies"]),
         pairs=expand("results/studies/{study}/pairs.csv", study=config["studies"]),
         figures=expand("results/studies/{study}/figure.png", study=config["studies"]),
-        code=code("study_report"),
+        code=code("study_report", "study", "score"),
     output:
         page="results/experiments.md",
         folder=directory("results/experiments"),
     log:
         "logs/experiments.log",
     params:
-        studies=json.dumps(config["studies"]),
+        studies=lambda wildcards: all_studies(),
     shell:
         """
         python -m digitflow experiments \

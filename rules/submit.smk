@@ -5,8 +5,8 @@ rule submit_model:
     """One model's submission: its seeds averaged."""
     input:
         probabilities=lambda wildcards: seeds_of(wildcards.model, "test_probabilities.npy"),
-        test_lst="data/rec/test.lst",
-        code=code("submission", "training/common"),
+        test_lst=dataset("test.lst"),
+        code=code("submission", "training/common", "lst"),
     output:
         submission="results/submissions/{model}.csv",
     log:
@@ -27,7 +27,7 @@ rule merge:
         probabilities=merged("test_probabilities.npy"),
         submissions=expand("results/submissions/{model}.csv", model=MERGE["models"]),
         test_lst="data/rec/test.lst",
-        code=code("submission", "training/common"),
+        code=code("submission", "training/common", "lst"),
     output:
         submission=report(
             "results/submission.csv", caption="../workflow/report/submission.rst", category="Submission"

@@ -1,7 +1,7 @@
 # One rule a framework; the same outputs, but for the model's own files.
 
 TRAINING = ["training/common", "training/schedule", "device"]
-KERAS = [*TRAINING, "training/keras", "models/keras_parts", "augment", "lst"]
+KERAS = [*TRAINING, "training/keras", "models/keras_parts", "augment", "lst", "idx"]
 
 
 rule train_keras:
@@ -164,7 +164,7 @@ rule train_numpy:
         valid_lst=dataset("valid.lst"),
         test_lst=dataset("test.lst"),
         environment="workflow/envs/main.lock.txt",
-        code=code(*TRAINING, "training/numpy", "augment", "lst"),
+        code=code(*TRAINING, "training/numpy", "augment", "lst", "idx"),
         architecture=model_code,
     output:
         model="results/models/{model}/seed{seed}/model.npz",

@@ -4,6 +4,7 @@ Usage: train_epoch.py keras|gluon NET IMAGES LABELS ROWS BATCH. Keras takes its 
 Images and labels are IDX files. Keras trains as digitflow does; Gluon trains a net of the same layers.
 """
 
+import os
 import sys
 import time
 
@@ -28,7 +29,8 @@ def gluon_rate(net: str, images: np.ndarray, labels: np.ndarray, batch: int) -> 
     """Images a second of a hybridized Gluon net with the same layers."""
     from digitflow.training import mxnet as training
 
-    training.prepare("cpu", threads=3)  # one of them would read records; here both cores compute
+    cores = str(len(os.sched_getaffinity(0)))  # no thread reads records here: all cores compute
+    os.environ.update(training.ENVIRONMENT, OMP_NUM_THREADS=cores, MXNET_OMP_MAX_THREADS=cores)
     import mxnet as mx
     from mxnet.gluon import nn
 

@@ -460,7 +460,7 @@ VERBS = {
     "train_mxnet": " ".join(["--height 2 --width 2 --symbol {}/out/s --params {}/out/p", TRAINING, *RECS]),
     "submit": "--probabilities {}/net/seed0/test_probabilities.npy "
     "--test-lst {}/test.lst --submission {}/out/s",
-    "score": f"--training {{}}/net/seed0 {SCORED} --score {{}}/out/score",
+    "score": f"--training {{}}/net/seed0 --model net {SCORED} --score {{}}/out/score",
     "score_table": "--scores {}/score.json --valid-probabilities {}/net/seed0/valid_probabilities.npy "
     f"--submission {{}}/submission.csv --table {{}}/out/table {SCORED}",
     "solution_to_idx": "--solution {}/solution.csv --classes 3 --labels {}/out/labels",

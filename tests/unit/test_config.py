@@ -45,6 +45,7 @@ def test_defaults_are_filled_in_at_every_depth():
         ("models.keras_cnn.epochs", 0, "models.keras_cnn.epochs: 0 is less than the minimum of 1"),
         ("models.keras_cnn.framework", "torch", "'torch', should be one of keras, mxnet, numpy"),
         ("models.keras_cnn.architecture", "resnet", "'resnet' is not one of keras's: small_cnn, lenet"),
+        ("models.mxnet_lenet.augment", {"cubic": True}, "augment: part and cubic are for keras and numpy"),
         ("models.keras_cnn", {"framework": "keras"}, "models.keras_cnn.epochs: this key is missing"),
         ("models.keras-cnn", {}, "'keras-cnn' should be letters, digits and _"),
         ("data.source", "web", "data.source: 'web', should be one of mnist, kaggle, files"),

@@ -91,9 +91,10 @@ def test_exp_range_shrinks_its_height_at_each_step():
     assert found[60] == pytest.approx(2.0 * 0.99**60)
 
 
-@pytest.mark.parametrize("name", ["cosine", "one_cycle", "linear_decay", "triangular", "triangular2"])
-def test_no_rate_is_below_the_smallest(name):
-    assert min(rates(name, min_lr=1e-5)) >= 1e-5
+@pytest.mark.parametrize("name", schedule.SCHEDULES)
+@pytest.mark.parametrize("min_lr", [1e-5, 0.5])
+def test_no_rate_is_below_the_smallest(name, min_lr):
+    assert min(rates(name, min_lr=min_lr)) >= min_lr
 
 
 def test_the_smallest_rate_is_the_number_that_yaml_reads():

@@ -90,6 +90,11 @@ def test_a_rate_written_as_1e_5_is_a_number():
         ({"vary": {}}, "studies.which.vary"),
         ({"model": {"framework": "keras"}}, "architecture: this key is missing"),
         ({"data": "official", "vary": {"framework": ["mxnet"]}}, "official is for keras and numpy only"),
+        ({"vary": {"epochs": [1], "schedule_options.epochs": [5]}}, "vary: two axes, or two values of one"),
+        ({"vary": {"epochs": [1, 1]}}, "vary: two axes, or two values of one, have the same name"),
+        ({"vary": {"seeds": [[0], [1]]}}, "seeds: the axis has the name of a column"),
+        ({"vary": {"run": {"plain": None}}}, "studies.which.vary.run.plain: None, should be of type object"),
+        ({"model": MODEL | {"raw_pixels": True}}, "raw_pixels: true is for mxnet only"),
         ({"titel": ""}, "studies.which.titel: unknown key; did you mean title?"),
     ],
 )

@@ -442,6 +442,7 @@ def submit(parser: argparse.ArgumentParser) -> Run:
 def score(parser: argparse.ArgumentParser) -> Run:
     """Score one training on the validation rows, and on the test rows where a solution is known"""
     add_required(parser, "--training", help="the folder of its results")
+    add_required(parser, "--model", help="its name in the table")
     add_required(parser, "--valid-lst", "--score")
     parser.add_argument("--solution", help="ImageId,Label of the test rows")
 
@@ -449,10 +450,9 @@ def score(parser: argparse.ArgumentParser) -> Run:
         from digitflow.files import atomic_open
         from digitflow.score import score_folder
 
+        row = score_folder(args.training, args.model, args.valid_lst, args.solution)
         with atomic_open(args.score, "w") as file:
-            file.write(
-                json.dumps(score_folder(args.training, args.valid_lst, args.solution), indent=2) + "\n"
-            )
+            file.write(json.dumps(row, indent=2) + "\n")
 
     return run
 
@@ -590,7 +590,7 @@ def summary(parser: argparse.ArgumentParser) -> Run:
         from digitflow.score import format_pairs, format_seeds, format_table, score_folder
 
         folders = [Path(path).parent for seeds in args.valid_probabilities for path in seeds]
-        rows = [score_folder(folder, args.valid_lst, args.solution) for folder in folders]
+        rows = [score_folder(folder, folder.parent.name, args.valid_lst, args.solution) for folder in folders]
         log.info(format_table([*rows, merged_row(args)]))
         for line in [*format_seeds(rows), *format_pairs(pairs(args))]:
             log.info(line)

@@ -20,6 +20,8 @@ from digitflow.study import points
 
 SCHEMA = Path(__file__).parents[1] / "schemas" / "config.schema.yaml"
 EXPONENT = re.compile(r"[-+]?\d+(\.\d*)?[eE][-+]?\d+")
+# Of a study's table, beside its axes and the accuracies.
+COLUMNS = {"seeds", "parameters", "trained_epochs", "seconds", "status", "train_accuracy"}
 FOLDER = re.compile(r"[\w.+-]+")
 
 KAGGLE_HOW_TO = """The Digit Recognizer's CSVs are not in data/kaggle/. To get them:
@@ -142,20 +144,37 @@ def _wrong_architecture(model: dict[str, Any]) -> Iterator[str]:
         yield f"architecture: {architecture!r} is not one of {framework}'s: {', '.join(known)}"
 
 
+def _ignored(model: dict[str, Any]) -> Iterator[str]:
+    """What a model's framework would pass over in silence, or refuse only when its training begins."""
+    framework, augment = model["framework"], model.get("augment", {})
+    if framework == "mxnet" and (augment.get("part", 1) != 1 or augment.get("cubic")):
+        yield "augment: part and cubic are for keras and numpy; MXNet warps all images, linearly"
+    if framework != "mxnet" and model.get("raw_pixels"):
+        yield "raw_pixels: true is for mxnet only"
+    if framework == "numpy" and model.get("optimizer", "adam") not in ("adam", "sgd"):
+        yield f"optimizer: {model['optimizer']!r}, for numpy it should be adam or sgd"
+
+
 def _wrong_points(config: dict[str, Any], schema: dict) -> Iterator[str]:
     """What is wrong with the models that studies combine; of a study the first such point."""
     validator = jsonschema.Draft202012Validator({**schema["$defs"]["model"], "$defs": schema["$defs"]})
     for name, study in config["studies"].items():
         if name in config["models"]:
             yield f"studies.{name}: a model has this name; choose another"
+        names = [point.name for point in points(study)]
+        axes = [key.rpartition(".")[2] for key in study["vary"]]
+        if len({*names}) < len(names) or len({*axes}) < len(axes):
+            yield f"studies.{name}.vary: two axes, or two values of one, have the same name"
+            continue
         for point in points(study):
             mistakes = [_explain(error) for error in validator.iter_errors(point.model)]
-            mistakes = mistakes or [*_wrong_architecture(point.model)]
+            mistakes = mistakes or [*_wrong_architecture(point.model), *_ignored(point.model)]
             mistakes += [
                 f"{axis}: {value!r} becomes a folder: letters, digits and ._+- only"
                 for axis, value in point.values.items()
                 if not FOLDER.fullmatch(value)
             ]
+            mistakes += [f"{axis}: the axis has the name of a column" for axis in {*point.values} & COLUMNS]
             if study["data"] == "official" and point.model.get("framework") == "mxnet":
                 mistakes.append("data: official is for keras and numpy only")
             if mistakes:
@@ -167,6 +186,7 @@ def _cross_references(config: dict[str, Any]) -> Iterator[str]:
     merge, models = config["merge"], config["models"]
     for name, model in models.items():
         yield from (f"models.{name}.{mistake}" for mistake in _wrong_architecture(model))
+        yield from (f"models.{name}.{mistake}" for mistake in _ignored(model))
     for name in merge["models"]:
         if name not in models:
             yield f"merge.models: {name!r} is not defined{_suggest(name, list(models))}"

@@ -58,10 +58,10 @@ def score(
     return row
 
 
-def score_folder(folder: str | Path, valid_lst: str | Path, solution: str | Path | None) -> dict:
-    """Score one training by its folder, results/models/<model>/seed<k>: a row with the fields of COLUMNS."""
+def score_folder(folder: str | Path, model: str, valid_lst: str | Path, solution: str | Path | None) -> dict:
+    """Score one training of `model` by its folder: a row with the fields of COLUMNS."""
     folder = Path(folder)
-    row = {"model": folder.parent.name, **read_metrics(folder / "metrics.json")}
+    row = {"model": model, **read_metrics(folder / "metrics.json")}
     check_digests(folder / "metrics.json")
     valid = valid_labels(valid_lst)
     valid_rows = submission.read_probabilities(folder / "valid_probabilities.npy", len(valid))

@@ -14,13 +14,16 @@ from digitflow import submission
 from digitflow.errors import FormatError
 from digitflow.files import atomic_open, read_json
 from digitflow.study import Point, points
+from digitflow.training.common import check_digests
+from digitflow.trees import atomic_tree
 
 MEASURES = ("valid", "test")
 INTRODUCTION = """# Experiments
 
 Written by `make experiments` from what its trainings left; no figure here was typed by hand. Behind an
 accuracy stands its 95 % Wilson interval, or with several seeds their standard deviation. Tables are ranked by
-validation accuracy; test labels were used for nothing but their column.
+validation accuracy. Training accuracy is the mean over the last epoch, while the weights still changed, on
+warped images where the model has them. Test labels were used for nothing but test columns, marks and pairs.
 """
 SHOWN = 12  # rows of a table on the page: the whole one lies beside it
 
@@ -71,6 +74,8 @@ def read(study: Mapping[str, Any], models: str | Path) -> list[Result]:
     for point in points(study):
         seeds = point.model.get("seeds", [0])
         folders = [Path(models, point.name, f"seed{seed}") for seed in seeds]
+        for folder in folders:
+            check_digests(folder / "metrics.json")
         found.append(
             Result(
                 point,
@@ -87,9 +92,12 @@ def read_history(path: Path) -> list[dict[str, float]]:
     """The epochs of a history.csv. FormatError: it is damaged."""
     try:
         with open(path, newline="") as file:
-            return [{key: float(value) for key, value in row.items()} for row in csv.DictReader(file)]
+            rows = [{key: float(value) for key, value in row.items()} for row in csv.DictReader(file)]
     except (ValueError, TypeError, csv.Error) as error:
         raise FormatError(f"{path}: damaged: {error}; delete it and run again") from error
+    if not rows:
+        raise FormatError(f"{path}: damaged: no epoch in it; delete it and run again")
+    return rows
 
 
 def write_table(path: str | Path, results: Sequence[Result]) -> None:
@@ -118,7 +126,8 @@ def write_pairs(
     if solution is None:
         true = scoring.valid_labels(valid_lst)
     else:
-        true = submission.read(solution, seeds[0].shape[1])
+        classes = submission.read_probabilities(results[0].folders[0] / "test_probabilities.npy").shape[1]
+        true = submission.read(solution, classes)
     scoring.write_table(path, scoring.pairs(labels, true, rows), scoring.PAIR_COLUMNS)
 
 
@@ -143,7 +152,8 @@ def section(name: str, study: Mapping[str, Any], table: str | Path, pairs: str |
     rest = f"\n{more} more points are in [the whole table](experiments/{name}.csv).\n" if more > 0 else ""
     chance = "\n".join(f"- {line}" for line in scoring.format_pairs(scoring.read_pairs(pairs)))
     if chance:
-        rest += f"\nBy McNemar's exact test on the same images:\n\n{chance}\n"
+        all_pairs = f"[all pairs](experiments/{name}-pairs.csv)"
+        rest += f"\nBy McNemar's exact test on the same images ({all_pairs}):\n\n{chance}\n"
     about = study["about"].strip()
     return (
         f"## {study['title']}\n\n{about}\n\n{_settings(study)}\n\n{body}\n{rest}\n"
@@ -160,12 +170,15 @@ def write_page(
     pairs: Sequence[str | Path],
 ) -> None:
     """Write all studies as one Markdown page; tables and figures go to `folder`, named after the studies."""
-    Path(folder).mkdir(parents=True)
     sections = []
-    for (name, study), table, figure, compared in zip(studies.items(), tables, figures, pairs, strict=True):
-        shutil.copyfile(table, Path(folder, f"{name}.csv"))
-        shutil.copyfile(figure, Path(folder, f"{name}.png"))
-        sections.append(section(name, study, table, compared))
+    with atomic_tree(folder) as temporary:
+        for (name, study), table, figure, compared in zip(
+            studies.items(), tables, figures, pairs, strict=True
+        ):
+            shutil.copyfile(table, temporary / f"{name}.csv")
+            shutil.copyfile(figure, temporary / f"{name}.png")
+            shutil.copyfile(compared, temporary / f"{name}-pairs.csv")
+            sections.append(section(name, study, table, compared))
     with atomic_open(page, "w") as file:
         file.write("\n".join([INTRODUCTION, *sections]))
 
@@ -181,6 +194,8 @@ def _percent(row: Mapping[str, str], measure: str) -> str:
 
 def _settings(study: Mapping[str, Any]) -> str:
     """What all points share, in a line."""
-    shared = ", ".join(f"{key} {json.dumps(value)}" for key, value in study["model"].items())
+    models = [point.model for point in points(study)]
+    same = [key for key, value in study["model"].items() if all(model.get(key) == value for model in models)]
+    shared = ", ".join(f"{key} {json.dumps(study['model'][key])}" for key in same)
     data = {"own": "the configuration's data", "official": "the official 60,000 + 10,000 images"}
     return f"On {data[study['data']]}; `{shared}`.".replace('"', "")

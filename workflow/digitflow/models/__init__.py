@@ -61,6 +61,7 @@ def build(
     try:
         return make(input_shape, classes, **options)
     except (TypeError, ValueError) as error:
-        if not options:
-            raise
-        raise ConfigError(f"network: {name} cannot be built with {options}: {error}") from error
+        size = " x ".join(map(str, input_shape))
+        raise ConfigError(
+            f"network: {name} cannot be built for {size} pixels with {options or 'its defaults'}: {error}"
+        ) from error

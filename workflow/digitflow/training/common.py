@@ -10,11 +10,11 @@ import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from digitflow import files, lst
+from digitflow import files, idx, lst
 from digitflow.errors import ConfigError, DigitflowError, FormatError, InputError
 
 log = logging.getLogger("digitflow")
@@ -194,7 +194,9 @@ class Checkpoint:
 
     def save(self, arrays: Mapping[str, np.ndarray], history: History) -> None:
         """Keep the arrays and the epochs so far."""
-        told = json.dumps({"circumstances": self._circumstances, "history": history.rows})
+        told = json.dumps(
+            {"circumstances": self._circumstances, "history": history.rows, "names": sorted(arrays)}
+        )
         with files.atomic_open(self.path) as file:
             np.savez(file, told=np.array(told), **arrays)
 
@@ -205,6 +207,8 @@ class Checkpoint:
                 arrays = {name: file[name] for name in file.files}
             told = json.loads(str(arrays.pop("told")))
             found, rows = told["circumstances"], told["history"]
+            if sorted(arrays) != told["names"]:  # all but the names has a checksum in the archive
+                raise ValueError(f"its arrays are {', '.join(sorted(arrays))}")
         except FileNotFoundError:
             return None
         except Exception as error:  # numpy, zipfile and json raise whatever damaged bytes lead to
@@ -250,7 +254,7 @@ def write_results(
 ) -> None:
     """Write what every training leaves: history, probabilities, and metrics with `facts` about it.
 
-    The metrics hold the SHA-256 of the probabilities and of `model_files`, by which damage is found.
+    The metrics hold the SHA-256 of the others and of `model_files`, by which damage is found.
 
     `valid` (n, classes) and `test` (m, classes) are softmax rows; those of a training that diverged say
     nothing, and each class gets the same.
@@ -274,7 +278,12 @@ def write_results(
         "seconds": round(history.seconds, 1),
         "sha256": {
             path.name: _sha256(path)
-            for path in [*model_files, outputs.valid_probabilities, outputs.test_probabilities]
+            for path in [
+                *model_files,
+                outputs.history,
+                outputs.valid_probabilities,
+                outputs.test_probabilities,
+            ]
         },
     }
     with files.atomic_open(outputs.metrics, "w") as file:
@@ -355,6 +364,42 @@ def shifted(images: np.ndarray, count: int) -> Iterator[np.ndarray]:
         to_columns, from_columns = _overlap(right, images.shape[-1])
         moved[..., to_rows, to_columns] = images[..., from_rows, from_columns]
         yield moved
+
+
+class Data(NamedTuple):
+    """Images uint8 (n, h, w), mapped, and who may use which: rows, from 0, and labels, int64 (k,)."""
+
+    images: np.ndarray
+    test_images: np.ndarray
+    training: tuple[np.ndarray, np.ndarray]
+    validation: tuple[np.ndarray, np.ndarray]
+    test_rows: np.ndarray
+
+
+def open_data(
+    images: Path,
+    test_images: Path,
+    train_lst: Path,
+    valid_lst: Path,
+    test_lst: Path,
+    classes: int,
+    train_rows: int,
+) -> Data:
+    """Open IDX files and read the lists of their rows; a row is a list's index less one.
+
+    `train_rows`: use the first so many training rows only, unless it is 0. Raises InputError for a list that
+    is not of these images, and for test images that are not like the others or not all in their list.
+    """
+    pixels, test_pixels = idx.open_memmap(images, ndim=3), idx.open_memmap(test_images, ndim=3)
+    if pixels.shape[1:] != test_pixels.shape[1:]:
+        sizes = [" x ".join(map(str, array.shape[1:])) for array in (pixels, test_pixels)]
+        raise InputError(f"{test_images}: images of {sizes[1]} pixels; {images} has {sizes[0]}")
+    training = read_rows(train_lst, len(pixels), classes, train_rows)
+    validation = read_rows(valid_lst, len(pixels), classes)
+    test_rows, _ = read_rows(test_lst, len(test_pixels), classes)
+    if len(test_rows) != len(test_pixels):
+        raise InputError(f"{test_lst}: {len(test_rows)} images of the {len(test_pixels)} of {test_images}")
+    return Data(pixels, test_pixels, training, validation, test_rows)
 
 
 def _overlap(move: int, size: int) -> tuple[slice, slice]:

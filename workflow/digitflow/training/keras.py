@@ -19,9 +19,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from digitflow import device as devices
-from digitflow import files, idx, models
+from digitflow import files, models
 from digitflow.augment import affine_batch
-from digitflow.errors import ConfigError, InputError
+from digitflow.errors import ConfigError
 from digitflow.training import common, schedule
 
 if TYPE_CHECKING:
@@ -56,14 +56,8 @@ def train(
     Raises InputError for a listing that is not of these images, ConfigError, DeviceError, or DigitflowError
     where training diverges.
     """
-    pixels, test_pixels = idx.open_memmap(images, ndim=3), idx.open_memmap(test_images, ndim=3)
-    training = common.read_rows(train_lst, len(pixels), classes, settings.train_rows)
-    validation = common.read_rows(valid_lst, len(pixels), classes)
-    test_rows, _ = common.read_rows(test_lst, len(test_pixels), classes)
-    if len(test_rows) != len(test_pixels):
-        raise InputError(f"{test_lst}: {len(test_rows)} images of the {len(test_pixels)} of {test_images}")
-    if test_pixels.shape[1:] != pixels.shape[1:]:
-        raise InputError(f"{test_images}: images {test_pixels.shape[1:]}; {images} has {pixels.shape[1:]}")
+    lists = train_lst, valid_lst, test_lst
+    data = common.open_data(images, test_images, *lists, classes, settings.train_rows)
 
     cores = len(os.sched_getaffinity(0))
     threads = min(threads or cores, cores)
@@ -71,9 +65,9 @@ def train(
     machine = {"versions": _versions(), "device": where, "threads": threads}
     inputs = [images, train_lst, valid_lst]
     checkpoint = common.Checkpoint(outputs.checkpoint, common.circumstances(settings, seed, machine, inputs))
-    network, history = fit(pixels, training, validation, classes, settings, seed, checkpoint)
-    valid = predict(network, pixels, validation[0], classes, settings.test_shifts)
-    test = predict(network, test_pixels, test_rows, classes, settings.test_shifts)
+    network, history = fit(data.images, data.training, data.validation, classes, settings, seed, checkpoint)
+    valid = predict(network, data.images, data.validation[0], classes, settings.test_shifts)
+    test = predict(network, data.test_images, data.test_rows, classes, settings.test_shifts)
 
     with files.atomic_path(model) as temporary:
         network.save(temporary)
@@ -82,14 +76,14 @@ def train(
         history,
         valid,
         test,
-        validation[1],
+        data.validation[1],
         model_files=[model],
         framework="keras",
         **machine,
         seed=seed,
         settings=settings,
         parameters=network.count_params(),
-        train_images=len(training[0]),
+        train_images=len(data.training[0]),
     )
     checkpoint.remove()
 
@@ -152,7 +146,9 @@ def fit(
 ) -> tuple["keras.Model", common.History]:
     """Train a new model on uint8 images (n, h, w); `training` and `validation` are each (rows, labels).
 
-    With a checkpoint, training goes on from it and keeps one an epoch.
+    With a checkpoint, training goes on from it and keeps one an epoch. With a running average of the weights
+    the validation after each epoch, and what looks at it, sees the weights themselves: Keras puts the average
+    in their place at the end.
     """
     import keras
 

@@ -1,6 +1,7 @@
 """Train a plain numpy model on IDX images and predict with it: the network, or a guess to compare it with.
 
-The same settings, batches and results as in training/keras.py.
+The same settings, batches and results as in training/keras.py, but that validation after each epoch sees the
+running average of the weights, where there is one.
 """
 
 import dataclasses
@@ -16,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from digitflow import device as devices
-from digitflow import idx, models
+from digitflow import models
 from digitflow.augment import affine_batch
 from digitflow.errors import ConfigError
 from digitflow.models.baseline import Guess
@@ -55,10 +56,8 @@ def train(
     the same bytes, also where a killed training is resumed. Raises InputError for a listing that is not of
     these images, ConfigError, or DigitflowError where training diverges.
     """
-    pixels, test_pixels = idx.open_memmap(images, ndim=3), idx.open_memmap(test_images, ndim=3)
-    training = common.read_rows(train_lst, len(pixels), classes, settings.train_rows)
-    validation = common.read_rows(valid_lst, len(pixels), classes)
-    test_rows, _ = common.read_rows(test_lst, len(test_pixels), classes)
+    lists = train_lst, valid_lst, test_lst
+    data = common.open_data(images, test_images, *lists, classes, settings.train_rows)
 
     machine = {
         "versions": _versions(),
@@ -70,9 +69,9 @@ def train(
     )
     inputs = [images, train_lst, valid_lst]
     checkpoint = common.Checkpoint(outputs.checkpoint, common.circumstances(settings, seed, machine, inputs))
-    learner, history = fit(pixels, training, validation, classes, settings, seed, checkpoint)
-    valid = learner.predict(pixels, validation[0], settings.test_shifts)
-    test = learner.predict(test_pixels, test_rows, settings.test_shifts)
+    learner, history = fit(data.images, data.training, data.validation, classes, settings, seed, checkpoint)
+    valid = learner.predict(data.images, data.validation[0], settings.test_shifts)
+    test = learner.predict(data.test_images, data.test_rows, settings.test_shifts)
 
     learner.model.save(model)
     common.write_results(
@@ -80,14 +79,14 @@ def train(
         history,
         valid,
         test,
-        validation[1],
+        data.validation[1],
         model_files=[model],
         framework="numpy",
         **machine,
         seed=seed,
         settings=settings,
         parameters=learner.parameters,
-        train_images=len(training[0]),
+        train_images=len(data.training[0]),
     )
     checkpoint.remove()
 

@@ -29,7 +29,7 @@ class Plateau:
         patience: float = 10,
         min_lr: float = 0.0,
     ):
-        self._rate, self._factor, self._patience, self._min_lr = peak, factor, patience, min_lr
+        self._rate, self._factor, self._patience, self._min_lr = max(peak, min_lr), factor, patience, min_lr
         self._best, self._waited = math.inf, 0
 
     def __call__(self, step: int) -> float:
@@ -69,7 +69,7 @@ def one_cycle(
 
     def rate(step: int) -> float:
         if step < top:
-            return _anneal(peak / divide, peak, step / top)
+            return _anneal(max(peak / divide, min_lr), peak, step / top)
         return _anneal(peak, min_lr, (step - top) / max(last - top, 1))
 
     return rate

@@ -69,6 +69,15 @@ def test_three_epochs_of_1000_digits_are_learnt_to_more_than_80_percent(digits, 
     assert common.accuracy(rows, labels[valid]) > 0.8
 
 
+def test_the_three_styles_have_equal_first_weights_from_the_same_seed(keras):
+    weights = []
+    for name in STYLES:
+        keras.utils.set_random_seed(7)
+        weights.append(build(name).get_weights())
+    for other in weights[1:]:
+        assert all(np.array_equal(a, b) for a, b in zip(weights[0], other, strict=True))
+
+
 def test_the_three_styles_with_equal_weights_give_equal_outputs(digits):
     built = [build(name) for name in STYLES]
     for model in built[1:]:

@@ -10,6 +10,8 @@ import pytest
 from tests.conftest import PROJECT
 
 from digitflow import plots, score
+from digitflow.study import Point
+from digitflow.study_report import Result
 
 EPOCH = {"loss": 0.5, "accuracy": 0.8, "valid_loss": 0.4, "valid_accuracy": 0.9, "learning_rate": 0.01}
 LOST = {**EPOCH, "loss": math.nan, "valid_loss": math.inf, "valid_accuracy": 0.1}
@@ -43,7 +45,40 @@ def draw_confusion(path, mistakes):
     plots.confusion_figure(path, mistakes.matrix, "a, seed 0: " + "long " * 30)
 
 
+def draw_study(path, results):
+    plots.study_figure(path, results)
+
+
+def point(accuracy, history=(EPOCH,), seeds=1, **values):
+    """A study's result: the same history and score for each seed."""
+    rows = [{"epoch": epoch, **row} for epoch, row in enumerate(history, start=1)]
+    scored = {"valid_accuracy": accuracy, "valid_low": accuracy - 0.02, "valid_high": accuracy + 0.01}
+    test = {name.replace("valid", "test"): value for name, value in scored.items()}
+    metrics = {"parameters": 1, "epochs": len(rows), "seconds": 1.0, "status": "finished"}
+    named = {axis: str(value) for axis, value in values.items()}
+    return Result(Point(named, {}), [], [scored | test] * seeds, [metrics] * seeds, [rows] * seeds)
+
+
+GRID = [
+    point(0.9 - 0.01 * rate - 0.1 * size, HISTORIES["whole"], rate=rate, size=size, kind="a")
+    for size in (1, 2)
+    for rate in (3, 10, 20)
+]
+STUDIES = {
+    "one axis": [point(0.9, HISTORIES["whole"], epochs=3), point(0.8, epochs=20)],
+    "several seeds": [point(0.9, seeds=3, epochs=3), point(0.8, seeds=3, epochs=1)],
+    "a single point": [point(0.9, epochs=3)],
+    "a grid": GRID,
+    "a grid with failures": [
+        *GRID[:-1],
+        point(0.1, HISTORIES["diverged at once"], rate=20, size=2, kind="a"),
+    ],
+    "failures only": [point(0.1, HISTORIES["diverged at once"], epochs=3)],
+}
+
+
 DRAWINGS = [
+    *((draw_study, results, name) for name, results in STUDIES.items()),
     *((draw_curves, history, name) for name, history in HISTORIES.items()),
     *((draw_mistakes, found(wrong), f"{wrong} mistakes") for wrong in (0, 3, 60)),
     *((draw_confusion, found(wrong), f"{wrong} confused") for wrong in (0, 60)),

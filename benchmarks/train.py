@@ -14,7 +14,7 @@ from pathlib import Path
 
 from run import HERE, MAIN, MXNET, PROJECT, TRAIN_CSV, machine, run
 
-NETS = {"mlp": (20_000, 128), "lenet": (10_000, 128)}  # rows and batch
+NETS = {"mlp": (20_000, 128), "lenet": (5_000, 128)}  # rows and batch
 
 
 def rate(python: Path, framework: str, net: str, data: Path, **environment: str) -> float:

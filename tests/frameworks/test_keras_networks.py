@@ -104,8 +104,8 @@ def test_a_subclassed_model_is_loaded_again_and_predicts_the_same(tmp_path, digi
 @pytest.mark.parametrize(
     ("name", "network", "message"),
     [
-        ("mlp", {"hidden": 800}, "network: mlp cannot be built with {'hidden': 800}: 'int' object is not"),
-        ("resnet18", {"width": 0}, "network: resnet18 cannot be built with {'width': 0}: "),
+        ("mlp", {"hidden": 800}, "mlp cannot be built for 28 x 28 pixels with {'hidden': 800}: 'int' object"),
+        ("resnet18", {"width": 0}, "resnet18 cannot be built for 28 x 28 pixels with {'width': 0}: "),
         ("deotte", {"width": 8}, "network: deotte does not take 'width'; it has no options"),
     ],
 )

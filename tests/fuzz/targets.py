@@ -284,7 +284,7 @@ def _idx_bytes(array: np.ndarray) -> bytes:
 
 def _checkpoint() -> bytes:
     file = io.BytesIO()
-    told = json.dumps({"circumstances": hashlib.sha256(b"").hexdigest(), "history": []})
+    told = json.dumps({"circumstances": hashlib.sha256(b"").hexdigest(), "history": [], "names": ["a"]})
     np.savez(file, told=np.array(told), a=np.zeros(2, np.float32))
     return file.getvalue()
 

@@ -43,7 +43,8 @@ def resnet18(input_shape: tuple[int, int], classes: int, width: int = 64) -> ker
 
     The first convolution is 3x3 and not pooled, as theirs for CIFAR-10. The stages have `width` channels,
     twice, four and eight times as many; 11,182,410 parameters for 10 classes and a width of 64, and 177,458
-    for a width of 8.
+    for a width of 8. With 8 channels TensorFlow 2.21's oneDNN crashes at some sizes of batches (at 25; not at
+    32 or 128): multiples of 16 are safe.
     """
     raw, x = pixels(input_shape)
     x = layers.Activation("relu")(_conv_norm(x, width, 3))

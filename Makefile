@@ -47,6 +47,7 @@ bench-training: $(MAIN)  ## images a second of the same nets in each framework: 
 
 bench: $(MAIN) .venvs/bench/installed  ## this project beside its peers, in one run: benchmarks/results.md
 	.venv/bin/snakemake -j$(CORES) --quiet all -- .venvs/mxnet/installed.txt data/mnist/train.csv
+	.venv/bin/python -m compileall -q workflow  # as it was when it was installed
 	.venvs/bench/bin/python benchmarks/run.py
 
 fuzz: .venvs/fuzz/installed  ## readers against invented files: make fuzz [SECONDS=300] [TARGETS="csv rec"]

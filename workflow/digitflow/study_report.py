@@ -198,4 +198,5 @@ def _settings(study: Mapping[str, Any]) -> str:
     same = [key for key, value in study["model"].items() if all(model.get(key) == value for model in models)]
     shared = ", ".join(f"{key} {json.dumps(study['model'][key])}" for key in same)
     data = {"own": "the configuration's data", "official": "the official 60,000 + 10,000 images"}
-    return f"On {data[study['data']]}; `{shared}`.".replace('"', "")
+    text = f"On {data[study['data']]}" + (f"; `{shared}`." if shared else ".")
+    return text.replace('"', "")

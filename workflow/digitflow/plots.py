@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from digitflow.score import Mistakes
 
 CURVES = 8  # of a study's points: more cannot be told apart
+BELOW = 12  # points below the best, where a study's axis of accuracy ends at the latest
 COLUMNS = 8  # of images a row of the mistakes
 
 
@@ -43,6 +44,7 @@ def study_figure(path: str | Path, results: Sequence[Result]) -> None:
 def _draw_marks(axes: "Axes", results: Sequence[Result], axis: str) -> None:
     """A mark a point and measure, with its 95 % interval, or with several seeds their range."""
     order = sorted(results, key=lambda result: _sort_key(result.point.values[axis]), reverse=True)
+    edge = 100 * max(result.mean("valid_accuracy") for result in results) - BELOW
     for measure, colour, offset in (("valid", "tab:blue", 0.12), ("test", "tab:orange", -0.12)):
         for place, result in enumerate(order):
             mean = result.mean(f"{measure}_accuracy")
@@ -53,7 +55,10 @@ def _draw_marks(axes: "Axes", results: Sequence[Result], axis: str) -> None:
                 low, high = min(values), max(values)
             else:
                 low, high = (result.scores[0][f"{measure}_{end}"] for end in ("low", "high"))
-            label = {"valid": "validation", "test": "test"}[measure] if place == 0 else None
+            label = {"valid": "validation", "test": "test"}[measure] if result is results[0] else None
+            if 100 * high < edge:
+                axes.text(edge, place + offset, f"< {100 * mean:.1f}", color=colour, va="center", fontsize=8)
+                continue
             axes.plot([100 * low, 100 * high], [place + offset] * 2, color=colour, linewidth=2, alpha=0.5)
             axes.plot(100 * mean, place + offset, "o", color=colour, markersize=5, label=label)
     axes.set_yticks(range(len(order)), [result.point.values[axis] for result in order])

@@ -43,20 +43,20 @@ def encode(images: np.ndarray) -> list[bytes]:
     The bytes are the same on every run on one kind of processor. Another kind may find other matches (ISA-L
     hashes with the processor's own CRC instruction) and compress the same pixels to other bytes.
     """
-    from isal import isal_zlib  # here, for MXNet's environment checks PNG files and has no isal
+    # Here, for MXNet's environment checks PNG files and has no isal.
+    from isal.isal_zlib import compress, crc32
 
     n, height, width = images.shape
     rows = np.full((n, height, width + 1), NONE, np.uint8)  # each row begins with its filter
     rows[:, :, 1:] = images
-    raw, size = memoryview(rows.reshape(-1)), height * (width + 1)
     head = _head(struct.pack(">II", width, height) + GREY_8_BIT)
     files = []
-    for start in range(0, n * size, size):
+    for pixels in rows.reshape(n, height * (width + 1)):
         # ASSUME: quick beats small, for a file takes some 40 us to create and a disk block of 4 KiB anyway.
         # ISA-L's level 0: 2.2 us a digit, 351 bytes. Its level 1: 11.6 us, 218 bytes. zlib's level 1: 19 us,
         # 206 bytes.
-        data = isal_zlib.compress(raw[start : start + size], level=0)
-        crc = isal_zlib.crc32(data, IDAT_CRC)
+        data = compress(pixels, 0)
+        crc = crc32(data, IDAT_CRC)
         files.append(b"%b%bIDAT%b%b%b" % (head, len(data).to_bytes(4), data, crc.to_bytes(4), IEND))
     return files
 
@@ -205,10 +205,12 @@ def write_tree(
         start = 0
         for images in idx.read_blocks(images_idx, BLOCK):
             stop = start + len(images)
+            # One folder after the other: the file system finds its place again 0.5 us a file sooner.
+            order = np.argsort(place[start:stop], kind="stable")
             write_files(
-                encode(images),
-                [f"{row:0{digits}}.png" for row in range(start + 1, stop + 1)],
-                [folders[label] for label in place[start:stop].tolist()],
+                encode(images[order]),
+                [str(row).zfill(digits) + ".png" for row in (order + start + 1).tolist()],
+                [folders[label] for label in place[start:stop][order].tolist()],
             )
             progress.advance(len(images))
             start = stop

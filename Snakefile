@@ -37,10 +37,6 @@ rule figures:
         "results/merged/mistakes.png",
 
 
-onstart:
-    import_pandas()
-
-
 onsuccess:
     print_summary()
     end_at_once()

@@ -73,6 +73,11 @@ def _numbers(text: str) -> list[float]:
         return []
 
 
+def settle() -> None:
+    """Wait until all that was written is on the disk: no contestant waits for what another left in memory."""
+    os.sync()
+
+
 def side_by_side(*commands: Sequence[str | Path]) -> list[Finished]:
     """Run commands at the same time, as Snakemake's -j2 does."""
     with ThreadPoolExecutor(len(commands)) as pool:
@@ -114,12 +119,15 @@ def compare_trees(times: dict, folder: Path) -> None:
     images, labels, test = (folder / name for name in ("train-images", "train-labels", "test-images"))
     run(MAIN / "python", HERE / "ours.py", "csv_to_idx", TRAIN_CSV, TEST_CSV, folder)
     script = (MAIN / "python", HERE / "ours.py", "write_tree")
+    settle()
     both = side_by_side((*script, images, ours / "train", labels), (*script, test, ours / "test"))
     times["digitflow write_tree x 2"].append(max(finished.printed[0] for finished in both))
     script = (MAIN / "python", HERE / "peers" / "file_floor.py")
     pairs = (ours / "train", floor / "train", ours / "test", floor / "test")
+    settle()
     times["files of the same sizes x 2"].append(run(*script, *pairs).printed[0])
     script = (PEERS, HERE / "peers" / "opencv_tree.py", images, labels, test, folder / "opencv")
+    settle()
     times["OpenCV imwrite loop"].append(run(*script).printed[0])
 
 
@@ -135,6 +143,7 @@ def compare_chain(times: dict, folder: Path) -> None:
     """All conversions, by Snakemake with -j2, start-up included, against doing them by hand."""
     hand = folder / "hand"
     (hand / "rec").mkdir(parents=True)
+    settle()
     start = time.perf_counter()
     run(PEERS, HERE / "peers" / "by_hand.py", TRAIN_CSV, TEST_CSV, hand)
     packing = im2rec(hand / "rec" / "train", hand / "train", True) + im2rec(
@@ -144,6 +153,7 @@ def compare_chain(times: dict, folder: Path) -> None:
     times["im2rec.py list + pass-through"].append(packing)
 
     clone = copy_project(folder / "clone", TRAIN_CSV, TEST_CSV)
+    settle()
     times["digitflow, snakemake -j2"].append(snakemake(clone, "-j2", *RECORDS).seconds)
     times["digitflow write_lst, pack_rec x 3"].append(list_and_pack(clone))
 
@@ -163,6 +173,7 @@ def list_and_pack(clone: Path) -> float:
         )
         run(*verb, "pack_rec", "--root", "data/png", *paths, cwd=clone)
 
+    settle()
     start = time.perf_counter()
     run(
         *(*verb, "write_lst", "--root", "data/png"),

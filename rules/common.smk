@@ -1,7 +1,6 @@
 # The configuration, and what more than one rule file needs.
 
 import gc
-import importlib
 import json
 import os
 import re
@@ -23,6 +22,10 @@ try:
     config = validate(config)
 except ConfigError as error:
     raise WorkflowError(str(error)) from None
+
+if not config["studies"]:
+    # Snakemake would import pandas to look for tables among the params: 0.2 s of every run, and there are none.
+    sys.modules.setdefault("pandas", None)
 
 DATA = config["data"]
 MODELS = models(config)
@@ -158,7 +161,7 @@ def solution_flag():
 
 def study_models(study):
     """The names of a study's trainings, without their seeds: a folder an axis."""
-    import pandas  # slow to import, and most runs have no studies
+    import pandas  # which runs without studies do not have
     from snakemake.utils import Paramspace
 
     values = [point.values for point in points(config["studies"][study])]
@@ -190,12 +193,6 @@ def print_summary():
             + f" {pair_flags()} --submission results/submission.csv"
             + f" --valid-lst data/rec/valid.lst {solution_flag()} || true"
         )
-
-
-def import_pandas():
-    """Import pandas while the first job runs: Snakemake notes a job's params with it, and would hold up the next job
-    to import it when the first has ended."""
-    threading.Thread(target=importlib.import_module, args=["pandas"]).start()
 
 
 def end_at_once():

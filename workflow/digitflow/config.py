@@ -4,6 +4,7 @@ The Snakefile imports this module on every run, so it imports nothing that Snake
 """
 
 import difflib
+import functools
 import os
 import re
 from collections.abc import Iterator
@@ -36,7 +37,7 @@ def validate(config: dict[str, Any]) -> dict[str, Any]:
 
     Raises ConfigError, naming key, value and what would be right, for all mistakes found at once.
     """
-    schema = yaml.safe_load(SCHEMA.read_text())
+    schema = _schema()
     config = _numbers(config)
     validator = jsonschema.Draft202012Validator(schema)
     mistakes = [_explain(error) for error in validator.iter_errors(config)]
@@ -58,7 +59,7 @@ def models(config: dict[str, Any]) -> dict[str, dict[str, Any]]:
 
     Each has a key more, `data`: own or official.
     """
-    definitions = yaml.safe_load(SCHEMA.read_text())["$defs"]
+    definitions = _schema()["$defs"]
     found = {name: {**model, "data": "own"} for name, model in config["models"].items()}
     for name, study in config["studies"].items():
         for point in points(study):
@@ -74,6 +75,11 @@ def typed(value: Any) -> Any:
     if isinstance(value, list):
         return [typed(item) for item in value]
     return yaml.safe_load(value) if isinstance(value, str) else value
+
+
+@functools.cache
+def _schema() -> dict:
+    return yaml.safe_load(SCHEMA.read_text())
 
 
 def _numbers(value: Any) -> Any:

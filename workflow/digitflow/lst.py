@@ -24,7 +24,6 @@ PathLike = str | os.PathLike
 PNG_NAME = re.compile(r"([0-9]{1,18})\.png")
 LINE = re.compile(r"([0-9]{1,18})\t([0-9]{1,18})(?:\.0*)?\t([^\x00-\x1f]+)\r?\n")
 TOLD_AGAIN = re.compile(r"(?:(?:.*/)?([0-9]{1,18})/|.*/|)([0-9]{1,18})\.png")  # a label, if any; an index
-LEFT_BY_OTHERS = ("Thumbs.db", "desktop.ini")  # file managers leave these, and names that begin with a dot
 
 
 @dataclass(frozen=True)
@@ -150,7 +149,7 @@ def scan_tree(tree: PathLike, root: PathLike, classes: int | None = None, rows: 
 def _class_folders(tree: PathLike, classes: int) -> list[int]:
     names = {str(label): label for label in range(classes)}
     for entry in _entries(tree):
-        if entry.name not in names or not entry.is_dir():
+        if (entry.name not in names or not entry.is_dir()) and not _left_by_others(entry.name):
             raise InputError(f"{entry.path}: not the folder of a class; those are 0 to {classes - 1}")
     return [label for name, label in names.items() if Path(tree, name).exists()]
 
@@ -158,19 +157,24 @@ def _class_folders(tree: PathLike, classes: int) -> list[int]:
 def _scan_folder(folder: Path) -> Iterator[tuple[int, str]]:
     for entry in _entries(folder):
         match = PNG_NAME.fullmatch(entry.name)
-        if not match or not int(match[1]) or not entry.is_file():
+        number = int(match[1]) if match else 0
+        if number and entry.is_file():
+            yield number, entry.name
+        elif not _left_by_others(entry.name):
             raise InputError(
                 f"{entry.path}: not an image of this tree; their names are CSV rows, as 00017.png"
             )
-        yield int(match[1]), entry.name
+
+
+def _left_by_others(name: str) -> bool:
+    """Whether a file manager leaves files of this name."""
+    return name.startswith(".") or name in ("Thumbs.db", "desktop.ini")
 
 
 def _entries(folder: PathLike) -> Iterator[os.DirEntry]:
     try:
         with os.scandir(folder) as entries:
-            for entry in entries:
-                if not entry.name.startswith(".") and entry.name not in LEFT_BY_OTHERS:
-                    yield entry
+            yield from entries
     except OSError as error:
         raise InputError(f"{folder}: cannot be listed: {error.strerror}") from error
 
@@ -206,9 +210,10 @@ def write_split(
     """
     mask = validation_mask(labelled.index, labelled.label, fraction, seed)
     train, valid = labelled.select(~mask), labelled.select(mask)
-    for label in np.setdiff1d(labelled.label, train.label):
+    trained = {*train.label.tolist()}
+    for label in sorted({*labelled.label.tolist()} - trained):
         raise InputError(f"class {label}: a validation fraction of {fraction} leaves it no training image")
-    if missing := sorted({*range(classes)} - {*train.label.tolist()}):
+    if missing := sorted({*range(classes)} - trained):
         log.warning(f"no image of classes {missing}: no model can learn them")
     for name, path, listing in (
         ("train", train_lst, train),

@@ -22,7 +22,7 @@ def validation_mask(index: np.ndarray, label: np.ndarray, fraction: float, seed:
     keys = _mix(_mix(np.array([seed], np.uint64)) ^ index.astype(np.uint64))
     order = np.lexsort((index, keys))
     mask = np.zeros(len(index), bool)
-    for value in np.unique(label):
+    for value in {*label.tolist()}:  # np.unique would import numpy.ma, for longer than it takes
         members = order[label[order] == value]
         mask[members[: int(fraction * len(members) + 0.5)]] = True
     return mask

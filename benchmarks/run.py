@@ -340,8 +340,9 @@ def write_results(rounds: int, folder: Path) -> None:
         "# Benchmarks",
         "",
         f"Written by `make bench`. Medians of {rounds} rounds, after one that is not counted; a round runs "
-        "every contestant once, each on a disk that has written all before. Growth is one run a point. All 70,000 MNIST images (42,000 + 28,000 rows) "
-        "unless said otherwise. Wall seconds; compare ratios, not seconds.",
+        "every contestant once, each on a disk that has written all before. Growth is one run a point. "
+        "All 70,000 MNIST images (42,000 + 28,000 rows) unless said otherwise. Wall seconds; compare "
+        "ratios, not seconds.",
         "",
         f"Machine: {machine()}.",
         "",

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 import shutil
 import statistics
 from collections.abc import Mapping, Sequence
@@ -131,12 +132,17 @@ def write_pairs(
     scoring.write_table(path, scoring.pairs(labels, true, rows), scoring.PAIR_COLUMNS)
 
 
+def entry(study: Mapping[str, Any], table: str | Path) -> str:
+    """A study's line in the contents of the page, as Markdown: its title, and the best of its table."""
+    rows, shown = _read_table(study, table)
+    best = ", ".join(f"{axis} {rows[0][axis]}" for axis in shown)
+    anchor = re.sub(r"[^\w -]", "", study["title"].lower()).replace(" ", "-")  # GitHub's of the heading
+    return f"- [{study['title']}](#{anchor}) Best on validation: {best}; test %: {_percent(rows[0], 'test')}."
+
+
 def section(name: str, study: Mapping[str, Any], table: str | Path, pairs: str | Path) -> str:
     """A study's part of the page, as Markdown: what it asks, its figure, the best of its table, its pairs."""
-    with open(table, newline="") as file:
-        rows = list(csv.DictReader(file))
-    axes = list(points(study)[0].values)
-    shown = [name for name in axes if len({row[name] for row in rows}) > 1] or axes
+    rows, shown = _read_table(study, table)
     header = [*shown, "training %", "validation %", "test %", "parameters", "epochs trained", "seconds"]
     lines = [" | ".join(header), "|".join(["---"] * len(header))]
     for row in rows[:SHOWN]:
@@ -161,6 +167,14 @@ def section(name: str, study: Mapping[str, Any], table: str | Path, pairs: str |
     )
 
 
+def _read_table(study: Mapping[str, Any], table: str | Path) -> tuple[list[dict[str, str]], list[str]]:
+    """The rows of a study's table, and those axes by which they differ; all where none does."""
+    with open(table, newline="") as file:
+        rows = list(csv.DictReader(file))
+    axes = list(points(study)[0].values)
+    return rows, [name for name in axes if len({row[name] for row in rows}) > 1] or axes
+
+
 def write_page(
     page: str | Path,
     folder: str | Path,
@@ -170,7 +184,7 @@ def write_page(
     pairs: Sequence[str | Path],
 ) -> None:
     """Write all studies as one Markdown page; tables and figures go to `folder`, named after the studies."""
-    sections = []
+    contents, sections = [], []
     with atomic_tree(folder) as temporary:
         for (name, study), table, figure, compared in zip(
             studies.items(), tables, figures, pairs, strict=True
@@ -178,9 +192,10 @@ def write_page(
             shutil.copyfile(table, temporary / f"{name}.csv")
             shutil.copyfile(figure, temporary / f"{name}.png")
             shutil.copyfile(compared, temporary / f"{name}-pairs.csv")
+            contents.append(entry(study, table))
             sections.append(section(name, study, table, compared))
     with atomic_open(page, "w") as file:
-        file.write("\n".join([INTRODUCTION, *sections]))
+        file.write("\n".join([INTRODUCTION, *contents, "", *sections]))
 
 
 def _percent(row: Mapping[str, str], measure: str) -> str:

@@ -102,3 +102,9 @@ def test_matplotlib_is_not_imported_before_a_figure_is_drawn():
     program = "import sys, digitflow.plots; sys.exit('matplotlib' in sys.modules)"
     environment = {**os.environ, "PYTHONPATH": str(PROJECT / "workflow")}
     assert subprocess.run([sys.executable, "-c", program], env=environment, check=False).returncode == 0
+
+
+def test_the_values_of_an_axis_stand_in_their_natural_order():
+    values = ["sgd", "10", "800-1200", "1e-05", "adam", "800-500", "2"]
+    ordered = ["1e-05", "2", "10", "800-500", "800-1200", "adam", "sgd"]
+    assert sorted(values, key=plots._sort_key) == ordered

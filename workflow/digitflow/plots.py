@@ -1,5 +1,6 @@
 """Figures, drawn with Matplotlib without a screen; equal results give equal bytes."""
 
+import re
 import textwrap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -224,12 +225,13 @@ def learning_rate_curve(
     _save(figure, path)
 
 
-def _sort_key(text: str) -> tuple[float, str]:
-    """Numbers by their size, before other texts by the alphabet."""
+def _sort_key(text: str) -> tuple[float, list[str | int]]:
+    """Numbers by their size, before other texts; in those, too, 800-500 before 800-1200."""
     try:
-        return float(text), ""
+        return float(text), []
     except ValueError:
-        return float("inf"), text
+        parts = re.split(r"([0-9]+)", text)  # every second one is a number
+        return float("inf"), [int(part) if part.isdecimal() else part for part in parts]
 
 
 def _save(figure: "Figure", path: str | Path) -> None:

@@ -182,6 +182,18 @@ def of_study(name):
     ]
 
 
+def figures_of_studies():
+    """What the studies' key `figures` asks for: the mistakes of each point's first seed, a first point's rates."""
+    for study, keys in config["studies"].items():
+        models = study_models(study)
+        if "mistakes" in keys["figures"]:
+            for model in models:
+                for name in ("confusion.csv", "confusion.png", "mistakes.png"):
+                    yield seeds_of(model, name)[0]
+        if "learning_rate" in keys["figures"]:
+            yield f"results/learning_rates/{models[0]}.png"
+
+
 def print_summary():
     """Close a run with the table of its models, whatever its target was, if they have been merged."""
     trainings, submission = merged("metrics.json"), "results/submission.csv"

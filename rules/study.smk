@@ -46,7 +46,8 @@ rule experiments:
         tables=expand("results/studies/{study}/table.csv", study=config["studies"]),
         pairs=expand("results/studies/{study}/pairs.csv", study=config["studies"]),
         figures=expand("results/studies/{study}/figure.png", study=config["studies"]),
-        code=code("study_report", "study", "score"),
+        more_figures=lambda wildcards: list(figures_of_studies()),
+        code=code("study_page", "study", "score", "metrics"),
     output:
         page="results/experiments.md",
         folder=directory("results/experiments"),
@@ -62,6 +63,8 @@ rule experiments:
             --tables {input.tables} \
             --pairs {input.pairs} \
             --figures {input.figures} \
+            --models results/models \
+            --learning-rates results/learning_rates \
             --page {output.page} \
             --folder {output.folder}
         """

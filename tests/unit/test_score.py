@@ -126,5 +126,7 @@ def test_mistakes_are_counted_and_the_worst_come_first():
 
 
 def test_a_confusion_matrix_is_written_with_its_labels(tmp_path):
-    score.write_confusion(tmp_path / "c.csv", np.array([[5, 1], [0, 7]]))
+    matrix = np.array([[5, 1], [0, 7]])
+    score.write_confusion(tmp_path / "c.csv", matrix)
+    np.testing.assert_array_equal(score.read_confusion(tmp_path / "c.csv"), matrix)
     assert (tmp_path / "c.csv").read_bytes() == b"true,0,1\n0,5,1\n1,0,7\n"

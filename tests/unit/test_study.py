@@ -10,7 +10,7 @@ import yaml
 from snakemake.utils import Paramspace, update_config
 from tests.conftest import PROJECT
 
-from digitflow import score, study_report, submission
+from digitflow import score, study_page, study_report, submission
 from digitflow.config import models, validate
 from digitflow.errors import ConfigError, FormatError
 from digitflow.study import points
@@ -95,6 +95,11 @@ def test_a_rate_written_as_1e_5_is_a_number():
         ({"vary": {"seeds": [[0], [1]]}}, "seeds: the axis has the name of a column"),
         ({"vary": {"run": {"plain": None}}}, "studies.which.vary.run.plain: None, should be of type object"),
         ({"model": MODEL | {"raw_pixels": True}}, "raw_pixels: true is for mxnet only"),
+        ({"figures": ["mistake"]}, "studies.which.figures.0: 'mistake', should be one of mistakes"),
+        (
+            {"figures": ["learning_rate"], "vary": {"framework": ["mxnet"]}},
+            "studies.which.figures: learning_rate is for keras only, and framework~mxnet is not",
+        ),
         ({"titel": ""}, "studies.which.titel: unknown key; did you mean title?"),
     ],
 )
@@ -126,15 +131,15 @@ def test_the_projects_own_experiments_are_right_in_both_sizes(overlays, training
 
 @pytest.fixture
 def results(tmp_path):
-    """A finished study of two points with a seed, or as many as asked for, below a folder."""
+    """A function that makes a finished study of two points below models/which; returns its keys."""
 
     def write(seeds=(0,), failed=False):
         study = {"title": "Which?", "about": "This.", "data": "own", "vary": {"epochs": [1, 2]}}
-        study["model"] = MODEL | {"seeds": list(seeds)}
+        study |= {"model": MODEL | {"seeds": list(seeds)}, "figures": []}
         for epochs, accuracy in ((1, 0.8), (2, 0.9)):
             for seed in seeds:
-                folder = tmp_path / f"epochs~{epochs}" / f"seed{seed}"
-                folder.mkdir(parents=True)
+                folder = tmp_path / "models" / "which" / f"epochs~{epochs}" / f"seed{seed}"
+                folder.mkdir(parents=True, exist_ok=True)
                 value = accuracy + 0.01 * seed
                 score = {"valid_accuracy": value, "valid_low": value - 0.05, "valid_high": value + 0.05}
                 (folder / "score.json").write_text(json.dumps(score))
@@ -150,7 +155,7 @@ def results(tmp_path):
 
 
 def rows_of(study, folder):
-    study_report.write_table(folder / "table.csv", study_report.read(study, folder))
+    study_report.write_table(folder / "table.csv", study_report.read(study, folder / "models" / "which"))
     with open(folder / "table.csv", newline="") as file:
         return list(csv.DictReader(file))
 
@@ -166,21 +171,31 @@ def test_several_seeds_become_a_mean_and_a_standard_deviation(results, tmp_path)
     assert (first["seeds"], first["valid_accuracy"], first["valid_std"]) == ("3", "0.91", "0.01")
 
 
-def test_a_page_has_a_section_a_study_and_its_figure_and_table_beside_it(results, tmp_path):
-    study = results(failed=True)
-    rows_of(study, tmp_path)
-    (tmp_path / "figure.png").write_bytes(b"picture")
-    page, folder = tmp_path / "page.md", tmp_path / "page"
-    pairs = {"epochs 1": np.array([0, 1, 1]), "epochs 2": np.array([0, 1, 2])}
-    score.write_table(
-        tmp_path / "pairs.csv", score.pairs(pairs, np.array([0, 1, 2]), "test"), score.PAIR_COLUMNS
-    )
-    study_report.write_page(
-        *(page, folder, {"which": study}),
-        *([tmp_path / name] for name in ("table.csv", "figure.png", "pairs.csv")),
-    )
-    text = page.read_text()
+@pytest.fixture
+def page(results, tmp_path):
+    """A function that writes the page of one study; returns its text and the folder beside it."""
+
+    def write(failed=False, **keys):
+        study = results(failed=failed) | keys
+        rows_of(study, tmp_path)
+        (tmp_path / "figure.png").write_bytes(b"picture")
+        labels = {"epochs 1": np.array([0, 1, 1]), "epochs 2": np.array([0, 1, 2])}
+        pairs = score.pairs(labels, np.array([0, 1, 2]), "test")
+        score.write_table(tmp_path / "pairs.csv", pairs, score.PAIR_COLUMNS)
+        left = [tmp_path / name for name in ("table.csv", "pairs.csv", "figure.png")]
+        path, folder = tmp_path / "page.md", tmp_path / "page"
+        studies = [study_page.Study("which", study, *left)]
+        study_page.write(path, folder, studies, tmp_path / "models", tmp_path / "rates")
+        return path.read_text(), folder
+
+    return write
+
+
+def test_a_page_has_a_section_a_study_and_its_figure_and_table_beside_it(page, tmp_path):
+    text, folder = page(failed=True)
+    assert "- [Which?](#which) Best on validation: epochs 2; test %: not known.\n" in text
     assert "## Which?\n\nThis.\n" in text
+    assert "| epochs | training % | validation % | test % | parameters | epochs trained | seconds |" in text
     assert "| 2 | 50.00 | 90.00 (85.00-95.00) | not known | 1,000 | 2 | 2 |" in text
     assert "80.00 (75.00-85.00), diverged" in text
     assert "- epochs 1 and epochs 2: a difference of 33.33 points, p = 1: may be chance" in text
@@ -188,14 +203,41 @@ def test_a_page_has_a_section_a_study_and_its_figure_and_table_beside_it(results
     assert (folder / "which.csv").read_bytes() == (tmp_path / "table.csv").read_bytes()
 
 
+def test_a_page_names_the_framework_where_a_study_has_more_than_one(page):
+    variants = {"1": {"epochs": 1}, "2": {"epochs": 2, "framework": "numpy"}}
+    text, _ = page(vary={"epochs": variants})
+    assert "| epochs | framework | training % |" in text
+    assert "| 2 | numpy | 50.00 |" in text
+
+
+def test_a_page_shows_what_each_point_confuses_and_the_finders_curve_if_asked_for(page, results, tmp_path):
+    for number, epochs in enumerate((1, 2)):
+        folder = tmp_path / "models" / "which" / f"epochs~{epochs}" / "seed0"
+        folder.mkdir(parents=True)
+        score.write_confusion(folder / "confusion.csv", np.array([[5, 2 + number], [1, 7]]))
+        (folder / "confusion.png").write_bytes(b"matrix %d" % epochs)
+        (folder / "mistakes.png").write_bytes(b"mistakes %d" % epochs)
+    curve = tmp_path / "rates" / "which" / "epochs~1.png"
+    curve.parent.mkdir(parents=True)
+    curve.write_bytes(b"curve")
+    text, folder = page(figures=["mistakes", "learning_rate"])
+    assert "| 1 | 0 → 1 (2), 1 → 0 (1) | [confusion matrix](experiments/which-1-confusion.png) |" in text
+    assert "| 2 | 0 → 1 (3), 1 → 0 (1) |" in text
+    assert "![worst mistakes](experiments/which-2-mistakes.png)\n" in text  # the best one's, in the page
+    assert (folder / "which-1-confusion.png").read_bytes() == b"matrix 1"
+    assert (folder / "which-2-mistakes.png").read_bytes() == b"mistakes 2"
+    assert "](experiments/which-learning_rate.png)" in text
+    assert (folder / "which-learning_rate.png").read_bytes() == b"curve"
+
+
 def test_the_best_points_are_compared_with_their_seeds_averaged(results, tmp_path):
-    study = results(seeds=(0, 1))
+    study, folder = results(seeds=(0, 1)), tmp_path / "models" / "which"
     sure, wrong = np.array([[1, 0], [0, 1]], np.float32), np.array([[0.8, 0.2], [0.7, 0.3]], np.float32)
     for epochs, rows in ((1, wrong), (2, sure)):
         for seed, array in ((0, rows), (1, sure)):
-            np.save(tmp_path / f"epochs~{epochs}" / f"seed{seed}" / "test_probabilities.npy", array)
+            np.save(folder / f"epochs~{epochs}" / f"seed{seed}" / "test_probabilities.npy", array)
     submission.write(tmp_path / "solution.csv", np.array([0, 1]))
-    found = study_report.read(study, tmp_path)
+    found = study_report.read(study, folder)
     study_report.write_pairs(tmp_path / "pairs.csv", found, "no.lst", tmp_path / "solution.csv")
     (pair,) = score.read_pairs(tmp_path / "pairs.csv")
     assert (pair["first"], pair["second"], pair["images"]) == ("2", "1", "2")
@@ -203,7 +245,7 @@ def test_the_best_points_are_compared_with_their_seeds_averaged(results, tmp_pat
 
 
 def test_a_damaged_file_is_named(results, tmp_path):
-    study = results()
-    (tmp_path / "epochs~1" / "seed0" / "metrics.json").write_text("{")
+    study, folder = results(), tmp_path / "models" / "which"
+    (folder / "epochs~1" / "seed0" / "metrics.json").write_text("{")
     with pytest.raises(FormatError, match=r"metrics\.json: damaged: .*; delete it and run again"):
-        study_report.read(study, tmp_path)
+        study_report.read(study, folder)

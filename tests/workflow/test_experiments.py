@@ -60,9 +60,15 @@ def test_every_study_runs_learns_and_stands_on_the_page(experiments):
             guesses = name in GUESSING or row.get("model") == "random_guess"
             assert (float(row["valid_accuracy"]) > 0.3) == (not guesses), row
         assert f"- [{studies[name]['title']}](#" in page
-        assert f"(experiments/{name}.png)" in page
-        figure = clone.folder / "results" / "experiments" / f"{name}.png"
-        assert figure.read_bytes()[:4] == b"\x89PNG"
+        asked = studies[name].get("figures", [])
+        shown = [name]
+        if "learning_rate" in asked:
+            shown.append(f"{name}-learning_rate")
+        if "mistakes" in asked:
+            shown += [f"{name}-{row['model']}-{kind}" for row in rows for kind in ("confusion", "mistakes")]
+        for figure in shown:
+            assert f"(experiments/{figure}.png)" in page
+            assert (clone.folder / "results" / "experiments" / f"{figure}.png").read_bytes()[:4] == b"\x89PNG"
 
     # A point that is added is run; those that are there are not run again.
     clone.configure("learning_rate:\n      - 0.001", "learning_rate:\n      - 0.001\n      - 0.01")

@@ -623,12 +623,19 @@ def experiments(parser: argparse.ArgumentParser) -> Run:
     """Put all studies on one page, with copies of their tables and figures beside it"""
     add_required(parser, "--studies", type=json.loads, help="a JSON object, name to study")
     add_required(parser, "--tables", "--pairs", "--figures", nargs="+", help="one a study, in order")
+    add_required(parser, "--models", help="the folder with a folder a model")
+    add_required(parser, "--learning-rates", help="the folder with what the finder drew")
     add_required(parser, "--page", "--folder")
 
     def run(args: argparse.Namespace) -> None:
-        from digitflow.study_report import write_page
+        from digitflow import study_page
 
-        write_page(args.page, args.folder, args.studies, args.tables, args.figures, args.pairs)
+        files = zip(args.tables, args.pairs, args.figures, strict=True)
+        studies = [
+            study_page.Study(name, keys, *map(Path, left))
+            for (name, keys), left in zip(args.studies.items(), files, strict=True)
+        ]
+        study_page.write(args.page, args.folder, studies, args.models, args.learning_rates)
 
     return run
 

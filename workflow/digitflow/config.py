@@ -172,6 +172,9 @@ def _wrong_points(config: dict[str, Any], schema: dict) -> Iterator[str]:
         if len({*names}) < len(names) or len({*axes}) < len(axes):
             yield f"studies.{name}.vary: two axes, or two values of one, have the same name"
             continue
+        first = points(study)[0]
+        if "learning_rate" in study["figures"] and first.model.get("framework") != "keras":
+            yield f"studies.{name}.figures: learning_rate is for keras only, and {first.name} is not"
         for point in points(study):
             mistakes = [_explain(error) for error in validator.iter_errors(point.model)]
             mistakes = mistakes or [*_wrong_architecture(point.model), *_ignored(point.model)]

@@ -192,6 +192,11 @@ def write_confusion(path: str | Path, matrix: np.ndarray) -> None:
         writer.writerows([label, *counts] for label, counts in enumerate(matrix.tolist()))
 
 
+def read_confusion(path: str | Path) -> np.ndarray:
+    """Read what `write_confusion` wrote: int64 (classes, classes)."""
+    return np.loadtxt(path, np.int64, delimiter=",", skiprows=1, ndmin=2)[:, 1:]
+
+
 def write_table(path: str | Path, rows: Sequence[dict], columns: Sequence[str] = COLUMNS) -> None:
     """Write rows as CSV with these columns; what is not known stays empty."""
     with atomic_open(path, "w") as file:

@@ -1,0 +1,176 @@
+"""All studies on one Markdown page, made from what they left, with tables and figures beside it."""
+
+import csv
+import json
+import re
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from digitflow import score as scoring
+from digitflow.files import atomic_open
+from digitflow.metrics import most_confused
+from digitflow.study import points
+from digitflow.trees import atomic_tree
+
+INTRODUCTION = """# Experiments
+
+Written by `make experiments` from what its trainings left; no figure here was typed by hand. Behind an
+accuracy stands its 95 % Wilson interval, or with several seeds their standard deviation. Tables are ranked by
+validation accuracy. Training accuracy is the mean over the last epoch, while the weights still changed, on
+warped images where the model has them. Test labels were used for nothing but test columns, marks, pairs and
+mistakes.
+"""
+SHOWN = 12  # rows of a table: the whole one lies beside the page
+CONFUSED = 3  # pairs of classes a model
+DATA = {"own": "the configuration's data", "official": "the official 60,000 + 10,000 images"}
+
+
+@dataclass(frozen=True)
+class Study:
+    """A study, its keys as in the configuration, and the files that it left."""
+
+    name: str
+    keys: Mapping[str, Any]
+    table: Path
+    pairs: Path
+    figure: Path
+
+    @property
+    def rows(self) -> list[dict[str, str]]:
+        """The table, best validation accuracy first."""
+        with open(self.table, newline="", encoding="utf-8") as file:
+            return list(csv.DictReader(file))
+
+    @property
+    def axes(self) -> list[str]:
+        """The axes by which its points differ; all of them where there is one point."""
+        axes, rows = list(points(self.keys)[0].values), self.rows
+        return [axis for axis in axes if len({row[axis] for row in rows}) > 1] or axes
+
+
+def write(
+    page: str | Path,
+    folder: str | Path,
+    studies: Sequence[Study],
+    models: str | Path,
+    learning_rates: str | Path,
+) -> None:
+    """Write the page; tables and figures go to `folder`, their names beginning with their study's.
+
+    `models` and `learning_rates` are the folders with what a study's key `figures` asks for.
+    """
+    contents, sections = [], []
+    with atomic_tree(folder) as temporary:
+        for study in studies:
+            shutil.copyfile(study.table, temporary / f"{study.name}.csv")
+            shutil.copyfile(study.pairs, temporary / f"{study.name}-pairs.csv")
+            shutil.copyfile(study.figure, temporary / f"{study.name}.png")
+            parts = [section(study)]
+            if "mistakes" in study.keys["figures"]:
+                parts.append(mistakes(study, Path(models), temporary))
+            if "learning_rate" in study.keys["figures"]:
+                parts.append(learning_rate(study, Path(learning_rates), temporary))
+            contents.append(entry(study))
+            sections.append("\n".join(parts))
+    with atomic_open(page, "w") as file:
+        file.write("\n".join([INTRODUCTION, *contents, "", *sections]))
+
+
+def entry(study: Study) -> str:
+    """A study's line in the contents: its title, and the best of its table."""
+    title, best = study.keys["title"], study.rows[0]
+    anchor = re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-")  # GitHub's of the heading
+    values = ", ".join(f"{axis} {best[axis]}" for axis in study.axes)
+    return f"- [{title}](#{anchor}) Best on validation: {values}; test %: {_percent(best, 'test')}."
+
+
+def section(study: Study) -> str:
+    """What a study asks, its settings, the best of its table, which pairs may be equal, and its figure."""
+    name, title, rows = study.name, study.keys["title"], study.rows
+    parts = [f"## {title}", study.keys["about"].strip(), _settings(study), _results(study)]
+    more = len(rows) - SHOWN
+    if more > 0:
+        parts.append(f"{more} more points are in [the whole table](experiments/{name}.csv).")
+    chance = scoring.format_pairs(scoring.read_pairs(study.pairs))
+    if chance:
+        parts.append(
+            f"By McNemar's exact test on the same images ([all pairs](experiments/{name}-pairs.csv)):"
+        )
+        parts.append("\n".join(f"- {line}" for line in chance))
+    parts.append(f"![{title}](experiments/{name}.png)")
+    return "\n\n".join(parts) + "\n"
+
+
+def mistakes(study: Study, models: Path, folder: Path) -> str:
+    """What the first seed of each of the best points confuses, with links to figures copied to `folder`."""
+    places = {tuple(point.values.values()): point for point in points(study.keys)}
+    axes = list(points(study.keys)[0].values)
+    lines = []
+    for row in study.rows[:SHOWN]:
+        point = places[tuple(row[axis] for axis in axes)]
+        training = models / study.name / point.name / f"seed{point.model.get('seeds', [0])[0]}"
+        links = []
+        for figure, text in (("confusion", "confusion matrix"), ("mistakes", "worst mistakes")):
+            file = "-".join([study.name, *point.values.values(), figure]) + ".png"
+            shutil.copyfile(training / f"{figure}.png", folder / file)
+            links.append(f"[{text}](experiments/{file})")
+        pairs = most_confused(scoring.read_confusion(training / "confusion.csv"), CONFUSED)
+        confused = ", ".join(f"{true} → {given} ({count:,})" for true, given, count in pairs)
+        lines.append([*(row[axis] for axis in study.axes), confused, *links])
+    table = _table([*study.axes, "most confused: true → given (images)", "", ""], lines)
+    best = "\n".join(f"!{link}" for link in lines[0][-2:])
+    return f"Which digits their first seeds take for which; below, the best one's:\n\n{table}\n\n{best}\n"
+
+
+def learning_rate(study: Study, learning_rates: Path, folder: Path) -> str:
+    """The learning-rate finder's curve for a study's first point, copied to `folder`."""
+    file = f"{study.name}-learning_rate.png"
+    shutil.copyfile(learning_rates / study.name / f"{points(study.keys)[0].name}.png", folder / file)
+    return f"![What the learning-rate finder saw](experiments/{file})\n"
+
+
+def _results(study: Study) -> str:
+    """The best of a study's table, for people."""
+    rows = study.rows
+    several = len({row["framework"] for row in rows}) > 1
+    columns = list(dict.fromkeys([*study.axes, *(["framework"] if several else [])]))
+    header = [*columns, "training %", "validation %", "test %", "parameters", "epochs trained", "seconds"]
+    lines = []
+    for row in rows[:SHOWN]:
+        failed = "" if row["status"] == "finished" else f", {row['status']}"
+        lines.append(
+            [
+                *(row[column] for column in columns),
+                f"{100 * float(row['train_accuracy']):.2f}",
+                _percent(row, "valid") + failed,
+                _percent(row, "test"),
+                f"{int(row['parameters']):,}",
+                f"{float(row['trained_epochs']):g}",
+                f"{float(row['seconds']):.0f}",
+            ]
+        )
+    return _table(header, lines)
+
+
+def _table(header: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in (header, ["---"] * len(header), *lines))
+
+
+def _percent(row: Mapping[str, str], measure: str) -> str:
+    if not row.get(f"{measure}_accuracy"):
+        return "not known"
+    value = f"{100 * float(row[f'{measure}_accuracy']):.2f}"
+    if row.get(f"{measure}_std"):
+        return f"{value} ± {100 * float(row[f'{measure}_std']):.2f} ({row['seeds']} seeds)"
+    return f"{value} ({100 * float(row[f'{measure}_low']):.2f}-{100 * float(row[f'{measure}_high']):.2f})"
+
+
+def _settings(study: Study) -> str:
+    """What all points share, in a line."""
+    shared, models = study.keys["model"], [point.model for point in points(study.keys)]
+    same = [key for key, value in shared.items() if all(model.get(key) == value for model in models)]
+    told = ", ".join(f"{key} {json.dumps(shared[key])}" for key in same).replace('"', "")
+    return f"On {DATA[study.keys['data']]}" + (f"; `{told}`." if told else ".")

@@ -87,7 +87,7 @@ def test_equal_gradients_give_equal_steps(change):
 def test_both_frameworks_get_the_same_batches(digits):
     images, labels = digits[0], digits[1][ROWS]
     theirs = keras_training.make_batches(images, ROWS, labels, 10, SETTINGS, seed=4)
-    targets = training.one_hot(labels, 10)
+    targets = common.one_hot(labels, 10)
     for epoch in range(SETTINGS.epochs):
         for batch, (pixels, rows) in enumerate(training.batches(images, ROWS, targets, SETTINGS, 4, epoch)):
             expected = theirs[epoch * theirs.per_epoch + batch]

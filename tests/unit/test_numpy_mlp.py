@@ -10,7 +10,7 @@ from tests.conftest import PROJECT
 from digitflow import models
 from digitflow.errors import ConfigError, FormatError
 from digitflow.models import NUMPY, numpy_mlp
-from digitflow.training.numpy import one_hot
+from digitflow.training.common import one_hot
 
 
 def network(*sizes, dtype=np.float64):

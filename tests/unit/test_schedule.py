@@ -58,11 +58,27 @@ def test_an_unknown_name_is_refused_with_those_that_exist():
         ({"cycles": 8}, "schedule_options: triangular has no 'cycles'; its options are cycle, min_lr"),
         ({"cycle": "8"}, "schedule_options.cycle: '8', should be a number"),
         ({"cycle": True}, "schedule_options.cycle: True, should be a number"),
+        ({"cycle": 0}, "schedule_options.cycle: 0, should be above 0"),
+        ({"min_lr": -0.1}, "schedule_options.min_lr: -0.1, should be 0 or more"),
     ],
 )
 def test_an_unknown_option_or_one_that_is_no_number_is_refused(options, message):
     with pytest.raises(ConfigError, match=message):
         schedule.make("triangular", 10, 10, 1.0, **options)
+
+
+@pytest.mark.parametrize(
+    ("name", "option", "value"),
+    [
+        ("one_cycle", "warm", 2),
+        ("one_cycle", "divide", 0),
+        ("plateau", "factor", 1.5),
+        ("exp_range", "gamma", 10),
+    ],
+)
+def test_a_value_without_sense_is_refused(name, option, value):
+    with pytest.raises(ConfigError, match=rf"schedule_options.{option}: {value}, should be"):
+        schedule.make(name, 10, 10, 1.0, **{option: value})
 
 
 def test_linear_decay_takes_a_step_down_an_epoch_and_halves_in_ten():
@@ -92,8 +108,8 @@ def test_exp_range_shrinks_its_height_at_each_step():
 
 
 @pytest.mark.parametrize("name", schedule.SCHEDULES)
-@pytest.mark.parametrize("min_lr", [1e-5, 0.5])
-def test_no_rate_is_below_the_smallest(name, min_lr):
+@pytest.mark.parametrize("min_lr", [1e-5, 0.5, 3.0])
+def test_no_rate_is_below_the_smallest(name, min_lr):  # not where it is above the peak, either
     assert min(rates(name, min_lr=min_lr)) >= min_lr
 
 

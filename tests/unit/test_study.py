@@ -59,6 +59,13 @@ def test_null_takes_a_shared_key_back_to_its_default():
     assert "optimizer_options" not in adam
 
 
+def test_null_and_an_empty_list_are_values_of_an_axis_too():
+    study = {"model": MODEL, "vary": {"schedule_options.min_lr": [None, 0.001], "network.hidden": [[], [10]]}}
+    first, *_, last = points(study)
+    assert (first.name, first.model["schedule_options"]) == ("min_lr~None/hidden~none", {})
+    assert (last.name, last.model["network"]) == ("min_lr~0.001/hidden~10", {"hidden": [10]})
+
+
 def test_names_are_those_of_snakemakes_paramspace():
     table = pandas.DataFrame([point.values for point in points(STUDY)])
     assert list(Paramspace(table).instance_patterns) == [point.name for point in points(STUDY)]
@@ -100,6 +107,11 @@ def test_a_rate_written_as_1e_5_is_a_number():
             {"figures": ["learning_rate"], "vary": {"framework": ["mxnet"]}},
             "studies.which.figures: learning_rate is for keras only, and framework~mxnet is not",
         ),
+        (
+            {"vary": {"schedule_options.cycel": [4]}, "model": MODEL | {"schedule": "triangular"}},
+            "cycel~4: schedule_options: triangular has no 'cycel'; its options are cycle, min_lr",
+        ),
+        ({"vary": {"valid_accuracy": {"a": {}}}}, "valid_accuracy: the axis has the name of a column"),
         ({"titel": ""}, "studies.which.titel: unknown key; did you mean title?"),
     ],
 )

@@ -150,6 +150,11 @@ def test_a_training_far_behind_is_pruned_at_its_epoch_and_not_before():
     assert not history([3, 2], prune=prune | {"accuracy": 0.8}).over
 
 
+def test_a_training_that_reaches_its_last_epoch_is_finished_however_it_did():
+    assert history([3] * 9, patience=8).status == "finished"
+    assert history([3] * 9, prune={"epoch": 9, "accuracy": 0.9}).status == "finished"
+
+
 def test_a_diverged_training_is_a_result_where_failures_are_kept():
     found = common.History(settings(epochs=3, keep_failures=True))
     found.add(float("nan"), 0.1, float("nan"), 0.1, 1.0)

@@ -18,8 +18,8 @@ def affine_batch(
 
     `images` is uint8 (n, h, w), and so is the result, a new array. Each of these is drawn evenly from -x..x:
     `rotate` in degrees, `zoom` as a part of the size, `shift` as a part of the width and of the height,
-    `shear` in pixels sideways a row. `part` of the images are warped, drawn at random; `cubic` resamples with
-    cubic splines. Mirroring is left out: a mirrored 2 is not a digit.
+    `shear` in pixels sideways a row. `part` of the images are warped, drawn at random; `cubic` resamples by
+    cubic convolution. Mirroring is left out: a mirrored 2 is not a digit.
     One warp, not one an effect: each resampling costs time and blurs.
     """
     if not any((rotate, zoom, shift, shear)):

@@ -18,11 +18,14 @@ from digitflow.archives import check_readable
 from digitflow.errors import ConfigError, InputError
 from digitflow.models import FRAMEWORKS
 from digitflow.study import points
+from digitflow.training import schedule
 
 SCHEMA = Path(__file__).parents[1] / "schemas" / "config.schema.yaml"
 EXPONENT = re.compile(r"[-+]?\d+(\.\d*)?[eE][-+]?\d+")
-# Of a study's table, beside its axes and the accuracies.
-COLUMNS = {"seeds", "parameters", "trained_epochs", "seconds", "status", "train_accuracy"}
+# Of a study's table, beside its axes.
+COLUMNS = {"seeds", "parameters", "trained_epochs", "seconds", "status"} | {
+    f"{part}_accuracy" for part in ("train", "valid", "test")
+}
 FOLDER = re.compile(r"[\w.+-]+")
 
 KAGGLE_HOW_TO = """The Digit Recognizer's CSVs are not in data/kaggle/. To get them:
@@ -157,6 +160,10 @@ def _ignored(model: dict[str, Any]) -> Iterator[str]:
         yield "augment: part and cubic are for keras and numpy; MXNet warps all images, linearly"
     if framework != "mxnet" and model.get("raw_pixels"):
         yield "raw_pixels: true is for mxnet only"
+    try:
+        schedule.make(model.get("schedule", "one_cycle"), 1, 1, 1.0, **model.get("schedule_options", {}))
+    except ConfigError as error:
+        yield str(error)
     if framework == "numpy" and model.get("optimizer", "adam") not in ("adam", "sgd"):
         yield f"optimizer: {model['optimizer']!r}, for numpy it should be adam or sgd"
 

@@ -45,7 +45,7 @@ def _variants(key: str, axis: Any) -> Iterator[tuple[str, str, dict[str, Any]]]:
         changes = value
         for part in reversed(key.split(".")):
             changes = {part: changes}
-        yield name, "-".join(map(str, value)) if isinstance(value, list) else str(value), changes
+        yield name, ("-".join(map(str, value)) or "none") if isinstance(value, list) else str(value), changes
 
 
 def _merged(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
@@ -55,7 +55,8 @@ def _merged(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
         if value is None:
             merged.pop(key, None)
             continue
-        if isinstance(value, Mapping) and isinstance(merged.get(key), Mapping):
-            value = _merged(merged[key], value)
+        if isinstance(value, Mapping):
+            below = merged.get(key)
+            value = _merged(below if isinstance(below, Mapping) else {}, value)
         merged[key] = value
     return merged

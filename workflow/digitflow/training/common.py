@@ -20,6 +20,7 @@ from digitflow.errors import ConfigError, DigitflowError, FormatError, InputErro
 log = logging.getLogger("digitflow")
 
 ROW_SUM_TOLERANCE = 1e-3  # float32 softmax rows, averaged over shifts, are within 1e-6
+SMALLEST = 1e-7  # probability in a logarithm, as in Keras: a wrong guess costs 16, not infinity
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,7 +32,7 @@ class Augment:
     shift: float = 0.0  # part of the width and of the height
     shear: float = 0.0  # horizontal shift a row, in pixels
     part: float = 1.0  # of the images that are warped, drawn afresh each time
-    cubic: bool = False  # resample with cubic splines: sharper and slower than linear
+    cubic: bool = False  # resample by cubic convolution: sharper and slower than linear
 
 
 @dataclasses.dataclass(frozen=True)
@@ -102,6 +103,19 @@ class Outputs:
         return self.history.with_name("checkpoint.npz")
 
 
+def one_hot(labels: np.ndarray, classes: int, smoothing: float = 0.0) -> np.ndarray:
+    """Targets float32 (n, classes) of labels (n,), with `smoothing` of each spread over all classes."""
+    return np.eye(classes, dtype=np.float32)[labels] * np.float32(1 - smoothing) + np.float32(
+        smoothing / classes
+    )
+
+
+def cross_entropy(probabilities: np.ndarray, targets: np.ndarray) -> float:
+    """The mean over rows (n, classes) of -sum(target * log(probability))."""
+    logarithms = np.log(np.clip(probabilities, SMALLEST, 1))
+    return float(-(targets * logarithms).sum(axis=1).mean())
+
+
 class History:
     """The epochs of a training: a log line each as they end, history.csv, and whether to go on.
 
@@ -154,6 +168,8 @@ class History:
                     "it diverged; lower learning_rate"
                 )
             self.status = "diverged"
+        elif last["epoch"] == settings.epochs:
+            return  # it has ended by itself
         elif (
             settings.prune
             and last["epoch"] == settings.prune.epoch

@@ -215,12 +215,14 @@ def fit(
         network.restore(kept[0], len(history.rows) * per_epoch)
         for row in history.rows:
             follow(rates, row["valid_loss"])
+    # The training loss has these targets, too: of the labels alone it could not be compared with it.
+    targets = common.one_hot(validation.labels, classes, settings.label_smoothing)
     while not history.over:
         loss, accuracy = train_epoch(network, training, settings, seed, len(history.rows), rates, context)
         network.exchange()
         valid = predict(network, validation, settings, context)
         network.exchange()
-        valid_loss = -float(np.log(valid[np.arange(len(valid)), validation.labels] + 1e-30).mean())
+        valid_loss = common.cross_entropy(valid, targets)
         rate = rates((len(history.rows) + 1) * per_epoch - 1)
         history.add(loss, accuracy, valid_loss, common.accuracy(valid, validation.labels), rate)
         follow(rates, valid_loss)

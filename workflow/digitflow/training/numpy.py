@@ -31,7 +31,6 @@ BLOCK = 16_384  # parameters an optimizer updates at a time: all that it needs o
 # A unit that is never active has gradients of 0, and its means decay towards float32's smallest numbers, with
 # which the CPU computes ten times as long: those below TINY become 0, every so many steps.
 TINY, TINY_STEPS = 1e-30, 100
-SMALLEST = 1e-7  # probability in a logarithm, as in Keras: a wrong guess costs 16, not infinity
 
 
 def train(
@@ -116,12 +115,12 @@ def fit(
             learner.observe(row["valid_loss"])
 
     rows, labels = validation
-    targets = one_hot(labels, classes, settings.label_smoothing)
+    targets = common.one_hot(labels, classes, settings.label_smoothing)
     with np.errstate(all="ignore"):  # a training that diverges is reported by the history
         while not history.over:
             loss, accuracy, rate = learner.epoch(len(history.rows))
             valid = learner.predict(images, rows)
-            valid_loss = cross_entropy(valid, targets)
+            valid_loss = common.cross_entropy(valid, targets)
             history.add(loss, accuracy, valid_loss, common.accuracy(valid, labels), rate)
             learner.observe(valid_loss)
             if checkpoint and not history.over:
@@ -148,7 +147,7 @@ class Descent:
         network.initialize(np.random.default_rng(seed))
         self.model = self.network = network
         self.parameters = network.parameters.size
-        self._data = images, rows, one_hot(labels, classes, settings.label_smoothing)
+        self._data = images, rows, common.one_hot(labels, classes, settings.label_smoothing)
         self._settings, self._seed = settings, seed
         self._per_epoch = len(rows) // min(settings.batch_size, len(rows))
         steps = self._per_epoch * settings.epochs
@@ -224,13 +223,13 @@ class Search:
         seed: int,
     ):
         self.model, self._rows, self._labels, self._seed = model, rows, labels, seed
-        self._targets = one_hot(labels, classes, settings.label_smoothing)
+        self._targets = common.one_hot(labels, classes, settings.label_smoothing)
 
     def epoch(self, epoch: int) -> tuple[float, float, float]:
         """Try a seed; return loss and accuracy on the training labels of the best so far, and the rate 0."""
         self.model.consider((self._seed, epoch if self.model.searches else 0), self._rows, self._labels)
         rows = self.model.predict(self._rows)
-        return cross_entropy(rows, self._targets), common.accuracy(rows, self._labels), 0.0
+        return common.cross_entropy(rows, self._targets), common.accuracy(rows, self._labels), 0.0
 
     def observe(self, valid_loss: float) -> None:
         """A guess learns nothing from it."""
@@ -267,19 +266,6 @@ def batches(
         chosen = order[batch * size : (batch + 1) * size]
         rng = np.random.default_rng((seed, epoch, batch))
         yield affine_batch(images[rows[chosen]], rng, **warp), targets[chosen]
-
-
-def one_hot(labels: np.ndarray, classes: int, smoothing: float = 0.0) -> np.ndarray:
-    """Targets float32 (n, classes) of labels (n,), with `smoothing` of each spread over all classes."""
-    return np.eye(classes, dtype=np.float32)[labels] * np.float32(1 - smoothing) + np.float32(
-        smoothing / classes
-    )
-
-
-def cross_entropy(probabilities: np.ndarray, targets: np.ndarray) -> float:
-    """The mean over rows (n, classes) of -sum(target * log(probability))."""
-    logarithms = np.log(np.clip(probabilities, SMALLEST, 1))
-    return float(-(targets * logarithms).sum(axis=1).mean())
 
 
 class Optimizer:

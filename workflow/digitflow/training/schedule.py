@@ -29,7 +29,7 @@ class Plateau:
         patience: float = 10,
         min_lr: float = 0.0,
     ):
-        self._rate, self._factor, self._patience, self._min_lr = max(peak, min_lr), factor, patience, min_lr
+        self._rate, self._factor, self._patience, self._min_lr = peak, factor, patience, min_lr
         self._best, self._waited = math.inf, 0
 
     def __call__(self, step: int) -> float:
@@ -47,8 +47,8 @@ class Plateau:
 
 
 def constant(steps: int, per_epoch: int, peak: float, min_lr: float = 0.0) -> Schedule:
-    """The same rate at each step, never below `min_lr`, as with the other schedules."""
-    return lambda step: max(peak, min_lr)
+    """The same rate at each step."""
+    return lambda step: peak
 
 
 def cosine(steps: int, per_epoch: int, peak: float, min_lr: float = 0.0) -> Schedule:
@@ -114,10 +114,14 @@ SCHEDULES: dict[str, Callable[..., Schedule]] = {
 }
 
 
+DIVISORS = ("epochs", "divide", "cycle", "factor", "gamma")
+PARTS = ("warm", "factor", "gamma")
+
+
 def make(name: str, steps: int, per_epoch: int, peak: float, **options: Any) -> Schedule:
     """The schedule called `name`, from step 0 to step `steps - 1`, `per_epoch` steps an epoch.
 
-    Raises ConfigError for a name or an option that does not exist.
+    Raises ConfigError for a name or an option that does not exist, or a value without sense.
     """
     if name not in SCHEDULES:
         raise ConfigError(f"schedule: {name!r} is not one of {', '.join(SCHEDULES)}")
@@ -129,6 +133,12 @@ def make(name: str, steps: int, per_epoch: int, peak: float, **options: Any) -> 
             )
         if isinstance(value, bool) or not isinstance(value, int | float):
             raise ConfigError(f"schedule_options.{option}: {value!r}, should be a number")
+        if value < 0 or (value == 0 and option in DIVISORS):
+            least = "above 0" if option in DIVISORS else "0 or more"
+            raise ConfigError(f"schedule_options.{option}: {value!r}, should be {least}")
+        if value > 1 and option in PARTS:
+            raise ConfigError(f"schedule_options.{option}: {value!r}, should be at most 1")
+    peak = max(peak, options.get("min_lr", 0.0))
     return SCHEDULES[name](steps, per_epoch, peak, **options)
 
 

@@ -120,6 +120,13 @@ def solution(wildcards):
     return "data/official/solution.csv" if data_of(wildcards) == "official" else SOLUTION_CSV or []
 
 
+def known_solution():
+    """The solution of the configuration's test rows. WorkflowError where there is none."""
+    if not SOLUTION_CSV:
+        raise WorkflowError("the test rows' labels are not known: set data.solution_csv")
+    return SOLUTION_CSV
+
+
 def scored(wildcards):
     """The part that a model's mistakes are looked for in: test where its solution is known, else valid."""
     return "test" if solution(wildcards) else "valid"
@@ -166,6 +173,12 @@ def study_models(study):
 
     values = [point.values for point in points(config["studies"][study])]
     return [f"{study}/{name}" for name in Paramspace(pandas.DataFrame(values)).instance_patterns]
+
+
+def study_settings(wildcards):
+    """What a study's table and figure depend on, as JSON."""
+    keys = config["studies"][wildcards.study]
+    return json.dumps({key: keys[key] for key in ("title", "model", "vary")})
 
 
 def all_studies():

@@ -21,7 +21,7 @@ rule study:
     log:
         "logs/study/{study}.log",
     params:
-        study=lambda wildcards: json.dumps(config["studies"][wildcards.study]),
+        study=study_settings,
         models=lambda wildcards: f"results/models/{wildcards.study}",
         solution=lambda wildcards, input: (
             f"--solution {shlex.quote(input.solution)}" if input.solution else ""
@@ -47,7 +47,7 @@ rule experiments:
         pairs=expand("results/studies/{study}/pairs.csv", study=config["studies"]),
         figures=expand("results/studies/{study}/figure.png", study=config["studies"]),
         more_figures=lambda wildcards: list(figures_of_studies()),
-        code=code("study_page", "study", "score", "metrics"),
+        code=code("study_page", "study_report", "study", "score", "metrics"),
     output:
         page="results/experiments.md",
         folder=directory("results/experiments"),

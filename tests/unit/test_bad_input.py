@@ -485,8 +485,8 @@ def dataset(tmp_path) -> Path:
     write_probabilities(seed / "test_probabilities.npy", ROWS)
     write_probabilities(seed / "valid_probabilities.npy", ROWS[:3])
     metrics = {"framework": "keras", "device": "cpu", "seed": 0, "seconds": 1.0, "parameters": 3}
-    settings = {"settings": {"architecture": "x", "epochs": 1}}
-    (seed / "metrics.json").write_text(json.dumps(metrics | settings))
+    metrics |= {"epochs": 1, "status": "finished", "settings": {"architecture": "x"}}
+    (seed / "metrics.json").write_text(json.dumps(metrics))
     for name in ("solution.csv", "submission.csv"):
         submission.write(folder / name, TRUE)
     assert main(arguments("score", folder)) == 0

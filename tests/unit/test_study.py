@@ -157,6 +157,7 @@ def results(tmp_path):
                 (folder / "score.json").write_text(json.dumps(score))
                 status = "diverged" if failed and epochs == 1 else "finished"
                 metrics = {"parameters": 1000, "epochs": epochs, "seconds": 2.0, "status": status}
+                metrics["device"] = "cpu: a fast one"
                 (folder / "metrics.json").write_text(json.dumps(metrics))
                 fields = "epoch,loss,accuracy,valid_loss,valid_accuracy"
                 rows = [f"{epoch},1,0.5,1,{value}" for epoch in range(1, epochs + 1)]
@@ -178,17 +179,18 @@ def test_the_table_is_ranked_by_validation_accuracy_and_has_its_interval(results
     assert (first["valid_accuracy"], first["valid_low"], first["valid_high"]) == ("0.9", "0.85", "0.95")
 
 
-def test_several_seeds_become_a_mean_and_a_standard_deviation(results, tmp_path):
+def test_several_seeds_become_means_and_a_standard_deviation(results, tmp_path):
     first, _ = rows_of(results(seeds=(0, 1, 2)), tmp_path)
     assert (first["seeds"], first["valid_accuracy"], first["valid_std"]) == ("3", "0.91", "0.01")
+    assert (first["valid_low"], first["valid_high"]) == ("0.86", "0.96")
 
 
 @pytest.fixture
 def page(results, tmp_path):
     """A function that writes the page of one study; returns its text and the folder beside it."""
 
-    def write(failed=False, **keys):
-        study = results(failed=failed) | keys
+    def write(failed=False, seeds=(0,), **keys):
+        study = results(seeds, failed) | keys
         rows_of(study, tmp_path)
         (tmp_path / "figure.png").write_bytes(b"picture")
         labels = {"epochs 1": np.array([0, 1, 1]), "epochs 2": np.array([0, 1, 2])}
@@ -209,7 +211,9 @@ def test_a_page_has_a_section_a_study_and_its_figure_and_table_beside_it(page, t
     assert "## Which?\n\nThis.\n" in text
     assert "| epochs | training % | validation % | test % | parameters | epochs trained | seconds |" in text
     assert "| 2 | 50.00 | 90.00 (85.00-95.00) | not known | 1,000 | 2 | 2 |" in text
-    assert "80.00 (75.00-85.00), diverged" in text
+    assert "80.00 (75.00-85.00); diverged" in text
+    assert "On the configuration's data, with cpu: a fast one; `framework keras," in text
+    assert "Of [all pairs](experiments/which-pairs.csv), on the 3 test images:\n" in text
     assert "- epochs 1 and epochs 2: a difference of 33.33 points, p = 1: may be chance" in text
     assert (folder / "which.png").read_bytes() == b"picture"
     assert (folder / "which.csv").read_bytes() == (tmp_path / "table.csv").read_bytes()
@@ -220,6 +224,12 @@ def test_a_page_names_the_framework_where_a_study_has_more_than_one(page):
     text, _ = page(vary={"epochs": variants})
     assert "| epochs | framework | training % |" in text
     assert "| 2 | numpy | 50.00 |" in text
+    assert "<summary>What each epochs sets</summary>\n\n- 1: `epochs 1`\n- 2: `epochs 2, framework" in text
+
+
+def test_a_page_has_means_intervals_and_deviations_of_several_seeds(page):
+    text, _ = page(seeds=(0, 1, 2))
+    assert "| 91.00 (86.00-96.00) ± 1.00 over 3 seeds |" in text
 
 
 def test_a_page_shows_what_each_point_confuses_and_the_finders_curve_if_asked_for(page, results, tmp_path):
@@ -233,11 +243,11 @@ def test_a_page_shows_what_each_point_confuses_and_the_finders_curve_if_asked_fo
     curve.parent.mkdir(parents=True)
     curve.write_bytes(b"curve")
     text, folder = page(figures=["mistakes", "learning_rate"])
-    assert "| 1 | 0 → 1 (2), 1 → 0 (1) | [confusion matrix](experiments/which-1-confusion.png) |" in text
+    assert "| 1 | 0 → 1 (2), 1 → 0 (1) | [confusion matrix](experiments/which-epochs~1-" in text
     assert "| 2 | 0 → 1 (3), 1 → 0 (1) |" in text
-    assert "![worst mistakes](experiments/which-2-mistakes.png)\n" in text  # the best one's, in the page
-    assert (folder / "which-1-confusion.png").read_bytes() == b"matrix 1"
-    assert (folder / "which-2-mistakes.png").read_bytes() == b"mistakes 2"
+    assert "![worst mistakes](experiments/which-epochs~2-mistakes.png)\n" in text  # the best one's
+    assert (folder / "which-epochs~1-confusion.png").read_bytes() == b"matrix 1"
+    assert (folder / "which-epochs~2-mistakes.png").read_bytes() == b"mistakes 2"
     assert "](experiments/which-learning_rate.png)" in text
     assert (folder / "which-learning_rate.png").read_bytes() == b"curve"
 
@@ -252,7 +262,7 @@ def test_the_best_points_are_compared_with_their_seeds_averaged(results, tmp_pat
     found = study_report.read(study, folder)
     study_report.write_pairs(tmp_path / "pairs.csv", found, "no.lst", tmp_path / "solution.csv")
     (pair,) = score.read_pairs(tmp_path / "pairs.csv")
-    assert (pair["first"], pair["second"], pair["images"]) == ("2", "1", "2")
+    assert (pair["first"], pair["second"], pair["images"]) == ("2", "1", 2)
     assert (pair["only_first"], pair["only_second"]) == (0, 0)  # the mean of 0.3 and 1 is sure enough
 
 

@@ -65,7 +65,8 @@ def test_every_study_runs_learns_and_stands_on_the_page(experiments):
         if "learning_rate" in asked:
             shown.append(f"{name}-learning_rate")
         if "mistakes" in asked:
-            shown += [f"{name}-{row['model']}-{kind}" for row in rows for kind in ("confusion", "mistakes")]
+            models = [f"{name}-model~{row['model']}" for row in rows]
+            shown += [f"{model}-{kind}" for model in models for kind in ("confusion", "mistakes")]
         for figure in shown:
             assert f"(experiments/{figure}.png)" in page
             assert (clone.folder / "results" / "experiments" / f"{figure}.png").read_bytes()[:4] == b"\x89PNG"

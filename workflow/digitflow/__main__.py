@@ -17,8 +17,6 @@ from digitflow.errors import DigitflowError
 
 log = logging.getLogger("digitflow")
 
-WORST = 40  # mistakes that are shown
-MOST_CONFUSED = 10  # pairs of labels that are named
 
 Run = Callable[[argparse.Namespace], None]
 
@@ -552,11 +550,11 @@ def show_mistakes(parser: argparse.ArgumentParser) -> Run:
         models = score.read_models(args.probabilities, len(listing))
         merged = submission.merge(args.method, models, args.weights)
         known = score.test_labels(args.solution, *merged.shape)
-        found = score.mistakes(merged, listing.label if known is None else known, WORST)
+        found = score.mistakes(merged, listing.label if known is None else known, score.WORST)
         rows = "validation" if known is None else "test"
         title = f"{args.title}: {found.wrong:,} of {len(listing):,} {rows} images wrong"
         log.info(title)
-        for true, given, count in most_confused(found.matrix, MOST_CONFUSED):
+        for true, given, count in most_confused(found.matrix, score.CONFUSED):
             log.info(f"{true} taken for {given}: {count:,}")
         images = idx.open_memmap(args.images, ndim=3)[listing.index[found.rows] - 1]
         names = [Path(listing.path[row]).stem for row in found.rows]

@@ -23,7 +23,7 @@ from digitflow.training import schedule
 SCHEMA = Path(__file__).parents[1] / "schemas" / "config.schema.yaml"
 EXPONENT = re.compile(r"[-+]?\d+(\.\d*)?[eE][-+]?\d+")
 # Of a study's table, beside its axes.
-COLUMNS = {"seeds", "parameters", "trained_epochs", "seconds", "status"} | {
+COLUMNS = {"seeds", "parameters", "trained_epochs", "seconds", "status", "device"} | {
     f"{part}_accuracy" for part in ("train", "valid", "test")
 }
 FOLDER = re.compile(r"[\w.+-]+")
@@ -237,6 +237,8 @@ def _missing_files(data: dict[str, Any]) -> Iterator[str]:
             yield f"{key}: null, should be the path of a CSV, for data.source is files"
         elif not os.path.lexists(path):
             yield f"{key}: there is no file {path!r}"
+        elif {*path} & {*"{}"}:
+            yield f"{key}: {path!r}: Snakemake takes braces for wildcards; give the file a name without them"
         else:
             try:
                 check_readable(path)

@@ -46,6 +46,7 @@ def _draw_marks(axes: "Axes", results: Sequence[Result], axis: str) -> None:
     """A mark a point and measure, with its 95 % interval, or with several seeds their range."""
     order = sorted(results, key=lambda result: _sort_key(result.point.values[axis]), reverse=True)
     edge = 100 * max(result.mean("valid_accuracy") for result in results) - BELOW
+    left_out = []
     for measure, colour, offset in (("valid", "tab:blue", 0.12), ("test", "tab:orange", -0.12)):
         for place, result in enumerate(order):
             mean = result.mean(f"{measure}_accuracy")
@@ -58,10 +59,12 @@ def _draw_marks(axes: "Axes", results: Sequence[Result], axis: str) -> None:
                 low, high = (result.scores[0][f"{measure}_{end}"] for end in ("low", "high"))
             label = {"valid": "validation", "test": "test"}[measure] if result is results[0] else None
             if 100 * high < edge:
-                axes.text(edge, place + offset, f"< {100 * mean:.1f}", color=colour, va="center", fontsize=8)
+                left_out.append((place + offset, f"< {100 * mean:.1f}", colour))
                 continue
             axes.plot([100 * low, 100 * high], [place + offset] * 2, color=colour, linewidth=2, alpha=0.5)
             axes.plot(100 * mean, place + offset, "o", color=colour, markersize=5, label=label)
+    for place, text, colour in left_out:  # now that the axis has its range
+        axes.text(axes.get_xlim()[0], place, text, color=colour, va="center", fontsize=8).set_in_layout(False)
     axes.set_yticks(range(len(order)), [result.point.values[axis] for result in order])
     axes.set(xlabel="accuracy %", ylabel=axis.replace("_", " "), ylim=(-0.6, len(order) - 0.4))
     axes.grid(axis="x", alpha=0.3)
@@ -166,13 +169,13 @@ def confusion_figure(path: str | Path, matrix: np.ndarray, title: str) -> None:
 
     classes = len(matrix)
     right = np.eye(classes, dtype=bool)
-    size = max(4.5, 0.48 * classes)
+    size = min(max(4.5, 0.48 * classes), 24)
     figure = Figure(figsize=(size, size + 0.5), layout="constrained")
     axes = figure.subplots()
     wrong = np.where(right, 0, matrix)
     axes.imshow(np.ma.masked_equal(wrong, 0), cmap="Blues", vmin=0, vmax=max(wrong.max(), 1))
     for (y, x), count in np.ndenumerate(matrix):
-        if count:
+        if count and classes <= 50:  # more numbers have no room
             colour = "tab:grey" if right[y, x] else "white" if 2 * count > wrong.max() else "black"
             axes.text(x, y, count, ha="center", va="center", color=colour, fontsize=8)
     axes.set(xlabel="label given", ylabel="true label", xticks=range(classes), yticks=range(classes))

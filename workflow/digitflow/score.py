@@ -1,4 +1,4 @@
-"""Scores: one model's, the merged one's, tables of all and of pairs. The only module that sees a solution."""
+"""Scores: one model's, the merged one's, tables of all and of pairs. No training sees a solution."""
 
 import csv
 import itertools
@@ -15,12 +15,14 @@ from digitflow.metrics import accuracy, confusion_matrix, over_seeds, paired_dif
 from digitflow.training.common import check_digests
 
 MERGED = "merged"
-COLUMNS = [
-    *("model", "seed", "framework", "architecture", "parameters", "epochs", "device", "seconds"),
-    *("valid_accuracy", "valid_low", "valid_high", "test_accuracy", "test_low", "test_high"),
-]
+FACTS = ["model", "seed", "framework", "architecture", "parameters", "epochs", "status", "device", "seconds"]
+VALID = ["valid_accuracy", "valid_low", "valid_high"]
+TEST = ["test_accuracy", "test_low", "test_high"]
+COLUMNS = [*FACTS, *VALID, *TEST]
 PAIR_COLUMNS = ["first", "second", "rows", "images", "only_first", "only_second", "points", "p_value"]
 SIGNIFICANT = 0.05
+WORST = 40  # mistakes in a figure
+CONFUSED = 10  # pairs of labels that are named
 SHOWN_PAIRS = 6  # in the closing summary: the table of pairs has them all
 
 
@@ -74,8 +76,8 @@ def read_metrics(path: Path) -> dict:
     """What the table shows of a training's circumstances. FormatError: the file is damaged."""
     metrics = read_json(path)
     try:
-        row = {key: metrics[key] for key in ("seed", "framework", "device", "seconds", "parameters")}
-        return row | {key: metrics["settings"][key] for key in ("architecture", "epochs")}
+        row = {key: metrics[key] for key in FACTS if key not in ("model", "architecture")}
+        return row | {"architecture": metrics["settings"]["architecture"]}
     except (KeyError, TypeError) as error:
         raise FormatError(f"{path}: damaged: no {error} in it; delete it and run again") from error
 
@@ -107,8 +109,7 @@ def score_merged(
 def read_score(path: str | Path) -> dict:
     """Read the row that was kept of one training. FormatError: it is damaged, or no row of the table."""
     row = read_json(path)
-    measured = [key for key in COLUMNS[11:] if key in row]  # a solution may be unknown
-    if {*row} != {*COLUMNS[:11], *measured} or len(measured) not in (0, 3):
+    if {*row} not in ({*FACTS, *VALID}, {*COLUMNS}):  # a solution may be unknown
         raise FormatError(f"{path}: damaged: it has {', '.join(row)}; delete it and run again")
     return row
 
@@ -193,8 +194,12 @@ def write_confusion(path: str | Path, matrix: np.ndarray) -> None:
 
 
 def read_confusion(path: str | Path) -> np.ndarray:
-    """Read what `write_confusion` wrote: int64 (classes, classes)."""
-    return np.loadtxt(path, np.int64, delimiter=",", skiprows=1, ndmin=2)[:, 1:]
+    """Read what `write_confusion` wrote: int64 (classes, classes). FormatError: it is damaged."""
+    try:
+        matrix = np.loadtxt(path, np.int64, delimiter=",", skiprows=1, ndmin=2)[:, 1:]
+        return matrix.reshape(len(matrix), len(matrix))
+    except ValueError as error:
+        raise FormatError(f"{path}: damaged: {error}; delete it and run again") from error
 
 
 def write_table(path: str | Path, rows: Sequence[dict], columns: Sequence[str] = COLUMNS) -> None:
@@ -243,12 +248,13 @@ def format_seeds(rows: Sequence[dict]) -> list[str]:
 
 
 def read_pairs(path: str | Path) -> list[dict]:
-    """Read what `write_table` wrote of pairs."""
-    with open(path, newline="", encoding="utf-8") as file:
-        return [
-            row | {key: float(row[key]) for key in ("only_first", "only_second", "points", "p_value")}
-            for row in csv.DictReader(file)
-        ]
+    """Read what `write_table` wrote of pairs. FormatError: it is damaged."""
+    numbers = ("images", "only_first", "only_second", "points", "p_value")
+    try:
+        with open(path, newline="", encoding="utf-8") as file:
+            return [row | {key: float(row[key]) for key in numbers} for row in csv.DictReader(file)]
+    except (KeyError, TypeError, ValueError) as error:
+        raise FormatError(f"{path}: damaged: {error}; delete it and run again") from error
 
 
 def format_pairs(rows: Sequence[dict]) -> list[str]:

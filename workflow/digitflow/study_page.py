@@ -4,7 +4,7 @@ import csv
 import json
 import re
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,15 +13,24 @@ from digitflow import score as scoring
 from digitflow.files import atomic_open
 from digitflow.metrics import most_confused
 from digitflow.study import points
+from digitflow.study_report import BEST
 from digitflow.trees import atomic_tree
 
 INTRODUCTION = """# Experiments
 
-Written by `make experiments` from what its trainings left; no figure here was typed by hand. Behind an
-accuracy stands its 95 % Wilson interval, or with several seeds their standard deviation. Tables are ranked by
-validation accuracy. Training accuracy is the mean over the last epoch, while the weights still changed, on
-warped images where the model has them. Test labels were used for nothing but test columns, marks, pairs and
-mistakes.
+Written by `make experiments` from what its trainings left; no figure here was typed by hand.
+
+- Tables are ranked by validation accuracy. Behind an accuracy stands its 95 % Wilson interval; with several
+  seeds it is their mean, and ± their standard deviation.
+- Training accuracy is the mean over the last epoch, while the weights still changed, on warped images where
+  the model has them.
+- Test labels were used for nothing but test columns, marks, pairs and mistakes.
+- Pairs are tested with McNemar's exact test; a model with several seeds takes part with their averaged
+  probabilities, and so often does better there than in its row. Of twenty pairs of equally good models, one is
+  expected to look different.
+- The sizes, for two cores, are those of [config/experiments.yaml](../config/experiments.yaml); each study's
+  settings tell them, `train_rows` where it has not all training rows. The full ones, with more epochs and
+  whole grids, are in [config/experiments.full.yaml](../config/experiments.full.yaml).
 """
 SHOWN = 12  # rows of a table: the whole one lies beside the page
 CONFUSED = 3  # pairs of classes a model
@@ -90,15 +99,16 @@ def entry(study: Study) -> str:
 def section(study: Study) -> str:
     """What a study asks, its settings, the best of its table, which pairs may be equal, and its figure."""
     name, title, rows = study.name, study.keys["title"], study.rows
-    parts = [f"## {title}", study.keys["about"].strip(), _settings(study), _results(study)]
+    parts = [f"## {title}", study.keys["about"].strip(), _settings(study), *_variants(study), _results(study)]
     more = len(rows) - SHOWN
     if more > 0:
         parts.append(f"{more} more points are in [the whole table](experiments/{name}.csv).")
-    chance = scoring.format_pairs(scoring.read_pairs(study.pairs))
+    pairs = scoring.read_pairs(study.pairs)
+    chance = scoring.format_pairs(pairs)
     if chance:
-        parts.append(
-            f"By McNemar's exact test on the same images ([all pairs](experiments/{name}-pairs.csv)):"
-        )
+        compared = f"pairs of the best {BEST}" if len(rows) > BEST else "all pairs"
+        images = f"{int(pairs[0]['images']):,} {pairs[0]['rows']} images"
+        parts.append(f"Of [{compared}](experiments/{name}-pairs.csv), on the {images}:")
         parts.append("\n".join(f"- {line}" for line in chance))
     parts.append(f"![{title}](experiments/{name}.png)")
     return "\n\n".join(parts) + "\n"
@@ -114,7 +124,7 @@ def mistakes(study: Study, models: Path, folder: Path) -> str:
         training = models / study.name / point.name / f"seed{point.model.get('seeds', [0])[0]}"
         links = []
         for figure, text in (("confusion", "confusion matrix"), ("mistakes", "worst mistakes")):
-            file = "-".join([study.name, *point.values.values(), figure]) + ".png"
+            file = "-".join([study.name, *point.name.split("/"), figure]) + ".png"
             shutil.copyfile(training / f"{figure}.png", folder / file)
             links.append(f"[{text}](experiments/{file})")
         pairs = most_confused(scoring.read_confusion(training / "confusion.csv"), CONFUSED)
@@ -140,12 +150,12 @@ def _results(study: Study) -> str:
     header = [*columns, "training %", "validation %", "test %", "parameters", "epochs trained", "seconds"]
     lines = []
     for row in rows[:SHOWN]:
-        failed = "" if row["status"] == "finished" else f", {row['status']}"
+        status = "" if row["status"] == "finished" else f"; {row['status']}"
         lines.append(
             [
                 *(row[column] for column in columns),
                 f"{100 * float(row['train_accuracy']):.2f}",
-                _percent(row, "valid") + failed,
+                _percent(row, "valid") + status,
                 _percent(row, "test"),
                 f"{int(row['parameters']):,}",
                 f"{float(row['trained_epochs']):g}",
@@ -162,15 +172,31 @@ def _table(header: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
 def _percent(row: Mapping[str, str], measure: str) -> str:
     if not row.get(f"{measure}_accuracy"):
         return "not known"
-    value = f"{100 * float(row[f'{measure}_accuracy']):.2f}"
-    if row.get(f"{measure}_std"):
-        return f"{value} ± {100 * float(row[f'{measure}_std']):.2f} ({row['seeds']} seeds)"
-    return f"{value} ({100 * float(row[f'{measure}_low']):.2f}-{100 * float(row[f'{measure}_high']):.2f})"
+    keys = (f"{measure}_{part}" for part in ("accuracy", "low", "high"))
+    value, low, high = (f"{100 * float(row[key]):.2f}" for key in keys)
+    deviation = row.get(f"{measure}_std")
+    seeds = f" ± {100 * float(deviation):.2f} over {row['seeds']} seeds" if deviation else ""
+    return f"{value} ({low}-{high}){seeds}"
 
 
 def _settings(study: Study) -> str:
-    """What all points share, in a line."""
+    """What all points share, and what they ran on, in a line."""
     shared, models = study.keys["model"], [point.model for point in points(study.keys)]
     same = [key for key, value in shared.items() if all(model.get(key) == value for model in models)]
-    told = ", ".join(f"{key} {json.dumps(shared[key])}" for key in same).replace('"', "")
-    return f"On {DATA[study.keys['data']]}" + (f"; `{told}`." if told else ".")
+    told = _told({key: shared[key] for key in same})
+    devices = ", ".join(dict.fromkeys(row["device"] for row in study.rows))
+    return f"On {DATA[study.keys['data']]}, with {devices}" + (f"; {told}." if told else ".")
+
+
+def _variants(study: Study) -> Iterator[str]:
+    """What each named variant sets, as a list to unfold."""
+    for axis, variants in study.keys["vary"].items():
+        if isinstance(variants, Mapping):
+            lines = "\n".join(f"- {name}: {_told(keys) or 'as above'}" for name, keys in variants.items())
+            yield f"<details><summary>What each {axis} sets</summary>\n\n{lines}\n\n</details>"
+
+
+def _told(keys: Mapping[str, Any]) -> str:
+    """Keys and values in a line of code."""
+    told = ", ".join(f"{key} {json.dumps(value)}" for key, value in keys.items()).replace('"', "")
+    return told and f"`{told}`"

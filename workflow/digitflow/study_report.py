@@ -10,7 +10,8 @@ from typing import Any
 from digitflow import score as scoring
 from digitflow import submission
 from digitflow.errors import FormatError
-from digitflow.files import atomic_open, read_json
+from digitflow.files import read_json
+from digitflow.metrics import over_seeds
 from digitflow.study import Point, points
 from digitflow.training.common import check_digests
 
@@ -34,7 +35,7 @@ class Result:
         return statistics.fmean(values) if values else None
 
     def row(self) -> dict[str, Any]:
-        """The row of this point: accuracies with a 95 % interval, or with more seeds their std."""
+        """The row of this point: accuracies with a 95 % interval, of several seeds the means and the std."""
         row = {
             **self.point.values,
             "seeds": len(self.scores),
@@ -42,7 +43,8 @@ class Result:
             "trained_epochs": statistics.fmean(metrics["epochs"] for metrics in self.metrics),
             "seconds": round(statistics.fmean(metrics["seconds"] for metrics in self.metrics), 1),
             "train_accuracy": round(statistics.fmean(rows[-1]["accuracy"] for rows in self.histories), 6),
-            "status": " ".join(sorted({metrics["status"] for metrics in self.metrics})),
+            "status": ", ".join(sorted({metrics["status"] for metrics in self.metrics})),
+            "device": ", ".join(sorted({metrics["device"] for metrics in self.metrics})),
         }
         row.setdefault("framework", self.point.model["framework"])  # which may be what the study varies
         for measure in MEASURES:
@@ -50,12 +52,10 @@ class Result:
             if mean is None:
                 continue
             row[f"{measure}_accuracy"] = round(mean, 6)
+            row |= {end: round(self.mean(end), 6) for end in (f"{measure}_low", f"{measure}_high")}
             if len(self.scores) > 1:
                 values = [score[f"{measure}_accuracy"] for score in self.scores]
-                row[f"{measure}_std"] = round(statistics.stdev(values), 6)
-            else:
-                ends = (f"{measure}_low", f"{measure}_high")
-                row |= {end: round(self.scores[0][end], 6) for end in ends}
+                row[f"{measure}_std"] = round(over_seeds(values)[1], 6)
         return row
 
 
@@ -94,11 +94,7 @@ def read_history(path: Path) -> list[dict[str, float]]:
 def write_table(path: str | Path, results: Sequence[Result]) -> None:
     """Write the ranked table: a row a point; what is not known stays empty."""
     rows = [result.row() for result in results]
-    columns = list(dict.fromkeys(key for row in rows for key in row))
-    with atomic_open(path, "w") as file:
-        writer = csv.DictWriter(file, columns, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
+    scoring.write_table(path, rows, list(dict.fromkeys(key for row in rows for key in row)))
 
 
 def write_pairs(
@@ -117,6 +113,6 @@ def write_pairs(
     if solution is None:
         true = scoring.valid_labels(valid_lst)
     else:
-        classes = submission.read_probabilities(results[0].folders[0] / "test_probabilities.npy").shape[1]
-        true = submission.read(solution, classes)
+        first = submission.read_probabilities(results[0].folders[0] / "test_probabilities.npy")
+        true = scoring.test_labels(solution, *first.shape)
     scoring.write_table(path, scoring.pairs(labels, true, rows), scoring.PAIR_COLUMNS)

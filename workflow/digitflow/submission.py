@@ -46,7 +46,8 @@ def mean(probabilities: Sequence[np.ndarray], weights: Sequence[float] | None = 
 def vote(probabilities: Sequence[np.ndarray], weights: Sequence[float] | None = None) -> np.ndarray:
     """The weighted share of the models whose first choice is each class, float64 (n, classes).
 
-    A tie is left to the mean probability, added at a weight that no difference between votes could lose to.
+    A tie is left to the mean probability: added with TIE_WEIGHT it decides nothing else, unless weights
+    differ by less than that.
     """
     classes = probabilities[0].shape[1]
     ballots = [np.eye(classes)[array.argmax(axis=1)] for array in probabilities]

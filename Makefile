@@ -41,7 +41,7 @@ experiments: $(MAIN)  ## all studies of config/experiments.yaml: docs/experiment
 	rm -rf docs/experiments
 	cp -r results/experiments.md results/experiments docs/
 
-bench-training: $(MAIN)  ## images a second of the same nets in each framework: benchmarks/training.md
+bench-training: $(MAIN)  ## training speed: make bench-training [KERAS="jax=PYTHON torch=PYTHON"], for benchmarks/training.md
 	.venv/bin/snakemake -j$(CORES) --quiet all -- .venvs/mxnet/installed.txt data/mnist/train.csv
 	.venv/bin/python benchmarks/train.py $(if $(KERAS),--keras $(KERAS))
 

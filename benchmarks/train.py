@@ -1,7 +1,7 @@
-"""Training speed of the same nets in Keras on its three backends and in MXNet, in one run.
+"""Training speed: the same nets in every framework, other ways to train one of them, and numpy beside Keras.
 
-Writes benchmarks/training.md. Usage: train.py [--rounds N] [--keras NAME=PYTHON ...]: further Pythons that
-have Keras, its backend NAME (jax, torch), numpy and OpenCV.
+Usage: train.py [--rounds N] [--keras NAME=PYTHON ...]: further Pythons that have Keras, its backend NAME
+(jax, torch), numpy and OpenCV. With them benchmarks/training.md is written, else results are only printed.
 """
 
 import argparse
@@ -10,82 +10,129 @@ import statistics
 import subprocess
 import tempfile
 from collections import defaultdict
+from dataclasses import dataclass, field
 from pathlib import Path
 
+import train_mlp
 from run import HERE, MAIN, MXNET, PROJECT, TRAIN_CSV, machine, run
 
-NETS = {"mlp": (20_000, 128), "lenet": (5_000, 128)}  # rows and batch
+DEFAULT = "Keras on TensorFlow, as digitflow sets it"
+NETS = {"mlp": (20_000, 128), "lenet": (5_000, 128), "small_cnn": (5_000, 128)}  # rows and batch
+TRIED, OTHER_BATCHES = "lenet", (32, 64, 256, 512)
+TRIES = [  # of peers/keras_tries.py, which imports Keras
+    *("XLA", "channels first", "max pooling by reshaping", "max pooling by slices"),
+    *("average pooling (another net)", "batches by Keras, from arrays"),
+]
+ABOUT = """# Training speed
+
+Written by `benchmarks/train.py`: images a second of a training's second epoch, each in a process of its own;
+medians over rounds in which every contestant runs once. The same layers, batches and optimizer (Adam), no
+augmentation. Compare ratios, not rates.
+"""
+DEFAULTS = """TensorFlow is the default backend for what it does with convolutions, where a run's time goes;
+a dense network alone can be quicker on JAX (`KERAS_BACKEND=jax`). oneDNN, which TensorFlow leaves off on some
+CPUs, is switched on, and threads follow the cores that Snakemake gives: nobody need set either.
+"""
+ATTEMPTS = """Changes to that training, one at a time. Batches are a matter of learning as much as of speed;
+the configuration sets them.
+"""
+NUMPY = """784-800-10 with plain SGD and batches of 200 on 37,800 images, an epoch each in turns, numpy with
+one thread and Keras with all (`benchmarks/train_mlp.py`). CPU seconds are those of all threads.
+"""
 
 
-def rate(python: Path, framework: str, net: str, data: Path, **environment: str) -> float:
-    """Images a second of one process."""
-    rows, batch = NETS[net]
-    command = [python, HERE / "peers" / "train_epoch.py", framework, net]
-    command += [data / "train-images", data / "train-labels", str(rows), str(batch)]
-    settings = os.environ | {"PYTHONPATH": str(PROJECT / "workflow")} | environment
-    finished = subprocess.run(command, env=settings, capture_output=True, text=True, check=True)
-    return float(finished.stdout.split()[-1])
+@dataclass(frozen=True)
+class Contestant:
+    """A Python, the framework in it, and how it is to train."""
+
+    python: Path
+    framework: str = "keras"
+    flags: tuple[str, ...] = ()
+    batch: int | None = None
+    environment: dict[str, str] = field(default_factory=dict)
+
+    def rate(self, net: str, data: Path) -> float:
+        """Images a second of one process."""
+        rows, batch = NETS[net]
+        command = [self.python, HERE / "peers" / "train_epoch.py", self.framework, net]
+        command += [
+            data / "train-images",
+            data / "train-labels",
+            str(rows),
+            str(self.batch or batch),
+            *self.flags,
+        ]
+        settings = os.environ | {"PYTHONPATH": str(PROJECT / "workflow")} | self.environment
+        finished = subprocess.run(command, env=settings, capture_output=True, text=True, check=True)
+        return float(finished.stdout.split()[-1])
 
 
-def contestants(others: dict[str, Path]) -> dict[str, tuple]:
-    """Python, framework and environment variables by name."""
-    found = {
-        "Keras, TensorFlow (the default)": (MAIN / "python", "keras", {"KERAS_BACKEND": "tensorflow"}),
-        "Keras, TensorFlow without oneDNN": (
-            MAIN / "python",
-            "keras",
-            {"KERAS_BACKEND": "tensorflow", "TF_ENABLE_ONEDNN_OPTS": "0"},
-        ),
+def frameworks(others: dict[str, Path]) -> dict[str, Contestant]:
+    """The default and its peers, by name."""
+    keras = {
+        f"Keras on {backend}": Contestant(python, environment={"KERAS_BACKEND": backend})
+        for backend, python in others.items()
     }
-    for backend, python in others.items():
-        found[f"Keras, {backend}"] = (python, "keras", {"KERAS_BACKEND": backend})
-    found["MXNet Gluon"] = (MXNET, "gluon", {})
-    return found
+    return {DEFAULT: Contestant(MAIN / "python"), **keras, "MXNet Gluon": Contestant(MXNET, "gluon")}
+
+
+def attempts() -> dict[str, Contestant]:
+    """The default and changes to it, by name."""
+    python = MAIN / "python"
+    found = {
+        DEFAULT: Contestant(python),
+        "without oneDNN": Contestant(python, environment={"TF_ENABLE_ONEDNN_OPTS": "0"}),
+        "one thread": Contestant(python, flags=("--threads", "1")),
+    }
+    found |= {f"batches of {size}": Contestant(python, batch=size) for size in OTHER_BATCHES}
+    return found | {name: Contestant(python, flags=("--try", name)) for name in TRIES}
 
 
 def main() -> None:
     """Run every contestant in turn, several times, and write the page."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--keras", nargs="*", default=[], metavar="NAME=PYTHON")
     args = parser.parse_args()
-    runners = contestants({name: Path(path) for name, path in (pair.split("=", 1) for pair in args.keras)})
-    rates: dict[tuple[str, str], list[float]] = defaultdict(list)
+    peers = frameworks({name: Path(path) for name, path in (pair.split("=", 1) for pair in args.keras)})
+    contests = {f"{net} in each framework": (net, peers) for net in NETS}
+    contests[f"{TRIED}, and what else was tried"] = TRIED, attempts()
+    rates: dict[str, dict[str, list[float]]] = {title: defaultdict(list) for title in contests}
     with tempfile.TemporaryDirectory() as folder:
         data = Path(folder)
         run(MAIN / "python", HERE / "ours.py", "csv_to_idx", TRAIN_CSV, TRAIN_CSV.with_name("test.csv"), data)
         for _ in range(args.rounds):
-            for net in NETS:
-                for name, (python, framework, environment) in runners.items():
-                    rates[net, name].append(rate(python, framework, net, data, **environment))
-    (HERE / "training.md").write_text(page(rates, list(runners), args.rounds))
-    print((HERE / "training.md").read_text())
+            for title, (net, contestants) in contests.items():
+                for name, contestant in contestants.items():
+                    rates[title][name].append(contestant.rate(net, data))
+    text = page(rates, args.rounds)
+    print(text)
+    if args.keras:
+        (HERE / "training.md").write_text(text)
 
 
-def page(rates: dict[tuple[str, str], list[float]], names: list[str], rounds: int) -> str:
+def page(rates: dict[str, dict[str, list[float]]], rounds: int) -> str:
     """The results as Markdown."""
-    text = [
-        "# Training speed",
-        "",
-        "Written by `benchmarks/train.py`: images a second of the second epoch, medians over rounds that run "
-        "every contestant once. The same layers, batches and optimizer (Adam) everywhere; no augmentation. "
-        "Compare ratios, not rates.",
-        "",
-        f"Machine: {machine()}. Rounds: {rounds}.",
-        "",
-    ]
-    for net, (rows, batch) in NETS.items():
-        first = statistics.median(rates[net, names[0]])
-        text += [f"## {net}: {rows:,} rows, batches of {batch}", ""]
-        text += ["| what | images/s | range | of the default |", "|---|---|---|---|"]
-        for name in names:
-            found = rates[net, name]
-            middle = statistics.median(found)
-            text.append(
-                f"| {name} | {middle:,.0f} | {min(found):,.0f} to {max(found):,.0f} | {middle / first:.2f} |"
-            )
-        text.append("")
-    return "\n".join(text)
+    *nets, tried = rates
+    parts = [ABOUT, f"Machine: {machine()}. Rounds: {rounds}.\n", DEFAULTS]
+    for title in nets:
+        net = title.split()[0]
+        rows, batch = NETS[net]
+        parts.append(f"## {title}\n\n{rows:,} rows, batches of {batch}.\n\n{table(rates[title])}")
+    parts.append(f"## {tried}\n\n{ATTEMPTS}\n{table(rates[tried])}")
+    lines = "\n".join(train_mlp.take_turns("sgd", 9))
+    parts.append(f"## The numpy network beside Keras' same one\n\n{NUMPY}\n```\n{lines}\n```\n")
+    return "\n".join(parts)
+
+
+def table(rates: dict[str, list[float]]) -> str:
+    """A row a contestant, the first one the measure of all."""
+    first = statistics.median(rates[DEFAULT])
+    lines = ["| what | images/s | range | of the first |", "|---|---|---|---|"]
+    for name, found in rates.items():
+        middle, spread = statistics.median(found), f"{min(found):,.0f} to {max(found):,.0f}"
+        lines.append(f"| {name} | {middle:,.0f} | {spread} | {middle / first:.2f} |")
+    return "\n".join(lines) + "\n"
 
 
 if __name__ == "__main__":

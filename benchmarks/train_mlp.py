@@ -77,8 +77,8 @@ def work(framework: str, optimizer: str, rounds: int) -> None:
         print(time.perf_counter() - start, time.process_time() - cpu, flush=True)
 
 
-def take_turns(optimizer: str, rounds: int) -> None:
-    """Let the two processes train in turns, and print what they took."""
+def take_turns(optimizer: str, rounds: int) -> list[str]:
+    """Let the two processes train in turns; returns lines with what they took."""
     environment = {**os.environ, "PYTHONPATH": str(PROJECT / "workflow")}
     workers = {}
     for framework in FRAMEWORKS:
@@ -107,14 +107,19 @@ def take_turns(optimizer: str, rounds: int) -> None:
         worker.stdin.close()
         if worker.wait():
             raise SystemExit(f"{framework}: exit status {worker.returncode}")
-    print(f"{optimizer}, {rounds} rounds; seconds an epoch of {ROWS:,} images, median (smallest to largest)")
+    lines = [
+        f"{optimizer}, {rounds} rounds; seconds an epoch of {ROWS:,} images, median (smallest to largest)"
+    ]
     for place, clock in enumerate(("wall", "CPU")):
         times = {framework: [pair[place] for pair in took[framework]] for framework in FRAMEWORKS}
         for framework, seconds in times.items():
             middle, low, high = statistics.median(seconds), min(seconds), max(seconds)
-            print(f"  {clock:4} {framework:6} {middle:.2f} ({low:.2f} to {high:.2f})")
+            lines.append(f"{clock:4} {framework:6} {middle:.2f} ({low:.2f} to {high:.2f})")
         ratios = [mine / theirs for mine, theirs in zip(*times.values(), strict=True)]
-        print(f"  {clock:4} numpy / Keras, median of the rounds' ratios: {statistics.median(ratios):.2f}")
+        lines.append(
+            f"{clock:4} numpy / Keras, median of the rounds' ratios: {statistics.median(ratios):.2f}"
+        )
+    return lines
 
 
 def main() -> None:
@@ -127,7 +132,7 @@ def main() -> None:
     if args.work:
         work(args.work, args.optimizer, args.rounds)
     else:
-        take_turns(args.optimizer, args.rounds)
+        print("\n".join(take_turns(args.optimizer, args.rounds)))
 
 
 if __name__ == "__main__":

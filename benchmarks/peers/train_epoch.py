@@ -1,11 +1,12 @@
 """Train one epoch after a warm-up epoch, and print images a second.
 
-Usage: train_epoch.py keras|gluon NET IMAGES LABELS ROWS BATCH. Keras takes its backend from KERAS_BACKEND.
-Images and labels are IDX files. Keras trains as digitflow does; Gluon trains a net of the same layers.
+Usage: train_epoch.py keras|gluon NET IMAGES LABELS ROWS BATCH [--threads N] [--try NAME]. Keras takes its
+backend from KERAS_BACKEND. Images and labels are IDX files. Keras trains as digitflow does, but for the try;
+Gluon trains a net of the same layers.
 """
 
+import argparse
 import os
-import sys
 import time
 
 import numpy as np
@@ -13,12 +14,18 @@ import numpy as np
 from digitflow import idx
 
 
-def keras_rate(net: str, images: np.ndarray, labels: np.ndarray, batch: int) -> float:
+def keras_rate(
+    net: str, images: np.ndarray, labels: np.ndarray, batch: int, threads: int | None, attempt: str | None
+) -> float:
     """Images a second of digitflow's own training loop."""
     from digitflow.training import common
     from digitflow.training import keras as training
 
-    training.prepare("cpu")
+    training.prepare("cpu", threads)
+    if attempt:
+        from keras_tries import TRIES
+
+        TRIES[attempt]()
     settings = common.Settings(net, epochs=2, batch_size=batch, learning_rate=1e-3)
     rows = np.arange(len(images))
     _, history = training.fit(images, (rows, labels), (rows[:64], labels[:64]), 10, settings, seed=0)
@@ -35,7 +42,14 @@ def gluon_rate(net: str, images: np.ndarray, labels: np.ndarray, batch: int) -> 
     from mxnet.gluon import nn
 
     model = nn.HybridSequential()
-    if net == "lenet":
+    if net == "small_cnn":
+        for channels, size in ((32, 5), (64, 5), (128, 3)):
+            model.add(nn.Conv2D(channels, size, use_bias=False))
+            if size == 5:
+                model.add(nn.MaxPool2D(2))
+            model.add(nn.BatchNorm(), nn.Activation("relu"))
+        model.add(nn.Dropout(0.3))
+    elif net == "lenet":
         for channels, size in ((24, 5), (32, 3)):
             model.add(nn.Conv2D(channels, size, padding=size // 2, activation="relu"), nn.MaxPool2D(2))
         model.add(nn.Dense(256, activation="relu"))
@@ -62,7 +76,16 @@ def gluon_rate(net: str, images: np.ndarray, labels: np.ndarray, batch: int) -> 
 
 
 if __name__ == "__main__":
-    framework, net, images_idx, labels_idx, rows, batch = sys.argv[1:]
-    images, labels = (np.array(idx.read(path)[: int(rows)]) for path in (images_idx, labels_idx))
-    rate = {"keras": keras_rate, "gluon": gluon_rate}[framework]
-    print(rate(net, images, labels.astype(np.int64), int(batch)))
+    parser = argparse.ArgumentParser()
+    parser.add_argument("framework", choices=["keras", "gluon"])
+    for name, kind in (("net", str), ("images", str), ("labels", str), ("rows", int), ("batch", int)):
+        parser.add_argument(name, type=kind)
+    parser.add_argument("--threads", type=int)
+    parser.add_argument("--try", dest="attempt")
+    args = parser.parse_args()
+    images, labels = (np.array(idx.read(path)[: args.rows]) for path in (args.images, args.labels))
+    labels = labels.astype(np.int64)
+    if args.framework == "keras":
+        print(keras_rate(args.net, images, labels, args.batch, args.threads, args.attempt))
+    else:
+        print(gluon_rate(args.net, images, labels, args.batch))

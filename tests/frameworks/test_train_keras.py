@@ -195,6 +195,46 @@ def test_an_unknown_name_is_refused_with_those_that_exist(run, change, message):
         dataclasses.replace(run, settings=dataclasses.replace(SETTINGS, **change))("unknown")
 
 
+def quick(run, folder, **changes):
+    """Train a small dense network on 500 rows; returns its metrics and the rows of its history."""
+    plain = common.Settings("mlp", 4, batch_size=50, learning_rate=0.003, schedule="constant", train_rows=500)
+    settings = dataclasses.replace(plain, network={"hidden": [32]}, **changes)
+    trained = dataclasses.replace(run, settings=settings, folder=folder)("quick")
+    with open(trained / "history.csv", newline="") as file:
+        history = [{key: float(value) for key, value in row.items()} for row in csv.DictReader(file)]
+    return json.loads((trained / "metrics.json").read_text()), history
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "rate", "options"),
+    [
+        *(("adam", 0.003, {}), ("adamax", 0.003, {}), ("nadam", 0.003, {}), ("rmsprop", 0.003, {})),
+        *(("rmsprop", 0.003, {"centered": True}), ("adadelta", 1.0, {}), ("adagrad", 0.05, {})),
+        *(("sgd", 0.05, {}), ("ftrl", 0.1, {})),
+    ],
+)
+def test_every_optimizer_learns(run, tmp_path, optimizer, rate, options):
+    changes = {"optimizer": optimizer, "learning_rate": rate, "optimizer_options": options}
+    metrics, history = quick(run, tmp_path, **changes)
+    assert history[-1]["loss"] < 0.7 * history[0]["loss"]
+    assert metrics["valid_accuracy"] > 0.6
+
+
+@pytest.mark.parametrize(
+    ("changes", "status", "epochs"),
+    [
+        ({"prune": common.Prune(epoch=2, accuracy=0.999)}, "pruned", 2),
+        ({"patience": 1, "learning_rate": 0.0}, "stopped early", 2),
+        ({"learning_rate": 1e30, "optimizer": "sgd", "keep_failures": True}, "diverged", 1),
+    ],
+)
+def test_a_training_that_ends_before_its_time_is_a_result_that_says_so(
+    run, tmp_path, changes, status, epochs
+):
+    metrics, history = quick(run, tmp_path, **changes)
+    assert (metrics["status"], metrics["epochs"], len(history)) == (status, epochs, epochs)
+
+
 class Killed(BaseException):
     """What ends a training between two epochs here; a real kill is a test of the workflow."""
 

@@ -72,6 +72,23 @@ def test_rotation_turns_both_ways_up_to_its_angle():
     assert angles.max() > 25
 
 
+def test_a_part_of_the_images_is_warped_and_the_others_are_left_alone():
+    images = many(disc(down=3.0), 1000)
+    warped = warp(images, rotate=20, shift=0.1, part=0.3)
+    same = (warped == images).all(axis=(1, 2))
+    assert 0.65 < same.mean() < 0.75
+
+
+def test_cubic_resampling_keeps_an_edge_steeper():
+    edge = np.zeros((28, 28), np.uint8)
+    edge[:, 14:] = 255
+    steepest = {
+        cubic: np.diff(warp(many(edge), shift=0.1, cubic=cubic).astype(int), axis=2).max(axis=(1, 2)).mean()
+        for cubic in (False, True)
+    }
+    assert steepest[True] > steepest[False] + 5
+
+
 @pytest.mark.parametrize("shape", [(28, 28), (24, 40)])
 def test_a_shift_is_a_part_of_the_height_and_of_the_width(shape):
     moved = centres(warp(many(disc(*shape), 256), shift=0.1)) - (np.array(shape) - 1) / 2

@@ -26,8 +26,8 @@ Written by `make experiments` from what its trainings left; no figure here was t
   the model has them.
 - Test labels were used for nothing but test columns, marks, pairs and mistakes.
 - Pairs are tested with McNemar's exact test; a model with several seeds takes part with their averaged
-  probabilities, and so often does better there than in its row. Of twenty pairs of equally good models, one is
-  expected to look different.
+  probabilities, and so often does better there than in its row. Of twenty pairs of equally good models, one
+  is expected to look different.
 - The sizes, for two cores, are those of [config/experiments.yaml](../config/experiments.yaml); each study's
   settings tell them, `train_rows` where it has not all training rows. The full ones, with more epochs and
   whole grids, are in [config/experiments.full.yaml](../config/experiments.full.yaml).

@@ -91,6 +91,14 @@ def test_a_file_that_is_not_there_is_named():
         validate(config)
 
 
+def test_a_path_that_snakemake_would_take_for_a_pattern_is_refused(tmp_path):
+    (tmp_path / "{a}.csv").touch()
+    config = changed("data.source", "files")
+    config["data"] |= {"train_csv": f"{tmp_path}/{{a}}.csv", "test_csv": __file__}
+    with pytest.raises(ConfigError, match=r"data\.train_csv: .*Snakemake takes braces for wildcards"):
+        validate(config)
+
+
 def test_what_is_no_readable_file_is_named_before_any_job(tmp_path):
     (tmp_path / "link").symlink_to("nowhere")
     os.mkfifo(tmp_path / "pipe")

@@ -88,6 +88,13 @@ def test_a_known_solution_becomes_an_idx_file_on_demand(finished, digits):
     np.testing.assert_array_equal(idx.read(finished.folder / labels), digits[1][60_000 : 60_000 + TEST_ROWS])
 
 
+def test_unknown_labels_cannot_become_an_idx_file(fresh):
+    fresh.configure(", solution_csv: own/solution.csv", "")
+    result = fresh.snakemake("data/idx/test-labels-idx1-ubyte")
+    assert result.returncode == 1
+    assert "the test rows' labels are not known: set data.solution_csv" in result.stdout
+
+
 def test_a_path_with_a_quote_in_it_reaches_the_verbs_as_one_word(fresh):
     for name in ("train", "test", "solution"):
         (fresh.folder / "own" / f"{name}.csv").rename(fresh.folder / "own" / f"o'brien {name}.csv")

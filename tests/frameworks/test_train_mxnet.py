@@ -246,6 +246,7 @@ def test_other_sizes_and_numbers_of_classes_are_learnt(sample, train, tmp_path, 
     settings = SETTINGS | {"epochs": 5, "learning_rate": 0.01, "test_shifts": 5} | changes
     process = train(tmp_path, tmp_path, settings, shape, classes)
     assert process.returncode == 0, process.stderr
+    assert ("only square images are shifted" in process.stderr) == (shape[0] != shape[1])
     valid = np.load(tmp_path / "valid_probabilities.npy")
     assert valid.shape == (100, classes)
     assert (valid.argmax(1) == labels[300:400]).mean() > 0.95

@@ -215,6 +215,8 @@ def fit(
         network.restore(kept[0], len(history.rows) * per_epoch)
         for row in history.rows:
             follow(rates, row["valid_loss"])
+    if settings.augment.shift and training.shape[0] != training.shape[1]:
+        log.warning("augment.shift: with MXNet only square images are shifted; these are not")
     # The training loss has these targets, too: of the labels alone it could not be compared with it.
     targets = common.one_hot(validation.labels, classes, settings.label_smoothing)
     while not history.over:

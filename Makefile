@@ -40,6 +40,7 @@ experiments: $(MAIN)  ## all studies of config/experiments.yaml: docs/experiment
 	.venv/bin/snakemake -j$(CORES) --keep-going --configfile config/experiments.yaml -- results/experiments.md
 	rm -rf docs/experiments
 	cp -r results/experiments.md results/experiments docs/
+	rm -f docs/experiments/.snakemake_timestamp
 
 bench-training: $(MAIN)  ## training speed: make bench-training [KERAS="jax=PYTHON torch=PYTHON"], for benchmarks/training.md
 	.venv/bin/snakemake -j$(CORES) --quiet all -- .venvs/mxnet/installed.txt data/mnist/train.csv

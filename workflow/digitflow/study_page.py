@@ -158,7 +158,7 @@ def _results(study: Study) -> str:
                 _percent(row, "valid") + status,
                 _percent(row, "test"),
                 f"{int(row['parameters']):,}",
-                f"{float(row['trained_epochs']):g}",
+                f"{round(float(row['trained_epochs']), 1):g}",
                 f"{float(row['seconds']):.0f}",
             ]
         )

@@ -43,7 +43,7 @@ def study_figure(path: str | Path, results: Sequence[Result]) -> None:
 
 
 def _draw_marks(axes: "Axes", results: Sequence[Result], axis: str) -> None:
-    """A mark a point and measure, with its 95 % interval, or with several seeds their range."""
+    """A mark a point and measure, with its 95 % interval; with several seeds the means of both."""
     order = sorted(results, key=lambda result: _sort_key(result.point.values[axis]), reverse=True)
     edge = 100 * max(result.mean("valid_accuracy") for result in results) - BELOW
     left_out = []
@@ -52,14 +52,10 @@ def _draw_marks(axes: "Axes", results: Sequence[Result], axis: str) -> None:
             mean = result.mean(f"{measure}_accuracy")
             if mean is None:
                 continue
-            if len(result.scores) > 1:
-                values = [score[f"{measure}_accuracy"] for score in result.scores]
-                low, high = min(values), max(values)
-            else:
-                low, high = (result.scores[0][f"{measure}_{end}"] for end in ("low", "high"))
+            low, high = (result.mean(f"{measure}_{end}") for end in ("low", "high"))
             label = {"valid": "validation", "test": "test"}[measure] if result is results[0] else None
             if 100 * high < edge:
-                left_out.append((place + offset, f"< {100 * mean:.1f}", colour))
+                left_out.append((place + offset, f" ← {100 * mean:.1f}", colour))
                 continue
             axes.plot([100 * low, 100 * high], [place + offset] * 2, color=colour, linewidth=2, alpha=0.5)
             axes.plot(100 * mean, place + offset, "o", color=colour, markersize=5, label=label)
@@ -104,7 +100,9 @@ def _draw_curves(accuracy: "Axes", loss: "Axes", results: Sequence[Result], vari
             axes.plot(epochs, valid, color=colour, label=label, marker=mark, linewidth=1.4)
             axes.plot(epochs, train, color=colour, linestyle="--", marker=mark, linewidth=0.9, alpha=0.6)
     best = max(row["valid_accuracy"] for result in results for row in result.histories[0])
-    accuracy.set(xlabel="epoch", ylabel="accuracy % (dashed: training)", ylim=(max(100 * best - 12, 0), None))
+    lowest = max(100 * best - 12, 0)  # the first epochs would take all the room
+    accuracy.set(xlabel="epoch", ylabel="accuracy % (dashed: training)")
+    accuracy.set_ylim(lowest, min(accuracy.get_ylim()[1], 100.5))
     loss.set(xlabel="epoch", ylabel="loss", yscale="log")
     accuracy.legend(frameon=False, fontsize=8, loc="lower right")
     for axes in (accuracy, loss):

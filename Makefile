@@ -42,7 +42,7 @@ experiments: $(MAIN)  ## all studies of config/experiments.yaml: docs/experiment
 	cp -r results/experiments.md results/experiments docs/
 	rm -f docs/experiments/.snakemake_timestamp
 
-bench-training: $(MAIN)  ## training speed: make bench-training [KERAS="jax=PYTHON torch=PYTHON"], for benchmarks/training.md
+bench-training: $(MAIN)  ## training speed, [KERAS="jax=PYTHON torch=PYTHON"]: benchmarks/training.md
 	.venv/bin/snakemake -j$(CORES) --quiet all -- .venvs/mxnet/installed.txt data/mnist/train.csv
 	.venv/bin/python benchmarks/train.py $(if $(KERAS),--keras $(KERAS))
 

@@ -72,7 +72,7 @@ clean:  ## remove results and conversions; CSVs and environments stay
 	rm -rf results logs data/idx data/png data/rec data/official
 
 help:  ## this list
-	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t12
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t16
 
 .tools/bin/uv: workflow/envs/uv.lock.txt
 	$(PYTHON) -m venv .tools

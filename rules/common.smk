@@ -120,7 +120,7 @@ def solution(wildcards):
     return "data/official/solution.csv" if data_of(wildcards) == "official" else SOLUTION_CSV or []
 
 
-def known_solution():
+def known_solution(wildcards):
     """The solution of the configuration's test rows. WorkflowError where there is none."""
     if not SOLUTION_CSV:
         raise WorkflowError("the test rows' labels are not known: set data.solution_csv")

@@ -200,7 +200,7 @@ rule show_curves:
 rule solution_to_idx:
     """The known labels of the test rows as an IDX file; made when it is asked for, and nothing trains on it."""
     input:
-        solution=lambda wildcards: known_solution(),
+        solution=known_solution,
         code=code("idx", "submission"),
     output:
         labels="data/idx/test-labels-idx1-ubyte",

@@ -48,7 +48,8 @@ def test_another_seed_guesses_otherwise_and_the_same_one_the_same():
     assert not np.array_equal(first, other)
 
 
-def test_the_search_keeps_the_seed_that_is_best_by_brute_force():
+def test_the_search_keeps_and_names_the_seed_that_is_best_by_brute_force(caplog):
+    caplog.set_level("INFO", "digitflow")
     learner, history = trained("seed_search", epochs=200, seed=5)
     right = [
         (np.random.default_rng((5, number)).integers(10, size=1000) == LABELS[TRAIN]).sum()
@@ -57,6 +58,9 @@ def test_the_search_keeps_the_seed_that_is_best_by_brute_force():
     assert learner.model.seed == (5, int(np.argmax(right)))
     found = [row["accuracy"] for row in history.rows]
     assert found == pytest.approx(np.maximum.accumulate(right) / 1000)
+    named = [record.message for record in caplog.records if record.message.startswith("seed")]
+    told = f"{max(right)} of 1,000 training labels right, the most so far"
+    assert named[-1] == f"seed {learner.model.seed}: {told}"
 
 
 def test_the_best_of_many_seeds_on_the_training_labels_is_no_better_than_chance_on_others():

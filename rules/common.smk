@@ -200,9 +200,8 @@ def figures_of_studies():
     for study, keys in config["studies"].items():
         models = study_models(study)
         if "mistakes" in keys["figures"]:
-            for model in models:
-                for name in ("confusion.csv", "confusion.png", "mistakes.png"):
-                    yield seeds_of(model, name)[0]
+            names = ("confusion.csv", "confusion.png", "mistakes.png")
+            yield from (seeds_of(model, name)[0] for model in models for name in names)
         if "learning_rate" in keys["figures"]:
             yield f"results/learning_rates/{models[0]}.png"
 

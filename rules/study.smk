@@ -65,6 +65,5 @@ rule experiments:
             --figures {input.figures} \
             --models results/models \
             --learning-rates results/learning_rates \
-            --page {output.page} \
-            --folder {output.folder}
+            --page {output.page}
         """

@@ -197,10 +197,10 @@ def page(results, tmp_path):
         pairs = score.pairs(labels, np.array([0, 1, 2]), "test")
         score.write_table(tmp_path / "pairs.csv", pairs, score.PAIR_COLUMNS)
         left = [tmp_path / name for name in ("table.csv", "pairs.csv", "figure.png")]
-        path, folder = tmp_path / "page.md", tmp_path / "page"
+        path = tmp_path / "page.md"
         studies = [study_page.Study("which", study, *left)]
-        study_page.write(path, folder, studies, tmp_path / "models", tmp_path / "rates")
-        return path.read_text(), folder
+        study_page.write(path, studies, tmp_path / "models", tmp_path / "rates")
+        return path.read_text(), tmp_path / "experiments"
 
     return write
 

@@ -623,7 +623,7 @@ def experiments(parser: argparse.ArgumentParser) -> Run:
     add_required(parser, "--tables", "--pairs", "--figures", nargs="+", help="one a study, in order")
     add_required(parser, "--models", help="the folder with a folder a model")
     add_required(parser, "--learning-rates", help="the folder with what the finder drew")
-    add_required(parser, "--page", "--folder")
+    add_required(parser, "--page", help="copies go to a folder `experiments` beside it")
 
     def run(args: argparse.Namespace) -> None:
         from digitflow import study_page
@@ -633,7 +633,7 @@ def experiments(parser: argparse.ArgumentParser) -> Run:
             study_page.Study(name, keys, *map(Path, left))
             for (name, keys), left in zip(args.studies.items(), files, strict=True)
         ]
-        study_page.write(args.page, args.folder, studies, args.models, args.learning_rates)
+        study_page.write(args.page, studies, args.models, args.learning_rates)
 
     return run
 

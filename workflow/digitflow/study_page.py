@@ -6,13 +6,14 @@ import re
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from digitflow import score as scoring
 from digitflow.files import atomic_open
 from digitflow.metrics import most_confused
-from digitflow.study import points
+from digitflow.study import Point, points
 from digitflow.study_report import BEST
 from digitflow.trees import atomic_tree
 
@@ -32,7 +33,7 @@ Written by `make experiments` from what its trainings left; no figure here was t
   settings tell them, `train_rows` where it has not all training rows. The full ones, with more epochs and
   whole grids, are in [config/experiments.full.yaml](../config/experiments.full.yaml).
 """
-SHOWN = 12  # rows of a table: the whole one lies beside the page
+FOLDER = "experiments"  # beside the page, with what it links to
 CONFUSED = 3  # pairs of classes a model
 DATA = {"own": "the configuration's data", "official": "the official 60,000 + 10,000 images"}
 
@@ -47,32 +48,31 @@ class Study:
     pairs: Path
     figure: Path
 
-    @property
+    @cached_property
+    def points(self) -> list[Point]:
+        """Its points, in the order of the configuration."""
+        return points(self.keys)
+
+    @cached_property
     def rows(self) -> list[dict[str, str]]:
         """The table, best validation accuracy first."""
         with open(self.table, newline="", encoding="utf-8") as file:
             return list(csv.DictReader(file))
 
-    @property
+    @cached_property
     def axes(self) -> list[str]:
         """The axes by which its points differ; all of them where there is one point."""
-        axes, rows = list(points(self.keys)[0].values), self.rows
-        return [axis for axis in axes if len({row[axis] for row in rows}) > 1] or axes
+        axes = list(self.points[0].values)
+        return [axis for axis in axes if len({row[axis] for row in self.rows}) > 1] or axes
 
 
-def write(
-    page: str | Path,
-    folder: str | Path,
-    studies: Sequence[Study],
-    models: str | Path,
-    learning_rates: str | Path,
-) -> None:
-    """Write the page; tables and figures go to `folder`, their names beginning with their study's.
+def write(page: str | Path, studies: Sequence[Study], models: str | Path, learning_rates: str | Path) -> None:
+    """Write the page; tables and figures go to FOLDER beside it, their names beginning with their study's.
 
     `models` and `learning_rates` are the folders with what a study's key `figures` asks for.
     """
     contents, sections = [], []
-    with atomic_tree(folder) as temporary:
+    with atomic_tree(Path(page).with_name(FOLDER)) as temporary:
         for study in studies:
             shutil.copyfile(study.table, temporary / f"{study.name}.csv")
             shutil.copyfile(study.pairs, temporary / f"{study.name}-pairs.csv")
@@ -100,33 +100,31 @@ def section(study: Study) -> str:
     """What a study asks, its settings, the best of its table, which pairs may be equal, and its figure."""
     name, title, rows = study.name, study.keys["title"], study.rows
     parts = [f"## {title}", study.keys["about"].strip(), _settings(study), *_variants(study), _results(study)]
-    more = len(rows) - SHOWN
+    more = len(rows) - BEST
     if more > 0:
-        parts.append(f"{more} more points are in [the whole table](experiments/{name}.csv).")
+        parts.append(f"{more} more points are in [the whole table]({FOLDER}/{name}.csv).")
     pairs = scoring.read_pairs(study.pairs)
     chance = scoring.format_pairs(pairs)
     if chance:
         compared = f"pairs of the best {BEST}" if len(rows) > BEST else "all pairs"
         images = f"{int(pairs[0]['images']):,} {pairs[0]['rows']} images"
-        parts.append(f"Of [{compared}](experiments/{name}-pairs.csv), on the {images}:")
+        parts.append(f"Of [{compared}]({FOLDER}/{name}-pairs.csv), on the {images}:")
         parts.append("\n".join(f"- {line}" for line in chance))
-    parts.append(f"![{title}](experiments/{name}.png)")
+    parts.append(f"![{title}]({FOLDER}/{name}.png)")
     return "\n\n".join(parts) + "\n"
 
 
 def mistakes(study: Study, models: Path, folder: Path) -> str:
     """What the first seed of each of the best points confuses, with links to figures copied to `folder`."""
-    places = {tuple(point.values.values()): point for point in points(study.keys)}
-    axes = list(points(study.keys)[0].values)
     lines = []
-    for row in study.rows[:SHOWN]:
-        point = places[tuple(row[axis] for axis in axes)]
+    for row in study.rows[:BEST]:
+        point = next(point for point in study.points if point.values.items() <= row.items())
         training = models / study.name / point.name / f"seed{point.model.get('seeds', [0])[0]}"
         links = []
         for figure, text in (("confusion", "confusion matrix"), ("mistakes", "worst mistakes")):
             file = "-".join([study.name, *point.name.split("/"), figure]) + ".png"
             shutil.copyfile(training / f"{figure}.png", folder / file)
-            links.append(f"[{text}](experiments/{file})")
+            links.append(f"[{text}]({FOLDER}/{file})")
         pairs = most_confused(scoring.read_confusion(training / "confusion.csv"), CONFUSED)
         confused = ", ".join(f"{true} → {given} ({count:,})" for true, given, count in pairs)
         lines.append([*(row[axis] for axis in study.axes), confused, *links])
@@ -138,8 +136,8 @@ def mistakes(study: Study, models: Path, folder: Path) -> str:
 def learning_rate(study: Study, learning_rates: Path, folder: Path) -> str:
     """The learning-rate finder's curve for a study's first point, copied to `folder`."""
     file = f"{study.name}-learning_rate.png"
-    shutil.copyfile(learning_rates / study.name / f"{points(study.keys)[0].name}.png", folder / file)
-    return f"![What the learning-rate finder saw](experiments/{file})\n"
+    shutil.copyfile(learning_rates / study.name / f"{study.points[0].name}.png", folder / file)
+    return f"![What the learning-rate finder saw]({FOLDER}/{file})\n"
 
 
 def _results(study: Study) -> str:
@@ -149,7 +147,7 @@ def _results(study: Study) -> str:
     columns = list(dict.fromkeys([*study.axes, *(["framework"] if several else [])]))
     header = [*columns, "training %", "validation %", "test %", "parameters", "epochs trained", "seconds"]
     lines = []
-    for row in rows[:SHOWN]:
+    for row in rows[:BEST]:
         status = "" if row["status"] == "finished" else f"; {row['status']}"
         lines.append(
             [
@@ -181,9 +179,12 @@ def _percent(row: Mapping[str, str], measure: str) -> str:
 
 def _settings(study: Study) -> str:
     """What all points share, and what they ran on, in a line."""
-    shared, models = study.keys["model"], [point.model for point in points(study.keys)]
-    same = [key for key, value in shared.items() if all(model.get(key) == value for model in models)]
-    told = _told({key: shared[key] for key in same})
+    shared = {
+        key: value
+        for key, value in study.keys["model"].items()
+        if all(point.model.get(key) == value for point in study.points)
+    }
+    told = _told(shared)
     devices = ", ".join(dict.fromkeys(row["device"] for row in study.rows))
     return f"On {DATA[study.keys['data']]}, with {devices}" + (f"; {told}." if told else ".")
 

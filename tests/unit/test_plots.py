@@ -67,6 +67,7 @@ GRID = [
 STUDIES = {
     "one axis": [point(0.9, HISTORIES["whole"], epochs=3), point(0.8, epochs=20)],
     "several seeds": [point(0.9, seeds=3, epochs=3), point(0.8, seeds=3, epochs=1)],
+    "a point far below the others": [point(0.9, epochs=20), point(0.1, epochs=3), point(0.1, epochs=4)],
     "a single point": [point(0.9, epochs=3)],
     "a grid": GRID,
     "a grid with failures": [
@@ -108,3 +109,14 @@ def test_the_values_of_an_axis_stand_in_their_natural_order():
     values = ["sgd", "10", "800-1200", "1e-05", "adam", "800-500", "2"]
     ordered = ["1e-05", "2", "10", "800-500", "800-1200", "adam", "sgd"]
     assert sorted(values, key=plots._sort_key) == ordered
+
+
+def test_a_point_far_below_the_others_is_named_at_the_edge_and_does_not_widen_the_axis():
+    from matplotlib.figure import Figure
+
+    axes = Figure().subplots()
+    plots._draw_marks(axes, [point(0.9, epochs=20), point(0.1, epochs=3)], "epochs")
+    edge = axes.get_xlim()[0]
+    assert edge > 80
+    named = [(text.get_text().strip(), text.get_position()[0]) for text in axes.texts]
+    assert named == [("← 10.0", edge)] * 2  # validation and test

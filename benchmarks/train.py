@@ -95,32 +95,29 @@ def main() -> None:
     parser.add_argument("--keras", nargs="*", default=[], metavar="NAME=PYTHON")
     args = parser.parse_args()
     peers = frameworks({name: Path(path) for name, path in (pair.split("=", 1) for pair in args.keras)})
-    contests = {f"{net} in each framework": (net, peers) for net in NETS}
-    contests[f"{TRIED}, and what else was tried"] = TRIED, attempts()
-    rates: dict[str, dict[str, list[float]]] = {title: defaultdict(list) for title in contests}
+    contests = [*((net, peers) for net in NETS), (TRIED, attempts())]
+    rates: list[dict[str, list[float]]] = [defaultdict(list) for _ in contests]
     with tempfile.TemporaryDirectory() as folder:
         data = Path(folder)
         run(MAIN / "python", HERE / "ours.py", "csv_to_idx", TRAIN_CSV, TRAIN_CSV.with_name("test.csv"), data)
         for _ in range(args.rounds):
-            for title, (net, contestants) in contests.items():
+            for (net, contestants), found in zip(contests, rates, strict=True):
                 for name, contestant in contestants.items():
-                    rates[title][name].append(contestant.rate(net, data))
-    text = page(rates, args.rounds)
+                    found[name].append(contestant.rate(net, data))
+    text = page(rates, args.rounds, train_mlp.take_turns("sgd", 9))
     print(text)
     if args.keras:
         (HERE / "training.md").write_text(text)
 
 
-def page(rates: dict[str, dict[str, list[float]]], rounds: int) -> str:
-    """The results as Markdown."""
-    *nets, tried = rates
+def page(rates: list[dict[str, list[float]]], rounds: int, numpy_lines: list[str]) -> str:
+    """The results as Markdown: rates in each framework, of the nets in order, then of the attempts."""
+    *in_frameworks, tried = rates
     parts = [ABOUT, f"Machine: {machine()}. Rounds: {rounds}.\n", DEFAULTS]
-    for title in nets:
-        net = title.split()[0]
-        rows, batch = NETS[net]
-        parts.append(f"## {title}\n\n{rows:,} rows, batches of {batch}.\n\n{table(rates[title])}")
-    parts.append(f"## {tried}\n\n{ATTEMPTS}\n{table(rates[tried])}")
-    lines = "\n".join(train_mlp.take_turns("sgd", 9))
+    for (net, (rows, batch)), found in zip(NETS.items(), in_frameworks, strict=True):
+        parts.append(f"## {net} in each framework\n\n{rows:,} rows, batches of {batch}.\n\n{table(found)}")
+    parts.append(f"## {TRIED}, and what else was tried\n\n{ATTEMPTS}\n{table(tried)}")
+    lines = "\n".join(numpy_lines)
     parts.append(f"## The numpy network beside Keras' same one\n\n{NUMPY}\n```\n{lines}\n```\n")
     return "\n".join(parts)
 

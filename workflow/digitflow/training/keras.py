@@ -92,7 +92,7 @@ def prepare(device: str, threads: int | None = None) -> str:
     """Set Keras up for `device` (auto, cpu or gpu) and name what it will run on. Raises DeviceError."""
     os.environ.setdefault("KERAS_BACKEND", "tensorflow")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # a GPU that is not there is no error
-    # Training takes 0.3 to 0.5 of the time with oneDNN, which TensorFlow leaves off on AMD CPUs.
+    # Convolutions take a third of the time with oneDNN, or less, which TensorFlow leaves off on AMD CPUs.
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
     if threads is not None:
         os.environ["TF_NUM_INTRAOP_THREADS"] = os.environ["OMP_NUM_THREADS"] = str(threads)

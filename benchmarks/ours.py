@@ -7,8 +7,8 @@ import sys
 import time
 from pathlib import Path
 
-from digitflow.pixelcsv import Spec, csv_to_idx
-from digitflow.png import write_tree
+from digitflow.formats.pixelcsv import Spec, csv_to_idx
+from digitflow.formats.png import write_tree
 
 
 def convert(train_csv: str, test_csv: str, folder: str) -> None:

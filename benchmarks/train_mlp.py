@@ -27,8 +27,8 @@ def data_and_settings(optimizer: str, epochs: int):
     """The images, rows, labels, classes, settings and seed that both trainings take."""
     import numpy as np
 
-    from digitflow.fetch import read_mnist
-    from digitflow.training.common import Settings
+    from digitflow.dataset.mnist import read_mnist
+    from digitflow.training.settings import Settings
 
     images, labels = read_mnist(ARCHIVE)
     settings = Settings("mlp", epochs, batch_size=200, learning_rate=0.01, optimizer=optimizer)
@@ -38,14 +38,14 @@ def data_and_settings(optimizer: str, epochs: int):
 def numpy_epoch(optimizer: str, epochs: int) -> Callable[[int], None]:
     """A function that trains for an epoch of the given number."""
     from digitflow.models.numpy_mlp import mlp
-    from digitflow.training.numpy import Descent
+    from digitflow.training.numpy_trainer import Descent
 
     return Descent(mlp((28, 28), CLASSES), *data_and_settings(optimizer, epochs)).epoch
 
 
 def keras_epoch(optimizer: str, epochs: int) -> Callable[[int], None]:
     """A function that trains for an epoch of the given number."""
-    from digitflow.training import keras as training
+    from digitflow.training import keras_trainer as training
     from digitflow.training import schedule
 
     training.prepare("cpu")

@@ -13,9 +13,9 @@ sys.path.insert(0, f"{workflow.basedir}/workflow")
 from snakemake.utils import update_config
 
 from digitflow.config import csv_paths, models, typed, validate
-from digitflow.errors import ConfigError
+from digitflow.base.errors import ConfigError
 from digitflow.models import FRAMEWORKS
-from digitflow.study import points
+from digitflow.studies.points import points
 
 try:
     update_config(config, typed(workflow.config_settings.config))

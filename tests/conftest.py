@@ -9,7 +9,7 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 import numpy as np
 import pytest
 
-from digitflow.fetch import read_mnist
+from digitflow.dataset.mnist import read_mnist
 
 PROJECT = Path(__file__).parents[1]
 MNIST = PROJECT / "data" / "mnist" / "mnist.pkl.gz"

@@ -11,22 +11,22 @@ import time
 
 import numpy as np
 
-from digitflow import idx
+from digitflow.formats import idx
 
 
 def keras_rate(
     net: str, images: np.ndarray, labels: np.ndarray, batch: int, threads: int | None, attempt: str | None
 ) -> float:
     """Images a second of digitflow's own training loop."""
-    from digitflow.training import common
-    from digitflow.training import keras as training
+    from digitflow.training import keras_trainer as training
+    from digitflow.training.settings import Settings
 
     training.prepare("cpu", threads)
     if attempt:
         from keras_tries import TRIES
 
         TRIES[attempt]()
-    settings = common.Settings(net, epochs=2, batch_size=batch, learning_rate=1e-3)
+    settings = Settings(net, epochs=2, batch_size=batch, learning_rate=1e-3)
     rows = np.arange(len(images))
     _, history = training.fit(images, (rows, labels), (rows[:64], labels[:64]), 10, settings, seed=0)
     return len(rows) // batch * batch / history.rows[1]["seconds"]
@@ -34,7 +34,7 @@ def keras_rate(
 
 def gluon_rate(net: str, images: np.ndarray, labels: np.ndarray, batch: int) -> float:
     """Images a second of a hybridized Gluon net with the same layers."""
-    from digitflow.training import mxnet as training
+    from digitflow.training import mxnet_trainer as training
 
     cores = str(len(os.sched_getaffinity(0)))  # no thread reads records here: all cores compute
     os.environ.update(training.ENVIRONMENT, OMP_NUM_THREADS=cores, MXNET_OMP_MAX_THREADS=cores)

@@ -15,10 +15,10 @@ import pytest
 from mnist import MNIST
 from PIL import Image
 
-from digitflow import lst, rec
-from digitflow.fetch import write_csv
-from digitflow.pixelcsv import Spec, csv_to_idx
-from digitflow.png import write_tree
+from digitflow.dataset.mnist import write_csv
+from digitflow.formats import lst, recordio
+from digitflow.formats.pixelcsv import Spec, csv_to_idx
+from digitflow.formats.png import write_tree
 
 TRAIN, TEST, CLASSES, ABSENT, PARTS = 300, 120, 10, 3, 4
 IMAGES, LABELS, TEST_IMAGES = "train-images-idx3-ubyte", "train-labels-idx1-ubyte", "test-images-idx3-ubyte"
@@ -71,7 +71,7 @@ def dataset(tmp_path_factory, digits) -> Dataset:
     trees = lst.scan_tree(png / "train", png, CLASSES), lst.scan_tree(png / "test", png)
     lst.write_split(*trees, *lists, classes=CLASSES, fraction=0.1, seed=0)
     for path in lists:
-        rec.write(path.with_suffix(".rec"), path.with_suffix(".idx"), lst.read(path), png)
+        recordio.write(path.with_suffix(".rec"), path.with_suffix(".idx"), lst.read(path), png)
     return data
 
 

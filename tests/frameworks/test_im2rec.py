@@ -5,7 +5,7 @@ import subprocess
 import numpy as np
 import pytest
 
-from digitflow import idx, lst, png, rec
+from digitflow.formats import idx, lst, png, recordio
 
 ROWS, CLASSES = 300, 10
 
@@ -54,7 +54,9 @@ def dataset(tmp_path_factory, mxnet_python):
     for k in range(3):
         lst.write(ours / f"part_{k}.lst", lst.shard(lst.read(ours / "train.lst"), k, 3))
     for name in names:
-        rec.write(ours / f"{name}.rec", ours / f"{name}.idx", lst.read(ours / f"{name}.lst"), folder / "png")
+        recordio.write(
+            ours / f"{name}.rec", ours / f"{name}.idx", lst.read(ours / f"{name}.lst"), folder / "png"
+        )
         lst.write(theirs / f"{name}.lst", lst.read(ours / f"{name}.lst"))
     run(mxnet_python, "-m", "mxnet.tools.im2rec", "--pass-through", theirs, folder / "png")
     listed = theirs / "listed", folder / "png/train"

@@ -5,11 +5,13 @@ import json
 import numpy as np
 import pytest
 
-from digitflow import __main__, idx, lst, models
-from digitflow.errors import ConfigError
+from digitflow import __main__, models
+from digitflow.base.errors import ConfigError
+from digitflow.formats import idx, lst
 from digitflow.models import KERAS
-from digitflow.training import common
-from digitflow.training import keras as training
+from digitflow.training import keras_trainer as training
+from digitflow.training.history import accuracy
+from digitflow.training.settings import Settings
 
 PARAMETERS = {
     "mlp": 784 * 800 + 800 + 800 * 10 + 10,
@@ -60,13 +62,13 @@ def test_it_has_the_number_of_parameters_that_its_docstring_states(name):
 )
 def test_three_epochs_of_1000_digits_are_learnt_to_more_than_80_percent(digits, name, network, rate):
     images, labels = digits
-    settings = common.Settings(
+    settings = Settings(
         name, epochs=3, batch_size=50, learning_rate=rate, schedule="one_cycle", network=network
     )
     train, valid = np.arange(1000), np.arange(1000, 1500)
     model, _ = training.fit(images, (train, labels[train]), (valid, labels[valid]), 10, settings, seed=0)
     rows = training.predict(model, images, valid, 10)
-    assert common.accuracy(rows, labels[valid]) > 0.8
+    assert accuracy(rows, labels[valid]) > 0.8
 
 
 def test_the_three_styles_have_equal_first_weights_from_the_same_seed(keras):
@@ -91,7 +93,7 @@ def test_the_three_styles_with_equal_weights_give_equal_outputs(digits):
 @pytest.mark.parametrize("name", SUBCLASSES)
 def test_a_subclassed_model_is_loaded_again_and_predicts_the_same(tmp_path, digits, keras, name):
     images, labels = (array[:300] for array in digits)
-    settings = common.Settings(name, epochs=2, batch_size=50, learning_rate=0.003, weight_average=0.9)
+    settings = Settings(name, epochs=2, batch_size=50, learning_rate=0.003, weight_average=0.9)
     rows = np.arange(300)
     model, _ = training.fit(images, (rows, labels), (rows[:50], labels[:50]), 10, settings, seed=0)
     model.save(tmp_path / "model.keras")
@@ -141,9 +143,9 @@ def test_the_learning_rate_that_is_found_trains(tmp_path, digits):
     assert len(curve) < 300
     assert (tmp_path / "curve.png").read_bytes().startswith(b"\x89PNG")
 
-    settings = common.Settings.from_json(json.dumps(settings | {"learning_rate": suggested, "epochs": 3}))
+    settings = Settings.from_json(json.dumps(settings | {"learning_rate": suggested, "epochs": 3}))
     rows = np.arange(2000)
     model, _ = training.fit(
         images, (rows[:1500], labels[:1500]), (rows[1500:], labels[1500:]), 10, settings, 0
     )
-    assert common.accuracy(training.predict(model, images, rows[1500:], 10), labels[1500:]) > 0.85
+    assert accuracy(training.predict(model, images, rows[1500:], 10), labels[1500:]) > 0.85

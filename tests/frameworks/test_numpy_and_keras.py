@@ -6,16 +6,18 @@ import numpy as np
 import pytest
 
 from digitflow.models import numpy_mlp
-from digitflow.training import common, schedule
-from digitflow.training import keras as keras_training
-from digitflow.training import numpy as training
+from digitflow.training import keras_trainer as keras_training
+from digitflow.training import numpy_trainer as training
+from digitflow.training import schedule
+from digitflow.training.history import one_hot
+from digitflow.training.settings import Augment, Settings
 
-SETTINGS = common.Settings(
+SETTINGS = Settings(
     architecture="mlp",
     epochs=3,
     batch_size=50,
     learning_rate=0.01,
-    augment=common.Augment(rotate=10, zoom=0.1, shift=0.07, shear=0.1),
+    augment=Augment(rotate=10, zoom=0.1, shift=0.07, shear=0.1),
 )
 ROWS = np.arange(1000)
 SIZES = (784, 100, 30, 10)
@@ -87,7 +89,7 @@ def test_equal_gradients_give_equal_steps(change):
 def test_both_frameworks_get_the_same_batches(digits):
     images, labels = digits[0], digits[1][ROWS]
     theirs = keras_training.make_batches(images, ROWS, labels, 10, SETTINGS, seed=4)
-    targets = common.one_hot(labels, 10)
+    targets = one_hot(labels, 10)
     for epoch in range(SETTINGS.epochs):
         for batch, (pixels, rows) in enumerate(training.batches(images, ROWS, targets, SETTINGS, 4, epoch)):
             expected = theirs[epoch * theirs.per_epoch + batch]

@@ -6,9 +6,9 @@ import subprocess
 import numpy as np
 import pytest
 
-from digitflow import rec
+from digitflow.formats import recordio
 
-MAGIC = rec.MAGIC_BYTES
+MAGIC = recordio.MAGIC_BYTES
 RNG = np.random.default_rng(0)
 
 # Reads [[labels, id, payload in hex], ...]; has MXNet write them, and read what digitflow wrote of them.
@@ -48,7 +48,7 @@ def records():
     """Labels, id and payload; every third with several labels, an id that is the magic number itself."""
     labels = [[1.5], [7.0], [0.5, 2.0, -1.0]]
     listed = [(labels[n % 3], n, data) for n, data in enumerate(payloads())]
-    return [*listed, ([3.0], rec.MAGIC, b"id"), ([0.0], rec.MAGIC << 32, MAGIC)]
+    return [*listed, ([3.0], recordio.MAGIC, b"id"), ([0.0], recordio.MAGIC << 32, MAGIC)]
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +57,7 @@ def exchanged(records, tmp_path_factory, mxnet_python):
     folder = tmp_path_factory.mktemp("recordio")
     with open(folder / "ours.rec", "wb") as file:
         for labels, index, data in records:
-            file.write(rec.frame(pack(labels, index) + data))
+            file.write(recordio.frame(pack(labels, index) + data))
     told = json.dumps([(labels, index, data.hex()) for labels, index, data in records])
     run = [mxnet_python, "-c", SCRIPT]
     done = subprocess.run(run, cwd=folder, input=told, capture_output=True, text=True, check=False)
@@ -67,8 +67,8 @@ def exchanged(records, tmp_path_factory, mxnet_python):
 
 def pack(labels, index):
     if len(labels) == 1:
-        return rec.HEADER.pack(0, labels[0], index, 0)
-    return rec.HEADER.pack(len(labels), 0, index, 0) + np.array(labels, "<f4").tobytes()
+        return recordio.HEADER.pack(0, labels[0], index, 0)
+    return recordio.HEADER.pack(len(labels), 0, index, 0) + np.array(labels, "<f4").tobytes()
 
 
 def test_ours_are_the_bytes_that_mxnet_writes(exchanged):
@@ -83,5 +83,5 @@ def test_mxnet_reads_what_we_wrote(exchanged, records):
 
 def test_we_read_what_mxnet_wrote(exchanged, records):
     folder, _ = exchanged
-    found = [(r.labels.tolist(), r.index, r.payload) for r in rec.read(folder / "theirs.rec")]
+    found = [(r.labels.tolist(), r.index, r.payload) for r in recordio.read(folder / "theirs.rec")]
     assert found == records

@@ -7,13 +7,19 @@ import json
 import numpy as np
 import pytest
 
-from digitflow import idx, lst, models
-from digitflow.errors import ConfigError, DeviceError, InputError
+from digitflow import models
+from digitflow.base.errors import ConfigError, DeviceError, InputError
+from digitflow.formats import idx, lst
+from digitflow.formats.probabilities import check_probabilities
 from digitflow.models import KERAS
-from digitflow.training import common
-from digitflow.training import keras as training
+from digitflow.training import keras_trainer as training
+from digitflow.training.checkpoint import Checkpoint
+from digitflow.training.data import read_rows
+from digitflow.training.history import accuracy
+from digitflow.training.results import Outputs
+from digitflow.training.settings import Augment, Prune, Settings
 
-SETTINGS = common.Settings(
+SETTINGS = Settings(
     architecture="small_cnn",
     epochs=3,
     batch_size=32,
@@ -23,7 +29,7 @@ SETTINGS = common.Settings(
     label_smoothing=0.05,
     weight_average=0.99,
     test_shifts=5,
-    augment=common.Augment(rotate=5, zoom=0.05, shift=0.03, shear=0.05),
+    augment=Augment(rotate=5, zoom=0.05, shift=0.03, shear=0.05),
 )
 TRAIN, VALID, TEST = slice(0, 2000), slice(2000, 2500), slice(2500, 3000)
 
@@ -33,14 +39,14 @@ class Run:
     """A training's files, and what the log said."""
 
     inputs: dict
-    settings: common.Settings
+    settings: Settings
     folder: object
     log: list[str] = dataclasses.field(default_factory=list)
 
     def __call__(self, name, seed=0, device="cpu"):
         folder = self.folder / name
         names = ("history.csv", "metrics.json", "valid_probabilities.npy", "test_probabilities.npy")
-        outputs = common.Outputs(*(folder / name for name in names))
+        outputs = Outputs(*(folder / name for name in names))
         training.train(
             **self.inputs,
             settings=self.settings,
@@ -79,14 +85,14 @@ def trained(run):
 
 def test_three_short_epochs_learn_the_digits(trained, digits):
     rows = np.load(trained / "valid_probabilities.npy")
-    assert common.accuracy(rows, digits[1][VALID]) > 0.93
+    assert accuracy(rows, digits[1][VALID]) > 0.93
 
 
 def test_test_rows_are_predicted_in_order(trained, digits):
     rows = np.load(trained / "test_probabilities.npy")
     assert rows.shape == (500, 10)
     assert rows.dtype == np.float32
-    assert common.accuracy(rows, digits[1][TEST]) > 0.93
+    assert accuracy(rows, digits[1][TEST]) > 0.93
 
 
 def test_the_history_has_a_row_an_epoch_with_a_falling_loss(trained):
@@ -104,7 +110,7 @@ def test_the_metrics_say_what_ran_where(trained, digits):
     assert (metrics["train_images"], metrics["valid_images"]) == (2000, 500)
     assert set(metrics["versions"]) >= {"keras", "numpy", "python"}
     rows = np.load(trained / "valid_probabilities.npy")
-    assert metrics["valid_accuracy"] == common.accuracy(rows, digits[1][VALID])
+    assert metrics["valid_accuracy"] == accuracy(rows, digits[1][VALID])
 
 
 def test_the_saved_model_takes_pixels_and_gives_the_same_probabilities(trained, digits):
@@ -136,7 +142,7 @@ def test_a_batch_depends_on_its_number_and_the_seed_alone(digits):
 
 def test_each_image_is_seen_once_an_epoch(digits):
     images, _ = digits
-    plain = dataclasses.replace(SETTINGS, augment=common.Augment())
+    plain = dataclasses.replace(SETTINGS, augment=Augment())
     batches = training.make_batches(images, np.arange(96), np.arange(96) % 10, 10, plain, seed=0)
     assert batches.num_batches == 3 * batches.per_epoch == 9
     for epoch in range(3):
@@ -151,7 +157,7 @@ def test_another_size_and_two_classes_work(tmp_path, digits):
     folder = prepare(tmp_path, images[chosen, 4:-4, 3:-3], labels[chosen], 2, settings)("two")
     rows = np.load(folder / "valid_probabilities.npy")
     assert rows.shape == (500, 2)
-    assert common.accuracy(rows, labels[chosen][VALID]) > 0.97
+    assert accuracy(rows, labels[chosen][VALID]) > 0.97
 
 
 @pytest.mark.parametrize("shape", [(28, 28), (32, 32), (8, 12)])
@@ -161,7 +167,7 @@ def test_every_architecture_takes_raw_pixels_of_any_size_and_gives_softmax_rows(
     model = models.build(KERAS, architecture, shape, 7)
     rows = model.predict_on_batch(np.full((2, *shape), 255, np.uint8))
     assert rows.shape == (2, 7)
-    common.check_probabilities(rows, architecture)
+    check_probabilities(rows, architecture)
 
 
 def test_a_gpu_that_is_not_there_is_reported_before_training(run):
@@ -173,13 +179,13 @@ def test_a_gpu_that_is_not_there_is_reported_before_training(run):
 def test_a_listing_of_other_images_is_refused_with_its_line(tmp_path):
     lst.write(tmp_path / "x.lst", lst.Listing(np.array([1, 5]), np.array([0, 0]), ["0/1.png", "0/5.png"]))
     with pytest.raises(InputError, match=r"x\.lst, line 2: index 5, expected 1 to 4"):
-        common.read_rows(tmp_path / "x.lst", count=4, classes=10)
+        read_rows(tmp_path / "x.lst", count=4, classes=10)
 
 
 def test_a_label_beyond_the_classes_is_refused_with_its_line(tmp_path):
     lst.write(tmp_path / "x.lst", lst.Listing(np.array([1, 2]), np.array([0, 7]), ["0/1.png", "7/2.png"]))
     with pytest.raises(InputError, match=r"x\.lst, line 2: label 7, expected 0 to 4"):
-        common.read_rows(tmp_path / "x.lst", count=4, classes=5)
+        read_rows(tmp_path / "x.lst", count=4, classes=5)
 
 
 @pytest.mark.parametrize(
@@ -197,7 +203,7 @@ def test_an_unknown_name_is_refused_with_those_that_exist(run, change, message):
 
 def quick(run, folder, **changes):
     """Train a small dense network on 500 rows; returns its metrics and the rows of its history."""
-    plain = common.Settings("mlp", 4, batch_size=50, learning_rate=0.003, schedule="constant", train_rows=500)
+    plain = Settings("mlp", 4, batch_size=50, learning_rate=0.003, schedule="constant", train_rows=500)
     settings = dataclasses.replace(plain, network={"hidden": [32]}, **changes)
     trained = dataclasses.replace(run, settings=settings, folder=folder)("quick")
     with open(trained / "history.csv", newline="") as file:
@@ -223,7 +229,7 @@ def test_every_optimizer_learns(run, tmp_path, optimizer, rate, options):
 @pytest.mark.parametrize(
     ("changes", "status", "epochs"),
     [
-        ({"prune": common.Prune(epoch=2, accuracy=0.999)}, "pruned", 2),
+        ({"prune": Prune(epoch=2, accuracy=0.999)}, "pruned", 2),
         ({"patience": 1, "learning_rate": 0.0}, "stopped early", 2),
         ({"learning_rate": 1e30, "optimizer": "sgd", "keep_failures": True}, "diverged", 1),
     ],
@@ -244,7 +250,7 @@ def test_a_killed_training_resumes_to_the_same_bytes(run, tmp_path, monkeypatch,
     options = {"factor": 0.5, "patience": 1} if schedule == "plateau" else {}
     settings = dataclasses.replace(SETTINGS, schedule=schedule, schedule_options=options, train_rows=500)
     run = dataclasses.replace(run, settings=settings, folder=tmp_path)
-    save = common.Checkpoint.save
+    save = Checkpoint.save
 
     def save_and_die(self, arrays, history):
         save(self, arrays, history)
@@ -253,7 +259,7 @@ def test_a_killed_training_resumes_to_the_same_bytes(run, tmp_path, monkeypatch,
     whole = run("whole")
     for _ in range(settings.epochs - 1):
         with monkeypatch.context() as patch, pytest.raises(Killed):
-            patch.setattr(common.Checkpoint, "save", save_and_die)
+            patch.setattr(Checkpoint, "save", save_and_die)
             run("killed")
     resumed = run("killed")
     for name in ("valid_probabilities.npy", "test_probabilities.npy"):

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from digitflow import lst, png, rec
+from digitflow.formats import lst, png, recordio
 
 SETTINGS = {
     "architecture": "lenet",
@@ -40,8 +40,8 @@ WARP = """
 import sys
 import mxnet as mx
 import numpy as np
-from digitflow.training.common import Augment, Settings
-from digitflow.training.mxnet import batches, open_records, warp
+from digitflow.training.settings import Augment, Settings
+from digitflow.training.mxnet_trainer import batches, open_records, warp
 rec, idx, out = sys.argv[1:]
 settings = Settings("lenet", epochs=1, batch_size=8, learning_rate=0)
 with open_records([(rec, idx)], (28, 28), 10) as records:
@@ -55,8 +55,8 @@ import sys
 from pathlib import Path
 import mxnet as mx
 import numpy as np
-from digitflow.training.common import Settings
-from digitflow.training.mxnet import batches, open_records
+from digitflow.training.settings import Settings
+from digitflow.training.mxnet_trainer import batches, open_records
 folder, rows, out = sys.argv[1:]
 parts = [(Path(folder, f"{name}.rec"), Path(folder, f"{name}.idx")) for name in ("valid", "train")]
 settings = Settings("lenet", epochs=1, batch_size=64, learning_rate=0, raw_pixels=True)
@@ -69,8 +69,9 @@ OPTIMIZE = """
 import json, sys
 from pathlib import Path
 import numpy as np
-from digitflow.training import mxnet
-from digitflow.training.common import Checkpoint, Settings
+from digitflow.training import mxnet_trainer
+from digitflow.training.checkpoint import Checkpoint
+from digitflow.training.settings import Settings
 class Killed(Exception):
     pass
 class Last(Checkpoint):
@@ -114,7 +115,7 @@ def pack(folder: Path, name: str, images: np.ndarray, labels: np.ndarray) -> Non
     for path, data in zip(paths, png.encode(images), strict=True):
         (folder / path).write_bytes(data)
     listing = lst.Listing(np.arange(1, len(images) + 1), labels.astype(np.int64), paths)
-    rec.write(folder / f"{name}.rec", folder / f"{name}.idx", listing, folder)
+    recordio.write(folder / f"{name}.rec", folder / f"{name}.idx", listing, folder)
 
 
 def pack_splits(folder: Path, images: np.ndarray, labels: np.ndarray, train: int, valid: int) -> Path:
@@ -128,7 +129,7 @@ def pack_splits(folder: Path, images: np.ndarray, labels: np.ndarray, train: int
 @pytest.fixture(scope="module")
 def run(mxnet_python):
     """Run Python with MXNet; returns the finished process."""
-    environment = os.environ | {"PYTHONPATH": str(Path(rec.__file__).parents[1])}
+    environment = os.environ | {"PYTHONPATH": str(Path(recordio.__file__).parents[1])}
 
     def run(*arguments: object) -> subprocess.CompletedProcess:
         command = [str(mxnet_python), *map(str, arguments)]
@@ -317,7 +318,7 @@ def test_a_killed_training_resumes_to_the_same_bytes(data, train, mxnet_python, 
     assert train(data, whole, settings).returncode == 0
 
     def start(*arguments):
-        environment = os.environ | {"PYTHONPATH": str(Path(rec.__file__).parents[1])}
+        environment = os.environ | {"PYTHONPATH": str(Path(recordio.__file__).parents[1])}
         return subprocess.Popen([mxnet_python, *map(str, arguments)], env=environment, stderr=subprocess.PIPE)
 
     process = train(data, killed, settings, run=start)

@@ -21,10 +21,13 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from digitflow import archives, idx, lst, pixelcsv, png, rec, score, submission
-from digitflow.errors import DigitflowError
-from digitflow.pixelcsv import Spec
-from digitflow.training.common import Checkpoint, check_probabilities
+from digitflow.base import archives
+from digitflow.base.errors import DigitflowError
+from digitflow.formats import idx, labelscsv, lst, pixelcsv, png, recordio
+from digitflow.formats.pixelcsv import Spec
+from digitflow.formats.probabilities import check_probabilities, read_probabilities
+from digitflow.scoring import table
+from digitflow.training.checkpoint import Checkpoint
 
 Target = Callable[[bytes, Path], bool]  # whether the bytes were accepted
 
@@ -168,15 +171,17 @@ def records(data: bytes, folder: Path) -> bool:
         data = data if at < 0 else data[:at] + with_checksums(data[at:])
     path.write_bytes(data)
     with contextlib.suppress(DigitflowError):
-        read = list(rec.read(path))
+        read = list(recordio.read(path))
         lines = [f"{record.index}\t{record.offset}\n" for record in read]
         idx_path.write_bytes(offsets[0] if offsets else "".join(lines).encode())
-        count = rec.verify(path, idx_path)
+        count = recordio.verify(path, idx_path)
         assert count == len(read)
         assert idx_path.read_text() == "".join(lines)
-        whole = [rec.HEADER.pack(len(r.labels), 0, r.index, 0) + r.labels.tobytes() + r.payload for r in read]
-        path.write_bytes(b"".join(map(rec.frame, whole)))
-        again = list(rec.read(path))
+        whole = [
+            recordio.HEADER.pack(len(r.labels), 0, r.index, 0) + r.labels.tobytes() + r.payload for r in read
+        ]
+        path.write_bytes(b"".join(map(recordio.frame, whole)))
+        again = list(recordio.read(path))
         assert [(r.index, r.labels.tobytes(), r.payload) for r in again] == [
             (r.index, r.labels.tobytes(), r.payload) for r in read
         ]
@@ -201,12 +206,12 @@ def tree(data: bytes, folder: Path) -> bool:
                 place.write_bytes(with_checksums(contents))
     try:
         listing = lst.scan_tree(root / "train", root, classes=3, rows=99)
-        rec.write(folder / "a.rec", folder / "a.idx", listing, root)
-        records = rec.verify(folder / "a.rec", folder / "a.idx")
+        recordio.write(folder / "a.rec", folder / "a.idx", listing, root)
+        records = recordio.verify(folder / "a.rec", folder / "a.idx")
     except DigitflowError:
         return False
     assert records == len(listing)
-    for record, path in zip(rec.read(folder / "a.rec"), listing.path, strict=True):
+    for record, path in zip(recordio.read(folder / "a.rec"), listing.path, strict=True):
         assert record.payload == (root / path).read_bytes()
         assert path.split("/")[1] == str(int(record.labels[0]))
         png.decode(record.payload, path)
@@ -218,12 +223,12 @@ def solution(data: bytes, folder: Path) -> bool:
     path = folder / "s.csv"
     path.write_bytes(data)
     try:
-        labels = submission.read(path, classes=10)
+        labels = labelscsv.read(path, classes=10)
     except DigitflowError:
         return False
     assert ((labels >= 0) & (labels <= 9)).all()
-    submission.write(path, labels)
-    assert np.array_equal(submission.read(path, 10), labels)
+    labelscsv.write(path, labels)
+    assert np.array_equal(labelscsv.read(path, 10), labels)
     return True
 
 
@@ -232,7 +237,7 @@ def probabilities(data: bytes, folder: Path) -> bool:
     path = folder / "p.npy"
     path.write_bytes(data)
     try:
-        array = submission.read_probabilities(path)
+        array = read_probabilities(path)
     except DigitflowError:
         return False
     check_probabilities(array, "it")
@@ -244,12 +249,12 @@ def kept(data: bytes, folder: Path) -> bool:
     """What a training or a score left as JSON, and a checkpoint: read, or refused."""
     seed, read = folder / "seed0", False
     seed.mkdir(exist_ok=True)
-    for name in ("metrics.json", "score.json", "checkpoint.npz"):
+    for name in ("metrics.json", "table.json", "checkpoint.npz"):
         (seed / name).write_bytes(data)
     with contextlib.suppress(DigitflowError):
-        read = bool(score.read_metrics(seed / "metrics.json"))
+        read = bool(table.read_metrics(seed / "metrics.json"))
     with contextlib.suppress(DigitflowError):
-        read = bool(score.read_score(seed / "score.json"))
+        read = bool(table.read_score(seed / "table.json"))
     return read or Checkpoint(seed / "checkpoint.npz", "").load() is not None
 
 
@@ -293,7 +298,7 @@ _TEXT = _csv_text()
 _FILES = png.encode(IMAGES)
 _FILTERED = cv2.imencode(".png", np.arange(49, dtype=np.uint8).reshape(7, 7))[1].tobytes()
 _REC = [
-    rec.frame(rec.HEADER.pack(0, label, index, 0) + data)
+    recordio.frame(recordio.HEADER.pack(0, label, index, 0) + data)
     for index, (label, data) in enumerate(zip(LABELS.tolist(), _FILES, strict=True), 1)
 ]
 _OFFSETS = "".join(f"{i + 1}\t{sum(map(len, _REC[:i]))}\n" for i in range(3)).encode()
@@ -301,7 +306,7 @@ _METRICS = {
     **{"framework": "keras", "device": "cpu", "seed": 0, "seconds": 1.0, "parameters": 3},
     **{"epochs": 1, "status": "finished", "settings": {"architecture": "x"}},
 }
-_SCORE = dict.fromkeys(score.COLUMNS, 1)
+_SCORE = dict.fromkeys(table.COLUMNS, 1)
 
 TARGETS: dict[str, tuple[Target, list[bytes]]] = {
     "csv": (
@@ -334,7 +339,7 @@ TARGETS: dict[str, tuple[Target, list[bytes]]] = {
         [
             b"-" + b"".join(_REC) + SPLIT + _OFFSETS,
             b"r" + _REC[0],
-            b"-" + rec.frame(rec.HEADER.pack(0, 1, rec.MAGIC, 0) + _FILES[0]),
+            b"-" + recordio.frame(recordio.HEADER.pack(0, 1, recordio.MAGIC, 0) + _FILES[0]),
         ],
     ),
     "tree": (

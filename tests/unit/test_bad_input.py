@@ -20,9 +20,10 @@ import numpy as np
 import pytest
 from tests.conftest import PROJECT
 
-from digitflow import archives, idx, lst, png, rec, submission
 from digitflow.__main__ import main
-from digitflow.training.common import write_probabilities
+from digitflow.base import archives
+from digitflow.formats import idx, labelscsv, lst, png, recordio
+from digitflow.formats.probabilities import write_probabilities
 
 HEADER = b"label,pixel0,pixel1,pixel2,pixel3\n"
 CLEAN = HEADER + b"2,0,1,22,255\n0,9,10,99,200\n1,3,0,0,0\n"
@@ -479,7 +480,7 @@ def dataset(tmp_path) -> Path:
     trees = lst.scan_tree(root / "train", root, 3), lst.scan_tree(root / "test", root)
     lst.write_split(*trees, *(folder / f"{part}.lst" for part in PARTS), 3, 0.25, seed=0)
     for part in PARTS:
-        rec.write(folder / f"{part}.rec", folder / f"{part}.idx", lst.read(folder / f"{part}.lst"), root)
+        recordio.write(folder / f"{part}.rec", folder / f"{part}.idx", lst.read(folder / f"{part}.lst"), root)
     seed = folder / "net" / "seed0"
     seed.mkdir(parents=True)
     write_probabilities(seed / "test_probabilities.npy", ROWS)
@@ -488,7 +489,7 @@ def dataset(tmp_path) -> Path:
     metrics |= {"epochs": 1, "status": "finished", "settings": {"architecture": "x"}}
     (seed / "metrics.json").write_text(json.dumps(metrics))
     for name in ("solution.csv", "submission.csv"):
-        submission.write(folder / name, TRUE)
+        labelscsv.write(folder / name, TRUE)
     assert main(arguments("score", folder)) == 0
     (folder / "out" / "score").rename(folder / "score.json")
     return folder

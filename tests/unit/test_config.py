@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from digitflow.base.errors import ConfigError
 from digitflow.config import SCHEMA, csv_paths, typed, validate
-from digitflow.errors import ConfigError
 
 PROJECT = Path(__file__).parents[2]
 DEFAULT = yaml.safe_load((PROJECT / "config" / "config.yaml").read_text())

@@ -5,8 +5,8 @@ import logging
 import numpy as np
 import pytest
 
-from digitflow import idx
 from digitflow.__main__ import main
+from digitflow.formats import idx
 
 GOOD = {"train": "label,pixel0,pixel1\n7,0,255\n1,3,4\n", "test": "pixel0,pixel1\n5,6\n"}
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from digitflow import fetch
+from digitflow.dataset import mnist
 
-PACKAGE = Path(fetch.__file__).parent
+PACKAGE = Path(mnist.__file__).parent
 FILES = sorted(PACKAGE.rglob("*.py"))
 
 NEVER = {
@@ -58,7 +58,7 @@ def wrong(path: Path) -> list[str]:
 
 def _own_load(path: Path, name: str) -> bool:
     """The restricted unpickler, the checkpoint that reads by np.load itself, MXNet's format of numbers."""
-    own = {"fetch.py": "_ArrayUnpickler(io.BytesIO(data), encoding='latin1').load"}
+    own = {"mnist.py": "_ArrayUnpickler(io.BytesIO(data), encoding='latin1').load"}
     return name in (own.get(path.name), "checkpoint.load", "mx.nd.load")
 
 
@@ -94,4 +94,4 @@ def test_only_one_module_knows_pickle(path):
         if isinstance(node, ast.Import | ast.ImportFrom)
         for alias in node.names
     }
-    assert names.isdisjoint({"pickle", "marshal", "shelve", "dill", "joblib"}) or path.name == "fetch.py"
+    assert names.isdisjoint({"pickle", "marshal", "shelve", "dill", "joblib"}) or path.name == "mnist.py"

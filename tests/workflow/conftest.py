@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 from tests.conftest import MXNET_PYTHON, PROJECT
 
-from digitflow import submission
-from digitflow.fetch import write_csv
+from digitflow.dataset.mnist import write_csv
+from digitflow.formats import labelscsv
 
 TRAIN_ROWS, TEST_ROWS = 600, 200
 SECRET = "never-to-be-seen-again"
@@ -100,7 +100,7 @@ def make_clone(folder: Path, digits, train_rows: int = TRAIN_ROWS, test_rows: in
     train, test = slice(0, train_rows), slice(60_000, 60_000 + test_rows)
     write_csv(folder / "own" / "train.csv", images[train], labels[train])
     write_csv(folder / "own" / "test.csv", images[test], None)
-    submission.write(folder / "own" / "solution.csv", labels[test])
+    labelscsv.write(folder / "own" / "solution.csv", labels[test])
     return Clone(folder)
 
 

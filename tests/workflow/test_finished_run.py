@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 from tests.workflow.conftest import TEST_ROWS, TRAIN_ROWS
 
-from digitflow import idx, lst, png, submission
+from digitflow.formats import idx, labelscsv, lst, png
 
 
 def test_the_submission_is_right_and_better_than_guessing(finished_run):
     clone, _ = finished_run
-    labels = submission.read(clone.folder / "results" / "submission.csv", 10, rows=TEST_ROWS)
-    truth = submission.read(clone.folder / "own" / "solution.csv", 10)
+    labels = labelscsv.read(clone.folder / "results" / "submission.csv", 10, rows=TEST_ROWS)
+    truth = labelscsv.read(clone.folder / "own" / "solution.csv", 10)
     assert np.mean(labels == truth) > 0.7
 
 
@@ -24,11 +24,11 @@ def test_the_table_of_scores_has_a_row_a_training_and_the_merged_one(finished_ru
     assert [(row["model"], row["seed"]) for row in rows] == [
         ("keras_cnn", "0"), ("mxnet_lenet", "0"), ("merged", "")
     ]  # fmt: skip
-    truth = submission.read(clone.folder / "own" / "solution.csv", 10)
+    truth = labelscsv.read(clone.folder / "own" / "solution.csv", 10)
     for row, name in zip(
         rows, ("submissions/keras_cnn", "submissions/mxnet_lenet", "submission"), strict=True
     ):
-        labels = submission.read(clone.folder / "results" / f"{name}.csv", 10)
+        labels = labelscsv.read(clone.folder / "results" / f"{name}.csv", 10)
         assert float(row["test_accuracy"]) == np.mean(labels == truth)
         assert float(row["valid_low"]) < float(row["valid_accuracy"]) < float(row["valid_high"]) <= 1
     assert "validation %" in printed
@@ -44,9 +44,9 @@ def test_the_table_of_pairs_counts_what_the_submissions_differ_in(finished_run):
     assert [(row["first"], row["second"]) for row in rows] == [
         ("keras_cnn", "mxnet_lenet"), ("keras_cnn", "merged"), ("mxnet_lenet", "merged")
     ]  # fmt: skip
-    truth = submission.read(clone.folder / "own" / "solution.csv", 10)
+    truth = labelscsv.read(clone.folder / "own" / "solution.csv", 10)
     right = {
-        name: submission.read(results / path, 10) == truth
+        name: labelscsv.read(results / path, 10) == truth
         for name, path in (
             ("keras_cnn", "submissions/keras_cnn.csv"),
             ("mxnet_lenet", "submissions/mxnet_lenet.csv"),

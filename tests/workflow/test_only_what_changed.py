@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from digitflow import lst, rec
+from digitflow.formats import lst, recordio
 
 AFTER_TRAINING = {"score": 1, "submit_model": 1, "merge": 1, "score_table": 1, "compare_models": 1}
 FROM_THE_LISTS = {
@@ -82,7 +82,7 @@ def test_a_png_moved_by_hand_changes_the_label_for_both_frameworks(finished):
         listed = lst.read(rec_path.with_suffix(".lst"))
         return (
             dict(zip(listed.index.tolist(), listed.label.tolist(), strict=True)),
-            {record.index: int(record.labels[0]) for record in rec.read(rec_path)},
+            {record.index: int(record.labels[0]) for record in recordio.read(rec_path)},
         )
 
     keras_rows, mxnet_rows = (

@@ -10,7 +10,7 @@ import shlex
 import numpy as np
 from tests.workflow.conftest import TEST_ROWS, TRAIN_ROWS
 
-from digitflow import idx, lst, submission
+from digitflow.formats import idx, labelscsv, lst
 
 RECORDS = [f"data/rec/{part}.{kind}" for part in ("train", "valid", "test") for kind in ("lst", "rec", "idx")]
 
@@ -119,7 +119,7 @@ def test_the_figures_are_made_on_demand_and_the_report_holds_them(finished):
     result = finished.snakemake("figures")
     assert result.returncode == 0, result.stdout
     results = finished.folder / "results"
-    truth = submission.read(finished.folder / "own" / "solution.csv", 10)
+    truth = labelscsv.read(finished.folder / "own" / "solution.csv", 10)
     keras, mxnet = (results / "models" / model / "seed0" for model in ("keras_cnn", "mxnet_lenet"))
     for folder, labels in (
         (keras, "submissions/keras_cnn.csv"),
@@ -127,7 +127,7 @@ def test_the_figures_are_made_on_demand_and_the_report_holds_them(finished):
         (results / "merged", "submission.csv"),
     ):
         matrix = confusion_of(folder)
-        assert np.trace(matrix) == np.sum(submission.read(results / labels, 10) == truth)
+        assert np.trace(matrix) == np.sum(labelscsv.read(results / labels, 10) == truth)
         np.testing.assert_array_equal(matrix.sum(axis=1), np.bincount(truth, minlength=10))
 
     log = (finished.folder / "logs" / "show_mistakes" / "keras_cnn-seed0.log").read_text()

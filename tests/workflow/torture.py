@@ -29,7 +29,7 @@ from typing import NamedTuple
 from tests.conftest import MNIST, PROJECT
 from tests.workflow.conftest import Clone, make_clone
 
-from digitflow.fetch import read_mnist
+from digitflow.dataset.mnist import read_mnist
 
 TRAIN_ROWS, TEST_ROWS = 3000, 1000
 PAGE = PROJECT / "docs" / "reliability.md"

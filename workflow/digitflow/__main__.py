@@ -13,7 +13,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from digitflow.errors import DigitflowError
+from digitflow.base.errors import DigitflowError
 
 log = logging.getLogger("digitflow")
 
@@ -56,7 +56,7 @@ def fetch_mnist(parser: argparse.ArgumentParser) -> Run:
     add_required(parser, "--layout", choices=["kaggle", "standard"])
 
     def run(args: argparse.Namespace) -> None:
-        from digitflow.fetch import mnist_csv
+        from digitflow.dataset.mnist import mnist_csv
 
         mnist_csv(args.archive, args.layout, args.train_csv, args.test_csv, args.solution_csv)
 
@@ -69,10 +69,11 @@ def official_idx(parser: argparse.ArgumentParser) -> Run:
     parser.add_argument("--checksums", help="an .sfv file that gets the CRC-32 of each file")
 
     def run(args: argparse.Namespace) -> None:
-        from digitflow import checksums, fetch
+        from digitflow.base import checksums
+        from digitflow.dataset import mnist
 
         files = args.train_images, args.train_labels, args.test_images
-        fetch.official_idx(args.archive, *files, args.solution_csv)
+        mnist.official_idx(args.archive, *files, args.solution_csv)
         if args.checksums:
             checksums.write(args.checksums, files)
 
@@ -89,8 +90,8 @@ def csv_to_idx(parser: argparse.ArgumentParser) -> Run:
 
     def run(args: argparse.Namespace) -> None:
         one_blas_thread()
-        from digitflow import checksums
-        from digitflow.pixelcsv import Spec, csv_to_idx
+        from digitflow.base import checksums
+        from digitflow.formats.pixelcsv import Spec, csv_to_idx
 
         files = [args.train_images, args.train_labels, args.test_images]
         train = Spec(args.height, args.width, args.classes, labelled=True)
@@ -117,7 +118,7 @@ def gzip_idx(parser: argparse.ArgumentParser) -> Run:
     add_required(parser, "--idx", "--gz")
 
     def run(args: argparse.Namespace) -> None:
-        from digitflow.idx import write_gz
+        from digitflow.formats.idx import write_gz
 
         write_gz(args.idx, args.gz)
 
@@ -133,8 +134,8 @@ def idx_to_png(parser: argparse.ArgumentParser) -> Run:
 
     def run(args: argparse.Namespace) -> None:
         one_blas_thread()
-        from digitflow import checksums
-        from digitflow.png import write_tree
+        from digitflow.base import checksums
+        from digitflow.formats.png import write_tree
 
         checksums.check(args.checksums, args.images, *([args.labels] if args.labels else []))
         write_tree(args.images, args.tree, args.labels, args.classes)
@@ -157,7 +158,8 @@ def write_lst(parser: argparse.ArgumentParser) -> Run:
 
     def run(args: argparse.Namespace) -> None:
         one_blas_thread()
-        from digitflow import checksums, idx, lst
+        from digitflow.base import checksums
+        from digitflow.formats import idx, lst
 
         train_rows, test_rows = (
             idx.read_header(path, 3)[0] for path in (args.train_images, args.test_images)
@@ -189,14 +191,15 @@ def pack_rec(parser: argparse.ArgumentParser) -> Run:
 
     def run(args: argparse.Namespace) -> None:
         one_blas_thread()
-        from digitflow import checksums, lst, rec
+        from digitflow.base import checksums
+        from digitflow.formats import lst, recordio
 
         checksums.check(args.checksums, args.lst, *([args.images] if args.images else []))
         listing = lst.shard(lst.read(args.lst), args.shard, args.shards)
         if args.images:
-            rec.write_rows(args.rec, args.idx, listing, args.images)
+            recordio.write_rows(args.rec, args.idx, listing, args.images)
         else:
-            rec.write(args.rec, args.idx, listing, args.root)
+            recordio.write(args.rec, args.idx, listing, args.root)
 
     return run
 
@@ -217,9 +220,9 @@ def verify(parser: argparse.ArgumentParser) -> Run:
         add_required(parser, f"--{part}-rec", f"--{part}-idx", nargs="+", help="the shards in their order")
 
     def run(args: argparse.Namespace) -> None:
-        from digitflow import checksums
-        from digitflow.files import atomic_open
-        from digitflow.verify import verify
+        from digitflow.base import checksums
+        from digitflow.base.files import atomic_open
+        from digitflow.dataset.verify import verify
 
         files = args.train_images, args.train_labels, args.test_images
         checksums.check(args.checksums, *files, args.train_lst, args.valid_lst, args.test_lst)
@@ -272,7 +275,7 @@ def add_rows(parser: argparse.ArgumentParser) -> None:
 
 def check_rows(args: argparse.Namespace) -> None:
     """Refuse images and lists that are not what their checksums say."""
-    from digitflow import checksums
+    from digitflow.base import checksums
 
     lists = args.train_lst, args.valid_lst, args.test_lst
     checksums.check(args.checksums, args.images, args.test_images, *lists)
@@ -280,7 +283,7 @@ def check_rows(args: argparse.Namespace) -> None:
 
 def training_outputs(args: argparse.Namespace):
     """What training writes beside the model, in all frameworks."""
-    from digitflow.training.common import Outputs
+    from digitflow.training.results import Outputs
 
     return Outputs(args.history, args.metrics, args.valid_probabilities, args.test_probabilities)
 
@@ -292,8 +295,8 @@ def train_keras(parser: argparse.ArgumentParser) -> Run:
     add_device(parser)
 
     def run(args: argparse.Namespace) -> None:
-        from digitflow.training.common import Settings
-        from digitflow.training.keras import train
+        from digitflow.training.keras_trainer import train
+        from digitflow.training.settings import Settings
 
         check_rows(args)
         train(
@@ -323,12 +326,12 @@ def find_learning_rate(parser: argparse.ArgumentParser) -> Run:
     add_device(parser)
 
     def run(args: argparse.Namespace) -> None:
-        from digitflow import plots
-        from digitflow.training import lr_finder
-        from digitflow.training.common import Settings
+        from digitflow.look import curves
+        from digitflow.training import learning_rate_finder
+        from digitflow.training.settings import Settings
 
         settings = Settings.from_json(args.settings)
-        curve = lr_finder.find(
+        curve = learning_rate_finder.find(
             args.images,
             args.train_lst,
             classes=args.classes,
@@ -339,7 +342,7 @@ def find_learning_rate(parser: argparse.ArgumentParser) -> Run:
         )
         curve.write(args.curve)
         title = f"{settings.architecture}, {settings.optimizer}, batches of {settings.batch_size}"
-        plots.learning_rate_curve(
+        curves.learning_rate_curve(
             args.figure, curve.rates, curve.losses, curve.smoothed, curve.suggested, title
         )
 
@@ -356,8 +359,8 @@ def train_mxnet(parser: argparse.ArgumentParser) -> Run:
     add_device(parser)
 
     def run(args: argparse.Namespace) -> None:
-        from digitflow.training.common import Settings
-        from digitflow.training.mxnet import train
+        from digitflow.training.mxnet_trainer import train
+        from digitflow.training.settings import Settings
 
         train(
             *(shards_of(args, part) for part in ("train", "valid", "test")),
@@ -382,8 +385,8 @@ def train_numpy(parser: argparse.ArgumentParser) -> Run:
 
     def run(args: argparse.Namespace) -> None:
         os.environ["OPENBLAS_NUM_THREADS"] = str(args.threads)  # numpy reads it as it is imported
-        from digitflow.training.common import Settings
-        from digitflow.training.numpy import train
+        from digitflow.training.numpy_trainer import train
+        from digitflow.training.settings import Settings
 
         check_rows(args)
         train(
@@ -424,14 +427,14 @@ def submit(parser: argparse.ArgumentParser) -> Run:
     add_required(parser, "--test-lst", "--submission")
 
     def run(args: argparse.Namespace) -> None:
-        from digitflow import lst, submission
+        from digitflow.formats import labelscsv, lst
+        from digitflow.formats.probabilities import read_probabilities
+        from digitflow.merging import methods
 
         rows = len(lst.read_complete(args.test_lst))
-        models = [
-            [submission.read_probabilities(path, rows) for path in seeds] for seeds in args.probabilities
-        ]
-        merged = submission.merge(args.method, models, args.weights)
-        submission.write(args.submission, merged.argmax(axis=1))
+        models = [[read_probabilities(path, rows) for path in seeds] for seeds in args.probabilities]
+        merged = methods.merge(args.method, models, args.weights)
+        labelscsv.write(args.submission, merged.argmax(axis=1))
         log.info(f"{args.submission}: {rows:,} rows from {len(models)} model(s)")
 
     return run
@@ -445,8 +448,8 @@ def score(parser: argparse.ArgumentParser) -> Run:
     parser.add_argument("--solution", help="ImageId,Label of the test rows")
 
     def run(args: argparse.Namespace) -> None:
-        from digitflow.files import atomic_open
-        from digitflow.score import score_folder
+        from digitflow.base.files import atomic_open
+        from digitflow.scoring.table import score_folder
 
         row = score_folder(args.training, args.model, args.valid_lst, args.solution)
         with atomic_open(args.score, "w") as file:
@@ -461,9 +464,9 @@ def solution_to_idx(parser: argparse.ArgumentParser) -> Run:
     add_required(parser, "--classes", type=int)
 
     def run(args: argparse.Namespace) -> None:
-        from digitflow import idx, submission
+        from digitflow.formats import idx, labelscsv
 
-        idx.write(args.labels, submission.read(args.solution, args.classes).astype("uint8"))
+        idx.write(args.labels, labelscsv.read(args.solution, args.classes).astype("uint8"))
 
     return run
 
@@ -477,7 +480,7 @@ def add_table(parser: argparse.ArgumentParser) -> None:
 
 def merged_row(args: argparse.Namespace) -> dict:
     """The merged submission's row of the table."""
-    from digitflow.score import score_merged
+    from digitflow.scoring.table import score_merged
 
     return score_merged(
         args.method, args.valid_probabilities, args.weights, args.submission, args.valid_lst, args.solution
@@ -491,7 +494,7 @@ def score_table(parser: argparse.ArgumentParser) -> Run:
     add_required(parser, "--table")
 
     def run(args: argparse.Namespace) -> None:
-        from digitflow.score import read_score, write_table
+        from digitflow.scoring.table import read_score, write_table
 
         write_table(args.table, [*map(read_score, args.scores), merged_row(args)])
 
@@ -506,7 +509,7 @@ def add_pairs(parser: argparse.ArgumentParser) -> None:
 
 def pairs(args: argparse.Namespace) -> list[dict]:
     """The rows of the table of pairs."""
-    from digitflow.score import compare_models
+    from digitflow.scoring.pairs import compare_models
 
     return compare_models(
         args.method,
@@ -527,7 +530,8 @@ def compare_models(parser: argparse.ArgumentParser) -> Run:
     add_required(parser, "--table")
 
     def run(args: argparse.Namespace) -> None:
-        from digitflow.score import PAIR_COLUMNS, write_table
+        from digitflow.scoring.pairs import PAIR_COLUMNS
+        from digitflow.scoring.table import write_table
 
         write_table(args.table, pairs(args), PAIR_COLUMNS)
 
@@ -543,26 +547,30 @@ def show_mistakes(parser: argparse.ArgumentParser) -> Run:
     add_required(parser, "--title", "--confusion", "--confusion-figure", "--mistakes-figure")
 
     def run(args: argparse.Namespace) -> None:
-        from digitflow import idx, lst, plots, score, submission
-        from digitflow.metrics import most_confused
+        from digitflow.formats import idx, lst
+        from digitflow.look import mistakes
+        from digitflow.look.mistakes import CONFUSED, WORST, find_mistakes, write_confusion
+        from digitflow.merging import methods
+        from digitflow.scoring import table
+        from digitflow.scoring.measures import most_confused
 
         listing = lst.read(args.lst)
-        models = score.read_models(args.probabilities, len(listing))
-        merged = submission.merge(args.method, models, args.weights)
-        known = score.test_labels(args.solution, *merged.shape)
-        found = score.mistakes(merged, listing.label if known is None else known, score.WORST)
+        models = table.read_models(args.probabilities, len(listing))
+        merged = methods.merge(args.method, models, args.weights)
+        known = table.test_labels(args.solution, *merged.shape)
+        found = find_mistakes(merged, listing.label if known is None else known, WORST)
         rows = "validation" if known is None else "test"
         title = f"{args.title}: {found.wrong:,} of {len(listing):,} {rows} images wrong"
         log.info(title)
-        for true, given, count in most_confused(found.matrix, score.CONFUSED):
+        for true, given, count in most_confused(found.matrix, CONFUSED):
             log.info(f"{true} taken for {given}: {count:,}")
         images = idx.open_memmap(args.images, ndim=3)[listing.index[found.rows] - 1]
         names = [Path(listing.path[row]).stem for row in found.rows]
-        score.write_confusion(args.confusion, found.matrix)
-        plots.confusion_figure(args.confusion_figure, found.matrix, title)
+        write_confusion(args.confusion, found.matrix)
+        mistakes.confusion_figure(args.confusion_figure, found.matrix, title)
         if len(names) < found.wrong:
             title += f"; the {len(names)} with the highest probability"
-        plots.mistakes_figure(args.mistakes_figure, images, names, found, title)
+        mistakes.mistakes_figure(args.mistakes_figure, images, names, found, title)
 
     return run
 
@@ -572,9 +580,10 @@ def show_curves(parser: argparse.ArgumentParser) -> Run:
     add_required(parser, "--history", "--title", "--figure")
 
     def run(args: argparse.Namespace) -> None:
-        from digitflow import plots, study_report
+        from digitflow.look import curves
+        from digitflow.studies import table
 
-        plots.curves_figure(args.figure, study_report.read_history(args.history), args.title)
+        curves.curves_figure(args.figure, table.read_history(args.history), args.title)
 
     return run
 
@@ -585,7 +594,8 @@ def summary(parser: argparse.ArgumentParser) -> Run:
     add_pairs(parser)
 
     def run(args: argparse.Namespace) -> None:
-        from digitflow.score import format_pairs, format_seeds, format_table, score_folder
+        from digitflow.scoring.pairs import format_pairs
+        from digitflow.scoring.table import format_seeds, format_table, score_folder
 
         folders = [Path(path).parent for seeds in args.valid_probabilities for path in seeds]
         rows = [score_folder(folder, folder.parent.name, args.valid_lst, args.solution) for folder in folders]
@@ -605,12 +615,12 @@ def study(parser: argparse.ArgumentParser) -> Run:
     parser.add_argument("--solution", help="ImageId,Label of the test rows")
 
     def run(args: argparse.Namespace) -> None:
-        from digitflow import plots, study_report
+        from digitflow.studies import figure, table
 
-        results = study_report.read(args.study, args.models)
-        study_report.write_table(args.table, results)
-        study_report.write_pairs(args.pairs, results, args.valid_lst, args.solution)
-        plots.study_figure(args.figure, results)
+        results = table.read(args.study, args.models)
+        table.write_table(args.table, results)
+        table.write_pairs(args.pairs, results, args.valid_lst, args.solution)
+        figure.study_figure(args.figure, results)
         best = results[0]
         log.info(f"{args.study['title']} {len(results)} points; the best: {best.point.name}")
 
@@ -626,14 +636,14 @@ def experiments(parser: argparse.ArgumentParser) -> Run:
     add_required(parser, "--page", help="copies go to a folder `experiments` beside it")
 
     def run(args: argparse.Namespace) -> None:
-        from digitflow import study_page
+        from digitflow.studies import page
 
         files = zip(args.tables, args.pairs, args.figures, strict=True)
         studies = [
-            study_page.Study(name, keys, *map(Path, left))
+            page.Study(name, keys, *map(Path, left))
             for (name, keys), left in zip(args.studies.items(), files, strict=True)
         ]
-        study_page.write(args.page, studies, args.models, args.learning_rates)
+        page.write(args.page, studies, args.models, args.learning_rates)
 
     return run
 

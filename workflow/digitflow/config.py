@@ -14,10 +14,10 @@ from typing import Any
 import jsonschema
 import yaml
 
-from digitflow.archives import check_readable
-from digitflow.errors import ConfigError, InputError
+from digitflow.base.archives import check_readable
+from digitflow.base.errors import ConfigError, InputError
 from digitflow.models import FRAMEWORKS
-from digitflow.study import points
+from digitflow.studies.points import points
 from digitflow.training import schedule
 
 SCHEMA = Path(__file__).parents[1] / "schemas" / "config.schema.yaml"

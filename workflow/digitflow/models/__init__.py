@@ -5,7 +5,7 @@ import inspect
 from collections.abc import Mapping
 from typing import Any
 
-from digitflow.errors import ConfigError
+from digitflow.base.errors import ConfigError
 
 # Names only: a framework is imported when one of its models is built, and none needs the others installed.
 KERAS: Mapping[str, str] = {

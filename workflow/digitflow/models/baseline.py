@@ -5,7 +5,7 @@ import os
 
 import numpy as np
 
-from digitflow import files
+from digitflow.base import files
 
 log = logging.getLogger("digitflow")
 

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
-from digitflow import files
-from digitflow.errors import ConfigError, FormatError
+from digitflow.base import files
+from digitflow.base.errors import ConfigError, FormatError
 
 
 def mlp(input_shape: tuple[int, int], classes: int, hidden: Sequence[int] = (800,)) -> "MLP":

@@ -9,8 +9,8 @@ import mxnet as mx
 import numpy as np
 
 from digitflow import models
-from digitflow.errors import ConfigError
-from digitflow.training import common
+from digitflow.base.errors import ConfigError
+from digitflow.training.settings import Settings
 
 
 class Network:
@@ -174,7 +174,7 @@ class Symbolic(Network):
 
 
 def build(
-    settings: common.Settings, shape: tuple[int, int], classes: int, size: int, context: mx.Context
+    settings: Settings, shape: tuple[int, int], classes: int, size: int, context: mx.Context
 ) -> Network:
     """A network with its first weights, to be trained with batches of `size` images of `shape`."""
     optimizer = make_optimizer(settings, size)
@@ -231,7 +231,7 @@ OPTIMIZERS: dict[str, type[mx.optimizer.Optimizer]] = {
 }
 
 
-def make_optimizer(settings: common.Settings, size: int) -> mx.optimizer.Optimizer:
+def make_optimizer(settings: Settings, size: int) -> mx.optimizer.Optimizer:
     """The optimizer of the settings for batches of `size`. Raises ConfigError for what it does not have."""
     name, options = settings.optimizer, dict(settings.optimizer_options)
     if name not in OPTIMIZERS:

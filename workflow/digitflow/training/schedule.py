@@ -9,7 +9,7 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-from digitflow.errors import ConfigError
+from digitflow.base.errors import ConfigError
 
 Schedule = Callable[[int], float]
 

@@ -1,0 +1,67 @@
+"""Files: there whole or not at all, whoever else writes the same one."""
+
+import subprocess
+import sys
+
+import pytest
+
+from digitflow.base.files import atomic_open
+
+# Writes "old", and waits half-way for a line on its standard input.
+SLOW_WRITER = """
+import sys
+from digitflow.base.files import atomic_open
+with atomic_open(sys.argv[1]) as file:
+    file.write(b"o")
+    file.flush()
+    print("half", flush=True)
+    sys.stdin.readline()
+    file.write(b"ld")
+"""
+
+
+@pytest.fixture
+def outlived(tmp_path):
+    """A process that has written half of a file, as a job that goes on when Snakemake is killed."""
+    command = [sys.executable, "-c", SLOW_WRITER, tmp_path / "file"]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen(command, text=True, env={"PYTHONPATH": ":".join(sys.path)}, **pipes) as process:
+        assert process.stdout.readline() == "half\n"
+        yield process
+        process.kill()
+
+
+def test_a_file_has_no_name_until_it_is_whole(tmp_path):
+    with atomic_open(tmp_path / "file", "w") as file:
+        file.write("new")
+        file.flush()
+        assert not (tmp_path / "file").exists()
+    assert (tmp_path / "file").read_text() == "new"
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_a_failure_leaves_what_was_there_and_nothing_else(tmp_path):
+    (tmp_path / "file").write_text("before")
+    with pytest.raises(KeyError), atomic_open(tmp_path / "file") as file:
+        file.write(b"new")
+        raise KeyError
+    assert [path.read_text() for path in tmp_path.iterdir()] == ["before"]
+
+
+def test_a_job_that_outlived_its_snakemake_cannot_spoil_the_file_of_the_next(tmp_path, outlived):
+    with atomic_open(tmp_path / "file") as file:
+        file.write(b"n")
+        file.flush()
+        _, errors = outlived.communicate("\n")
+        assert "cannot be written: No such file or directory" in errors
+        file.write(b"ew")
+    assert [path.read_bytes() for path in tmp_path.iterdir()] == [b"new"]
+
+
+def test_what_a_killed_job_left_is_removed_by_the_next(tmp_path, outlived):
+    outlived.kill()
+    outlived.wait()
+    assert [path.read_bytes() for path in tmp_path.iterdir()] == [b"o"]
+    with atomic_open(tmp_path / "file") as file:
+        file.write(b"new")
+    assert [path.read_bytes() for path in tmp_path.iterdir()] == [b"new"]

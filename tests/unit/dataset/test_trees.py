@@ -1,0 +1,59 @@
+"""Trees of files: there whole or not at all."""
+
+import pytest
+
+from digitflow.base.errors import DigitflowError, FormatError
+from digitflow.dataset.trees import atomic_tree, read_files
+
+
+def names(folder):
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*"))
+
+
+@pytest.mark.parametrize("before", [[], ["tree"], ["tree", "tree/old"]])
+def test_a_tree_takes_its_name_at_the_end_in_place_of_what_was_there(tmp_path, before):
+    for name in before:
+        (tmp_path / name).mkdir()
+    with atomic_tree(tmp_path / "tree") as temporary:
+        (temporary / "new").touch()
+        assert set(before) <= set(names(tmp_path))
+    assert names(tmp_path) == ["tree", "tree/new"]
+
+
+def test_a_failure_leaves_the_old_tree_and_no_other(tmp_path):
+    (tmp_path / "tree" / "old").mkdir(parents=True)
+    with pytest.raises(KeyError), atomic_tree(tmp_path / "tree") as temporary:
+        (temporary / "new").touch()
+        raise KeyError
+    assert names(tmp_path) == ["tree", "tree/old"]
+
+
+def test_what_a_killed_run_left_is_removed_by_the_next(tmp_path):
+    killed = atomic_tree(tmp_path / "tree")
+    (killed.__enter__() / "half").touch()
+    with atomic_tree(tmp_path / "tree") as temporary:
+        (temporary / "new").touch()
+    assert names(tmp_path) == ["tree", "tree/new"]
+
+
+def test_a_place_that_cannot_be_written_is_named(tmp_path):
+    (tmp_path / "file").touch()
+    with (
+        pytest.raises(DigitflowError, match="file/tree: cannot be written: Not a directory"),
+        atomic_tree(tmp_path / "file" / "tree"),
+    ):
+        pass
+
+
+def test_files_are_read_in_the_order_asked_for_whatever_their_size(tmp_path):
+    contents = {"b": b"", "a": b"x" * (1 << 16), "c": bytes(range(256)) * 1000}
+    for name, data in contents.items():
+        (tmp_path / name).write_bytes(data)
+    assert list(read_files(contents, tmp_path)) == list(contents.values())
+
+
+@pytest.mark.parametrize(("root", "missing"), [("", "c"), ("nowhere", "nowhere")])
+def test_a_file_or_root_that_is_missing_is_named(tmp_path, root, missing):
+    (tmp_path / "a").touch()
+    with pytest.raises(FormatError, match=f"/{missing}: cannot be read: No such file"):
+        list(read_files(["a", "c"], tmp_path / root))

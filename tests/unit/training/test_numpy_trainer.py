@@ -1,0 +1,281 @@
+"""Training the plain numpy network: its steps by hand, what it learns, and that it repeats itself."""
+
+import csv
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+
+from digitflow.base.errors import ConfigError, DigitflowError
+from digitflow.formats import idx, lst
+from digitflow.models import numpy_mlp
+from digitflow.training import numpy_trainer as training
+from digitflow.training.checkpoint import Checkpoint
+from digitflow.training.data import shifted
+from digitflow.training.history import accuracy_of
+from digitflow.training.results import Outputs
+from digitflow.training.settings import Augment, Prune, Settings
+
+SETTINGS = Settings(
+    architecture="mlp",
+    network={"hidden": [64]},
+    epochs=5,
+    batch_size=50,
+    learning_rate=0.01,
+    schedule="one_cycle",
+    weight_decay=0.01,
+    label_smoothing=0.05,
+    weight_average=0.9,
+    test_shifts=5,
+    augment=Augment(shift=0.02),
+)
+TRAIN, VALID, TEST = slice(0, 2000), slice(2000, 2500), slice(2500, 3000)
+
+
+@dataclasses.dataclass
+class Run:
+    """A training's files."""
+
+    inputs: dict
+    settings: Settings
+    folder: object
+
+    def __call__(self, name, seed=0):
+        folder = self.folder / name
+        names = ("history.csv", "metrics.json", "valid_probabilities.npy", "test_probabilities.npy")
+        outputs = Outputs(*(folder / name for name in names))
+        model = folder / "model.npz"
+        training.train(
+            **self.inputs, settings=self.settings, seed=seed, model=model, outputs=outputs, threads=1
+        )
+        return folder
+
+    def other(self, **settings):
+        return dataclasses.replace(self, settings=dataclasses.replace(self.settings, **settings))
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory, digits):
+    """Training on 2,000 digits: their IDX and .lst files, with 500 to validate and 500 to test."""
+    images, labels = digits
+    folder = tmp_path_factory.mktemp("digits")
+    idx.write(folder / "train-images", images[:2500])
+    idx.write(folder / "test-images", images[TEST])
+    index = np.arange(1, 2501)
+    for name, rows in (("train", TRAIN), ("valid", VALID), ("test", slice(0, 500))):
+        target = np.zeros(500, np.int64) if name == "test" else labels[rows].astype(np.int64)
+        paths = [f"{name}/{label}/{row}.png" for row, label in zip(index[rows], target, strict=True)]
+        lst.write(folder / f"{name}.lst", lst.Listing(index[rows], target, paths))
+    inputs = {"images": folder / "train-images", "test_images": folder / "test-images", "classes": 10}
+    inputs |= {f"{name}_lst": folder / f"{name}.lst" for name in ("train", "valid", "test")}
+    return Run(inputs, SETTINGS, folder)
+
+
+@pytest.fixture(scope="module")
+def trained(run):
+    return run("first")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {},
+        {"optimizer": "sgd", "learning_rate": 0.05, "schedule": "constant", "weight_average": 0.0},
+        {"network": {"hidden": [64, 32]}},
+    ],
+)
+def test_five_epochs_of_2_000_digits_are_learned_to_nine_in_ten(run, digits, tmp_path, change):
+    folder = dataclasses.replace(run.other(**change), folder=tmp_path)("bar")
+    valid, test = (np.load(folder / f"{name}_probabilities.npy") for name in ("valid", "test"))
+    assert accuracy_of(valid, digits[1][VALID]) > 0.90
+    assert accuracy_of(test, digits[1][TEST]) > 0.90
+    assert valid.shape == test.shape == (500, 10)
+    assert test.dtype == np.float32
+
+
+def test_without_hidden_layers_it_is_softmax_regression_which_learns_too(run, digits, tmp_path):
+    folder = dataclasses.replace(run.other(network={"hidden": []}), folder=tmp_path)("regression")
+    assert accuracy_of(np.load(folder / "valid_probabilities.npy"), digits[1][VALID]) > 0.87
+
+
+def test_the_history_has_a_row_an_epoch_with_a_falling_loss_on_both_parts(trained):
+    rows = list(csv.DictReader((trained / "history.csv").open()))
+    assert len(rows) == 5
+    for key in ("loss", "valid_loss"):
+        losses = [float(row[key]) for row in rows]
+        assert losses == sorted(losses, reverse=True)
+
+
+def test_the_metrics_say_what_ran_where(trained, digits):
+    metrics = json.loads((trained / "metrics.json").read_text())
+    assert metrics["framework"] == "numpy"
+    assert metrics["device"].startswith("cpu: ")
+    assert metrics["threads"] == 1
+    assert set(metrics["versions"]) > {"python", "numpy"}  # and the BLAS library
+    assert metrics["parameters"] == 784 * 64 + 64 + 64 * 10 + 10
+    rows = np.load(trained / "valid_probabilities.npy")
+    assert metrics["valid_accuracy"] == accuracy_of(rows, digits[1][VALID])
+
+
+def test_the_saved_model_gives_the_probabilities_that_were_written(trained, digits):
+    network = numpy_mlp.load(trained / "model.npz")
+    views = [network.predict(view) for view in shifted(digits[0][TEST], 5)]
+    assert np.array_equal(np.mean(views, axis=0), np.load(trained / "test_probabilities.npy"))
+
+
+def test_the_same_seed_gives_the_same_bytes_and_another_one_others(run, trained):
+    name = "test_probabilities.npy"
+    assert (run("again") / name).read_bytes() == (trained / name).read_bytes()
+    assert (run("other", seed=1) / name).read_bytes() != (trained / name).read_bytes()
+
+
+class Killed(BaseException):
+    """What ends a training between two epochs here."""
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {},
+        {"optimizer": "sgd", "learning_rate": 0.05, "schedule": "plateau",
+         "schedule_options": {"factor": 0.5, "patience": 1}},
+        {"architecture": "seed_search", "network": {}},
+    ],
+)  # fmt: skip
+def test_a_killed_training_resumes_to_the_same_bytes(run, tmp_path, monkeypatch, change):
+    run = dataclasses.replace(run.other(**change, train_rows=500), folder=tmp_path)
+    save = Checkpoint.save
+
+    def save_and_die(self, arrays, history):
+        save(self, arrays, history)
+        raise Killed
+
+    whole = run("whole")
+    for _ in range(run.settings.epochs - 1):
+        with monkeypatch.context() as patch, pytest.raises(Killed):
+            patch.setattr(Checkpoint, "save", save_and_die)
+            run("killed")
+    resumed = run("killed")
+    for name in ("valid_probabilities.npy", "test_probabilities.npy", "model.npz"):
+        assert (resumed / name).read_bytes() == (whole / name).read_bytes()
+    assert not (resumed / "checkpoint.npz").exists()
+    assert len((resumed / "history.csv").read_text().splitlines()) == 1 + run.settings.epochs
+
+
+def test_a_training_without_a_lower_loss_stops_early_and_a_poor_one_is_pruned(run, tmp_path):
+    run = dataclasses.replace(run, folder=tmp_path).other(epochs=30, train_rows=100, schedule="constant")
+    early = json.loads((run.other(patience=2, learning_rate=0.1)("early") / "metrics.json").read_text())
+    assert early["status"] == "stopped early"
+    assert early["epochs"] < 30
+    pruned = run.other(prune=Prune(epoch=2, accuracy=0.99))("pruned")
+    assert json.loads((pruned / "metrics.json").read_text())["status"] == "pruned"
+
+
+def test_a_training_that_diverges_is_an_error_or_where_asked_for_a_result(run, tmp_path, recwarn):
+    run = dataclasses.replace(run, folder=tmp_path).other(optimizer="sgd", learning_rate=1e30)
+    with pytest.raises(DigitflowError, match="it diverged; lower learning_rate"):
+        run("error")
+    kept = run.other(keep_failures=True)("kept")
+    assert json.loads((kept / "metrics.json").read_text())["status"] == "diverged"
+    assert not recwarn.list
+
+
+def test_each_image_is_seen_once_an_epoch_in_another_order(digits):
+    images, targets = digits[0][:96], np.arange(96)
+    plain = dataclasses.replace(SETTINGS, batch_size=32, augment=Augment())
+    epochs = [list(training.batches(images, np.arange(96), targets, plain, 0, epoch)) for epoch in (0, 1)]
+    for epoch in epochs:
+        assert [len(batch) for batch, _ in epoch] == [32, 32, 32]
+        assert sorted(np.concatenate([chosen for _, chosen in epoch])) == list(range(96))
+        for batch, chosen in epoch:
+            assert np.array_equal(batch, images[chosen])
+    assert not np.array_equal(epochs[0][0][1], epochs[1][0][1])
+
+
+def steps(optimizer, gradients, rate=0.1):
+    """The parameter 1.0 after a step for each gradient."""
+    parameters, found = np.ones(1), []
+    for number, gradient in enumerate(gradients, 1):
+        optimizer.step(parameters, np.array([gradient], float), rate, number)
+        found.append(parameters[0])
+    return found
+
+
+def test_plain_descent_goes_the_rate_times_the_gradient():
+    assert steps(training.SGD(np.ones(1), momentum=0), [1, 2]) == pytest.approx([0.9, 0.7])
+
+
+def test_momentum_goes_on_with_nine_tenths_of_the_last_step():
+    # v = -0.1, then -0.09 - 0.2 = -0.29
+    assert steps(training.SGD(np.ones(1), nesterov=False), [1, 2]) == pytest.approx([0.9, 0.61])
+
+
+def test_nesterovs_momentum_looks_a_step_ahead():
+    # w = 1 + 0.9 * -0.1 - 0.1, then 0.81 + 0.9 * -0.29 - 0.2
+    assert steps(training.SGD(np.ones(1)), [1, 2]) == pytest.approx([0.81, 0.349])
+
+
+def test_adams_first_step_is_the_rate_and_the_second_as_by_hand():
+    # m = 0.1 * 2 + 0.9 * 0.1 * 1 = 0.29 and v = 0.001 * 4 + 0.999 * 0.001 = 0.004999, both bias-corrected
+    second = 0.1 * (0.29 / 0.19) / np.sqrt(0.004999 / 0.001999)
+    found = steps(training.Adam(np.ones(1), epsilon=0), [1, 2])
+    assert found == pytest.approx([0.9, 0.9 - second])
+
+
+@pytest.mark.parametrize("kind", [training.SGD, training.Adam])
+def test_a_vector_longer_than_a_block_is_updated_everywhere_alike(kind):
+    count = 2 * training.BLOCK + 5
+    parameters = np.ones(count, np.float32)
+    optimizer = kind(parameters)
+    for number in (1, 2):
+        optimizer.step(parameters, np.full(count, 0.5, np.float32), 0.1, number)
+    assert len(set(parameters.tolist())) == 1
+    assert parameters[0] < 0.9
+
+
+@pytest.mark.parametrize("kind", [training.SGD, training.Adam])
+def test_what_decays_is_0_before_it_is_subnormal(kind):
+    parameters = np.ones(1, np.float32)
+    optimizer = kind(parameters)
+    (decaying, *_) = optimizer.state.values()
+    for number in range(1, 2001):
+        optimizer.step(parameters, np.full(1, float(number == 1), np.float32), 0.1, number)
+        assert decaying == 0 or abs(decaying) >= np.finfo(np.float32).tiny
+    assert decaying == 0
+
+
+def test_weight_decay_takes_its_part_of_the_weights_and_none_of_the_biases(digits):
+    def weights(decay):
+        settings = dataclasses.replace(
+            SETTINGS, optimizer="sgd", optimizer_options={"momentum": 0}, learning_rate=0.1, epochs=1,
+            schedule="constant", weight_decay=decay, weight_average=0.0,
+        )  # fmt: skip
+        network = numpy_mlp.mlp((28, 28), 10, [8])
+        rows = np.arange(50)  # one step
+        learner = training.Descent(network, digits[0], rows, digits[1][rows], 10, settings, seed=0)
+        start = [weight.copy() for weight, _ in network.layers]
+        learner.epoch(0)
+        return start, network.layers
+
+    (start, without), (_, decayed) = weights(0.0), weights(0.5)
+    for before, (weight, bias), (smaller, same) in zip(start, without, decayed, strict=True):
+        np.testing.assert_allclose(weight - smaller, 0.1 * 0.5 * before, atol=1e-7)
+        np.testing.assert_array_equal(bias, same)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"architecture": "cnn"}, "architecture: 'cnn' is not one of mlp, random_guess, seed_search"),
+        ({"network": {"units": 3}}, "network: mlp does not take 'units'; its options are hidden"),
+        ({"optimizer": "magic"}, "optimizer: 'magic' is not one of adam, sgd"),
+        ({"optimizer_options": {"rho": 0.5}}, "adam has no 'rho'; its options are beta_1, beta_2, epsilon"),
+        ({"optimizer_options": {"beta_1": 1.5}}, "adam: beta_1 is 1.5, should be a number from 0"),
+        ({"optimizer": "sgd", "optimizer_options": {"nesterov": 1}}, "nesterov is 1, should be true or"),
+        ({"schedule": "steps"}, "schedule: 'steps' is not one of "),
+    ],
+)  # fmt: skip
+def test_a_setting_that_does_not_exist_is_refused_with_those_that_do(run, change, message):
+    with pytest.raises(ConfigError, match=message):
+        run.other(**change)("unknown")

@@ -1,0 +1,132 @@
+"""Open a CSV that is plain, gzipped or in a zip archive: told apart by the first bytes, not by the name."""
+
+import contextlib
+import gzip
+import os
+import stat
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath, PureWindowsPath
+from typing import IO, BinaryIO
+
+from digitflow.base.errors import InputError
+
+# MNIST as CSV shrinks to an eighth. Blank images reach deflate's limit of about 1000, so that a small file
+# may have any ratio, and only one that also unpacks to much is taken for a decompression bomb.
+MAX_RATIO = 200
+RATIO_FLOOR = 1 << 28  # 256 MiB: seconds of parsing, and memory stays flat
+MAX_UNPACKED = 1 << 34  # 16 GiB: nine million MNIST images
+
+
+class Stream:
+    """Bytes of a CSV, whatever it is packed in; what goes wrong while reading is an InputError.
+
+    `size`: bytes that will come, None for a packed file. `total`: bytes that came so far.
+    """
+
+    def __init__(self, path: Path, file: IO[bytes], kind: str, packed_size: int):
+        self._path, self._file, self._kind, self._packed_size = path, file, kind, packed_size
+        self.size = packed_size if kind == "file" else None
+        self.total = 0
+
+    def read(self, size: int) -> bytes:
+        """Return the next `size` bytes, fewer only at the end."""
+        with _damage_is_an_input_error(self._path, self._kind):
+            data = self._file.read(size)
+        self.total += len(data)
+        if self.size is None:
+            self._refuse_bomb()
+        return data
+
+    def _refuse_bomb(self) -> None:
+        if self.total > MAX_UNPACKED:
+            limit = f"{MAX_UNPACKED >> 30} GiB"
+        elif self.total > max(RATIO_FLOOR, MAX_RATIO * self._packed_size):
+            limit = f"{MAX_RATIO} times its size"
+        else:
+            return
+        raise InputError(
+            f"{self._path}: unpacks to more than {limit}: a decompression bomb? If not, unpack it yourself"
+        )
+
+
+@contextlib.contextmanager
+def open_csv(path: str | os.PathLike) -> Iterator[Stream]:
+    """Open a CSV, plain, gzipped or alone in a zip archive. Raises InputError, while reading as well."""
+    path = Path(path)
+    with contextlib.ExitStack() as stack:
+        file = stack.enter_context(_open_file(path))
+        size = os.fstat(file.fileno()).st_size
+        with _damage_is_an_input_error(path, "file"):
+            magic = file.peek(4)[:4]
+        if magic[:2] == b"\x1f\x8b":
+            packed = stack.enter_context(gzip.GzipFile(fileobj=file))
+            yield Stream(path, packed, "gzip file", size)
+        elif magic in (b"PK\x03\x04", b"PK\x05\x06"):
+            with _damage_is_an_input_error(path, "zip archive"):
+                archive = stack.enter_context(zipfile.ZipFile(file))
+                member = _only_csv(path, archive.infolist())
+                packed = stack.enter_context(archive.open(member))
+            yield Stream(path, packed, "zip archive", size)
+        else:
+            yield Stream(path, file, "file", size)
+
+
+def check_readable(path: str | os.PathLike) -> None:
+    """Raise InputError unless `path` is a regular file that may be read."""
+    _open_file(Path(path)).close()
+
+
+def _open_file(path: Path) -> BinaryIO:
+    try:
+        if path.is_symlink() and not path.exists():
+            raise InputError(f"{path}: a link to {path.readlink()}, which is not there")
+        mode = path.stat().st_mode
+        if stat.S_ISDIR(mode):
+            raise InputError(f"{path}: a folder, not a CSV file")
+        if not stat.S_ISREG(mode):
+            raise InputError(f"{path}: a pipe or device, not a regular file")
+        return open(path, "rb")
+    except FileNotFoundError as error:
+        raise InputError(f"{path}: no such file") from error
+    except PermissionError as error:
+        raise InputError(f"{path}: no permission to read it") from error
+    except OSError as error:
+        raise InputError(f"{path}: cannot be opened: {error.strerror}") from error
+
+
+@contextlib.contextmanager
+def _damage_is_an_input_error(path: Path, kind: str) -> Iterator[None]:
+    try:
+        yield
+    except InputError:
+        raise
+    # gzip, zipfile, zlib, lzma and struct raise a dozen unrelated types for damaged bytes.
+    except Exception as error:
+        reason = str(error) or type(error).__name__
+        raise InputError(f"{path}: a damaged or unreadable {kind}: {reason}") from error
+
+
+def _only_csv(path: Path, members: list[zipfile.ZipInfo]) -> zipfile.ZipInfo:
+    """Return the one CSV among the members of an archive."""
+    for member in members:
+        _refuse_unsafe(path, member)
+    # macOS adds a __MACOSX/._train.csv to each train.csv.
+    names = [m.filename for m in members if not m.is_dir() and not m.filename.startswith("__MACOSX/")]
+    tables = [name for name in names if name.lower().endswith(".csv")]
+    if len(tables) != 1:
+        listed = ", ".join(map(repr, names[:10])) + (", ..." if len(names) > 10 else "")
+        raise InputError(f"{path}: a zip archive must hold one .csv file, not {len(tables)}: [{listed}]")
+    return next(member for member in members if member.filename == tables[0])
+
+
+def _refuse_unsafe(path: Path, member: zipfile.ZipInfo) -> None:
+    """Refuse what was made to do harm, though nothing is unpacked to disk, and what cannot be read."""
+    name = member.filename
+    parts = PurePosixPath(name.replace("\\", "/")).parts
+    if ".." in parts or name.startswith(("/", "\\")) or PureWindowsPath(name).drive:
+        raise InputError(f"{path}: {name!r} points outside the archive")
+    if stat.S_ISLNK(member.external_attr >> 16):
+        raise InputError(f"{path}: {name!r} is a link, not a file")
+    if member.flag_bits & 1:
+        raise InputError(f"{path}: {name!r} is encrypted: unpack it yourself")

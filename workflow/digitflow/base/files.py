@@ -1,0 +1,77 @@
+"""Files that appear whole or not at all."""
+
+import contextlib
+import glob
+import io
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, Any
+
+from digitflow.base.errors import DigitflowError, FormatError
+
+
+@contextlib.contextmanager
+def atomic_path(path: str | os.PathLike) -> Iterator[Path]:
+    """Yield a temporary path beside `path`; move it to `path` on success, remove it on failure.
+
+    The temporary name ends like the final one, for libraries that choose a format by the suffix. It is this
+    process's own, so that a job which outlived its Snakemake cannot put the half of another's file in place;
+    what a killed one left is removed. DigitflowError for a full disk and the like.
+    """
+    path = Path(path)
+    temporary = path.with_name(f".partial.{os.getpid()}.{path.name}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        for left in path.parent.glob(f".partial.*.{glob.escape(path.name)}"):
+            left.unlink(missing_ok=True)
+        yield temporary
+        # The data must be on the disk before the name is: a rename can outlive a power cut that data do not.
+        with open(temporary, "rb") as file:
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except OSError as error:
+        # Another file's error, where one is written inside the block of another, is left to that one.
+        if error.filename not in (None, str(temporary), str(path.parent)):
+            raise
+        raise DigitflowError(f"{path}: cannot be written: {error.strerror or error}") from error
+    finally:
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def atomic_open(path: str | os.PathLike, mode: str = "wb") -> Iterator[IO]:
+    """Open a file that takes its final name only when the block ends without an error; `mode` is wb or w.
+
+    Text is UTF-8 with bare newlines, whatever the locale.
+    """
+    with atomic_path(path) as temporary, io.BufferedWriter(_NamedFile(str(temporary), "w")) as file:
+        if "b" in mode:
+            yield file
+        else:
+            with io.TextIOWrapper(file, encoding="utf-8", newline="\n") as text:
+                yield text
+
+
+class _NamedFile(io.FileIO):
+    """A file whose errors tell its name: several are written at a time."""
+
+    def write(self, data) -> int | None:
+        try:
+            return super().write(data)
+        except OSError as error:
+            error.filename = self.name
+            raise
+
+
+def read_json(path: str | os.PathLike) -> dict[str, Any]:
+    """Read a file that holds one JSON object. FormatError names the file and what is wrong with it."""
+    try:
+        value = json.loads(Path(path).read_text(encoding="utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise FormatError(f"{path}: damaged: {error}; delete it and run again") from error
+    if not isinstance(value, dict):
+        raise FormatError(f"{path}: damaged: no JSON object; delete it and run again")
+    return value

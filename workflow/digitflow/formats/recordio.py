@@ -1,0 +1,214 @@
+"""RecordIO files of PNG images, byte for byte those of MXNet's `im2rec.py --pass-through`.
+
+A record is a magic number, a word of flag (3 bits) and length (29 bits), and data padded with zeros to four
+bytes. The writer takes every magic number at a multiple of four bytes out of the data and begins a new part
+there, so that a reader can find a record from anywhere; the reader puts them back. The format: dmlc-core,
+include/dmlc/recordio.h. An image's data begin with a header `IfQQ`: flag, float32 label, id and its upper
+half; flag > 0 says that so many float32 labels follow.
+"""
+
+import itertools
+import os
+import re
+import struct
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import IO, NamedTuple
+
+import numpy as np
+
+from digitflow.base.errors import FormatError, InputError
+from digitflow.base.files import atomic_open
+from digitflow.base.progress import Progress
+from digitflow.dataset.trees import read_files
+from digitflow.formats import idx, png
+from digitflow.formats.lst import Listing
+
+PathLike = str | os.PathLike
+MAGIC = 0xCED7230A
+MAGIC_BYTES = struct.pack("<I", MAGIC)
+WHOLE, FIRST, MIDDLE, LAST = range(4)
+MAX_LENGTH = 1 << 29
+FRAME = struct.Struct("<II")
+HEADER = struct.Struct("<IfQQ")
+BATCH = 1024  # records written at a time: few enough to stay in the processor's cache
+
+
+class Record(NamedTuple):
+    """One image: its index, labels float32 (k,), file contents, and the byte at which its record begins."""
+
+    index: int
+    labels: np.ndarray
+    payload: bytes
+    offset: int
+
+
+def write(rec_path: PathLike, idx_path: PathLike, listing: Listing, root: PathLike) -> None:
+    """Pack the PNG files of a listing, their bytes unchanged, and write the records' offsets to `idx_path`.
+
+    FormatError names the file that is missing, damaged, not 8-bit greyscale, or of another size than others.
+    """
+    _write(rec_path, idx_path, listing, _read_images(listing.path, root))
+
+
+def write_rows(rec_path: PathLike, idx_path: PathLike, listing: Listing, images_idx: PathLike) -> None:
+    """Pack rows of an IDX file as the PNG files that they would make: as `write`, without a tree."""
+    _write(rec_path, idx_path, listing, _encode_rows(listing.index, images_idx))
+
+
+def _write(rec_path: PathLike, idx_path: PathLike, listing: Listing, contents: Iterator[bytes]) -> None:
+    rows = zip(listing.index.tolist(), listing.label.tolist(), contents, strict=True)
+    offset = 0
+    with (
+        atomic_open(rec_path) as rec,
+        atomic_open(idx_path, "w") as offsets,
+        Progress(f"{rec_path}: RecordIO", len(listing), "images") as progress,
+    ):
+        while batch := list(itertools.islice(rows, BATCH)):
+            framed = [frame(HEADER.pack(0, label, index, 0) + data) for index, label, data in batch]
+            rec.write(b"".join(framed))
+            for (index, _, _), record in zip(batch, framed, strict=True):
+                offsets.write(f"{index}\t{offset}\n")
+                offset += len(record)
+            progress.advance(len(batch))
+
+
+def _read_images(paths: list[str], root: PathLike) -> Iterator[bytes]:
+    """Yield the contents of PNG files of one size, checked."""
+    size = None
+    for path, data in zip(paths, read_files(paths, root), strict=True):
+        height, width, _ = png.check(data, f"{root}/{path}")
+        size = size or (height, width)
+        if (height, width) != size:
+            raise FormatError(
+                f"{root}/{path}: {height} x {width} pixels; those before have {size[0]} x {size[1]}"
+            )
+        yield data
+
+
+def _encode_rows(index: np.ndarray, images_idx: PathLike) -> Iterator[bytes]:
+    """Yield the rows of an IDX file, counted from 1 and ascending, as PNG files."""
+    count, *_ = idx.read_header(images_idx, ndim=3)
+    if len(index) and index[-1] > count:
+        raise FormatError(f"{images_idx}: {count} images; the list has image {index[-1]}")
+    first = 1
+    for block in idx.read_blocks(images_idx, BATCH):
+        start, stop = np.searchsorted(index, (first, first + len(block)))
+        yield from png.encode(block[index[start:stop] - first])
+        first += len(block)
+
+
+def join_indices(parts: Sequence[tuple[PathLike, PathLike]], idx_path: PathLike) -> None:
+    """Write one index of several (.rec, .idx) files, with the offsets that their records have when joined."""
+    start = 0
+    with atomic_open(idx_path, "w") as file:
+        for rec_part, idx_part in parts:
+            file.writelines(f"{index}\t{start + offset}\n" for index, offset in _read_offsets(idx_part))
+            start += Path(rec_part).stat().st_size
+
+
+def frame(data: bytes) -> bytes:
+    """Make a record of less than 2^29 bytes: split at aligned magic numbers, padded to four bytes."""
+    padding = bytes(-len(data) % 4)
+    if MAGIC_BYTES not in data:
+        return FRAME.pack(MAGIC, len(data)) + data + padding
+    parts = list(_split(data))
+    flags = [FIRST, *[MIDDLE] * (len(parts) - 2), LAST] if len(parts) > 1 else [WHOLE]
+    return (
+        b"".join(FRAME.pack(MAGIC, f << 29 | len(p)) + p for f, p in zip(flags, parts, strict=True)) + padding
+    )
+
+
+def _split(data: bytes) -> Iterator[bytes]:
+    """Yield what lies between the magic numbers at multiples of four bytes."""
+    start = found = 0
+    while (found := data.find(MAGIC_BYTES, found)) >= 0:
+        if found % 4:
+            found += 1
+        else:
+            yield data[start:found]
+            start = found = found + 4
+    yield data[start:]
+
+
+def read(rec_path: PathLike) -> Iterator[Record]:
+    """Yield the records of a file. FormatError names the record, from 1, its offset and what is wrong."""
+    with _open(rec_path) as file:
+        size, offset = os.fstat(file.fileno()).st_size, 0
+        for number in itertools.count(1):
+            if offset == size:
+                return
+            where = f"{rec_path}: record {number} at byte {offset}"
+            data, end = _read_parts(file, offset, size, where)
+            yield _parse(data, offset, where)
+            offset = end
+
+
+def _open(path: PathLike, **options) -> IO:
+    try:
+        return open(path, **options or {"mode": "rb", "buffering": 1 << 20})
+    except OSError as error:
+        raise InputError(f"{path}: cannot be opened: {error.strerror}") from error
+
+
+def _read_parts(file: IO[bytes], at: int, size: int, where: str) -> tuple[bytes, int]:
+    """Read one record and put its magic numbers back; return it and the offset of the next."""
+    parts, flag = [], FIRST
+    while flag in (FIRST, MIDDLE):
+        if at + FRAME.size > size:
+            raise FormatError(f"{where}: truncated: the file ends at byte {size}")
+        magic, word = FRAME.unpack(file.read(FRAME.size))
+        flag, length = word >> 29, word % MAX_LENGTH
+        if magic != MAGIC or flag not in ((MIDDLE, LAST) if parts else (WHOLE, FIRST)):
+            raise FormatError(
+                f"{where}: damaged: {magic:#010x} with flag {flag} at byte {at}, not {MAGIC:#x}"
+            )
+        padded = length + -length % 4
+        at += FRAME.size + padded
+        if at > size:
+            raise FormatError(f"{where}: truncated or damaged: it ends at byte {at}, the file at {size}")
+        data = file.read(padded)
+        if any(data[length:]):
+            raise FormatError(f"{where}: damaged: its padding is {data[length:].hex(' ')}, not zeros")
+        parts.append(data[:length])
+    return MAGIC_BYTES.join(parts), at
+
+
+def _parse(data: bytes, offset: int, where: str) -> Record:
+    if len(data) < HEADER.size:
+        raise FormatError(f"{where}: damaged: {len(data)} bytes; an image's header has {HEADER.size}")
+    flag, label, index, upper = HEADER.unpack_from(data)
+    start = HEADER.size + 4 * flag
+    if upper or start > len(data):
+        raise FormatError(
+            f"{where}: damaged: index {index}, upper half {upper}, {flag} labels in {len(data)} bytes"
+        )
+    labels = np.frombuffer(data, "<f4", flag, HEADER.size) if flag else np.array([label], "<f4")
+    return Record(index, labels, data[start:], offset)
+
+
+def verify(rec_path: PathLike, idx_path: PathLike) -> int:
+    """Check every record, its PNG to the last pixel and its line of offsets; return the number of records.
+
+    To be done before MXNet reads a file, for a damaged record ends the whole process in its iterator.
+    """
+    count = 0
+    for record, line in itertools.zip_longest(read(rec_path), _read_offsets(idx_path)):
+        if record is None or line is None:
+            short, more = (rec_path, idx_path) if record is None else (idx_path, rec_path)
+            raise FormatError(f"{short}: {count} records; {more} has more")
+        count += 1
+        where = f"{rec_path}: record {count} at byte {record.offset}, index {record.index}"
+        if line != (record.index, record.offset):
+            raise FormatError(f"{idx_path}: line {count}: index {line[0]} at byte {line[1]}, but {where}")
+        png.read_rows(record.payload, where)
+    return count
+
+
+def _read_offsets(idx_path: PathLike) -> Iterator[tuple[int, int]]:
+    with _open(idx_path, encoding="ascii", errors="replace") as file:
+        for number, line in enumerate(file, start=1):
+            match = re.fullmatch("([0-9]+)\t([0-9]+)\n", line)
+            if not match:
+                raise FormatError(f"{idx_path}: line {number}: {line!r}; a line is index, tab, offset")
+            yield int(match[1]), int(match[2])

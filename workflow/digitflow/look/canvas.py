@@ -1,0 +1,16 @@
+"""What all figures share: saved as PNG with Matplotlib, without a screen; equal results give equal bytes."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from digitflow.base.files import atomic_path
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+def save(figure: "Figure", path: str | Path) -> None:
+    for axes in figure.axes:
+        axes.spines[["top", "right"]].set_visible(False)
+    with atomic_path(path) as temporary:
+        figure.savefig(temporary, dpi=110, metadata={"Software": None})  # else the bytes hold a version

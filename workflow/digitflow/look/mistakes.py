@@ -1,0 +1,103 @@
+"""What a model gets wrong: its confusion matrix and its worst mistakes."""
+
+import csv
+import textwrap
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from digitflow.base.errors import FormatError
+from digitflow.base.files import atomic_open
+from digitflow.look.canvas import save
+from digitflow.scoring.measures import confusion_matrix, worst_mistakes
+
+WORST = 40  # mistakes in a figure
+COLUMNS = 8  # of images a row of the mistakes
+CONFUSED = 10  # pairs of labels that are named
+
+
+@dataclass(frozen=True)
+class Mistakes:
+    """What a model got wrong of n images: the confusion matrix, and the worst mistakes, worst first.
+
+    `matrix` int64 (classes, classes) as `metrics.confusion_matrix`; `rows` int64 (k,), places in the list of
+    images; `true` and `given` labels int64 (k,); `probability` (k,), that of the label given.
+    """
+
+    matrix: np.ndarray
+    rows: np.ndarray
+    true: np.ndarray
+    given: np.ndarray
+    probability: np.ndarray
+
+    @property
+    def wrong(self) -> int:
+        """How many images in all got a wrong label."""
+        return int(self.matrix.sum() - np.trace(self.matrix))
+
+
+def find_mistakes(probabilities: np.ndarray, true: np.ndarray, count: int) -> Mistakes:
+    """Find the mistakes of `probabilities` (n, classes) against labels int (n,), and the `count` worst."""
+    given = probabilities.argmax(axis=1)
+    rows = worst_mistakes(probabilities, true, count)
+    matrix = confusion_matrix(given, true, probabilities.shape[1])
+    return Mistakes(matrix, rows, true[rows], given[rows], probabilities[rows, given[rows]])
+
+
+def write_confusion(path: str | Path, matrix: np.ndarray) -> None:
+    """Write a confusion matrix as CSV: a row a true label, a column a label given."""
+    with atomic_open(path, "w") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(["true", *range(len(matrix))])
+        writer.writerows([label, *counts] for label, counts in enumerate(matrix.tolist()))
+
+
+def read_confusion(path: str | Path) -> np.ndarray:
+    """Read what `write_confusion` wrote: int64 (classes, classes). FormatError: it is damaged."""
+    try:
+        matrix = np.loadtxt(path, np.int64, delimiter=",", skiprows=1, ndmin=2)[:, 1:]
+        return matrix.reshape(len(matrix), len(matrix))
+    except ValueError as error:
+        raise FormatError(f"{path}: damaged: {error}; delete it and run again") from error
+
+
+def confusion_figure(path: str | Path, matrix: np.ndarray, title: str) -> None:
+    """Draw a confusion matrix int (classes, classes): right answers in grey, mistakes in colour."""
+    from matplotlib.figure import Figure
+
+    classes = len(matrix)
+    right = np.eye(classes, dtype=bool)
+    size = min(max(4.5, 0.48 * classes), 24)
+    figure = Figure(figsize=(size, size + 0.5), layout="constrained")
+    axes = figure.subplots()
+    wrong = np.where(right, 0, matrix)
+    axes.imshow(np.ma.masked_equal(wrong, 0), cmap="Blues", vmin=0, vmax=max(wrong.max(), 1))
+    for (y, x), count in np.ndenumerate(matrix):
+        if count and classes <= 50:  # more numbers have no room
+            colour = "tab:grey" if right[y, x] else "white" if 2 * count > wrong.max() else "black"
+            axes.text(x, y, count, ha="center", va="center", color=colour, fontsize=8)
+    axes.set(xlabel="label given", ylabel="true label", xticks=range(classes), yticks=range(classes))
+    axes.set_title(textwrap.fill(title, int(11 * size)), fontsize="medium")
+    axes.tick_params(length=0)
+    save(figure, path)
+
+
+def mistakes_figure(
+    path: str | Path, images: np.ndarray, names: Sequence[str], mistakes: Mistakes, title: str
+) -> None:
+    """Draw the worst mistakes: images uint8 (k, h, w) and their names, as `mistakes` orders them."""
+    from matplotlib.figure import Figure
+
+    lines = max(1, -(-len(images) // COLUMNS))
+    figure = Figure(figsize=(1.25 * COLUMNS, 1.62 * lines + 0.4), layout="constrained")
+    figure.suptitle(title, fontsize="medium")
+    grid = figure.subplots(lines, COLUMNS, squeeze=False)
+    for axes in grid.flat:
+        axes.set_axis_off()
+    facts = zip(mistakes.true, mistakes.given, mistakes.probability, strict=True)
+    for axes, image, name, (true, given, probability) in zip(grid.flat, images, names, facts, strict=False):
+        axes.imshow(image, cmap="grey", vmin=0, vmax=255)
+        axes.set_title(f"{name}\n{true} → {given}   {probability:.2f}", fontsize=8)
+    save(figure, path)

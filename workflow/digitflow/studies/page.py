@@ -1,0 +1,204 @@
+"""All studies on one Markdown page, made from what they left, with tables and figures beside it."""
+
+import csv
+import json
+import re
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from digitflow.base.files import atomic_open
+from digitflow.dataset.trees import atomic_tree
+from digitflow.look.mistakes import read_confusion
+from digitflow.scoring.measures import most_confused
+from digitflow.scoring.pairs import format_pairs, read_pairs
+from digitflow.studies.points import Point, points
+from digitflow.studies.table import BEST
+
+INTRODUCTION = """# Experiments
+
+Written by `make experiments` from what its trainings left; no figure here was typed by hand.
+
+- Tables are ranked by validation accuracy. Behind an accuracy stands its 95 % Wilson interval; with several
+  seeds it is their mean, and ± their standard deviation.
+- Training accuracy is the mean over the last epoch, while the weights still changed, on warped images where
+  the model has them.
+- Test labels were used for nothing but test columns, marks, pairs and mistakes.
+- Pairs are tested with McNemar's exact test; a model with several seeds takes part with their averaged
+  probabilities, and so often does better there than in its row. Of twenty pairs of equally good models, one
+  is expected to look different.
+- The sizes, for two cores, are those of [config/experiments.yaml](../config/experiments.yaml); each study's
+  settings tell them, `train_rows` where it has not all training rows. The full ones, with more epochs and
+  whole grids, are in [config/experiments.full.yaml](../config/experiments.full.yaml).
+"""
+FOLDER = "experiments"  # beside the page, with what it links to
+CONFUSED = 3  # pairs of classes a model
+DATA = {"own": "the configuration's data", "official": "the official 60,000 + 10,000 images"}
+
+
+@dataclass(frozen=True)
+class Study:
+    """A study, its keys as in the configuration, and the files that it left."""
+
+    name: str
+    keys: Mapping[str, Any]
+    table: Path
+    pairs: Path
+    figure: Path
+
+    @cached_property
+    def points(self) -> list[Point]:
+        """Its points, in the order of the configuration."""
+        return points(self.keys)
+
+    @cached_property
+    def rows(self) -> list[dict[str, str]]:
+        """The table, best validation accuracy first."""
+        with open(self.table, newline="", encoding="utf-8") as file:
+            return list(csv.DictReader(file))
+
+    @cached_property
+    def axes(self) -> list[str]:
+        """The axes by which its points differ; all of them where there is one point."""
+        axes = list(self.points[0].values)
+        return [axis for axis in axes if len({row[axis] for row in self.rows}) > 1] or axes
+
+
+def write(page: str | Path, studies: Sequence[Study], models: str | Path, learning_rates: str | Path) -> None:
+    """Write the page; tables and figures go to FOLDER beside it, their names beginning with their study's.
+
+    `models` and `learning_rates` are the folders with what a study's key `figures` asks for.
+    """
+    contents, sections = [], []
+    with atomic_tree(Path(page).with_name(FOLDER)) as temporary:
+        for study in studies:
+            shutil.copyfile(study.table, temporary / f"{study.name}.csv")
+            shutil.copyfile(study.pairs, temporary / f"{study.name}-pairs.csv")
+            shutil.copyfile(study.figure, temporary / f"{study.name}.png")
+            parts = [section(study)]
+            if "mistakes" in study.keys["figures"]:
+                parts.append(mistakes(study, Path(models), temporary))
+            if "learning_rate" in study.keys["figures"]:
+                parts.append(learning_rate(study, Path(learning_rates), temporary))
+            contents.append(entry(study))
+            sections.append("\n".join(parts))
+    with atomic_open(page, "w") as file:
+        file.write("\n".join([INTRODUCTION, *contents, "", *sections]))
+
+
+def entry(study: Study) -> str:
+    """A study's line in the contents: its title, and the best of its table."""
+    title, best = study.keys["title"], study.rows[0]
+    anchor = re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-")  # GitHub's of the heading
+    values = ", ".join(f"{axis} {best[axis]}" for axis in study.axes)
+    return f"- [{title}](#{anchor}) Best on validation: {values}; test %: {_percent(best, 'test')}."
+
+
+def section(study: Study) -> str:
+    """What a study asks, its settings, the best of its table, which pairs may be equal, and its figure."""
+    name, title, rows = study.name, study.keys["title"], study.rows
+    parts = [f"## {title}", study.keys["about"].strip(), _settings(study), *_variants(study), _results(study)]
+    more = len(rows) - BEST
+    if more > 0:
+        parts.append(f"{more} more points are in [the whole table]({FOLDER}/{name}.csv).")
+    pairs = read_pairs(study.pairs)
+    chance = format_pairs(pairs)
+    if chance:
+        compared = f"pairs of the best {BEST}" if len(rows) > BEST else "all pairs"
+        images = f"{int(pairs[0]['images']):,} {pairs[0]['rows']} images"
+        parts.append(f"Of [{compared}]({FOLDER}/{name}-pairs.csv), on the {images}:")
+        parts.append("\n".join(f"- {line}" for line in chance))
+    parts.append(f"![{title}]({FOLDER}/{name}.png)")
+    return "\n\n".join(parts) + "\n"
+
+
+def mistakes(study: Study, models: Path, folder: Path) -> str:
+    """What the first seed of each of the best points confuses, with links to figures copied to `folder`."""
+    lines = []
+    for row in study.rows[:BEST]:
+        point = next(point for point in study.points if point.values.items() <= row.items())
+        training = models / study.name / point.name / f"seed{point.model.get('seeds', [0])[0]}"
+        links = []
+        for figure, text in (("confusion", "confusion matrix"), ("mistakes", "worst mistakes")):
+            file = "-".join([study.name, *point.name.split("/"), figure]) + ".png"
+            shutil.copyfile(training / f"{figure}.png", folder / file)
+            links.append(f"[{text}]({FOLDER}/{file})")
+        pairs = most_confused(read_confusion(training / "confusion.csv"), CONFUSED)
+        confused = ", ".join(f"{true} → {given} ({count:,})" for true, given, count in pairs)
+        lines.append([*(row[axis] for axis in study.axes), confused, *links])
+    table = _table([*study.axes, "most confused: true → given (images)", "", ""], lines)
+    best = "\n".join(f"!{link}" for link in lines[0][-2:])
+    return f"Which digits their first seeds take for which; below, the best one's:\n\n{table}\n\n{best}\n"
+
+
+def learning_rate(study: Study, learning_rates: Path, folder: Path) -> str:
+    """The learning-rate finder's curve for a study's first point, copied to `folder`."""
+    file = f"{study.name}-learning_rate.png"
+    shutil.copyfile(learning_rates / study.name / f"{study.points[0].name}.png", folder / file)
+    return f"![What the learning-rate finder saw]({FOLDER}/{file})\n"
+
+
+def _results(study: Study) -> str:
+    """The best of a study's table, for people."""
+    rows = study.rows
+    several = len({row["framework"] for row in rows}) > 1
+    columns = list(dict.fromkeys([*study.axes, *(["framework"] if several else [])]))
+    header = [*columns, "training %", "validation %", "test %", "parameters", "epochs trained", "seconds"]
+    lines = []
+    for row in rows[:BEST]:
+        status = "" if row["status"] == "finished" else f"; {row['status']}"
+        lines.append(
+            [
+                *(row[column] for column in columns),
+                f"{100 * float(row['train_accuracy']):.2f}",
+                _percent(row, "valid") + status,
+                _percent(row, "test"),
+                f"{int(row['parameters']):,}",
+                f"{round(float(row['trained_epochs']), 1):g}",
+                f"{float(row['seconds']):.0f}",
+            ]
+        )
+    return _table(header, lines)
+
+
+def _table(header: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in (header, ["---"] * len(header), *lines))
+
+
+def _percent(row: Mapping[str, str], measure: str) -> str:
+    if not row.get(f"{measure}_accuracy"):
+        return "not known"
+    keys = (f"{measure}_{part}" for part in ("accuracy", "low", "high"))
+    value, low, high = (f"{100 * float(row[key]):.2f}" for key in keys)
+    deviation = row.get(f"{measure}_std")
+    seeds = f" ± {100 * float(deviation):.2f} over {row['seeds']} seeds" if deviation else ""
+    return f"{value} ({low}-{high}){seeds}"
+
+
+def _settings(study: Study) -> str:
+    """What all points share, and what they ran on, in a line."""
+    shared = {
+        key: value
+        for key, value in study.keys["model"].items()
+        if all(point.model.get(key) == value for point in study.points)
+    }
+    told = _told(shared)
+    devices = ", ".join(dict.fromkeys(row["device"] for row in study.rows))
+    return f"On {DATA[study.keys['data']]}, with {devices}" + (f"; {told}." if told else ".")
+
+
+def _variants(study: Study) -> Iterator[str]:
+    """What each named variant sets, as a list to unfold."""
+    for axis, variants in study.keys["vary"].items():
+        if isinstance(variants, Mapping):
+            lines = "\n".join(f"- {name}: {_told(keys) or 'as above'}" for name, keys in variants.items())
+            yield f"<details><summary>What each {axis} sets</summary>\n\n{lines}\n\n</details>"
+
+
+def _told(keys: Mapping[str, Any]) -> str:
+    """Keys and values in a line of code."""
+    told = ", ".join(f"{key} {json.dumps(value)}" for key, value in keys.items()).replace('"', "")
+    return told and f"`{told}`"

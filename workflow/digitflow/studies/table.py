@@ -1,0 +1,120 @@
+"""What a study left, as a ranked table, and the comparisons of its best points."""
+
+import csv
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from digitflow.base.checksums import check_digests
+from digitflow.base.errors import FormatError
+from digitflow.base.files import read_json
+from digitflow.formats.probabilities import read_probabilities
+from digitflow.merging import methods
+from digitflow.scoring import table as scoring
+from digitflow.scoring.measures import over_seeds
+from digitflow.scoring.pairs import PAIR_COLUMNS, compare_pairs
+from digitflow.studies.points import Point, points
+
+MEASURES = ("valid", "test")
+BEST = 12  # points that are compared with each other
+
+
+@dataclass(frozen=True)
+class Result:
+    """A point and its trainings, one a seed: the rows of their scores, metrics and histories."""
+
+    point: Point
+    folders: list[Path]
+    scores: list[dict[str, Any]]
+    metrics: list[dict[str, Any]]
+    histories: list[list[dict[str, float]]]
+
+    def mean(self, key: str) -> float | None:
+        """The mean of a score over the seeds; None where it is not known."""
+        values = [score[key] for score in self.scores if key in score]
+        return statistics.fmean(values) if values else None
+
+    def row(self) -> dict[str, Any]:
+        """The row of this point: accuracies with a 95 % interval, of several seeds the means and the std."""
+        row = {
+            **self.point.values,
+            "seeds": len(self.scores),
+            "parameters": self.metrics[0]["parameters"],
+            "trained_epochs": statistics.fmean(metrics["epochs"] for metrics in self.metrics),
+            "seconds": round(statistics.fmean(metrics["seconds"] for metrics in self.metrics), 1),
+            "train_accuracy": round(statistics.fmean(rows[-1]["accuracy"] for rows in self.histories), 6),
+            "status": ", ".join(sorted({metrics["status"] for metrics in self.metrics})),
+            "device": ", ".join(sorted({metrics["device"] for metrics in self.metrics})),
+        }
+        row.setdefault("framework", self.point.model["framework"])  # which may be what the study varies
+        for measure in MEASURES:
+            mean = self.mean(f"{measure}_accuracy")
+            if mean is None:
+                continue
+            row[f"{measure}_accuracy"] = round(mean, 6)
+            row |= {end: round(self.mean(end), 6) for end in (f"{measure}_low", f"{measure}_high")}
+            if len(self.scores) > 1:
+                values = [score[f"{measure}_accuracy"] for score in self.scores]
+                row[f"{measure}_std"] = round(over_seeds(values)[1], 6)
+        return row
+
+
+def read(study: Mapping[str, Any], models: str | Path) -> list[Result]:
+    """The results of a study's points below the folder `models`, best validation accuracy first."""
+    found = []
+    for point in points(study):
+        seeds = point.model.get("seeds", [0])
+        folders = [Path(models, point.name, f"seed{seed}") for seed in seeds]
+        for folder in folders:
+            check_digests(folder / "metrics.json")
+        found.append(
+            Result(
+                point,
+                folders,
+                [read_json(folder / "table.json") for folder in folders],
+                [read_json(folder / "metrics.json") for folder in folders],
+                [read_history(folder / "history.csv") for folder in folders],
+            )
+        )
+    return sorted(found, key=lambda result: -result.mean("valid_accuracy"))
+
+
+def read_history(path: Path) -> list[dict[str, float]]:
+    """The epochs of a history.csv. FormatError: it is damaged."""
+    try:
+        with open(path, newline="") as file:
+            rows = [{key: float(value) for key, value in row.items()} for row in csv.DictReader(file)]
+    except (ValueError, TypeError, csv.Error) as error:
+        raise FormatError(f"{path}: damaged: {error}; delete it and run again") from error
+    if not rows:
+        raise FormatError(f"{path}: damaged: no epoch in it; delete it and run again")
+    return rows
+
+
+def write_table(path: str | Path, results: Sequence[Result]) -> None:
+    """Write the ranked table: a row a point; what is not known stays empty."""
+    rows = [result.row() for result in results]
+    scoring.write_table(path, rows, list(dict.fromkeys(key for row in rows for key in row)))
+
+
+def write_pairs(
+    path: str | Path, results: Sequence[Result], valid_lst: str | Path, solution: str | Path | None
+) -> None:
+    """Write the comparisons of every two of the best points, each with its seeds averaged.
+
+    On the test rows where a solution is known, else on the validation rows.
+    """
+    rows, part = ("validation", "valid") if solution is None else ("test", "test")
+    labels = {}
+    for result in results[:BEST]:
+        paths = [folder / f"{part}_probabilities.npy" for folder in result.folders]
+        seeds = [read_probabilities(path) for path in paths]
+        labels[" ".join(result.point.values.values())] = methods.mean(seeds).argmax(axis=1)
+    if solution is None:
+        true = scoring.valid_labels(valid_lst)
+    else:
+        first = read_probabilities(results[0].folders[0] / "test_probabilities.npy")
+        true = scoring.test_labels(solution, *first.shape)
+    scoring.write_table(path, compare_pairs(labels, true, rows), PAIR_COLUMNS)

@@ -1,0 +1,82 @@
+"""The rows that a training sees: pixels from IDX files, labels and order from the lists."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from digitflow.base.errors import InputError
+from digitflow.formats import idx, lst
+
+
+class Data(NamedTuple):
+    """Images uint8 (n, h, w), mapped, and who may use which: rows, from 0, and labels, int64 (k,)."""
+
+    images: np.ndarray
+    test_images: np.ndarray
+    training: tuple[np.ndarray, np.ndarray]
+    validation: tuple[np.ndarray, np.ndarray]
+    test_rows: np.ndarray
+
+
+def open_data(
+    images: Path,
+    test_images: Path,
+    train_lst: Path,
+    valid_lst: Path,
+    test_lst: Path,
+    classes: int,
+    train_rows: int,
+) -> Data:
+    """Open IDX files and read the lists of their rows; a row is a list's index less one.
+
+    `train_rows`: use the first so many training rows only, unless it is 0. Raises InputError for a list that
+    is not of these images, and for test images that are not like the others or not all in their list.
+    """
+    pixels, test_pixels = idx.open_memmap(images, ndim=3), idx.open_memmap(test_images, ndim=3)
+    if pixels.shape[1:] != test_pixels.shape[1:]:
+        sizes = [" x ".join(map(str, array.shape[1:])) for array in (pixels, test_pixels)]
+        raise InputError(f"{test_images}: images of {sizes[1]} pixels; {images} has {sizes[0]}")
+    training = read_rows(train_lst, len(pixels), classes, train_rows)
+    validation = read_rows(valid_lst, len(pixels), classes)
+    test_rows, _ = read_rows(test_lst, len(test_pixels), classes)
+    if len(test_rows) != len(test_pixels):
+        raise InputError(f"{test_lst}: {len(test_rows)} images of the {len(test_pixels)} of {test_images}")
+    return Data(pixels, test_pixels, training, validation, test_rows)
+
+
+def read_rows(path: Path, count: int, classes: int, limit: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """The image rows, from 0, and labels of a .lst, both int64 (n,); of the first `limit`, unless it is 0.
+
+    `count` is how many images there are. Raises InputError for an index or a label that is out of range.
+    """
+    listing = lst.read(path)
+    if not len(listing):
+        raise InputError(f"{path}: no rows; at least one image is needed")
+    for name, values, first, last in (
+        ("index", listing.index, 1, count),
+        ("label", listing.label, 0, classes - 1),
+    ):
+        wrong = np.flatnonzero((values < first) | (values > last))
+        if len(wrong):
+            raise InputError(
+                f"{path}, line {wrong[0] + 1}: {name} {values[wrong[0]]}, expected {first} to {last}"
+            )
+    rows = slice(limit or None)
+    return listing.index[rows] - 1, listing.label[rows]
+
+
+def shifted(images: np.ndarray, count: int) -> Iterator[np.ndarray]:
+    """Yield `count` (1, 5, 9) copies of images (..., h, w): as they are, then moved by a pixel, 0 let in."""
+    steps = [(0, 0), (-1, 0), (1, 0), (0, -1), (0, 1), (-1, -1), (-1, 1), (1, -1), (1, 1)]
+    for down, right in steps[:count]:
+        moved = np.zeros_like(images)
+        to_rows, from_rows = _overlap(down, images.shape[-2])
+        to_columns, from_columns = _overlap(right, images.shape[-1])
+        moved[..., to_rows, to_columns] = images[..., from_rows, from_columns]
+        yield moved
+
+
+def _overlap(move: int, size: int) -> tuple[slice, slice]:
+    return slice(max(move, 0), size + min(move, 0)), slice(max(-move, 0), size - max(move, 0))

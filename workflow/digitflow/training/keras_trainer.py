@@ -1,0 +1,344 @@
+"""Train a Keras model on IDX images and predict with it, on any Keras backend; the default is TensorFlow.
+
+Keras is imported inside the functions, for a backend reads its environment variables only once, on import.
+"""
+
+import contextlib
+import dataclasses
+import functools
+import importlib.metadata
+import logging
+import os
+import platform
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from digitflow import models
+from digitflow.base import files
+from digitflow.base.errors import ConfigError
+from digitflow.training import device as devices
+from digitflow.training import schedule
+from digitflow.training.augment import affine_batch
+from digitflow.training.checkpoint import Checkpoint, circumstances
+from digitflow.training.data import open_data, shifted
+from digitflow.training.history import History
+from digitflow.training.results import Outputs, write_results
+from digitflow.training.settings import Settings
+
+if TYPE_CHECKING:
+    import keras
+
+log = logging.getLogger("digitflow")
+
+PREDICT_ROWS = 1024  # images a prediction step: memory stays flat whatever the size of the data
+
+
+def train(
+    images: Path,
+    test_images: Path,
+    train_lst: Path,
+    valid_lst: Path,
+    test_lst: Path,
+    *,
+    classes: int,
+    settings: Settings,
+    seed: int,
+    device: str,
+    model: Path,
+    outputs: Outputs,
+    threads: int | None = None,
+) -> None:
+    """Train on the rows of `train_lst`, then write the model, its history, metrics and probabilities.
+
+    `images` and `test_images` are IDX files; a row is a listing's index less one. `device` is auto, cpu or
+    gpu; `threads` are cut to the cores that there are, None is all of them. The probabilities are float32
+    (n, classes), rows as in the listings. The same seed and threads on the same machine give the same bytes
+    of them (another number of threads adds in another order), also where a killed training is resumed.
+    Raises InputError for a listing that is not of these images, ConfigError, DeviceError, or DigitflowError
+    where training diverges.
+    """
+    lists = train_lst, valid_lst, test_lst
+    data = open_data(images, test_images, *lists, classes, settings.train_rows)
+
+    cores = len(os.sched_getaffinity(0))
+    threads = min(threads or cores, cores)
+    where = prepare(device, threads)
+    machine = {"versions": _versions(), "device": where, "threads": threads}
+    inputs = [images, train_lst, valid_lst]
+    checkpoint = Checkpoint(outputs.checkpoint, circumstances(settings, seed, machine, inputs))
+    network, history = fit(data.images, data.training, data.validation, classes, settings, seed, checkpoint)
+    valid = predict(network, data.images, data.validation[0], classes, settings.test_shifts)
+    test = predict(network, data.test_images, data.test_rows, classes, settings.test_shifts)
+
+    with files.atomic_path(model) as temporary:
+        network.save(temporary)
+    write_results(
+        outputs,
+        history,
+        valid,
+        test,
+        data.validation[1],
+        model_files=[model],
+        framework="keras",
+        **machine,
+        seed=seed,
+        settings=settings,
+        parameters=network.count_params(),
+        train_images=len(data.training[0]),
+    )
+    checkpoint.remove()
+
+
+def prepare(device: str, threads: int | None = None) -> str:
+    """Set Keras up for `device` (auto, cpu or gpu) and name what it will run on. Raises DeviceError."""
+    os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # a GPU that is not there is no error
+    # Convolutions take a third of the time with oneDNN, or less, which TensorFlow leaves off on AMD CPUs.
+    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
+    if threads is not None:
+        os.environ["TF_NUM_INTRAOP_THREADS"] = os.environ["OMP_NUM_THREADS"] = str(threads)
+    if device == "cpu":
+        os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
+    with quiet():
+        import keras
+
+        keras.config.set_image_data_format("channels_last")
+        backend, gpus = keras.config.backend(), _gpus()
+        chosen = devices.choose(device, f"{backend} {_versions()[backend]}", gpus)
+    if chosen == "gpu" and backend == "tensorflow":
+        import tensorflow as tf
+
+        tf.config.experimental.enable_op_determinism()  # on CPUs what is used here is deterministic as it is
+    where = f"{chosen}: {', '.join(gpus) if chosen == 'gpu' else devices.cpu_name()}"
+    log.info(f"device {where}; " + ", ".join(f"{name} {version}" for name, version in _versions().items()))
+    return where
+
+
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """Hold back what libraries write to standard error past Python; show it only where the block fails.
+
+    TensorFlow says at each start that it uses oneDNN and that there is no GPU, and has no switch for that;
+    where a GPU is missed, the same lines say why.
+    """
+    with tempfile.TemporaryFile() as held:
+        standard_error = os.dup(2)
+        sys.stderr.flush()
+        os.dup2(held.fileno(), 2)
+        try:
+            yield
+        except BaseException:
+            held.seek(0)
+            os.write(standard_error, held.read())
+            raise
+        finally:
+            os.dup2(standard_error, 2)
+            os.close(standard_error)
+
+
+def fit(
+    images: np.ndarray,
+    training: tuple[np.ndarray, np.ndarray],
+    validation: tuple[np.ndarray, np.ndarray],
+    classes: int,
+    settings: Settings,
+    seed: int,
+    checkpoint: Checkpoint | None = None,
+) -> tuple["keras.Model", History]:
+    """Train a new model on uint8 images (n, h, w); `training` and `validation` are each (rows, labels).
+
+    With a checkpoint, training goes on from it and keeps one an epoch. With a running average of the weights
+    the validation after each epoch, and what looks at it, sees the weights themselves: Keras puts the average
+    in their place at the end.
+    """
+    import keras
+
+    keras.utils.set_random_seed(seed)
+    model = models.build(models.KERAS, settings.architecture, images.shape[1:], classes, **settings.network)
+    model.build((None, *images.shape[1:]))  # a subclassed one has no weights yet
+    log.info(f"{model.name}: {model.count_params():,} parameters, {len(training[0]):,} training images")
+    kept = checkpoint.load() if checkpoint else None
+    history = History(settings, kept[1] if kept else ())
+    batches = make_batches(images, *training, classes, settings, seed, len(history.rows))
+    rates = schedule.make(
+        settings.schedule,
+        batches.num_batches,
+        batches.per_epoch,
+        settings.learning_rate,
+        **settings.schedule_options,
+    )
+    optimizer = make_optimizer(settings, rates, batches.num_batches)
+    model.compile(
+        optimizer,
+        keras.losses.CategoricalCrossentropy(label_smoothing=settings.label_smoothing),
+        metrics=["accuracy"],
+    )
+    optimizer.build(model.trainable_variables)
+    if kept:
+        restore(model, kept[0])
+        for row in history.rows:
+            follow(optimizer, rates, row["valid_loss"])
+
+    def end_epoch(epoch: int, logs: dict[str, float]) -> None:
+        rate = rates((epoch + 1) * batches.per_epoch - 1)
+        history.add(logs["loss"], logs["accuracy"], logs["val_loss"], logs["val_accuracy"], rate)
+        follow(optimizer, rates, logs["val_loss"])
+        model.stop_training = history.over
+        if checkpoint and not history.over:
+            checkpoint.save(state(model), history)
+
+    rows, labels = validation
+    model.fit(
+        batches,
+        initial_epoch=len(history.rows),
+        epochs=settings.epochs,
+        steps_per_epoch=batches.per_epoch,
+        shuffle=False,  # the batches are drawn at random already
+        validation_data=(images[rows], keras.utils.to_categorical(labels, classes)),
+        validation_batch_size=PREDICT_ROWS,
+        callbacks=[keras.callbacks.LambdaCallback(on_epoch_end=end_epoch)],
+        verbose=0,
+    )
+    model.optimizer, model.compiled = None, False  # what is saved is the model, without the optimizer's state
+    return model, history
+
+
+def follow(optimizer: "keras.optimizers.Optimizer", rates: schedule.Schedule, valid_loss: float) -> None:
+    """Show an epoch's result to a schedule that looks at results, and take its rate from it."""
+    if isinstance(rates, schedule.Plateau):
+        rates.observe(valid_loss)
+        optimizer.learning_rate = rates(0)
+
+
+def state(model: "keras.Model") -> dict[str, np.ndarray]:
+    """All that changes while a compiled model is trained: weights, dropout's seeds, the optimizer's."""
+    import keras
+
+    variables = [*model.variables, *model.optimizer.variables]
+    return {f"{i}": keras.ops.convert_to_numpy(variable.value) for i, variable in enumerate(variables)}
+
+
+def restore(model: "keras.Model", arrays: dict[str, np.ndarray]) -> None:
+    """Give a compiled model the state that `state` took."""
+    for i, variable in enumerate([*model.variables, *model.optimizer.variables]):
+        variable.assign(arrays[f"{i}"])
+
+
+def predict(
+    model: "keras.Model", images: np.ndarray, rows: np.ndarray, classes: int, shifts: int = 1
+) -> np.ndarray:
+    """Softmax rows float32 (n, classes) of `rows` of uint8 images (n, h, w), averaged over `shifts` moves."""
+    probabilities = np.empty((len(rows), classes), np.float32)
+    for start in range(0, len(rows), PREDICT_ROWS):
+        block = images[rows[start : start + PREDICT_ROWS]]
+        views = [model.predict_on_batch(view) for view in shifted(block, shifts)]
+        probabilities[start : start + len(block)] = np.mean(views, axis=0)
+    return probabilities
+
+
+def make_batches(
+    images: np.ndarray,
+    rows: np.ndarray,
+    labels: np.ndarray,
+    classes: int,
+    settings: Settings,
+    seed: int,
+    first_epoch: int = 0,
+) -> "keras.utils.PyDataset":
+    """All batches of a training from `first_epoch` on; each is a pure function of the seed and its number.
+
+    So it does not matter in which thread, how far ahead or how often one is made.
+    """
+    import keras
+
+    size = min(settings.batch_size, len(rows))
+    targets = keras.utils.to_categorical(labels, classes)
+    warp = dataclasses.asdict(settings.augment)
+
+    @functools.lru_cache(maxsize=2)  # reading ahead crosses into the next epoch
+    def order(epoch: int) -> np.ndarray:
+        return np.random.default_rng((seed, epoch)).permutation(len(rows))
+
+    class Batches(keras.utils.PyDataset):
+        per_epoch = len(rows) // size  # the few that are left over are others in each epoch
+        num_batches = per_epoch * settings.epochs
+
+        def __getitem__(self, step: int) -> tuple[np.ndarray, np.ndarray]:
+            epoch, batch = divmod(first_epoch * self.per_epoch + step, self.per_epoch)
+            chosen = order(epoch)[batch * size : (batch + 1) * size]
+            rng = np.random.default_rng((seed, epoch, batch))
+            return affine_batch(images[rows[chosen]], rng, **warp), targets[chosen]
+
+    return Batches()
+
+
+def make_optimizer(settings: Settings, rates: schedule.Schedule, steps: int) -> "keras.optimizers.Optimizer":
+    """The optimizer of the settings, its learning rate that of `rates` at each of `steps` steps."""
+    import keras
+
+    class Rates(keras.optimizers.schedules.LearningRateSchedule):
+        """A table, for a step is a tensor inside the compiled training, and `rates` is plain Python."""
+
+        table = np.array([rates(step) for step in range(steps)], dtype=np.float32)
+
+        def __call__(self, step):
+            return keras.ops.take(self.table, keras.ops.minimum(step, steps - 1))
+
+    kinds = {
+        "adam": keras.optimizers.Adam,  # with weight_decay, which is decoupled, it is AdamW
+        "adamax": keras.optimizers.Adamax,
+        "nadam": keras.optimizers.Nadam,
+        "rmsprop": keras.optimizers.RMSprop,
+        "adadelta": keras.optimizers.Adadelta,
+        "adagrad": keras.optimizers.Adagrad,
+        "sgd": functools.partial(keras.optimizers.SGD, momentum=0.9, nesterov=True),
+        "ftrl": keras.optimizers.Ftrl,
+    }
+    if settings.optimizer not in kinds:
+        raise ConfigError(f"optimizer: {settings.optimizer!r} is not one of {', '.join(kinds)}")
+    # The average spans at most a tenth of the training: in a short one it would still hold the first weights.
+    average = min(settings.weight_average, 1 - 10 / steps)
+    fixed = {
+        "learning_rate": rates(0) if isinstance(rates, schedule.Plateau) else Rates(),
+        "weight_decay": settings.weight_decay or None,
+        "use_ema": average > 0,
+        "ema_momentum": max(average, 0),
+    }
+    if clash := fixed.keys() & settings.optimizer_options.keys():
+        raise ConfigError(f"optimizer_options: {', '.join(sorted(clash))} is set by keys of its own")
+    try:
+        optimizer = kinds[settings.optimizer](**fixed, **settings.optimizer_options)
+    except (TypeError, ValueError) as error:
+        raise ConfigError(f"optimizer_options: {settings.optimizer}: {error}") from error
+    optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
+    return optimizer
+
+
+def _gpus() -> list[str]:
+    import keras
+
+    if keras.config.backend() == "torch":  # the one backend for which Keras does not list devices
+        import torch
+
+        return [torch.cuda.get_device_name(number) for number in range(torch.cuda.device_count())]
+    try:
+        return keras.distribution.list_devices("gpu")
+    except RuntimeError:  # JAX has no empty list for a kind of device that is not there
+        return []
+
+
+def _versions() -> dict[str, str]:
+    import keras
+
+    backend = keras.config.backend()
+    return {
+        "python": platform.python_version(),
+        "keras": keras.__version__,
+        backend: importlib.metadata.version(backend),
+        "numpy": np.__version__,
+    }

@@ -1,0 +1,125 @@
+"""Find a learning rate for a Keras model: train with a rising one, and look where the loss falls fastest.
+
+The range test of Smith 2015, arXiv:1506.01186, with an exponential rise, smoothing and a stop as in fastai's
+`lr_find`.
+"""
+
+import csv
+import dataclasses
+import logging
+import math
+from pathlib import Path
+
+import numpy as np
+
+from digitflow import models
+from digitflow.base import files
+from digitflow.base.errors import DigitflowError
+from digitflow.formats import idx
+from digitflow.training import keras_trainer as training
+from digitflow.training.data import read_rows
+from digitflow.training.settings import Settings
+
+log = logging.getLogger("digitflow")
+
+LOWEST, HIGHEST = 1e-6, 10.0
+STEPS = 300
+SMOOTHING = 0.9  # kept of the running average of the loss at each step
+EXPLODED = 4.0  # times the smallest smoothed loss: what comes after says no more
+WINDOW = (
+    41  # steps, about a decade of rates: over fewer, the noise of single batches is steeper than the fall
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Curve:
+    """The loss, as it was and smoothed, at each rate of a training with a rising rate: float64 (steps,)."""
+
+    rates: np.ndarray
+    losses: np.ndarray
+    smoothed: np.ndarray
+
+    @property
+    def suggested(self) -> float:
+        """The rate about which the loss falls fastest, by the logarithm of the rate.
+
+        fastai's rule "steep", with the slope of a straight line through WINDOW losses (least squares). The
+        rate of the smallest loss would be on the edge of diverging. Raises DigitflowError where the loss
+        falls nowhere.
+        """
+        offsets = np.arange(WINDOW) - WINDOW // 2
+        slopes = np.correlate(self.losses, offsets, "valid") if len(self.losses) >= WINDOW else np.zeros(1)
+        if slopes.min() >= 0:
+            raise DigitflowError(
+                "the loss falls at no learning rate: this network, on these rows, does not learn"
+            )
+        return float(self.rates[slopes.argmin() + WINDOW // 2])
+
+    def write(self, path: str | Path) -> None:
+        """Write a CSV: a header and a row a step, six digits a number."""
+        with files.atomic_open(path, "w") as file:
+            writer = csv.writer(file, lineterminator="\n")
+            writer.writerow(("step", "learning_rate", "loss", "smoothed_loss"))
+            for step, row in enumerate(zip(self.rates, self.losses, self.smoothed, strict=True)):
+                writer.writerow((step, *(f"{value:.6g}" for value in row)))
+
+
+def find(
+    images: Path,
+    train_lst: Path,
+    *,
+    classes: int,
+    settings: Settings,
+    seed: int,
+    device: str,
+    threads: int | None = None,
+) -> Curve:
+    """Train as `training.keras.train` does, but for the rate, and log the suggested one.
+
+    Raises what `train` raises, and DigitflowError where the loss falls at no rate.
+    """
+    pixels = idx.open_memmap(images, ndim=3)
+    rows, labels = read_rows(train_lst, len(pixels), classes, settings.train_rows)
+    training.prepare(device, threads)
+    curve = rise(pixels, rows, labels, classes, settings, seed)
+    log.info(
+        f"{settings.architecture}: suggested learning rate {curve.suggested:.2g}, about which the loss falls "
+        f"fastest; smallest at {curve.rates[curve.smoothed.argmin()]:.2g}"
+    )
+    return curve
+
+
+def rise(
+    images: np.ndarray,
+    rows: np.ndarray,
+    labels: np.ndarray,
+    classes: int,
+    settings: Settings,
+    seed: int,
+) -> Curve:
+    """Train a new model on `rows` of uint8 images (n, h, w), the rate from LOWEST to HIGHEST.
+
+    It ends when the smoothed loss has exploded.
+    """
+    import keras
+
+    keras.utils.set_random_seed(seed)
+    model = models.build(models.KERAS, settings.architecture, images.shape[1:], classes, **settings.network)
+    rates = LOWEST * (HIGHEST / LOWEST) ** (np.arange(STEPS) / (STEPS - 1))
+    settings = dataclasses.replace(settings, weight_average=0.0)  # costs time, and has no part in the loss
+    model.compile(
+        training.make_optimizer(settings, rates.__getitem__, STEPS),
+        keras.losses.CategoricalCrossentropy(label_smoothing=settings.label_smoothing),
+    )
+    batches = training.make_batches(images, rows, labels, classes, settings, seed)
+    losses, smoothed, average = [], [], 0.0
+    for step in range(STEPS):
+        model.reset_metrics()  # what a step returns is the mean of all since
+        loss = float(model.train_on_batch(*batches[step]))
+        average = SMOOTHING * average + (1 - SMOOTHING) * loss
+        losses.append(loss)
+        smoothed.append(average / (1 - SMOOTHING ** (step + 1)))  # as if it had not begun at zero
+        if not smoothed[-1] <= EXPLODED * min(smoothed):  # a NaN, too
+            break
+    trained = slice(len(losses) if math.isfinite(losses[-1]) else -1)
+    return Curve(rates[: len(losses)][trained], np.array(losses)[trained], np.array(smoothed)[trained])

@@ -1,0 +1,371 @@
+"""Train an MXNet model from RecordIO files and predict with it.
+
+MXNet is imported inside the functions, for it reads its environment variables only once, on import.
+"""
+
+import contextlib
+import logging
+import os
+import platform
+import struct
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from digitflow.base import files
+from digitflow.base.errors import DigitflowError, FormatError
+from digitflow.formats import recordio
+from digitflow.training import device as devices
+from digitflow.training import schedule
+from digitflow.training.checkpoint import Checkpoint, circumstances
+from digitflow.training.data import shifted
+from digitflow.training.history import History, accuracy_of, cross_entropy, one_hot
+from digitflow.training.results import Outputs, write_results
+from digitflow.training.settings import Augment, Settings
+
+if TYPE_CHECKING:
+    import mxnet as mx
+
+    from digitflow.training import mxnet_networks
+
+log = logging.getLogger("digitflow")
+
+ENVIRONMENT = {
+    "OMP_WAIT_POLICY": "passive",  # a thread that waits for the others sleeps, and leaves its core to them
+    "MXNET_CUDNN_AUTOTUNE_DEFAULT": "0",  # no trial runs, which log a line each and choose by the clock
+    "MXNET_ENFORCE_DETERMINISM": "1",
+    "MXNET_SUBGRAPH_VERBOSE": "0",  # no line on how it compiles a symbol
+}
+
+PNG_SIZE_AT = 16  # width and height, big-endian, in the IHDR chunk
+
+
+Parts = Sequence[tuple[Path, Path]]  # the .rec and .idx of each shard, in order
+
+
+class Records(NamedTuple):
+    """RecordIO files that were checked whole, and what they hold together."""
+
+    rec: str  # paths, joined by semicolons: MXNet reads several as if they were one
+    idx: Path  # of all
+    shape: tuple[int, int]  # height, width
+    labels: np.ndarray  # int64 (n,)
+
+
+def train(
+    train: Parts,
+    valid: Parts,
+    test: Parts,
+    *,
+    shape: tuple[int, int],
+    classes: int,
+    settings: Settings,
+    seed: int,
+    device: str,
+    threads: int,
+    symbol: Path,
+    params: Path,
+    outputs: Outputs,
+) -> None:
+    """Train on the rows of `train`, then write the model, its history, metrics and probabilities.
+
+    `train`, `valid` and `test` are shards of images of `shape` (height, width). `device` is auto, cpu or
+    gpu. The probabilities are float32 (n, classes), rows as in the files. The same seed on the same machine
+    gives the same bytes, also where a killed training is resumed. Raises FormatError for a damaged .rec
+    before MXNet sees it, ConfigError, DeviceError, or DigitflowError where training diverges.
+    """
+    with contextlib.ExitStack() as stack:
+        training, validation, tested = (
+            stack.enter_context(open_records(parts, shape, classes, limit))
+            for parts, limit in ((train, settings.train_rows), (valid, 0), (test, 0))
+        )
+        context, where = prepare(device, threads)
+        machine = {"versions": _versions(), "device": where, "threads": threads}
+        inputs = [path for part in (*train, *valid) for path in part]
+        checkpoint = Checkpoint(
+            outputs.checkpoint,
+            circumstances(settings, seed, machine | {"computing": computing_threads(threads)}, inputs),
+        )
+        network, history = fit(training, validation, classes, settings, seed, context, checkpoint)
+        valid_probabilities = predict(network, validation, settings, context, settings.test_shifts)
+        test_probabilities = predict(network, tested, settings, context, settings.test_shifts)
+    export(network, symbol, params)
+    write_results(
+        outputs,
+        history,
+        valid_probabilities,
+        test_probabilities,
+        validation.labels,
+        model_files=[symbol, params],
+        framework="mxnet",
+        **machine,
+        seed=seed,
+        settings=settings,
+        parameters=network.size,
+        train_images=len(training.labels),
+    )
+    checkpoint.remove()
+
+
+def prepare(device: str, threads: int) -> tuple["mx.Context", str]:
+    """Set MXNet up for `device` (auto, cpu or gpu); return its context and its name. Raises DeviceError."""
+    computing = str(computing_threads(threads))
+    os.environ.update(ENVIRONMENT, OMP_NUM_THREADS=computing, MXNET_OMP_MAX_THREADS=computing)
+    import mxnet as mx
+
+    gpus = [str(mx.gpu(number)) for number in range(mx.context.num_gpus())]
+    chosen = devices.choose(device, f"MXNet {mx.__version__}", gpus)
+    where = f"{chosen}: {', '.join(gpus) if chosen == 'gpu' else devices.cpu_name()}"
+    log.info(f"device {where}; " + ", ".join(f"{name} {version}" for name, version in _versions().items()))
+    return mx.Context(chosen), where
+
+
+def computing_threads(threads: int) -> int:
+    """How many of `threads` compute: one reads and warps the images, the network has the others.
+
+    Its operations take less than a millisecond, and its threads wait for the last of them at the end of each:
+    with more threads than free cores an epoch cost five times the CPU time.
+    """
+    return max(min(threads, len(os.sched_getaffinity(0))) - 1, 1)
+
+
+@contextlib.contextmanager
+def open_records(parts: Parts, shape: tuple[int, int], classes: int, limit: int = 0) -> Iterator[Records]:
+    """Check .rec and .idx files whole, and join them for MXNet; the first `limit` records, unless it is 0.
+
+    Raises FormatError naming the record. MXNet's iterator ends the process at damage, crops what is too
+    large, and takes any number for a label.
+    """
+    labels = [label for part in parts for label in _read_labels(*part, shape, classes)]
+    if not labels:
+        raise FormatError(f"{parts[0][0]}: no records; at least one image is needed")
+    with tempfile.TemporaryDirectory() as folder:
+        index = Path(folder, "joined.idx")
+        recordio.join_indices(parts, index)
+        paths = ";".join(str(rec_path) for rec_path, _ in parts)
+        if 0 < limit < len(labels):
+            paths, labels = str(_first_records(parts, index, limit, Path(folder))), labels[:limit]
+        yield Records(paths, index, shape, np.array(labels))
+
+
+def _first_records(parts: Parts, index: Path, count: int, folder: Path) -> Path:
+    """Cut the joined index to `count` lines, and copy their records into one .rec file in `folder`.
+
+    A shorter index alone will not do: MXNet reads from its last offset to the end of the file.
+    """
+    lines = index.read_text().splitlines(keepends=True)
+    index.write_text("".join(lines[:count]))
+    end = int(lines[count].split("\t")[1])
+    path = folder / "first.rec"
+    with open(path, "wb") as file:
+        for rec_path, _ in parts:
+            with open(rec_path, "rb") as part:
+                file.write(part.read(end - file.tell()))
+    return path
+
+
+def _read_labels(rec_path: Path, idx_path: Path, shape: tuple[int, int], classes: int) -> Iterator[int]:
+    recordio.verify(rec_path, idx_path)
+    height, width = shape
+    for number, record in enumerate(recordio.read(rec_path), 1):
+        where = f"{rec_path}: record {number}, index {record.index}"
+        found = struct.unpack_from(">II", record.payload, PNG_SIZE_AT)
+        if found != (width, height):
+            raise FormatError(
+                f"{where}: {found[0]} x {found[1]} pixels; the configuration has {width} x {height}"
+            )
+        if len(record.labels) != 1 or record.labels[0] not in range(classes):
+            raise FormatError(
+                f"{where}: the label {record.labels.tolist()}; expected one of 0 to {classes - 1}"
+            )
+        yield int(record.labels[0])
+
+
+def fit(
+    training: Records,
+    validation: Records,
+    classes: int,
+    settings: Settings,
+    seed: int,
+    context: "mx.Context",
+    checkpoint: Checkpoint | None = None,
+) -> tuple["mxnet_networks.Network", History]:
+    """Train a new model; it is returned with its last weights, or their running average.
+
+    With a checkpoint, training goes on from it and keeps one an epoch.
+    """
+    import mxnet as mx
+
+    from digitflow.training import mxnet_networks
+
+    size = min(settings.batch_size, len(training.labels))
+    per_epoch = -(-len(training.labels) // size)
+    rates = schedule.make(
+        settings.schedule,
+        settings.epochs * per_epoch,
+        per_epoch,
+        settings.learning_rate,
+        **settings.schedule_options,
+    )
+    mx.random.seed(seed)
+    network = mxnet_networks.build(settings, training.shape, classes, size, context)
+    log.info(
+        f"{settings.architecture}: {network.size:,} parameters, {len(training.labels):,} training images"
+    )
+    kept = checkpoint.load() if checkpoint else None
+    history = History(settings, kept[1] if kept else ())
+    if kept:
+        network.restore(kept[0], len(history.rows) * per_epoch)
+        for row in history.rows:
+            follow(rates, row["valid_loss"])
+    if settings.augment.shift and training.shape[0] != training.shape[1]:
+        log.warning("augment.shift: with MXNet only square images are shifted; these are not")
+    # The training loss has these targets, too: of the labels alone it could not be compared with it.
+    targets = one_hot(validation.labels, classes, settings.label_smoothing)
+    while not history.over:
+        loss, accuracy = train_epoch(network, training, settings, seed, len(history.rows), rates, context)
+        network.exchange()
+        valid = predict(network, validation, settings, context)
+        network.exchange()
+        valid_loss = cross_entropy(valid, targets)
+        rate = rates((len(history.rows) + 1) * per_epoch - 1)
+        history.add(loss, accuracy, valid_loss, accuracy_of(valid, validation.labels), rate)
+        follow(rates, valid_loss)
+        if checkpoint and not history.over:
+            checkpoint.save(network.state(), history)
+    network.exchange()
+    return network, history
+
+
+def train_epoch(
+    network: "mxnet_networks.Network",
+    training: Records,
+    settings: Settings,
+    seed: int,
+    epoch: int,
+    rates: schedule.Schedule,
+    context: "mx.Context",
+) -> tuple[float, float]:
+    """Train for one epoch, counted from 0; returns the mean loss and the accuracy on the images it saw.
+
+    What happens depends on the network, the seed and the epoch alone, not on the epochs before.
+    """
+    import mxnet as mx
+
+    # For dropout. MXNet gives out no random state that a checkpoint could keep.
+    mx.random.seed(int(np.random.SeedSequence((seed, epoch)).generate_state(1)[0] >> 1))
+    # A new iterator an epoch: one that is reset leaves out the rows that filled its last batch. `seed` is
+    # that of the shuffle alone; the draws for the warps are one sequence, the same each time, which so meets
+    # other rows.
+    shuffle = {"shuffle": True, "seed": seed * settings.epochs + epoch}
+    size = min(settings.batch_size, len(training.labels))
+    per_epoch = -(-len(training.labels) // size)
+    loss_sum = right = mx.nd.zeros(1, ctx=context)
+    passes = batches(training, settings, context, **shuffle, **warp(settings.augment, training.shape))
+    for step, (images, labels, _) in enumerate(passes, epoch * per_epoch):
+        rate = rates(step)
+        network.set_rate(rate)
+        losses, scores = network.step(images, labels)
+        network.decay(rate * settings.weight_decay)
+        network.average(settings.weight_average, step)
+        loss_sum = loss_sum + losses.sum()
+        right = right + (scores.argmax(axis=1) == labels).sum()
+    rows = per_epoch * size
+    return float(loss_sum.asscalar()) / rows, float(right.asscalar()) / rows
+
+
+def follow(rates: schedule.Schedule, valid_loss: float) -> None:
+    """Show an epoch's result to a schedule that looks at results."""
+    if isinstance(rates, schedule.Plateau):
+        rates.observe(valid_loss)
+
+
+def batches(
+    records: Records, settings: Settings, context: "mx.Context", **options: Any
+) -> Iterator[tuple["mx.nd.NDArray", "mx.nd.NDArray", int]]:
+    """Yield images (n, 1, h, w), labels (n,), and how many of the n belong to this pass.
+
+    Pixels are 0..1, or 0..255 where the settings want them raw. n is always the settings' batch size, or all
+    rows where they are fewer: the last batch is filled from the start.
+    """
+    import mxnet as mx
+
+    iterator = mx.io.ImageRecordIter(
+        path_imgrec=records.rec,
+        path_imgidx=str(records.idx),
+        data_shape=(1, *records.shape),
+        batch_size=min(settings.batch_size, len(records.labels)),
+        round_batch=True,
+        scale=1.0 if settings.raw_pixels else 1 / 255,
+        # Threads take records as they come, each with a random generator of its own: only one thread gives
+        # the same images each time. It warps 27,000 digits a second. (`seed_aug` would give all batches the
+        # same draws.)
+        preprocess_threads=1,
+        verbose=False,
+        **options,
+    )
+    for batch in iterator:
+        images, labels = batch.data[0].as_in_context(context), batch.label[0].as_in_context(context)
+        yield images, labels, len(labels) - batch.pad
+
+
+def warp(augment: Augment, shape: tuple[int, int]) -> dict[str, Any]:
+    """The options of ImageRecordIter for an augmentation of images of `shape` (height, width)."""
+    side = max(shape)
+    # ASSUME: only square images are shifted. The iterator's canvas is square (see below), and a random crop
+    # would move what is not much further along the shorter side.
+    shift = round(augment.shift * side) if shape == (side, side) else 0
+    return {
+        "max_rotate_angle": round(augment.rotate),
+        "max_random_scale": 1 + augment.zoom,
+        "min_random_scale": 1 - augment.zoom,
+        "max_img_size": side,  # the canvas stays where the image is zoomed, so that the crop is a shift
+        "min_img_size": side,
+        "max_shear_ratio": augment.shear,
+        "pad": shift,
+        "rand_crop": shift > 0,
+        "fill_value": 0,  # the default, 255, gives black images white corners
+    }
+
+
+def predict(
+    network: "mxnet_networks.Network",
+    records: Records,
+    settings: Settings,
+    context: "mx.Context",
+    shifts: int = 1,
+) -> np.ndarray:
+    """Softmax rows float32 (n, classes) of `records`, averaged over `shifts` (1, 5, 9) moves by a pixel."""
+    import mxnet as mx
+
+    rows = []
+    for images, _, count in batches(records, settings, context):
+        moved = shifted(images.asnumpy(), shifts)
+        mean = sum(network.probabilities(mx.nd.array(copy, ctx=context)) for copy in moved) / shifts
+        rows.append(mean.asnumpy()[:count])
+    return np.concatenate(rows)
+
+
+def export(network: "mxnet_networks.Network", symbol: Path, params: Path) -> None:
+    """Write the pair of files that `mx.gluon.SymbolBlock.imports(symbol, ["data"], params)` reads."""
+    import mxnet as mx
+
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            network.export(f"{folder}/model")
+            mx.nd.load(f"{folder}/model-0000.params")  # MXNet does not notice all failures of writing
+        except mx.MXNetError as error:
+            reason = str(error).strip().splitlines()[-1]
+            raise DigitflowError(f"{folder}: MXNet cannot write its model there: {reason}") from error
+        for name, path in (("model-symbol.json", symbol), ("model-0000.params", params)):
+            with files.atomic_open(path) as file:
+                file.write(Path(folder, name).read_bytes())
+
+
+def _versions() -> dict[str, str]:
+    import mxnet as mx
+
+    return {"python": platform.python_version(), "mxnet": mx.__version__, "numpy": np.__version__}

@@ -3,7 +3,7 @@ from snakemake.utils import min_version
 min_version("9.25")
 
 
-configfile: "config/config.yaml"
+configfile: f"{workflow.basedir}/config/config.yaml"
 
 
 include: "rules/common.smk"
@@ -20,10 +20,10 @@ report: "workflow/report/workflow.rst"
 
 
 rule all:
-    """The merged submission, the table of scores and that of pairs."""
+    """The merged submission, the table of scores and that of pairs; without a test set, the tables."""
     default_target: True
     input:
-        "results/submission.csv",
+        "results/submission.csv" if TEST_CSV else [],
         "results/scores.csv",
         "results/comparisons.csv",
 
@@ -38,9 +38,4 @@ rule figures:
 
 
 onsuccess:
-    print_summary()
-    end_at_once()
-
-
-onerror:
-    end_at_once()
+    print_closing(workflow.dag)

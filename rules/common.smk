@@ -1,38 +1,41 @@
 # The configuration, and what more than one rule file needs.
 
-import gc
 import json
 import os
 import re
 import shlex
 import sys
-import threading
+from functools import partial
 
 sys.path.insert(0, f"{workflow.basedir}/workflow")
 
 from snakemake.utils import update_config
 
-from digitflow.config import csv_paths, models, typed, validate
+from digitflow import codedigest, config as configuration
+from digitflow.base import unfinished
 from digitflow.base.errors import ConfigError
-from digitflow.models import FRAMEWORKS
-from digitflow.studies.points import points
+from digitflow.verbs import commandline
 
 try:
-    update_config(config, typed(workflow.config_settings.config))
-    config = validate(config)
+    update_config(config, configuration.typed(workflow.config_settings.config))
+    config = configuration.validate(config)
+    configuration.check_folder(workflow.basedir)
 except ConfigError as error:
     raise WorkflowError(str(error)) from None
 
-if not config["studies"]:
-    # Snakemake would import pandas to look for tables among the params: 0.2 s of every run, and there are none.
-    sys.modules.setdefault("pandas", None)
-
 DATA = config["data"]
-MODELS = models(config)
+MODELS = configuration.models(config)
 MERGE = config["merge"]
-TRAIN_CSV, TEST_CSV, SOLUTION_CSV = csv_paths(DATA)
+TRAIN_CSV, TEST_CSV, SOLUTION_CSV = map(configuration.literal, configuration.csv_paths(DATA))
+CORRECTIONS = DATA["corrections"] if os.path.exists(DATA["corrections"]) else []
 TREES = config["png"]["enabled"]
-MXNET_PYTHON = ".venvs/mxnet/bin/python"
+FOLDS = [f"/fold{number}" for number in range(config["validation"]["folds"])]
+FOLDS = FOLDS if len(FOLDS) > 1 else []
+
+# Where the package's own environments are: in the clone, which may lie elsewhere than the project's folder.
+CLONE = "" if os.path.samefile(workflow.basedir, os.getcwd()) else f"{workflow.basedir}/"
+MXNET_PYTHON = f"{CLONE}.venvs/mxnet/bin/python"
+HAS_GPU = config["device"] != "cpu" and configuration.gpu_driver()
 
 # Snakemake lowers it to the cores that there are, so that on a few cores one training runs at a time: two side by
 # side take longer. ASSUME: small nets gain nothing beyond eight.
@@ -40,57 +43,54 @@ TRAINING_THREADS = 8
 
 # Jobs call `python -m digitflow`: this Python, this package, and uv where `make` has put it.
 shell.prefix(
-    "set -euo pipefail; "
-    f"export PATH='{os.path.dirname(sys.executable)}':\"$PATH\":'{workflow.basedir}/.tools/bin' "
-    f"PYTHONPATH='{workflow.basedir}/workflow'; "
+    configuration.literal(
+        "set -euo pipefail; "
+        f'export PATH={shlex.quote(os.path.dirname(sys.executable))}:"$PATH":'
+        f"{shlex.quote(f'{workflow.basedir}/.tools/bin')} "
+        f"PYTHONPATH={shlex.quote(f'{workflow.basedir}/workflow')}; "
+    )
 )
+
+if workflow.is_main_process:
+    unfinished.make_old()
 
 
 wildcard_constraints:
     model="|".join(map(re.escape, MODELS)),
     study="|".join(config["studies"]) or "(?!)",
     seed="[0-9]+",
+    fold="/fold[0-9]+" if FOLDS else "(?:)",
     tree="train|test",
     part="train|valid|test",
+    images="|".join(["test", *config["predict"]]),
     shard="(?:)" if config["rec"]["shards"] == 1 else "_[0-9]{3}",
 
 
-def code(*modules):
-    """The package's modules that a rule's results depend on: an edit of one reruns the rule."""
-    return [f"workflow/digitflow/{module}.py" for module in modules]
+# What a rule calls, and what of its verb makes it run again
 
 
-def pixels_of(tree):
-    """What train or test records are made of: the PNG files, or without trees the IDX file."""
-    return f"data/png/{tree}" if TREES else f"data/idx/{tree}-images-idx3-ubyte"
+def call(verb, python="python"):
+    """The shell text that calls a verb with the rule's inputs, outputs and params of the same names."""
+    return f"{python} -m {commandline.template(verb)}"
 
 
-def shards(part, kind):
-    """The RecordIO files ("rec") of a part, or their indices ("idx"): one a shard, in order."""
-    count = config["rec"]["shards"]
-    names = [part] if count == 1 else [f"{part}_{shard:03d}" for shard in range(count)]
-    return [f"data/rec/{name}.{kind}" for name in names]
+def code(verb, *looked_up):
+    """The digest of the code that a verb reaches: comments and layout aside, an edit of it reruns the rule."""
+    return codedigest.of_verb(commandline.module_of(verb), verb, *looked_up)
 
 
-def models_of(framework):
-    """A pattern that matches the names of a framework's models."""
-    names = [name for name, model in MODELS.items() if model["framework"] == framework]
-    return "|".join(map(re.escape, names)) or "(?!)"
+def section(value):
+    """A piece of the configuration as JSON, in one form however it was written: params compare text."""
+    text = configuration.canonical(value)
+    return lambda wildcards: text
 
 
-def settings(wildcards):
-    """A model's hyper-parameters as JSON: what its training depends on, without what names its inputs."""
-    model = MODELS[wildcards.model]
-    return json.dumps(
-        {key: value for key, value in model.items() if key not in ("framework", "seeds", "data")}
-    )
+def picked(keys, *names):
+    """Some keys of a section of the configuration, as JSON."""
+    return section({name: keys[name] for name in names})
 
 
-def model_code(wildcards):
-    """The module with a model's architecture; none for a name that the training itself will refuse."""
-    model = MODELS[wildcards.model]
-    file = FRAMEWORKS[model["framework"]].get(model["architecture"])
-    return code(f"models/{file}") if file else []
+# Files of the data that a model or a study is made for: the configuration's own, or the official MNIST
 
 
 def data_of(wildcards):
@@ -100,19 +100,32 @@ def data_of(wildcards):
 
 
 def dataset(*names):
-    """A function that finds files of the data that a model or a study is made for."""
-    folders = ["data/rec" if name.endswith(".lst") or name == "lists.sfv" else "data/idx" for name in names]
-
-    def paths(wildcards):
-        own = data_of(wildcards) == "own"
-        return [f"{folder if own else 'data/official'}/{name}" for folder, name in zip(folders, names)]
-
-    return paths
+    """A function that finds files of data/idx, or of data/official, for a model."""
+    folder = {"own": "data/idx", "official": "data/official"}
+    return lambda wildcards: [f"{folder[data_of(wildcards)]}/{name}" for name in names]
 
 
-def classes_of(wildcards):
-    """How many classes the data have that a model is made for."""
-    return DATA["classes"] if data_of(wildcards) == "own" else 10
+def listed(*names):
+    """A function that finds lists, of a fold where there are folds, for a model."""
+    folder = {"own": "data/rec", "official": "data/official"}
+    return lambda wildcards: [f"{folder[data_of(wildcards)]}{wildcards.get('fold', '')}/{name}" for name in names]
+
+
+def dataset_images(wildcards):
+    """The IDX file of the images that a model predicts."""
+    return dataset(f"{wildcards.images}-images-idx3-ubyte")(wildcards)
+
+
+def training_checksums(wildcards):
+    """The checksums of a model's training images and lists."""
+    images = "data/idx/train.sfv" if data_of(wildcards) == "own" else "data/official/checksums.sfv"
+    return [images, *listed("lists.sfv")(wildcards)]
+
+
+def image_checksums(wildcards):
+    """The checksums of the images that a model predicts."""
+    own = data_of(wildcards) == "own"
+    return f"data/idx/{wildcards.images}.sfv" if own else "data/official/checksums.sfv"
 
 
 def solution(wildcards):
@@ -127,14 +140,30 @@ def known_solution(wildcards):
     return SOLUTION_CSV
 
 
-def scored(wildcards):
-    """The part that a model's mistakes are looked for in: test where its solution is known, else valid."""
-    return "test" if solution(wildcards) else "valid"
+def shards(folder, part, kind):
+    """The RecordIO files ("rec") of a part, or their indices ("idx"): one for each shard, in order."""
+    count = config["rec"]["shards"]
+    names = [part] if count == 1 else [f"{part}_{shard:03d}" for shard in range(count)]
+    return [f"{folder}/{name}.{kind}" for name in names]
 
 
-def images_of(part):
-    """The IDX file with the images of a part's list."""
-    return f"{'test' if part == 'test' else 'train'}-images-idx3-ubyte"
+# Files of trainings
+
+
+def models_of(framework):
+    """A pattern that matches the names of a framework's models."""
+    names = [name for name, model in MODELS.items() if model["framework"] == framework]
+    return "|".join(map(re.escape, names)) or "(?!)"
+
+
+def settings(wildcards):
+    """A model's hyper-parameters as JSON: those that differ from their defaults."""
+    return configuration.settings_text(MODELS[wildcards.model])
+
+
+def network_code(verb):
+    """A function: the digest of the code of a training verb, with the module of the model's network."""
+    return lambda wildcards: code(verb, f"models.{MODELS[wildcards.model]['module']}")
 
 
 def seeds_of(model, name):
@@ -147,56 +176,45 @@ def merged(name):
     return [path for model in MERGE["models"] for path in seeds_of(model, name)]
 
 
-def merge_flags(flag, name):
-    """How the merged models are told to a verb: a flag a model, with a file a seed; the method; the weights."""
-    flags = [f"{flag} {' '.join(seeds_of(model, name))}" for model in MERGE["models"]]
-    if MERGE["weights"]:
-        flags.append(f"--weights '{json.dumps(MERGE['weights'])}'")
-    return " ".join([*flags, f"--method {MERGE['method']}"])
+def tested(paths):
+    """What needs a test set; WorkflowError where there is none."""
+    if not TEST_CSV:
+        raise WorkflowError("there is no test set to predict: set data.test_csv to the path of its CSV")
+    return paths
 
 
-def pair_flags():
-    """How the merged models' names and own submissions are told to a verb."""
-    submissions = expand("results/submissions/{model}.csv", model=MERGE["models"])
-    return f"--models {' '.join(MERGE['models'])} --submissions {' '.join(submissions)}"
+MERGE_KEYS = section(
+    {
+        "method": MERGE["method"],
+        "seeds": {model: len(MODELS[model]["seeds"]) for model in MERGE["models"]},
+        "weights": None if MERGE["weights"] == "auto" else MERGE["weights"],
+    }
+)
+WEIGHTS = "results/merge_weights.json" if MERGE["weights"] == "auto" else []
 
 
-def solution_flag():
-    """The flag with the solution, where there is one."""
-    return f"--solution {shlex.quote(SOLUTION_CSV)}" if SOLUTION_CSV else ""
+# Studies
 
 
 def study_models(study):
-    """The names of a study's trainings, without their seeds: a folder an axis."""
-    import pandas  # which runs without studies do not have
-    from snakemake.utils import Paramspace
-
-    values = [point.values for point in points(config["studies"][study])]
-    return [f"{study}/{name}" for name in Paramspace(pandas.DataFrame(values)).instance_patterns]
-
-
-def study_settings(wildcards):
-    """What a study's table and figure depend on, as JSON."""
-    keys = config["studies"][wildcards.study]
-    return json.dumps({key: keys[key] for key in ("title", "model", "vary")})
-
-
-def all_studies():
-    """All studies as JSON. WorkflowError where there are none."""
-    if not config["studies"]:
-        raise WorkflowError("no studies are configured: add --configfile config/experiments.yaml")
-    return json.dumps(config["studies"])
+    """The names of a study's trainings, without their seeds: a folder for each axis."""
+    return [f"{study}/{point.name}" for point in configuration.points(config["studies"][study])]
 
 
 def of_study(name):
     """A function that finds a file of every training of a study."""
-    return lambda wildcards: [
-        path for model in study_models(wildcards.study) for path in seeds_of(model, name)
-    ]
+    return lambda wildcards: [path for model in study_models(wildcards.study) for path in seeds_of(model, name)]
 
 
-def figures_of_studies():
-    """What the studies' key `figures` asks for: the mistakes of each point's first seed, a first point's rates."""
+def all_studies(wildcards):
+    """All studies as JSON. WorkflowError where there are none."""
+    if not config["studies"]:
+        raise WorkflowError("no studies are configured: add --configfile config/experiments.yaml")
+    return configuration.canonical(config["studies"])
+
+
+def figures_of_studies(wildcards):
+    """What the studies' key `figures` asks for: mistakes of each point's first seed, a first point's rates."""
     for study, keys in config["studies"].items():
         models = study_models(study)
         if "mistakes" in keys["figures"]:
@@ -206,22 +224,14 @@ def figures_of_studies():
             yield f"results/learning_rates/{models[0]}.png"
 
 
-def print_summary():
-    """Close a run with the table of its models, whatever its target was, if they have been merged."""
-    trainings, submission = merged("metrics.json"), "results/submission.csv"
-    done = all(map(os.path.exists, [submission, *trainings]))
-    if done and os.path.getmtime(submission) >= max(map(os.path.getmtime, trainings)):
-        shell(
-            "python -m digitflow summary "
-            + merge_flags("--valid-probabilities", "valid_probabilities.npy")
-            + f" {pair_flags()} --submission results/submission.csv"
-            + f" --valid-lst data/rec/valid.lst {solution_flag()} || true"
-        )
+def print_closing(dag):
+    """Close a run with the tables of scores and pairs, where they were part of it, and with where things are."""
+    made = {str(path) for job in dag.jobs for path in job.output}
+    tables = [path if path in made else None for path in ("results/scores.csv", "results/comparisons.csv")]
+    if any(tables):
+        from digitflow.scoring.summary import closing_text
 
-
-def end_at_once():
-    """Spare a finished run more than a second of waiting: nothing is left to start, and all memory to be freed."""
-    for thread in threading.enumerate():
-        if isinstance(thread, threading.Timer):  # the scheduler's, to look for jobs once more
-            thread.cancel()
-    gc.freeze()  # or else Python searches all of Snakemake's objects for cycles first
+        print(closing_text(*tables), file=sys.stderr)
+    if "results/submission.csv" in made:
+        trees = "   images: data/png/" if TREES else ""
+        print(f"submission: results/submission.csv   models: results/models/   logs: logs/{trees}", file=sys.stderr)

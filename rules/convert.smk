@@ -1,228 +1,206 @@
-# CSV -> IDX -> PNG trees -> .lst -> .rec
+# CSV -> IDX -> lists -> RecordIO files, and beside them trees of PNG files to look at.
+# Outputs are brought up to date in place (`update`): where a job fails, what was there before is still there.
+
+
+def tree_of(part):
+    """The tree that has a list's images."""
+    return "test" if part == "test" else "train"
+
+
+def parts_of(tree):
+    """The lists that together name a tree's images, each once: with folds, the whole list trains and validates."""
+    return ["test"] if tree == "test" else ["train"] if FOLDS else ["train", "valid"]
+
+
+def lists_of(tree):
+    """The files of those lists."""
+    return [f"data/rec/{part}.lst" for part in parts_of(tree)]
+
+
+def checksums_of(tree):
+    """The checksums of a tree's images and lists."""
+    return [f"data/idx/{tree}.sfv", "data/rec/test.sfv" if tree == "test" else "data/rec/lists.sfv"]
+
+
+def records_of(tree, kind):
+    """The RecordIO files ("rec") of a tree's lists, or their indices ("idx"), shard by shard."""
+    return [path for part in parts_of(tree) for path in shards("data/rec", part, kind)]
 
 
 rule csv_to_idx:
-    """Parse and check the CSVs once; everything after reads pixels from IDX files."""
+    """Parse and check the training CSV once; everything after reads pixels and labels from IDX files."""
     input:
-        train_csv=TRAIN_CSV,
-        test_csv=TEST_CSV,
-        code=code("pixelcsv", "archives", "idx", "checksums"),
+        csv=TRAIN_CSV,
     output:
-        train_images="data/idx/train-images-idx3-ubyte",
-        train_labels="data/idx/train-labels-idx1-ubyte",
-        test_images="data/idx/test-images-idx3-ubyte",
-        checksums="data/idx/checksums.sfv",
+        images=update("data/idx/train-images-idx3-ubyte"),
+        labels=update("data/idx/train-labels-idx1-ubyte"),
+        classes=update("data/idx/classes.csv"),
+        checksums=update("data/idx/train.sfv"),
     log:
-        "logs/csv_to_idx.log",
-    threads: 2
+        "logs/csv_to_idx/train.log",
     params:
-        height=DATA["image"]["height"],
-        width=DATA["image"]["width"],
-        classes=DATA["classes"],
-        invert="--invert" if DATA["invert"] else "",
+        data=picked(DATA, "image", "classes", "invert"),
+        code=code("csv_to_idx"),
     shell:
-        """
-        python -m digitflow csv_to_idx \
-            --log {log} \
-            --threads {threads} \
-            --train-csv {input.train_csv:q} \
-            --test-csv {input.test_csv:q} \
-            --height {params.height} \
-            --width {params.width} \
-            --classes {params.classes} \
-            {params.invert} \
-            --train-images {output.train_images} \
-            --train-labels {output.train_labels} \
-            --test-images {output.test_images} \
-            --checksums {output.checksums}
-        """
+        call("csv_to_idx")
+
+
+use rule csv_to_idx as csv_to_idx_test with:
+    input:
+        csv=TEST_CSV or [],
+    output:
+        images=update("data/idx/test-images-idx3-ubyte"),
+        labels=[],
+        classes=[],
+        checksums=update("data/idx/test.sfv"),
+    log:
+        "logs/csv_to_idx/test.log",
 
 
 rule gzip_idx:
     """An IDX file as the official ones are served; made when it is asked for."""
     input:
         idx="data/idx/{name}-ubyte",
-        code=code("idx"),
     output:
         gz="data/idx/{name}-ubyte.gz",
     log:
         "logs/gzip_idx/{name}.log",
-    shell:
-        """
-        python -m digitflow gzip_idx \
-            --log {log} \
-            --idx {input.idx} \
-            --gz {output.gz}
-        """
-
-
-rule idx_to_png:
-    """Write a tree of PNG files to look at and to correct: a folder a label for train, a flat one for test."""
-    input:
-        images="data/idx/{tree}-images-idx3-ubyte",
-        labels=lambda wildcards: "data/idx/train-labels-idx1-ubyte" if wildcards.tree == "train" else [],
-        checksums="data/idx/checksums.sfv",
-        code=code("png", "trees", "idx"),
-    output:
-        tree=directory("data/png/{tree}"),
-    log:
-        "logs/idx_to_png/{tree}.log",
     params:
-        classes=DATA["classes"],
-        labels=lambda wildcards, input: f"--labels {input.labels}" if input.labels else "",
+        code=code("gzip_idx"),
     shell:
-        """
-        python -m digitflow idx_to_png \
-            --log {log} \
-            --images {input.images} \
-            {params.labels} \
-            --checksums {input.checksums} \
-            --classes {params.classes} \
-            --tree {output.tree}
-        """
+        call("gzip_idx")
 
 
 rule write_lst:
-    """List all images, labels taken from the folders' names, and split off the validation rows by id."""
+    """List the training images with their corrected labels; choose by id which of them validate."""
     input:
-        train_images="data/idx/train-images-idx3-ubyte",
-        test_images="data/idx/test-images-idx3-ubyte",
-        train_tree="data/png/train" if TREES else [],
-        test_tree="data/png/test" if TREES else [],
-        train_labels=[] if TREES else "data/idx/train-labels-idx1-ubyte",
-        checksums="data/idx/checksums.sfv",
-        code=code("lst", "split", "idx", "checksums"),
+        images="data/idx/train-images-idx3-ubyte",
+        labels="data/idx/train-labels-idx1-ubyte",
+        classes="data/idx/classes.csv",
+        checksums="data/idx/train.sfv",
+        corrections=CORRECTIONS,
     output:
-        train_lst="data/rec/train.lst",
-        valid_lst="data/rec/valid.lst",
-        test_lst="data/rec/test.lst",
-        checksums="data/rec/lists.sfv",
+        train_lst=update("data/rec/train.lst"),
+        valid_lst=update("data/rec/valid.lst"),
+        fold_train_lsts=[update(f"data/rec{fold}/train.lst") for fold in FOLDS],
+        fold_valid_lsts=[update(f"data/rec{fold}/valid.lst") for fold in FOLDS],
+        list_checksums=[update(f"data/rec{fold}/lists.sfv") for fold in ["", *FOLDS]],
     log:
         "logs/write_lst.log",
     params:
-        labels_from=lambda wildcards, input: (
-            f"--root data/png --train-tree {input.train_tree} --test-tree {input.test_tree}"
-            if TREES
-            else f"--train-labels {input.train_labels}"
-        ),
-        classes=DATA["classes"],
-        fraction=config["validation"]["fraction"],
-        seed=config["validation"]["seed"],
+        validation=picked(config["validation"], "fraction", "seed"),
+        code=code("write_lst"),
     shell:
-        """
-        python -m digitflow write_lst \
-            --log {log} \
-            --train-images {input.train_images} \
-            --test-images {input.test_images} \
-            {params.labels_from} \
-            --checksums {input.checksums} \
-            --classes {params.classes} \
-            --fraction {params.fraction} \
-            --seed {params.seed} \
-            --train-lst {output.train_lst} \
-            --valid-lst {output.valid_lst} \
-            --test-lst {output.test_lst} \
-            --list-checksums {output.checksums}
-        """
+        call("write_lst")
 
 
 use rule write_lst as write_official_lst with:
     input:
-        train_images=rules.official_idx.output.train_images,
-        test_images=rules.official_idx.output.test_images,
-        train_labels=rules.official_idx.output.train_labels,
+        images=rules.official_idx.output.train_images,
+        labels=rules.official_idx.output.train_labels,
+        classes=rules.official_idx.output.classes,
         checksums=rules.official_idx.output.checksums,
-        code=code("lst", "split", "idx", "checksums"),
+        corrections=[],
     output:
-        train_lst="data/official/train.lst",
-        valid_lst="data/official/valid.lst",
-        test_lst="data/official/test.lst",
-        checksums="data/official/lists.sfv",
+        train_lst=update("data/official/train.lst"),
+        valid_lst=update("data/official/valid.lst"),
+        fold_train_lsts=[update(f"data/official{fold}/train.lst") for fold in FOLDS],
+        fold_valid_lsts=[update(f"data/official{fold}/valid.lst") for fold in FOLDS],
+        list_checksums=[update(f"data/official{fold}/lists.sfv") for fold in ["", *FOLDS]],
     log:
         "logs/write_official_lst.log",
+
+
+rule write_test_lst:
+    """List the test images."""
+    input:
+        images="data/idx/test-images-idx3-ubyte",
+    output:
+        test_lst=update("data/rec/test.lst"),
+        list_checksums=update("data/rec/test.sfv"),
+    log:
+        "logs/write_test_lst.log",
     params:
-        labels_from=f"--train-labels {rules.official_idx.output.train_labels}",
-        classes=10,
-        fraction=config["validation"]["fraction"],
-        seed=config["validation"]["seed"],
+        code=code("write_test_lst"),
+    shell:
+        call("write_test_lst")
 
 
 rule pack_rec:
-    """Pack the PNG files' own bytes into RecordIO: what you look at is what MXNet is trained on."""
+    """Pack the images of a list into RecordIO files: what im2rec.py makes of the list and its tree."""
     input:
-        lst="data/rec/{part}.lst",
-        pixels=lambda wildcards: pixels_of("test" if wildcards.part == "test" else "train"),
-        checksums=["data/idx/checksums.sfv", "data/rec/lists.sfv"],
-        code=code("rec", "lst", "png", "trees", "idx"),
+        lst="data/rec{fold}/{part}.lst",
+        images=lambda wildcards: f"data/idx/{tree_of(wildcards.part)}-images-idx3-ubyte",
+        checksums=lambda wildcards: [
+            f"data/idx/{tree_of(wildcards.part)}.sfv",
+            f"data/rec{wildcards.fold}/{'test' if wildcards.part == 'test' else 'lists'}.sfv",
+        ],
     output:
-        rec="data/rec/{part}{shard}.rec",
-        idx="data/rec/{part}{shard}.idx",
+        rec=update("data/rec{fold}/{part}{shard}.rec"),
+        idx=update("data/rec{fold}/{part}{shard}.idx"),
     log:
-        "logs/pack_rec/{part}{shard}.log",
+        "logs/pack_rec{fold}/{part}{shard}.log",
+    wildcard_constraints:
+        fold="(?:/fold[0-9]+)?",
     params:
-        pixels=lambda wildcards, input: "--root data/png" if TREES else f"--images {input.pixels}",
         shard=lambda wildcards: int(wildcards.shard.strip("_") or 0),
         shards=config["rec"]["shards"],
+        code=code("pack_rec"),
     shell:
-        """
-        python -m digitflow pack_rec \
-            --log {log} \
-            --lst {input.lst} \
-            {params.pixels} \
-            --checksums {input.checksums} \
-            --shard {params.shard} \
-            --shards {params.shards} \
-            --rec {output.rec} \
-            --idx {output.idx}
-        """
+        call("pack_rec")
+
+
+rule idx_to_png:
+    """Bring a tree of PNG files up to date: a folder for each label in train, a flat one for test."""
+    input:
+        images="data/idx/{tree}-images-idx3-ubyte",
+        lists=lambda wildcards: lists_of(wildcards.tree),
+        checksums=lambda wildcards: checksums_of(wildcards.tree),
+    output:
+        manifest=update("data/png/{tree}.sfv"),
+    log:
+        "logs/idx_to_png/{tree}.log",
+    params:
+        tree="data/png/{tree}",
+        code=code("idx_to_png"),
+    shell:
+        call("idx_to_png")
+
+
+rule trees:
+    """The PNG trees of the training and the test images."""
+    input:
+        "data/png/train.sfv",
+        "data/png/test.sfv" if TEST_CSV else [],
+
+
+rule records:
+    """The RecordIO files of all lists."""
+    input:
+        [shards("data/rec", part, "rec") for part in ("train", "valid")],
+        shards("data/rec", "test", "rec") if TEST_CSV else [],
 
 
 rule verify:
-    """Read everything back and compare it image by image; made when it is asked for."""
+    """Read IDX files, lists, records and trees back and compare them image by image; made on demand."""
     input:
         train_images="data/idx/train-images-idx3-ubyte",
-        train_labels="data/idx/train-labels-idx1-ubyte",
-        test_images="data/idx/test-images-idx3-ubyte",
-        checksums=["data/idx/checksums.sfv", "data/rec/lists.sfv"],
-        train_tree="data/png/train",
-        test_tree="data/png/test",
-        train_lst="data/rec/train.lst",
-        valid_lst="data/rec/valid.lst",
-        test_lst="data/rec/test.lst",
-        train_rec=shards("train", "rec"),
-        train_idx=shards("train", "idx"),
-        valid_rec=shards("valid", "rec"),
-        valid_idx=shards("valid", "idx"),
-        test_rec=shards("test", "rec"),
-        test_idx=shards("test", "idx"),
-        code=code("verify", "idx", "png", "trees", "lst", "rec"),
+        train_lists=lists_of("train"),
+        train_recs=records_of("train", "rec"),
+        train_idxs=records_of("train", "idx"),
+        test_images="data/idx/test-images-idx3-ubyte" if TEST_CSV else [],
+        test_lists=lists_of("test") if TEST_CSV else [],
+        test_recs=records_of("test", "rec") if TEST_CSV else [],
+        test_idxs=records_of("test", "idx") if TEST_CSV else [],
+        checksums=checksums_of("train") + (checksums_of("test") if TEST_CSV else []),
+        trees=rules.trees.input if TREES else [],
     output:
         report="results/verify.json",
     log:
         "logs/verify.log",
     params:
-        root=subpath(input.train_tree, parent=True),
-        classes=DATA["classes"],
+        trees="data/png" if TREES else "",
+        shards=config["rec"]["shards"],
+        code=code("verify"),
     shell:
-        """
-        python -m digitflow verify \
-            --log {log} \
-            --train-images {input.train_images} \
-            --train-labels {input.train_labels} \
-            --test-images {input.test_images} \
-            --checksums {input.checksums} \
-            --train-tree {input.train_tree} \
-            --test-tree {input.test_tree} \
-            --root {params.root} \
-            --classes {params.classes} \
-            --train-lst {input.train_lst} \
-            --valid-lst {input.valid_lst} \
-            --test-lst {input.test_lst} \
-            --train-rec {input.train_rec} \
-            --train-idx {input.train_idx} \
-            --valid-rec {input.valid_rec} \
-            --valid-idx {input.valid_idx} \
-            --test-rec {input.test_rec} \
-            --test-idx {input.test_idx} \
-            --report {output.report}
-        """
+        call("verify")

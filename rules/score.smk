@@ -6,90 +6,76 @@ rule score:
     input:
         metrics="results/models/{model}/seed{seed}/metrics.json",
         valid_probabilities="results/models/{model}/seed{seed}/valid_probabilities.npy",
-        test_probabilities="results/models/{model}/seed{seed}/test_probabilities.npy",
-        valid_lst=dataset("valid.lst"),
+        valid_lst=listed("valid.lst"),
+        test_probabilities=lambda wildcards: (
+            f"results/models/{wildcards.model}/seed{wildcards.seed}/test_probabilities.npy"
+            if solution(wildcards)
+            else []
+        ),
         solution=solution,
-        code=code("score", "metrics", "submission", "training/common", "lst"),
     output:
         score="results/models/{model}/seed{seed}/score.json",
     log:
         "logs/score/{model}-seed{seed}.log",
     params:
-        training=subpath(input.metrics, parent=True),
-        solution=lambda wildcards, input: (
-            f"--solution {shlex.quote(str(input.solution))}" if input.solution else ""
-        ),
+        model="{model}",
+        code=code("score"),
     shell:
-        """
-        python -m digitflow score \
-            --log {log} \
-            --training {params.training} \
-            --model {wildcards.model} \
-            --valid-lst {input.valid_lst} \
-            {params.solution} \
-            --score {output.score}
-        """
+        call("score")
 
 
 rule score_table:
-    """The table of all: a row a model and seed, and the merged submission's."""
+    """The table of all: one row for each model and seed, and the merged submission's."""
     input:
         scores=merged("score.json"),
         valid_probabilities=merged("valid_probabilities.npy"),
-        submission="results/submission.csv",
         valid_lst="data/rec/valid.lst",
+        weights=WEIGHTS,
+        submission="results/submission.csv" if SOLUTION_CSV else [],
         solution=SOLUTION_CSV or [],
-        code=code("score", "metrics", "submission", "training/common", "lst"),
     output:
-        table=report("results/scores.csv", caption="../workflow/report/scores.rst", category="Scores"),
+        table=report(
+            update("results/scores.csv"), caption="../workflow/report/scores.rst", category="Scores"
+        ),
     log:
         "logs/score_table.log",
     params:
-        models=merge_flags("--valid-probabilities", "valid_probabilities.npy"),
-        solution=solution_flag(),
+        merge=MERGE_KEYS,
+        code=code("score_table"),
     shell:
-        """
-        python -m digitflow score_table \
-            --log {log} \
-            --scores {input.scores} \
-            {params.models} \
-            --submission {input.submission} \
-            --valid-lst {input.valid_lst} \
-            {params.solution} \
-            --table {output.table}
-        """
+        call("score_table")
 
 
 rule compare_models:
     """The table of pairs: which differences between models, and the merged one, may be chance."""
     input:
         valid_probabilities=merged("valid_probabilities.npy"),
-        submissions=expand("results/submissions/{model}.csv", model=MERGE["models"]),
-        submission="results/submission.csv",
         valid_lst="data/rec/valid.lst",
+        weights=WEIGHTS,
+        submissions=expand("results/submissions/{model}.csv", model=MERGE["models"]) if SOLUTION_CSV else [],
+        submission="results/submission.csv" if SOLUTION_CSV else [],
         solution=SOLUTION_CSV or [],
-        code=code("score", "metrics", "submission", "training/common", "lst"),
     output:
         table=report(
-            "results/comparisons.csv", caption="../workflow/report/comparisons.rst", category="Scores"
+            update("results/comparisons.csv"), caption="../workflow/report/comparisons.rst", category="Scores"
         ),
     log:
         "logs/compare_models.log",
     params:
-        models=merge_flags("--valid-probabilities", "valid_probabilities.npy"),
-        pairs=pair_flags(),
-        solution=solution_flag(),
+        merge=MERGE_KEYS,
+        code=code("compare_models"),
     shell:
-        """
-        python -m digitflow compare_models \
-            --log {log} \
-            {params.models} \
-            {params.pairs} \
-            --submission {input.submission} \
-            --valid-lst {input.valid_lst} \
-            {params.solution} \
-            --table {output.table}
-        """
+        call("compare_models")
+
+
+def scored(wildcards):
+    """The part that mistakes are looked for in: test where its solution is known, else valid."""
+    return "test" if solution(wildcards) else "valid"
+
+
+def images_of(part):
+    """The IDX file with the images of a part's list."""
+    return f"{tree_of(part)}-images-idx3-ubyte"
 
 
 rule show_mistakes:
@@ -99,9 +85,10 @@ rule show_mistakes:
             f"results/models/{wildcards.model}/seed{wildcards.seed}/{scored(wildcards)}_probabilities.npy"
         ),
         images=lambda wildcards: dataset(images_of(scored(wildcards)))(wildcards),
-        lst=lambda wildcards: dataset(f"{scored(wildcards)}.lst")(wildcards),
+        lst=lambda wildcards: listed(f"{scored(wildcards)}.lst")(wildcards),
+        classes=dataset("classes.csv"),
+        weights=[],
         solution=solution,
-        code=code("score", "metrics", "plots", "submission", "training/common", "lst", "idx"),
     output:
         confusion="results/models/{model}/seed{seed}/confusion.csv",
         confusion_figure=report(
@@ -119,26 +106,14 @@ rule show_mistakes:
     log:
         "logs/show_mistakes/{model}-seed{seed}.log",
     params:
-        probabilities=lambda wildcards, input: f"--probabilities {input.probabilities}",
-        solution=lambda wildcards, input: (
-            f"--solution {shlex.quote(str(input.solution))}" if input.solution else ""
-        ),
-        title="{model}, seed {seed}",
+        merge=section({"method": "mean", "seeds": {"model": 1}, "weights": None}),
+        title=lambda wildcards: f"{wildcards.model}, seed {wildcards.seed}, {NAME_OF_PART[scored(wildcards)]}",
+        code=code("show_mistakes"),
     shell:
-        """
-        python -m digitflow show_mistakes \
-            --log {log} \
-            {params.probabilities} \
-            --images {input.images} \
-            --lst {input.lst} \
-            {params.solution} \
-            --title {params.title:q} \
-            --confusion {output.confusion} \
-            --confusion-figure {output.confusion_figure} \
-            --mistakes-figure {output.mistakes_figure}
-        """
+        call("show_mistakes")
 
 
+NAME_OF_PART = {"test": "test rows", "valid": "validation rows"}
 MERGED_PART = "test" if SOLUTION_CSV else "valid"
 
 
@@ -147,8 +122,9 @@ use rule show_mistakes as show_merged_mistakes with:
         probabilities=merged(f"{MERGED_PART}_probabilities.npy"),
         images=f"data/idx/{images_of(MERGED_PART)}",
         lst=f"data/rec/{MERGED_PART}.lst",
+        classes="data/idx/classes.csv",
+        weights=WEIGHTS,
         solution=SOLUTION_CSV or [],
-        code=code("score", "metrics", "plots", "submission", "training/common", "lst", "idx"),
     output:
         confusion="results/merged/confusion.csv",
         confusion_figure=report(
@@ -166,16 +142,15 @@ use rule show_mistakes as show_merged_mistakes with:
     log:
         "logs/show_merged_mistakes.log",
     params:
-        probabilities=merge_flags("--probabilities", f"{MERGED_PART}_probabilities.npy"),
-        solution=solution_flag(),
-        title="merged",
+        merge=MERGE_KEYS,
+        title=f"merged, {NAME_OF_PART[MERGED_PART]}",
+        code=code("show_mistakes"),
 
 
 rule show_curves:
     """One training's accuracy, loss and learning rate, epoch by epoch; made when they are asked for."""
     input:
-        history="results/models/{model}/seed{seed}/history.csv",
-        code=code("plots", "study_report"),
+        history=f"results/models/{{model}}/seed{{seed}}{FOLDS[0] if FOLDS else ''}/history.csv",
     output:
         figure=report(
             "results/models/{model}/seed{seed}/curves.png",
@@ -187,32 +162,21 @@ rule show_curves:
         "logs/show_curves/{model}-seed{seed}.log",
     params:
         title="{model}, seed {seed}",
+        code=code("show_curves"),
     shell:
-        """
-        python -m digitflow show_curves \
-            --log {log} \
-            --history {input.history} \
-            --title {params.title:q} \
-            --figure {output.figure}
-        """
+        call("show_curves")
 
 
 rule solution_to_idx:
-    """The known labels of the test rows as an IDX file; made when it is asked for, and nothing trains on it."""
+    """The known labels of the test rows as an IDX file; made on demand, and nothing trains on it."""
     input:
         solution=known_solution,
-        code=code("idx", "submission"),
+        classes="data/idx/classes.csv",
     output:
         labels="data/idx/test-labels-idx1-ubyte",
     log:
         "logs/solution_to_idx.log",
     params:
-        classes=DATA["classes"],
+        code=code("solution_to_idx"),
     shell:
-        """
-        python -m digitflow solution_to_idx \
-            --log {log} \
-            --solution {input.solution:q} \
-            --classes {params.classes} \
-            --labels {output.labels}
-        """
+        call("solution_to_idx")

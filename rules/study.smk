@@ -5,15 +5,12 @@ rule study:
     """A study's points, ranked, and their figure."""
     input:
         metrics=of_study("metrics.json"),
-        histories=of_study("history.csv"),
+        histories=of_study(f"{FOLDS[0].strip('/')}/history.csv" if FOLDS else "history.csv"),
         scores=of_study("score.json"),
         valid_probabilities=of_study("valid_probabilities.npy"),
         test_probabilities=of_study("test_probabilities.npy"),
-        valid_lst=dataset("valid.lst"),
+        valid_lst=listed("valid.lst"),
         solution=solution,
-        code=code(
-            "study", "study_report", "plots", "score", "metrics", "submission", "lst", "training/common"
-        ),
     output:
         table="results/studies/{study}/table.csv",
         pairs="results/studies/{study}/pairs.csv",
@@ -21,23 +18,13 @@ rule study:
     log:
         "logs/study/{study}.log",
     params:
-        study=study_settings,
-        models=lambda wildcards: f"results/models/{wildcards.study}",
-        solution=lambda wildcards, input: (
-            f"--solution {shlex.quote(input.solution)}" if input.solution else ""
+        study=lambda wildcards: configuration.canonical(
+            {key: config["studies"][wildcards.study][key] for key in ("title", "model", "vary")}, ordered=True
         ),
+        models="results/models/{study}",
+        code=code("study"),
     shell:
-        """
-        python -m digitflow study \
-            --log {log} \
-            --study {params.study:q} \
-            --models {params.models} \
-            --valid-lst {input.valid_lst} \
-            {params.solution} \
-            --table {output.table} \
-            --pairs {output.pairs} \
-            --figure {output.figure}
-        """
+        call("study")
 
 
 rule experiments:
@@ -46,24 +33,16 @@ rule experiments:
         tables=expand("results/studies/{study}/table.csv", study=config["studies"]),
         pairs=expand("results/studies/{study}/pairs.csv", study=config["studies"]),
         figures=expand("results/studies/{study}/figure.png", study=config["studies"]),
-        more_figures=lambda wildcards: list(figures_of_studies()),
-        code=code("study_page", "study_report", "study", "score", "metrics"),
+        more_figures=lambda wildcards: list(figures_of_studies(wildcards)),
     output:
         page="results/experiments.md",
         folder=directory("results/experiments"),
     log:
         "logs/experiments.log",
     params:
-        studies=lambda wildcards: all_studies(),
+        studies=all_studies,
+        models="results/models",
+        learning_rates="results/learning_rates",
+        code=code("experiments"),
     shell:
-        """
-        python -m digitflow experiments \
-            --log {log} \
-            --studies {params.studies:q} \
-            --tables {input.tables} \
-            --pairs {input.pairs} \
-            --figures {input.figures} \
-            --models results/models \
-            --learning-rates results/learning_rates \
-            --page {output.page}
-        """
+        call("experiments")

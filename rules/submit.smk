@@ -1,46 +1,98 @@
-# Probabilities to submissions. No rule here, nor any before it, may see a solution.
+# Probabilities to submissions, and to predictions of further images. No rule here, nor any before it, may see a solution.
 
 
 rule submit_model:
     """One model's submission: its seeds averaged."""
     input:
-        probabilities=lambda wildcards: seeds_of(wildcards.model, "test_probabilities.npy"),
-        test_lst=dataset("test.lst"),
-        code=code("submission", "training/common", "lst"),
+        probabilities=lambda wildcards: tested(seeds_of(wildcards.model, "test_probabilities.npy")),
+        classes=dataset("classes.csv"),
     output:
-        submission="results/submissions/{model}.csv",
+        submission=update("results/submissions/{model}.csv"),
     log:
         "logs/submit_model/{model}.log",
+    params:
+        code=code("submit_model"),
     shell:
-        """
-        python -m digitflow submit \
-            --log {log} \
-            --probabilities {input.probabilities} \
-            --test-lst {input.test_lst} \
-            --submission {output.submission}
-        """
+        call("submit_model")
+
+
+rule fit_weights:
+    """Weights of the merged models, fitted to the rows that they did not see (`merge.weights: auto`)."""
+    input:
+        probabilities=merged("valid_probabilities.npy"),
+        valid_lst="data/rec/valid.lst",
+    output:
+        weights=update("results/merge_weights.json"),
+    log:
+        "logs/fit_weights.log",
+    params:
+        merge=MERGE_KEYS,
+        code=code("fit_weights"),
+    shell:
+        call("fit_weights")
 
 
 rule merge:
-    """The merged submission: the mean of the models' probabilities, or their vote."""
+    """The merged submission, what it was made from, and before it the trees to look at."""
     input:
-        probabilities=merged("test_probabilities.npy"),
+        probabilities=lambda wildcards: tested(merged("test_probabilities.npy")),
         submissions=expand("results/submissions/{model}.csv", model=MERGE["models"]),
-        test_lst="data/rec/test.lst",
-        code=code("submission", "training/common", "lst"),
+        weights=WEIGHTS,
+        classes="data/idx/classes.csv",
+        csvs=[TRAIN_CSV, TEST_CSV or []],
+        lists=["data/rec/train.lst", "data/rec/valid.lst"],
+        corrections=CORRECTIONS,
+        trees=rules.trees.input if TREES else [],
     output:
         submission=report(
-            "results/submission.csv", caption="../workflow/report/submission.rst", category="Submission"
+            update("results/submission.csv"), caption="../workflow/report/submission.rst", category="Submission"
         ),
+        run=update("results/run.json"),
     log:
         "logs/merge.log",
     params:
-        models=merge_flags("--probabilities", "test_probabilities.npy"),
+        merge=MERGE_KEYS,
+        # Noted in run.json; a function of the inputs is not compared, so another setting elsewhere reruns nothing.
+        configuration=lambda wildcards, input: configuration.canonical(config),
+        code=code("merge"),
     shell:
-        """
-        python -m digitflow submit \
-            --log {log} \
-            {params.models} \
-            --test-lst {input.test_lst} \
-            --submission {output.submission}
-        """
+        call("merge")
+
+
+rule convert_further:
+    """A further CSV, or folder of PNG files, to predict: `predict` in the configuration names it."""
+    input:
+        source=lambda wildcards: configuration.literal(config["predict"][wildcards.name]),
+    output:
+        images=update("data/idx/{name}-images-idx3-ubyte"),
+        checksums=update("data/idx/{name}.sfv"),
+        names=update("data/idx/{name}-names.txt"),
+    log:
+        "logs/convert_further/{name}.log",
+    wildcard_constraints:
+        name="|".join(config["predict"]) or "(?!)",
+    params:
+        data=picked(DATA, "image", "classes", "invert"),
+        code=code("convert_further"),
+    shell:
+        call("convert_further")
+
+
+rule predict:
+    """Label further images with the merged models: one row per image with its label and probability."""
+    input:
+        probabilities=lambda wildcards: merged(f"{wildcards.name}_probabilities.npy"),
+        weights=WEIGHTS,
+        classes="data/idx/classes.csv",
+        names="data/idx/{name}-names.txt",
+    output:
+        predictions=update("results/predictions/{name}.csv"),
+    log:
+        "logs/predict/{name}.log",
+    wildcard_constraints:
+        name="|".join(config["predict"]) or "(?!)",
+    params:
+        merge=MERGE_KEYS,
+        code=code("predict"),
+    shell:
+        call("predict")

@@ -1,128 +1,212 @@
-# One rule a framework; the same outputs, but for the model's own files.
-
-TRAINING = ["training/common", "training/schedule", "device"]
-KERAS = [*TRAINING, "training/keras", "models/keras_parts", "augment", "lst", "idx"]
+# One rule to train and one to predict for each framework; the same outputs, but for the model's own files.
+# A training sees no test image. `versions` are those installed packages that can change a result.
 
 
 rule train_keras:
-    """Train a Keras model on the rows of train.lst; predict the validation and the test rows."""
+    """Train a Keras model on the rows of train.lst, and predict the validation rows."""
     input:
         images=dataset("train-images-idx3-ubyte"),
-        test_images=dataset("test-images-idx3-ubyte"),
-        checksums=dataset("checksums.sfv", "lists.sfv"),
-        train_lst=dataset("train.lst"),
-        valid_lst=dataset("valid.lst"),
-        test_lst=dataset("test.lst"),
-        environment="workflow/envs/main.lock.txt",
-        code=code(*KERAS),
-        architecture=model_code,
+        train_lst=listed("train.lst"),
+        valid_lst=listed("valid.lst"),
+        classes=dataset("classes.csv"),
+        checksums=training_checksums,
     output:
-        model="results/models/{model}/seed{seed}/model.keras",
-        history="results/models/{model}/seed{seed}/history.csv",
-        metrics="results/models/{model}/seed{seed}/metrics.json",
-        valid_probabilities="results/models/{model}/seed{seed}/valid_probabilities.npy",
-        test_probabilities="results/models/{model}/seed{seed}/test_probabilities.npy",
+        model=update("results/models/{model}/seed{seed}{fold}/model.keras"),
+        history=update("results/models/{model}/seed{seed}{fold}/history.csv"),
+        metrics=update("results/models/{model}/seed{seed}{fold}/metrics.json"),
+        valid_probabilities=update("results/models/{model}/seed{seed}{fold}/valid_probabilities.npy"),
     log:
-        "logs/train_keras/{model}-seed{seed}.log",
+        "logs/train_keras/{model}-seed{seed}{fold}.log",
     wildcard_constraints:
         model=models_of("keras"),
     threads: TRAINING_THREADS
     resources:
-        gpu=0 if config["device"] == "cpu" else 1,
+        gpu=int(HAS_GPU),
     params:
         settings=settings,
+        seed="{seed}",
         device=config["device"],
-        classes=classes_of,
+        versions=configuration.keras_versions(),
+        code=network_code("train_keras"),
     shell:
-        """
-        python -m digitflow train_keras \
-            --log {log} \
-            --threads {threads} \
-            --device {params.device} \
-            --settings {params.settings:q} \
-            --classes {params.classes} \
-            --seed {wildcards.seed} \
-            --images {input.images} \
-            --test-images {input.test_images} \
-            --checksums {input.checksums} \
-            --train-lst {input.train_lst} \
-            --valid-lst {input.valid_lst} \
-            --test-lst {input.test_lst} \
-            --model {output.model} \
-            --history {output.history} \
-            --metrics {output.metrics} \
-            --valid-probabilities {output.valid_probabilities} \
-            --test-probabilities {output.test_probabilities}
-        """
+        call("train_keras")
+
+
+rule predict_keras:
+    """Predict all images of an IDX file with a saved Keras model."""
+    input:
+        model="results/models/{model}/seed{seed}{fold}/model.keras",
+        metrics="results/models/{model}/seed{seed}{fold}/metrics.json",
+        images=dataset_images,
+        checksums=image_checksums,
+    output:
+        probabilities=update("results/models/{model}/seed{seed}{fold}/{images}_probabilities.npy"),
+        prediction=update("results/models/{model}/seed{seed}{fold}/{images}_prediction.json"),
+    log:
+        "logs/predict_keras/{model}-seed{seed}{fold}-{images}.log",
+    wildcard_constraints:
+        model=models_of("keras"),
+    threads: TRAINING_THREADS
+    resources:
+        gpu=int(HAS_GPU),
+    params:
+        device=config["device"],
+        versions=configuration.keras_versions(),
+        code=code("predict_keras"),
+    shell:
+        call("predict_keras")
 
 
 rule train_mxnet:
-    """Train an MXNet model on train.rec; predict the validation and the test rows."""
+    """Train an MXNet model on RecordIO files, and predict the validation rows."""
     input:
-        train_rec=shards("train", "rec"),
-        train_idx=shards("train", "idx"),
-        valid_rec=shards("valid", "rec"),
-        valid_idx=shards("valid", "idx"),
-        test_rec=shards("test", "rec"),
-        test_idx=shards("test", "idx"),
+        train_rec=shards("data/rec{fold}", "train", "rec"),
+        train_idx=shards("data/rec{fold}", "train", "idx"),
+        valid_rec=shards("data/rec{fold}", "valid", "rec"),
+        valid_idx=shards("data/rec{fold}", "valid", "idx"),
+        classes="data/idx/classes.csv",
         environment=rules.mxnet_environment.output.installed,
-        code=code(*TRAINING, "training/mxnet", "training/mxnet_networks", "rec"),
-        architecture=model_code,
     output:
-        symbol="results/models/{model}/seed{seed}/model-symbol.json",
-        model="results/models/{model}/seed{seed}/model-0000.params",
-        history="results/models/{model}/seed{seed}/history.csv",
-        metrics="results/models/{model}/seed{seed}/metrics.json",
-        valid_probabilities="results/models/{model}/seed{seed}/valid_probabilities.npy",
-        test_probabilities="results/models/{model}/seed{seed}/test_probabilities.npy",
+        symbol=update("results/models/{model}/seed{seed}{fold}/model-symbol.json"),
+        model=update("results/models/{model}/seed{seed}{fold}/model-0000.params"),
+        history=update("results/models/{model}/seed{seed}{fold}/history.csv"),
+        metrics=update("results/models/{model}/seed{seed}{fold}/metrics.json"),
+        valid_probabilities=update("results/models/{model}/seed{seed}{fold}/valid_probabilities.npy"),
     log:
-        "logs/train_mxnet/{model}-seed{seed}.log",
+        "logs/train_mxnet/{model}-seed{seed}{fold}.log",
     wildcard_constraints:
         model=models_of("mxnet"),
     threads: TRAINING_THREADS
-    resources:
-        gpu=0 if config["device"] == "cpu" else 1,
     params:
         settings=settings,
+        image=section(DATA["image"]),
+        seed="{seed}",
         device=config["device"],
-        height=DATA["image"]["height"],
-        width=DATA["image"]["width"],
-        classes=DATA["classes"],
-        python=MXNET_PYTHON,
+        code=network_code("train_mxnet"),
     shell:
-        """
-        {params.python} -m digitflow train_mxnet \
-            --log {log} \
-            --threads {threads} \
-            --device {params.device} \
-            --settings {params.settings:q} \
-            --height {params.height} \
-            --width {params.width} \
-            --classes {params.classes} \
-            --seed {wildcards.seed} \
-            --train-rec {input.train_rec} \
-            --train-idx {input.train_idx} \
-            --valid-rec {input.valid_rec} \
-            --valid-idx {input.valid_idx} \
-            --test-rec {input.test_rec} \
-            --test-idx {input.test_idx} \
-            --symbol {output.symbol} \
-            --params {output.model} \
-            --history {output.history} \
-            --metrics {output.metrics} \
-            --valid-probabilities {output.valid_probabilities} \
-            --test-probabilities {output.test_probabilities}
-        """
+        call("train_mxnet", python="{MXNET_PYTHON:q}")
+
+
+rule predict_mxnet:
+    """Predict all images of an IDX file with a saved MXNet model."""
+    input:
+        symbol="results/models/{model}/seed{seed}{fold}/model-symbol.json",
+        model="results/models/{model}/seed{seed}{fold}/model-0000.params",
+        metrics="results/models/{model}/seed{seed}{fold}/metrics.json",
+        images=dataset_images,
+        checksums=image_checksums,
+        environment=rules.mxnet_environment.output.installed,
+    output:
+        probabilities=update("results/models/{model}/seed{seed}{fold}/{images}_probabilities.npy"),
+        prediction=update("results/models/{model}/seed{seed}{fold}/{images}_prediction.json"),
+    log:
+        "logs/predict_mxnet/{model}-seed{seed}{fold}-{images}.log",
+    wildcard_constraints:
+        model=models_of("mxnet"),
+    threads: TRAINING_THREADS
+    params:
+        device=config["device"],
+        code=code("predict_mxnet"),
+    shell:
+        call("predict_mxnet", python="{MXNET_PYTHON:q}")
+
+
+rule train_numpy:
+    """Train a plain numpy model on the rows of train.lst, and predict the validation rows."""
+    input:
+        images=dataset("train-images-idx3-ubyte"),
+        train_lst=listed("train.lst"),
+        valid_lst=listed("valid.lst"),
+        classes=dataset("classes.csv"),
+        checksums=training_checksums,
+    output:
+        model=update("results/models/{model}/seed{seed}{fold}/model.npz"),
+        history=update("results/models/{model}/seed{seed}{fold}/history.csv"),
+        metrics=update("results/models/{model}/seed{seed}{fold}/metrics.json"),
+        valid_probabilities=update("results/models/{model}/seed{seed}{fold}/valid_probabilities.npy"),
+    log:
+        "logs/train_numpy/{model}-seed{seed}{fold}.log",
+    wildcard_constraints:
+        model=models_of("numpy"),
+    # OpenBLAS's threads spin while they wait for each other: beside other work, two took ten times as long as one.
+    threads: 1
+    params:
+        settings=settings,
+        seed="{seed}",
+        versions=configuration.numpy_versions(),
+        code=network_code("train_numpy"),
+    shell:
+        call("train_numpy")
+
+
+rule predict_numpy:
+    """Predict all images of an IDX file with a saved numpy model."""
+    input:
+        model="results/models/{model}/seed{seed}{fold}/model.npz",
+        metrics="results/models/{model}/seed{seed}{fold}/metrics.json",
+        images=dataset_images,
+        checksums=image_checksums,
+    output:
+        probabilities=update("results/models/{model}/seed{seed}{fold}/{images}_probabilities.npy"),
+        prediction=update("results/models/{model}/seed{seed}{fold}/{images}_prediction.json"),
+    log:
+        "logs/predict_numpy/{model}-seed{seed}{fold}-{images}.log",
+    wildcard_constraints:
+        model=models_of("numpy"),
+    threads: 1
+    params:
+        versions=configuration.numpy_versions(),
+        code=code("predict_numpy"),
+    shell:
+        call("predict_numpy")
+
+
+if FOLDS:
+
+    rule collect_folds:
+        """Put the folds' predictions of the rows that each left out together: one training's, of every row."""
+        input:
+            metrics=expand("results/models/{{model}}/seed{{seed}}{fold}/metrics.json", fold=FOLDS),
+            fold_valid_lsts=lambda wildcards: [listed(f"{fold.strip('/')}/valid.lst")(wildcards)[0] for fold in FOLDS],
+            fold_valid_probabilities=expand(
+                "results/models/{{model}}/seed{{seed}}{fold}/valid_probabilities.npy", fold=FOLDS
+            ),
+            images=dataset("train-images-idx3-ubyte"),
+            valid_lst=listed("valid.lst"),
+        output:
+            valid_probabilities=update("results/models/{model}/seed{seed}/valid_probabilities.npy"),
+            oof_probabilities=update("results/models/{model}/seed{seed}/oof_probabilities.npy"),
+            fold_metrics=update("results/models/{model}/seed{seed}/metrics.json"),
+        log:
+            "logs/collect_folds/{model}-seed{seed}.log",
+        params:
+            code=code("collect_folds"),
+        shell:
+            call("collect_folds")
+
+    rule average_folds:
+        """Average the folds' predictions of the same images."""
+        input:
+            predictions=expand(
+                "results/models/{{model}}/seed{{seed}}{fold}/{{images}}_probabilities.npy", fold=FOLDS
+            ),
+        output:
+            probabilities=update("results/models/{model}/seed{seed}/{images}_probabilities.npy"),
+            prediction=update("results/models/{model}/seed{seed}/{images}_prediction.json"),
+        log:
+            "logs/average_folds/{model}-seed{seed}-{images}.log",
+        params:
+            code=code("average_folds"),
+        shell:
+            call("average_folds")
 
 
 rule find_learning_rate:
     """Train with a rising rate until the loss explodes, and draw the loss; made when it is asked for."""
     input:
         images=dataset("train-images-idx3-ubyte"),
-        train_lst=dataset("train.lst"),
-        environment="workflow/envs/main.lock.txt",
-        code=code(*KERAS, "training/lr_finder", "plots"),
-        architecture=model_code,
+        train_lst=listed("train.lst"),
+        classes=dataset("classes.csv"),
     output:
         curve="results/learning_rates/{model}.csv",
         figure="results/learning_rates/{model}.png",
@@ -132,72 +216,12 @@ rule find_learning_rate:
         model=models_of("keras"),
     threads: TRAINING_THREADS
     resources:
-        gpu=0 if config["device"] == "cpu" else 1,
+        gpu=int(HAS_GPU),
     params:
         settings=settings,
         device=config["device"],
-        classes=classes_of,
+        versions=configuration.keras_versions(),
+        code=network_code("find_learning_rate"),
         seed=lambda wildcards: MODELS[wildcards.model]["seeds"][0],
     shell:
-        """
-        python -m digitflow find_learning_rate \
-            --log {log} \
-            --threads {threads} \
-            --device {params.device} \
-            --settings {params.settings:q} \
-            --classes {params.classes} \
-            --seed {params.seed} \
-            --images {input.images} \
-            --train-lst {input.train_lst} \
-            --curve {output.curve} \
-            --figure {output.figure}
-        """
-
-
-rule train_numpy:
-    """Train a plain numpy model on the rows of train.lst; predict the validation and the test rows."""
-    input:
-        images=dataset("train-images-idx3-ubyte"),
-        test_images=dataset("test-images-idx3-ubyte"),
-        checksums=dataset("checksums.sfv", "lists.sfv"),
-        train_lst=dataset("train.lst"),
-        valid_lst=dataset("valid.lst"),
-        test_lst=dataset("test.lst"),
-        environment="workflow/envs/main.lock.txt",
-        code=code(*TRAINING, "training/numpy", "augment", "lst", "idx"),
-        architecture=model_code,
-    output:
-        model="results/models/{model}/seed{seed}/model.npz",
-        history="results/models/{model}/seed{seed}/history.csv",
-        metrics="results/models/{model}/seed{seed}/metrics.json",
-        valid_probabilities="results/models/{model}/seed{seed}/valid_probabilities.npy",
-        test_probabilities="results/models/{model}/seed{seed}/test_probabilities.npy",
-    log:
-        "logs/train_numpy/{model}-seed{seed}.log",
-    wildcard_constraints:
-        model=models_of("numpy"),
-    # OpenBLAS's threads spin while they wait for each other: beside other work, two took ten times as long as one.
-    threads: 1
-    params:
-        settings=settings,
-        classes=classes_of,
-    shell:
-        """
-        python -m digitflow train_numpy \
-            --log {log} \
-            --threads {threads} \
-            --settings {params.settings:q} \
-            --classes {params.classes} \
-            --seed {wildcards.seed} \
-            --images {input.images} \
-            --test-images {input.test_images} \
-            --checksums {input.checksums} \
-            --train-lst {input.train_lst} \
-            --valid-lst {input.valid_lst} \
-            --test-lst {input.test_lst} \
-            --model {output.model} \
-            --history {output.history} \
-            --metrics {output.metrics} \
-            --valid-probabilities {output.valid_probabilities} \
-            --test-probabilities {output.test_probabilities}
-        """
+        call("find_learning_rate")

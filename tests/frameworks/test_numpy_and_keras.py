@@ -103,7 +103,7 @@ def test_a_training_from_equal_weights_ends_in_equal_weights(digits, change):
 
     settings = dataclasses.replace(SETTINGS, **change)
     images, labels = digits[0], digits[1][ROWS]
-    learner = training.Descent(numpy_mlp.MLP(SIZES), images, ROWS, labels, 10, settings, seed=0)
+    learner = training.GradientTrainer(numpy_mlp.MLP(SIZES), images, ROWS, labels, 10, settings, seed=0)
     twin = keras_twin(learner.network)
     batches = keras_training.make_batches(images, ROWS, labels, 10, settings, seed=0)
     rates = schedule.make(settings.schedule, batches.num_batches, batches.per_epoch, settings.learning_rate)

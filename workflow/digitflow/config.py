@@ -1,12 +1,17 @@
 """The configuration: checked against its schema, completed with defaults, cross-references followed.
 
-The Snakefile imports this module on every run, so it imports nothing that Snakemake has not imported itself.
+The schema is workflow/schemas/config.schema.yaml, whose model part and lists of names come from the code: from the
+fields of `Settings` and from the registries of networks and merge methods. The Snakefile imports this module on every
+run, so it imports nothing large that Snakemake has not imported itself.
 """
 
 import difflib
 import functools
+import importlib.metadata
+import json
 import os
 import re
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,9 +21,11 @@ import yaml
 
 from digitflow.base.archives import check_readable
 from digitflow.base.errors import ConfigError, InputError
-from digitflow.models import FRAMEWORKS
+from digitflow.merging.methods import MERGE_METHODS
+from digitflow.models.registry import FRAMEWORKS
 from digitflow.studies.points import points
-from digitflow.training import schedule
+from digitflow.training import device, schedule
+from digitflow.training.settings import Settings, json_schema
 
 SCHEMA = Path(__file__).parents[1] / "schemas" / "config.schema.yaml"
 EXPONENT = re.compile(r"[-+]?\d+(\.\d*)?[eE][-+]?\d+")
@@ -60,7 +67,7 @@ def validate(config: dict[str, Any]) -> dict[str, Any]:
 def models(config: dict[str, Any]) -> dict[str, dict[str, Any]]:
     """All models of a valid configuration by name, the points of studies as `<study>/<point>`.
 
-    Each has a key more, `data`: own or official.
+    Each has two keys more: `data`, own or official, and `module`, the one of models/ that has its network.
     """
     definitions = _schema()["$defs"]
     found = {name: {**model, "data": "own"} for name, model in config["models"].items()}
@@ -68,7 +75,104 @@ def models(config: dict[str, Any]) -> dict[str, dict[str, Any]]:
         for point in points(study):
             model = _with_defaults(point.model, definitions["model"], definitions)
             found[f"{name}/{point.name}"] = {**model, "data": study["data"]}
+    for model in found.values():
+        model["module"] = FRAMEWORKS[model["framework"]][model["architecture"]]
     return found
+
+
+def settings_text(model: dict[str, Any]) -> str:
+    """The hyper-parameters of a model as JSON: those that differ from their defaults, in one form.
+
+    So a key that is written out, or new in the schema, or written in another order, trains nothing again.
+    """
+    properties = json_schema()["properties"]
+    given = {name: value for name, value in model.items() if name in properties or name == "module"}
+    changed = {
+        name: _without_defaults(value, properties.get(name, {}))
+        for name, value in given.items()
+        if canonical(value) != canonical(properties.get(name, {}).get("default"))
+    }
+    return canonical({name: value for name, value in changed.items() if value != {} or name == "prune"})
+
+
+def canonical(value: Any, ordered: bool = False) -> str:
+    """A value as JSON that is the same for all ways to write it: keys sorted (unless `ordered`), 1.0 as 1."""
+    return json.dumps(_plain(value), sort_keys=not ordered, ensure_ascii=False)
+
+
+def literal(path: str | None) -> str | None:
+    """A path as Snakemake's files and shell texts want it: it takes single braces for wildcards."""
+    return path and path.replace("{", "{{").replace("}", "}}")
+
+
+def check_folder(clone: str | os.PathLike) -> None:
+    """Refuse a clone in a folder from which no job could be called. ConfigError says why."""
+    if ":" in str(clone):
+        raise ConfigError(
+            f"{clone}: a colon separates the folders of PATH; move the clone to a folder without one"
+        )
+
+
+def gpu_driver() -> bool:
+    """Whether a driver of NVIDIA's is loaded, so that a training may use a GPU."""
+    return device.DRIVER.exists()
+
+
+def keras_versions() -> str:
+    """The installed versions that can change what Keras trains and predicts, its backend among them."""
+    backend = os.environ.get("KERAS_BACKEND", "tensorflow")
+    return _versions("keras", backend, "numpy", "opencv-python-headless")
+
+
+def numpy_versions() -> str:
+    """The installed versions that can change what numpy trains and predicts."""
+    return _versions("numpy", "opencv-python-headless")
+
+
+@functools.cache
+def _versions(*packages: str) -> str:
+    return ", ".join(f"{package} {_version(package)}" for package in packages)
+
+
+def _version(package: str) -> str:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return "not installed"
+
+
+def stale_environment() -> str | None:
+    """A line for the user where what is installed is older than what is pinned; None where nothing is known.
+
+    `make` leaves a copy of the pins that it has installed in the environment.
+    """
+    installed, pinned = Path(sys.prefix, "main.installed"), SCHEMA.parents[1] / "envs" / "main.lock.txt"
+    if not installed.exists() or installed.read_bytes() in (b"", pinned.read_bytes()):
+        return None
+    return (
+        "warning: other packages are pinned than those installed; to install them: make .venv/main.installed"
+    )
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_plain(item) for item in value]
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def _without_defaults(value: Any, schema: dict) -> Any:
+    """An object without the keys that have their default's value; anything else as it is."""
+    properties = schema.get("properties")
+    if not properties or not isinstance(value, dict):
+        return value
+    return {
+        name: item
+        for name, item in value.items()
+        if "default" not in properties.get(name, {})
+        or canonical(item) != canonical(properties[name]["default"])
+    }
 
 
 def typed(value: Any) -> Any:
@@ -82,7 +186,14 @@ def typed(value: Any) -> Any:
 
 @functools.cache
 def _schema() -> dict:
-    return yaml.safe_load(SCHEMA.read_text())
+    schema = yaml.load(SCHEMA.read_text(), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+    schema["properties"]["merge"]["properties"]["method"]["enum"] = list(MERGE_METHODS)
+    model = schema["$defs"]["model"]
+    model["properties"]["framework"]["enum"] = list(FRAMEWORKS)
+    settings = json_schema()
+    model["properties"] |= settings["properties"]
+    model["required"] += settings["required"]
+    return schema
 
 
 def _numbers(value: Any) -> Any:
@@ -207,14 +318,31 @@ def _cross_references(config: dict[str, Any]) -> Iterator[str]:
         if name not in models:
             yield f"merge.models: {name!r} is not defined{_suggest(name, list(models))}"
     weights = merge["weights"]
-    if weights is not None and len(weights) != len(merge["models"]):
+    if isinstance(weights, list) and len(weights) != len(merge["models"]):
         yield f"merge.weights: {len(weights)} weights for {len(merge['models'])} models; give each its own"
+    fraction, folds = (config["validation"][key] for key in ("fraction", "folds"))
+    for name in merge["models"]:
+        chosen = {key: models[name].get(key) for key in ("patience", "prune")} if name in models else {}
+        if (
+            not fraction
+            and folds == 1
+            and (any(chosen.values()) or models[name].get("schedule") == "plateau")
+        ):
+            yield (
+                f"models.{name}: patience, prune and the schedule plateau look at validation rows, and "
+                "validation.fraction is 0: set it above 0, or leave them out"
+            )
+    if weights == "auto" and not fraction and folds == 1:
+        yield "merge.weights: auto fits them to validation rows: set validation.folds to 5, or validation.fraction"
+    for name in config["predict"]:
+        if name in ("train", "valid", "test", "oof"):
+            yield f"predict.{name}: this name is taken; choose another"
     if "merged" in models:
         yield "models.merged: this name is taken by the merged submission; choose another"
 
 
-def csv_paths(data: dict[str, Any]) -> tuple[str, str, str | None]:
-    """The paths of the train CSV, the test CSV and, where one is known, the solution."""
+def csv_paths(data: dict[str, Any]) -> tuple[str, str | None, str | None]:
+    """The paths of the train CSV, of the test CSV where there is one, and of the solution where it is known."""
     if data["source"] == "files":
         return data["train_csv"], data["test_csv"], data["solution_csv"]
     folder = f"data/{data['source']}"
@@ -229,16 +357,14 @@ def _missing_files(data: dict[str, Any]) -> Iterator[str]:
         return
     if data["source"] == "mnist":
         return
-    wanted = {"data.train_csv": train_csv, "data.test_csv": test_csv}
-    if solution_csv:
-        wanted["data.solution_csv"] = solution_csv
+    wanted = {"data.train_csv": train_csv}
+    wanted |= {"data.test_csv": test_csv} if test_csv else {}
+    wanted |= {"data.solution_csv": solution_csv} if solution_csv else {}
     for key, path in wanted.items():
         if path is None:
             yield f"{key}: null, should be the path of a CSV, for data.source is files"
         elif not os.path.lexists(path):
             yield f"{key}: there is no file {path!r}"
-        elif {*path} & {*"{}"}:
-            yield f"{key}: {path!r}: Snakemake takes braces for wildcards; give the file a name without them"
         else:
             try:
                 check_readable(path)

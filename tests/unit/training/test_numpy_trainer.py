@@ -253,7 +253,7 @@ def test_weight_decay_takes_its_part_of_the_weights_and_none_of_the_biases(digit
         )  # fmt: skip
         network = numpy_mlp.mlp((28, 28), 10, [8])
         rows = np.arange(50)  # one step
-        learner = training.Descent(network, digits[0], rows, digits[1][rows], 10, settings, seed=0)
+        learner = training.GradientTrainer(network, digits[0], rows, digits[1][rows], 10, settings, seed=0)
         start = [weight.copy() for weight, _ in network.layers]
         learner.epoch(0)
         return start, network.layers

@@ -66,6 +66,12 @@ class _NamedFile(io.FileIO):
             raise
 
 
+def write_json(path: str | os.PathLike, value: Any) -> None:
+    """Write a value as indented JSON, whole or not at all."""
+    with atomic_open(path, "w") as file:
+        file.write(json.dumps(value, indent=2) + "\n")
+
+
 def read_json(path: str | os.PathLike) -> dict[str, Any]:
     """Read a file that holds one JSON object. FormatError names the file and what is wrong with it."""
     try:

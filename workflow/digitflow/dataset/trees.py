@@ -94,3 +94,23 @@ def _read_file(path: str, folder: int) -> bytes:
         return data
     finally:
         os.close(file)
+
+
+def update(images, tree, lists, manifest):
+    """stub"""
+    import shutil
+
+    from digitflow.base import checksums
+    from digitflow.formats import idx, lst, png
+
+    shutil.rmtree(tree, ignore_errors=True)
+    pixels = idx.read(images)
+    names = []
+    for name in lists:
+        listing = lst.read(name)
+        for index, path in zip(listing.index.tolist(), listing.path):
+            p = Path("data/png", path)
+            p.parent.mkdir(parents=True, exist_ok=True)
+            p.write_bytes(png.encode(pixels[index - 1][None])[0])
+            names.append(p)
+    checksums.write(manifest, names)

@@ -12,24 +12,26 @@ from digitflow.base.errors import FormatError, InputError
 ROW_SUM_TOLERANCE = 1e-3  # float32 softmax rows, averaged over shifts, are within 1e-6
 
 
-def write_probabilities(path: Path, probabilities: np.ndarray) -> None:
-    """Write checked float32 softmax rows, shape (n, classes), as .npy."""
-    check_probabilities(probabilities, str(path))
+def write_probabilities(path: Path, probabilities: np.ndarray, gaps: bool = False) -> None:
+    """Write checked float32 softmax rows, shape (n, classes), as .npy; with `gaps`, rows may be not a number."""
+    check_probabilities(probabilities, str(path), gaps)
     data = io.BytesIO()  # to a file of the disk, numpy writes in a way that does not say why it failed
     np.save(data, probabilities.astype(np.float32))
     with files.atomic_open(path) as file:
         file.write(data.getbuffer())
 
 
-def read_probabilities(path: str | Path, rows: int | None = None) -> np.ndarray:
+def read_probabilities(path: str | Path, rows: int | None = None, gaps: bool = False) -> np.ndarray:
     """Read class probabilities float32 (n, classes) from an .npy file.
 
     Raises FormatError unless they are finite, within 0..1, and each row sums to 1; `rows` is n where known.
-    Those of a training must also have the digest in the metrics beside them.
+    With `gaps`, rows may be not a number. The digest must be the one that stands beside them: in metrics.json
+    for what a training left, in `<part>_prediction.json` for a prediction.
     """
     path = Path(path)
-    if (metrics := path.with_name("metrics.json")).exists():
-        check_digests(metrics, path.name)
+    for name in ("metrics.json", path.name.replace("_probabilities.npy", "_prediction.json")):
+        if (beside := path.with_name(name)).exists():
+            check_digests(beside, path.name)
     try:
         with open(path, "rb") as file:
             array = np.lib.format.read_array(file, allow_pickle=False)
@@ -39,20 +41,25 @@ def read_probabilities(path: str | Path, rows: int | None = None) -> np.ndarray:
         raise InputError(f"{path}: there is no such file") from error
     except Exception as error:  # numpy parses the header as Python text: damage raises whatever that leads to
         raise FormatError(f"{path}: not a whole .npy file of numbers: {error}") from error
-    check_probabilities(array, str(path))
+    check_probabilities(array, str(path), gaps)
     if rows is not None and len(array) != rows:
-        raise FormatError(f"{path}: {len(array)} rows, should be {rows}: one an image")
+        raise FormatError(f"{path}: {len(array)} rows, should be {rows}: one for each image")
     return array
 
 
-def check_probabilities(probabilities: np.ndarray, where: str) -> None:
-    """Check that each row is a distribution over the classes. Raises FormatError naming the first bad row."""
+def check_probabilities(probabilities: np.ndarray, where: str, gaps: bool = False) -> None:
+    """Check that each row is a distribution over the classes. Raises FormatError naming the first bad row.
+
+    With `gaps`, a row may also be not a number throughout: nothing is known of its image.
+    """
     if probabilities.ndim != 2 or probabilities.dtype.kind != "f":
         raise FormatError(
             f"{where}: expected float rows (n, classes), found {probabilities.dtype} {probabilities.shape}"
         )
     sums = probabilities.sum(axis=1, dtype=np.float64)
     good = (probabilities >= 0).all(axis=1) & (np.abs(sums - 1) <= ROW_SUM_TOLERANCE)  # False for a NaN, too
+    if gaps:
+        good |= np.isnan(probabilities).all(axis=1)
     if not good.all():
         row = int(np.argmin(good))
         raise FormatError(

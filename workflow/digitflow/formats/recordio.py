@@ -11,7 +11,7 @@ import itertools
 import os
 import re
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import IO, NamedTuple
 
@@ -20,9 +20,7 @@ import numpy as np
 from digitflow.base.errors import FormatError, InputError
 from digitflow.base.files import atomic_open
 from digitflow.base.progress import Progress
-from digitflow.dataset.trees import read_files
-from digitflow.formats import idx, png
-from digitflow.formats.lst import Listing
+from digitflow.formats import png
 
 PathLike = str | os.PathLike
 MAGIC = 0xCED7230A
@@ -43,26 +41,18 @@ class Record(NamedTuple):
     offset: int
 
 
-def write(rec_path: PathLike, idx_path: PathLike, listing: Listing, root: PathLike) -> None:
-    """Pack the PNG files of a listing, their bytes unchanged, and write the records' offsets to `idx_path`.
+def write(
+    rec_path: PathLike, idx_path: PathLike, rows: Iterable[tuple[int, int, bytes]], total: int | None = None
+) -> None:
+    """Write records of (index, label, file contents), and their offsets to `idx_path`.
 
-    FormatError names the file that is missing, damaged, not 8-bit greyscale, or of another size than others.
+    `total` is how many there will be, where it is known.
     """
-    _write(rec_path, idx_path, listing, _read_images(listing.path, root))
-
-
-def write_rows(rec_path: PathLike, idx_path: PathLike, listing: Listing, images_idx: PathLike) -> None:
-    """Pack rows of an IDX file as the PNG files that they would make: as `write`, without a tree."""
-    _write(rec_path, idx_path, listing, _encode_rows(listing.index, images_idx))
-
-
-def _write(rec_path: PathLike, idx_path: PathLike, listing: Listing, contents: Iterator[bytes]) -> None:
-    rows = zip(listing.index.tolist(), listing.label.tolist(), contents, strict=True)
-    offset = 0
+    rows, offset = iter(rows), 0
     with (
         atomic_open(rec_path) as rec,
         atomic_open(idx_path, "w") as offsets,
-        Progress(f"{rec_path}: RecordIO", len(listing), "images") as progress,
+        Progress(f"{rec_path}: RecordIO", total, "images") as progress,
     ):
         while batch := list(itertools.islice(rows, BATCH)):
             framed = [frame(HEADER.pack(0, label, index, 0) + data) for index, label, data in batch]
@@ -71,31 +61,6 @@ def _write(rec_path: PathLike, idx_path: PathLike, listing: Listing, contents: I
                 offsets.write(f"{index}\t{offset}\n")
                 offset += len(record)
             progress.advance(len(batch))
-
-
-def _read_images(paths: list[str], root: PathLike) -> Iterator[bytes]:
-    """Yield the contents of PNG files of one size, checked."""
-    size = None
-    for path, data in zip(paths, read_files(paths, root), strict=True):
-        height, width, _ = png.check(data, f"{root}/{path}")
-        size = size or (height, width)
-        if (height, width) != size:
-            raise FormatError(
-                f"{root}/{path}: {height} x {width} pixels; those before have {size[0]} x {size[1]}"
-            )
-        yield data
-
-
-def _encode_rows(index: np.ndarray, images_idx: PathLike) -> Iterator[bytes]:
-    """Yield the rows of an IDX file, counted from 1 and ascending, as PNG files."""
-    count, *_ = idx.read_header(images_idx, ndim=3)
-    if len(index) and index[-1] > count:
-        raise FormatError(f"{images_idx}: {count} images; the list has image {index[-1]}")
-    first = 1
-    for block in idx.read_blocks(images_idx, BATCH):
-        start, stop = np.searchsorted(index, (first, first + len(block)))
-        yield from png.encode(block[index[start:stop] - first])
-        first += len(block)
 
 
 def join_indices(parts: Sequence[tuple[PathLike, PathLike]], idx_path: PathLike) -> None:

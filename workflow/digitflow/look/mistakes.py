@@ -1,6 +1,7 @@
 """What a model gets wrong: its confusion matrix and its worst mistakes."""
 
 import csv
+import logging
 import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,9 +11,11 @@ import numpy as np
 
 from digitflow.base.errors import FormatError
 from digitflow.base.files import atomic_open
+from digitflow.formats import idx, lst
 from digitflow.look.canvas import save
-from digitflow.scoring.measures import confusion_matrix, worst_mistakes
+from digitflow.scoring.measures import confusion_matrix, most_confused, worst_mistakes
 
+log = logging.getLogger("digitflow")
 WORST = 40  # mistakes in a figure
 COLUMNS = 8  # of images a row of the mistakes
 CONFUSED = 10  # pairs of labels that are named
@@ -46,20 +49,50 @@ def find_mistakes(probabilities: np.ndarray, true: np.ndarray, count: int) -> Mi
     return Mistakes(matrix, rows, true[rows], given[rows], probabilities[rows, given[rows]])
 
 
-def write_confusion(path: str | Path, matrix: np.ndarray) -> None:
-    """Write a confusion matrix as CSV: a row a true label, a column a label given."""
+def show_mistakes(
+    probabilities: np.ndarray,
+    images: Path,
+    listing: lst.Listing,
+    true: np.ndarray,
+    names: Sequence[str],
+    title: str,
+    confusion: Path,
+    confusion_png: Path,
+    mistakes_png: Path,
+) -> None:
+    """Log, write and draw what `probabilities` (n, classes) get wrong of the images of a listing.
+
+    `images` is the IDX file, `true` holds the labels int (n,), `names` those of the classes.
+    """
+    found = find_mistakes(probabilities, true, WORST)
+    title = f"{title}: {found.wrong:,} of {len(listing):,} images wrong"
+    log.info(title)
+    for label, given, count in most_confused(found.matrix, CONFUSED):
+        log.info(f"{names[label]} taken for {names[given]}: {count:,}")
+    write_confusion(confusion, found.matrix, names)
+    confusion_figure(confusion_png, found.matrix, title)
+    pixels = idx.open_memmap(images, ndim=3)[listing.index[found.rows] - 1]
+    files = [Path(listing.path[row]).stem for row in found.rows]
+    if len(files) < found.wrong:
+        title += f"; the {len(files)} with the highest probability"
+    mistakes_figure(mistakes_png, pixels, files, found, title)
+
+
+def write_confusion(path: str | Path, matrix: np.ndarray, names: Sequence[str]) -> None:
+    """Write a confusion matrix as CSV: one row per true label, one column per given label, by their names."""
     with atomic_open(path, "w") as file:
         writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(["true", *range(len(matrix))])
-        writer.writerows([label, *counts] for label, counts in enumerate(matrix.tolist()))
+        writer.writerow(["true", *names])
+        writer.writerows([name, *counts] for name, counts in zip(names, matrix.tolist(), strict=True))
 
 
 def read_confusion(path: str | Path) -> np.ndarray:
     """Read what `write_confusion` wrote: int64 (classes, classes). FormatError: it is damaged."""
     try:
-        matrix = np.loadtxt(path, np.int64, delimiter=",", skiprows=1, ndmin=2)[:, 1:]
+        with open(path, newline="", encoding="utf-8") as file:
+            matrix = np.array([row[1:] for row in list(csv.reader(file))[1:]], np.int64)
         return matrix.reshape(len(matrix), len(matrix))
-    except ValueError as error:
+    except (ValueError, csv.Error) as error:
         raise FormatError(f"{path}: damaged: {error}; delete it and run again") from error
 
 

@@ -1,36 +1,52 @@
-"""Merge the probabilities of several models: averaged, or voted."""
+"""Merge the probabilities of several models: averaged, or voted.
 
-from collections.abc import Sequence
+The configuration reads the names of the methods at every start of Snakemake, so numpy is imported by the
+functions.
+"""
 
-import numpy as np
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 from digitflow.base.errors import FormatError
+
+if TYPE_CHECKING:
+    import numpy as np
 
 TIE_WEIGHT = 1e-6
 
 
-def mean(probabilities: Sequence[np.ndarray], weights: Sequence[float] | None = None) -> np.ndarray:
+def mean(probabilities: "Sequence[np.ndarray]", weights: Sequence[float] | None = None) -> "np.ndarray":
     """The weighted mean of arrays of probabilities (n, classes), as float64; equal weights by default."""
-    return np.average(np.stack(probabilities).astype(np.float64), axis=0, weights=weights)
+    import numpy as np
+
+    weights = [1.0] * len(probabilities) if weights is None else weights
+    total = np.zeros(probabilities[0].shape)
+    for array, weight in zip(
+        probabilities, weights, strict=True
+    ):  # a stack of all would take as many times the memory
+        total += weight * array.astype(np.float64)
+    return total / sum(weights)
 
 
-def vote(probabilities: Sequence[np.ndarray], weights: Sequence[float] | None = None) -> np.ndarray:
+def vote(probabilities: "Sequence[np.ndarray]", weights: Sequence[float] | None = None) -> "np.ndarray":
     """The weighted share of the models whose first choice is each class, float64 (n, classes).
 
     A tie is left to the mean probability: added with TIE_WEIGHT it decides nothing else, unless weights
     differ by less than that.
     """
-    classes = probabilities[0].shape[1]
-    ballots = [np.eye(classes)[array.argmax(axis=1)] for array in probabilities]
+    import numpy as np
+
+    classes = np.eye(probabilities[0].shape[1])
+    ballots = [classes[array.argmax(axis=1)] for array in probabilities]
     return (1 - TIE_WEIGHT) * mean(ballots, weights) + TIE_WEIGHT * mean(probabilities, weights)
 
 
-MERGE_METHODS = {"mean": mean, "vote": vote}
+MERGE_METHODS: dict[str, Callable] = {"mean": mean, "vote": vote}
 
 
 def merge(
-    method: str, models: Sequence[Sequence[np.ndarray]], weights: Sequence[float] | None = None
-) -> np.ndarray:
+    method: str, models: "Sequence[Sequence[np.ndarray]]", weights: Sequence[float] | None = None
+) -> "np.ndarray":
     """Merge models, each a sequence of its seeds' probabilities (n, classes), into one array (n, classes)."""
     shapes = [array.shape for seeds in models for array in seeds]
     if len({*shapes}) > 1:

@@ -52,4 +52,14 @@ class Guess:
     def save(self, path: str | os.PathLike) -> None:
         """Write the seed as .npz: numbers only."""
         with files.atomic_open(path) as file:
-            np.savez(file, seed=np.array(self.seed))
+            np.savez(file, seed=np.array(self.seed), classes=np.array(self.classes))
+
+
+def load(path: str | os.PathLike) -> Guess | None:
+    """The guess that `Guess.save` wrote; None for a file that holds something else."""
+    with np.load(path, allow_pickle=False) as file:
+        if "seed" not in file.files:
+            return None
+        guess = Guess(int(file["classes"]), searches=False)
+        guess.seed = tuple(file["seed"].tolist())
+        return guess

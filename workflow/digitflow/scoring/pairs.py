@@ -1,86 +1,104 @@
-"""Pairs of models on the same images: which differences may be chance."""
+"""Pairs of models on the same images: which differences are significant, and which may be chance."""
 
-import csv
 import itertools
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+import os
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from digitflow.base.errors import FormatError
 from digitflow.formats import labelscsv
-from digitflow.merging import methods
 from digitflow.scoring.measures import paired_difference
-from digitflow.scoring.table import MERGED, read_models, valid_labels
+from digitflow.scoring.table import MERGED, read_table
 
+if TYPE_CHECKING:
+    import pandas
+
+PathLike = str | os.PathLike
 PAIR_COLUMNS = ["first", "second", "rows", "images", "only_first", "only_second", "points", "p_value"]
 SIGNIFICANT = 0.05
 SHOWN_PAIRS = 6  # in the closing summary: the table of pairs has them all
 
 
 def compare_models(
-    method: str,
-    names: Sequence[str],
-    valid_probabilities: Sequence[Sequence[str | Path]],
-    weights: Sequence[float] | None,
-    submissions: Sequence[str | Path],
-    submission_csv: str | Path,
-    valid_lst: str | Path,
-    solution: str | Path | None,
-) -> list[dict]:
-    """Compare all pairs of models, each with its seeds averaged, and of models and the merged one.
+    models: Mapping[str, np.ndarray],
+    valid_labels: np.ndarray,
+    submissions: Mapping[str, PathLike] | None = None,
+    solution: PathLike | None = None,
+) -> list[dict[str, Any]]:
+    """Compare every two of the models, the merged one among them.
 
-    On the test rows, by the models' submissions, where a solution is known; else on the validation rows, by
-    the models' `valid_probabilities` as in `score_merged`. Rows with the fields of PAIR_COLUMNS.
+    On the test rows, by their `submissions`, where a solution is known; else on the validation rows, by their
+    probabilities (n, classes). Rows with the fields of PAIR_COLUMNS.
     """
-    valid = valid_labels(valid_lst)
-    models = read_models(valid_probabilities, len(valid))
-    names = [*names, MERGED]
-    if solution is None:
-        averaged = [*map(methods.mean, models), methods.merge(method, models, weights)]
-        labels = [array.argmax(axis=1) for array in averaged]
-        return compare_pairs(dict(zip(names, labels, strict=True)), valid, "validation")
-    classes = models[0][0].shape[1]
+    if submissions is None or solution is None:
+        labels = {name: probabilities.argmax(axis=1) for name, probabilities in models.items()}
+        return compare_pairs(labels, valid_labels, "validation") if len(valid_labels) else []
+    classes = next(iter(models.values())).shape[1]
     true = labelscsv.read(solution, classes)
-    labels = [labelscsv.read(path, classes, len(true)) for path in [*submissions, submission_csv]]
-    return compare_pairs(dict(zip(names, labels, strict=True)), true, "test")
+    labels = {name: labelscsv.read(path, classes, len(true)) for name, path in submissions.items()}
+    return compare_pairs(labels, true, "test")
 
 
-def compare_pairs(labels: Mapping[str, np.ndarray], true: np.ndarray, rows: str) -> list[dict]:
+def compare_pairs(labels: Mapping[str, np.ndarray], true: np.ndarray, rows: str) -> list[dict[str, Any]]:
     """Compare every two of several models' labels int (n,), by their names; `rows` says whose they are."""
     found = []
     for first, second in itertools.combinations(labels, 2):
         difference = paired_difference(labels[first], labels[second], true)
         found.append(
             {
-                **{"first": first, "second": second, "rows": rows, "images": difference.n},
-                **{"only_first": difference.only_first, "only_second": difference.only_second},
-                **{"points": round(100 * difference.value, 4), "p_value": float(f"{difference.p_value:.4g}")},
+                "first": first,
+                "second": second,
+                "rows": rows,
+                "images": difference.n,
+                "only_first": difference.only_first,
+                "only_second": difference.only_second,
+                "points": round(100 * difference.value, 4),
+                "p_value": float(f"{difference.p_value:.4g}"),
             }
         )
     return found
 
 
-def read_pairs(path: str | Path) -> list[dict]:
+def read_pairs(path: PathLike) -> "pandas.DataFrame":
     """Read what `write_table` wrote of pairs. FormatError: it is damaged."""
-    numbers = ("images", "only_first", "only_second", "points", "p_value")
-    try:
-        with open(path, newline="", encoding="utf-8") as file:
-            return [row | {key: float(row[key]) for key in numbers} for row in csv.DictReader(file)]
-    except (KeyError, TypeError, ValueError) as error:
-        raise FormatError(f"{path}: damaged: {error}; delete it and run again") from error
+    table = read_table(path)
+    if list(table.columns) != PAIR_COLUMNS or any(table[name].dtype == object for name in PAIR_COLUMNS[3:]):
+        if len(table):
+            raise FormatError(
+                f"{path}: damaged: its columns are {', '.join(table.columns)}; delete it and run again"
+            )
+    return table
 
 
-def format_pairs(rows: Sequence[dict]) -> list[str]:
-    """A line a pair of models whose difference is not significant at 5 %, smallest p first."""
-    chance = sorted(
-        (row for row in rows if row["p_value"] >= SIGNIFICANT and row["only_first"] + row["only_second"]),
-        key=lambda row: row["p_value"],
-    )
-    lines = [
-        f"{row['first']} and {row['second']}: a difference of {abs(row['points']):.2f} points, "
-        f"p = {row['p_value']:.2g}: may be chance"
-        for row in chance[:SHOWN_PAIRS]
+def format_pairs(table: "pandas.DataFrame") -> list[str]:
+    """A sentence for each pair of models that differ: the significant ones first, then what may be chance."""
+    differ = table[table["only_first"] + table["only_second"] > 0].sort_values("p_value", kind="stable")
+    lines = [_sentence(pair) for pair in differ.head(SHOWN_PAIRS).itertuples()]
+    more = len(differ) - SHOWN_PAIRS
+    return [*lines, f"{more} more pairs differ"] if more > 0 else lines
+
+
+def format_worse_merge(table: "pandas.DataFrame") -> list[str]:
+    """A warning for each model that is significantly better than the merge of all."""
+    worse = table[(table["second"] == MERGED) & (table["points"] > 0) & (table["p_value"] < SIGNIFICANT)]
+    return [
+        f"The merge is worse than {pair.first} alone, by {pair.points:.2f} points (p = {pair.p_value:.2g}): "
+        f"take {pair.first} alone (merge.models), or weigh it more (merge.weights)"
+        for pair in worse.itertuples()
     ]
-    more = len(chance) - SHOWN_PAIRS
-    return [*lines, f"{more} more such pairs"] if more > 0 else lines
+
+
+def _sentence(pair: Any) -> str:
+    digits = 2 if abs(pair.points) >= 0.01 else 4
+    images = f"{abs(pair.only_first - pair.only_second):,} of {pair.images:,} {pair.rows} images"
+    if pair.p_value < SIGNIFICANT:
+        better, worse = (pair.first, pair.second) if pair.points > 0 else (pair.second, pair.first)
+        return f"{better} is better than {worse}: {abs(pair.points):.{digits}f} points, {images}, p = {pair.p_value:.2g}"
+    if pair.points == 0:
+        return f"{pair.first} and {pair.second} are right equally often, on different images"
+    return (
+        f"{pair.first} and {pair.second} differ by {abs(pair.points):.{digits}f} points, {images}, "
+        f"p = {pair.p_value:.2g}: may be chance"
+    )

@@ -67,6 +67,17 @@ class Study:
         return [axis for axis in axes if len({row[axis] for row in self.rows}) > 1] or axes
 
 
+def read(
+    studies: Mapping[str, Mapping[str, Any]],
+    tables: Sequence[Path],
+    pairs: Sequence[Path],
+    figures: Sequence[Path],
+) -> list[Study]:
+    """The studies of the configuration with the files that each left, in the same order."""
+    left = zip(tables, pairs, figures, strict=True)
+    return [Study(name, keys, *files) for (name, keys), files in zip(studies.items(), left, strict=True)]
+
+
 def write(page: str | Path, studies: Sequence[Study], models: str | Path, learning_rates: str | Path) -> None:
     """Write the page; tables and figures go to FOLDER beside it, their names beginning with their study's.
 
@@ -105,12 +116,12 @@ def section(study: Study) -> str:
     if more > 0:
         parts.append(f"{more} more points are in [the whole table]({FOLDER}/{name}.csv).")
     pairs = read_pairs(study.pairs)
-    chance = format_pairs(pairs)
-    if chance:
+    lines = format_pairs(pairs)
+    if lines:
         compared = f"pairs of the best {BEST}" if len(rows) > BEST else "all pairs"
-        images = f"{int(pairs[0]['images']):,} {pairs[0]['rows']} images"
+        images = f"{pairs['images'][0]:,} {pairs['rows'][0]} images"
         parts.append(f"Of [{compared}]({FOLDER}/{name}-pairs.csv), on the {images}:")
-        parts.append("\n".join(f"- {line}" for line in chance))
+        parts.append("\n".join(f"- {line}" for line in lines))
     parts.append(f"![{title}]({FOLDER}/{name}.png)")
     return "\n\n".join(parts) + "\n"
 

@@ -1,6 +1,6 @@
 """What a study left, as a ranked table, and the comparisons of its best points."""
 
-import csv
+import logging
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -8,15 +8,17 @@ from pathlib import Path
 from typing import Any
 
 from digitflow.base.checksums import check_digests
-from digitflow.base.errors import FormatError
 from digitflow.base.files import read_json
+from digitflow.formats import labelscsv, lst
 from digitflow.formats.probabilities import read_probabilities
 from digitflow.merging import methods
 from digitflow.scoring import table as scoring
 from digitflow.scoring.measures import over_seeds
 from digitflow.scoring.pairs import PAIR_COLUMNS, compare_pairs
 from digitflow.studies.points import Point, points
+from digitflow.training.history import read_history
 
+log = logging.getLogger("digitflow")
 MEASURES = ("valid", "test")
 BEST = 12  # points that are compared with each other
 
@@ -81,18 +83,6 @@ def read(study: Mapping[str, Any], models: str | Path) -> list[Result]:
     return sorted(found, key=lambda result: -result.mean("valid_accuracy"))
 
 
-def read_history(path: Path) -> list[dict[str, float]]:
-    """The epochs of a history.csv. FormatError: it is damaged."""
-    try:
-        with open(path, newline="") as file:
-            rows = [{key: float(value) for key, value in row.items()} for row in csv.DictReader(file)]
-    except (ValueError, TypeError, csv.Error) as error:
-        raise FormatError(f"{path}: damaged: {error}; delete it and run again") from error
-    if not rows:
-        raise FormatError(f"{path}: damaged: no epoch in it; delete it and run again")
-    return rows
-
-
 def write_table(path: str | Path, results: Sequence[Result]) -> None:
     """Write the ranked table: a row a point; what is not known stays empty."""
     rows = [result.row() for result in results]
@@ -106,15 +96,20 @@ def write_pairs(
 
     On the test rows where a solution is known, else on the validation rows.
     """
-    rows, part = ("validation", "valid") if solution is None else ("test", "test")
+    part, rows = ("valid", "validation") if solution is None else ("test", "test")
     labels = {}
     for result in results[:BEST]:
-        paths = [folder / f"{part}_probabilities.npy" for folder in result.folders]
-        seeds = [read_probabilities(path) for path in paths]
-        labels[" ".join(result.point.values.values())] = methods.mean(seeds).argmax(axis=1)
-    if solution is None:
-        true = scoring.valid_labels(valid_lst)
-    else:
-        first = read_probabilities(results[0].folders[0] / "test_probabilities.npy")
-        true = scoring.test_labels(solution, *first.shape)
+        seeds = [read_probabilities(folder / f"{part}_probabilities.npy") for folder in result.folders]
+        mean = methods.mean(seeds)
+        labels[" ".join(result.point.values.values())] = mean.argmax(axis=1)
+    true = lst.read(valid_lst).label if solution is None else labelscsv.read(solution, *mean.shape[::-1])
     scoring.write_table(path, compare_pairs(labels, true, rows), PAIR_COLUMNS)
+
+
+def say_ranking(title: str, results: Sequence[Result], table: str | Path) -> None:
+    """Log the answer of a study: its best points, ranked by validation accuracy, and where the table is."""
+    log.info(title)
+    for place, result in enumerate(results[:BEST], 1):
+        log.info(f"{place:3}. {result.point.name}: validation {100 * result.mean('valid_accuracy'):.2f} %")
+    more = f", {len(results) - BEST} more points" if len(results) > BEST else ""
+    log.info(f"the whole ranking{more}: {table}")

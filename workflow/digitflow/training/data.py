@@ -14,36 +14,21 @@ class Data(NamedTuple):
     """Images uint8 (n, h, w), mapped, and who may use which: rows, from 0, and labels, int64 (k,)."""
 
     images: np.ndarray
-    test_images: np.ndarray
     training: tuple[np.ndarray, np.ndarray]
     validation: tuple[np.ndarray, np.ndarray]
-    test_rows: np.ndarray
 
 
-def open_data(
-    images: Path,
-    test_images: Path,
-    train_lst: Path,
-    valid_lst: Path,
-    test_lst: Path,
-    classes: int,
-    train_rows: int,
-) -> Data:
-    """Open IDX files and read the lists of their rows; a row is a list's index less one.
+def open_data(images: Path, train_lst: Path, valid_lst: Path, classes: int, train_rows: int = 0) -> Data:
+    """Open an IDX file and read the lists of its rows; a row is a list's index less one.
 
-    `train_rows`: use the first so many training rows only, unless it is 0. Raises InputError for a list that
-    is not of these images, and for test images that are not like the others or not all in their list.
+    `train_rows`: use only the first so many training rows, unless it is 0. There may be no validation rows.
+    Raises InputError for a list that is not of these images, or without training rows.
     """
-    pixels, test_pixels = idx.open_memmap(images, ndim=3), idx.open_memmap(test_images, ndim=3)
-    if pixels.shape[1:] != test_pixels.shape[1:]:
-        sizes = [" x ".join(map(str, array.shape[1:])) for array in (pixels, test_pixels)]
-        raise InputError(f"{test_images}: images of {sizes[1]} pixels; {images} has {sizes[0]}")
+    pixels = idx.open_memmap(images, ndim=3)
     training = read_rows(train_lst, len(pixels), classes, train_rows)
-    validation = read_rows(valid_lst, len(pixels), classes)
-    test_rows, _ = read_rows(test_lst, len(test_pixels), classes)
-    if len(test_rows) != len(test_pixels):
-        raise InputError(f"{test_lst}: {len(test_rows)} images of the {len(test_pixels)} of {test_images}")
-    return Data(pixels, test_pixels, training, validation, test_rows)
+    if not len(training[0]):
+        raise InputError(f"{train_lst}: no rows; at least one training image is needed")
+    return Data(pixels, training, read_rows(valid_lst, len(pixels), classes))
 
 
 def read_rows(path: Path, count: int, classes: int, limit: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -52,8 +37,6 @@ def read_rows(path: Path, count: int, classes: int, limit: int = 0) -> tuple[np.
     `count` is how many images there are. Raises InputError for an index or a label that is out of range.
     """
     listing = lst.read(path)
-    if not len(listing):
-        raise InputError(f"{path}: no rows; at least one image is needed")
     for name, values, first, last in (
         ("index", listing.index, 1, count),
         ("label", listing.label, 0, classes - 1),
@@ -68,7 +51,10 @@ def read_rows(path: Path, count: int, classes: int, limit: int = 0) -> tuple[np.
 
 
 def shifted(images: np.ndarray, count: int) -> Iterator[np.ndarray]:
-    """Yield `count` (1, 5, 9) copies of images (..., h, w): as they are, then moved by a pixel, 0 let in."""
+    """Yield `count` (1, 5 or 9) copies of images (..., h, w): unchanged first, then shifted by one pixel.
+
+    The pixels that move in are 0.
+    """
     steps = [(0, 0), (-1, 0), (1, 0), (0, -1), (0, 1), (-1, -1), (-1, 1), (1, -1), (1, 1)]
     for down, right in steps[:count]:
         moved = np.zeros_like(images)

@@ -1,5 +1,6 @@
-"""The one place that decides between GPU and CPU."""
+"""The one place that decides between GPU and CPU, and counts the cores."""
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -19,6 +20,14 @@ def choose(requested: str, framework: str, gpus: Sequence[str], driver: Path = D
     if requested == "gpu" and not gpus:
         raise DeviceError(f"device: gpu was asked for, but {framework} sees none: {_reason(driver)}")
     return "gpu" if gpus and requested != "cpu" else "cpu"
+
+
+def cores() -> int:
+    """How many cores this process may use: fewer than the machine has where it was given some of them."""
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:  # macOS and Windows do not tell
+        return os.cpu_count() or 1
 
 
 def cpu_name(cpuinfo: Path = Path("/proc/cpuinfo")) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from digitflow.base import files
-from digitflow.base.errors import DigitflowError
+from digitflow.base.errors import DigitflowError, FormatError
 from digitflow.training.settings import Settings
 
 log = logging.getLogger("digitflow")
@@ -31,26 +31,30 @@ def cross_entropy(probabilities: np.ndarray, targets: np.ndarray) -> float:
 
 
 def accuracy_of(probabilities: np.ndarray, labels: np.ndarray) -> float:
-    """The part of the rows whose largest probability is at the label."""
+    """The fraction of the rows whose largest probability is at the label."""
     return float((probabilities.argmax(axis=1) == labels).mean())
 
 
 class History:
-    """The epochs of a training: a log line each as they end, history.csv, and whether to go on.
+    """The epochs of a training: a log line as each ends, history.csv, and whether to go on.
 
+    `validates` is false where there are no validation rows: their loss and accuracy are then not a number.
     `status` is "finished" or why the training ended before its last epoch: "stopped early", "pruned",
     "diverged". All of it follows from the rows, so that a resumed training decides as an uninterrupted one.
     """
 
     FIELDS = ("epoch", "loss", "accuracy", "valid_loss", "valid_accuracy", "learning_rate", "seconds")
 
-    def __init__(self, settings: Settings, rows: Sequence[Mapping[str, float]] = ()):
+    def __init__(self, settings: Settings, rows: Sequence[Mapping[str, float]] = (), validates: bool = True):
         self.settings = settings
         self.rows = [dict(row) for row in rows]
+        self.validates = validates
         self.status = "finished"
         self._started = len(self.rows)
         self._start = self._last = time.monotonic()
         if self.rows:
+            for row in self.rows:
+                log.info(f"before the interruption: {self._line(row)}")
             self._judge()
 
     def add(
@@ -65,21 +69,26 @@ class History:
         values = (epoch, loss, accuracy, valid_loss, valid_accuracy, learning_rate, now - self._last)
         self.rows.append(dict(zip(self.FIELDS, values, strict=True)))
         left = (now - self._start) / (epoch - self._started) * (epochs - epoch)
-        log.info(
-            f"epoch {epoch}/{epochs}: loss {loss:.4f}, accuracy {accuracy:.4f}, "
-            f"validation accuracy {valid_accuracy:.4f}, {now - self._last:.1f} s, {left:.0f} s left"
-        )
+        log.info(f"{self._line(self.rows[-1])}, {left:.0f} s left")
         self._last = now
         self._judge()
         if self.status != "finished":
             log.info(f"{self.status} after epoch {epoch} of {epochs}")
+
+    def _line(self, row: Mapping[str, float]) -> str:
+        validation = f", validation accuracy {row['valid_accuracy']:.4f}" if self.validates else ""
+        return (
+            f"epoch {row['epoch']}/{self.settings.epochs}: loss {row['loss']:.4f}, "
+            f"accuracy {row['accuracy']:.4f}{validation}, {row['seconds']:.1f} s"
+        )
 
     def _judge(self) -> None:
         """Set `status` by the last row and what came before it."""
         settings, last = self.settings, self.rows[-1]
         losses = [row["valid_loss"] for row in self.rows]
         # The last step of an epoch can be the one that diverges: only the validation loss shows it then.
-        if not (math.isfinite(last["loss"]) and math.isfinite(last["valid_loss"])):
+        validated = math.isfinite(last["valid_loss"]) or not self.validates
+        if not (math.isfinite(last["loss"]) and validated):
             if not settings.keep_failures:
                 raise DigitflowError(
                     f"the loss is {last['loss']}, that of validation {last['valid_loss']}, after epoch "
@@ -89,14 +98,27 @@ class History:
             self.status = "diverged"
         elif last["epoch"] == settings.epochs:
             return  # it has ended by itself
+        elif not self.validates:
+            return
         elif (
             settings.prune
             and last["epoch"] == settings.prune.epoch
             and last["valid_accuracy"] < settings.prune.accuracy
         ):
             self.status = "pruned"
-        elif settings.patience and len(losses) - 1 - losses.index(min(losses)) >= settings.patience:
+        elif settings.patience and len(losses) - self.best_epoch >= settings.patience:
             self.status = "stopped early"
+
+    @property
+    def best_epoch(self) -> int:
+        """The first epoch, counted from 1, with the lowest validation loss."""
+        losses = [row["valid_loss"] for row in self.rows]
+        return losses.index(min(losses)) + 1
+
+    @property
+    def keeps(self) -> bool:
+        """Whether the weights after the last epoch are the best so far, and are to be kept (`patience`)."""
+        return bool(self.settings.patience) and self.validates and self.best_epoch == len(self.rows)
 
     @property
     def over(self) -> bool:
@@ -109,9 +131,29 @@ class History:
         return sum(row["seconds"] for row in self.rows)
 
     def write(self, path: Path) -> None:
-        """Write history.csv: a header and a row an epoch, six digits a number."""
+        """Write history.csv: a header and one row per epoch, numbers with six digits, unknown ones empty."""
         with files.atomic_open(path, "w") as file:
             writer = csv.DictWriter(file, self.FIELDS, lineterminator="\n")
             writer.writeheader()
             for row in self.rows:
-                writer.writerow({key: f"{value:.6g}" for key, value in row.items()})
+                writer.writerow(
+                    {
+                        key: f"{value:.6g}"
+                        for key, value in row.items()
+                        if math.isfinite(value) or self.validates
+                    }
+                )
+
+
+def read_history(path: Path) -> list[dict[str, float]]:
+    """The epochs of a history.csv. FormatError: it is damaged."""
+    try:
+        with open(path, newline="") as file:
+            rows = [
+                {key: float(value or "nan") for key, value in row.items()} for row in csv.DictReader(file)
+            ]
+    except (ValueError, TypeError, csv.Error) as error:
+        raise FormatError(f"{path}: damaged: {error}; delete it and run again") from error
+    if not rows:
+        raise FormatError(f"{path}: damaged: no epoch in it; delete it and run again")
+    return rows

@@ -8,6 +8,7 @@ import dataclasses
 import functools
 import importlib.metadata
 import logging
+import math
 import os
 import platform
 import sys
@@ -20,11 +21,13 @@ import numpy as np
 
 from digitflow import models
 from digitflow.base import files
-from digitflow.base.errors import ConfigError
+from digitflow.base.checksums import sha256
+from digitflow.base.errors import ConfigError, InputError
+from digitflow.formats import idx
 from digitflow.training import device as devices
 from digitflow.training import schedule
 from digitflow.training.augment import affine_batch
-from digitflow.training.checkpoint import Checkpoint, circumstances
+from digitflow.training.checkpoint import Checkpoint, fingerprint
 from digitflow.training.data import open_data, shifted
 from digitflow.training.history import History
 from digitflow.training.results import Outputs, write_results
@@ -35,15 +38,14 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("digitflow")
 
-PREDICT_ROWS = 1024  # images a prediction step: memory stays flat whatever the size of the data
+PREDICT_ROWS = 1024  # images per prediction step: memory stays flat whatever the size of the data
+BEST = "best "  # begins the names of a checkpoint's arrays that are the best epoch's, not the last one's
 
 
 def train(
     images: Path,
-    test_images: Path,
     train_lst: Path,
     valid_lst: Path,
-    test_lst: Path,
     *,
     classes: int,
     settings: Settings,
@@ -51,37 +53,34 @@ def train(
     device: str,
     model: Path,
     outputs: Outputs,
+    code: str = "",
     threads: int | None = None,
 ) -> None:
-    """Train on the rows of `train_lst`, then write the model, its history, metrics and probabilities.
+    """Train on the rows of `train_lst`, then write the model, its history, metrics and validation
+    probabilities.
 
-    `images` and `test_images` are IDX files; a row is a listing's index less one. `device` is auto, cpu or
-    gpu; `threads` are cut to the cores that there are, None is all of them. The probabilities are float32
-    (n, classes), rows as in the listings. The same seed and threads on the same machine give the same bytes
-    of them (another number of threads adds in another order), also where a killed training is resumed.
-    Raises InputError for a listing that is not of these images, ConfigError, DeviceError, or DigitflowError
-    where training diverges.
+    `images` is an IDX file; a row is a listing's index less one. `device` is auto, cpu or gpu; `threads` are
+    cut to the cores that there are, None is all of them. `code` is the digest of the code that trains, which
+    a checkpoint must match. The probabilities are float32 (n, classes), rows as in `valid_lst`. The same seed
+    and threads on the same machine give the same bytes of them (another number of threads adds in another
+    order), also where a killed training is resumed. Raises InputError for a listing that is not of these
+    images, ConfigError, DeviceError, or DigitflowError where training diverges.
     """
-    lists = train_lst, valid_lst, test_lst
-    data = open_data(images, test_images, *lists, classes, settings.train_rows)
-
-    cores = len(os.sched_getaffinity(0))
-    threads = min(threads or cores, cores)
+    data = open_data(images, train_lst, valid_lst, classes, settings.train_rows)
+    threads = min(threads or devices.cores(), devices.cores())
     where = prepare(device, threads)
     machine = {"versions": _versions(), "device": where, "threads": threads}
-    inputs = [images, train_lst, valid_lst]
-    checkpoint = Checkpoint(outputs.checkpoint, circumstances(settings, seed, machine, inputs))
+    inputs = {path.name: sha256(path) for path in (images, train_lst, valid_lst)}
+    checkpoint = Checkpoint(outputs.checkpoint, fingerprint(settings, seed, machine, inputs, code))
     network, history = fit(data.images, data.training, data.validation, classes, settings, seed, checkpoint)
     valid = predict(network, data.images, data.validation[0], classes, settings.test_shifts)
-    test = predict(network, data.test_images, data.test_rows, classes, settings.test_shifts)
 
     with files.atomic_path(model) as temporary:
-        network.save(temporary)
+        plain(network, data.images.shape[1:]).save(temporary)
     write_results(
         outputs,
         history,
         valid,
-        test,
         data.validation[1],
         model_files=[model],
         framework="keras",
@@ -90,8 +89,42 @@ def train(
         settings=settings,
         parameters=network.count_params(),
         train_images=len(data.training[0]),
+        data=inputs,
     )
     checkpoint.remove()
+
+
+def apply(
+    model: Path, images: Path, *, settings: Settings, device: str, threads: int | None = None
+) -> tuple[np.ndarray, str]:
+    """Predict all images of an IDX file with a saved model: softmax rows float32 (n, classes), and the
+    device.
+    """
+    pixels = idx.open_memmap(images, ndim=3)
+    where = prepare(device, min(threads or devices.cores(), devices.cores()))
+    import keras
+
+    network = keras.saving.load_model(model, compile=False)
+    if network.input_shape[1:] != pixels.shape[1:]:
+        raise InputError(
+            f"{images}: images of {pixels.shape[1:]} pixels; {model} was trained on {network.input_shape[1:]}"
+        )
+    rows = np.arange(len(pixels))
+    return predict(network, pixels, rows, network.output_shape[-1], settings.test_shifts), where
+
+
+def plain(network: "keras.Model", shape: tuple[int, ...]) -> "keras.Model":
+    """The same network, sharing its weights, made of Keras' own layers: it loads where digitflow is not
+    installed.
+
+    A subclassed model would need its class there. `shape` is that of an image.
+    """
+    import keras
+
+    if type(network).__module__.split(".")[0] == "keras":
+        return network
+    pixels = keras.Input(shape, name="pixels")
+    return keras.Model(pixels, network.call(pixels), name=network.name)
 
 
 def prepare(device: str, threads: int | None = None) -> str:
@@ -159,11 +192,14 @@ def fit(
     import keras
 
     keras.utils.set_random_seed(seed)
-    model = models.build(models.KERAS, settings.architecture, images.shape[1:], classes, **settings.network)
+    model = models.build(
+        settings.module, settings.architecture, images.shape[1:], classes, **settings.network
+    )
     model.build((None, *images.shape[1:]))  # a subclassed one has no weights yet
     log.info(f"{model.name}: {model.count_params():,} parameters, {len(training[0]):,} training images")
     kept = checkpoint.load() if checkpoint else None
-    history = History(settings, kept[1] if kept else ())
+    history = History(settings, kept[1] if kept else (), validates=len(validation[0]) > 0)
+    best = {name: array for name, array in kept[0].items() if name.startswith(BEST)} if kept else {}
     batches = make_batches(images, *training, classes, settings, seed, len(history.rows))
     rates = schedule.make(
         settings.schedule,
@@ -182,15 +218,18 @@ def fit(
     if kept:
         restore(model, kept[0])
         for row in history.rows:
-            follow(optimizer, rates, row["valid_loss"])
+            update_plateau(optimizer, rates, row["valid_loss"])
 
     def end_epoch(epoch: int, logs: dict[str, float]) -> None:
         rate = rates((epoch + 1) * batches.per_epoch - 1)
-        history.add(logs["loss"], logs["accuracy"], logs["val_loss"], logs["val_accuracy"], rate)
-        follow(optimizer, rates, logs["val_loss"])
+        valid_loss, valid_accuracy = (logs.get(f"val_{name}", math.nan) for name in ("loss", "accuracy"))
+        history.add(logs["loss"], logs["accuracy"], valid_loss, valid_accuracy, rate)
+        update_plateau(optimizer, rates, valid_loss)
+        if history.keeps:
+            best.update({BEST + name: array for name, array in state(model).items()})
         model.stop_training = history.over
         if checkpoint and not history.over:
-            checkpoint.save(state(model), history)
+            checkpoint.save(state(model) | best, history)
 
     rows, labels = validation
     model.fit(
@@ -199,16 +238,20 @@ def fit(
         epochs=settings.epochs,
         steps_per_epoch=batches.per_epoch,
         shuffle=False,  # the batches are drawn at random already
-        validation_data=(images[rows], keras.utils.to_categorical(labels, classes)),
+        validation_data=(images[rows], keras.utils.to_categorical(labels, classes)) if len(rows) else None,
         validation_batch_size=PREDICT_ROWS,
         callbacks=[keras.callbacks.LambdaCallback(on_epoch_end=end_epoch)],
         verbose=0,
     )
+    if best:
+        restore(model, {name.removeprefix(BEST): array for name, array in best.items()})
     model.optimizer, model.compiled = None, False  # what is saved is the model, without the optimizer's state
     return model, history
 
 
-def follow(optimizer: "keras.optimizers.Optimizer", rates: schedule.Schedule, valid_loss: float) -> None:
+def update_plateau(
+    optimizer: "keras.optimizers.Optimizer", rates: schedule.Schedule, valid_loss: float
+) -> None:
     """Show an epoch's result to a schedule that looks at results, and take its rate from it."""
     if isinstance(rates, schedule.Plateau):
         rates.observe(valid_loss)

@@ -104,7 +104,9 @@ def rise(
     import keras
 
     keras.utils.set_random_seed(seed)
-    model = models.build(models.KERAS, settings.architecture, images.shape[1:], classes, **settings.network)
+    model = models.build(
+        settings.module, settings.architecture, images.shape[1:], classes, **settings.network
+    )
     rates = LOWEST * (HIGHEST / LOWEST) ** (np.arange(STEPS) / (STEPS - 1))
     settings = dataclasses.replace(settings, weight_average=0.0)  # costs time, and has no part in the loss
     model.compile(

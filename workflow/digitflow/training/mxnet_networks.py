@@ -61,7 +61,7 @@ class Network:
             mean *= keep
             mean += (1 - keep) * self.arrays[name]
 
-    def exchange(self) -> None:
+    def swap_average(self) -> None:
         """Let `arrays` and `mean` change places, so that the network predicts with the average, or back."""
         for name, mean in self.mean.items():
             array, kept = self.arrays[name], mean.copy()
@@ -178,7 +178,7 @@ def build(
 ) -> Network:
     """A network with its first weights, to be trained with batches of `size` images of `shape`."""
     optimizer = make_optimizer(settings, size)
-    model = models.build(models.MXNET, settings.architecture, shape, classes, **settings.network)
+    model = models.build(settings.module, settings.architecture, shape, classes, **settings.network)
     if not isinstance(model, mx.sym.Symbol):
         network = Block(model, shape, classes, settings.label_smoothing, optimizer, context)
     elif settings.label_smoothing:

@@ -5,10 +5,12 @@ MXNet is imported inside the functions, for it reads its environment variables o
 
 import contextlib
 import logging
+import math
 import os
 import platform
 import struct
 import tempfile
+import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -16,11 +18,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from digitflow.base import files
+from digitflow.base.checksums import sha256
 from digitflow.base.errors import DigitflowError, FormatError
-from digitflow.formats import recordio
+from digitflow.formats import idx, recordio
 from digitflow.training import device as devices
 from digitflow.training import schedule
-from digitflow.training.checkpoint import Checkpoint, circumstances
+from digitflow.training.checkpoint import Checkpoint, fingerprint
 from digitflow.training.data import shifted
 from digitflow.training.history import History, accuracy_of, cross_entropy, one_hot
 from digitflow.training.results import Outputs, write_results
@@ -40,6 +43,8 @@ ENVIRONMENT = {
     "MXNET_SUBGRAPH_VERBOSE": "0",  # no line on how it compiles a symbol
 }
 
+PREDICT_ROWS = 1024  # images per prediction step: memory stays flat whatever the size of the data
+BEST = "best "  # begins the names of a checkpoint's arrays that are the best epoch's, not the last one's
 PNG_SIZE_AT = 16  # width and height, big-endian, in the IHDR chunk
 
 
@@ -58,7 +63,6 @@ class Records(NamedTuple):
 def train(
     train: Parts,
     valid: Parts,
-    test: Parts,
     *,
     shape: tuple[int, int],
     classes: int,
@@ -69,35 +73,37 @@ def train(
     symbol: Path,
     params: Path,
     outputs: Outputs,
+    code: str = "",
 ) -> None:
-    """Train on the rows of `train`, then write the model, its history, metrics and probabilities.
+    """Train on the rows of `train`, then write the model, its history, metrics and validation probabilities.
 
-    `train`, `valid` and `test` are shards of images of `shape` (height, width). `device` is auto, cpu or
-    gpu. The probabilities are float32 (n, classes), rows as in the files. The same seed on the same machine
-    gives the same bytes, also where a killed training is resumed. Raises FormatError for a damaged .rec
-    before MXNet sees it, ConfigError, DeviceError, or DigitflowError where training diverges.
+    `train` and `valid` are shards of images of `shape` (height, width). `device` is auto, cpu or gpu. `code`
+    is the digest of the code that trains, which a checkpoint must match. The probabilities are float32 (n,
+    classes), rows as in the files. The same seed on the same machine gives the same bytes, also where a
+    killed training is resumed. Raises FormatError for a damaged .rec before MXNet sees it, ConfigError,
+    DeviceError, or DigitflowError where training diverges.
     """
     with contextlib.ExitStack() as stack:
-        training, validation, tested = (
+        training, validation = (
             stack.enter_context(open_records(parts, shape, classes, limit))
-            for parts, limit in ((train, settings.train_rows), (valid, 0), (test, 0))
+            for parts, limit in ((train, settings.train_rows), (valid, 0))
         )
+        if not len(training.labels):
+            raise FormatError(f"{train[0][0]}: no records; at least one training image is needed")
         context, where = prepare(device, threads)
         machine = {"versions": _versions(), "device": where, "threads": threads}
-        inputs = [path for part in (*train, *valid) for path in part]
+        inputs = {path.name: sha256(path) for part in (*train, *valid) for path in part}
         checkpoint = Checkpoint(
             outputs.checkpoint,
-            circumstances(settings, seed, machine | {"computing": computing_threads(threads)}, inputs),
+            fingerprint(settings, seed, machine | {"computing": computing_threads(threads)}, inputs, code),
         )
         network, history = fit(training, validation, classes, settings, seed, context, checkpoint)
-        valid_probabilities = predict(network, validation, settings, context, settings.test_shifts)
-        test_probabilities = predict(network, tested, settings, context, settings.test_shifts)
+        valid_probabilities = predict(network, validation, classes, settings, context, settings.test_shifts)
     export(network, symbol, params)
     write_results(
         outputs,
         history,
         valid_probabilities,
-        test_probabilities,
         validation.labels,
         model_files=[symbol, params],
         framework="mxnet",
@@ -106,8 +112,33 @@ def train(
         settings=settings,
         parameters=network.size,
         train_images=len(training.labels),
+        data=inputs,
     )
     checkpoint.remove()
+
+
+def apply(
+    symbol: Path, params: Path, images: Path, *, settings: Settings, device: str, threads: int
+) -> tuple[np.ndarray, str]:
+    """Predict all images of an IDX file with a saved model: softmax rows float32 (n, classes), and the
+    device.
+    """
+    pixels = idx.open_memmap(images, ndim=3)
+    context, where = prepare(device, threads)
+    import mxnet as mx
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that the input's type is not known yet: it is the first batch's
+        network = mx.gluon.SymbolBlock.imports(str(symbol), ["data"], str(params), ctx=context)
+    scale = np.float32(1 if settings.raw_pixels else 1 / 255)
+    rows = []
+    for start in range(0, len(pixels), PREDICT_ROWS):
+        block = pixels[start : start + PREDICT_ROWS, None].astype(np.float32) * scale
+        views = [
+            network(mx.nd.array(view, ctx=context)).softmax() for view in shifted(block, settings.test_shifts)
+        ]
+        rows.append((sum(views) / len(views)).asnumpy())
+    return np.concatenate(rows), where
 
 
 def prepare(device: str, threads: int) -> tuple["mx.Context", str]:
@@ -129,7 +160,7 @@ def computing_threads(threads: int) -> int:
     Its operations take less than a millisecond, and its threads wait for the last of them at the end of each:
     with more threads than free cores an epoch cost five times the CPU time.
     """
-    return max(min(threads, len(os.sched_getaffinity(0))) - 1, 1)
+    return max(min(threads, devices.cores()) - 1, 1)
 
 
 @contextlib.contextmanager
@@ -140,8 +171,6 @@ def open_records(parts: Parts, shape: tuple[int, int], classes: int, limit: int 
     large, and takes any number for a label.
     """
     labels = [label for part in parts for label in _read_labels(*part, shape, classes)]
-    if not labels:
-        raise FormatError(f"{parts[0][0]}: no records; at least one image is needed")
     with tempfile.TemporaryDirectory() as folder:
         index = Path(folder, "joined.idx")
         recordio.join_indices(parts, index)
@@ -216,27 +245,34 @@ def fit(
         f"{settings.architecture}: {network.size:,} parameters, {len(training.labels):,} training images"
     )
     kept = checkpoint.load() if checkpoint else None
-    history = History(settings, kept[1] if kept else ())
+    history = History(settings, kept[1] if kept else (), validates=len(validation.labels) > 0)
+    best = {name: array for name, array in kept[0].items() if name.startswith(BEST)} if kept else {}
     if kept:
         network.restore(kept[0], len(history.rows) * per_epoch)
         for row in history.rows:
-            follow(rates, row["valid_loss"])
+            update_plateau(rates, row["valid_loss"])
     if settings.augment.shift and training.shape[0] != training.shape[1]:
         log.warning("augment.shift: with MXNet only square images are shifted; these are not")
     # The training loss has these targets, too: of the labels alone it could not be compared with it.
     targets = one_hot(validation.labels, classes, settings.label_smoothing)
     while not history.over:
         loss, accuracy = train_epoch(network, training, settings, seed, len(history.rows), rates, context)
-        network.exchange()
-        valid = predict(network, validation, settings, context)
-        network.exchange()
-        valid_loss = cross_entropy(valid, targets)
+        valid_loss = valid_accuracy = math.nan
+        if history.validates:
+            network.swap_average()
+            valid = predict(network, validation, classes, settings, context)
+            network.swap_average()
+            valid_loss, valid_accuracy = cross_entropy(valid, targets), accuracy_of(valid, validation.labels)
         rate = rates((len(history.rows) + 1) * per_epoch - 1)
-        history.add(loss, accuracy, valid_loss, accuracy_of(valid, validation.labels), rate)
-        follow(rates, valid_loss)
+        history.add(loss, accuracy, valid_loss, valid_accuracy, rate)
+        update_plateau(rates, valid_loss)
+        if history.keeps:
+            best = {BEST + name: array for name, array in network.state().items()}
         if checkpoint and not history.over:
-            checkpoint.save(network.state(), history)
-    network.exchange()
+            checkpoint.save(network.state() | best, history)
+    if best:
+        network.restore({name.removeprefix(BEST): array for name, array in best.items()}, 0)
+    network.swap_average()
     return network, history
 
 
@@ -277,7 +313,7 @@ def train_epoch(
     return float(loss_sum.asscalar()) / rows, float(right.asscalar()) / rows
 
 
-def follow(rates: schedule.Schedule, valid_loss: float) -> None:
+def update_plateau(rates: schedule.Schedule, valid_loss: float) -> None:
     """Show an epoch's result to a schedule that looks at results."""
     if isinstance(rates, schedule.Plateau):
         rates.observe(valid_loss)
@@ -334,6 +370,7 @@ def warp(augment: Augment, shape: tuple[int, int]) -> dict[str, Any]:
 def predict(
     network: "mxnet_networks.Network",
     records: Records,
+    classes: int,
     settings: Settings,
     context: "mx.Context",
     shifts: int = 1,
@@ -342,6 +379,8 @@ def predict(
     import mxnet as mx
 
     rows = []
+    if not len(records.labels):
+        return np.empty((0, classes), np.float32)
     for images, _, count in batches(records, settings, context):
         moved = shifted(images.asnumpy(), shifts)
         mean = sum(network.probabilities(mx.nd.array(copy, ctx=context)) for copy in moved) / shifts

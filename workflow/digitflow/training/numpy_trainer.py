@@ -1,14 +1,13 @@
 """Train a plain numpy model on IDX images and predict with it: the network, or a guess to compare it with.
 
-The same settings, batches and results as in training/keras.py, but that validation after each epoch sees the
-running average of the weights, where there is one.
+The same settings, batches and results as in training/keras_trainer.py, but that validation after each epoch
+sees the running average of the weights, where there is one.
 """
 
 import dataclasses
 import inspect
 import logging
 import math
-import os
 import platform
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -17,13 +16,16 @@ from typing import Any
 import numpy as np
 
 from digitflow import models
+from digitflow.base.checksums import sha256
 from digitflow.base.errors import ConfigError
+from digitflow.formats import idx
+from digitflow.models import baseline, numpy_mlp
 from digitflow.models.baseline import Guess
 from digitflow.models.numpy_mlp import MLP
 from digitflow.training import device as devices
 from digitflow.training import schedule
 from digitflow.training.augment import affine_batch
-from digitflow.training.checkpoint import Checkpoint, circumstances
+from digitflow.training.checkpoint import Checkpoint, fingerprint
 from digitflow.training.data import open_data, shifted
 from digitflow.training.history import History, accuracy_of, cross_entropy, one_hot
 from digitflow.training.results import Outputs, write_results
@@ -31,7 +33,8 @@ from digitflow.training.settings import Settings
 
 log = logging.getLogger("digitflow")
 
-PREDICT_ROWS = 1024  # images a prediction step: memory stays flat whatever the size of the data
+PREDICT_ROWS = 1024  # images per prediction step: memory stays flat whatever the size of the data
+BEST = "best "  # begins the names of a checkpoint's arrays that are the best epoch's, not the last one's
 BLOCK = 16_384  # parameters an optimizer updates at a time: all that it needs of them stays in the cache
 # A unit that is never active has gradients of 0, and its means decay towards float32's smallest numbers, with
 # which the CPU computes ten times as long: those below TINY become 0, every so many steps.
@@ -40,49 +43,46 @@ TINY, TINY_STEPS = 1e-30, 100
 
 def train(
     images: Path,
-    test_images: Path,
     train_lst: Path,
     valid_lst: Path,
-    test_lst: Path,
     *,
     classes: int,
     settings: Settings,
     seed: int,
     model: Path,
     outputs: Outputs,
+    code: str = "",
     threads: int | None = None,
 ) -> None:
-    """Train on the rows of `train_lst`, then write the model, its history, metrics and probabilities.
+    """Train on the rows of `train_lst`, then write the model, its history, metrics and validation
+    probabilities.
 
-    `images` and `test_images` are IDX files; a row is a listing's index less one. The probabilities are
-    float32 (n, classes), rows as in the listings. `threads` is what numpy was given, None for one a core: its
-    BLAS reads OPENBLAS_NUM_THREADS once, as it is loaded. The same seed and threads on the same machine give
-    the same bytes, also where a killed training is resumed. Raises InputError for a listing that is not of
-    these images, ConfigError, or DigitflowError where training diverges.
+    `images` is an IDX file; a row is a listing's index less one. The probabilities are float32 (n, classes),
+    rows as in `valid_lst`. `code` is the digest of the code that trains, which a checkpoint must match.
+    `threads` is what numpy was given, None for one per core: its BLAS reads OPENBLAS_NUM_THREADS once, as it
+    is loaded. The same seed and threads on the same machine give the same bytes, also where a killed training
+    is resumed. Raises InputError for a listing that is not of these images, ConfigError, or DigitflowError
+    where training diverges.
     """
-    lists = train_lst, valid_lst, test_lst
-    data = open_data(images, test_images, *lists, classes, settings.train_rows)
-
+    data = open_data(images, train_lst, valid_lst, classes, settings.train_rows)
     machine = {
         "versions": _versions(),
         "device": f"cpu: {devices.cpu_name()}",
-        "threads": threads or os.cpu_count(),
+        "threads": threads or devices.cores(),
     }
     log.info(
         f"device {machine['device']}; " + ", ".join(" ".join(item) for item in machine["versions"].items())
     )
-    inputs = [images, train_lst, valid_lst]
-    checkpoint = Checkpoint(outputs.checkpoint, circumstances(settings, seed, machine, inputs))
+    inputs = {path.name: sha256(path) for path in (images, train_lst, valid_lst)}
+    checkpoint = Checkpoint(outputs.checkpoint, fingerprint(settings, seed, machine, inputs, code))
     learner, history = fit(data.images, data.training, data.validation, classes, settings, seed, checkpoint)
     valid = learner.predict(data.images, data.validation[0], settings.test_shifts)
-    test = learner.predict(data.test_images, data.test_rows, settings.test_shifts)
 
     learner.model.save(model)
     write_results(
         outputs,
         history,
         valid,
-        test,
         data.validation[1],
         model_files=[model],
         framework="numpy",
@@ -91,8 +91,32 @@ def train(
         settings=settings,
         parameters=learner.parameters,
         train_images=len(data.training[0]),
+        data=inputs,
     )
     checkpoint.remove()
+
+
+def apply(model: Path, images: Path, *, settings: Settings) -> tuple[np.ndarray, str]:
+    """Predict all images of an IDX file with a saved model: softmax rows float32 (n, classes), and the
+    device.
+    """
+    pixels = idx.open_memmap(images, ndim=3)
+    network = baseline.load(model) or numpy_mlp.load(model)
+    return predict(
+        network, pixels, np.arange(len(pixels)), settings.test_shifts
+    ), f"cpu: {devices.cpu_name()}"
+
+
+def predict(model: MLP | Guess, images: np.ndarray, rows: np.ndarray, shifts: int = 1) -> np.ndarray:
+    """Softmax rows float32 (n, classes) of `rows` of uint8 images, averaged over `shifts` moves by a pixel."""
+    if isinstance(model, Guess):
+        return model.predict(rows)
+    probabilities = np.empty((len(rows), model.sizes[-1]), np.float32)
+    for start in range(0, len(rows), PREDICT_ROWS):
+        block = images[rows[start : start + PREDICT_ROWS]]
+        views = [model.predict(view) for view in shifted(block, shifts)]
+        probabilities[start : start + len(block)] = np.mean(views, axis=0)
+    return probabilities
 
 
 def fit(
@@ -103,17 +127,20 @@ def fit(
     settings: Settings,
     seed: int,
     checkpoint: Checkpoint | None = None,
-) -> tuple["Descent | Search", History]:
+) -> tuple["GradientTrainer | SeedSearchTrainer", History]:
     """Train a new model on uint8 images (n, h, w); `training` and `validation` are each (rows, labels).
 
     With a checkpoint, training goes on from it and keeps one an epoch.
     """
-    model = models.build(models.NUMPY, settings.architecture, images.shape[1:], classes, **settings.network)
-    kind = Search if isinstance(model, Guess) else Descent
+    model = models.build(
+        settings.module, settings.architecture, images.shape[1:], classes, **settings.network
+    )
+    kind = SeedSearchTrainer if isinstance(model, Guess) else GradientTrainer
     learner = kind(model, images, *training, classes, settings, seed)
     log.info(f"{settings.architecture}: {learner.parameters:,} parameters, {len(training[0]):,} images")
     kept = checkpoint.load() if checkpoint else None
-    history = History(settings, kept[1] if kept else ())
+    history = History(settings, kept[1] if kept else (), validates=len(validation[0]) > 0)
+    best = {name: array for name, array in kept[0].items() if name.startswith(BEST)} if kept else {}
     if kept:
         learner.restore(kept[0])
         for row in history.rows:
@@ -124,16 +151,22 @@ def fit(
     with np.errstate(all="ignore"):  # a training that diverges is reported by the history
         while not history.over:
             loss, accuracy, rate = learner.epoch(len(history.rows))
-            valid = learner.predict(images, rows)
-            valid_loss = cross_entropy(valid, targets)
-            history.add(loss, accuracy, valid_loss, accuracy_of(valid, labels), rate)
+            valid_loss = valid_accuracy = math.nan
+            if len(rows):
+                valid = learner.predict(images, rows)
+                valid_loss, valid_accuracy = cross_entropy(valid, targets), accuracy_of(valid, labels)
+            history.add(loss, accuracy, valid_loss, valid_accuracy, rate)
             learner.observe(valid_loss)
+            if history.keeps:
+                best = {BEST + name: array.copy() for name, array in learner.state().items()}
             if checkpoint and not history.over:
-                checkpoint.save(learner.state(), history)
+                checkpoint.save(learner.state() | best, history)
+    if best:
+        learner.restore({name.removeprefix(BEST): array for name, array in best.items()})
     return learner, history
 
 
-class Descent:
+class GradientTrainer:
     """The training of an MLP: each epoch takes an optimizer's step down the gradient of each batch.
 
     `model` has the last weights, or their running average where the settings ask for one.
@@ -194,12 +227,7 @@ class Descent:
 
     def predict(self, images: np.ndarray, rows: np.ndarray, shifts: int = 1) -> np.ndarray:
         """Softmax rows float32 (n, classes) of rows of uint8 images, averaged over `shifts` moves."""
-        probabilities = np.empty((len(rows), self.model.sizes[-1]), np.float32)
-        for start in range(0, len(rows), PREDICT_ROWS):
-            block = images[rows[start : start + PREDICT_ROWS]]
-            views = [self.model.predict(view) for view in shifted(block, shifts)]
-            probabilities[start : start + len(block)] = np.mean(views, axis=0)
-        return probabilities
+        return predict(self.model, images, rows, shifts)
 
     def state(self) -> dict[str, np.ndarray]:
         """All that changes while training: the weights, their average, and what the optimizer keeps."""
@@ -212,7 +240,7 @@ class Descent:
             array[...] = arrays[name]
 
 
-class Search:
+class SeedSearchTrainer:
     """The training of a guess: each epoch tries one seed on the training labels."""
 
     parameters = 0

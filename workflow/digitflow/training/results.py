@@ -1,7 +1,6 @@
 """What every training leaves: history, probabilities, and metrics that say how it was made."""
 
 import dataclasses
-import json
 import logging
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from digitflow.base import files
-from digitflow.base.checksums import sha256
+from digitflow.base.checksums import check_digests, sha256
+from digitflow.base.errors import ConfigError, FormatError
 from digitflow.formats.probabilities import write_probabilities
 from digitflow.training.history import History, accuracy_of
 from digitflow.training.settings import Settings
@@ -25,7 +25,6 @@ class Outputs:
     history: Path
     metrics: Path
     valid_probabilities: Path
-    test_probabilities: Path
 
     @property
     def checkpoint(self) -> Path:
@@ -37,7 +36,6 @@ def write_results(
     outputs: Outputs,
     history: History,
     valid: np.ndarray,
-    test: np.ndarray,
     valid_labels: np.ndarray,
     *,
     model_files: Sequence[Path],
@@ -46,39 +44,65 @@ def write_results(
     settings: Settings,
     **facts: Any,
 ) -> None:
-    """Write what every training leaves: history, probabilities, and metrics with `facts` about it.
+    """Write what every training leaves: history, validation probabilities, and metrics with `facts` about it.
 
     The metrics hold the SHA-256 of the others and of `model_files`, by which damage is found.
 
-    `valid` (n, classes) and `test` (m, classes) are softmax rows; those of a training that diverged say
-    nothing, and each class gets the same.
+    `valid` (n, classes) holds softmax rows, none where no rows validate; those of a training that diverged
+    say nothing, and each class gets the same.
     """
     if history.status == "diverged":
-        valid, test = (np.full(array.shape, 1 / array.shape[1], np.float32) for array in (valid, test))
-    valid_accuracy = accuracy_of(valid, valid_labels)
-    log.info(f"validation accuracy {valid_accuracy:.4f} of {len(valid):,} images, {history.seconds:.0f} s")
+        valid = np.full(valid.shape, 1 / valid.shape[1], np.float32)
+    valid_accuracy = accuracy_of(valid, valid_labels) if len(valid) else None
+    if len(valid):
+        log.info(
+            f"validation accuracy {valid_accuracy:.4f} of {len(valid):,} images, {history.seconds:.0f} s"
+        )
     history.write(outputs.history)
     write_probabilities(outputs.valid_probabilities, valid)
-    write_probabilities(outputs.test_probabilities, test)
-    metrics = {
-        "framework": framework,
+    write_metrics(
+        outputs.metrics,
+        [*model_files, outputs.history, outputs.valid_probabilities],
+        framework=framework,
         **facts,
-        "seed": seed,
-        "settings": settings.as_dict(),
-        "valid_images": len(valid),
-        "valid_accuracy": valid_accuracy,
-        "status": history.status,
-        "epochs": len(history.rows),
-        "seconds": round(history.seconds, 1),
-        "sha256": {
-            path.name: sha256(path)
-            for path in [
-                *model_files,
-                outputs.history,
-                outputs.valid_probabilities,
-                outputs.test_probabilities,
-            ]
-        },
-    }
-    with files.atomic_open(outputs.metrics, "w") as file:
-        file.write(json.dumps(metrics, indent=2) + "\n")
+        seed=seed,
+        settings=settings.as_dict(),
+        valid_images=len(valid),
+        valid_accuracy=valid_accuracy,
+        looked_at_validation=settings.looks_at_validation,
+        status=history.status,
+        epochs=len(history.rows),
+        best_epoch=history.best_epoch if settings.patience else None,
+        seconds=round(history.seconds, 1),
+    )
+
+
+def write_metrics(path: Path, described: Sequence[Path], **facts: Any) -> None:
+    """Write facts as JSON, with the SHA-256 of the files that they are about, which lie beside it."""
+    files.write_json(path, facts | {"sha256": {name.name: sha256(name) for name in described}})
+
+
+def read_settings(metrics: Path, *model_files: Path) -> Settings:
+    """The settings that a saved model was trained with, after a check that its files are undamaged."""
+    check_digests(metrics, *(path.name for path in model_files))
+    try:
+        return Settings.from_dict(files.read_json(metrics)["settings"])
+    except (KeyError, ConfigError) as error:
+        raise FormatError(
+            f"{metrics}: damaged, or of another version: {error}; delete it and run again"
+        ) from error
+
+
+def write_prediction(
+    probabilities: Path,
+    prediction: Path,
+    rows: np.ndarray,
+    model_files: Sequence[Path],
+    images: Path,
+    device: str,
+) -> None:
+    """Write softmax rows (n, classes) of all images of an IDX file, and what they were predicted from."""
+    write_probabilities(probabilities, rows)
+    made_from = {path.name: sha256(path) for path in [*model_files, images]}
+    write_metrics(prediction, [probabilities], device=device, made_from=made_from)
+    log.info(f"{probabilities}: {len(rows):,} images")

@@ -1,4 +1,7 @@
-"""How one model is trained: its hyper-parameters, checked."""
+"""How one model is trained: every hyper-parameter with its default, its limits and its meaning, told once.
+
+The configuration's schema and the table of config/README.md are made from these fields.
+"""
 
 import dataclasses
 import json
@@ -6,82 +9,153 @@ from collections.abc import Mapping
 from typing import Any
 
 from digitflow.base.errors import ConfigError
+from digitflow.training.schedule import SCHEDULES
+
+# By their names in the configuration. Keras and MXNet have all of them, numpy has adam and sgd.
+OPTIMIZERS = ("adam", "adamax", "nadam", "rmsprop", "adadelta", "adagrad", "sgd", "ftrl")
+
+REQUIRED = dataclasses.MISSING
+
+
+def key(description: str, default: Any = REQUIRED, **schema: Any) -> Any:
+    """A key of the configuration: its meaning, its default, and its limits in JSON Schema's words."""
+    metadata = {"schema": {"description": description, **schema}}
+    if isinstance(default, Mapping):
+        return dataclasses.field(default_factory=lambda: dict(default), metadata=metadata)
+    return dataclasses.field(default=default, metadata=metadata)
 
 
 @dataclasses.dataclass(frozen=True)
 class Augment:
-    """How far a training image may be warped, each drawn evenly from -x..x. Zero is off."""
+    """How far a training image may be warped; each amount is drawn evenly from -x to x."""
 
-    rotate: float = 0.0  # degrees
-    zoom: float = 0.0  # part of the size
-    shift: float = 0.0  # part of the width and of the height
-    shear: float = 0.0  # horizontal shift a row, in pixels
-    part: float = 1.0  # of the images that are warped, drawn afresh each time
-    cubic: bool = False  # resample by cubic convolution: sharper and slower than linear
+    rotate: float = key("Degrees.", 0, minimum=0, maximum=180)
+    zoom: float = key("Fraction of the size.", 0, minimum=0, exclusiveMaximum=1)
+    shift: float = key("Fraction of the width and of the height.", 0, minimum=0, maximum=0.5)
+    shear: float = key("Horizontal shift from row to row, in pixels.", 0, minimum=0, maximum=1)
+    part: float = key("Fraction of the images that are warped; MXNet warps all.", 1, minimum=0, maximum=1)
+    cubic: bool = key("Resample by cubic convolution: sharper, slower; never with MXNet.", False)
 
 
 @dataclasses.dataclass(frozen=True)
 class Prune:
-    """Give a training up whose validation accuracy is below `accuracy` after `epoch` epochs."""
+    """Give up a training whose validation accuracy is below `accuracy` after `epoch` epochs."""
 
-    epoch: int
-    accuracy: float
+    epoch: int = key("The epoch after which to look.", minimum=1)
+    accuracy: float = key("The lowest validation accuracy that goes on.", minimum=0, maximum=1)
 
 
 @dataclasses.dataclass(frozen=True)
 class Settings:
-    """How to train one model. What has a default here is off, or plain, where it is left out."""
+    """How to train one model."""
 
-    architecture: str
-    epochs: int
-    batch_size: int
-    learning_rate: float  # the peak, where the schedule has one
-    network: Mapping[str, Any] = dataclasses.field(default_factory=dict)  # arguments of the architecture
-    optimizer: str = "adam"
-    optimizer_options: Mapping[str, Any] = dataclasses.field(default_factory=dict)
-    schedule: str = "constant"
-    schedule_options: Mapping[str, Any] = dataclasses.field(default_factory=dict)
-    weight_decay: float = 0.0
-    label_smoothing: float = 0.0
-    weight_average: float = 0.0  # decay of the running average of the weights, a step
-    # Predictions averaged: 1 the image, 5 and its neighbours by a pixel, 9 and the diagonal ones.
-    test_shifts: int = 1
-    augment: Augment = Augment()
-    raw_pixels: bool = False  # MXNet only: train on 0..255 as they are, not on 0..1
-    train_rows: int = 0  # train on the first so many rows of the list only; 0 is all
-    patience: int = 0  # epochs without a lower validation loss after which training stops; 0 is never
-    prune: Prune | None = None
-    keep_failures: bool = False  # a training that diverges is a result, marked as such, not an error
+    architecture: str = key("The network, by its name in workflow/digitflow/models/.")
+    module: str  # of models/, that has the network: looked up by config.py, no key of the configuration
+    epochs: int = key("Passes over the training rows.", minimum=1)
+    batch_size: int = key("Images per step.", minimum=1)
+    learning_rate: float = key("The peak, where the schedule has one.", exclusiveMinimum=0)
+    network: Mapping[str, Any] = key(
+        "Arguments of the architecture, for example its hidden layers.",
+        {},
+        additionalProperties={"type": ["number", "string", "boolean", "array"]},
+    )
+    optimizer: str = key("The optimizer.", "adam", enum=list(OPTIMIZERS))
+    optimizer_options: Mapping[str, Any] = key(
+        "Arguments of the framework's optimizer, under its own names.",
+        {},
+        additionalProperties={"type": ["number", "string", "boolean"]},
+    )
+    schedule: str = key("How the learning rate changes over the steps.", "one_cycle", enum=list(SCHEDULES))
+    schedule_options: Mapping[str, float] = key(
+        "Arguments of the schedule, for example min_lr, or a cycle in epochs.",
+        {},
+        additionalProperties={"type": "number"},
+    )
+    weight_decay: float = key("Decoupled weight decay.", 0, minimum=0)
+    label_smoothing: float = key(
+        "Fraction of the target that is spread over all classes.", 0, minimum=0, exclusiveMaximum=1
+    )
+    weight_average: float = key(
+        "Decay per step of a running average of the weights; 0 is off.", 0, minimum=0, exclusiveMaximum=1
+    )
+    test_shifts: int = key(
+        "Predictions averaged per image: 1, or 5 or 9 with shifts of a pixel.", 1, enum=[1, 5, 9]
+    )
+    augment: Augment = key("How far training images are warped.", {})
+    raw_pixels: bool = key("MXNet only: train on pixels 0..255 as they are, not on 0..1.", False)
+    train_rows: int = key("Train on only the first so many training rows; 0 is all.", 0, minimum=0)
+    patience: int = key(
+        "Epochs without a lower validation loss after which training stops and its best weights are kept; 0 is never.",
+        0,
+        minimum=0,
+    )
+    prune: Prune | None = key(
+        "Give up a training whose validation accuracy is too low after some epochs.", None
+    )
+    keep_failures: bool = key("A training that diverges is a result, marked as such, not an error.", False)
 
     @classmethod
     def from_json(cls, text: str) -> "Settings":
-        """Read settings. Raises ConfigError naming a key that is unknown or missing."""
+        """Read settings from text. Raises ConfigError naming a key that is unknown or missing."""
         try:
             values = json.loads(text)
         except json.JSONDecodeError as error:
             raise ConfigError(f"settings: not JSON: {error}") from error
+        return cls.from_dict(values)
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> "Settings":
+        """Make settings of a section of the configuration. Raises ConfigError as `from_json`."""
         _check_keys(cls, values, "settings")
         values = {**values, "augment": values.get("augment") or {}}
-        for key, kind in (("augment", Augment), ("prune", Prune)):
-            if values.get(key) is not None:
-                _check_keys(kind, values[key], f"settings.{key}")
-                values[key] = kind(**values[key])
+        for name, kind in (("augment", Augment), ("prune", Prune)):
+            if values.get(name) is not None:
+                _check_keys(kind, values[name], f"settings.{name}")
+                values[name] = kind(**values[name])
         return cls(**values)
 
     def as_dict(self) -> dict[str, Any]:
-        """The settings as JSON holds them."""
+        """The settings as JSON holds them, every default filled in."""
         return dataclasses.asdict(self)
+
+    @property
+    def looks_at_validation(self) -> bool:
+        """Whether what is trained depends on the validation rows, whose score is then too good."""
+        return bool(self.patience or self.prune or self.schedule == "plateau")
+
+
+JSON_TYPES = {int: "integer", float: "number", str: "string", bool: "boolean"}
+
+
+def json_schema(kind: type = Settings) -> dict[str, Any]:
+    """The JSON Schema of a section: `properties`, each with description, type and default, and `required`."""
+    properties = {}
+    for field in dataclasses.fields(kind):
+        if "schema" not in field.metadata:
+            continue
+        schema = dict(field.metadata["schema"])
+        nested = {Augment: Augment, Prune | None: Prune}.get(field.type)
+        if nested:
+            schema |= json_schema(nested) | {"type": ["object", "null"] if nested is Prune else "object"}
+        else:
+            schema.setdefault("type", JSON_TYPES.get(field.type, "object"))
+        if field.default_factory is not REQUIRED:
+            schema["default"] = field.default_factory()
+        elif field.default is not REQUIRED:
+            schema["default"] = field.default
+        properties[field.name] = schema
+    required = [name for name, schema in properties.items() if "default" not in schema]
+    return {"type": "object", "additionalProperties": False, "properties": properties, "required": required}
 
 
 def _check_keys(settings: type, values: Any, where: str) -> None:
-    if not isinstance(values, dict):
+    if not isinstance(values, Mapping):
         raise ConfigError(f"{where}: expected an object, found {values!r}")
-    fields = dataclasses.fields(settings)
-    names = [field.name for field in fields]
-    for key in values:
-        if key not in names:
-            raise ConfigError(f"{where}: {key!r} is not a key; the keys are {', '.join(names)}")
-    for field in fields:
-        required = field.default is field.default_factory is dataclasses.MISSING
+    names = [field.name for field in dataclasses.fields(settings)]
+    for name in values:
+        if name not in names:
+            raise ConfigError(f"{where}: {name!r} is not a key; the keys are {', '.join(names)}")
+    for field in dataclasses.fields(settings):
+        required = field.default is field.default_factory is REQUIRED
         if required and field.name not in values:
             raise ConfigError(f"{where}: the key {field.name!r} is missing")

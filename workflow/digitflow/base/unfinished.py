@@ -1,0 +1,47 @@
+"""Notes of jobs that have begun and not ended well, so that what they were to replace is made again.
+
+A job's outputs stay where they are until it has whole new ones (Snakemake's `update`). When the job fails,
+Snakemake puts a copy of the old ones back, with the time of that moment: they would then look newer than the
+input that the job failed on. So a job leaves a note of its outputs until it has ended well, and the next run
+makes what is noted old.
+"""
+
+import contextlib
+import hashlib
+import json
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+NOTES = Path(".snakemake", "digitflow-unfinished")
+LOCKS = Path(".snakemake", "locks")
+LONG_AGO = 1  # seconds since 1970: older than any input
+
+
+@contextlib.contextmanager
+def marked(outputs: Sequence[str | os.PathLike]) -> Iterator[None]:
+    """Keep a note of a job's outputs, relative to the working folder, unless the block ends without an error."""
+    if not outputs or not NOTES.parent.is_dir():  # not called by Snakemake
+        yield
+        return
+    names = sorted(map(str, outputs))
+    note = NOTES / hashlib.sha256("\0".join(names).encode()).hexdigest()[:32]
+    NOTES.mkdir(exist_ok=True)
+    note.write_text(json.dumps(names))
+    yield
+    note.unlink(missing_ok=True)
+
+
+def make_old() -> None:
+    """Set the times of the outputs that notes name back, so that Snakemake makes them again.
+
+    Nothing is done while Snakemake's lock is there: the notes may be those of jobs that are running.
+    """
+    if any(LOCKS.glob("*")):
+        return
+    for note in NOTES.glob("*"):
+        with contextlib.suppress(ValueError):  # half-written: its job had not begun
+            for name in json.loads(note.read_text()):
+                with contextlib.suppress(OSError):
+                    os.utime(name, (LONG_AGO, LONG_AGO))
+        note.unlink(missing_ok=True)

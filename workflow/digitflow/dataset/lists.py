@@ -1,0 +1,118 @@
+"""Who may learn from what: the rows of the CSV, with corrected labels, as MXNet lists of training and
+validation.
+"""
+
+import logging
+import os
+from collections.abc import Sequence
+
+import numpy as np
+
+from digitflow.base.errors import InputError
+from digitflow.dataset import classes as class_names
+from digitflow.dataset.corrections import apply
+from digitflow.dataset.split import fold_of, validation_mask
+from digitflow.formats import corrections as corrections_csv
+from digitflow.formats import idx, lst
+from digitflow.formats.lst import Listing
+
+log = logging.getLogger("digitflow")
+PathLike = str | os.PathLike
+
+
+def of_rows(folder: str, rows: int, labels: np.ndarray | None = None, names: Sequence[str] = ()) -> Listing:
+    """The listing of all rows of a CSV, their paths those that they have in the tree `folder`.
+
+    Without labels every label is 0, and the files lie in `folder` itself. `labels` int (rows,) with the
+    `names` of their folders.
+    """
+    digits = len(str(rows))
+    places = [folder] * rows if labels is None else [f"{folder}/{names[label]}" for label in labels.tolist()]
+    index = np.arange(1, rows + 1)
+    path = [f"{place}/{row:0{digits}}.png" for place, row in zip(places, index.tolist(), strict=True)]
+    return Listing(index, np.zeros(rows, np.int64) if labels is None else labels.astype(np.int64), path)
+
+
+def read_corrected(
+    images: PathLike, labels: PathLike, classes: PathLike, corrections: PathLike | None
+) -> tuple[Listing, list[str]]:
+    """The listing of all training rows, labelled as corrected, without the dropped ones; and the classes' names."""
+    rows, *_ = idx.read_header(images, ndim=3)
+    names = class_names.read(classes)
+    found = idx.read_labels(labels, rows, len(names))
+    keep = np.ones(rows, bool)
+    if corrections:
+        lines = corrections_csv.read(corrections)
+        found, keep = apply(found, images, names, lines, corrections)
+        dropped = int((~keep).sum())
+        log.info(f"{corrections}: {len(lines):,} corrections; {dropped:,} images dropped")
+    return of_rows("train", rows, found, names).select(keep), names
+
+
+def write_all(labelled: Listing, *paths: PathLike) -> None:
+    """Write the whole listing to each of several lists: with folds, every row trains and every row validates."""
+    for path in paths:
+        lst.write(path, labelled)
+
+
+def write_split(
+    labelled: Listing,
+    train_lst: PathLike,
+    valid_lst: PathLike,
+    names: Sequence[str],
+    fraction: float,
+    seed: int,
+) -> None:
+    """Write two lists: `fraction` of every class in the validation list, all others in the training list.
+
+    InputError: a class keeps no training image, or no row validates though some should.
+    """
+    mask = validation_mask(labelled.index, labelled.label, fraction, seed)
+    _check_classes(
+        labelled, ~mask, names, f"validation.fraction: {fraction} leaves it no training image; lower it"
+    )
+    if fraction and not mask.any():
+        raise InputError(
+            f"validation.fraction: {fraction} of each class is less than one image, so no row would validate; "
+            "raise it, or set it to 0 to train on all rows without a score"
+        )
+    _write("train", train_lst, labelled.select(~mask), names)
+    _write("validation", valid_lst, labelled.select(mask), names)
+
+
+def write_folds(
+    labelled: Listing,
+    train_lsts: Sequence[PathLike],
+    valid_lsts: Sequence[PathLike],
+    names: Sequence[str],
+    seed: int,
+) -> None:
+    """Write two lists for each fold: the rows that it leaves out validate, all others train.
+
+    InputError: a class has fewer images than there are folds, so that one of them would learn without it.
+    """
+    fold = fold_of(labelled.index, labelled.label, len(train_lsts), seed)
+    for number, (train_lst, valid_lst) in enumerate(zip(train_lsts, valid_lsts, strict=True)):
+        left_out = fold == number
+        why = f"validation.folds: {len(train_lsts)} leaves it no training image in fold {number}; lower it"
+        _check_classes(labelled, ~left_out, names, why)
+        _write(f"fold {number}: train", train_lst, labelled.select(~left_out), names)
+        _write(f"fold {number}: validation", valid_lst, labelled.select(left_out), names)
+
+
+def _check_classes(labelled: Listing, trains: np.ndarray, names: Sequence[str], why: str) -> None:
+    """Every class that has images has some to train on; a class of the configuration without any is said."""
+    there, trained = {*labelled.label.tolist()}, {*labelled.label[trains].tolist()}
+    for label in sorted(there - trained):
+        raise InputError(f"class {names[label]}: {why}")
+    if missing := [names[label] for label in range(len(names)) if label not in there]:
+        log.warning(f"no image of class {', '.join(missing)}: no model can learn it")
+
+
+def _write(what: str, path: PathLike, listing: Listing, names: Sequence[str]) -> None:
+    lst.write(path, listing)
+    counts = np.bincount(listing.label, minlength=len(names)).tolist()
+    smallest = min(range(len(names)), key=counts.__getitem__)
+    log.info(
+        f"{path}: {len(listing):,} {what} images; fewest of class {names[smallest]}: {counts[smallest]:,}"
+    )

@@ -1,0 +1,36 @@
+"""RecordIO files of a list, packed from the pixels of an IDX file: the PNG files' own bytes, without a tree."""
+
+import os
+from collections.abc import Iterator
+
+import numpy as np
+
+from digitflow.base.errors import FormatError
+from digitflow.formats import idx, png, recordio
+from digitflow.formats.lst import Listing
+
+PathLike = str | os.PathLike
+BATCH = 1024  # images encoded at a time: few enough to stay in the processor's cache
+
+
+def pack(rec_path: PathLike, idx_path: PathLike, listing: Listing, images_idx: PathLike) -> None:
+    """Pack the rows of a listing: byte for byte what `im2rec.py --pass-through` makes of the same list and
+    tree.
+
+    FormatError: the list has an image that the IDX file has not.
+    """
+    contents = _encode(listing.index, images_idx)
+    rows = zip(listing.index.tolist(), listing.label.tolist(), contents, strict=True)
+    recordio.write(rec_path, idx_path, rows, len(listing))
+
+
+def _encode(index: np.ndarray, images_idx: PathLike) -> Iterator[bytes]:
+    """Yield rows of an IDX file, counted from 1 and ascending, as PNG files."""
+    count, *_ = idx.read_header(images_idx, ndim=3)
+    if len(index) and index[-1] > count:
+        raise FormatError(f"{images_idx}: {count} images; the list has image {index[-1]}")
+    first = 1
+    for block in idx.read_blocks(images_idx, BATCH):
+        start, stop = np.searchsorted(index, (first, first + len(block)))
+        yield from png.encode(block[index[start:stop] - first])
+        first += len(block)

@@ -1,0 +1,52 @@
+"""The merged models of the configuration, read from their files."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from digitflow.base.files import read_json, write_json
+from digitflow.formats.probabilities import read_probabilities
+from digitflow.merging import methods
+from digitflow.merging.weights import fit_weights
+
+
+def read_models(
+    probabilities: Sequence[Path], seeds: Mapping[str, int], rows: int | None = None
+) -> dict[str, list[np.ndarray]]:
+    """Read the probabilities (rows, classes) of models: `seeds` says how many of the files belong to each, in
+    order.
+    """
+    paths = iter(probabilities)
+    return {
+        name: [read_probabilities(next(paths), rows) for _ in range(count)] for name, count in seeds.items()
+    }
+
+
+def merge_files(
+    probabilities: Sequence[Path],
+    merge: Mapping[str, Any],
+    weights: Path | None = None,
+    rows: int | None = None,
+) -> np.ndarray:
+    """Merge models' files as the section `merge` says: float64 (rows, classes).
+
+    `merge` has `method`, `seeds` (the number of files of each model) and `weights`; fitted ones are in
+    `weights`.
+    """
+    models = read_models(probabilities, merge["seeds"], rows)
+    chosen = read_json(weights)["weights"] if weights else merge["weights"]
+    return methods.merge(merge["method"], list(models.values()), chosen)
+
+
+def write_weights(
+    path: Path, probabilities: Sequence[Path], merge: Mapping[str, Any], labels: np.ndarray
+) -> dict[str, float]:
+    """Fit the weights of the merged models to the labels int (n,) of the rows that they did not see; return
+    them.
+    """
+    models = read_models(probabilities, merge["seeds"], len(labels))
+    weights = fit_weights([methods.mean(seeds) for seeds in models.values()], labels)
+    write_json(path, {"models": list(models), "weights": weights, "rows": len(labels)})
+    return dict(zip(models, weights, strict=True))

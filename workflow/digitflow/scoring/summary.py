@@ -1,0 +1,75 @@
+"""What a run says at its end: the tables of scores and of pairs, as they were written."""
+
+import os
+from typing import TYPE_CHECKING, Any
+
+from digitflow.scoring.measures import over_seeds
+from digitflow.scoring.pairs import format_pairs, format_worse_merge, read_pairs
+from digitflow.scoring.table import MERGED, read_table
+
+if TYPE_CHECKING:
+    import pandas
+
+PathLike = str | os.PathLike
+NAMES = {"valid": "validation", "test": "test"}
+
+
+def closing_text(scores_csv: PathLike | None, comparisons_csv: PathLike | None) -> str:
+    """The closing lines of a run for the tables that were part of it; empty without any."""
+    lines = []
+    if scores_csv:
+        scores = read_table(scores_csv)
+        lines += [format_table(scores), *format_seeds(scores)]
+    if comparisons_csv:
+        pairs = read_pairs(comparisons_csv)
+        lines += [*format_pairs(pairs), *format_worse_merge(pairs)]
+    if scores_csv:
+        lines += format_best(scores)
+    return "\n".join(lines)
+
+
+def format_table(scores: "pandas.DataFrame") -> str:
+    """The table as text for people: accuracies in per cent with their 95 % intervals."""
+    import pandas
+
+    shown = pandas.DataFrame(
+        {
+            "model": scores["model"],
+            "seed": [f"{seed:.0f}" if seed == seed else "" for seed in scores["seed"]],
+            **{
+                f"{name} %": [_percent(row, part) for _, row in scores.iterrows()]
+                for part, name in NAMES.items()
+            },
+            "seconds": [f"{seconds:,.0f}" if seconds == seconds else "" for seconds in scores["seconds"]],
+        }
+    )
+    return shown.to_string(index=False, justify="left")
+
+
+def format_seeds(scores: "pandas.DataFrame") -> list[str]:
+    """A line for each model with several seeds: their mean accuracy +- standard deviation."""
+    lines = []
+    for name, seeds in scores.groupby("model", sort=False):
+        known = [part for part in NAMES if seeds[f"{part}_accuracy"].notna().all()]
+        if len(seeds) < 2 or not known:
+            continue
+        means = []
+        for part in known:
+            mean, deviation = over_seeds(seeds[f"{part}_accuracy"].tolist())
+            means.append(f"{NAMES[part]} {100 * mean:.2f} +- {100 * deviation:.2f} %")
+        lines.append(f"{name}, {len(seeds)} seeds: {', '.join(means)}")
+    return lines
+
+
+def format_best(scores: "pandas.DataFrame") -> list[str]:
+    """Which submission is the best by the validation rows, where a single model's is, and not the merge."""
+    means = scores.groupby("model", sort=False)["valid_accuracy"].mean().dropna()
+    if MERGED not in means or means.drop(MERGED).empty or means.drop(MERGED).max() <= means[MERGED]:
+        return []
+    best = means.drop(MERGED).idxmax()
+    return [f"The best single model by the validation rows: {best} (results/submissions/{best}.csv)"]
+
+
+def _percent(row: Any, part: str) -> str:
+    value, low, high = (100 * row[f"{part}_{name}"] for name in ("accuracy", "low", "high"))
+    return f"{value:.2f} ({low:.2f}-{high:.2f})" if value == value else "not known"

@@ -1,0 +1,74 @@
+"""Several trainings, each of which left out a fold, as one: its prediction of every row that it did not see."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from digitflow.base.errors import FormatError
+from digitflow.base.files import read_json
+from digitflow.formats import idx, lst
+from digitflow.formats.probabilities import read_probabilities, write_probabilities
+from digitflow.training.history import accuracy_of
+from digitflow.training.results import write_metrics
+
+
+def collect(
+    metrics: Sequence[Path],
+    fold_lsts: Sequence[Path],
+    fold_probabilities: Sequence[Path],
+    images: Path,
+    valid_lst: Path,
+    valid_out: Path,
+    oof_out: Path,
+    metrics_out: Path,
+) -> None:
+    """Write the folds' predictions of the rows they left out, and metrics for all of them.
+
+    `valid_out` has one row for each line of `valid_lst`, `oof_out` one for each row of the CSV: those of
+    dropped rows, which no fold predicts, are not a number. FormatError: a row is in no fold, or in two.
+    """
+    rows, *_ = idx.read_header(images, ndim=3)
+    parts = [
+        (lst.read(path), read_probabilities(found))
+        for path, found in zip(fold_lsts, fold_probabilities, strict=True)
+    ]
+    oof = np.full((rows, parts[0][1].shape[1]), np.nan, np.float32)
+    times = np.zeros(rows, int)
+    for listing, found in parts:
+        oof[listing.index - 1] = found
+        times[listing.index - 1] += 1
+    whole = lst.read(valid_lst)
+    wrong = np.flatnonzero(times[whole.index - 1] != 1)
+    if len(wrong):
+        row = whole.index[wrong[0]]
+        raise FormatError(
+            f"{valid_lst}: image {row} is in {times[row - 1]} folds, not in one; make the lists again"
+        )
+    valid = oof[whole.index - 1]
+    write_probabilities(valid_out, valid)
+    write_probabilities(oof_out, oof, gaps=True)
+    folds = [read_json(path) for path in metrics]
+    write_metrics(
+        metrics_out,
+        [valid_out, oof_out],
+        **{
+            key: folds[0][key]
+            for key in ("framework", "versions", "device", "threads", "seed", "settings", "parameters")
+        },
+        folds=len(folds),
+        valid_images=len(valid),
+        valid_accuracy=accuracy_of(valid, whole.label),
+        looked_at_validation=any(fold["looked_at_validation"] for fold in folds),
+        status=", ".join(sorted({fold["status"] for fold in folds})),
+        epochs=max(fold["epochs"] for fold in folds),
+        seconds=round(sum(fold["seconds"] for fold in folds), 1),
+    )
+
+
+def average(predictions: Sequence[Path], probabilities: Path, prediction: Path) -> None:
+    """Write the mean of several predictions of the same images."""
+    found = [read_probabilities(path) for path in predictions]
+    mean = sum(array.astype(np.float64) for array in found) / len(found)
+    write_probabilities(probabilities, mean)
+    write_metrics(prediction, [probabilities], mean_of=[str(path) for path in predictions])

@@ -1,0 +1,129 @@
+"""Verbs of rules/convert.smk: CSV to IDX, lists, PNG trees and RecordIO files."""
+
+import os
+
+from digitflow.verbs.commandline import Input, Json, Output
+
+# Keeps numpy from starting threads for matrix products: 40 ms that a conversion gains nothing from.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+
+def csv_to_idx(
+    csv: Input,
+    images: Output,
+    checksums: Output,
+    data: Json,
+    labels: Output | None = None,
+    classes: Output | None = None,
+) -> None:
+    """Parse and check a CSV, and write its pixels, and its labels if there are any, as IDX files."""
+    from digitflow.base import checksums as sfv
+    from digitflow.dataset import classes as class_names
+    from digitflow.formats import pixelcsv
+
+    spec = pixelcsv.Spec(**data["image"], classes=data["classes"], labelled=labels is not None)
+    pixelcsv.csv_to_idx(csv, images, spec, labels, invert=data["invert"])
+    if classes:
+        class_names.write(classes, [str(label) for label in range(data["classes"])])
+    sfv.write(checksums, [images, *([labels] if labels else [])])
+
+
+def gzip_idx(idx: Input, gz: Output) -> None:
+    """Compress an IDX file; equal contents give equal bytes."""
+    from digitflow.formats.idx import write_gz
+
+    write_gz(idx, gz)
+
+
+def write_lst(
+    images: Input,
+    labels: Input,
+    classes: Input,
+    checksums: list[Input],
+    train_lst: Output,
+    valid_lst: Output,
+    list_checksums: list[Output],
+    validation: Json,
+    corrections: Input | None = None,
+    fold_train_lsts: list[Output] | None = None,
+    fold_valid_lsts: list[Output] | None = None,
+) -> None:
+    """List the training images with their corrected labels, and say which of them train and which validate."""
+    from digitflow.base import checksums as sfv
+    from digitflow.dataset import lists
+
+    sfv.check(checksums, labels)
+    labelled, names = lists.read_corrected(images, labels, classes, corrections)
+    if fold_train_lsts:
+        lists.write_folds(labelled, fold_train_lsts, fold_valid_lsts, names, validation["seed"])
+        lists.write_all(labelled, train_lst, valid_lst)
+    else:
+        lists.write_split(labelled, train_lst, valid_lst, names, validation["fraction"], validation["seed"])
+    pairs = zip([train_lst, *(fold_train_lsts or ())], [valid_lst, *(fold_valid_lsts or ())], strict=True)
+    for path, pair in zip(list_checksums, pairs, strict=True):
+        sfv.write(path, pair)
+
+
+def write_test_lst(images: Input, test_lst: Output, list_checksums: Output) -> None:
+    """List the test images."""
+    from digitflow.base import checksums as sfv
+    from digitflow.dataset import lists
+    from digitflow.formats import idx, lst
+
+    rows, *_ = idx.read_header(images, ndim=3)
+    lst.write(test_lst, lists.of_rows("test", rows))
+    sfv.write(list_checksums, [test_lst])
+
+
+def pack_rec(
+    lst: Input, images: Input, checksums: list[Input], rec: Output, idx: Output, shard: int, shards: int
+) -> None:
+    """Pack the images of a list, or of one shard of it, into a RecordIO file and its index."""
+    from digitflow.base import checksums as sfv
+    from digitflow.dataset import packing
+    from digitflow.formats import lst as listing
+
+    sfv.check(checksums, lst, images)
+    packing.pack(rec, idx, listing.shard(listing.read(lst), shard, shards), images)
+
+
+def idx_to_png(
+    images: Input, lists: list[Input], checksums: list[Input], manifest: Output, tree: str
+) -> None:
+    """Bring a tree of PNG files up to date with its lists, writing only what differs."""
+    from digitflow.base import checksums as sfv
+    from digitflow.dataset import trees
+
+    sfv.check(checksums, images, *lists)
+    trees.update(images, tree, lists, manifest)
+
+
+def verify(
+    train_images: Input,
+    train_lists: list[Input],
+    train_recs: list[Input],
+    train_idxs: list[Input],
+    checksums: list[Input],
+    report: Output,
+    shards: int,
+    trees: str = "",
+    test_images: Input | None = None,
+    test_lists: list[Input] | None = None,
+    test_recs: list[Input] | None = None,
+    test_idxs: list[Input] | None = None,
+) -> None:
+    """Read IDX files, lists, RecordIO files and PNG trees back and compare them image by image."""
+    from digitflow.base import checksums as sfv
+    from digitflow.dataset import verify
+
+    found = {}
+    for name, images, lists, recs, idxs in (
+        ("train", train_images, train_lists, train_recs, train_idxs),
+        ("test", test_images, test_lists, test_recs, test_idxs),
+    ):
+        if images:
+            sfv.check(checksums, images, *lists)
+            found[name] = verify.verify(
+                images, lists, verify.by_list(recs, idxs, shards), trees and f"{trees}/{name}"
+            )
+    verify.write_report(report, found)

@@ -1,0 +1,72 @@
+"""Verbs of rules/submit.smk: probabilities to submissions. None of them may see a solution."""
+
+from digitflow.verbs.commandline import Input, Json, Output
+
+
+def submit_model(probabilities: list[Input], classes: Input, submission: Output) -> None:
+    """Write one model's submission: its seeds averaged."""
+    from digitflow.dataset import classes as class_names
+    from digitflow.formats.probabilities import read_probabilities
+    from digitflow.merging import methods
+    from digitflow.merging import submission as submissions
+
+    merged = methods.mean([read_probabilities(path) for path in probabilities])
+    submissions.write(submission, merged, class_names.read(classes))
+
+
+def fit_weights(probabilities: list[Input], valid_lst: Input, weights: Output, merge: Json) -> None:
+    """Fit the weights of the merged models to the validation rows; with folds, those are all rows."""
+    from digitflow.formats import lst
+    from digitflow.merging import merged
+    from digitflow.merging import submission as submissions
+
+    found = merged.write_weights(weights, probabilities, merge, lst.read(valid_lst).label)
+    submissions.say_weights(found)
+
+
+def merge(
+    probabilities: list[Input],
+    classes: Input,
+    submission: Output,
+    run: Output,
+    merge: Json,
+    configuration: Json,
+    csvs: list[Input],
+    lists: list[Input],
+    weights: Input | None = None,
+    corrections: Input | None = None,
+) -> None:
+    """Merge the models' test probabilities into the submission, and note what the run was made from."""
+    from digitflow.dataset import classes as class_names
+    from digitflow.merging import merged, run_record
+    from digitflow.merging import submission as submissions
+
+    found = merged.merge_files(probabilities, merge, weights)
+    submissions.write(submission, found, class_names.read(classes))
+    run_record.write(run, submission, configuration, csvs, lists, corrections)
+
+
+def convert_further(source: Input, images: Output, checksums: Output, names: Output, data: Json) -> None:
+    """Write a CSV, or a folder of PNG files, that is to be predicted as an IDX file, and its images' ids."""
+    from digitflow.base import checksums as sfv
+    from digitflow.dataset.further import convert
+
+    convert(source, images, names, data)
+    sfv.write(checksums, [images])
+
+
+def predict(
+    probabilities: list[Input],
+    classes: Input,
+    names: Input,
+    predictions: Output,
+    merge: Json,
+    weights: Input | None = None,
+) -> None:
+    """Label further images with the merged models: one row per image with its label and probability."""
+    from digitflow.dataset import classes as class_names
+    from digitflow.merging import merged
+    from digitflow.merging import submission as submissions
+
+    found = merged.merge_files(probabilities, merge, weights)
+    submissions.write_predictions(predictions, found, class_names.read(classes), names)

@@ -1,0 +1,249 @@
+"""Verbs of rules/train.smk: training and predicting, in each framework."""
+
+import os
+
+from digitflow.verbs.commandline import Input, Json, Output
+
+
+def train_keras(
+    images: Input,
+    train_lst: Input,
+    valid_lst: Input,
+    classes: Input,
+    checksums: list[Input],
+    model: Output,
+    history: Output,
+    metrics: Output,
+    valid_probabilities: Output,
+    settings: Json,
+    seed: int,
+    device: str,
+    threads: int,
+    code: str,
+) -> None:
+    """Train a Keras model on the rows of a list, and predict the validation rows."""
+    from digitflow.base import checksums as sfv
+    from digitflow.dataset import classes as class_names
+    from digitflow.training import keras_trainer
+    from digitflow.training.results import Outputs
+    from digitflow.training.settings import Settings
+
+    sfv.check(checksums, images, train_lst, valid_lst)
+    keras_trainer.train(
+        images,
+        train_lst,
+        valid_lst,
+        classes=len(class_names.read(classes)),
+        settings=Settings.from_dict(settings),
+        seed=seed,
+        device=device,
+        model=model,
+        outputs=Outputs(history, metrics, valid_probabilities),
+        code=code,
+        threads=threads,
+    )
+
+
+def train_mxnet(
+    train_rec: list[Input],
+    train_idx: list[Input],
+    valid_rec: list[Input],
+    valid_idx: list[Input],
+    classes: Input,
+    symbol: Output,
+    model: Output,
+    history: Output,
+    metrics: Output,
+    valid_probabilities: Output,
+    settings: Json,
+    image: Json,
+    seed: int,
+    device: str,
+    threads: int,
+    code: str,
+) -> None:
+    """Train an MXNet model on RecordIO files, and predict the validation rows."""
+    from digitflow.dataset import classes as class_names
+    from digitflow.training import mxnet_trainer
+    from digitflow.training.results import Outputs
+    from digitflow.training.settings import Settings
+
+    mxnet_trainer.train(
+        list(zip(train_rec, train_idx, strict=True)),
+        list(zip(valid_rec, valid_idx, strict=True)),
+        shape=(image["height"], image["width"]),
+        classes=len(class_names.read(classes)),
+        settings=Settings.from_dict(settings),
+        seed=seed,
+        device=device,
+        threads=threads,
+        symbol=symbol,
+        params=model,
+        outputs=Outputs(history, metrics, valid_probabilities),
+        code=code,
+    )
+
+
+def train_numpy(
+    images: Input,
+    train_lst: Input,
+    valid_lst: Input,
+    classes: Input,
+    checksums: list[Input],
+    model: Output,
+    history: Output,
+    metrics: Output,
+    valid_probabilities: Output,
+    settings: Json,
+    seed: int,
+    threads: int,
+    code: str,
+) -> None:
+    """Train a plain numpy model on the rows of a list, and predict the validation rows."""
+    os.environ["OPENBLAS_NUM_THREADS"] = str(threads)  # numpy reads it as it is imported
+    from digitflow.base import checksums as sfv
+    from digitflow.dataset import classes as class_names
+    from digitflow.training import numpy_trainer
+    from digitflow.training.results import Outputs
+    from digitflow.training.settings import Settings
+
+    sfv.check(checksums, images, train_lst, valid_lst)
+    numpy_trainer.train(
+        images,
+        train_lst,
+        valid_lst,
+        classes=len(class_names.read(classes)),
+        settings=Settings.from_dict(settings),
+        seed=seed,
+        model=model,
+        outputs=Outputs(history, metrics, valid_probabilities),
+        code=code,
+        threads=threads,
+    )
+
+
+def predict_keras(
+    model: Input,
+    metrics: Input,
+    images: Input,
+    checksums: list[Input],
+    probabilities: Output,
+    prediction: Output,
+    device: str,
+    threads: int,
+) -> None:
+    """Predict all images of an IDX file with a saved Keras model."""
+    from digitflow.base import checksums as sfv
+    from digitflow.training import keras_trainer, results
+
+    sfv.check(checksums, images)
+    settings = results.read_settings(metrics, model)
+    found, where = keras_trainer.apply(model, images, settings=settings, device=device, threads=threads)
+    results.write_prediction(probabilities, prediction, found, [model], images, where)
+
+
+def predict_mxnet(
+    symbol: Input,
+    model: Input,
+    metrics: Input,
+    images: Input,
+    checksums: list[Input],
+    probabilities: Output,
+    prediction: Output,
+    device: str,
+    threads: int,
+) -> None:
+    """Predict all images of an IDX file with a saved MXNet model."""
+    from digitflow.base import checksums as sfv
+    from digitflow.training import mxnet_trainer, results
+
+    sfv.check(checksums, images)
+    settings = results.read_settings(metrics, symbol, model)
+    found, where = mxnet_trainer.apply(
+        symbol, model, images, settings=settings, device=device, threads=threads
+    )
+    results.write_prediction(probabilities, prediction, found, [symbol, model], images, where)
+
+
+def predict_numpy(
+    model: Input,
+    metrics: Input,
+    images: Input,
+    checksums: list[Input],
+    probabilities: Output,
+    prediction: Output,
+    threads: int,
+) -> None:
+    """Predict all images of an IDX file with a saved numpy model."""
+    os.environ["OPENBLAS_NUM_THREADS"] = str(threads)  # numpy reads it as it is imported
+    from digitflow.base import checksums as sfv
+    from digitflow.training import numpy_trainer, results
+
+    sfv.check(checksums, images)
+    settings = results.read_settings(metrics, model)
+    found, where = numpy_trainer.apply(model, images, settings=settings)
+    results.write_prediction(probabilities, prediction, found, [model], images, where)
+
+
+def collect_folds(
+    metrics: list[Input],
+    fold_valid_lsts: list[Input],
+    fold_valid_probabilities: list[Input],
+    images: Input,
+    valid_lst: Input,
+    valid_probabilities: Output,
+    oof_probabilities: Output,
+    fold_metrics: Output,
+) -> None:
+    """Put the folds' predictions of the rows that each left out together: one training's, of every row."""
+    from digitflow.training import folds
+
+    folds.collect(
+        metrics,
+        fold_valid_lsts,
+        fold_valid_probabilities,
+        images,
+        valid_lst,
+        valid_probabilities,
+        oof_probabilities,
+        fold_metrics,
+    )
+
+
+def average_folds(predictions: list[Input], probabilities: Output, prediction: Output) -> None:
+    """Average the folds' predictions of the same images."""
+    from digitflow.training import folds
+
+    folds.average(predictions, probabilities, prediction)
+
+
+def find_learning_rate(
+    images: Input,
+    train_lst: Input,
+    classes: Input,
+    curve: Output,
+    figure: Output,
+    settings: Json,
+    seed: int,
+    device: str,
+    threads: int,
+) -> None:
+    """Train a Keras model with a rising learning rate, draw how the loss goes, and suggest a rate."""
+    from digitflow.dataset import classes as class_names
+    from digitflow.look import curves
+    from digitflow.training import learning_rate_finder
+    from digitflow.training.settings import Settings
+
+    settings = Settings.from_dict(settings)
+    found = learning_rate_finder.find(
+        images,
+        train_lst,
+        classes=len(class_names.read(classes)),
+        settings=settings,
+        seed=seed,
+        device=device,
+        threads=threads,
+    )
+    found.write(curve)
+    title = f"{settings.architecture}, {settings.optimizer}, batches of {settings.batch_size}"
+    curves.learning_rate_curve(figure, found.rates, found.losses, found.smoothed, found.suggested, title)

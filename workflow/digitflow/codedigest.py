@@ -13,12 +13,15 @@ The Snakefile calls this at every start, so the trees' digests are kept beside t
 
 import ast
 import contextlib
+import difflib
 import functools
 import hashlib
 import json
 import os
 from pathlib import Path
 from typing import NamedTuple
+
+from digitflow.base.errors import InputError
 
 PACKAGE = Path(__file__).parent
 CACHE = PACKAGE / "__pycache__" / "code_digests.json"
@@ -64,6 +67,13 @@ def explain(stage: str, verb: str, module: str) -> list[str]:
             seen.add(chain[-1])
             chains += [[*chain, name] for name in _modules()[chain[-1]].imports]
     return []
+
+
+def check_module(name: str) -> None:
+    """InputError: the package has no such module."""
+    if name not in _modules():
+        close = difflib.get_close_matches(name, _modules(), n=3)
+        raise InputError(f"no module {name!r}; there are {', '.join(close or sorted(_modules()))}")
 
 
 @functools.cache

@@ -1,18 +1,19 @@
 """The configuration: checked against its schema, completed with defaults, cross-references followed.
 
-The schema is workflow/schemas/config.schema.yaml, whose model part and lists of names come from the code: from the
-fields of `Settings` and from the registries of networks and merge methods. The Snakefile imports this module on every
-run, so it imports nothing large that Snakemake has not imported itself.
+The schema is workflow/schemas/config.schema.yaml, whose model part and lists of names come from the code:
+from the fields of `Settings` and from the registries of networks and merge methods. The Snakefile imports
+this module on every run, so it imports nothing large that Snakemake has not imported itself.
 """
 
 import difflib
 import functools
+import hashlib
 import importlib.metadata
 import json
 import os
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ from digitflow.merging.methods import MERGE_METHODS
 from digitflow.models.registry import FRAMEWORKS
 from digitflow.studies.points import points
 from digitflow.training import device, schedule
-from digitflow.training.settings import Settings, json_schema
+from digitflow.training.settings import json_schema
 
 SCHEMA = Path(__file__).parents[1] / "schemas" / "config.schema.yaml"
 EXPONENT = re.compile(r"[-+]?\d+(\.\d*)?[eE][-+]?\d+")
@@ -62,6 +63,21 @@ def validate(config: dict[str, Any]) -> dict[str, Any]:
     if mistakes:
         raise ConfigError(_listed(mistakes))
     return complete
+
+
+def load(files: Sequence[str | os.PathLike] = ()) -> dict[str, Any]:
+    """The configuration without Snakemake: the defaults with files laid over them. Raises ConfigError as
+    `validate`.
+    """
+    from snakemake.utils import update_config
+
+    config = yaml.safe_load((SCHEMA.parents[2] / "config" / "config.yaml").read_text())
+    for path in files:
+        try:
+            update_config(config, yaml.safe_load(Path(path).read_text()))
+        except (OSError, yaml.YAMLError) as error:
+            raise ConfigError(f"{path}: cannot be read as YAML: {error}") from error
+    return validate(config)
 
 
 def models(config: dict[str, Any]) -> dict[str, dict[str, Any]]:
@@ -103,6 +119,11 @@ def canonical(value: Any, ordered: bool = False) -> str:
 def literal(path: str | None) -> str | None:
     """A path as Snakemake's files and shell texts want it: it takes single braces for wildcards."""
     return path and path.replace("{", "{{").replace("}", "}}")
+
+
+def digest_of(path: str | os.PathLike) -> str:
+    """A digest of a file's contents: a param of rules that depend on a file of the clone, wherever that lies."""
+    return hashlib.sha256(Path(path).read_bytes()).hexdigest()[:16]
 
 
 def check_folder(clone: str | os.PathLike) -> None:

@@ -25,6 +25,8 @@ from digitflow.base.errors import InputError
 
 PACKAGE = Path(__file__).parent
 CACHE = PACKAGE / "__pycache__" / "code_digests.json"
+# What brings a rule's values to a verb, and does not count.
+RUNNER_ONLY = ("verbs.commandline",)
 FORM = 1  # of the cache: to be raised when what is kept changes its meaning
 
 
@@ -82,7 +84,9 @@ def _modules() -> dict[str, Code]:
     paths = sorted(path for path in PACKAGE.rglob("*.py") if "__pycache__" not in path.parts)
     stamps = {_name(path): [path.stat().st_mtime_ns, path.stat().st_size] for path in paths}
     kept = _read_cache()
-    found, fresh = {}, {}
+    if kept.get("known") != sorted(stamps):  # what a module imports is told by which modules there are
+        kept = {"known": sorted(stamps)}
+    found, fresh = {}, {"known": sorted(stamps)}
     for path in paths:
         name = _name(path)
         entry = kept.get(name)

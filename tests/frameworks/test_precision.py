@@ -5,15 +5,12 @@ import pytest
 
 from digitflow.training import keras_trainer as training
 from digitflow.training.history import accuracy_of
-from digitflow.training.settings import PRECISIONS, Settings
+from digitflow.training.settings import PRECISIONS, Augment, Settings
 
-SETTINGS = {
-    "architecture": "lenet",
-    "module": "keras_cnn",
-    "epochs": 3,
-    "batch_size": 32,
-    "learning_rate": 0.004,
-}
+
+def settings(precision):
+    augment = Augment(rotate=5)
+    return Settings("lenet", "keras_cnn", 3, 32, learning_rate=0.004, augment=augment, precision=precision)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -27,8 +24,9 @@ def keras():
 def test_bfloat16_learns_and_keeps_weights_and_the_last_layer_in_float32(keras, digits, tmp_path):
     images, labels = digits
     train, valid = np.arange(1000), np.arange(1000, 1500)
-    settings = Settings(**SETTINGS, precision="bfloat16")
-    model, _ = training.fit(images, (train, labels[train]), (valid, labels[valid]), 10, settings, seed=0)
+    model, _ = training.fit(
+        images, (train, labels[train]), (valid, labels[valid]), 10, settings("bfloat16"), seed=0
+    )
     kinds = [layer.compute_dtype for layer in model.layers if layer.weights]
     assert kinds == ["bfloat16"] * (len(kinds) - 1) + ["float32"]
     assert {weight.dtype for weight in model.weights} == {"float32"}
@@ -49,5 +47,5 @@ def test_what_is_built_after_a_network_in_bfloat16_is_float32_again(keras):
 @pytest.mark.parametrize("has", [True, False])
 def test_auto_takes_bfloat16_where_the_cpu_has_it(monkeypatch, has):
     monkeypatch.setattr(training.devices, "has_bfloat16", lambda: has)
-    chosen = [training.precision(Settings(**SETTINGS, precision=name)) for name in PRECISIONS]
+    chosen = [training.precision(settings(name)) for name in PRECISIONS]
     assert chosen == ["bfloat16" if has else "float32", "float32", "bfloat16"]

@@ -290,6 +290,10 @@ def _ignored(model: dict[str, Any]) -> Iterator[str]:
     framework, augment = model["framework"], model.get("augment", {})
     if framework == "mxnet" and (augment.get("part", 1) != 1 or augment.get("cubic")):
         yield "augment: part and cubic are for keras and numpy; MXNet warps all images, linearly"
+    if framework == "mxnet" and (augment.get("elastic") or augment.get("erase")):
+        yield "augment: elastic and erase are for keras and numpy"
+    if framework != "keras" and model.get("precision", "auto") == "bfloat16":
+        yield "precision: bfloat16 is for keras only"
     if framework != "mxnet" and model.get("raw_pixels"):
         yield "raw_pixels: true is for mxnet only"
     try:

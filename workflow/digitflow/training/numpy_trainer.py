@@ -24,7 +24,7 @@ from digitflow.models.baseline import Guess
 from digitflow.models.numpy_mlp import MLP
 from digitflow.training import device as devices
 from digitflow.training import schedule
-from digitflow.training.augment import affine_batch
+from digitflow.training.augment import augment_batch
 from digitflow.training.checkpoint import Checkpoint, fingerprint
 from digitflow.training.data import open_data, shifted
 from digitflow.training.history import History, accuracy_of, cross_entropy, one_hot
@@ -298,7 +298,7 @@ def batches(
     for batch in range(len(rows) // size):  # the few that are left over are others in each epoch
         chosen = order[batch * size : (batch + 1) * size]
         rng = np.random.default_rng((seed, epoch, batch))
-        yield affine_batch(images[rows[chosen]], rng, **warp), targets[chosen]
+        yield augment_batch(images[rows[chosen]], rng, **warp), targets[chosen]
 
 
 class Optimizer:

@@ -211,16 +211,26 @@ def test_errors_of_snakemakes_own_come_in_full_and_last(run, snakefile, argument
 
 
 def test_ctrl_c_prints_one_line(tmp_path):
-    slow = 'rule all:\n    shell: "touch begun; sleep 600"\n'
-    process = start(tmp_path, slow, start_new_session=True)
+    process = start(
+        tmp_path,
+        """
+rule all:
+    input: "quick.txt"
+    shell: "touch begun; sleep 600"
+rule quick:
+    output: "quick.txt"
+    shell: "touch {output}"
+""",
+        start_new_session=True,
+    )
     wait_for(tmp_path / "begun")
     os.killpg(process.pid, signal.SIGINT)
     printed, _ = process.communicate()
     assert process.returncode == 1
-    assert printed.splitlines() == [
-        "1 job: 1 all",
-        "interrupted: running jobs are being stopped; the same command will go on from here",
-    ]
+    decision, quick, last = printed.splitlines()
+    assert decision == "2 jobs: 1 quick, 1 all"
+    assert quick.startswith("quick ")
+    assert last == "interrupted: running jobs are being stopped; the same command will go on from here"
 
 
 def test_ctrl_c_before_the_first_job_prints_one_line(tmp_path):

@@ -26,7 +26,8 @@ CONSOLE = "DIGITFLOW_CONSOLE"
 
 # Snakemake's words on its own doings. What is not named here is printed: a new release may have more to say.
 NOISE = re.compile(
-    "Building DAG of jobs|Using shell: |Select jobs to execute|Assuming unrestricted shared filesystem"
+    "Config file .* is extended|Assuming unrestricted shared filesystem|Building DAG of jobs"
+    "|Using shell: |Select jobs to execute"
     "|(Group jobs|Conda environments|Singularity containers): (inactive|ignored)"
     "|Removing (temporary output|output files of failed job|local copy of storage file)"
     "|Storing output in storage|Finished (retrieval|upload)"
@@ -182,7 +183,7 @@ class LogHandler(LogHandlerBase):
             self.interrupted = True
             self._print("interrupted: running jobs are being stopped; the same command will go on from here")
         elif text.startswith("Elapsed time: "):
-            if self.finished and self.shows_progress and not (self.failures or self.endings or self.errors):
+            if self.finished == self.total and self.shows_progress:
                 self._print(f"done in {in_words(record.created - self.started)}")
         elif record.levelno != logging.INFO:
             self.plain.handle(record)

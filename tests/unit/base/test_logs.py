@@ -105,5 +105,10 @@ def test_lines_are_redrawn_only_where_a_verb_was_called_by_hand_in_a_terminal(mo
     assert not logs.may_redraw()
 
 
+def test_the_name_of_a_job_is_that_of_its_log():
+    assert logs.name_of("logs/write_lst.log") == "write_lst"
+    assert logs.name_of("logs/train_keras/lr~0.1-seed0.log") == "train_keras lr~0.1-seed0"
+
+
 def test_verbs_and_the_console_mean_the_same_variable():
     assert logs.CONSOLE == console.CONSOLE

@@ -37,6 +37,11 @@ def start(path: str | None, name: str | None = None, *, goes_on: bool = False) -
             screen.addFilter(lambda record: record.levelno < logging.ERROR or file.failed)
 
 
+def name_of(path: str) -> str:
+    """What a run calls the job of a log: for `logs/train_keras/cnn-seed0.log`, `train_keras cnn-seed0`."""
+    return " ".join(Path(path).with_suffix("").parts[1:])
+
+
 def may_redraw() -> bool:
     """Whether the terminal is this process's own: it is no job of a run, and no child of a verb's process."""
     return job is None and _process == os.getpid() and sys.stderr.isatty()

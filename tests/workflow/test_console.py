@@ -191,6 +191,12 @@ NO_INPUT = """
 rule all:
     input: "nowhere.csv"
 """
+WRONG_FUNCTION = """
+def files(wildcards):
+    raise ValueError("no such model")
+rule all:
+    input: files
+"""
 
 
 @pytest.mark.parametrize(
@@ -201,6 +207,7 @@ rule all:
         (WRONG_CONFIG, ["--quiet", "all"], "error: config.yaml: no key `modles`\nmeant: models\n"),
         ("\nunknown()\n", [], "name 'unknown' is not defined\n"),
         ("\nunclosed(\n", [], "('EOF in multi-line statement', (3, 0))\n"),
+        (WRONG_FUNCTION, [], "ValueError: no such model\nWildcards:\n"),
         (NO_INPUT, [], "Missing input files for rule all:\n    affected files:\n        nowhere.csv\n"),
     ],
 )

@@ -34,7 +34,7 @@ NOISE = re.compile(
     "|Shutting down|Exiting because a job execution failed|Complete log"
 )
 STAMP = re.compile(r"\d\d:\d\d:\d\d ")  # how a message begins in the log of a job
-TRACE = re.compile(r'^  File ".*", line \d+, in .*\n?', re.MULTILINE)
+TRACE = re.compile(r'^(Traceback:\n|  File ".*", line \d+, in .*\n?)', re.MULTILINE)
 TAIL = 10  # lines of a log that has no error message
 CLOCKS = 2.0  # seconds by which a file system's clock may be behind
 NAME_WIDTH = 32  # longer names push their times to the right, and those of all that follow

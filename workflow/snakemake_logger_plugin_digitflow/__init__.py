@@ -26,14 +26,15 @@ CONSOLE = "DIGITFLOW_CONSOLE"
 
 # Snakemake's words on its own doings. What is not named here is printed: a new release may have more to say.
 NOISE = re.compile(
-    "Building DAG of jobs|Using shell: |Select jobs to execute|Assuming unrestricted shared filesystem"
+    "Config file .* is extended|Assuming unrestricted shared filesystem|Building DAG of jobs"
+    "|Using shell: |Select jobs to execute"
     "|(Group jobs|Conda environments|Singularity containers): (inactive|ignored)"
     "|Removing (temporary output|output files of failed job|local copy of storage file)"
     "|Storing output in storage|Finished (retrieval|upload)"
     "|Shutting down|Exiting because a job execution failed|Complete log"
 )
 STAMP = re.compile(r"\d\d:\d\d:\d\d ")  # how a message begins in the log of a job
-TRACE = re.compile(r'^  File ".*", line \d+, in .*\n?', re.MULTILINE)
+TRACE = re.compile(r'^(Traceback:\n|  File ".*", line \d+, in .*\n?)', re.MULTILINE)
 TAIL = 10  # lines of a log that has no error message
 CLOCKS = 2.0  # seconds by which a file system's clock may be behind
 NAME_WIDTH = 32  # longer names push their times to the right, and those of all that follow
@@ -182,7 +183,7 @@ class LogHandler(LogHandlerBase):
             self.interrupted = True
             self._print("interrupted: running jobs are being stopped; the same command will go on from here")
         elif text.startswith("Elapsed time: "):
-            if self.finished and self.shows_progress and not (self.failures or self.endings or self.errors):
+            if self.finished == self.total and self.shows_progress:
                 self._print(f"done in {in_words(record.created - self.started)}")
         elif record.levelno != logging.INFO:
             self.plain.handle(record)

@@ -18,7 +18,7 @@ CODE := workflow tests benchmarks
 RULES := Snakefile rules/*.smk
 
 .DELETE_ON_ERROR:
-.PHONY: submission quick fetch test unit lint fmt bench bench-training experiments fuzz torture lock clean clean-stale help
+.PHONY: submission quick fetch test unit lint fmt docs bench bench-training experiments fuzz torture lock clean clean-stale help
 
 submission: $(MAIN)  ## convert, train, score and merge: results/submission.csv
 	.venv/bin/snakemake -j$(CORES)
@@ -47,6 +47,9 @@ fmt: $(DEV)  ## format Python and Snakemake code
 	.venv/bin/ruff check --fix --quiet $(CODE)
 	.venv/bin/ruff format --quiet $(CODE)
 	.venv/bin/snakefmt $(RULES)
+
+docs: $(MAIN)  ## the tables of config/README.md, from the code
+	.venv/bin/python docs/config_tables.py
 
 experiments: $(MAIN)  ## all studies of config/experiments.yaml: docs/experiments.md
 	.venv/bin/snakemake -j$(CORES) --keep-going --configfile config/experiments.yaml -- results/experiments.md

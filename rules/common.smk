@@ -234,7 +234,7 @@ def print_closing(dag):
     if any(tables):
         from digitflow.scoring.summary import closing_text
 
-        print(closing_text(*tables), file=sys.stderr)
+        logger.info(closing_text(*tables))
     if "results/submission.csv" in made:
         trees = "   images: data/png/" if TREES else ""
-        print(f"submission: results/submission.csv   models: results/models/   logs: logs/{trees}", file=sys.stderr)
+        logger.info(f"submission: results/submission.csv   models: results/models/   logs: logs/{trees}")

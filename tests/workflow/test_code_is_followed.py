@@ -54,7 +54,7 @@ def test_comments_docstrings_and_layout_rerun_nothing(finished):
 
 @pytest.mark.parametrize(
     "module",
-    ["formats/png.py", "dataset/split.py", "training/schedule.py", "merging/methods.py", "models/mxnet_cnn.py", "look/curves.py"],
+    ["formats/png.py", "dataset/split.py", "training/schedule.py", "merging/methods.py", "models/mxnet_cnn.py", "scoring/pairs.py"],
 )
 def test_a_changed_constant_reruns_exactly_the_rules_whose_verbs_import_the_module(finished, module):
     path = finished.folder / "workflow" / "digitflow" / module

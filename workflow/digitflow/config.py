@@ -48,17 +48,17 @@ def validate(config: dict[str, Any]) -> dict[str, Any]:
 
     Raises ConfigError, naming key, value and what would be right, for all mistakes found at once.
     """
-    schema = _schema()
+    rules = schema()
     config = _numbers(config)
-    validator = jsonschema.Draft202012Validator(schema)
+    validator = jsonschema.Draft202012Validator(rules)
     mistakes = [_explain(error) for error in validator.iter_errors(config)]
     if mistakes:
         raise ConfigError(_listed(mistakes))
-    complete = _with_defaults(config, schema, schema["$defs"])
+    complete = _with_defaults(config, rules, rules["$defs"])
     mistakes = [
         *_cross_references(complete),
         *_missing_files(complete["data"]),
-        *_wrong_points(complete, schema),
+        *_wrong_points(complete, rules),
     ]
     if mistakes:
         raise ConfigError(_listed(mistakes))
@@ -85,7 +85,7 @@ def models(config: dict[str, Any]) -> dict[str, dict[str, Any]]:
 
     Each has two keys more: `data`, own or official, and `module`, the one of models/ that has its network.
     """
-    definitions = _schema()["$defs"]
+    definitions = schema()["$defs"]
     found = {name: {**model, "data": "own"} for name, model in config["models"].items()}
     for name, study in config["studies"].items():
         for point in points(study):
@@ -206,15 +206,16 @@ def typed(value: Any) -> Any:
 
 
 @functools.cache
-def _schema() -> dict:
-    schema = yaml.load(SCHEMA.read_text(), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
-    schema["properties"]["merge"]["properties"]["method"]["enum"] = list(MERGE_METHODS)
-    model = schema["$defs"]["model"]
+def schema() -> dict:
+    """The JSON Schema of the configuration, its model part and its lists of names filled in from the code."""
+    rules = yaml.load(SCHEMA.read_text(), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+    rules["properties"]["merge"]["properties"]["method"]["enum"] = list(MERGE_METHODS)
+    model = rules["$defs"]["model"]
     model["properties"]["framework"]["enum"] = list(FRAMEWORKS)
     settings = json_schema()
     model["properties"] |= settings["properties"]
     model["required"] += settings["required"]
-    return schema
+    return rules
 
 
 def _numbers(value: Any) -> Any:

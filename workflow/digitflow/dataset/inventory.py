@@ -27,7 +27,7 @@ SYSTEM_FILES = re.compile(
     r"\._.*|\.ds_store|(eh)?thumbs(_vista)?\.db|desktop\.ini|icon\r|@eadir|#recycle|\.directory|\.nfs.*",
     re.IGNORECASE,
 )
-COPY = re.compile(r"(?:copy of )?([0-9]+)([ _(-].*)?\.png", re.IGNORECASE)
+COPY = re.compile(r"copy of ([0-9]+)\.png|([0-9]+)[ _(-].*\.png", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -201,7 +201,7 @@ def describe(stranger: str) -> str:
     """A path that `scan` did not know, and what it may be."""
     name = stranger.rsplit("/", 1)[-1]
     if copy := COPY.fullmatch(name):
-        return f"{stranger} (by its name a copy of {copy[1]}.png)"
+        return f"{stranger} (by its name a copy of {copy[1] or copy[2]}.png)"
     return stranger
 
 

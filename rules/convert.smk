@@ -155,6 +155,8 @@ rule idx_to_png:
     input:
         images="data/idx/{tree}-images-idx3-ubyte",
         lists=lambda wildcards: lists_of(wildcards.tree),
+        labels=lambda wildcards: "data/idx/train-labels-idx1-ubyte" if wildcards.tree == "train" else [],
+        classes=lambda wildcards: "data/idx/classes.csv" if wildcards.tree == "train" else [],
         checksums=lambda wildcards: checksums_of(wildcards.tree),
     output:
         manifest=update("data/png/{tree}.sfv"),

@@ -22,7 +22,8 @@ from tests.conftest import PROJECT
 
 from digitflow.__main__ import main
 from digitflow.base import archives
-from digitflow.formats import idx, labelscsv, lst, png, recordio
+from digitflow.dataset.views import update_tree
+from digitflow.formats import idx, labelscsv, lst, recordio
 from digitflow.formats.probabilities import write_probabilities
 
 HEADER = b"label,pixel0,pixel1,pixel2,pixel3\n"
@@ -474,8 +475,9 @@ def dataset(tmp_path) -> Path:
     folder = tmp_path
     idx.write(folder / "images", IMAGES)
     idx.write(folder / "labels", TRUE)
-    png.write_tree(folder / "images", folder / "png" / "train", folder / "labels", 3)
-    png.write_tree(folder / "images", folder / "png" / "test")
+    train, test = folder / "png" / "train", folder / "png" / "test"
+    update_tree(folder / "images", train, folder / "png" / "train.sfv", None, TRUE, TRUE, ["0", "1", "2"])
+    update_tree(folder / "images", test, folder / "png" / "test.sfv")
     root = folder / "png"
     trees = lst.scan_tree(root / "train", root, 3), lst.scan_tree(root / "test", root)
     lst.write_split(*trees, *(folder / f"{part}.lst" for part in PARTS), 3, 0.25, seed=0)

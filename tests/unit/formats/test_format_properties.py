@@ -7,6 +7,7 @@ a flipped pixel is a pixel, which only `verify` sees, by the PNG files. Probabil
 
 import gzip
 import io
+import shutil
 import zipfile
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from tests.fuzz.targets import SPLIT, TARGETS, rows
 from digitflow.base import archives
 from digitflow.base.errors import DigitflowError
 from digitflow.dataset.verify import verify
+from digitflow.dataset.views import update_tree
 from digitflow.formats import idx, labelscsv, lst, png, recordio
 from digitflow.formats.probabilities import read_probabilities, write_probabilities
 
@@ -70,7 +72,9 @@ def test_any_data_set_comes_back_from_all_its_forms(folder, dataset):
     idx.write(folder / "labels", labels)
     assert np.array_equal(idx.read(folder / "images", 3), images)
     assert np.array_equal(idx.read_labels(folder / "labels", len(labels), CLASSES), labels)
-    png.write_tree(folder / "images", root / "train", folder / "labels", CLASSES)
+    shutil.rmtree(root, ignore_errors=True)
+    names = [str(label) for label in range(CLASSES)]
+    update_tree(folder / "images", root / "train", root / "train.sfv", None, labels, labels, names)
     listing = lst.scan_tree(root / "train", root, CLASSES, len(images))
     lst.write(folder / "a.lst", listing)
     assert rows(lst.read(folder / "a.lst")) == rows(listing)

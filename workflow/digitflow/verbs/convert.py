@@ -88,14 +88,20 @@ def pack_rec(
 
 
 def idx_to_png(
-    images: Input, lists: list[Input], checksums: list[Input], manifest: Output, tree: str
+    images: Input,
+    lists: list[Input],
+    checksums: list[Input],
+    manifest: Output,
+    tree: str,
+    labels: Input | None = None,
+    classes: Input | None = None,
 ) -> None:
     """Bring a tree of PNG files up to date with its lists, writing only what differs."""
     from digitflow.base import checksums as sfv
-    from digitflow.dataset import trees
+    from digitflow.dataset import views
 
-    sfv.check(checksums, images, *lists)
-    trees.update(images, tree, lists, manifest)
+    sfv.check(checksums, images, *lists, *([labels] if labels else []))
+    views.update_from_lists(images, tree, manifest, lists, labels, classes)
 
 
 def verify(

@@ -57,7 +57,7 @@ def adopt_changes(tree):
     from digitflow.dataset import adoption
 
     try:
-        if workflow.dryrun:
+        if workflow.output_settings.dryrun:
             lines = adoption.find_changes(tree, f"{tree}.sfv", DATA["corrections"]).lines
         else:
             lines = adoption.adopt(tree, f"{tree}.sfv", DATA["corrections"])

@@ -1,7 +1,7 @@
 """Which rows train and which validate: stratified, seeded, fixed by the row's id."""
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import numpy as np
 
@@ -38,32 +38,54 @@ def validation_mask(
     Every id has a pseudo-random key that depends on the seed and itself only, and a class gives its ids of
     lowest key. So a row that the user relabels or deletes changes the place of at most a couple of others.
 
-    `first` int (n,): for each row the id of the first row with an equal image, where there are any. Equal
-    images stay together: the first one's key is that of all, and the class of the lowest id that is left
-    gives them all or none. What no longer fits is passed over, so a class may give a little less.
+    `first` int (n,): the id of the first row with an equal image, where images may be equal. These share its
+    key and stay together, with the class of the lowest id among them. What does not fit any more is passed
+    over.
     """
+
+    def fill(sizes: np.ndarray) -> np.ndarray:
+        room = int(fraction * sizes.sum() + 0.5)
+        taken = np.zeros(len(sizes), bool)
+        for place, size in enumerate(sizes.tolist()):
+            if size <= room:
+                taken[place] = True
+                room -= size
+        return taken
+
+    return _by_class(index, label, seed, first, fill).astype(bool)
+
+
+def fold_of(
+    index: np.ndarray, label: np.ndarray, folds: int, seed: int, first: np.ndarray | None = None
+) -> np.ndarray:
+    """Deal every class out to `folds` folds of almost equal size: 0..folds-1, int64 (n,).
+
+    By the keys of `validation_mask`, with the same meaning of `first`.
+    """
+
+    def deal(sizes: np.ndarray) -> np.ndarray:
+        return (np.cumsum(sizes) - sizes) * folds // sizes.sum()
+
+    return _by_class(index, label, seed, first, deal)
+
+
+def _by_class(
+    index: np.ndarray,
+    label: np.ndarray,
+    seed: int,
+    first: np.ndarray | None,
+    decide: Callable[[np.ndarray], np.ndarray],
+) -> np.ndarray:
+    """What `decide` says of each row (n,): it is given the sizes of a class's groups in the order of keys."""
     first = index if first is None else first
     keys = _mix(_mix(np.array([seed], np.uint64)) ^ first.astype(np.uint64))
     order = np.lexsort((index, first, keys))
-    starts = np.flatnonzero(np.diff(first[order], prepend=-1))  # of the groups of equal images
+    starts = np.flatnonzero(np.diff(first[order], prepend=-1))
     sizes = np.diff(starts, append=len(order))
-    group_label = label[order[starts]]
-    chosen = np.zeros(len(starts), bool)
-    for value in {*group_label.tolist()}:  # np.unique would import numpy.ma, for longer than it takes
-        members = np.flatnonzero(group_label == value)
-        chosen[members] = _fill(sizes[members], int(fraction * sizes[members].sum() + 0.5))
-    mask = np.empty(len(index), bool)
-    mask[order] = np.repeat(chosen, sizes)
-    return mask
-
-
-def _fill(sizes: np.ndarray, room: int) -> np.ndarray:
-    """Which of the groups, in their order, are taken until `room` rows are full: bool (n,)."""
-    taken = np.zeros(len(sizes), bool)
-    for place, size in enumerate(sizes.tolist()):
-        if size <= room:
-            taken[place] = True
-            room -= size
-        if not room:
-            break
-    return taken
+    labels = label[order[starts]]
+    row_labels = np.repeat(labels, sizes)
+    decided = np.zeros(len(index), np.int64)
+    for value in {*labels.tolist()}:  # np.unique would import numpy.ma, for longer than it takes
+        of_class = sizes[labels == value]
+        decided[order[row_labels == value]] = np.repeat(decide(of_class), of_class)
+    return decided

@@ -175,7 +175,7 @@ def audit_labels(
     write(path, audit, names)
     rows = sum(len(lst.read(listing)) for listing in lists.values())
     flagged = np.count_nonzero(audit.flagged)
-    log.info(f"{path}: {len(audit):,} rows, the most suspicious first; {flagged:,} are flagged")
+    log.info(f"{path}: {len(audit):,} rows, the most suspicious first; flagged: {flagged:,}")
     if len(audit) < rows:
         log.info(
             f"{path}: {rows - len(audit):,} of {rows:,} rows are not in it, for models learned from them; "

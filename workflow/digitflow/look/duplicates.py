@@ -34,7 +34,7 @@ COMPONENTS = 32  # more find no other neighbours on MNIST, and take longer
 SAMPLE = 1024  # images that the principal components and the median distance are estimated from
 REFERENCES = 70_000  # images that an outlier is far from; of more, evenly spaced ones
 BLOCK = 256  # images that are compared with all others at a time: 72 MB for 70,000
-READ = 2048  # images that are read at a time
+READ_PIXELS = 1 << 21  # pixels that are read at a time: as float32, 8 MB
 GROUP = 64  # distances of which only the smallest is looked at first
 
 PAIR_COLUMNS = [
@@ -70,6 +70,7 @@ class Pool:
         self.parts = parts
         (self.shape,) = shapes
         self.starts = np.cumsum([0, *(len(part.rows) for part in parts)])
+        self.block = max(READ_PIXELS // math.prod(self.shape), 1)
 
     def __len__(self) -> int:
         return int(self.starts[-1])
@@ -83,9 +84,9 @@ class Pool:
         return taken
 
     def blocks(self, places: np.ndarray) -> Iterator[np.ndarray]:
-        """The images at places int (k,), READ at a time."""
-        for start in range(0, len(places), READ):
-            yield self.take(places[start : start + READ])
+        """The images at places int (k,), `block` of them at a time."""
+        for start in range(0, len(places), self.block):
+            yield self.take(places[start : start + self.block])
 
     def describe(self, place: int) -> tuple[str, int, str]:
         """The part, the id and the label of an image; the label is empty where it is not known."""
@@ -133,7 +134,7 @@ def find(pool: Pool) -> Findings:
     everything = np.arange(len(pool))
     first = first_of_equal(pool.blocks(everything))
     flat = (block.reshape(len(block), -1) for block in pool.blocks(everything))
-    blank = np.flatnonzero(np.concatenate([np.ptp(block, axis=1) == 0 for block in flat]))
+    blank = np.flatnonzero(np.concatenate([[], *(np.ptp(block, axis=1) == 0 for block in flat)]))
     again = np.flatnonzero(first != everything)
     zero = np.zeros(len(again), np.int64)
     exact = Pairs(first[again], again, zero.astype(float), zero, zero, np.ones(len(again), bool))
@@ -313,13 +314,12 @@ def _check(pool: Pool, images: np.ndarray, others: np.ndarray, down: int, right:
     def overlap(move: int, size: int) -> slice:
         return slice(max(move, 0), size + min(move, 0))
 
-    apart = []
-    for start in range(0, len(images), READ):
-        rows = slice(start, start + READ)
-        moved = pool.take(images[rows])[:, overlap(-down, height), overlap(-right, width)]
-        still = pool.take(others[rows])[:, overlap(down, height), overlap(right, width)]
-        apart.append(_apart(moved.astype(np.float32), still.astype(np.float32)))
-    distance = np.concatenate([np.zeros(0), *apart])
+    distance = [np.zeros(0)]
+    for one, other in zip(pool.blocks(images), pool.blocks(others), strict=True):
+        moved = one[:, overlap(-down, height), overlap(-right, width)]
+        still = other[:, overlap(down, height), overlap(right, width)]
+        distance.append(_apart(moved.astype(np.float32), still.astype(np.float32)))
+    distance = np.concatenate(distance)
     kept = distance <= limit
     swap = np.where(images > others, -1, 1)[kept]  # the other way round, the move is the other way, too
     ends = np.sort(np.column_stack([images, others])[kept], axis=1)

@@ -33,7 +33,8 @@ MOVES = ((0, 0), (0, 1), (1, -1), (1, 0), (1, 1))
 COMPONENTS = 32  # more find no other neighbours on MNIST, and take longer
 SAMPLE = 1024  # images that the principal components and the median distance are estimated from
 REFERENCES = 70_000  # images that an outlier is far from; of more, evenly spaced ones
-BLOCK = 256  # images that are compared with all others at a time: 72 MB for 70,000
+BLOCK = 256  # images that are compared with others at a time, fewer where DISTANCES do not suffice
+DISTANCES = BLOCK * 70_000  # that are held at a time: as float32, 72 MB
 READ_PIXELS = 1 << 21  # pixels that are read at a time: as float32, 8 MB
 GROUP = 64  # distances of which only the smallest is looked at first
 
@@ -182,11 +183,12 @@ class Distances:
     def __init__(self, points: np.ndarray):
         squares = np.einsum("ij,ij->i", points, points)
         self._columns = np.ascontiguousarray(np.column_stack([points, squares]).T)
-        self._buffer = np.empty(BLOCK * len(points), np.float32)
+        self.block = max(min(BLOCK, DISTANCES // len(points)), 1)
+        self._buffer = np.empty(self.block * len(points), np.float32)
         self.rounding = 1e-5 * float(squares.max())
 
     def to(self, queries: np.ndarray, start: int, stop: int) -> np.ndarray:
-        """From up to BLOCK queries (m, d) to the points from `start` to `stop`: a view of the buffer."""
+        """From up to `block` queries (m, d) to the points from `start` to `stop`: a view of the buffer."""
         found = self._buffer[: len(queries) * (stop - start)].reshape(len(queries), stop - start)
         left = np.column_stack([-2 * queries, np.ones(len(queries), np.float32)])
         np.matmul(left, self._columns[:, start:stop], out=found)
@@ -228,8 +230,8 @@ def _nearest(pool: Pool, places: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     count = min(NEIGHBOURS, references - 1)
     nearest, far = np.empty(len(places), np.int64), np.empty(len(places))
     with Progress("distances between images", len(places), "images") as progress:
-        for start in range(0, len(places), BLOCK):
-            block = np.arange(start, min(start + BLOCK, len(places)))
+        for start in range(0, len(places), distances.block):
+            block = np.arange(start, min(start + distances.block, len(places)))
             found = distances.to(points[block], 0, references)
             itself = block % step == 0
             found[itself, block[itself] // step] = np.inf
@@ -279,8 +281,8 @@ def _near_pairs(pool: Pool, places: np.ndarray, limit: float) -> Pairs:
             )
             queries = points if (down, right) == (0, 0) else projection.project(pool, places, moved)
             order = np.argsort(queries[:, 0], kind="stable")
-            for start in range(0, len(order), BLOCK):
-                block = order[start : start + BLOCK]
+            for start in range(0, len(order), distances.block):
+                block = order[start : start + distances.block]
                 query, column = _within(distances, points[:, 0], queries, block, reach)
                 found.append(_check(pool, places[query], places[column], down, right, limit))
                 progress.advance(len(block))

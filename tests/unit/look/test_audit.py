@@ -13,7 +13,7 @@ from digitflow.dataset.split import fold_of
 from digitflow.formats import lst
 from digitflow.formats.probabilities import write_probabilities
 from digitflow.look import audit
-from digitflow.look.audit import HeldOut, combine, confident_flags, rank
+from digitflow.look.audit import HeldOut, combine, confident_flags, rank_rows
 from digitflow.training import numpy_trainer
 from digitflow.training.settings import Settings
 
@@ -53,7 +53,7 @@ def held_out(probabilities, labels, first_id=1):
 
 def test_rows_are_ordered_by_the_probability_of_the_given_label_and_then_by_id():
     rows = [[0.9, 0.1], [0.2, 0.8], [0.5, 0.5], [0.8, 0.2], [0.5, 0.5]]
-    found = rank(held_out(rows, [0, 0, 0, 1, 1]), np.array(list("aabba")))
+    found = rank_rows(held_out(rows, [0, 0, 0, 1, 1]), np.array(list("aabba")))
     assert found.index.tolist() == [2, 4, 3, 5, 1]
     assert found.given.tolist() == [0, 1, 0, 1, 0]
     assert found.proposed.tolist() == [1, 0, 0, 0, 0]
@@ -82,7 +82,7 @@ def test_labels_flipped_among_real_digits_come_first(digits):
     flipped = rng.choice(4000, 40, replace=False)
     noisy = labels.copy()
     noisy[flipped] = (noisy[flipped] + rng.integers(1, 10, 40)) % 10
-    found = rank(held_out(out_of_fold(images, noisy), noisy), np.full(4000, "train"))
+    found = rank_rows(held_out(out_of_fold(images, noisy), noisy), np.full(4000, "train"))
     first = found.index[:400] - 1
     assert np.isin(flipped, first).mean() >= 0.95  # in a tenth: such a small network errs on one digit in ten
     assert np.isin(flipped, found.index[:80] - 1).mean() > 0.5
@@ -161,7 +161,7 @@ def test_rows_that_models_learned_from_are_counted_with_the_way_to_audit_them(tm
 def test_a_row_that_is_in_no_list_any_more_is_named(tmp_path):
     listing, _ = training(tmp_path, "train", {1: 0}, [[1, 0]])
     with pytest.raises(InputError, match=r"row 7 .*older than the lists: run again"):
-        audit.splits(np.array([1, 7]), {"train": listing})
+        audit.split_names(np.array([1, 7]), {"train": listing})
 
 
 @settings(max_examples=50, deadline=None)
@@ -176,7 +176,7 @@ def test_what_is_written_is_read_again_in_the_same_order(tmp_path_factory, data,
     text = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=5)
     names = data.draw(st.lists(text, min_size=classes, max_size=classes, unique=True))
     path = tmp_path_factory.mktemp("audit") / "labels.csv"
-    found = rank(held_out(values, np.array(labels, np.int64)), np.full(rows, "train"))
+    found = rank_rows(held_out(values, np.array(labels, np.int64)), np.full(rows, "train"))
     audit.write(path, found, names)
     first = path.read_bytes()
     read = audit.read(path, names)

@@ -77,7 +77,7 @@ def confident_flags(probabilities: np.ndarray, given: np.ndarray) -> np.ndarray:
     return confident.any(axis=1) & (guess != given) & prefers_other
 
 
-def rank(held_out: HeldOut, split: np.ndarray) -> Audit:
+def rank_rows(held_out: HeldOut, split: np.ndarray) -> Audit:
     """Order rows by how little the models believe in the given label; equal ones by index.
 
     `split` str (n,) says for each row which list it is in.
@@ -149,7 +149,7 @@ def _check_same_labels(where: str, index: np.ndarray, expected: np.ndarray, foun
         )
 
 
-def splits(index: np.ndarray, lists: Mapping[str, PathLike]) -> np.ndarray:
+def split_names(index: np.ndarray, lists: Mapping[str, PathLike]) -> np.ndarray:
     """The name of the list, str (n,), that each row of `index` int64 (n,) is in. InputError: in none."""
     found = np.full(len(index), "", f"<U{max(map(len, lists))}")
     for name, path in lists.items():
@@ -171,7 +171,7 @@ def audit_labels(
     The log says how many rows are audited, and of how many.
     """
     held_out = combine(models)
-    audit = rank(held_out, splits(held_out.index, lists))
+    audit = rank_rows(held_out, split_names(held_out.index, lists))
     write(path, audit, names)
     rows = sum(len(lst.read(listing)) for listing in lists.values())
     flagged = np.count_nonzero(audit.flagged)

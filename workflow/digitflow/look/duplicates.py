@@ -10,6 +10,7 @@ import math
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -30,7 +31,7 @@ FENCE = 1.7  # interquartile ranges above the third quartile
 # Half of the moves by a pixel, down and right: the other half is the same with the two images exchanged.
 MOVES = ((0, 0), (0, 1), (1, -1), (1, 0), (1, 1))
 
-COMPONENTS = 32  # more find no other neighbours on MNIST, and take longer
+COMPONENTS = 48  # fewer are quicker, and call more images outliers than the distances of all pixels do
 SAMPLE = 1024  # images that the principal components and the median distance are estimated from
 REFERENCES = 70_000  # images that an outlier is far from; of more, evenly spaced ones
 BLOCK = 256  # images that are compared with others at a time, fewer where DISTANCES do not suffice
@@ -96,8 +97,7 @@ class Pool:
         return part.name, int(part.ids[row]), "" if part.labels is None else str(part.labels[row])
 
 
-@dataclass(frozen=True)
-class Pairs:
+class Pairs(NamedTuple):
     """Pairs of images of a pool; all arrays are (n,).
 
     `first` < `second`: places int64; `distance`: root mean square in grey levels where the two overlap, once
@@ -112,8 +112,7 @@ class Pairs:
     exact: np.ndarray
 
 
-@dataclass(frozen=True)
-class Findings:
+class Findings(NamedTuple):
     """Duplicates, places int64 of blank images (all pixels the same), and of outliers, farthest first.
 
     `distance` is each outlier's mean distance to its neighbours, in grey levels (root mean square).
@@ -125,7 +124,7 @@ class Findings:
     distance: np.ndarray
 
 
-def find(pool: Pool) -> Findings:
+def find_duplicates(pool: Pool) -> Findings:
     """Look for duplicates, blank images and outliers.
 
     All pairs of equal images, and all images closer to another one than NEAR of the median nearest distance
@@ -154,7 +153,7 @@ class Projection:
     """What a window of the images has along its principal components, and the length of what is left.
 
     Distances between projected images are at most those between the windows themselves: so nothing that is
-    near is missed. `rows` and `columns` say where the window lies in an image.
+    near is missed. A window is the slices of rows and columns that it takes from an image.
     """
 
     def __init__(self, pool: Pool, places: np.ndarray, window: tuple[slice, slice]):
@@ -330,16 +329,14 @@ def _check(pool: Pool, images: np.ndarray, others: np.ndarray, down: int, right:
 
 def _join(*found: Pairs) -> Pairs:
     """All pairs, each once, with the smallest distance and, of equal ones, the move that came first."""
-    fields = [
-        np.concatenate([getattr(pairs, name) for pairs in found]) for name in Pairs.__dataclass_fields__
-    ]
+    fields = [np.concatenate(arrays) for arrays in zip(*found, strict=True)]
     first, second, distance = fields[:3]
     order = np.lexsort((np.arange(len(first)), distance, second, first))
     again = (np.diff(first[order], prepend=-1) == 0) & (np.diff(second[order], prepend=-1) == 0)
     return Pairs(*(field[order[~again]] for field in fields))
 
 
-def look(
+def report_duplicates(
     lists: Mapping[str, PathLike],
     images: PathLike,
     test_lst: PathLike | None,
@@ -348,7 +345,7 @@ def look(
     duplicates_csv: PathLike,
     outliers_csv: PathLike,
 ) -> None:
-    """Write what `find` finds in the IDX files `images` and, where there are any, `test_images`.
+    """Write what `find_duplicates` finds in the IDX files `images` and, where there are any, `test_images`.
 
     `lists`: the .lst of each split of the training rows, by its name; `names`: the classes, by their index.
     """
@@ -361,11 +358,13 @@ def look(
         listing = lst.read(test_lst)
         parts.append(Part("test", idx.open_memmap(test_images), listing.index - 1, listing.index))
     pool = Pool(parts)
-    findings = find(pool)
+    findings = find_duplicates(pool)
     conflicts = write_pairs(duplicates_csv, pool, findings.pairs)
     write_outliers(outliers_csv, pool, findings)
     pairs = len(findings.pairs.first)
-    log.info(f"{duplicates_csv}: {pairs:,} pairs of like images, {conflicts:,} of them with different labels")
+    log.info(
+        f"{duplicates_csv}: {pairs:,} pairs of images alike, {conflicts:,} of them with different labels"
+    )
     blank, outliers = len(findings.blank), len(findings.outliers)
     log.info(f"{outliers_csv}: {blank:,} blank images, {outliers:,} unlike any other")
 
@@ -376,9 +375,7 @@ def write_pairs(path: PathLike, pool: Pool, pairs: Pairs) -> int:
     Return how many pairs have conflicting labels.
     """
     rows = []
-    for first, second, distance, down, right, exact in zip(
-        *(getattr(pairs, name).tolist() for name in Pairs.__dataclass_fields__), strict=True
-    ):
+    for first, second, distance, down, right, exact in zip(*(field.tolist() for field in pairs), strict=True):
         one, other = pool.describe(first), pool.describe(second)
         conflict = bool(one[2] and other[2]) and one[2] != other[2]
         kind = "exact" if exact else "shifted" if down or right else "near"

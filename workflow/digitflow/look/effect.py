@@ -20,7 +20,7 @@ COLUMNS = [
 ]
 
 
-def compare(without: HeldOut, corrected: HeldOut) -> list[dict]:
+def compare_trainings(without: HeldOut, corrected: HeldOut) -> list[dict]:
     """Compare models trained without and with corrections, on the images that neither learned from.
 
     One row with the fields of COLUMNS for the labels as given, one for the labels as corrected; images that
@@ -63,7 +63,7 @@ def write_effect(
     `without` and `corrected`: the models, as `audit.combine` takes them, whose lists have the labels as given
     and as corrected.
     """
-    rows = compare(combine(without), combine(corrected))
+    rows = compare_trainings(combine(without), combine(corrected))
     with atomic_open(path, "w") as file:
         writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
         writer.writeheader()

@@ -86,6 +86,31 @@ def test_many_copies_of_one_image_are_pairs_with_the_first_one(real):
     assert found(images) == {(7, 60 + k): (0, 0, True) for k in range(500)}
 
 
+def apart(images, down, right):
+    """The distances between all images, the first of a pair moved, where the two overlap."""
+    height, width = images.shape[1:]
+    rows, columns = slice(max(down, 0), height + min(down, 0)), slice(max(right, 0), width + min(right, 0))
+    one, other = (
+        array[:, rows, columns].reshape(len(images), -1).astype(float)
+        for array in (np.array([moved(image, down, right) for image in images]), images)
+    )
+    squares = (one**2).sum(axis=1)[:, None] + (other**2).sum(axis=1) - 2 * one @ other.T
+    return np.sqrt(squares.clip(0) / one.shape[1])
+
+
+@pytest.mark.parametrize("distances", [1, 20_000, 10**9])
+def test_the_pairs_are_those_of_comparing_all_images_at_all_moves(real, monkeypatch, distances):
+    # Far from near, so that there are some; and in blocks of one image, of a few, and of many.
+    for name, value in {"INVISIBLE": 33, "NEIGHBOURS": 199, "DISTANCES": distances}.items():
+        monkeypatch.setattr(duplicates, name, value)
+    moves = [(0, 0), *MOVES]
+    all_apart = np.array([apart(real[:200], *move) for move in moves])
+    best = all_apart.argmin(axis=0)
+    near = np.argwhere(np.triu(all_apart.min(axis=0) <= 33, k=1)).tolist()
+    assert len(near) > 20
+    assert found(real[:200]) == {(i, j): (*moves[best[i, j]], False) for i, j in near}
+
+
 @pytest.mark.parametrize("count", [0, 1, 2, 3])
 def test_a_handful_of_images_is_no_trouble(real, count):
     findings = find_duplicates(Pool([whole(real[:count])]))

@@ -54,11 +54,13 @@ def write_lst(
 
     sfv.check(checksums, labels)
     labelled, names = lists.read_corrected(images, labels, classes, corrections)
+    first = lists.first_of_equals(images, labelled.index)
     if fold_train_lsts:
-        lists.write_folds(labelled, fold_train_lsts, fold_valid_lsts, names, validation["seed"])
+        lists.write_folds(labelled, fold_train_lsts, fold_valid_lsts, names, validation["seed"], first)
         lists.write_all(labelled, train_lst, valid_lst)
     else:
-        lists.write_split(labelled, train_lst, valid_lst, names, validation["fraction"], validation["seed"])
+        fraction, seed = validation["fraction"], validation["seed"]
+        lists.write_split(labelled, train_lst, valid_lst, names, fraction, seed, first)
     pairs = zip([train_lst, *(fold_train_lsts or ())], [valid_lst, *(fold_valid_lsts or ())], strict=True)
     for path, pair in zip(list_checksums, pairs, strict=True):
         sfv.write(path, pair)

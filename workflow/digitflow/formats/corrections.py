@@ -1,0 +1,215 @@
+"""The file of corrections: CSV lines of `id,was,now,crc,note`, which a person owns.
+
+`id`: the row of the training CSV, from 1. `was`: its label there. `now`: the right label, `drop` (no model
+sees the row) or `ok` (looked at, right as it is). `crc`: the CRC-32 of the row's pixels, or nothing. `note`:
+anything. Blank lines and lines that begin with # may stand anywhere. What is written here leaves every other
+byte alone.
+"""
+
+import csv
+import io
+import itertools
+import os
+import re
+import shutil
+import zlib
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from digitflow.base.errors import FormatError, InputError
+from digitflow.base.files import atomic_path
+
+HEADER = ("id", "was", "now", "crc", "note")
+COMMENT = "# corrections of labels; now: the right label or drop (no model sees it) or ok (right as it is)"
+DROP, OK = "drop", "ok"
+BOM = "\ufeff"
+PathLike = str | os.PathLike
+
+
+@dataclass(frozen=True)
+class Correction:
+    """One line: labels by their names, `crc` in upper case or empty, `line` from 1 (0: not from a file)."""
+
+    id: int
+    was: str
+    now: str
+    crc: str = ""
+    note: str = ""
+    line: int = 0
+
+
+def pixel_crc(image: np.ndarray) -> str:
+    """The CRC-32 of an image's uint8 pixels in row-major order, as the column `crc` has it."""
+    return f"{zlib.crc32(np.ascontiguousarray(image)):08X}"
+
+
+def read(path: PathLike) -> list[Correction]:
+    """Read the corrections in the file's order; a missing file holds none.
+
+    FormatError names line, column and value of what cannot be understood, and both lines of a doubled id;
+    InputError: the file cannot be opened.
+    """
+    return [part.correction for part in _read_parts(path) if part.correction]
+
+
+def record(path: PathLike, corrections: Iterable[Correction]) -> None:
+    """Put corrections into the file, which is made if it is not there, and written only if something is new.
+
+    A line of the same id is replaced in its place, and keeps its note unless the correction has one; other
+    corrections are added at the end. Raises as `read`.
+    """
+    parts = _read_parts(path)
+    texts = [part.text for part in parts]
+    places = {part.correction.id: at for at, part in enumerate(parts) if part.correction}
+    newline = "\r\n" if parts and parts[0].text.endswith("\r\n") else "\n"
+    added = []
+    for new in {correction.id: correction for correction in corrections}.values():
+        if new.id not in places:
+            added.append(_format(new) + newline)
+            continue
+        at = places[new.id]
+        old = parts[at].correction
+        new = replace(new, note=new.note or old.note, line=old.line)
+        if new != old:
+            text = texts[at]
+            texts[at] = _format(new) + text[len(text.rstrip("\r\n")) :]
+    if added:
+        if texts and not texts[-1].endswith(("\n", "\r")):
+            texts[-1] += newline
+        if not any(part.is_header for part in parts):
+            texts.append(",".join(HEADER) + newline)
+        if not parts:
+            texts.append(COMMENT + newline)
+    _write(path, parts, texts + added)
+
+
+def remove(path: PathLike, ids: Collection[int]) -> None:
+    """Take the lines of these ids out of the file; it is written only if there are any. Raises as `read`."""
+    parts = _read_parts(path)
+    kept = [part.text for part in parts if not (part.correction and part.correction.id in ids)]
+    _write(path, parts, kept)
+
+
+@dataclass(frozen=True)
+class _Part:
+    """A record of the file, or a blank line or comment: its text as it stands there, line end included."""
+
+    text: str
+    correction: Correction | None = None
+    is_header: bool = False
+
+
+def _read_parts(path: PathLike) -> list[_Part]:
+    try:
+        data = Path(path).read_bytes()
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror}") from error
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise FormatError(
+            f"{path}, line {line}: byte {data[error.start]:#04x} is not UTF-8; save the file as CSV in UTF-8"
+        ) from None
+    parts, first, header = [], {}, False
+    for line, raw, fields in _split(text, path):
+        if not fields:
+            parts.append(_Part(raw))
+        elif not header:
+            header = _check_header(fields, f"{path}, line {line}")
+            parts.append(_Part(raw, is_header=True))
+        else:
+            correction = _parse(fields, line, f"{path}, line {line}")
+            if (other := first.setdefault(correction.id, line)) != line:
+                raise FormatError(
+                    f"{path}, line {line}: column id: {correction.id} stands in line {other} already; "
+                    "keep the line that is right and delete the other"
+                )
+            parts.append(_Part(raw, correction))
+    return parts
+
+
+def _split(text: str, path: PathLike) -> Iterator[tuple[int, str, list[str]]]:
+    """Yield line number, text and fields of each record; a blank line or comment has no fields."""
+    lines = list(io.StringIO(text, newline=""))  # with their line ends
+    at = 0
+    while at < len(lines):
+        start, line = at, lines[at].removeprefix(BOM) if at == 0 else lines[at]
+        at += 1
+        fields = []
+        if line.strip() and not line.lstrip().startswith("#"):
+            # A quoted note may go on for several lines.
+            reader = csv.reader(
+                itertools.chain([line], (lines[k] for k in range(at, len(lines)))), strict=True
+            )
+            try:
+                fields = next(reader)
+            except csv.Error as error:
+                raise FormatError(
+                    f"{path}, line {start + 1}: {line.strip()!r}: {error}; a note that begins with a quote "
+                    'must end with one, and has the quotes inside it doubled: "a ""4"", not a 9"'
+                ) from None
+            at = start + reader.line_num
+            # Spreadsheets give blank lines and comments the commas of all columns.
+            if not any(map(str.strip, fields)) or fields[0].lstrip().startswith("#"):
+                fields = []
+        yield start + 1, "".join(lines[start:at]), fields
+
+
+def _check_header(fields: list[str], where: str) -> bool:
+    if [field.strip() for field in fields] != list(HEADER):
+        raise FormatError(
+            f"{where}: {','.join(fields)!r} should be the header {','.join(HEADER)}; "
+            "write that line above the corrections, and commas between the columns"
+        )
+    return True
+
+
+def _parse(fields: list[str], line: int, where: str) -> Correction:
+    if not 3 <= len(fields) <= len(HEADER):
+        raise FormatError(
+            f"{where}: {','.join(fields)!r} has {len(fields)} fields, should have {','.join(HEADER)} (crc "
+            "and note may be left out); put a note with a comma in it in quotes"
+        )
+    id_, was, now, crc, note = fields + [""] * (len(HEADER) - len(fields))
+    id_, was, now, crc = (field.strip() for field in (id_, was, now, crc))
+    if not re.fullmatch("0*[1-9][0-9]{0,17}", id_):
+        raise FormatError(
+            f"{where}: column id: {id_!r} should be the number of a row of the training CSV, from 1; it is "
+            "the name of the image's PNG file"
+        )
+    if not was:
+        raise FormatError(
+            f"{where}: column was: empty; write the label that the training CSV has for row {id_}"
+        )
+    if not now:
+        raise FormatError(f"{where}: column now: empty; write the right label, {DROP} or {OK}")
+    if crc and not re.fullmatch("[0-9A-Fa-f]{8}", crc):
+        raise FormatError(
+            f"{where}: column crc: {crc!r} should be 8 hexadecimal digits or nothing; a spreadsheet may have "
+            "changed it: empty the field"
+        )
+    return Correction(int(id_), was, now, crc.upper(), note, line)
+
+
+def _format(correction: Correction) -> str:
+    """The line without its end."""
+    line = io.StringIO(newline="")
+    fields = (correction.id, correction.was, correction.now, correction.crc, correction.note)
+    csv.writer(line, lineterminator="\r\n").writerow(fields)  # what is in a line end is quoted
+    return line.getvalue().removesuffix("\r\n")
+
+
+def _write(path: PathLike, parts: list[_Part], texts: list[str]) -> None:
+    if texts == [part.text for part in parts]:
+        return
+    target = Path(os.path.realpath(path))  # a link stays a link
+    with atomic_path(target) as temporary:
+        temporary.write_bytes("".join(texts).encode("utf-8"))
+        if target.exists():
+            shutil.copymode(target, temporary)

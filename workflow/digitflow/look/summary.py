@@ -1,0 +1,43 @@
+"""What images are like on the whole: mean and variance by class, histograms of pixels and of ink."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+INK_BINS = 64  # of an image's mean pixel, 4 grey levels each
+PIXEL_BINS = 32  # of pixels, 8 grey levels each
+BLOCK = 4096  # images at a time: integers of 8 bytes would fill the memory
+
+
+def mean_and_variance(images: np.ndarray, labels: np.ndarray, classes: int) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and variance of each class's pixels: float64 (classes, *image), zeros for a class without images.
+
+    Sums are of whole numbers: the same on every machine. Rows whose label is negative count for no class.
+    """
+    shape = (classes, *images.shape[1:])
+    sums, squares = np.zeros(shape, np.int64), np.zeros(shape, np.int64)
+    for block, labels_of_block in _blocks(images, labels):
+        for label in np.unique(labels_of_block[labels_of_block >= 0]):
+            pixels = block[labels_of_block == label].astype(np.int32)
+            sums[label] += pixels.sum(axis=0)
+            squares[label] += (pixels * pixels).sum(axis=0, dtype=np.int64)
+    counts = np.bincount(labels[labels >= 0], minlength=classes)
+    n = np.maximum(counts, 1).reshape(-1, *[1] * (images.ndim - 1))
+    mean = sums / n
+    return mean, np.maximum(squares / n - mean * mean, 0)
+
+
+def histograms(images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """How many pixels lie in each of PIXEL_BINS, and how many images' means in each of INK_BINS: int64."""
+    pixels, ink = np.zeros(256, np.int64), np.zeros(INK_BINS, np.int64)
+    size = int(np.prod(images.shape[1:]))
+    for block, _ in _blocks(images, images):
+        flat = np.ascontiguousarray(block).reshape(len(block), -1)
+        pixels += np.bincount(flat.reshape(-1), minlength=256)
+        ink += np.bincount(flat.sum(axis=1, dtype=np.int64) * INK_BINS // (256 * size), minlength=INK_BINS)
+    return pixels.reshape(PIXEL_BINS, -1).sum(axis=1), ink
+
+
+def _blocks(images: np.ndarray, others: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    for start in range(0, len(images), BLOCK):
+        yield images[start : start + BLOCK], others[start : start + BLOCK]

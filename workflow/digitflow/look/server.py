@@ -98,7 +98,11 @@ class Decisions:
                     raise RequestRefused(HTTPStatus.BAD_REQUEST, f"there is no training row {id_}")
                 if now is not None and now not in names and now not in (DROP, OK):
                     raise RequestRefused(HTTPStatus.BAD_REQUEST, f"{now!r} is no class, {DROP} or {OK}")
-            kept = [Correction(id_, rows[id_].was, now, rows[id_].crc) for id_, now in last.items() if now]
+            kept = [
+                Correction(id_, rows[id_].was, now, rows[id_].crc)
+                for id_, now in last.items()
+                if now is not None
+            ]
             corrections.record(self.path, kept)
             corrections.remove(self.path, [id_ for id_, now in last.items() if now is None])
             return self.lines()
@@ -145,7 +149,7 @@ class LookServer(ThreadingHTTPServer):
             super().__init__((ADDRESS, port), _Handler)
         except OSError as error:
             raise InputError(
-                f"port {port} of {ADDRESS} cannot be used: {error.strerror}; without a port, a free one is taken"
+                f"port {port} of {ADDRESS} cannot be used: {error.strerror}; leave it out for a free one"
             ) from error
 
     @property

@@ -894,7 +894,9 @@
     const added = store.added();
     if (!whole) return added.map(([id, now]) => `${lineOf(id, now)}\n`).join("");
     if (store.isServer) {
-      return [HEADER, ...[...inFile].filter(([id]) => rowOf.has(id)).map(([id]) => lineOf(id, store.now(id)))].join("\n") + "\n";
+      const ids = [...new Set([...inFile.keys(), ...added.map(([id]) => id)])];
+      const decided = ids.filter((id) => rowOf.has(id) && store.now(id) !== null);
+      return [HEADER, ...decided.map((id) => lineOf(id, store.now(id)))].map((line) => `${line}\n`).join("");
     }
     const lines = data.correctionsText.match(/[^\r\n]*(?:\r\n|\n|\r)|[^\r\n]+$/g) ?? [`${HEADER}\n`];
     const newline = lines[0].endsWith("\r\n") ? "\r\n" : "\n";

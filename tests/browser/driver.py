@@ -147,3 +147,19 @@ def browser(profile: Path, downloads: Path) -> Iterator["webdriver.Chrome"]:
         yield driver
     finally:
         driver.quit()
+
+
+def scroll_through(page: Page) -> float:
+    """Scroll a section in 120 jumps to its end; return the longest time between two frames, in ms."""
+    return page.driver.execute_async_script("""
+        const done = arguments[0], main = document.getElementById('main');
+        let step = 0, last = performance.now(), longest = 0;
+        const frame = (now) => {
+            longest = Math.max(longest, now - last);
+            last = now;
+            if (step++ === 120) return done(longest);
+            main.scrollTop = (main.scrollHeight * step) / 120;
+            requestAnimationFrame(frame);
+        };
+        requestAnimationFrame((now) => { last = now; requestAnimationFrame(frame); });
+    """)

@@ -9,7 +9,7 @@ import pytest
 from digitflow.formats import corrections
 from digitflow.formats.corrections import Correction
 from digitflow.look.page import write_page
-from tests.browser.driver import Page, wait_for
+from tests.browser.driver import scroll_through, wait_for
 from tests.browser.example import example
 
 pytestmark = pytest.mark.allow_hosts(["127.0.0.1", "::1"])
@@ -342,19 +342,3 @@ def test_70_000_images_scroll_with_few_of_them_in_the_page(page, digits, tmp_pat
     assert len(page.ids) < 400
     page.press("END")
     assert page.text("#facts dd:last-of-type") == "42,000 of 42,000"
-
-
-def scroll_through(page: Page) -> float:
-    """Scroll a section in 120 jumps to its end; return the longest time between two frames, in ms."""
-    return page.driver.execute_async_script("""
-        const done = arguments[0], main = document.getElementById('main');
-        let step = 0, last = performance.now(), longest = 0;
-        const frame = (now) => {
-            longest = Math.max(longest, now - last);
-            last = now;
-            if (step++ === 120) return done(longest);
-            main.scrollTop = (main.scrollHeight * step) / 120;
-            requestAnimationFrame(frame);
-        };
-        requestAnimationFrame((now) => { last = now; requestAnimationFrame(frame); });
-    """)

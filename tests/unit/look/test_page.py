@@ -94,12 +94,9 @@ def test_the_checksums_are_those_of_corrections(data, index):
 def test_the_digest_is_of_rows_labels_and_classes_and_not_of_predictions(data):
     without = dataclasses.replace(data, predictions=None, audit=None, splits=np.roll(data.splits, 1))
     assert without.digest == data.digest
-    for changed in (
-        {"labels": np.roll(data.labels, 1)},
-        {"images": data.images[::-1]},
-        {"names": "abcdefghij"},
-    ):
-        assert dataclasses.replace(data, **changed).digest != data.digest
+    changes = {"labels": np.roll(data.labels, 1), "images": data.images[::-1], "names": "abcdefghij"}
+    for name, value in changes.items():
+        assert dataclasses.replace(data, **{name: value}).digest != data.digest
 
 
 def test_corrected_labels_are_those_that_count(data, tmp_path):
@@ -111,7 +108,7 @@ def test_corrected_labels_are_those_that_count(data, tmp_path):
     content = read_content(tmp_path / "index.html")
     assert sum(content["overview"]["counts"]) == TRAIN - 1
     assert content["train"]["was"] == data.labels.tolist()
-    assert (content["train"]["given"][1], content["train"]["pGiven"][1]) == (-1, -1) or True
+    assert content["train"]["given"][:3] == [9, -1, data.labels[2]]
     mistakes = next(section for section in content["sections"] if section["key"] == "mistakes")
     assert 1 not in mistakes["items"]
 
@@ -127,13 +124,11 @@ def test_names_cannot_leave_the_script(data, tmp_path):
     assert b"alert" not in (tmp_path / "index.html").read_bytes()
 
 
-def test_the_page_asks_for_nothing_but_its_own_files():
-    for asset in page.ASSETS.iterdir():
-        text = asset.read_text()
-        addresses = re.findall(
-            r"(?:https?:)?//[\w.]+[^\s\"']*", re.sub(r"^\s*//.*|/\*.*", "", text, flags=re.M)
-        )
-        assert [a for a in addresses if "www.w3.org/2000/svg" not in a and not a.startswith("// ")] == []
+def test_the_page_has_no_address_of_the_network_in_it():
+    text = "".join(asset.read_text() for asset in page.ASSETS.iterdir())
+    assert set(re.findall(r"https?://[^\s\"']+", text)) == {
+        "http://www.w3.org/2000/svg"
+    }  # a name, not asked for
 
 
 def test_the_suspects_sheet_of_the_report_is_the_same_each_time(data, tmp_path):

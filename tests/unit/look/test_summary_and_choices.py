@@ -29,9 +29,8 @@ def test_mean_and_variance_are_numpys_class_by_class(digits):
 
 def test_histograms_count_every_pixel_and_every_image_once(digits):
     images, _ = digits
-    images = np.concatenate(
-        [images[:5000], np.zeros((1, 28, 28), np.uint8), np.full((1, 28, 28), 255, np.uint8)]
-    )
+    black, white = (np.full((1, 28, 28), grey, np.uint8) for grey in (0, 255))
+    images = np.concatenate([images[:5000], black, white])
     pixels, ink = summary.histograms(images)
     assert np.array_equal(pixels, np.histogram(images, bins=32, range=(0, 256))[0])
     means = images.reshape(len(images), -1).mean(axis=1)

@@ -180,7 +180,7 @@ def _duplicates(data: LookData) -> dict[str, Any]:
     section = _section("duplicates", title, about, np.stack(sides, axis=1).reshape(-1), "")
     extra = []
     for kind, distance, conflict in zip(table["kind"], table["distance"], table["conflict"], strict=True):
-        extra += [f"{kind} {distance:.1f}{', labels differ' if conflict else ''}"] * 2
+        extra += [f"{'labels differ' if conflict else kind}, {distance:.1f}"] * 2
     return {**section, "extra": extra, "step": 2}
 
 

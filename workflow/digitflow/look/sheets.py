@@ -5,8 +5,6 @@ from pathlib import Path
 
 import numpy as np
 
-from digitflow.base.files import atomic_open
-
 MAX_SIDE = 8192  # pixels: browsers take no larger texture
 
 
@@ -44,6 +42,5 @@ def encode(pixels: np.ndarray) -> bytes:
 
 
 def write(path: str | Path, images: np.ndarray, columns: int) -> None:
-    """Write images, as `arrange` takes them, as one sheet in rows of `columns`."""
-    with atomic_open(path) as file:
-        file.write(encode(arrange(images, columns)))
+    """Write images, as `arrange` takes them, as one sheet in rows of `columns`, in a folder still being made."""
+    Path(path).write_bytes(encode(arrange(images, columns)))

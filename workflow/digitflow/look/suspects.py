@@ -46,7 +46,9 @@ def _title(data: LookData, shown: int) -> str:
     if data.audit is None:
         return f"No suspects: {data.missing.get('audit', 'no audit of the labels')}"
     flagged = int(np.count_nonzero(data.audit["flagged"]))
-    return f"The {shown} least probable of {len(data.audit):,} labels: row, given → proposed ({flagged:,} flagged)"
+    return (
+        f"The {shown} least probable of {len(data.audit):,} labels, given → proposed; {flagged:,} are flagged"
+    )
 
 
 def _short(name: object) -> str:

@@ -169,7 +169,7 @@
       status() {
         if (broken) return ["not kept: this browser keeps nothing for files; export before you close", "bad"];
         const count = Object.keys(kept.decisions).length;
-        return count ? [`${number(count)} kept in this browser, not yet in corrections.csv`, "new"] : ["", ""];
+        return count ? [`${number(count)} not yet in corrections.csv`, "new"] : ["", ""];
       },
       get canUndo() {
         return kept.history.length > 0;
@@ -268,7 +268,7 @@
       status() {
         if (problem) return [`${pending.length ? `${number(pending.length)} NOT SAVED: ` : ""}${problem}`, "bad"];
         if (pending.length) return ["saving…", "new"];
-        return [history.length || inFile.size ? `saved in ${path}` : `saves into ${path}`, "good"];
+        return [`${history.length || inFile.size ? "saved in" : "saves into"} ${path}`, "good"];
       },
       get canUndo() {
         return history.length > 0;
@@ -378,14 +378,16 @@
 
   const main = $("main");
   const OVERSCAN = 3; // rows above and below
+  const hasLongNames = names.some((name) => name.length > 3); // given and proposed do not fit one line
   const grid = { items: [], extra: [], columns: 1, tileWidth: 1, tileHeight: 1, live: new Map(), element: null };
   let selected = -1;
 
   function layGrid() {
     const scale = scaleFor(Number($("zoom").value));
     grid.scale = scale;
-    grid.tileWidth = Math.max(104, Math.ceil(width * scale) + 12);
-    grid.tileHeight = Math.ceil(height * scale) + 52 + (grid.extra.length ? 16 : 0);
+    grid.tileWidth = Math.max(grid.extra.length ? 124 : 104, Math.ceil(width * scale) + 12);
+    grid.tileHeight = Math.ceil(height * scale) + 52 + (grid.extra.length ? 16 : 0) + (hasLongNames ? 16 : 0);
+    if (grid.step === 2) grid.tileWidth += 8; // room between pairs
     const room = grid.element.clientWidth;
     const fitting = Math.max(1, Math.floor(room / grid.tileWidth));
     grid.columns = Math.max(grid.step, fitting - (fitting % grid.step));
@@ -450,7 +452,7 @@
       grid.extra.length ? el("div", { className: "extra", textContent: grid.extra[k], title: grid.extra[k] }) : null,
       el("span", { className: "mark" }),
     );
-    tile.style.width = `${grid.tileWidth - 8}px`;
+    tile.style.width = `${grid.tileWidth - (grid.step === 2 ? 16 : 8)}px`;
     tile.style.height = `${grid.tileHeight - 8}px`;
     paintTile(tile, i, k);
     return tile;
@@ -546,7 +548,8 @@
     const shown = items.length === all ? number(all / step) : `${number(items.length / step)} of ${number(all / step)}`;
     $("about").textContent = `${shown} ${step === 2 ? "pairs" : "images"}. ${section.about}`;
     Object.assign(grid, { items, extra, step });
-    grid.element = el("div", { role: "grid", className: "grid", "aria-label": section.heading ?? section.title });
+    const kinds = ["grid", hasLongNames ? "long" : "", step === 2 ? "pairs" : ""];
+    grid.element = el("div", { role: "grid", className: kinds.join(" "), "aria-label": section.heading ?? section.title });
     $("content").append(grid.element);
     $("panel").hidden = items.length === 0;
     layGrid();
@@ -632,17 +635,18 @@
       el(
         "div",
         { className: "histograms" },
-        histogram("How bright an image is: its mean grey level", parts, (part) => part.ink),
-        histogram(`Grey levels of pixels, without the darkest (${blank.join(", ")})`, parts, (part) => part.pixels.slice(1)),
+        histogram("Images by their mean grey level", parts, (part) => part.ink, 4, 0),
+        histogram(`Pixels by their grey level, without those below 8 (${blank.join(", ")})`, parts, (part) => part.pixels, 8, 1),
       ),
     );
   }
 
-  /** Shares of each bin, the training images filled and the test images as a line. */
-  function histogram(title, parts, binsOf) {
+  /** Shares of each bin from the first to the last that is not empty: training filled, test as a line. */
+  function histogram(title, parts, binsOf, levels, first) {
     const [across, up] = [420, 130];
+    const last = Math.max(first, ...parts.map(([, part]) => binsOf(part).findLastIndex((count) => count > 0)));
     const shares = parts.map(([, part]) => {
-      const bins = binsOf(part);
+      const bins = binsOf(part).slice(first, last + 1);
       const sum = bins.reduce((a, b) => a + b, 0) || 1;
       return bins.map((count) => count / sum);
     });
@@ -658,8 +662,8 @@
       { viewBox: `0 -4 ${across} ${up + 24}`, role: "img", "aria-label": title },
       ...drawn,
       svg("path", { class: "axis", d: `M0 ${up} H${across}` }),
-      label(0, "dark", "start"),
-      label(across, "bright", "end"),
+      label(0, String(first * levels), "start"),
+      label(across, String((last + 1) * levels - 1), "end"),
     );
     return el("figure", {}, picture, el("figcaption", { textContent: title }));
   }
@@ -737,6 +741,7 @@
       if (train.margin[i] !== -1) facts.push(["margin", (train.margin[i] / 10000).toFixed(3)]);
       if (flagged.has(i)) facts.push(["flagged", "yes"]);
     }
+    if (grid.extra.length) facts.push(["found", grid.extra[selected]]);
     facts.push(["split", splitOf(i)], ["place", `${number(selected + 1)} of ${number(grid.items.length)}`]);
     $("facts").replaceChildren(...facts.flatMap(([name, value]) => [el("dt", { textContent: name }), el("dd", {}, value)]));
     const now = decisionOf(i);
@@ -773,11 +778,12 @@
           return made;
         })
       : [button("r", "choose its class…", "", choose)];
-    $("keys").append(...classes, button("k", "right as it is", OK, () => decide(OK)), button("x", "drop", DROP, () => decide(DROP)));
+    $("keys").append(...classes, button("k", "it is right", OK, () => decide(OK)), button("x", "drop", DROP, () => decide(DROP)));
+    $("keys").classList.toggle("list", KEYS === null);
     $("keys").classList.toggle("short", KEYS !== null && KEYS.every((key, label) => key === names[label]));
     const help = [
       KEYS ? [KEYS.length > 1 ? `${KEYS[0]} … ${KEYS.at(-1)}` : KEYS[0], "relabel: the class with that key"] : ["r", "relabel: choose the class from a list"],
-      ["k", "right as it is"],
+      ["k", "it is right as it is"],
       ["x", "drop the row: no model sees it"],
       ["u", "undo the last decision"],
       ["← → ↑ ↓", "move; Page Up, Page Down, Home and End go further"],
@@ -826,6 +832,7 @@
     const [text, kind] = store.status();
     $("saved").textContent = text;
     $("saved").className = kind;
+    $("saved").title = text;
     $("undo").disabled = !store.canUndo;
     $("sections").querySelector('[href="#decisions"] .count').textContent = number(count.size);
     if (grid.element) {

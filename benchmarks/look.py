@@ -1,8 +1,8 @@
 """Measure the page of 42,000 + 28,000 digits in a real browser, on a machine with nothing else to do.
 
-Usage: look.py [ROUNDS], with selenium, chromium and chromium-driver installed. Each round makes the page anew.
-Prints a table: seconds to make the page, its megabytes, and in the browser the milliseconds to the first
-paint, to the first suspects, and the longest pause between two frames while it scrolls.
+Usage: look.py [ROUNDS], with selenium, chromium and chromium-driver installed. Each round makes the page
+anew. Prints a table: seconds to make the page, its megabytes, and in the browser the milliseconds to the
+first paint, to the first suspects, and the longest pause between two frames while it scrolls.
 """
 
 import statistics

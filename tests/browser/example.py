@@ -1,6 +1,6 @@
 """A page's data from real digits, with real out-of-fold probabilities of quick linear models."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -20,12 +20,13 @@ def example(
     names: Sequence[str] = NAMES,
     corrections: Sequence[Correction] = (),
     corrections_text: str = "",
+    models: Mapping[str, int] = MODELS,
 ) -> LookData:
     """The first `train` digits as training rows with out-of-fold predictions, the others as test images."""
     labels = labels.astype(np.int64)
     folds = np.arange(train) % FOLDS
     by_model, tests = {}, []
-    for seed, (model, features) in enumerate(MODELS.items()):
+    for seed, (model, features) in enumerate(models.items()):
         out_of_fold = np.zeros((train, len(names)))
         hidden = _features(images, features, seed)
         for fold in range(FOLDS):

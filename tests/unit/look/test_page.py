@@ -9,10 +9,11 @@ import pytest
 from PIL import Image
 from tests.browser.example import example
 
+from digitflow.base.errors import FormatError, InputError
 from digitflow.formats import corrections
 from digitflow.formats.corrections import Correction
 from digitflow.look import page
-from digitflow.look.lookdata import LookData
+from digitflow.look.lookdata import AUDIT_COLUMNS, LookData, read_table
 from digitflow.look.page import read_content, write_page
 from digitflow.look.suspects import suspects_figure
 
@@ -129,6 +130,38 @@ def test_the_page_has_no_address_of_the_network_in_it():
     assert set(re.findall(r"https?://[^\s\"']+", text)) == {
         "http://www.w3.org/2000/svg"
     }  # a name, not asked for
+
+
+def test_without_folds_the_page_says_whose_labels_were_not_judged(data, tmp_path):
+    write_page(tmp_path / "index.html", dataclasses.replace(data, audit=data.audit.head(100)))
+    suspects = read_content(tmp_path / "index.html")["sections"][0]
+    assert "The other 200 training rows" in suspects["about"]
+    assert len(suspects["items"]) == 100
+
+
+def test_tables_are_read_with_names_as_they_stand_there(tmp_path):
+    file = tmp_path / "labels.csv"
+    header = ",".join(AUDIT_COLUMNS)
+    file.write_text(f"{header}\n7,007,NA,0.25,-0.5,True,fold 1\n8,null,1e3,0.5,0.5,False,valid\n")
+    table = read_table(file, AUDIT_COLUMNS)
+    assert table["given"].tolist() == ["007", "null"]
+    assert table["proposed"].tolist() == ["NA", "1e3"]
+    assert table["flagged"].tolist() == [True, False]
+    assert table["self_confidence"].tolist() == [0.25, 0.5]
+
+
+def test_a_table_without_its_columns_is_named(tmp_path):
+    file = tmp_path / "labels.csv"
+    file.write_text("id,given\n1,2\n")
+    with pytest.raises(
+        FormatError, match=r"labels\.csv: damaged: no column proposed; delete it and run again"
+    ):
+        read_table(file, AUDIT_COLUMNS)
+    with pytest.raises(FormatError, match="damaged"):
+        file.write_text("")
+        read_table(file, AUDIT_COLUMNS)
+    with pytest.raises(InputError, match="there is no such file"):
+        read_table(tmp_path / "none.csv", AUDIT_COLUMNS)
 
 
 def test_the_suspects_sheet_of_the_report_is_the_same_each_time(data, tmp_path):

@@ -5,10 +5,12 @@ import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from digitflow.base.errors import FormatError, InputError
 from digitflow.formats.corrections import DROP, OK, Correction
 
 if TYPE_CHECKING:
@@ -18,6 +20,25 @@ TEST = "test"
 AUDIT_COLUMNS = ("id", "given", "proposed", "self_confidence", "margin", "flagged", "split")
 DUPLICATE_COLUMNS = ("first_part", "first_id", "second_part", "second_id", "kind", "distance", "conflict")
 OUTLIER_COLUMNS = ("part", "id", "reason", "distance")
+TEXTS = ("given", "proposed", "split", "first_part", "second_part", "kind", "part", "reason")
+
+
+def read_table(path: str | Path, columns: Sequence[str]) -> "pd.DataFrame":
+    """Read a CSV of the audit, duplicates or outliers, in which a class may be called 007 or NA.
+
+    FormatError: it has not these columns. InputError: there is no such file.
+    """
+    import pandas as pd
+
+    try:
+        table = pd.read_csv(path, dtype=dict.fromkeys(TEXTS, str), keep_default_na=False, encoding="utf-8")
+    except FileNotFoundError as error:
+        raise InputError(f"{path}: there is no such file") from error
+    except ValueError as error:
+        raise FormatError(f"{path}: damaged: {error}; delete it and run again") from error
+    if missing := [column for column in columns if column not in table.columns]:
+        raise FormatError(f"{path}: damaged: no column {missing[0]}; delete it and run again")
+    return table
 
 
 @dataclass(frozen=True)
@@ -37,10 +58,12 @@ class Predictions:
 class LookData:
     """What a person looks at. Images are uint8 (n, h, w) or (n, h, w, c); memory maps will do.
 
-    `ids` and `test_ids` are whole numbers (n,); `labels` int (n,) are the CSV's, before any correction;
-    `splits` (n,) texts, such as "train", "valid" or "fold 2". `audit` has AUDIT_COLUMNS, the most suspicious
-    first, labels by their names; `duplicates` has DUPLICATE_COLUMNS and `outliers` OUTLIER_COLUMNS, in the
-    order in which they are shown: the part "test" is the test images, any other the training rows.
+    `ids` and `test_ids` are whole numbers (n,), which name the PNG files; `labels` int (n,) are the CSV's,
+    before any correction; `splits` (n,) texts, such as "train", "valid" or "fold 2". `test_merged` float
+    (m, classes) are the test images' probabilities.
+    `audit` has AUDIT_COLUMNS, the most suspicious first, labels by their names; `duplicates` has
+    DUPLICATE_COLUMNS and `outliers` OUTLIER_COLUMNS, in the order in which they are shown: the part "test" is
+    the test images, any other the training rows. `read_table` reads all three.
     `corrections` must fit the rows, and `corrections_text` be the file that they were read from. `png` is the
     folder of the PNG trees as seen from the page, such as ../../data/png; None: there are none.
     `missing` says why something is None, by the name of the field: "no test set".

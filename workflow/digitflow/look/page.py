@@ -125,7 +125,7 @@ def _sections(data: LookData, seed: int) -> Iterator[dict[str, Any]]:
     yield _section(
         "suspects",
         "Suspects",
-        "The least probable labels first. Ranking is what counts; the flag is a hint.",
+        _about_suspects(data),
         None if data.audit is None else data.rows_of(data.audit["id"]),
         data.missing.get("audit", "no audit of the labels"),
     )
@@ -162,6 +162,16 @@ def _sections(data: LookData, seed: int) -> Iterator[dict[str, Any]]:
         choices.sample(len(data.ids), seed),
         "",
     )
+
+
+def _about_suspects(data: LookData) -> str:
+    about = "The least probable labels first. Ranking is what counts; the flag is a hint."
+    if data.audit is not None and len(data.audit) < len(data.ids):
+        about += (
+            f" The other {len(data.ids) - len(data.audit):,} training rows have no probabilities by models"
+        )
+        about += " that did not learn from them; validation.folds gives them some."
+    return about
 
 
 def _section(key: str, title: str, about: str, items: np.ndarray | None, missing: str) -> dict[str, Any]:

@@ -42,5 +42,5 @@ def encode(pixels: np.ndarray) -> bytes:
 
 
 def write(path: str | Path, images: np.ndarray, columns: int) -> None:
-    """Write images, as `arrange` takes them, as one sheet in rows of `columns`, in a folder still being made."""
+    """Write images, as `arrange` takes them, as one sheet in rows of `columns`."""
     Path(path).write_bytes(encode(arrange(images, columns)))

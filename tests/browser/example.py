@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from digitflow.formats.corrections import Correction
-from digitflow.look.lookdata import DUPLICATE_COLUMNS, LookData, Predictions
+from digitflow.look.lookdata import DUPLICATE_COLUMNS, OUTLIER_COLUMNS, LookData, Predictions
 
 FOLDS = 5
 MODELS = {"small": 120, "middle": 250, "large": 500}  # random features each
@@ -49,6 +49,7 @@ def example(
         test_merged=np.mean(tests, axis=0),
         audit=_audit(ids, labels[:train], splits, merged, names),
         duplicates=_duplicates(train),
+        outliers=pd.DataFrame([("train", 3, "outlier", 9.5)], columns=OUTLIER_COLUMNS),
         corrections=corrections,
         corrections_text=corrections_text,
         png="../../data/png",

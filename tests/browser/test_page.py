@@ -29,7 +29,18 @@ HOSTILE = (
     "${injected}",
 )
 SECTIONS = (
-    *("overview", "suspects", "duplicates", "mistakes", "disagree", "helps", "hurts", "random", "confusion"),
+    *(
+        "overview",
+        "suspects",
+        "duplicates",
+        "outliers",
+        "mistakes",
+        "disagree",
+        "helps",
+        "hurts",
+        "random",
+        "confusion",
+    ),
     *("cell-4-9", "class-3", "test", "decisions"),
 )
 
@@ -140,6 +151,15 @@ def test_filters_leave_images_of_a_class_a_split_and_those_not_looked_at(page, d
     assert page.text("#about").startswith(f"{both.sum() - 2} of {total:,} images")
     page.choose("filter-looked", "decided")
     assert page.text("#about").startswith(f"2 of {total:,} images")
+
+
+def test_choosing_a_filter_by_keys_leaves_the_focus_there(page):
+    page.go("suspects")
+    page.run("document.getElementById('filter-class').focus()")
+    page.press("ARROW_DOWN", "ARROW_DOWN")
+    wait_for(lambda: page.run("return document.getElementById('filter-class').value") == "1")
+    assert page.driver.switch_to.active_element.get_attribute("id") == "filter-class"
+    assert page.count == 0
 
 
 def test_a_filter_that_nothing_passes_says_so(page):
@@ -296,6 +316,7 @@ def test_sections_without_data_are_left_out_and_the_page_says_why(page, data, tm
         predictions=None,
         audit=None,
         duplicates=None,
+        outliers=None,
         png=None,
         missing={"test_images": "no test set", "predictions": "nothing was trained yet"},
     )

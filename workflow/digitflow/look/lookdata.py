@@ -41,7 +41,7 @@ def read_table(path: str | Path, columns: Sequence[str]) -> "pd.DataFrame":
     return table
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Predictions:
     """Probabilities of training rows by models that did not learn from them.
 
@@ -54,7 +54,7 @@ class Predictions:
     merged: np.ndarray
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class LookData:
     """What a person looks at. Images are uint8 (n, h, w) or (n, h, w, c); memory maps will do.
 

@@ -17,6 +17,7 @@ from functools import lru_cache
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from socketserver import TCPServer
 from typing import Any
 from urllib.parse import parse_qs, quote, unquote, urlsplit
 
@@ -89,7 +90,10 @@ class Decisions:
         When it returns, they are on the disk. RequestRefused: they do not fit the data of the page.
         """
         with self._lock:
-            data_digest, names, rows = _read_rows(self.index, _stamp(self.index))
+            try:
+                data_digest, names, rows = _read_rows(self.index, _stamp(self.index))
+            except OSError:
+                raise RequestRefused(HTTPStatus.SERVICE_UNAVAILABLE, "the page is being made again") from None
             if digest != data_digest:
                 raise RequestRefused(HTTPStatus.CONFLICT, "the data have changed: reload this page")
             last = dict(decisions)
@@ -151,6 +155,11 @@ class LookServer(ThreadingHTTPServer):
             raise InputError(
                 f"port {port} of {ADDRESS} cannot be used: {error.strerror}; leave it out for a free one"
             ) from error
+
+    def server_bind(self) -> None:
+        """Bind without asking for this machine's name, which takes seconds where no network answers."""
+        TCPServer.server_bind(self)
+        self.server_name, self.server_port = self.server_address
 
     @property
     def url(self) -> str:

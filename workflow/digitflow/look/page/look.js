@@ -501,16 +501,20 @@
 
   let section = null;
 
-  function passes(i) {
+  /** Whether an image passes the filters as they are now. */
+  function makeFilter() {
     const [label, split, looked] = [$("filter-class").value, $("filter-split").value, $("filter-looked").value];
-    if (label !== "" && classOf(i) !== Number(label)) return false;
-    if (split !== "" && splitOf(i) !== split) return false;
-    if (looked === "flagged") return !isTest(i) && flagged.has(i);
-    return looked === "" || (looked === "decided") === (decisionOf(i) !== null);
+    return (i) => {
+      if (label !== "" && classOf(i) !== Number(label)) return false;
+      if (split !== "" && splitOf(i) !== split) return false;
+      if (looked === "flagged") return !isTest(i) && flagged.has(i);
+      return looked === "" || (looked === "decided") === (decisionOf(i) !== null);
+    };
   }
 
   function filtered() {
     const all = section.items();
+    const passes = makeFilter();
     const step = section.step ?? 1;
     const items = [];
     const extra = [];
@@ -524,7 +528,7 @@
   }
 
   /** Draw the section that the address names, from its beginning, or from the image that was selected. */
-  function show(keep = null) {
+  function show(keep = null, focus = keep !== null) {
     section = sectionOf(location.hash.slice(1));
     $("title").textContent = section.heading ?? section.title;
     for (const link of $("sections").querySelectorAll("a")) {
@@ -559,7 +563,7 @@
       grid.element = null;
       return;
     }
-    select(Math.max(0, keep === null ? 0 : items.indexOf(keep)), keep !== null);
+    select(Math.max(0, keep === null ? 0 : items.indexOf(keep)), focus);
   }
 
   // ---- Overview and confusion -----------------------------------------------------------------------------
@@ -908,6 +912,7 @@
     const lines = data.correctionsText.match(/[^\r\n]*(?:\r\n|\n|\r)|[^\r\n]+$/g) ?? [`${HEADER}\n`];
     const newline = lines[0].endsWith("\r\n") ? "\r\n" : "\n";
     if (!/[\r\n]$/.test(lines.at(-1))) lines[lines.length - 1] += newline;
+    if (!lines.some((line) => /^\ufeff?\s*id\s*,\s*was\s*,/.test(line))) lines.push(HEADER + newline);
     for (const [id, now] of added) {
       const old = inFile.get(id);
       if (!old) {
@@ -992,7 +997,11 @@
       $("filter-split").append(el("option", { value: split, textContent: split })),
     );
     makeKeys();
-    const again = () => grid.element ? show(grid.items[selected]) : show();
+    // Who chooses by keys goes on choosing; who has clicked wants to go on with the images.
+    let byKeys = false;
+    $("filters").addEventListener("keydown", () => (byKeys = true));
+    $("filters").addEventListener("mousedown", () => (byKeys = false));
+    const again = () => show(grid.items[selected] ?? null, !byKeys);
     for (const id of ["filter-class", "filter-split", "filter-looked"]) $(id).addEventListener("change", again);
     $("filters").addEventListener("submit", (event) => event.preventDefault());
     $("zoom").addEventListener("change", again);

@@ -1,6 +1,7 @@
 """The page in a real browser, opened from the file system."""
 
 import dataclasses
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -332,6 +333,14 @@ def test_sections_without_data_are_left_out_and_the_page_says_why(page, data, tm
     page.press("x")
     assert page.count == 1
     assert page.errors() == []
+
+
+def test_a_page_that_was_copied_without_its_data_says_so(page, index, tmp_path):
+    folder = shutil.copytree(index.parent, tmp_path / "copy")
+    (folder / "page" / "data.js").unlink()
+    page.driver.get((folder / "index.html").as_uri())
+    wait_for(lambda: page.text("#title") == "The data are missing")
+    assert "Copy the whole folder" in page.text("#about")
 
 
 def test_test_images_cannot_be_relabelled(page):

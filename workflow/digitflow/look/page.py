@@ -17,6 +17,7 @@ from digitflow.look import choices, sheets, summary
 from digitflow.look.lookdata import LookData
 
 ASSETS = Path(__file__).parent / "page"
+TEMPLATE = ASSETS / "index.html"  # without data: the same for all
 FOLDER = "page"  # beside index.html
 DATA = "data.js"
 ASSIGNMENT = "window.LOOK = "
@@ -31,8 +32,9 @@ def write_page(index: str | Path, data: LookData, seed: int = 0) -> None:
     """
     index = Path(index)
     with atomic_tree(index.with_name(FOLDER)) as folder:
-        for name in ("look.css", "look.js"):
-            (folder / name).write_bytes((ASSETS / name).read_bytes())
+        for asset in ASSETS.iterdir():
+            if asset.name != TEMPLATE.name:
+                (folder / asset.name).write_bytes(asset.read_bytes())
         content = {
             "digest": data.digest,
             "names": [str(name) for name in data.names],
@@ -51,7 +53,7 @@ def write_page(index: str | Path, data: LookData, seed: int = 0) -> None:
         with open(folder / DATA, "w", encoding="ascii", newline="\n") as file:
             file.write(f"{ASSIGNMENT}{json.dumps(content, separators=(',', ':'))};\n")
     with atomic_open(index) as file:
-        file.write((ASSETS / "index.html").read_bytes())
+        file.write(TEMPLATE.read_bytes())
 
 
 def read_content(index: str | Path) -> dict[str, Any]:

@@ -356,10 +356,9 @@ def test_colour_images_of_another_size_are_shown(page, digits, tmp_path):
     data = example(colour, labels[:60], 50)
     write_page(tmp_path / "index.html", data)
     page.open(tmp_path / "index.html", "random")
-    size = page.run(
-        "const {width, height} = document.querySelector('.picture').style; return [width, height]"
-    )
-    assert size == ["84px", "60px"]
+    for element, size in ((".picture", (84, 60)), ("#big", (224, 160))):
+        found = page.driver.find_element("css selector", element).size
+        assert (found["width"], found["height"]) == size
     assert page.errors() == []
 
 

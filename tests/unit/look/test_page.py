@@ -137,6 +137,9 @@ def test_without_folds_the_page_says_whose_labels_were_not_judged(data, tmp_path
     suspects = read_content(tmp_path / "index.html")["sections"][0]
     assert "The other 200 training rows" in suspects["about"]
     assert len(suspects["items"]) == 100
+    judged = set(data.audit["id"][:100])
+    margin = read_content(tmp_path / "index.html")["train"]["margin"]
+    assert {place + 1 for place, value in enumerate(margin) if value is not None} == judged
 
 
 def test_tables_are_read_with_names_as_they_stand_there(tmp_path):

@@ -109,6 +109,8 @@ def client(server) -> Client:
 def test_the_address_opens_the_page_what_is_beside_it_and_the_tree(client, index):
     assert client.ask("GET", client.parts.path) == (200, index.read_bytes())
     assert client.get("results/look/page/look.js")[0] == 200
+    port = client.parts.port
+    assert client.ask("GET", client.parts.path, Host=f"localhost:{port}") == (200, index.read_bytes())
     assert client.get("data/png/train/5/01.png") == (200, b"a picture")
 
 

@@ -63,10 +63,11 @@ def read_content(index: str | Path) -> dict[str, Any]:
 
 
 def _train(data: LookData) -> dict[str, Any]:
-    """Columns of the training rows; -1 stands for what a row does not have."""
+    """Columns of the training rows; -1, or None for a margin, stands for what a row does not have."""
     classes = {str(name): label for label, name in enumerate(data.names)}
     codes = {split: code for code, split in enumerate(dict.fromkeys(data.splits.tolist()))}
-    proposed, predicted, of_given, of_proposed, margin = (np.full(len(data.ids), -1) for _ in range(5))
+    proposed, predicted, of_given, of_proposed = (np.full(len(data.ids), -1) for _ in range(4))
+    margin = np.full(len(data.ids), None)
     if data.predictions is not None:
         rows, merged = data.predictions.rows, data.predictions.merged
         given = data.corrected[rows]

@@ -321,7 +321,8 @@ const KEYS =
 
 function drawPanel() {
   const i = grid.items[selected];
-  setPicture($("big"), i, Math.max(1, Math.floor(224 / Math.max(height, width))) || 1);
+  const scale = 224 / Math.max(height, width);
+  setPicture($("big"), i, scale > 1 ? Math.floor(scale) : scale);
   $("big").setAttribute("aria-label", `image ${fileOf(i)}`);
   const address = pngOf(i);
   const facts = [
@@ -334,7 +335,7 @@ function drawPanel() {
     facts.push(["given", `${givenOf(i)}  ${percent(train.pGiven[i])}`]);
     if (train.given[i] !== train.was[i]) facts.push(["in the CSV", names[train.was[i]]]);
     if (model) facts.push(["proposed", `${model}  ${percent(pProposedOf(i))}`]);
-    if (train.margin[i] !== -1) facts.push(["margin", (train.margin[i] / 10000).toFixed(3)]);
+    if (train.margin[i] !== null) facts.push(["margin", (train.margin[i] / 10000).toFixed(3)]);
     if (flagged.has(i)) facts.push(["flagged", "yes"]);
   }
   if (grid.extra.length) facts.push(["found", grid.extra[selected]]);

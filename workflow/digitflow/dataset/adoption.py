@@ -51,7 +51,8 @@ def adopt(tree: PathLike, manifest: PathLike, corrections: PathLike, deletions: 
     """
     changes = find_changes(tree, manifest, corrections, deletions)
     # In this order: killed between the two, the next run finds the changes again, and that they are recorded.
-    record(corrections, changes.corrections)
+    if changes.corrections:
+        record(corrections, changes.corrections)
     if changes.after:
         settle(tree, changes.after)
     return changes.lines

@@ -67,6 +67,8 @@ def update_tree(
     """
     tree = Path(tree)
     rows, *shape = idx.read_header(images_idx, ndim=3)
+    if given is not None and len(given) != rows:
+        raise InputError(f"{images_idx}: {rows:,} images, but {len(given):,} labels; make both files again")
     place = np.full(rows, NOWHERE, np.int16)
     place[slice(None) if ids is None else np.asarray(ids) - 1] = 0 if labels is None else labels
     names = [""] if classes is None else _check_folders(classes, tree)

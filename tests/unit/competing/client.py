@@ -10,6 +10,7 @@ import os
 import shutil
 import signal
 import sys
+import traceback
 from pathlib import Path
 
 from digitflow.base.errors import DigitflowError
@@ -40,9 +41,9 @@ def run_submit(file: str, folder: str, wish: str = "yes", competition: str = "di
 def run_kills(endpoint: str, file: str, folder: str, step: str, second_step: str) -> dict:
     """Kill a submission at each request, before and after it is handled, and at each file it touches.
 
-    Each time another process goes on; then one submission with one reference must be there, and no byte of the
-    file may have been taken twice. `step`: of how many moments one is tried. The second process is killed, too,
-    at each of its moments in steps of `second_step`, unless that is 0.
+    Each time another process goes on; then one submission with one reference must be there, and no byte of
+    the file may have been taken twice. `step`: of how many moments one is tried. The second process is
+    killed, too, at each of its moments in steps of `second_step`, unless that is 0.
     """
     import kagglesdk.kaggle_creds  # noqa: F401  once, before the forks
     import requests  # noqa: F401
@@ -129,10 +130,46 @@ def _faults(endpoint: str, file: str, folder: str) -> list[str]:
     return faults + ([f"left behind: {left}"] if left else [])
 
 
-if __name__ == "__main__":
+def run(work: str, *arguments: str) -> int:
+    """Do one piece of work as a verb does: the exit status."""
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
-    work, *arguments = sys.argv[1:]
     try:
-        print(json.dumps(globals()[f"run_{work}"](*arguments)))
+        print(json.dumps(globals()[f"run_{work}"](*arguments)), flush=True)
     except DigitflowError as error:
-        sys.exit(str(error))
+        print(error, file=sys.stderr, flush=True)
+        return 1
+    return 0
+
+
+def serve() -> None:
+    """Do each piece of work that a line of stdin asks for, in a fork: Kaggle's client is loaded but once.
+
+    A line is {arguments, environment, folder, stdout, stderr}, the last two paths; the answer is its status.
+    """
+    import kagglesdk.kaggle_creds  # noqa: F401
+    import requests  # noqa: F401
+
+    for line in sys.stdin:
+        asked = json.loads(line)
+        child = os.fork()
+        if child == 0:
+            status = 70  # a traceback
+            try:
+                os.environ.clear()
+                os.environ.update(asked["environment"])
+                os.chdir(asked["folder"])
+                for number, name in ((1, "stdout"), (2, "stderr")):
+                    os.dup2(os.open(asked[name], os.O_WRONLY | os.O_CREAT | os.O_TRUNC), number)
+                status = run(*asked["arguments"])
+            except Exception:
+                traceback.print_exc()
+            finally:
+                os._exit(status)
+        print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
+
+
+if __name__ == "__main__":
+    if sys.argv[1:] == ["serve"]:
+        serve()
+    else:
+        sys.exit(run(*sys.argv[1:]))

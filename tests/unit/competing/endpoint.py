@@ -5,14 +5,15 @@ It runs as a process of its own, for tests may not open sockets: `python endpoin
 
 * `port`: written by it, when it is ready
 * `log.jsonl`: written by it, one line per request: method, host, path, headers, bytes of the body
-* `world.json`: read anew for each request. `files`: names and paths of data files; `zipped`: names sent as zip
-  archives; `left`: slots left; `faults`: what goes wrong, by method: {status, body, type, headers, cut, silent,
-  hang_up, handled, times}; `kill` {request, when}: ends the process in `client.pid` before or after that
-  request, counted from 1, is handled; `reset`: forget all
+* `world.json`: read anew for each request. `files`: names and paths of data files; `zipped`: names sent as
+  zip archives; `left`: slots left; `faults`: what goes wrong, by method: {status, body, type, headers, cut,
+  silent, hang_up, handled, times}; `kill` {request, when}: ends the process in `client.pid` before or after
+  that request, counted from 1, is handled; `reset`: forget all
 * `state.json`: written by it: submissions and uploads so far
 """
 
 import base64
+import contextlib
 import hashlib
 import io
 import json
@@ -63,7 +64,7 @@ class Handler(BaseHTTPRequestHandler):
         address = urlsplit(self.path)
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         method = "PUT" if verb == "PUT" else address.path.rsplit("/", 1)[-1]
-        with LOCK:
+        with LOCK:  # ListSubmissions and the like are methods; a data file's method is its name
             now = world()
             if now.get("reset"):
                 STATE.update(submissions=[], uploads={}, requests=0, asked={})
@@ -115,7 +116,8 @@ class Handler(BaseHTTPRequestHandler):
             self.send_header(name, value)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
-        self.wfile.write(body[: len(body) - cut])
+        with contextlib.suppress(BrokenPipeError):  # the client was tired of waiting
+            self.wfile.write(body[: len(body) - cut])
         if cut:
             self.close_connection = True
 

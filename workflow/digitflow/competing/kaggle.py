@@ -11,7 +11,7 @@ import hashlib
 import os
 import re
 import string
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -92,16 +92,23 @@ class Kaggle:
         self.competition = competition
         self._timeout = timeout
         self._secrets: list[str] = []
+        self._answer: requests.Response | None = None  # the last, for errors that do not carry it
 
     def __enter__(self) -> "Kaggle":
         with self._explained("signing in"):
             self._client = _sign_in()
             session = self._client.http_client()._session
             for scheme in ("http://", "https://"):
-                session.mount(scheme, _adapter(self._timeout))
+                session.mount(scheme, _adapter(self._timeout, self._note_answer))
         if session.auth is None:
             raise ServiceError(f"there are no credentials for Kaggle: {CREDENTIALS}", refused=True)
         self._secrets = [*session.auth] if isinstance(session.auth, tuple) else [session.auth.token]
+        if not all(
+            secret.isascii() and secret.isprintable() and " " not in secret for secret in self._secrets
+        ):
+            raise ServiceError(
+                f"the credentials hold characters that no token has: {CREDENTIALS}", refused=True
+            )
         self._api = self._client.competitions.competition_api_client
         return self
 
@@ -218,6 +225,9 @@ class Kaggle:
                     return place
         return None
 
+    def _note_answer(self, answer: "requests.Response") -> None:
+        self._answer = answer
+
     def _request(self, kind: str, competition: bool = True, **fields: Any) -> Any:
         from kagglesdk.competitions.types import competition_api_service as types
 
@@ -259,6 +269,7 @@ class Kaggle:
     @contextlib.contextmanager
     def _explained(self, doing: str) -> Iterator[None]:
         """Turn what the client raises into one line. The original is dropped: it can hold the token."""
+        self._answer = None
         try:
             yield
         except (DigitflowError, ImportError):
@@ -273,6 +284,8 @@ class Kaggle:
 
     def _explain(self, error: Exception, doing: str) -> ServiceError:
         answer = getattr(error, "response", None)
+        if answer is None and self._answer is not None and self._answer.status_code >= 400:
+            answer = self._answer  # whose body the client could not read
         if answer is None:
             return ServiceError(f"{doing}: {_no_answer(error)}")
         status, sentence = _status_and_sentence(answer)
@@ -323,14 +336,17 @@ def _sign_in() -> Any:
     return client
 
 
-def _adapter(timeout: float) -> Any:
+def _adapter(timeout: float, note: Callable[["requests.Response"], None]) -> Any:
+    """What sends requests: with a timeout, which the client sets none of, and a note of each answer."""
     from requests.adapters import HTTPAdapter
 
-    class Impatient(HTTPAdapter):
+    class Adapter(HTTPAdapter):
         def send(self, request, **options):
-            return super().send(request, **options | {"timeout": timeout})
+            answer = super().send(request, **options | {"timeout": timeout})
+            note(answer)
+            return answer
 
-    return Impatient()
+    return Adapter()
 
 
 def _entry(told: Any) -> Entry:
@@ -360,8 +376,6 @@ def _no_answer(error: Exception) -> str:
     """What went wrong before there was an answer. The error's own text may hold the token, or an address."""
     import requests
 
-    if isinstance(error, requests.exceptions.InvalidHeader):
-        return f"the credentials hold characters that no token has: {CREDENTIALS}"
     if isinstance(error, requests.exceptions.Timeout):
         return "Kaggle was silent for too long; run again"
     if isinstance(error, ValueError) and not isinstance(error, requests.exceptions.InvalidURL):

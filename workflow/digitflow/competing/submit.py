@@ -128,9 +128,9 @@ def _send_once(
     limits = kaggle.limits()
     if interrupted and limits.total - receipt.counted > listed - receipt.listed:
         raise DigitflowError(
-            f"{plan['file']}: nothing was sent: Kaggle counts a submission that it does not list; look "
-            f"at {SITE}/competitions/{kaggle.competition}/submissions and run again later; if none of them ends "
-            f"with {receipt.mark}, delete {receipts.path_of(folder, kaggle.competition, receipt.sha256)}"
+            f"{plan['file']}: nothing was sent: Kaggle counts one more than it lists; look at "
+            f"{SITE}/competitions/{kaggle.competition}/submissions and run again later; if none of them "
+            f"ends with {receipt.mark}, delete {receipts.path_of(folder, kaggle.competition, receipt.sha256)}"
         )
     for line in describe(plan, limits):
         log.info("%s", line)

@@ -45,11 +45,7 @@ def run_kills(endpoint: str, file: str, folder: str, step: str, second_step: str
     the file may have been taken twice. `step`: of how many moments one is tried. The second process is
     killed, too, at each of its moments in steps of `second_step`, unless that is 0.
     """
-    import kagglesdk.kaggle_creds  # noqa: F401  once, before the forks
-    import requests  # noqa: F401
-
     world = json.loads(Path(endpoint, "world.json").read_text())
-    os.fsync = lambda _: None  # a power cut is not tried here, and each takes as long as all the rest
 
     def attempt(reset: bool = False, kill: dict | None = None, event: int = 0) -> tuple[int, int]:
         told = world | {"reset": reset, "kill": kill or {}}
@@ -149,6 +145,7 @@ def serve() -> None:
     import kagglesdk.kaggle_creds  # noqa: F401
     import requests  # noqa: F401
 
+    os.fsync = lambda _: None  # a power cut is not tried, and each takes as long as all the rest
     for line in sys.stdin:
         asked = json.loads(line)
         child = os.fork()

@@ -1,10 +1,12 @@
 """A small Kaggle on this machine (endpoint.py), and its client in an environment of its own (client.py)."""
 
+import contextlib
 import json
 import os
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -71,22 +73,23 @@ class Kaggle:
         return json.loads((self.folder / "state.json").read_text())
 
 
-@pytest.fixture(scope="session")
-def endpoint(kaggle_python, tmp_path_factory):
-    """The folder of a running endpoint.py, and its port."""
-    folder = tmp_path_factory.mktemp("endpoint")
+@contextlib.contextmanager
+def running_endpoint(folder: Path) -> Iterator[str]:
+    """Run endpoint.py in a folder: its port."""
     with subprocess.Popen([sys.executable, HERE / "endpoint.py", folder]) as server:
         while not (folder / "port").exists():
             assert server.poll() is None, "endpoint.py ended"
             time.sleep(0.02)
-        yield folder, (folder / "port").read_text()
-        server.terminate()
+        try:
+            yield (folder / "port").read_text()
+        finally:
+            server.terminate()
 
 
-@pytest.fixture(scope="session")
-def client(kaggle_python):
-    """A running client.py."""
-    command = [kaggle_python, HERE / "client.py", "serve"]
+@contextlib.contextmanager
+def running_client() -> Iterator[subprocess.Popen]:
+    """Run client.py, which does what it is told line by line."""
+    command = [KAGGLE_PYTHON, HERE / "client.py", "serve"]
     environment = os.environ | {"PYTHONPATH": str(PROJECT / "workflow"), "PYTHONDONTWRITEBYTECODE": "1"}
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
     with subprocess.Popen(command, env=environment, **pipes) as process:
@@ -94,17 +97,35 @@ def client(kaggle_python):
         process.stdin.close()
 
 
+@pytest.fixture(scope="session")
+def endpoint(kaggle_python, tmp_path_factory):
+    """The folder of a running endpoint.py, and its port."""
+    folder = tmp_path_factory.mktemp("endpoint")
+    with running_endpoint(folder) as port:
+        yield folder, port
+
+
+@pytest.fixture(scope="session")
+def client(kaggle_python):
+    """A running client.py."""
+    with running_client() as process:
+        yield process
+
+
 @pytest.fixture
 def kaggle(endpoint, client, tmp_path) -> Kaggle:
     """The small Kaggle, well behaved, and a home without credentials."""
-    folder, port = endpoint
+    return small_kaggle(client, *endpoint, tmp_path)
+
+
+def small_kaggle(client: subprocess.Popen, folder: Path, port: str, home: Path) -> Kaggle:
     environment = {
         "KAGGLE_API_ENVIRONMENT": "LOCALHOST",
         "http_proxy": f"http://127.0.0.1:{port}",
         "HTTP_PROXY": f"http://127.0.0.1:{port}",
-        "HOME": str(tmp_path),
+        "HOME": str(home),
         "VERBOSE": "1",  # what makes Kaggle's own command print the token
     }
-    service = Kaggle(client, folder, tmp_path, environment)
+    service = Kaggle(client, folder, home, environment)
     service.set()
     return service

@@ -6,9 +6,9 @@ It runs as a process of its own, for tests may not open sockets: `python endpoin
 * `port`: written by it, when it is ready
 * `log.jsonl`: written by it, one line per request: method, host, path, headers, bytes of the body
 * `world.json`: read anew for each request. `files`: names and paths of data files; `zipped`: names sent as
-  zip archives; `left`: slots left; `faults`: what goes wrong, by method: {status, body, type, headers, cut,
-  silent, hang_up, handled, times}; `kill` {request, when}: ends the process in `client.pid` before or after
-  that request, counted from 1, is handled; `reset`: forget all
+  zip archives; `left`: slots left; `hidden`: submissions are not listed; `faults`: what goes wrong, by
+  method: {status, body, type, headers, cut, silent, hang_up, handled, times}; `kill` {request, when}: ends
+  the process in `client.pid` before or after that request, counted from 1, is handled; `reset`: forget all
 * `state.json`: written by it: submissions and uploads so far
 """
 
@@ -190,7 +190,8 @@ class Handler(BaseHTTPRequestHandler):
         return told({"message": "Successfully submitted", "ref": ref})
 
     def answer_ListSubmissions(self, asked: dict, now: dict) -> tuple:
-        return told({"submissions": [shown(entry) for entry in reversed(STATE["submissions"])]})
+        entries = [] if now.get("hidden") else STATE["submissions"]
+        return told({"submissions": [shown(entry) for entry in reversed(entries)]})
 
     def answer_GetSubmission(self, asked: dict, now: dict) -> tuple:
         entry = next((entry for entry in STATE["submissions"] if entry["ref"] == asked["ref"]), None)

@@ -9,7 +9,7 @@ import pytest
 from tests.unit.competing.test_runs import CONFIGURATION, FACTS, with_epochs
 
 from digitflow.base.errors import InputError
-from digitflow.competing import compare, sheets
+from digitflow.competing import compare, runs, sheets
 from digitflow.formats import idx, labelscsv, lst
 from digitflow.formats.probabilities import write_probabilities
 
@@ -168,6 +168,18 @@ def test_two_files_without_a_truth_tell_how_many_labels_differ(tmp_path, truth):
     assert text == f"test merged: 17 of {TEST_ROWS} labels differ"
 
 
+def test_runs_that_were_remembered_are_compared(project, truth, tmp_path):
+    kept = []
+    for name, wrong, facts in (("a", 60, {}), ("b", 150, with_epochs(30))):
+        results = project(name, wrong, **facts) / "results"
+        run = runs.read_run(results / "run.json", None, results / "submission.csv")
+        kept.append(runs.remember(tmp_path / "runs", run, results / "submission.csv"))
+        shutil.rmtree(results)
+    found = comparison_of(*kept, truth)
+    assert [key for key, _, _ in found.settings] == ["models.keras_cnn.epochs"]
+    assert found.worse
+
+
 def test_what_is_no_run_is_refused_with_the_forms_that_are(tmp_path):
     with pytest.raises(InputError, match=r"neither a submission file nor a folder with submission\.csv"):
         compare.read_side(tmp_path, CLASSES, None)
@@ -193,9 +205,7 @@ def test_sheets_show_the_very_images_that_flipped(project, truth, digits, tmp_pa
     before = [path.read_bytes() for path in written]
     sheets.write_sheets(tmp_path / "flips", found, *paths)
     assert [path.read_bytes() for path in written] == before
-    # The first image of the sheet is found again in the picture, by its pixels.
     picture = cv2.imread(str(written[0]), cv2.IMREAD_GRAYSCALE)
-    scale = 1.05 * 110 / (28 + sheets.GAP)
-    first = digits[0][found.flips["fixed"].ids[0] - 1]
-    expected = cv2.resize(first, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
-    assert cv2.matchTemplate(picture, expected, cv2.TM_CCOEFF_NORMED).max() > 0.9
+    for row in found.flips["fixed"].ids[: sheets.MOST]:
+        image = digits[0][row - 1].repeat(2, axis=0).repeat(2, axis=1)
+        assert cv2.matchTemplate(picture, image, cv2.TM_SQDIFF).min() == pytest.approx(0, abs=100)  # float32

@@ -7,7 +7,7 @@ import pytest
 from tests.unit.competing.conftest import TOKEN, Kaggle
 
 from digitflow.base.errors import InputError
-from digitflow.competing import download
+from digitflow.competing import download, receipts, submit
 
 TRAIN = "label,pixel0,pixel1\n" + "7,0,255\n" * 500
 SUBMISSION = "ImageId,Label\n1,0\n2,1\n3,1\n"
@@ -279,12 +279,46 @@ def test_a_kill_at_any_moment_loses_no_reference_and_takes_no_second_slot(kaggle
     assert result["kills"] > 15
 
 
-def test_a_file_that_changed_since_it_was_looked_at_is_not_sent(kaggle, submission, monkeypatch):
-    from digitflow.competing import submit
+def test_a_submission_that_is_counted_but_not_listed_is_not_sent_again(kaggle, submission):
+    lost = TROUBLES["out of order"][0] | {"handled": True, "times": 1}
+    kaggle.set(faults={"CreateSubmission": lost}, hidden=True)
+    one_line(kaggle.call("submit", submission, kaggle.home / "receipts"))
+    for _ in range(2):
+        line = one_line(kaggle.call("submit", submission, kaggle.home / "receipts"))
+        assert "nothing was sent: Kaggle counts one more than it lists" in line
+    assert kaggle.methods().count("CreateSubmission") == 1
 
-    plan = {"file": str(submission), "sha256": "0" * 64}
+
+def test_an_upload_whose_place_is_gone_begins_anew(kaggle, submission):
+    kaggle.set(faults={"PUT": {"hang_up": True}})
+    one_line(kaggle.call("submit", submission, kaggle.home / "receipts"))
+    kaggle.set()  # forgets the place
+    done = kaggle.call("submit", submission, kaggle.home / "receipts")
+    assert done.returncode == 0, done.stderr
+    assert kaggle.methods()[2:5] == ["PUT", "StartSubmissionUpload", "PUT"]
+
+
+def test_of_two_processes_that_submit_at_once_one_is_sent_away(kaggle, submission):
+    with receipts.alone(kaggle.home / "receipts", "digit-recognizer"):
+        line = one_line(kaggle.call("submit", submission, kaggle.home / "receipts"))
+    assert "another process is submitting" in line
+    assert kaggle.requests() == []
+
+
+def test_a_damaged_receipt_stops_everything_and_is_named(kaggle, submission):
+    kaggle.call("submit", submission, kaggle.home / "receipts")
+    (receipt,) = (kaggle.home / "receipts").rglob("*.json")
+    receipt.write_text("{")
+    line = one_line(kaggle.call("submit", submission, kaggle.home / "receipts"))
+    assert f"{receipt.name}: a damaged receipt" in line
+
+
+def test_a_file_that_changed_since_it_was_looked_at_is_not_sent(tmp_path):
+    path = tmp_path / "submission.csv"
+    path.write_text(SUBMISSION)
+    plan = {"file": str(path), "sha256": "0" * 64}
     with pytest.raises(InputError, match="changed since it was looked at"):
-        submit.submit(None, plan, kaggle.home, "yes")
+        submit.submit(None, plan, tmp_path, "yes")
 
 
 def staged(tmp_path, content: str = TRAIN):

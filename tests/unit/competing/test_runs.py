@@ -49,8 +49,10 @@ def with_epochs(epochs: int) -> dict:
 
 def test_a_run_is_remembered_once_and_comes_back_as_it_was(tmp_path):
     run = make_run(tmp_path / "results")
-    path = runs.remember(tmp_path / "runs", run)
-    assert runs.remember(tmp_path / "runs", run) == path
+    submission = tmp_path / "results" / "submission.csv"
+    path = runs.remember(tmp_path / "runs", run, submission)
+    assert runs.remember(tmp_path / "runs", run, submission) == path
+    assert path.with_suffix(".csv").read_bytes() == submission.read_bytes()
     assert path.name.startswith("20261127T0800000000-")
     assert runs.recall(tmp_path / "runs") == [run]
     assert run.validation == {
@@ -80,7 +82,7 @@ def test_runs_are_shown_by_time_or_by_score(tmp_path):
         for time, score in zip(times, (0.99, 0.98, 0.995), strict=True)
     ]
     for run in reversed(made):
-        runs.remember(tmp_path / "runs", run)
+        runs.remember(tmp_path / "runs", run, tmp_path / run.facts["time"] / "submission.csv")
     rows = runs.tabulate(runs.recall(tmp_path / "runs"), tmp_path / "kaggle")
     assert [line[:13] for line in runs.format_runs(rows).splitlines()[1:]] == [time[:13] for time in times]
     best_first = [line[:13] for line in runs.format_runs(rows, by="score").splitlines()[1:]]
@@ -105,15 +107,19 @@ def test_runs_of_two_branches_merge_without_conflict(tmp_path):
     folder = tmp_path / "work" / "runs"
     folder.mkdir(parents=True)
     git("init")
-    runs.remember(folder, make_run(tmp_path / "0"))
+    runs.remember(folder, make_run(tmp_path / "0"), tmp_path / "0" / "submission.csv")
     git("add", ".")
     git("commit", "-m", "one")
     git("checkout", "-b", "side")
-    runs.remember(folder, make_run(tmp_path / "1", time="2026-11-28T08:00:00+00:00"))
+    runs.remember(
+        folder, make_run(tmp_path / "1", time="2026-11-28T08:00:00+00:00"), tmp_path / "1" / "submission.csv"
+    )
     git("add", ".")
     git("commit", "-m", "two")
     git("checkout", "main")
-    runs.remember(folder, make_run(tmp_path / "2", time="2026-11-29T08:00:00+00:00"))
+    runs.remember(
+        folder, make_run(tmp_path / "2", time="2026-11-29T08:00:00+00:00"), tmp_path / "2" / "submission.csv"
+    )
     git("add", ".")
     git("commit", "-m", "three")
     git("merge", "--no-edit", "side")

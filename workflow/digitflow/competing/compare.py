@@ -9,7 +9,7 @@ import numpy as np
 
 from digitflow.base.errors import InputError
 from digitflow.base.files import read_json
-from digitflow.competing.runs import commit_of, settings_of
+from digitflow.competing.runs import commit_of, read_remembered, settings_of
 from digitflow.formats import labelscsv, lst
 from digitflow.formats.probabilities import read_probabilities
 from digitflow.merging import methods
@@ -116,19 +116,22 @@ class Comparison:
 
 
 def read_side(path: str | Path, classes: int, solution: np.ndarray | None) -> Side:
-    """Read one side: a submission file, a folder of results, or a project's folder that has one.
+    """Read one side: a submission file, a remembered run, a folder of results, or a project's folder.
 
     `solution` (m,): the labels of the test images, where known. InputError: it is none of these;
     FormatError: a file in it is damaged.
     """
     path = Path(path)
+    if path.suffix == ".json" and path.is_file():
+        answers = _test_answers(path.with_suffix(".csv"), classes, solution)
+        return Side(str(path), read_remembered(path).facts, {(TEST, MERGED): answers})
     if path.is_file():
         return Side(str(path), {}, {(TEST, MERGED): _test_answers(path, classes, solution)})
     results = path / "results" if (path / "results" / "submission.csv").exists() else path
     if not (results / "submission.csv").exists():
         raise InputError(
             f"{path}: neither a submission file nor a folder with submission.csv: name a run's folder, for "
-            "example results, or a CSV"
+            "example results, a file of results/runs, or a CSV"
         )
     facts = read_json(results / "run.json") if (results / "run.json").exists() else {}
     answers = {(TEST, MERGED): _test_answers(results / "submission.csv", classes, solution)}

@@ -68,8 +68,8 @@ def read_scores(scores_csv: str | Path) -> list[dict[str, str]]:
     return rows
 
 
-def remember(folder: str | Path, run: Run) -> Path:
-    """Keep a run in a folder: the file's path. The same run gives the same file."""
+def remember(folder: str | Path, run: Run, submission_csv: str | Path) -> Path:
+    """Keep a run and its submission in a folder: the run's path. The same run gives the same files."""
     record = {
         "facts": run.facts,
         "scores": run.scores,
@@ -79,6 +79,8 @@ def remember(folder: str | Path, run: Run) -> Path:
     }
     time = "".join(letter for letter in str(run.facts["time"]) if letter.isalnum())
     path = Path(folder) / f"{time}-{digest_of(record)[:DIGEST_DIGITS]}.json"
+    with atomic_open(path.with_suffix(".csv")) as file:
+        file.write(Path(submission_csv).read_bytes())
     with atomic_open(path, "w") as file:
         json.dump(record, file, indent=1, sort_keys=True)
         file.write("\n")
@@ -87,13 +89,16 @@ def remember(folder: str | Path, run: Run) -> Path:
 
 def recall(folder: str | Path) -> list[Run]:
     """All runs of a folder, the oldest first. FormatError: a file is damaged, or is no run."""
-    found = []
-    for path in sorted(Path(folder).glob("*.json")):
-        try:
-            found.append(Run(**read_json(path)))
-        except TypeError as error:
-            raise FormatError(f"{path}: no run that was remembered: {error}; move it away") from error
+    found = [read_remembered(path) for path in sorted(Path(folder).glob("*.json"))]
     return sorted(found, key=lambda run: str(run.facts.get("time")))
+
+
+def read_remembered(path: str | Path) -> Run:
+    """Read one run that was remembered. FormatError: the file is damaged, or is no run."""
+    try:
+        return Run(**read_json(path))
+    except TypeError as error:
+        raise FormatError(f"{path}: no run that was remembered: {error}; move it away") from error
 
 
 def tabulate(runs: Iterable[Run], receipts_folder: str | Path) -> list[dict[str, Any]]:

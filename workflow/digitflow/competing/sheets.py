@@ -4,14 +4,17 @@ from pathlib import Path
 
 import numpy as np
 
+from digitflow.base.files import atomic_open
 from digitflow.competing.compare import VALIDATION, Comparison, Flips
 from digitflow.formats import idx
-from digitflow.look.canvas import save
 
 COLUMNS = 12
 MOST = 96  # images on a sheet: the JSON has all of them
-GAP = 14  # grey rows above each image, for what is said of it
-INK = 255
+SIDE = 56  # pixels: smaller images are enlarged by a whole factor
+LINE = 13  # pixels of a line of text; above each image are two
+CELL_WIDTH = 84  # room for an id of eight digits
+GAP = 8
+PAPER = 255
 
 
 def write_sheets(
@@ -28,31 +31,44 @@ def write_sheets(
             path = Path(folder) / f"{kind}.png"
             pixels = idx.open_memmap(images)
             title = f"{kind.replace('_', ' ')}: {len(flips)} {comparison.rows} images"
-            _draw(path, pixels[flips.ids[:MOST] - 1], flips, title)
+            _write_png(path, draw(pixels[flips.ids[:MOST] - 1], flips, title))
             written.append(path)
     return written
 
 
-def _draw(path: Path, images: np.ndarray, flips: Flips, title: str) -> None:
-    """Draw images uint8 (n, h, w) or (n, h, w, 3) in a grid, above each its row, true label and answers."""
-    from matplotlib.figure import Figure
+def draw(images: np.ndarray, flips: Flips, title: str) -> np.ndarray:
+    """Draw images uint8 (n, h, w) or (n, h, w, 3) in a grid, above each its row, true label and answers.
 
+    A picture uint8 (height, width) or (height, width, 3), dark ink on white.
+    """
+    factor = max(1, SIDE // max(images.shape[1:3]))
+    images = images.repeat(factor, axis=1).repeat(factor, axis=2)
     height, width = images.shape[1:3]
-    columns = min(COLUMNS, len(images))
-    lines = -(-len(images) // columns)
-    canvas = np.full((lines * (height + GAP), columns * (width + GAP), *images.shape[3:]), INK, np.uint8)
-    places = [divmod(number, columns) for number in range(len(images))]
-    for image, (line, column) in zip(images, places, strict=True):
-        top, left = line * (height + GAP) + GAP, column * (width + GAP) + GAP // 2
-        canvas[top : top + height, left : left + width] = image
-    figure = Figure(figsize=(max(1.05 * columns, 4), 1.05 * lines * (height + GAP) / (width + GAP) + 0.5))
-    axes = figure.add_axes((0, 0, 1, 1 - 0.4 / figure.get_figheight()))
-    axes.set_axis_off()
-    axes.imshow(canvas, cmap="grey", vmin=0, vmax=255)
-    for (line, column), row in zip(places, flips.as_rows(), strict=False):
-        told = f"{row['id']}\n{row['true']}: {row['first']} → {row['second']}"
-        where = column * (width + GAP) + (width + GAP) / 2, line * (height + GAP) + GAP - 1
-        axes.text(*where, told, ha="center", va="bottom", fontsize=6, linespacing=1.0)
+    cell_height, cell_width = height + 2 * LINE + GAP, max(width + GAP, CELL_WIDTH)
+    lines = -(-len(images) // COLUMNS)
+    size = 2 * LINE + lines * cell_height, COLUMNS * cell_width
+    picture = np.full((*size, *images.shape[3:]), PAPER, np.uint8)
     shown = f", the first {len(images)}" if len(images) < len(flips) else ""
-    figure.text(0.5, 1 - 0.25 / figure.get_figheight(), title + shown, ha="center", va="center", fontsize=9)
-    save(figure, path)
+    _say(picture, title + shown, GAP, LINE)
+    for number, (image, row) in enumerate(zip(images, flips.as_rows(), strict=False)):
+        top = 2 * LINE + number // COLUMNS * cell_height
+        left = number % COLUMNS * cell_width + GAP // 2
+        _say(picture, str(row["id"]), left, top + LINE - 3)
+        _say(picture, f"{row['true']}: {row['first']} > {row['second']}", left, top + 2 * LINE - 4)
+        picture[top + 2 * LINE : top + 2 * LINE + height, left : left + width] = image
+    return picture
+
+
+def _say(picture: np.ndarray, text: str, left: int, baseline: int) -> None:
+    import cv2
+
+    cv2.putText(picture, text, (left, baseline), cv2.FONT_HERSHEY_SIMPLEX, 0.38, (0, 0, 0), 1, cv2.LINE_AA)
+
+
+def _write_png(path: Path, picture: np.ndarray) -> None:
+    import cv2
+
+    if picture.ndim == 3:
+        picture = picture[:, :, ::-1]  # OpenCV's order of colours
+    with atomic_open(path) as file:
+        file.write(cv2.imencode(".png", picture)[1].tobytes())

@@ -53,7 +53,7 @@ def test_a_run_is_remembered_once_and_comes_back_as_it_was(tmp_path):
     path = runs.remember(tmp_path / "runs", run, submission)
     assert runs.remember(tmp_path / "runs", run, submission) == path
     assert path.with_suffix(".csv").read_bytes() == submission.read_bytes()
-    assert path.name.startswith("20261127T0800000000-")
+    assert path.name.startswith("2026-11-27T080000-")
     assert runs.recall(tmp_path / "runs") == [run]
     assert run.validation == {
         "accuracy": 0.9957,
@@ -69,7 +69,7 @@ def test_only_the_columns_that_differ_are_shown(tmp_path):
     second = make_run(tmp_path / "b", 0.9961, (1, 2, 4), time="2026-11-27T09:00:00+00:00", **with_epochs(30))
     table = runs.format_runs(runs.tabulate([first, second], tmp_path / "kaggle"))
     head, *lines = table.splitlines()
-    assert head.split() == ["time", "validation", "submission", "models.keras_cnn.epochs"]
+    assert head.split() == ["time", "validation", "models.keras_cnn.epochs"]
     assert "99.57 % (99.37-99.67, n 4200)" in lines[0]
     assert lines[0].split()[-1] == "20"
     assert lines[1].split()[-1] == "30"

@@ -200,10 +200,13 @@ def as_text(comparison: Comparison) -> str:
     lines += [""] * bool(lines)
     lines += map(_pair_line, comparison.pairs)
     for kind, flips in comparison.flips.items():
+        if not len(flips):
+            continue
         shown = [f"{row['id']} ({row['true']}: {row['first']} -> {row['second']})" for row in flips.as_rows()]
         more = f", and {len(shown) - SHOWN_ROWS} more" if len(shown) > SHOWN_ROWS else ""
         name = kind.replace("_", " ")
         lines += ["", f"{name}, {len(flips)} {comparison.rows} images", ", ".join(shown[:SHOWN_ROWS]) + more]
+    lines += [""] * bool(comparison.cells)
     for true, given, more in comparison.cells:
         lines.append(f"{true} taken for {given}: {more:+d}")
     return "\n".join(lines)

@@ -77,7 +77,7 @@ def remember(folder: str | Path, run: Run, submission_csv: str | Path) -> Path:
         "test": run.test,
         "submission": run.submission,
     }
-    time = "".join(letter for letter in str(run.facts["time"]) if letter.isalnum())
+    time = str(run.facts["time"])[:19].replace(":", "")
     path = Path(folder) / f"{time}-{digest_of(record)[:DIGEST_DIGITS]}.json"
     with atomic_open(path.with_suffix(".csv")) as file:
         file.write(Path(submission_csv).read_bytes())
@@ -111,7 +111,7 @@ def tabulate(runs: Iterable[Run], receipts_folder: str | Path) -> list[dict[str,
         row |= {name: getattr(run, name) for name in SCORES}
         row["kaggle"] = None if receipt is None else receipt.public_score or receipt.status or "pending"
         row["ref"] = None if receipt is None else receipt.ref
-        row |= {"commit": commit_of(run.facts), "submission": run.submission}
+        row["commit"] = commit_of(run.facts)
         models = {score["model"] for score in run.scores} - {MERGED}
         row["models"] = " ".join(sorted(models))
         rows.append(row | settings_of(run.facts))
@@ -177,7 +177,7 @@ def _cell(key: str, value: Any) -> str:
         accuracy, low, high = (100 * value[name] for name in ("accuracy", "low", "high"))
         rows = f", n {value['n']}" if value.get("n") else ""
         return f"{accuracy:.2f} % ({low:.2f}-{high:.2f}{rows})"
-    if key.startswith("digests.") or key == "submission":
+    if key.startswith("digests."):
         return str(value)[:DIGEST_DIGITS]
     return value if isinstance(value, str) else json.dumps(value)
 

@@ -33,8 +33,14 @@ def run_fetch(staging: str, timeout: str, *names: str) -> dict:
     return json.loads(Path(staging, download.MANIFEST).read_text())
 
 
-def run_submit(file: str, folder: str, wish: str = "yes", competition: str = "digit-recognizer") -> dict:
-    with Kaggle(competition, 1.0) as kaggle:
+def run_submit(
+    file: str,
+    folder: str,
+    wish: str = "yes",
+    competition: str = "digit-recognizer",
+    timeout: float = 1.0,
+) -> dict:
+    with Kaggle(competition, timeout) as kaggle:
         return vars(submit.submit(kaggle, plan(file), folder, wish, **FAST))
 
 
@@ -94,7 +100,7 @@ def _in_a_child(endpoint: str, file: str, folder: str, event: int) -> int:
         try:
             Path(endpoint, "client.pid").write_text(str(os.getpid()))
             sys.addaudithook(audit)
-            run_submit(file, folder)
+            run_submit(file, folder, timeout=60.0)
             os.write(writing, str(count).encode())
             status = 0
         except DigitflowError as error:

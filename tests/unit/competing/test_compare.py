@@ -14,8 +14,13 @@ from digitflow.formats import idx, labelscsv, lst
 from digitflow.formats.probabilities import write_probabilities
 
 CLASSES = 10
+NAMES = [*map(str, range(CLASSES))]
 TEST_ROWS = 2000
 VALID_ROWS = 500
+
+
+def read(path) -> np.ndarray:
+    return labelscsv.read(path, CLASSES)
 
 
 def answers_of(true: np.ndarray, wrong: int, seed: int) -> np.ndarray:
@@ -49,16 +54,17 @@ def project(tmp_path, digits, truth):
             write_probabilities(results / "models" / model / "seed0" / "valid_probabilities.npy", rows)
         labelscsv.write(results / "submission.csv", answers_of(truth, wrong, seed))
         (results / "run.json").write_text(json.dumps(FACTS | facts))
-        listing = lst.of_rows("train", VALID_ROWS, valid)
-        lst.write(tmp_path / name / "data" / "rec" / "valid.lst", listing)
+        rows = np.arange(1, VALID_ROWS + 1)
+        names = [f"train/{label}/{row:03}.png" for row, label in zip(rows, valid, strict=True)]
+        lst.write(tmp_path / name / "data" / "rec" / "valid.lst", lst.Listing(rows, valid, names))
         return tmp_path / name
 
     return make
 
 
 def comparison_of(first, second, solution) -> compare.Comparison:
-    sides = [compare.read_side(path, CLASSES, solution) for path in (first, second)]
-    return compare.compare(*sides)
+    sides = [compare.read_side(path, read, solution) for path in (first, second)]
+    return compare.compare(*sides, NAMES)
 
 
 def test_a_run_compared_with_itself_or_a_copy_made_elsewhere_is_the_same(project, truth, tmp_path):
@@ -182,7 +188,7 @@ def test_runs_that_were_remembered_are_compared(project, truth, tmp_path):
 
 def test_what_is_no_run_is_refused_with_the_forms_that_are(tmp_path):
     with pytest.raises(InputError, match=r"neither a submission file nor a folder with submission\.csv"):
-        compare.read_side(tmp_path, CLASSES, None)
+        compare.read_side(tmp_path, read, None)
 
 
 def test_json_has_every_image_that_flipped(project, truth):

@@ -1,21 +1,23 @@
 """Two runs, or two submission files, side by side: what differs, how the scores do, which images flipped."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from digitflow.base.errors import InputError
+from digitflow.base.errors import FormatError, InputError
 from digitflow.base.files import read_json
 from digitflow.competing.runs import commit_of, read_remembered, settings_of
-from digitflow.formats import labelscsv, lst
+from digitflow.formats import lst
 from digitflow.formats.probabilities import read_probabilities
 from digitflow.merging import methods
 from digitflow.scoring.measures import Accuracy, accuracy, confusion_matrix, paired_difference
 from digitflow.scoring.pairs import SIGNIFICANT
 from digitflow.scoring.table import MERGED
+
+Read = Callable[[Path], np.ndarray]  # a submission's labels int (n,), in the order of the test images
 
 SHOWN_CELLS = 6
 SHOWN_ROWS = 12
@@ -55,10 +57,13 @@ class Flips:
     def __len__(self) -> int:
         return len(self.ids)
 
-    def as_rows(self) -> list[dict[str, int]]:
-        columns = {"id": self.ids, "true": self.true, "first": self.first, "second": self.second}
-        lists = (column.tolist() for column in columns.values())
-        return [dict(zip(columns, row, strict=True)) for row in zip(*lists, strict=True)]
+    def as_rows(self, classes: Sequence[str]) -> list[dict[str, Any]]:
+        """One row per image, with labels as they are called."""
+        columns = (column.tolist() for column in (self.ids, self.true, self.first, self.second))
+        return [
+            {"id": id_, "true": classes[true], "first": classes[first], "second": classes[second]}
+            for id_, true, first, second in zip(*columns, strict=True)
+        ]
 
 
 @dataclass(frozen=True)
@@ -94,11 +99,13 @@ class Pair:
 class Comparison:
     """Everything that differs between two sides.
 
-    `settings`: key, first and second value. `cells`: true label, label given, how many more times the second
-    one gives it. `flips`: fixed, broken and both_wrong of the merged submissions; empty without a truth.
+    `classes`: what the labels are called. `settings`: key, first and second value. `cells`: true label, label
+    given, how many more times the second one gives it. `flips`: fixed, broken and both_wrong of the merged
+    submissions; empty without a truth.
     """
 
     names: tuple[str, str]
+    classes: Sequence[str]
     settings: Sequence[tuple[str, Any, Any]]
     pairs: Sequence[Pair]
     rows: str = ""
@@ -115,18 +122,18 @@ class Comparison:
         return any(pair.worse for pair in self.pairs if pair.model == MERGED)
 
 
-def read_side(path: str | Path, classes: int, solution: np.ndarray | None) -> Side:
+def read_side(path: str | Path, read: Read, solution: np.ndarray | None) -> Side:
     """Read one side: a submission file, a remembered run, a folder of results, or a project's folder.
 
-    `solution` (m,): the labels of the test images, where known. InputError: it is none of these;
-    FormatError: a file in it is damaged.
+    `read` reads a submission file; `solution` (m,): the labels of the test images, where known. InputError:
+    it is none of these; FormatError: a file in it is damaged, or does not fit the solution.
     """
     path = Path(path)
     if path.suffix == ".json" and path.is_file():
-        answers = _test_answers(path.with_suffix(".csv"), classes, solution)
+        answers = _test_answers(path.with_suffix(".csv"), read, solution)
         return Side(str(path), read_remembered(path).facts, {(TEST, MERGED): answers})
     if path.is_file():
-        return Side(str(path), {}, {(TEST, MERGED): _test_answers(path, classes, solution)})
+        return Side(str(path), {}, {(TEST, MERGED): _test_answers(path, read, solution)})
     results = path / "results" if (path / "results" / "submission.csv").exists() else path
     if not (results / "submission.csv").exists():
         raise InputError(
@@ -134,14 +141,14 @@ def read_side(path: str | Path, classes: int, solution: np.ndarray | None) -> Si
             "example results, a file of results/runs, or a CSV"
         )
     facts = read_json(results / "run.json") if (results / "run.json").exists() else {}
-    answers = {(TEST, MERGED): _test_answers(results / "submission.csv", classes, solution)}
+    answers = {(TEST, MERGED): _test_answers(results / "submission.csv", read, solution)}
     for csv in sorted((results / "submissions").glob("*.csv")):
-        answers[TEST, csv.stem] = _test_answers(csv, classes, solution)
+        answers[TEST, csv.stem] = _test_answers(csv, read, solution)
     return Side(str(path), facts, answers | _validation_answers(results, facts))
 
 
-def compare(first: Side, second: Side) -> Comparison:
-    """Compare two sides, on the rows that both have."""
+def compare(first: Side, second: Side, classes: Sequence[str]) -> Comparison:
+    """Compare two sides, on the rows that both have; `classes`: what the labels are called."""
     pairs = []
     common = {}
     for place in first.answers:
@@ -152,10 +159,11 @@ def compare(first: Side, second: Side) -> Comparison:
     names = first.name, second.name
     judged = [place for place in common if place[1] == MERGED and common[place][0].true is not None]
     if not judged:
-        return Comparison(names, settings, pairs)
+        return Comparison(names, classes, settings, pairs)
     place = judged[0]  # the test rows, where their labels are known
     flips = find_flips(*common[place])
-    return Comparison(names, settings, pairs, place[0], flips, _changed_cells(*common[place]))
+    cells = _changed_cells(*common[place], len(classes))
+    return Comparison(names, classes, settings, pairs, place[0], flips, cells)
 
 
 def find_flips(first: Answers, second: Answers) -> dict[str, Flips]:
@@ -172,6 +180,7 @@ def find_flips(first: Answers, second: Answers) -> dict[str, Flips]:
 
 def as_json(comparison: Comparison) -> dict[str, Any]:
     """A comparison as JSON values, with every image that flipped."""
+    classes = comparison.classes
     pairs = []
     for pair in comparison.pairs:
         row = {"rows": pair.rows, "model": pair.model, "images": pair.n, "changed": pair.changed}
@@ -187,8 +196,11 @@ def as_json(comparison: Comparison) -> dict[str, Any]:
         "settings": [dict(zip(("key", "first", "second"), row, strict=True)) for row in comparison.settings],
         "pairs": pairs,
         "rows": comparison.rows,
-        "flips": {kind: flips.as_rows() for kind, flips in comparison.flips.items()},
-        "cells": [dict(zip(("true", "given", "more"), cell, strict=True)) for cell in comparison.cells],
+        "flips": {kind: flips.as_rows(classes) for kind, flips in comparison.flips.items()},
+        "cells": [
+            {"true": classes[true], "given": classes[given], "more": more}
+            for true, given, more in comparison.cells
+        ],
     }
 
 
@@ -196,25 +208,30 @@ def as_text(comparison: Comparison) -> str:
     """A comparison for people: only what differs."""
     if comparison.same:
         return "same"
+    classes = comparison.classes
     lines = [f"{key}: {_told(a)} -> {_told(b)}" for key, a, b in comparison.settings]
     lines += [""] * bool(lines)
     lines += map(_pair_line, comparison.pairs)
     for kind, flips in comparison.flips.items():
         if not len(flips):
             continue
-        shown = [f"{row['id']} ({row['true']}: {row['first']} -> {row['second']})" for row in flips.as_rows()]
+        shown = [
+            f"{row['id']} ({row['true']}: {row['first']} -> {row['second']})"
+            for row in flips.as_rows(classes)
+        ]
         more = f", and {len(shown) - SHOWN_ROWS} more" if len(shown) > SHOWN_ROWS else ""
         name = kind.replace("_", " ")
         lines += ["", f"{name}, {len(flips)} {comparison.rows} images", ", ".join(shown[:SHOWN_ROWS]) + more]
     lines += [""] * bool(comparison.cells)
     for true, given, more in comparison.cells:
-        lines.append(f"{true} taken for {given}: {more:+d}")
+        lines.append(f"{classes[true]} taken for {classes[given]}: {more:+d}")
     return "\n".join(lines)
 
 
-def _test_answers(path: Path, classes: int, solution: np.ndarray | None) -> Answers:
-    rows = None if solution is None else len(solution)
-    given = labelscsv.read(path, classes, rows)
+def _test_answers(path: Path, read: Read, solution: np.ndarray | None) -> Answers:
+    given = read(path)
+    if solution is not None and len(solution) != len(given):
+        raise FormatError(f"{path}: {len(given):,} rows, the solution has {len(solution):,}")
     return Answers(np.arange(1, len(given) + 1), given, solution)
 
 
@@ -232,10 +249,13 @@ def _validation_answers(results: Path, facts: Mapping[str, Any]) -> dict[tuple[s
         seeds = sorted(folder.glob("seed*/valid_probabilities.npy"))
         if seeds:
             models[folder.name] = methods.mean([read_probabilities(path, len(listing)) for path in seeds])
-    settings = (facts.get("configuration") or {}).get("merge") or {}
-    if set(settings.get("models", ())) <= models.keys() and settings.get("models"):
-        arrays = [[models[name]] for name in settings["models"]]
-        models = {MERGED: methods.merge(settings["method"], arrays, settings.get("weights")), **models}
+    merge = (facts.get("configuration") or {}).get("merge") or {}
+    names = merge.get("models") or ()
+    if names and models.keys() >= {*names}:
+        fitted = results / "merge_weights.json"
+        weights = read_json(fitted)["weights"] if merge["weights"] == "auto" else merge["weights"]
+        merged = methods.merge(merge["method"], [[models[name]] for name in names], weights)
+        models = {MERGED: merged, **models}
     return {
         (VALIDATION, name): Answers(listing.index, array.argmax(axis=1), listing.label)
         for name, array in models.items()
@@ -277,9 +297,8 @@ def _differing_settings(first: Mapping[str, Any], second: Mapping[str, Any]) -> 
     return [row for row in rows if row[1] != row[2]]
 
 
-def _changed_cells(first: Answers, second: Answers) -> list[tuple[int, int, int]]:
+def _changed_cells(first: Answers, second: Answers, classes: int) -> list[tuple[int, int, int]]:
     """The cells of the confusion matrix that changed most: true label, label given, how many more."""
-    classes = int(max(first.true.max(), first.given.max(), second.given.max())) + 1
     matrices = [confusion_matrix(side.given, first.true, classes) for side in (second, first)]
     change = matrices[0] - matrices[1]
     np.fill_diagonal(change, 0)

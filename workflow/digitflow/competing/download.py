@@ -3,7 +3,6 @@
 Two halves, for two environments: `fetch` beside Kaggle's client, `accept` where the readers of CSVs are.
 """
 
-import json
 import logging
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -11,7 +10,7 @@ from pathlib import Path
 from digitflow.base.archives import open_csv
 from digitflow.base.checksums import sha256
 from digitflow.base.errors import InputError
-from digitflow.base.files import atomic_open, read_json
+from digitflow.base.files import atomic_open, read_json, write_json
 from digitflow.competing.kaggle import SITE, Kaggle
 
 log = logging.getLogger("digitflow")
@@ -43,8 +42,7 @@ def fetch(kaggle: Kaggle, staging: str | Path, names: Sequence[str] = ()) -> Non
         if not (path.exists() and known.get(name) == sha256(path)):
             _fetch_file(kaggle, *offered[name], path)
         digests[name] = sha256(path)
-    with atomic_open(manifest, "w") as file:
-        json.dump({"competition": kaggle.competition, "sha256": digests}, file, indent=1)
+    write_json(manifest, {"competition": kaggle.competition, "sha256": digests})
 
 
 def accept(staging: str | Path, folder: str | Path, check: Callable[[Path], object]) -> list[Path]:

@@ -1,7 +1,6 @@
 """What a person sees before a submission is sent, and what is sent: a plan."""
 
-import json
-from collections.abc import Mapping
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,17 +8,16 @@ import numpy as np
 
 from digitflow.base.checksums import sha256
 from digitflow.base.errors import InputError
-from digitflow.base.files import atomic_open
 from digitflow.competing import receipts
 from digitflow.competing.runs import Run
-from digitflow.formats import labelscsv
 
 LONGEST_MESSAGE = 200
 
 
 def make_plan(
     submission_csv: str | Path,
-    classes: int,
+    read: Callable[[Path], np.ndarray],
+    classes: Sequence[str],
     competition: str,
     receipts_folder: str | Path,
     run: Run | None,
@@ -27,32 +25,26 @@ def make_plan(
 ) -> dict[str, Any]:
     """Look at a submission: its rows, classes, what changed since the last one, its validation score.
 
-    The message is the user's, or made from the run: commit, digest of the configuration, validation score.
+    `read` reads a submission's labels int (n,); `classes` are their names. The message is the user's, or made
+    from the run: commit, digest of the configuration, validation score.
     FormatError: it is no submission; InputError: the message is too long.
     """
     submission_csv = Path(submission_csv)
-    labels = labelscsv.read(submission_csv, classes)
+    labels = read(submission_csv)
     message = " ".join((message or _message(run)).split())
     if len(message) > LONGEST_MESSAGE:
         raise InputError(f"the message of a submission has {len(message)} letters; at most {LONGEST_MESSAGE}")
-    counts = np.bincount(labels, minlength=classes).tolist()
+    counts = np.bincount(labels, minlength=len(classes)).tolist()
     return {
         "competition": competition,
         "file": str(submission_csv),
         "sha256": sha256(submission_csv),
         "rows": len(labels),
-        "class_counts": {str(label): count for label, count in enumerate(counts)},
-        "changed": _changed(labels, classes, competition, receipts_folder),
+        "class_counts": dict(zip(classes, counts, strict=True)),
+        "changed": _changed(labels, read, competition, receipts_folder),
         "validation": None if run is None else run.validation,
         "message": message,
     }
-
-
-def write_plan(path: str | Path, plan: Mapping[str, Any]) -> None:
-    """Write a plan as JSON, for the process that sends it."""
-    with atomic_open(path, "w") as file:
-        json.dump(plan, file, indent=1)
-        file.write("\n")
 
 
 def _message(run: Run | None) -> str:
@@ -66,7 +58,9 @@ def _message(run: Run | None) -> str:
     return f"{told}, validation {100 * run.validation['accuracy']:.2f} %"
 
 
-def _changed(labels: np.ndarray, classes: int, competition: str, folder: str | Path) -> dict[str, Any] | None:
+def _changed(
+    labels: np.ndarray, read: Callable[[Path], np.ndarray], competition: str, folder: str | Path
+) -> dict[str, Any] | None:
     """How many labels differ from the last submission of this competition; None where there is none."""
     sent = [receipt for receipt in receipts.read_all(folder, competition) if receipt.ref]
     if not sent:
@@ -75,7 +69,7 @@ def _changed(labels: np.ndarray, classes: int, competition: str, folder: str | P
     copy = receipts.copy_of(folder, competition, last.sha256)
     if not copy.exists():
         return None
-    before = labelscsv.read(copy, classes)
+    before = read(copy)
     if len(before) != len(labels):
         return None
     return {"ref": last.ref, "time": last.time, "labels": int(np.count_nonzero(before != labels))}

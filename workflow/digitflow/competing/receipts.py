@@ -6,14 +6,13 @@ the request that spends a slot and again when the reference is known, so that no
 
 import contextlib
 import fcntl
-import json
 import os
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from digitflow.base.errors import DigitflowError, FormatError
-from digitflow.base.files import atomic_open, read_json
+from digitflow.base.files import read_json, write_json
 
 UPLOADING, SENDING, SENT = "uploading", "sending", "sent"
 MARK_DIGITS = 16
@@ -65,10 +64,7 @@ def copy_of(folder: str | Path, competition: str, sha256: str) -> Path:
 
 def write(folder: str | Path, receipt: Receipt) -> None:
     """Write a receipt; when this returns, it is on the disk."""
-    path = path_of(folder, receipt.competition, receipt.sha256)
-    with atomic_open(path, "w") as file:
-        json.dump(asdict(receipt), file, indent=1)
-        file.write("\n")
+    write_json(path_of(folder, receipt.competition, receipt.sha256), asdict(receipt))
 
 
 def read(path: str | Path) -> Receipt:

@@ -10,7 +10,7 @@ from typing import Any
 
 from digitflow.base.checksums import sha256
 from digitflow.base.errors import FormatError
-from digitflow.base.files import atomic_open, read_json
+from digitflow.base.files import atomic_open, read_json, write_json
 from digitflow.competing import receipts
 from digitflow.scoring.table import MERGED
 
@@ -81,9 +81,7 @@ def remember(folder: str | Path, run: Run, submission_csv: str | Path) -> Path:
     path = Path(folder) / f"{time}-{digest_of(record)[:DIGEST_DIGITS]}.json"
     with atomic_open(path.with_suffix(".csv")) as file:
         file.write(Path(submission_csv).read_bytes())
-    with atomic_open(path, "w") as file:
-        json.dump(record, file, indent=1, sort_keys=True)
-        file.write("\n")
+    write_json(path, record)
     return path
 
 
@@ -124,6 +122,7 @@ def settings_of(facts: Mapping[str, Any]) -> dict[str, Any]:
     for part in PARTS:
         prefix = "" if part == "configuration" else f"{part}."
         flat |= {f"{prefix}{key}": value for key, value in flatten(facts.get(part) or {}).items()}
+    flat.pop("digests.submission", None)  # what came out
     return flat
 
 

@@ -1,5 +1,6 @@
 """Sheets of the images that flipped between two runs: fixed, broken, both wrong."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -31,12 +32,12 @@ def write_sheets(
             path = Path(folder) / f"{kind}.png"
             pixels = idx.open_memmap(images)
             title = f"{kind.replace('_', ' ')}: {len(flips)} {comparison.rows} images"
-            _write_png(path, draw(pixels[flips.ids[:MOST] - 1], flips, title))
+            _write_png(path, draw(pixels[flips.ids[:MOST] - 1], flips, comparison.classes, title))
             written.append(path)
     return written
 
 
-def draw(images: np.ndarray, flips: Flips, title: str) -> np.ndarray:
+def draw(images: np.ndarray, flips: Flips, classes: Sequence[str], title: str) -> np.ndarray:
     """Draw images uint8 (n, h, w) or (n, h, w, 3) in a grid, above each its row, true label and answers.
 
     A picture uint8 (height, width) or (height, width, 3), dark ink on white.
@@ -50,7 +51,7 @@ def draw(images: np.ndarray, flips: Flips, title: str) -> np.ndarray:
     picture = np.full((*size, *images.shape[3:]), PAPER, np.uint8)
     shown = f", the first {len(images)}" if len(images) < len(flips) else ""
     _say(picture, title + shown, GAP, LINE)
-    for number, (image, row) in enumerate(zip(images, flips.as_rows(), strict=False)):
+    for number, (image, row) in enumerate(zip(images, flips.as_rows(classes), strict=False)):
         top = 2 * LINE + number // COLUMNS * cell_height
         left = number % COLUMNS * cell_width + GAP // 2
         _say(picture, str(row["id"]), left, top + LINE - 3)

@@ -130,5 +130,6 @@ def _remove(entry: Path) -> None:
 def _remove_abandoned(store: Path) -> None:
     """Remove what killed runs left half-written."""
     for path in store.glob(f"{PASSING}*"):
-        if time.time() - path.stat().st_mtime > ABANDONED:
-            shutil.rmtree(path, ignore_errors=True)
+        with contextlib.suppress(FileNotFoundError):  # another run is about it
+            if time.time() - path.stat().st_mtime > ABANDONED:
+                shutil.rmtree(path, ignore_errors=True)

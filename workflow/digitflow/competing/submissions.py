@@ -1,7 +1,7 @@
 """Submission files from anywhere, only read: checked, scored, compared with ours, and blended."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,12 +9,13 @@ from typing import Any
 import numpy as np
 
 from digitflow.base.errors import ConfigError, InputError
-from digitflow.formats import labelscsv
 from digitflow.formats.probabilities import read_probabilities
 from digitflow.merging import methods
 from digitflow.scoring.measures import accuracy
 
 log = logging.getLogger("digitflow")
+
+Read = Callable[[Path], np.ndarray]  # a submission's labels int (n,), in the order of the test images
 
 
 @dataclass(frozen=True)
@@ -26,17 +27,18 @@ class Submission:
     probabilities: np.ndarray | None = None
 
 
-def read_submission(name: str, path: str | Path, classes: int, rows: int) -> Submission:
-    """Read a submission file, with the probabilities beside it, NAME.npy, where there are any.
+def read_submission(name: str, path: str | Path, read: Read, classes: int) -> Submission:
+    """Read a submission file, with NAME_probabilities.npy beside it, where there is one.
 
-    InputError or FormatError: it does not fit, or its probabilities choose other labels.
+    `read` reads and checks the file: ids, rows, labels. InputError or FormatError: it does not fit, or its
+    probabilities choose other labels.
     """
     path = Path(path)
-    labels = labelscsv.read(path, classes, rows)
-    beside = path.with_suffix(".npy")
+    labels = read(path)
+    beside = path.with_name(f"{path.stem}_probabilities.npy")
     if not beside.exists():
         return Submission(name, labels)
-    probabilities = read_probabilities(beside, rows)
+    probabilities = read_probabilities(beside, len(labels))
     if probabilities.shape[1] != classes:
         raise InputError(f"{beside}: {probabilities.shape[1]} classes, should be {classes}")
     differ = np.flatnonzero(probabilities.argmax(axis=1) != labels)
@@ -48,12 +50,12 @@ def read_submission(name: str, path: str | Path, classes: int, rows: int) -> Sub
     return Submission(name, labels, probabilities)
 
 
-def read_folder(folder: str | Path, classes: int, rows: int) -> tuple[dict[str, Submission], dict[str, str]]:
+def read_folder(folder: str | Path, read: Read, classes: int) -> tuple[dict[str, Submission], dict[str, str]]:
     """Read all CSVs of a folder: those that fit, by name, and why each of the others is left out."""
     found, left_out = {}, {}
     for path in sorted(Path(folder).glob("*.csv")):
         try:
-            found[path.stem] = read_submission(path.stem, path, classes, rows)
+            found[path.stem] = read_submission(path.stem, path, read, classes)
         except InputError as error:
             left_out[path.stem] = str(error)
             log.warning("left out: %s", error)
@@ -118,7 +120,7 @@ def blend(
     if bare and method != "vote":
         raise ConfigError(
             f"merge.method {method} needs probabilities, and {', '.join(bare)} has only labels: write "
-            f"`method: vote`, or put {bare[0]}.npy beside {bare[0]}.csv"
+            f"`method: vote`, or put {bare[0]}_probabilities.npy beside {bare[0]}.csv"
         )
     certain = np.eye(classes)
     arrays = [

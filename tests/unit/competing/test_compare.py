@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from html.parser import HTMLParser
 
 import cv2
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 from tests.unit.competing.test_runs import CONFIGURATION, FACTS, with_epochs
 
 from digitflow.base.errors import InputError
-from digitflow.competing import compare, runs, sheets
+from digitflow.competing import compare, comparison_page, runs, sheets
 from digitflow.formats import idx, labelscsv, lst
 from digitflow.formats.probabilities import write_probabilities
 
@@ -205,13 +206,50 @@ def test_json_has_every_image_that_flipped(project, truth):
 def test_sheets_show_the_very_images_that_flipped(project, truth, digits, tmp_path):
     idx.write(tmp_path / "test-images", digits[0][:TEST_ROWS])
     found = comparison_of(project("a", seed=1), project("b", seed=2), truth)
-    paths = [tmp_path / "test-images"] * 2
-    written = sheets.write_sheets(tmp_path / "flips", found, *paths)
+    drawn = sheets.draw_sheets(found, tmp_path / "test-images", tmp_path / "test-images")
+    assert sheets.draw_sheets(found, tmp_path / "test-images", tmp_path / "test-images") == drawn
+    written = sheets.write_sheets(tmp_path / "flips", drawn)
     assert [path.name for path in written] == ["fixed.png", "broken.png", "both_wrong.png"][: len(written)]
-    before = [path.read_bytes() for path in written]
-    sheets.write_sheets(tmp_path / "flips", found, *paths)
-    assert [path.read_bytes() for path in written] == before
     picture = cv2.imread(str(written[0]), cv2.IMREAD_GRAYSCALE)
     for row in found.flips["fixed"].ids[: sheets.MOST]:
         image = digits[0][row - 1].repeat(2, axis=0).repeat(2, axis=1)
         assert cv2.matchTemplate(picture, image, cv2.TM_SQDIFF).min() == pytest.approx(0, abs=100)  # float32
+
+
+class Reader(HTMLParser):
+    """The cells, images and addresses of a page."""
+
+    def __init__(self, text: str):
+        super().__init__()
+        self.cells, self.images, self.addresses = [], [], []
+        self.within = ""
+        self.feed(text)
+
+    def handle_starttag(self, tag, attributes):
+        attributes = dict(attributes)
+        self.within = tag
+        self.addresses += [value for name, value in attributes.items() if name in ("src", "href")]
+        if tag == "img":
+            self.images.append(attributes["alt"])
+        if tag == "td":
+            self.cells.append("")
+
+    def handle_endtag(self, tag):
+        self.within = ""
+
+    def handle_data(self, data):
+        if self.within == "td":
+            self.cells[-1] += data
+
+
+def test_the_page_holds_all_and_asks_for_nothing_else(project, truth, digits, tmp_path):
+    idx.write(tmp_path / "test-images", digits[0][:TEST_ROWS])
+    other = with_epochs("<b>30</b>")
+    found = comparison_of(project("a", seed=1), project("b", seed=2, **other), truth)
+    drawn = sheets.draw_sheets(found, tmp_path / "test-images", tmp_path / "test-images")
+    comparison_page.write_comparison(tmp_path / "page.html", found, drawn)
+    read_back = Reader((tmp_path / "page.html").read_text())
+    assert read_back.cells[:3] == ["models.keras_cnn.epochs", "20", "<b>30</b>"]
+    assert read_back.images == [kind.replace("_", " ") for kind in drawn]
+    assert all(address.startswith("data:") for address in read_back.addresses)
+    assert any(cell.endswith("may be chance") for cell in read_back.cells)

@@ -94,6 +94,14 @@ class Pair:
         """Whether the second one is significantly worse."""
         return self.points < 0 and self.p_value < SIGNIFICANT
 
+    @property
+    def verdict(self) -> str:
+        """What the flips say of the second one."""
+        if not self.only_first + self.only_second:
+            return "no image flipped"
+        word = "may be chance" if self.p_value >= SIGNIFICANT else "worse" if self.worse else "better"
+        return f"{self.only_second} fixed, {self.only_first} broken, p = {self.p_value:.2g}: {word}"
+
 
 @dataclass(frozen=True)
 class Comparison:
@@ -314,13 +322,7 @@ def _pair_line(pair: Pair) -> str:
     if pair.first is None or pair.second is None:
         return f"{name}: {pair.changed} of {pair.n} labels differ"
     told = f"{name}: {100 * pair.first.value:.2f} -> {100 * pair.second.value:.2f} % of {pair.n}"
-    if not pair.only_first + pair.only_second:
-        return f"{told}, no image flipped"
-    verdict = "may be chance" if pair.p_value >= SIGNIFICANT else "worse" if pair.worse else "better"
-    return (
-        f"{told}, {pair.points:+.2f} points, {pair.only_second} fixed, {pair.only_first} broken, "
-        f"p = {pair.p_value:.2g}: {verdict}"
-    )
+    return f"{told}, {pair.points:+.2f} points, {pair.verdict}"
 
 
 def _told(value: Any) -> str:

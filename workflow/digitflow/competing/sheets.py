@@ -1,6 +1,6 @@
 """Sheets of the images that flipped between two runs: fixed, broken, both wrong."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -18,22 +18,29 @@ GAP = 8
 PAPER = 255
 
 
-def write_sheets(
-    folder: str | Path, comparison: Comparison, test_images: str | Path, train_images: str | Path
-) -> list[Path]:
-    """Draw a sheet for each kind of flip that there is, as PNG: the files' paths.
+def draw_sheets(
+    comparison: Comparison, test_images: str | Path, train_images: str | Path
+) -> dict[str, bytes]:
+    """Draw a sheet for each kind of flip that there is: PNG files by kind.
 
     `test_images` and `train_images`: IDX files; the validation images are rows of the latter.
     """
     images = train_images if comparison.rows == VALIDATION else test_images
-    written = []
+    found = {}
     for kind, flips in comparison.flips.items():
         if len(flips):
-            path = Path(folder) / f"{kind}.png"
-            pixels = idx.open_memmap(images)
+            pixels = idx.open_memmap(images)[flips.ids[:MOST] - 1]
             title = f"{kind.replace('_', ' ')}: {len(flips)} {comparison.rows} images"
-            _write_png(path, draw(pixels[flips.ids[:MOST] - 1], flips, comparison.classes, title))
-            written.append(path)
+            found[kind] = _encode(draw(pixels, flips, comparison.classes, title))
+    return found
+
+
+def write_sheets(folder: str | Path, sheets: Mapping[str, bytes]) -> list[Path]:
+    """Write the sheets of `draw_sheets` into a folder: the files' paths."""
+    written = [Path(folder) / f"{kind}.png" for kind in sheets]
+    for path, data in zip(written, sheets.values(), strict=True):
+        with atomic_open(path) as file:
+            file.write(data)
     return written
 
 
@@ -66,10 +73,9 @@ def _say(picture: np.ndarray, text: str, left: int, baseline: int) -> None:
     cv2.putText(picture, text, (left, baseline), cv2.FONT_HERSHEY_SIMPLEX, 0.38, (0, 0, 0), 1, cv2.LINE_AA)
 
 
-def _write_png(path: Path, picture: np.ndarray) -> None:
+def _encode(picture: np.ndarray) -> bytes:
     import cv2
 
     if picture.ndim == 3:
         picture = picture[:, :, ::-1]  # OpenCV's order of colours
-    with atomic_open(path) as file:
-        file.write(cv2.imencode(".png", picture)[1].tobytes())
+    return cv2.imencode(".png", picture)[1].tobytes()

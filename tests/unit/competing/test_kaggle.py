@@ -168,7 +168,9 @@ def test_without_credentials_nothing_is_asked_and_the_line_says_where_they_come_
     assert kaggle.requests() == []
 
 
-@pytest.mark.parametrize("place", ["access_token", "access_token.txt", "kaggle.json", "variables", "path"])
+@pytest.mark.parametrize(
+    "place", ["access_token", "access_token.txt", "kaggle.json", "credentials.json", "variables", "path"]
+)
 def test_credentials_are_found_where_kaggle_has_people_put_them(kaggle, submission, place):
     folder = kaggle.home / ".kaggle"
     folder.mkdir()
@@ -178,6 +180,10 @@ def test_credentials_are_found_where_kaggle_has_people_put_them(kaggle, submissi
     elif place == "path":
         (folder / "elsewhere").write_text(TOKEN)
         environment["KAGGLE_API_TOKEN"] = str(folder / "elsewhere")
+    elif place == "credentials.json":  # what signing in by a browser leaves
+        signed_in = {"refresh_token": "r", "access_token": TOKEN}
+        signed_in["access_token_expiration"] = "2999-01-01T00:00:00+00:00"
+        (folder / place).write_text(json.dumps(signed_in))
     elif place == "kaggle.json":
         (folder / place).write_text('{"username": "someone", "key": "KEY_of_nobody"}')
     else:
@@ -191,6 +197,7 @@ def test_without_the_wish_nothing_is_sent(kaggle, submission, wish):
     done = kaggle.call("submit", submission, kaggle.home / "receipts", wish)
     assert "--config submit=yes" in one_line(done)
     assert kaggle.requests() == []
+    assert not (kaggle.home / "receipts").exists()
 
 
 def test_before_it_is_sent_a_submission_is_shown_with_the_slots_left(kaggle, submission):
@@ -233,8 +240,10 @@ def test_a_pending_score_is_fetched_by_a_later_run(kaggle, submission):
 
 def test_a_fault_that_the_service_finds_is_told_with_its_reason_and_reference(kaggle, submission):
     kaggle.set(reason="Submission must have 28000 rows")
-    line = one_line(kaggle.call("submit", submission, kaggle.home / "receipts"))
-    assert "submission 1000: Submission must have 28000 rows" in line
+    for _ in range(2):  # a second call says it again, and sends nothing
+        line = one_line(kaggle.call("submit", submission, kaggle.home / "receipts"))
+        assert "submission 1000: Submission must have 28000 rows" in line
+    assert kaggle.methods().count("PUT") == 1
 
 
 def test_a_name_that_no_competition_can_have_is_refused_before_any_request(kaggle, submission):

@@ -291,30 +291,32 @@ class Kaggle:
         status, sentence = _status_and_sentence(answer)
         for secret in self._secrets:
             sentence = sentence.replace(secret, "***")
-        page = f"{SITE}/competitions/{self.competition}"
         told = f"{status}: {sentence}" if sentence else str(status)
+        if status >= 500:
+            return ServiceError(f"{doing}: Kaggle is out of order ({told}); run again later")
+        kind = _UnknownError if status == 404 else ServiceError
+        after = answer.headers.get("Retry-After", "")
+        return kind(f"{doing}: {self._refusal(status, told, after)}", refused=True)
+
+    def _refusal(self, status: int, told: str, after: str) -> str:
+        """What a status below 500 means, and what to do; `after`: seconds to wait, where they are told."""
+        page = f"{SITE}/competitions/{self.competition}"
         if status == 401:
-            return ServiceError(f"{doing}: Kaggle rejects the credentials ({told}): {CREDENTIALS}", True)
+            return f"Kaggle rejects the credentials ({told}): {CREDENTIALS}"
         if status == 403:
-            return ServiceError(
-                f"{doing}: Kaggle refuses ({told}): accept the rules at {page}/rules, signed in as the owner "
-                f"of the token, and check the spelling of data.competition, {self.competition!r}",
-                True,
+            return (
+                f"Kaggle refuses ({told}): accept the rules at {page}/rules, signed in as the owner of the "
+                f"token, and check the spelling of data.competition, {self.competition!r}"
             )
         if status == 404:
-            kind = _UnknownError if doing == "asking for the score" else ServiceError
-            return kind(
-                f"{doing}: Kaggle does not know this ({told}): see that {page} is the competition's "
-                "page, and correct data.competition",
-                True,
+            return (
+                f"Kaggle does not know this ({told}): see that {page} is the competition's page, and correct "
+                "data.competition"
             )
         if status == 429:
-            after = answer.headers.get("Retry-After", "")
             wait = f"{after} seconds" if after.isdecimal() else "a few minutes"
-            return ServiceError(f"{doing}: too many requests ({told}): wait {wait} and run again", True)
-        if status < 500:
-            return ServiceError(f"{doing}: Kaggle refuses ({told}); see {page}/submissions", True)
-        return ServiceError(f"{doing}: Kaggle is out of order ({status}); run again later")
+            return f"too many requests ({told}): wait {wait} and run again"
+        return f"Kaggle refuses ({told}); see {page}/submissions"
 
 
 class _UnknownError(ServiceError):

@@ -33,11 +33,17 @@ PAUSE = 5.0  # seconds between two questions for a score
 WISHES = ("yes", "true")
 
 
+def check_wish(wish: object) -> None:
+    """Raise ConfigError unless somebody asked for a submission; before any connection is made."""
+    if str(wish).lower() not in WISHES:
+        raise ConfigError("nothing was sent: a submission is made only with `--config submit=yes`")
+
+
 def submit(
     kaggle: Kaggle,
     plan: Mapping[str, Any],
     folder: str | Path,
-    wish: str,
+    wish: object,
     settle: float = SETTLE,
     patience: float = PATIENCE,
     pause: float = PAUSE,
@@ -46,10 +52,9 @@ def submit(
 
     `folder` has the receipts; `wish` must be yes. Scores that earlier submissions still owe are fetched, too.
     ConfigError without the wish; InputError where the file is no longer the plan's; DigitflowError with no
-    slot left, or where the service cannot say whether it took an earlier try.
+    slot left, where the service cannot say whether it took an earlier try, or where it found a fault.
     """
-    if str(wish).lower() not in WISHES:
-        raise ConfigError("nothing was sent: a submission is made only with `--config submit=yes`")
+    check_wish(wish)
     data = Path(plan["file"]).read_bytes()
     sha256 = hashlib.sha256(data).hexdigest()
     if sha256 != plan["sha256"]:
@@ -63,18 +68,20 @@ def submit(
         else:
             receipt = _send_once(kaggle, plan, folder, receipt, data, settle)
         fetch_scores(kaggle, folder, patience, pause)
-    return receipts.read(path)
+    receipt = receipts.read(path)
+    if receipt.status == "error":
+        reason = receipt.error or "it gives no reason"
+        raise DigitflowError(f"{plan['file']}: Kaggle found a fault in submission {receipt.ref}: {reason}")
+    return receipt
 
 
 def fetch_scores(kaggle: Kaggle, folder: str | Path, patience: float = 0.0, pause: float = PAUSE) -> int:
     """Ask for the scores that sent submissions still owe; the number of those that still do.
 
-    Waits up to `patience` seconds for all of them together. DigitflowError where the service found a fault in
-    the one sent last.
+    Waits up to `patience` seconds for all of them together.
     """
-    sent = [receipt for receipt in receipts.read_all(folder, kaggle.competition) if receipt.ref]
-    owing = [receipt for receipt in sent if not receipt.status]
-    last = owing[-1] if owing else None
+    kept = receipts.read_all(folder, kaggle.competition)
+    owing = [receipt for receipt in kept if receipt.ref and not receipt.status]
     end = time.monotonic() + patience
     while owing:
         owing = [receipt for receipt in owing if not _fetch_score(kaggle, folder, receipt)]
@@ -83,10 +90,6 @@ def fetch_scores(kaggle: Kaggle, folder: str | Path, patience: float = 0.0, paus
         time.sleep(pause)
     if owing:
         log.info("%d submissions without a score yet: run again later, nothing is sent twice", len(owing))
-    if last is not None and last.status == "error":
-        raise DigitflowError(
-            f"{last.file}: Kaggle found a fault in submission {last.ref}: {last.error or 'no reason given'}"
-        )
     return len(owing)
 
 

@@ -1,7 +1,6 @@
 """Runs are remembered: one small JSON file per finished run, which git merges without conflicts."""
 
 import csv
-import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from digitflow.base.checksums import sha256
 from digitflow.base.errors import FormatError
 from digitflow.base.files import atomic_open, read_json, write_json
 from digitflow.competing import receipts
+from digitflow.competing.store import digest_of
 from digitflow.scoring.table import MERGED
 
 DIGEST_DIGITS = 8
@@ -141,11 +141,6 @@ def flatten(value: Mapping[str, Any]) -> dict[str, Any]:
         else:
             flat[str(key)] = inner
     return flat
-
-
-def digest_of(value: object) -> str:
-    """The SHA-256 of a JSON value, whatever the order of its keys."""
-    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
 
 
 def format_runs(rows: Sequence[Mapping[str, Any]], by: str = "time") -> str:

@@ -6,6 +6,7 @@ link would share its times, by which Snakemake decides what to run, between fold
 """
 
 import contextlib
+import hashlib
 import json
 import logging
 import os
@@ -19,7 +20,6 @@ from typing import Any
 from digitflow.base.checksums import sha256
 from digitflow.base.errors import DigitflowError, FormatError
 from digitflow.base.files import atomic_path, read_json
-from digitflow.competing.runs import digest_of
 
 log = logging.getLogger("digitflow")
 
@@ -87,6 +87,11 @@ def bring_back(store: str | Path, key: str, folder: str | Path, names: Sequence[
     log.warning("%s: not as it was stored (%s): removed, to be made again", entry, reason)
     _remove(entry)
     return False
+
+
+def digest_of(value: object) -> str:
+    """The SHA-256 of a JSON value, whatever the order of its keys."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
 
 
 def _plain(value: Any) -> Any:

@@ -184,7 +184,7 @@ def read(
         duplicates=read_table(duplicates, DUPLICATE_COLUMNS),
         outliers=read_table(outliers, OUTLIER_COLUMNS),
         corrections=corrections_csv.read(corrections) if corrections else (),
-        corrections_text=Path(corrections).read_text(encoding="utf-8-sig") if corrections else "",
+        corrections_text=Path(corrections).read_bytes().decode() if corrections else "",
         png=png,
         missing=missing,
     )

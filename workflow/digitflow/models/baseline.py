@@ -35,7 +35,7 @@ class Guess:
 
     def draw(self, seed: Seed, rows: np.ndarray) -> np.ndarray:
         """The labels int64 (n,) that `seed` draws for rows (n,); a row's does not depend on the others."""
-        return np.random.default_rng(seed).integers(self.classes, size=rows.max() + 1)[rows]
+        return np.random.default_rng(seed).integers(self.classes, size=rows.max(initial=-1) + 1)[rows]
 
     def consider(self, seed: Seed, rows: np.ndarray, labels: np.ndarray) -> None:
         """Keep `seed` if it draws more of the labels (n,) of rows (n,) right than the one that is kept."""

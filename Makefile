@@ -2,20 +2,32 @@
 
 CORES  ?= 4
 PYTHON ?= python3
+PYTHON_VERSION ?= 3.11
 
 # uv from the PATH, or else one of our own in the clone.
 UV   := $(or $(shell command -v uv),.tools/bin/uv)
 MAIN := .venv/main.installed
 DEV  := .venv/dev.installed
-SYNC  = $(UV) pip sync --quiet --require-hashes --compile-bytecode --python .venv
+# Exactly the pins, and this package as it stands in the folder, with its command `digitflow`.
+define SYNC
+$(UV) pip sync --quiet --require-hashes --compile-bytecode --python .venv $<
+$(UV) pip install --quiet --offline --no-deps --python .venv --editable .
+.venv/bin/python -m compileall -q workflow
+endef
 CODE := workflow tests benchmarks
 RULES := Snakefile rules/*.smk
 
 .DELETE_ON_ERROR:
-.PHONY: submission test unit lint fmt bench bench-training experiments fuzz torture lock clean help
+.PHONY: submission quick fetch test unit lint fmt docs bench bench-training experiments fuzz torture lock clean clean-stale help
 
 submission: $(MAIN)  ## convert, train, score and merge: results/submission.csv
-	.venv/bin/snakemake -j$(CORES) results/submission.csv results/scores.csv results/comparisons.csv
+	.venv/bin/snakemake -j$(CORES)
+
+quick: $(MAIN)  ## the same in about a minute, with fewer epochs: a first taste
+	.venv/bin/snakemake -j$(CORES) --configfile config/quick.yaml
+
+fetch: $(MAIN)  ## all that the network is needed for; a run after it opens no connection
+	.venv/bin/snakemake -j$(CORES) fetch
 
 test: $(DEV)  ## every test: unit, inside each framework's environment, and of the workflow
 	.venv/bin/snakemake -j$(CORES) --quiet all -- .venvs/mxnet/installed.txt data/mnist/mnist.pkl.gz
@@ -35,6 +47,9 @@ fmt: $(DEV)  ## format Python and Snakemake code
 	.venv/bin/ruff check --fix --quiet $(CODE)
 	.venv/bin/ruff format --quiet $(CODE)
 	.venv/bin/snakefmt $(RULES)
+
+docs: $(MAIN)  ## the tables of config/README.md, from the code
+	.venv/bin/python docs/config_tables.py
 
 experiments: $(MAIN)  ## all studies of config/experiments.yaml: docs/experiments.md
 	.venv/bin/snakemake -j$(CORES) --keep-going --configfile config/experiments.yaml -- results/experiments.md
@@ -68,8 +83,11 @@ lock: $(UV)  ## pin what workflow/envs/*.in ask for
 	cd workflow/envs && $(LOCK) fuzz.in -c main.lock.txt -o fuzz.lock.txt
 	cd workflow/envs && $(LOCK) uv.in -o uv.lock.txt
 
-clean:  ## remove results and conversions; CSVs and environments stay
-	rm -rf results logs data/idx data/png data/rec data/official
+clean:  ## remove results and conversions; CSVs, corrections and environments stay
+	find results data/idx data/png data/rec data/official logs -mindepth 1 ! -path results/README.md -delete 2>/dev/null || true
+
+clean-stale: $(MAIN)  ## remove what no configuration asks for any more, after a list of it: [CONFIG=mine.yaml]
+	.venv/bin/digitflow clean_stale --remove true $(if $(CONFIG),--configfile $(CONFIG))
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t16
@@ -80,14 +98,11 @@ help:  ## this list
 	touch $@
 
 .venv/bin/python: | $(UV)
-	$(UV) venv --quiet --python 3.11 .venv
+	$(UV) venv --quiet --python $(PYTHON_VERSION) .venv
 
 $(MAIN): workflow/envs/main.lock.txt .venv/bin/python
-	$(SYNC) $<
-	.venv/bin/python -c "import pathlib, sysconfig; \
-		pathlib.Path(sysconfig.get_path('purelib'), 'digitflow.pth').write_text('$(CURDIR)/workflow')"
-	.venv/bin/python -m compileall -q workflow
-	touch $@
+	$(SYNC)
+	cp $< $@
 
 .venvs/bench/installed: workflow/envs/bench.lock.txt $(MAIN)
 	$(UV) venv --quiet --clear --python 3.11 .venvs/bench
@@ -100,5 +115,5 @@ $(MAIN): workflow/envs/main.lock.txt .venv/bin/python
 	touch $@
 
 $(DEV): workflow/envs/dev.lock.txt $(MAIN)
-	$(SYNC) $<
+	$(SYNC)
 	touch $@

@@ -9,6 +9,7 @@ from functools import partial
 
 sys.path.insert(0, f"{workflow.basedir}/workflow")
 
+from snakemake.logging import logger
 from snakemake.utils import update_config
 
 from digitflow import codedigest, config as configuration
@@ -32,9 +33,9 @@ TREES = config["png"]["enabled"]
 FOLDS = [f"/fold{number}" for number in range(config["validation"]["folds"])]
 FOLDS = FOLDS if len(FOLDS) > 1 else []
 
-# Where the package's own environments are: in the clone, which may lie elsewhere than the project's folder.
-CLONE = "" if os.path.samefile(workflow.basedir, os.getcwd()) else f"{workflow.basedir}/"
-MXNET_PYTHON = f"{CLONE}.venvs/mxnet/bin/python"
+# In the clone, which may lie elsewhere than the project's folder.
+MXNET_ENVIRONMENT = f"{workflow.basedir}/.venvs/mxnet"
+MXNET_PYTHON = f"{MXNET_ENVIRONMENT}/bin/python"
 HAS_GPU = config["device"] != "cpu" and configuration.gpu_driver()
 
 # Snakemake lowers it to the cores that there are, so that on a few cores one training runs at a time: two side by
@@ -53,6 +54,8 @@ shell.prefix(
 
 if workflow.is_main_process:
     unfinished.make_old()
+    if warning := configuration.stale_environment():
+        logger.warning(warning)
 
 
 wildcard_constraints:
@@ -186,7 +189,7 @@ def tested(paths):
 MERGE_KEYS = section(
     {
         "method": MERGE["method"],
-        "seeds": {model: len(MODELS[model]["seeds"]) for model in MERGE["models"]},
+        "seeds": [[model, len(MODELS[model]["seeds"])] for model in MERGE["models"]],
         "weights": None if MERGE["weights"] == "auto" else MERGE["weights"],
     }
 )
@@ -231,7 +234,7 @@ def print_closing(dag):
     if any(tables):
         from digitflow.scoring.summary import closing_text
 
-        print(closing_text(*tables), file=sys.stderr)
+        logger.info(closing_text(*tables))
     if "results/submission.csv" in made:
         trees = "   images: data/png/" if TREES else ""
-        print(f"submission: results/submission.csv   models: results/models/   logs: logs/{trees}", file=sys.stderr)
+        logger.info(f"submission: results/submission.csv   models: results/models/   logs: logs/{trees}")

@@ -88,7 +88,7 @@ rule write_lst:
     log:
         "logs/write_lst.log",
     params:
-        validation=picked(config["validation"], "fraction", "seed"),
+        validation=picked(config["validation"], "fraction", "folds", "seed"),
         code=code("write_lst"),
     shell:
         call("write_lst")

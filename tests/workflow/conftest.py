@@ -16,15 +16,17 @@ from digitflow.dataset.mnist import write_csv
 from digitflow.formats import labelscsv
 
 TRAIN_ROWS, TEST_ROWS = 600, 200
+TARGETS = {"all", "trees", "records", "figures"}  # rules without a job of their own
 SECRET = "never-to-be-seen-again"
 SECRETS = dict.fromkeys(("KAGGLE_USERNAME", "KAGGLE_KEY", "KAGGLE_API_TOKEN"), SECRET)
 
 
 @dataclass(frozen=True)
 class Job:
-    """A job of a dry run: its rule, and the files that go in and come out."""
+    """A job of a dry run: its rule, why it runs, and the files that go in and come out."""
 
     rule: str
+    reason: str
     inputs: frozenset[str]
     outputs: frozenset[str]
 
@@ -35,39 +37,43 @@ class Clone:
 
     folder: Path
 
-    def snakemake(self, *arguments: str) -> subprocess.CompletedProcess:
+    def snakemake(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess:
         """Run jobs on two cores; both output streams are in `stdout`."""
-        return self.call("-j2", *arguments)
+        return self.call("-j2", *arguments, **environment)
 
-    def call(self, *arguments: str) -> subprocess.CompletedProcess:
+    def call(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess:
         """Call Snakemake for anything."""
         snakemake = Path(sys.executable).with_name("snakemake")
         command = [snakemake, *arguments, "--configfile", "tiny.yaml"]
         return subprocess.run(
             command,
             cwd=self.folder,
-            env=os.environ | SECRETS | {"PYTHONPATH": f"{self.folder}/workflow"},
+            env=os.environ | SECRETS | {"PYTHONPATH": f"{self.folder}/workflow"} | environment,
             text=True,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             check=False,
         )
 
-    def planned(self, *arguments: str) -> list[Job]:
+    def planned(self, *arguments: str, **environment: str) -> list[Job]:
         """The jobs of a dry run, without the target rule itself."""
-        finished = self.snakemake("--dry-run", *arguments)
+        finished = self.snakemake("--dry-run", *arguments, **environment)
         assert finished.returncode == 0, finished.stdout
         blocks = re.split(r"^(?:local)?rule (\w+):$", finished.stdout, flags=re.MULTILINE)[1:]
 
         def files(text: str, kind: str) -> frozenset[str]:
             found = re.search(rf"^    {kind}: (.*)$", text, re.MULTILINE)
-            return frozenset(found[1].split(", ")) if found else frozenset()
+            return frozenset(found[1].replace(" (update)", "").split(", ")) if found else frozenset()
+
+        def reason(text: str) -> str:
+            found = re.search(r"^    reason: (.*)$", text, re.MULTILINE)
+            return found[1] if found else ""
 
         jobs = [
-            Job(rule, files(text, "input"), files(text, "output"))
+            Job(rule, reason(text), files(text, "input"), files(text, "output"))
             for rule, text in zip(blocks[::2], blocks[1::2], strict=True)
         ]
-        return [job for job in jobs if job.rule != "all"]
+        return [job for job in jobs if job.rule not in TARGETS]
 
     def planned_rules(self, *arguments: str) -> Counter[str]:
         """How many jobs of each rule a dry run plans."""
@@ -110,13 +116,16 @@ def link_environment(environment: Path) -> None:
     for name in ("bin", "lib", "pyvenv.cfg"):
         (environment / name).symlink_to(MXNET_PYTHON.parents[1] / name)
     (environment / "installed.txt").touch()
+    shutil.copy2(MXNET_PYTHON.parents[1] / "pins.txt", environment)
 
 
 @pytest.fixture(scope="session")
 def finished_run(digits, mxnet_python, tmp_path_factory) -> tuple[Clone, str]:
     """A run to the end, and what it printed. For looking only: `finished` gives a copy to change."""
     clone = make_clone(tmp_path_factory.mktemp("finished") / "clone", digits)
-    result = clone.snakemake()
+    trace = clone.folder / "trace"
+    trace.mkdir()
+    result = clone.snakemake(DIGITFLOW_TRACE=str(trace))
     assert result.returncode == 0, result.stdout
     return clone, result.stdout
 

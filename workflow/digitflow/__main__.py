@@ -22,7 +22,7 @@ def main(arguments: list[str] | None = None) -> int:
         print(_help(verbs), file=sys.stdout if name in ("-h", "--help") else sys.stderr)
         return 0 if name in ("-h", "--help") else 2
     given, log_path = commandline.parse(verbs[name], rest)
-    logs.start(log_path)
+    logs.start(log_path, logs.name_of(log_path) if log_path else None)
     outputs = commandline.outputs(verbs[name], given) if log_path else []  # only a job's can be made again
     return _run(verbs[name], given, outputs)
 
@@ -45,7 +45,7 @@ def _run(verb: commandline.Verb, given: dict, outputs: list) -> int:
     except Exception:
         log.exception("this is a fault of digitflow's own; please report it with these lines:")
         return 2
-    logs.finish(time.monotonic() - started)
+    logs.note(f"done in {time.monotonic() - started:.2f} s")
     return 0
 
 

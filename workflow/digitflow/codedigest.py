@@ -13,6 +13,7 @@ The Snakefile calls this at every start, so the trees' digests are kept beside t
 
 import ast
 import contextlib
+import difflib
 import functools
 import hashlib
 import json
@@ -20,8 +21,12 @@ import os
 from pathlib import Path
 from typing import NamedTuple
 
+from digitflow.base.errors import InputError
+
 PACKAGE = Path(__file__).parent
 CACHE = PACKAGE / "__pycache__" / "code_digests.json"
+# What brings a rule's values to a verb, and does not count.
+RUNNER_ONLY = ("verbs.commandline",)
 FORM = 1  # of the cache: to be raised when what is kept changes its meaning
 
 
@@ -66,13 +71,22 @@ def explain(stage: str, verb: str, module: str) -> list[str]:
     return []
 
 
+def check_module(name: str) -> None:
+    """InputError: the package has no such module."""
+    if name not in _modules():
+        close = difflib.get_close_matches(name, _modules(), n=3)
+        raise InputError(f"no module {name!r}; there are {', '.join(close or sorted(_modules()))}")
+
+
 @functools.cache
 def _modules() -> dict[str, Code]:
     """Every module of the package, `verbs.<stage>:<verb>` for each verb."""
     paths = sorted(path for path in PACKAGE.rglob("*.py") if "__pycache__" not in path.parts)
     stamps = {_name(path): [path.stat().st_mtime_ns, path.stat().st_size] for path in paths}
     kept = _read_cache()
-    found, fresh = {}, {}
+    if kept.get("known") != sorted(stamps):  # what a module imports is told by which modules there are
+        kept = {"known": sorted(stamps)}
+    found, fresh = {}, {"known": sorted(stamps)}
     for path in paths:
         name = _name(path)
         entry = kept.get(name)

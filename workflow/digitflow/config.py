@@ -1,18 +1,19 @@
 """The configuration: checked against its schema, completed with defaults, cross-references followed.
 
-The schema is workflow/schemas/config.schema.yaml, whose model part and lists of names come from the code: from the
-fields of `Settings` and from the registries of networks and merge methods. The Snakefile imports this module on every
-run, so it imports nothing large that Snakemake has not imported itself.
+The schema is workflow/schemas/config.schema.yaml, whose model part and lists of names come from the code:
+from the fields of `Settings` and from the registries of networks and merge methods. The Snakefile imports
+this module on every run, so it imports nothing large that Snakemake has not imported itself.
 """
 
 import difflib
 import functools
+import hashlib
 import importlib.metadata
 import json
 import os
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ from digitflow.merging.methods import MERGE_METHODS
 from digitflow.models.registry import FRAMEWORKS
 from digitflow.studies.points import points
 from digitflow.training import device, schedule
-from digitflow.training.settings import Settings, json_schema
+from digitflow.training.settings import json_schema
 
 SCHEMA = Path(__file__).parents[1] / "schemas" / "config.schema.yaml"
 EXPONENT = re.compile(r"[-+]?\d+(\.\d*)?[eE][-+]?\d+")
@@ -47,21 +48,36 @@ def validate(config: dict[str, Any]) -> dict[str, Any]:
 
     Raises ConfigError, naming key, value and what would be right, for all mistakes found at once.
     """
-    schema = _schema()
+    rules = schema()
     config = _numbers(config)
-    validator = jsonschema.Draft202012Validator(schema)
+    validator = jsonschema.Draft202012Validator(rules)
     mistakes = [_explain(error) for error in validator.iter_errors(config)]
     if mistakes:
         raise ConfigError(_listed(mistakes))
-    complete = _with_defaults(config, schema, schema["$defs"])
+    complete = _with_defaults(config, rules, rules["$defs"])
     mistakes = [
         *_cross_references(complete),
         *_missing_files(complete["data"]),
-        *_wrong_points(complete, schema),
+        *_wrong_points(complete, rules),
     ]
     if mistakes:
         raise ConfigError(_listed(mistakes))
     return complete
+
+
+def load(files: Sequence[str | os.PathLike] = ()) -> dict[str, Any]:
+    """The configuration without Snakemake: the defaults with files laid over them. Raises ConfigError as
+    `validate`.
+    """
+    from snakemake.utils import update_config
+
+    config = yaml.safe_load((SCHEMA.parents[2] / "config" / "config.yaml").read_text())
+    for path in files:
+        try:
+            update_config(config, yaml.safe_load(Path(path).read_text()))
+        except (OSError, yaml.YAMLError) as error:
+            raise ConfigError(f"{path}: cannot be read as YAML: {error}") from error
+    return validate(config)
 
 
 def models(config: dict[str, Any]) -> dict[str, dict[str, Any]]:
@@ -69,7 +85,7 @@ def models(config: dict[str, Any]) -> dict[str, dict[str, Any]]:
 
     Each has two keys more: `data`, own or official, and `module`, the one of models/ that has its network.
     """
-    definitions = _schema()["$defs"]
+    definitions = schema()["$defs"]
     found = {name: {**model, "data": "own"} for name, model in config["models"].items()}
     for name, study in config["studies"].items():
         for point in points(study):
@@ -103,6 +119,11 @@ def canonical(value: Any, ordered: bool = False) -> str:
 def literal(path: str | None) -> str | None:
     """A path as Snakemake's files and shell texts want it: it takes single braces for wildcards."""
     return path and path.replace("{", "{{").replace("}", "}}")
+
+
+def digest_of(path: str | os.PathLike) -> str:
+    """A digest of a file's contents: a param of rules that depend on a file of the clone, wherever that lies."""
+    return hashlib.sha256(Path(path).read_bytes()).hexdigest()[:16]
 
 
 def check_folder(clone: str | os.PathLike) -> None:
@@ -185,15 +206,16 @@ def typed(value: Any) -> Any:
 
 
 @functools.cache
-def _schema() -> dict:
-    schema = yaml.load(SCHEMA.read_text(), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
-    schema["properties"]["merge"]["properties"]["method"]["enum"] = list(MERGE_METHODS)
-    model = schema["$defs"]["model"]
+def schema() -> dict:
+    """The JSON Schema of the configuration, its model part and its lists of names filled in from the code."""
+    rules = yaml.load(SCHEMA.read_text(), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+    rules["properties"]["merge"]["properties"]["method"]["enum"] = list(MERGE_METHODS)
+    model = rules["$defs"]["model"]
     model["properties"]["framework"]["enum"] = list(FRAMEWORKS)
     settings = json_schema()
     model["properties"] |= settings["properties"]
     model["required"] += settings["required"]
-    return schema
+    return rules
 
 
 def _numbers(value: Any) -> Any:
@@ -269,6 +291,10 @@ def _ignored(model: dict[str, Any]) -> Iterator[str]:
     framework, augment = model["framework"], model.get("augment", {})
     if framework == "mxnet" and (augment.get("part", 1) != 1 or augment.get("cubic")):
         yield "augment: part and cubic are for keras and numpy; MXNet warps all images, linearly"
+    if framework == "mxnet" and (augment.get("elastic") or augment.get("erase")):
+        yield "augment: elastic and erase are for keras and numpy"
+    if framework != "keras" and model.get("precision", "auto") == "bfloat16":
+        yield "precision: bfloat16 is for keras only"
     if framework != "mxnet" and model.get("raw_pixels"):
         yield "raw_pixels: true is for mxnet only"
     try:

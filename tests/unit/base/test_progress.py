@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from digitflow.base import progress
+from digitflow.base import logs, progress
 from digitflow.base.progress import Progress
 
 
@@ -34,6 +34,26 @@ def test_short_work_leaves_one_line(logged):
     assert len(logged.messages) == 1
 
 
+def test_short_work_of_a_job_leaves_its_rate_to_the_log_file(logged, monkeypatch):
+    monkeypatch.setattr(logs, "job", "csv_to_idx train")
+    with Progress("reading", 10) as work:
+        work.advance(10)
+    assert not logged.messages
+    monkeypatch.setattr(progress, "SHORT_SECONDS", 0)
+    with Progress("reading", 10) as work:
+        work.advance(10)
+    assert len(logged.messages) == 1
+
+
+def test_a_job_of_a_run_redraws_nothing(monkeypatch, capsys):
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
+    monkeypatch.setattr(logs, "job", "csv_to_idx train")
+    monkeypatch.setattr(progress, "TERMINAL_SECONDS", 0)
+    with Progress("reading", 10) as work:
+        work.advance(4)
+    assert "\r" not in capsys.readouterr().err
+
+
 def test_without_a_total_no_time_is_left(logged):
     with Progress("reading", None) as work:
         work.advance(7)
@@ -48,7 +68,7 @@ def test_failed_work_reports_no_end(logged):
 
 
 def test_a_terminal_gets_one_line_that_is_redrawn(monkeypatch, capsys):
-    monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
+    monkeypatch.setattr(logs, "may_redraw", lambda: True)
     monkeypatch.setattr(progress, "TERMINAL_SECONDS", 0)
     with Progress("reading", 10) as work:
         work.advance(4)

@@ -22,11 +22,11 @@ def files(tmp_path):
 
 
 def merge(**changes):
-    return {"method": "mean", "seeds": {"a": 2, "b": 1}, "weights": None} | changes
+    return {"method": "mean", "seeds": [["a", 2], ["b", 1]], "weights": None} | changes
 
 
 def test_each_model_has_as_many_files_as_seeds_in_order(files):
-    models = merged.read_models(files, {"a": 2, "b": 1})
+    models = merged.read_models(files, [("a", 2), ("b", 1)])
     assert list(models) == ["a", "b"]
     assert [len(seeds) for seeds in models.values()] == [2, 1]
     np.testing.assert_array_equal(models["a"][1], A1)

@@ -1,9 +1,9 @@
-"""The affine warp of training images."""
+"""The random changes of training images."""
 
 import numpy as np
 import pytest
 
-from digitflow.training.augment import affine_batch
+from digitflow.training.augment import augment_batch
 
 
 def disc(height=28, width=28, radius=5.0, down=0.0, right=0.0):
@@ -17,7 +17,7 @@ def many(image, n=64):
 
 
 def warp(images, seed=0, **effects):
-    return affine_batch(images, np.random.default_rng(seed), **effects)
+    return augment_batch(images, np.random.default_rng(seed), **effects)
 
 
 def centres(images):
@@ -114,3 +114,56 @@ def test_shear_moves_rows_sideways_in_proportion_to_their_height():
     ]
     assert np.abs(lean).max() < 0.22
     assert np.ptp(lean) > 0.3
+
+
+def test_an_elastic_warp_bends_a_straight_stroke():
+    bar = np.zeros((28, 28), np.uint8)
+    bar[2:26, 13:15] = 255
+    columns = np.arange(28)
+
+    def bends(**effects):
+        """How far the middles of each bar's rows lie from the straight line that fits them best."""
+        found = []
+        for image in warp(many(bar), **effects).astype(float):
+            rows = np.flatnonzero(image.sum(axis=1) > 200)
+            middles = image[rows] @ columns / image[rows].sum(axis=1)
+            found.append(np.abs(middles - np.polyval(np.polyfit(rows, middles, 1), rows)).max())
+        return np.array(found)
+
+    assert bends(rotate=10, shear=0.1).max() < 0.25
+    assert np.median(bends(elastic=1.0)) > 0.5
+
+
+def test_an_elastic_warp_moves_as_far_as_it_says_and_no_way_on_the_whole():
+    row, column = np.mgrid[:60, :60]
+    images = np.uint8(np.stack([4 * row, 4 * column]))
+    moves = [
+        (warp(many(image, 400), elastic=1.0).astype(float) - image)[:, 20:40, 20:40] / 4 for image in images
+    ]
+    assert np.abs(np.mean(moves)) < 0.1
+    assert 0.5 < np.std(moves) < 1.0  # between the places that are drawn the moves are means of several
+
+
+def test_elastic_warps_are_the_same_from_the_same_seed_and_leave_the_other_part_alone():
+    images = many(disc(down=3.0), 1000)
+    first, again, other = (warp(images, seed, elastic=1.0, part=0.3) for seed in (0, 0, 1))
+    assert np.array_equal(first, again)
+    assert not np.array_equal(first, other)
+    assert 0.65 < (first == images).all(axis=(1, 2)).mean() < 0.75
+
+
+@pytest.mark.parametrize("shape", [(28, 28), (20, 32), (3, 3)])
+def test_a_square_is_erased_wherever_it_fits(shape):
+    images = many(np.full(shape, 255, np.uint8), 2000)
+    erased = warp(images, erase=4) == 0
+    size = min(4, shape[0]) * min(4, shape[1])
+    assert (erased.sum(axis=(1, 2)) == size).all()
+    assert erased.any(axis=0).all()  # each pixel has its turn
+    assert (images == 255).all()
+
+
+def test_what_is_off_changes_no_draw_of_the_rest():
+    images = many(disc(down=3.0))
+    plain, erased = warp(images, rotate=10), warp(images, rotate=10, erase=4)
+    assert (erased[erased != plain] == 0).all()
+    assert (erased != plain).any()

@@ -39,3 +39,18 @@ def test_the_cpu_has_the_name_that_the_system_gives(tmp_path):
     (tmp_path / "cpuinfo").write_text("processor\t: 0\nmodel name\t: Abacus 9\nmodel name\t: Abacus 9\n")
     assert device.cpu_name(tmp_path / "cpuinfo") == "Abacus 9"
     assert device.cpu_name(tmp_path / "absent") == "CPU"
+
+
+@pytest.mark.parametrize(
+    ("flags", "found"),
+    [
+        ("fpu avx2 avx512f avx512_bf16", True),
+        ("fpu amx_tile amx_bf16", True),
+        ("fpu avx2 avx512f avx512_vnni", False),
+        ("", False),
+    ],
+)
+def test_bfloat16_is_known_by_the_flags_of_the_cpu(tmp_path, flags, found):
+    (tmp_path / "cpuinfo").write_text(f"processor\t: 0\nmodel name\t: amx_bf16\nflags\t\t: {flags}\n")
+    assert device.has_bfloat16(tmp_path / "cpuinfo") is found
+    assert device.has_bfloat16(tmp_path / "absent") is False

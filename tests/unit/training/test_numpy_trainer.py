@@ -12,6 +12,7 @@ from digitflow.dataset.lists import of_rows
 from digitflow.formats import idx, lst
 from digitflow.formats.probabilities import read_probabilities
 from digitflow.models import numpy_mlp
+from digitflow.training import numpy_predictor
 from digitflow.training import numpy_trainer as training
 from digitflow.training.checkpoint import Checkpoint
 from digitflow.training.data import shifted
@@ -131,7 +132,7 @@ def test_the_saved_model_gives_the_probabilities_that_were_written(trained, digi
 def test_a_saved_model_is_applied_to_any_images_with_the_settings_of_its_training(run, trained):
     settings = read_settings(trained / "metrics.json", trained / "model.npz")
     assert settings == SETTINGS
-    rows, device = training.apply(trained / "model.npz", run.inputs["images"], settings=settings)
+    rows, device = numpy_predictor.apply(trained / "model.npz", run.inputs["images"], settings=settings)
     assert device.startswith("cpu: ")
     assert rows.shape == (2500, 10)
     assert np.array_equal(rows[VALID], np.load(trained / "valid_probabilities.npy"))

@@ -5,7 +5,8 @@ import glob
 import io
 import json
 import os
-from collections.abc import Iterator
+import shutil
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import IO, Any
 
@@ -64,6 +65,15 @@ class _NamedFile(io.FileIO):
         except OSError as error:
             error.filename = self.name
             raise
+
+
+def remove_whole(paths: Iterable[str | os.PathLike]) -> None:
+    """Remove files, and folders with all that is in them."""
+    for path in map(Path, paths):
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
 
 
 def write_json(path: str | os.PathLike, value: Any) -> None:

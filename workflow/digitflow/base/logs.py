@@ -1,26 +1,78 @@
-"""Where messages go: to standard error, and to the log of a job."""
+"""Where messages go: to standard error, and with the time of day to the job's log."""
 
 import logging
+import os
 import sys
 from pathlib import Path
 
 log = logging.getLogger("digitflow")
 
+# Set by snakemake_logger_plugin_digitflow, which prints the error of a failed job from the job's log.
+CONSOLE = "DIGITFLOW_CONSOLE"
 
-def start(path: str | None) -> None:
-    """Send messages to standard error and, with the time of day, to a file that is new each time."""
+job: str | None = None  # what the run calls this process's job; None where a verb is called by hand
+_process: int | None = None  # the process that `start` was called in
+
+
+def start(path: str | None, name: str | None = None, *, goes_on: bool = False) -> None:
+    """Send messages to standard error and to a log file, new or (`goes_on`) after what stands there.
+
+    `name` is what the run calls the job; it stands before each line on standard error, where the lines of
+    several jobs meet. Where a person calls a verb by hand there is none. The log also gets DEBUG messages.
+    OSError: the log cannot be written.
+    """
+    global job, _process
+    job, _process = name, os.getpid()
     logging.raiseExceptions = False  # a line that finds no room in the log is printed all the same
-    log.setLevel(logging.INFO)
-    log.handlers = [logging.StreamHandler(sys.stderr)]
+    log.setLevel(logging.DEBUG)
+    screen = logging.StreamHandler(sys.stderr)
+    screen.setLevel(logging.INFO)
+    if name:
+        screen.setFormatter(_Prefixed(name))
+    log.handlers = [screen]
     if path:
+        file = _LogFile(path, goes_on)
+        log.handlers = [file, screen]  # in this order: the screen asks whether the file has taken a message
+        if CONSOLE in os.environ:
+            screen.addFilter(lambda record: record.levelno < logging.ERROR or file.failed)
+
+
+def name_of(path: str) -> str:
+    """What a run calls the job of a log: for `logs/train_keras/cnn-seed0.log`, `train_keras cnn-seed0`."""
+    return " ".join(Path(path).with_suffix("").parts[1:])
+
+
+def may_redraw() -> bool:
+    """Whether the terminal is this process's own: it is no job of a run, and no child of a verb's process."""
+    return job is None and _process == os.getpid() and sys.stderr.isatty()
+
+
+class _Prefixed(logging.Formatter):
+    """Messages with the job's name before each of their lines."""
+
+    def __init__(self, job: str):
+        super().__init__()
+        self._prefix = f"{job} | "
+
+    def format(self, record: logging.LogRecord) -> str:
+        return "\n".join(self._prefix + line for line in super().format(record).splitlines())
+
+
+class _LogFile(logging.FileHandler):
+    """A log that knows whether there was no room for a message."""
+
+    def __init__(self, path: str, goes_on: bool):
         Path(path).parent.mkdir(parents=True, exist_ok=True)
-        handler = logging.FileHandler(path, mode="w", encoding="utf-8")
-        handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%H:%M:%S"))
-        log.addHandler(handler)
+        super().__init__(path, mode="a" if goes_on else "w", encoding="utf-8")
+        self.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%H:%M:%S"))
+        self.failed = False
+        if goes_on:
+            self.handle(log.makeRecord(log.name, logging.INFO, "", 0, "---- goes on here ----", None, None))
+
+    def handleError(self, record: logging.LogRecord) -> None:
+        self.failed = True
 
 
-def finish(seconds: float) -> None:
-    """Note in the log how long the job took."""
-    for handler in log.handlers:
-        if isinstance(handler, logging.FileHandler):
-            handler.emit(logging.makeLogRecord({"msg": f"done in {seconds:.2f} s"}))
+def note(message: str) -> None:
+    """Add a line to the log file only."""
+    log.debug(message)

@@ -1,41 +1,47 @@
-"""Progress of long work: one live line on a terminal, plain lines in a log."""
+"""Progress of long work: one live line on a terminal of one's own, else a plain line now and then."""
 
 import logging
 import sys
 import time
 
+from digitflow.base import logs
+
 log = logging.getLogger("digitflow")
 
 TERMINAL_SECONDS = 0.2  # how often the live line is redrawn
-LOG_SECONDS = 10.0  # how often a plain line goes to the log: a 1M-row conversion leaves a handful
+LOG_SECONDS = 10.0  # how often a plain line is logged: a 1M-row conversion leaves a handful
+SHORT_SECONDS = 3.0  # work that is shorter, as a job of a run, leaves its rate to the log file
 
 
 class Progress:
     """Count units of work done; report done, total, rate and time left.
 
-    Use as a context manager and call `advance(n)`. `total` None: unknown, no time left is shown.
+    Use as a context manager and call `advance(n)`. `total` None: unknown, no time left is shown. A line is
+    redrawn only where no other process writes to the terminal (`logs.may_redraw`).
     """
 
     def __init__(self, what: str, total: int | None, unit: str = "rows"):
         self.what, self.total, self.unit = what, total, unit
         self.done = 0
-        self._terminal = sys.stderr.isatty()
+        self._live = logs.may_redraw()
 
     def __enter__(self) -> "Progress":
         self._start = self._drawn = self._logged = time.monotonic()
         return self
 
     def __exit__(self, failed, *_) -> None:
-        if self._terminal:
+        if self._live:
             sys.stderr.write("\r\x1b[K")
         if not failed:
-            log.info(self._line(time.monotonic()))
+            now = time.monotonic()
+            told = logs.job is None or now - self._start >= SHORT_SECONDS
+            log.log(logging.INFO if told else logging.DEBUG, self._line(now))
 
     def advance(self, n: int) -> None:
         """Add `n` finished units."""
         self.done += n
         now = time.monotonic()
-        if self._terminal and now - self._drawn >= TERMINAL_SECONDS:
+        if self._live and now - self._drawn >= TERMINAL_SECONDS:
             self._drawn = now
             sys.stderr.write(f"\r\x1b[K{self._line(now)}")
             sys.stderr.flush()

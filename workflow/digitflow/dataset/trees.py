@@ -97,7 +97,7 @@ def _read_file(path: str, folder: int) -> bytes:
 
 
 def update(images, tree, lists, manifest):
-    """stub"""
+    """Stub"""
     import shutil
 
     from digitflow.base import checksums

@@ -1,100 +1,80 @@
-"""Read the PNG trees, IDX files, lists and RecordIO files back and compare them with each other."""
+"""Read IDX files, lists, RecordIO files and PNG trees back, and compare them image by image."""
 
+import logging
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
 
 from digitflow.base.errors import FormatError
+from digitflow.base.files import write_json
 from digitflow.base.progress import Progress
-from digitflow.dataset.trees import read_files
 from digitflow.formats import idx, lst, png, recordio
 
+log = logging.getLogger("digitflow")
+
 PathLike = str | os.PathLike
+Parts = Sequence[tuple[PathLike, PathLike]]  # the .rec and .idx of each shard of a list, in order
+
+
+def by_list(recs: Sequence[PathLike], idxs: Sequence[PathLike], shards: int) -> list[Parts]:
+    """The RecordIO files of several lists, `shards` pairs for each."""
+    pairs = list(zip(recs, idxs, strict=True))
+    return [pairs[start : start + shards] for start in range(0, len(pairs), shards)]
 
 
 def verify(
-    images_idx: PathLike,
-    tree: PathLike,
-    root: PathLike,
-    listings: Sequence[PathLike],
-    recs: Sequence[Sequence[tuple[PathLike, PathLike]]] = (),
-    labels_idx: PathLike | None = None,
-    classes: int | None = None,
+    images_idx: PathLike, listings: Sequence[PathLike], recs: Sequence[Parts], tree: PathLike | None = None
 ) -> dict[str, int]:
     """Compare one data set in all its forms; return counts.
 
-    Checked: the lists together name exactly the tree's images and give the labels of their folders; every PNG
-    has the pixels of its IDX row; `recs[k]`, the (.rec, .idx) parts of `listings[k]` in order, hold the PNG
-    files' own bytes, the list's indices and labels. An image that the user relabelled or deleted is counted,
-    not an error. FormatError names the file and the image that differ.
+    Checked: no image is listed twice; `recs[k]` hold the list's indices and labels, and PNG files with the
+    pixels of the IDX rows; in the tree, where there is one, the file of each image is the record's own bytes.
+    Images that the user has dropped are counted. FormatError names the file and the image that differ.
     """
     rows, *_ = idx.read_header(images_idx, ndim=3)
-    there = lst.scan_tree(tree, root, classes, rows)
     read = [lst.read(path) for path in listings]
-    _compare_tree(there, read, listings)
-    counts = {"rows": rows, "images": len(there), "deleted": rows - len(there), "relabelled": 0, "records": 0}
-    if labels_idx is not None:
-        labels = idx.read_labels(labels_idx, rows, classes)
-        counts["relabelled"] = int((labels[there.index - 1] != there.label).sum())
-    with Progress(f"{tree}: verify", len(there), "images") as progress:
-        for name, listing, parts in zip(listings, read, recs or [None] * len(read), strict=True):
-            records = None if parts is None else _records(parts)
-            for at, data in _compare_pixels(images_idx, listing, root):
-                if records:
-                    _compare_record(next(records, None), listing, at, data, name)
-                    counts["records"] += 1
+    _refuse_doubles(read, listings)
+    counts = {"rows": rows, "images": sum(map(len, read)), "records": 0}
+    counts["dropped"] = rows - counts["images"]
+    root = Path(tree).parent if tree else None
+    with Progress(f"{images_idx}: verify", counts["images"], "images") as progress:
+        for name, listing, parts in zip(listings, read, recs, strict=True):
+            records = _records(parts)
+            for at, pixels in _listed_pixels(images_idx, listing):
+                record = _compare_record(next(records, None), listing, at, pixels, name)
+                if root:
+                    _compare_file(root / listing.path[at], record)
+                counts["records"] += 1
                 progress.advance(1)
-            if records and (extra := next(records, None)):
+            if extra := next(records, None):
                 raise FormatError(f"{extra[0]}: image {extra[1].index}: {name} has no line for this record")
     return counts
 
 
-def _compare_tree(there: lst.Listing, read: list[lst.Listing], names: Sequence[PathLike]) -> None:
-    """The lists must name the tree's images, each once and with the label and path that it has there."""
+def write_report(path: PathLike, report: Mapping[str, Mapping[str, int]]) -> None:
+    """Write and log the counts of each data set."""
+    for name, counts in report.items():
+        log.info(f"{name}: " + ", ".join(f"{count:,} {what}" for what, count in counts.items()))
+    write_json(path, report)
 
-    def named(image: int) -> str:
-        lists = [str(name) for name, part in zip(names, read, strict=True) if image in part.index]
-        return f"{' and '.join(lists)}: image {image}"
 
-    index, label = (np.concatenate([getattr(part, column) for part in read]) for column in ("index", "label"))
-    path = [path for part in read for path in part.path]
-    order = np.argsort(index)
-    index, label = index[order], label[order]
+def _refuse_doubles(read: Sequence[lst.Listing], names: Sequence[PathLike]) -> None:
+    """No image may be listed twice, in one list or in two."""
+    index = np.sort(np.concatenate([listing.index for listing in read]))
     for image in index[1:][index[1:] == index[:-1]]:
-        raise FormatError(f"{named(image)} is listed twice")
-    for image in np.setdiff1d(index, there.index):
-        raise FormatError(f"{named(image)} is not in the tree; make the lists again")
-    for row in np.flatnonzero(~np.isin(there.index, index)):
-        raise FormatError(f"{there.path[row]}: image {there.index[row]} is in no list; make them again")
-    for row, at in enumerate(order.tolist()):
-        if label[row] != there.label[row] or path[at] != there.path[row]:
-            raise FormatError(
-                f"{named(index[row])}: label {label[row]}, {path[at]}; in the tree: "
-                f"label {there.label[row]}, {there.path[row]}; make the lists again"
-            )
+        lists = [str(name) for name, part in zip(names, read, strict=True) if image in part.index]
+        raise FormatError(f"{' and '.join(lists)}: image {image} is listed twice; delete them and run again")
 
 
-def _compare_pixels(
-    images_idx: PathLike, listing: lst.Listing, root: PathLike
-) -> Iterator[tuple[int, bytes]]:
-    """Compare every PNG file with its IDX row; yield its place in the listing and its contents."""
-    files = read_files(listing.path, root)
+def _listed_pixels(images_idx: PathLike, listing: lst.Listing) -> Iterator[tuple[int, np.ndarray]]:
+    """Yield the place in the listing and the pixels, uint8 (h, w), of each listed image."""
     first, start = 1, 0
     for block in idx.read_blocks(images_idx):
         stop = int(np.searchsorted(listing.index, first + len(block)))
         for at in range(start, stop):
-            data, index, where = next(files), int(listing.index[at]), f"{root}/{listing.path[at]}"
-            expected, found = block[index - first], png.decode(data, where)
-            if found.shape != expected.shape:
-                raise FormatError(f"{where}: shape {found.shape}; {images_idx} has {expected.shape}")
-            if not np.array_equal(found, expected):
-                y, x = np.argwhere(found != expected)[0]
-                raise FormatError(
-                    f"{where}: row {y}, column {x}: {found[y, x]}; "
-                    f"image {index} of {images_idx} has {expected[y, x]}"
-                )
-            yield at, data
+            yield at, block[int(listing.index[at]) - first]
         first, start = first + len(block), stop
 
 
@@ -107,9 +87,13 @@ def _records(parts: Iterable[tuple[PathLike, PathLike]]) -> Iterator[tuple[PathL
 
 
 def _compare_record(
-    found: tuple[PathLike, recordio.Record] | None, listing: lst.Listing, at: int, data: bytes, name: PathLike
-) -> None:
-    index, label, path = int(listing.index[at]), int(listing.label[at]), listing.path[at]
+    found: tuple[PathLike, recordio.Record] | None,
+    listing: lst.Listing,
+    at: int,
+    pixels: np.ndarray,
+    name: PathLike,
+) -> recordio.Record:
+    index, label = int(listing.index[at]), int(listing.label[at])
     if found is None:
         raise FormatError(f"{name}: line {at + 1}: image {index} has no record")
     rec_path, record = found
@@ -118,5 +102,25 @@ def _compare_record(
         raise FormatError(f"{where}: line {at + 1} of {name} is image {index}")
     if record.labels.tolist() != [label]:
         raise FormatError(f"{where}: labels {record.labels.tolist()}; {name} has {label}")
-    if record.payload != data:
-        raise FormatError(f"{where}: not the bytes of {path}; pack it again")
+    image = png.decode(record.payload, where)
+    if image.shape != pixels.shape:
+        raise FormatError(f"{where}: shape {image.shape}; the IDX file has {pixels.shape}")
+    if not np.array_equal(image, pixels):
+        place = tuple(np.argwhere(image != pixels)[0])
+        raise FormatError(
+            f"{where}: at {place[0]}, {place[1]}: {image[place]}; the IDX file has {pixels[place]}"
+        )
+    return record
+
+
+def _compare_file(path: Path, record: recordio.Record) -> None:
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise FormatError(
+            f"{path}: cannot be read: {error.strerror}; make it again: snakemake trees"
+        ) from error
+    if data != record.payload:
+        raise FormatError(
+            f"{path}: not the image of its record; move it away and make it again: snakemake -R idx_to_png -- trees"
+        )

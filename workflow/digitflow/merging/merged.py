@@ -13,15 +13,13 @@ from digitflow.merging.weights import fit_weights
 
 
 def read_models(
-    probabilities: Sequence[Path], seeds: Mapping[str, int], rows: int | None = None
+    probabilities: Sequence[Path], seeds: Sequence[tuple[str, int]], rows: int | None = None
 ) -> dict[str, list[np.ndarray]]:
     """Read the probabilities (rows, classes) of models: `seeds` says how many of the files belong to each, in
     order.
     """
     paths = iter(probabilities)
-    return {
-        name: [read_probabilities(next(paths), rows) for _ in range(count)] for name, count in seeds.items()
-    }
+    return {name: [read_probabilities(next(paths), rows) for _ in range(count)] for name, count in seeds}
 
 
 def merge_files(
@@ -32,7 +30,7 @@ def merge_files(
 ) -> np.ndarray:
     """Merge models' files as the section `merge` says: float64 (rows, classes).
 
-    `merge` has `method`, `seeds` (the number of files of each model) and `weights`; fitted ones are in
+    `merge` has `method`, `seeds` (each model's name and number of files) and `weights`; fitted ones are in
     `weights`.
     """
     models = read_models(probabilities, merge["seeds"], rows)

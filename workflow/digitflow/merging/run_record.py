@@ -1,11 +1,9 @@
 """What a run was made from: results/run.json beside the submission."""
 
 import importlib.metadata
-import os
 import platform
 import re
 import subprocess
-import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path

@@ -32,5 +32,5 @@ def classifier(raw: keras.KerasTensor, x: keras.KerasTensor, classes: int, name:
 
 
 def probabilities(classes: int) -> layers.Layer:
-    """The last layer of all networks."""
-    return layers.Dense(classes, activation="softmax", name="probabilities")
+    """The last layer of all networks: float32 always, for bfloat16 has fewer than three digits."""
+    return layers.Dense(classes, activation="softmax", dtype="float32", name="probabilities")

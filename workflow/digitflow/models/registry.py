@@ -9,6 +9,7 @@ from collections.abc import Mapping
 KERAS: Mapping[str, str] = {
     "small_cnn": "keras_cnn",
     "lenet": "keras_cnn",
+    "residual_cnn": "keras_residual",
     "mlp": "keras_mlp",
     "dense_net": "keras_mlp",
     "sequential_cnn": "keras_styles",

@@ -1,10 +1,14 @@
-"""One affine warp an image: rotation, zoom, shift and shear in a single resampling."""
+"""Random changes of training images: one warp, affine and elastic at once, and an erased square."""
 
 import cv2
 import numpy as np
 
+# Places at which an elastic warp draws a displacement, along each side. Four are a stroke's length apart in a
+# digit: fewer are hardly more than another affine map, more tear strokes.
+ELASTIC_GRID = 4
 
-def affine_batch(
+
+def augment_batch(
     images: np.ndarray,
     rng: np.random.Generator,
     rotate: float = 0.0,
@@ -13,27 +17,67 @@ def affine_batch(
     shear: float = 0.0,
     part: float = 1.0,
     cubic: bool = False,
+    elastic: float = 0.0,
+    erase: int = 0,
 ) -> np.ndarray:
-    """Warp each image by its own random affine map; what comes from outside is 0, the background.
+    """Change each image at random; what comes from outside is 0, the background.
 
-    `images` is uint8 (n, h, w), and so is the result, a new array. Each of these is drawn evenly from -x..x:
-    `rotate` in degrees, `zoom` as a part of the size, `shift` as a part of the width and of the height,
-    `shear` in pixels sideways a row. `part` of the images are warped, drawn at random; `cubic` resamples by
-    cubic convolution. Mirroring is left out: a mirrored 2 is not a digit.
-    One warp, not one an effect: each resampling costs time and blurs.
+    `images` is uint8 (n, h, w), and so is the result, a new array: a pure function of the images, the options
+    and the state of `rng`. Each of these is drawn evenly from -x..x: `rotate` in degrees, `zoom` as a part of
+    the size, `shift` as a part of the width and of the height, `shear` in pixels sideways a row. `elastic` is
+    the standard deviation, in pixels, of how far each of 4 x 4 places moves down and sideways; what lies
+    between them moves smoothly with them (Simard et al. 2003, ICDAR). `part` of the images are warped, drawn
+    at random; `cubic` resamples by cubic convolution. Last, a square of `erase` pixels a side becomes 0 in
+    each image (DeVries and Taylor 2017, arXiv:1708.04552).
+
+    Mirroring is left out: a mirrored 2 is not a digit. There is one warp, not one for each effect, since each
+    resampling costs time and blurs.
     """
-    if not any((rotate, zoom, shift, shear)):
-        return images.copy()
-    maps = _maps(rng, len(images), images.shape[1:], rotate, zoom, shift, shear)
-    size = images.shape[2], images.shape[1]
-    if part < 1:
-        maps[rng.random(len(images)) >= part] = np.eye(2, 3)
+    if any((rotate, zoom, shift, shear, elastic)):
+        images = _warp(images, rng, (rotate, zoom, shift, shear), part, cubic, elastic)
+    else:
+        images = images.copy()
+    if erase:
+        _erase(images, rng, erase)
+    return images
+
+
+def _warp(
+    images: np.ndarray,
+    rng: np.random.Generator,
+    effects: tuple[float, float, float, float],
+    part: float,
+    cubic: bool,
+    elastic: float,
+) -> np.ndarray:
+    n, height, width = images.shape
+    maps = _maps(rng, n, (height, width), *effects)
+    left_alone = rng.random(n) >= part if part < 1 else np.zeros(n, bool)
+    maps[left_alone] = np.eye(2, 3)
     kernel = cv2.INTER_CUBIC if cubic else cv2.INTER_LINEAR
-    flags = kernel | cv2.WARP_INVERSE_MAP  # a random map's inverse is as random: skip inverting it
     warped = np.empty_like(images)
-    for image, matrix, target in zip(images, maps, warped, strict=True):
-        cv2.warpAffine(image, matrix, size, dst=target, flags=flags)
+    if not elastic:
+        flags = kernel | cv2.WARP_INVERSE_MAP  # a random map's inverse is as random: skip inverting it
+        for image, matrix, target in zip(images, maps, warped, strict=True):
+            cv2.warpAffine(image, matrix, (width, height), dst=target, flags=flags)
+        return warped
+    moves = rng.normal(0.0, elastic, (n, ELASTIC_GRID, ELASTIC_GRID, 2)).astype(np.float32)
+    moves[left_alone] = 0
+    rows, columns = np.mgrid[:height, :width]
+    places = np.stack([columns, rows, np.ones_like(rows)], axis=-1).reshape(-1, 3)
+    sources = (places @ maps.transpose(0, 2, 1)).astype(np.float32).reshape(n, height, width, 2)
+    for image, source, move, target in zip(images, sources, moves, warped, strict=True):
+        source += cv2.resize(move, (width, height), interpolation=cv2.INTER_CUBIC)
+        cv2.remap(image, source, None, kernel, dst=target)
     return warped
+
+
+def _erase(images: np.ndarray, rng: np.random.Generator, side: int) -> None:
+    """Set a square in each image to 0, wherever it fits; in an image that is smaller, all that there is."""
+    n, height, width = images.shape
+    tops, lefts = (rng.integers(0, max(size - side, 0) + 1, n) for size in (height, width))
+    for image, top, left in zip(images, tops, lefts, strict=True):
+        image[top : top + side, left : left + side] = 0
 
 
 def _maps(

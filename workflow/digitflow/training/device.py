@@ -7,6 +7,7 @@ from pathlib import Path
 from digitflow.base.errors import ConfigError, DeviceError
 
 DRIVER = Path("/proc/driver/nvidia")  # there as soon as the kernel module is loaded
+BFLOAT16_FLAGS = frozenset({"avx512_bf16", "amx_bf16"})
 
 
 def choose(requested: str, framework: str, gpus: Sequence[str], driver: Path = DRIVER) -> str:
@@ -37,6 +38,16 @@ def cpu_name(cpuinfo: Path = Path("/proc/cpuinfo")) -> str:
     except OSError:
         return "CPU"
     return next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), "CPU")
+
+
+def has_bfloat16(cpuinfo: Path = Path("/proc/cpuinfo")) -> bool:
+    """Whether the CPU multiplies bfloat16 itself (AVX-512 BF16, AMX); False where the system does not say."""
+    try:
+        lines = cpuinfo.read_text().splitlines()
+    except OSError:
+        return False
+    flags = next((line.split() for line in lines if line.startswith("flags")), [])
+    return not BFLOAT16_FLAGS.isdisjoint(flags)
 
 
 def _reason(driver: Path) -> str:

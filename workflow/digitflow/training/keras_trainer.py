@@ -6,13 +6,8 @@ Keras is imported inside the functions, for a backend reads its environment vari
 import contextlib
 import dataclasses
 import functools
-import importlib.metadata
 import logging
 import math
-import os
-import platform
-import sys
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,14 +17,14 @@ import numpy as np
 from digitflow import models
 from digitflow.base import files
 from digitflow.base.checksums import sha256
-from digitflow.base.errors import ConfigError, InputError
-from digitflow.formats import idx
+from digitflow.base.errors import ConfigError
 from digitflow.training import device as devices
 from digitflow.training import schedule
-from digitflow.training.augment import affine_batch
+from digitflow.training.augment import augment_batch
 from digitflow.training.checkpoint import Checkpoint, fingerprint
-from digitflow.training.data import open_data, shifted
+from digitflow.training.data import open_data
 from digitflow.training.history import History
+from digitflow.training.keras_predictor import PREDICT_ROWS, gpus_seen, predict, prepare, versions
 from digitflow.training.results import Outputs, write_results
 from digitflow.training.settings import Settings
 
@@ -38,7 +33,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("digitflow")
 
-PREDICT_ROWS = 1024  # images per prediction step: memory stays flat whatever the size of the data
 BEST = "best "  # begins the names of a checkpoint's arrays that are the best epoch's, not the last one's
 
 
@@ -69,7 +63,8 @@ def train(
     data = open_data(images, train_lst, valid_lst, classes, settings.train_rows)
     threads = min(threads or devices.cores(), devices.cores())
     where = prepare(device, threads)
-    machine = {"versions": _versions(), "device": where, "threads": threads}
+    machine = {"versions": versions(), "device": where, "threads": threads}
+    machine["precision"] = precision(settings)
     inputs = {path.name: sha256(path) for path in (images, train_lst, valid_lst)}
     checkpoint = Checkpoint(outputs.checkpoint, fingerprint(settings, seed, machine, inputs, code))
     network, history = fit(data.images, data.training, data.validation, classes, settings, seed, checkpoint)
@@ -94,25 +89,6 @@ def train(
     checkpoint.remove()
 
 
-def apply(
-    model: Path, images: Path, *, settings: Settings, device: str, threads: int | None = None
-) -> tuple[np.ndarray, str]:
-    """Predict all images of an IDX file with a saved model: softmax rows float32 (n, classes), and the
-    device.
-    """
-    pixels = idx.open_memmap(images, ndim=3)
-    where = prepare(device, min(threads or devices.cores(), devices.cores()))
-    import keras
-
-    network = keras.saving.load_model(model, compile=False, safe_mode=True)
-    if network.input_shape[1:] != pixels.shape[1:]:
-        raise InputError(
-            f"{images}: images of {pixels.shape[1:]} pixels; {model} was trained on {network.input_shape[1:]}"
-        )
-    rows = np.arange(len(pixels))
-    return predict(network, pixels, rows, network.output_shape[-1], settings.test_shifts), where
-
-
 def plain(network: "keras.Model", shape: tuple[int, ...]) -> "keras.Model":
     """The same network, sharing its weights, made of Keras' own layers: it loads where digitflow is not
     installed.
@@ -127,51 +103,32 @@ def plain(network: "keras.Model", shape: tuple[int, ...]) -> "keras.Model":
     return keras.Model(pixels, network.call(pixels), name=network.name)
 
 
-def prepare(device: str, threads: int | None = None) -> str:
-    """Set Keras up for `device` (auto, cpu or gpu) and name what it will run on. Raises DeviceError."""
-    os.environ.setdefault("KERAS_BACKEND", "tensorflow")
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # a GPU that is not there is no error
-    # Convolutions take a third of the time with oneDNN, or less, which TensorFlow leaves off on AMD CPUs.
-    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
-    if threads is not None:
-        os.environ["TF_NUM_INTRAOP_THREADS"] = os.environ["OMP_NUM_THREADS"] = str(threads)
-    if device == "cpu":
-        os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
-    with quiet():
-        import keras
+def precision(settings: Settings) -> str:
+    """What the network calculates in, "float32" or "bfloat16", on what `prepare` chose.
 
-        keras.config.set_image_data_format("channels_last")
-        backend, gpus = keras.config.backend(), _gpus()
-        chosen = devices.choose(device, f"{backend} {_versions()[backend]}", gpus)
-    if chosen == "gpu" and backend == "tensorflow":
-        import tensorflow as tf
+    auto is bfloat16 where the CPU has instructions for it and the backend uses them, as TensorFlow does: 1.4
+    to 1.7 times the images a second. Weights, optimizer and the last layer stay float32 (Kalamkar et al.
+    2019, arXiv:1905.12322).
+    """
+    import keras
 
-        tf.config.experimental.enable_op_determinism()  # on CPUs what is used here is deterministic as it is
-    where = f"{chosen}: {', '.join(gpus) if chosen == 'gpu' else devices.cpu_name()}"
-    log.info(f"device {where}; " + ", ".join(f"{name} {version}" for name, version in _versions().items()))
-    return where
+    if settings.precision != "auto":
+        return settings.precision
+    pays = keras.config.backend() == "tensorflow" and not gpus_seen() and devices.has_bfloat16()
+    return "bfloat16" if pays else "float32"
 
 
 @contextlib.contextmanager
-def quiet() -> Iterator[None]:
-    """Hold back what libraries write to standard error past Python; show it only where the block fails.
+def keras_policy(kind: str) -> Iterator[None]:
+    """Let the layers that the block makes calculate in `kind`, "float32" or "bfloat16"."""
+    import keras
 
-    TensorFlow says at each start that it uses oneDNN and that there is no GPU, and has no switch for that;
-    where a GPU is missed, the same lines say why.
-    """
-    with tempfile.TemporaryFile() as held:
-        standard_error = os.dup(2)
-        sys.stderr.flush()
-        os.dup2(held.fileno(), 2)
-        try:
-            yield
-        except BaseException:
-            held.seek(0)
-            os.write(standard_error, held.read())
-            raise
-        finally:
-            os.dup2(standard_error, 2)
-            os.close(standard_error)
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("mixed_bfloat16" if kind == "bfloat16" else kind)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
 
 
 def fit(
@@ -192,9 +149,10 @@ def fit(
     import keras
 
     keras.utils.set_random_seed(seed)
-    model = models.build(
-        settings.module, settings.architecture, images.shape[1:], classes, **settings.network
-    )
+    with keras_policy(precision(settings)):
+        model = models.build(
+            settings.module, settings.architecture, images.shape[1:], classes, **settings.network
+        )
     model.build((None, *images.shape[1:]))  # a subclassed one has no weights yet
     log.info(f"{model.name}: {model.count_params():,} parameters, {len(training[0]):,} training images")
     kept = checkpoint.load() if checkpoint else None
@@ -272,18 +230,6 @@ def restore(model: "keras.Model", arrays: dict[str, np.ndarray]) -> None:
         variable.assign(arrays[f"{i}"])
 
 
-def predict(
-    model: "keras.Model", images: np.ndarray, rows: np.ndarray, classes: int, shifts: int = 1
-) -> np.ndarray:
-    """Softmax rows float32 (n, classes) of `rows` of uint8 images (n, h, w), averaged over `shifts` moves."""
-    probabilities = np.empty((len(rows), classes), np.float32)
-    for start in range(0, len(rows), PREDICT_ROWS):
-        block = images[rows[start : start + PREDICT_ROWS]]
-        views = [model.predict_on_batch(view) for view in shifted(block, shifts)]
-        probabilities[start : start + len(block)] = np.mean(views, axis=0)
-    return probabilities
-
-
 def make_batches(
     images: np.ndarray,
     rows: np.ndarray,
@@ -315,7 +261,7 @@ def make_batches(
             epoch, batch = divmod(first_epoch * self.per_epoch + step, self.per_epoch)
             chosen = order(epoch)[batch * size : (batch + 1) * size]
             rng = np.random.default_rng((seed, epoch, batch))
-            return affine_batch(images[rows[chosen]], rng, **warp), targets[chosen]
+            return augment_batch(images[rows[chosen]], rng, **warp), targets[chosen]
 
     return Batches()
 
@@ -360,28 +306,3 @@ def make_optimizer(settings: Settings, rates: schedule.Schedule, steps: int) -> 
         raise ConfigError(f"optimizer_options: {settings.optimizer}: {error}") from error
     optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
     return optimizer
-
-
-def _gpus() -> list[str]:
-    import keras
-
-    if keras.config.backend() == "torch":  # the one backend for which Keras does not list devices
-        import torch
-
-        return [torch.cuda.get_device_name(number) for number in range(torch.cuda.device_count())]
-    try:
-        return keras.distribution.list_devices("gpu")
-    except RuntimeError:  # JAX has no empty list for a kind of device that is not there
-        return []
-
-
-def _versions() -> dict[str, str]:
-    import keras
-
-    backend = keras.config.backend()
-    return {
-        "python": platform.python_version(),
-        "keras": keras.__version__,
-        backend: importlib.metadata.version(backend),
-        "numpy": np.__version__,
-    }

@@ -18,6 +18,7 @@ from digitflow.base.errors import DigitflowError
 from digitflow.formats import idx
 from digitflow.training import keras_trainer as training
 from digitflow.training.data import read_rows
+from digitflow.training.keras_predictor import prepare
 from digitflow.training.settings import Settings
 
 log = logging.getLogger("digitflow")
@@ -80,7 +81,7 @@ def find(
     """
     pixels = idx.open_memmap(images, ndim=3)
     rows, labels = read_rows(train_lst, len(pixels), classes, settings.train_rows)
-    training.prepare(device, threads)
+    prepare(device, threads)
     curve = rise(pixels, rows, labels, classes, settings, seed)
     log.info(
         f"{settings.architecture}: suggested learning rate {curve.suggested:.2g}, about which the loss falls "

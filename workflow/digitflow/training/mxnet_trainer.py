@@ -6,11 +6,8 @@ MXNet is imported inside the functions, for it reads its environment variables o
 import contextlib
 import logging
 import math
-import os
-import platform
 import struct
 import tempfile
-import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -20,12 +17,12 @@ import numpy as np
 from digitflow.base import files
 from digitflow.base.checksums import sha256
 from digitflow.base.errors import DigitflowError, FormatError
-from digitflow.formats import idx, recordio
-from digitflow.training import device as devices
+from digitflow.formats import recordio
 from digitflow.training import schedule
 from digitflow.training.checkpoint import Checkpoint, fingerprint
 from digitflow.training.data import shifted
 from digitflow.training.history import History, accuracy_of, cross_entropy, one_hot
+from digitflow.training.mxnet_predictor import computing_threads, prepare, versions
 from digitflow.training.results import Outputs, write_results
 from digitflow.training.settings import Augment, Settings
 
@@ -36,14 +33,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("digitflow")
 
-ENVIRONMENT = {
-    "OMP_WAIT_POLICY": "passive",  # a thread that waits for the others sleeps, and leaves its core to them
-    "MXNET_CUDNN_AUTOTUNE_DEFAULT": "0",  # no trial runs, which log a line each and choose by the clock
-    "MXNET_ENFORCE_DETERMINISM": "1",
-    "MXNET_SUBGRAPH_VERBOSE": "0",  # no line on how it compiles a symbol
-}
 
-PREDICT_ROWS = 1024  # images per prediction step: memory stays flat whatever the size of the data
 BEST = "best "  # begins the names of a checkpoint's arrays that are the best epoch's, not the last one's
 PNG_SIZE_AT = 16  # width and height, big-endian, in the IHDR chunk
 
@@ -91,7 +81,7 @@ def train(
         if not len(training.labels):
             raise FormatError(f"{train[0][0]}: no records; at least one training image is needed")
         context, where = prepare(device, threads)
-        machine = {"versions": _versions(), "device": where, "threads": threads}
+        machine = {"versions": versions(), "device": where, "threads": threads}
         inputs = {path.name: sha256(path) for part in (*train, *valid) for path in part}
         checkpoint = Checkpoint(
             outputs.checkpoint,
@@ -115,52 +105,6 @@ def train(
         data=inputs,
     )
     checkpoint.remove()
-
-
-def apply(
-    symbol: Path, params: Path, images: Path, *, settings: Settings, device: str, threads: int
-) -> tuple[np.ndarray, str]:
-    """Predict all images of an IDX file with a saved model: softmax rows float32 (n, classes), and the
-    device.
-    """
-    pixels = idx.open_memmap(images, ndim=3)
-    context, where = prepare(device, threads)
-    import mxnet as mx
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # that the input's type is not known yet: it is the first batch's
-        network = mx.gluon.SymbolBlock.imports(str(symbol), ["data"], str(params), ctx=context)
-    scale = np.float32(1 if settings.raw_pixels else 1 / 255)
-    rows = []
-    for start in range(0, len(pixels), PREDICT_ROWS):
-        block = pixels[start : start + PREDICT_ROWS, None].astype(np.float32) * scale
-        views = [
-            network(mx.nd.array(view, ctx=context)).softmax() for view in shifted(block, settings.test_shifts)
-        ]
-        rows.append((sum(views) / len(views)).asnumpy())
-    return np.concatenate(rows), where
-
-
-def prepare(device: str, threads: int) -> tuple["mx.Context", str]:
-    """Set MXNet up for `device` (auto, cpu or gpu); return its context and its name. Raises DeviceError."""
-    computing = str(computing_threads(threads))
-    os.environ.update(ENVIRONMENT, OMP_NUM_THREADS=computing, MXNET_OMP_MAX_THREADS=computing)
-    import mxnet as mx
-
-    gpus = [str(mx.gpu(number)) for number in range(mx.context.num_gpus())]
-    chosen = devices.choose(device, f"MXNet {mx.__version__}", gpus)
-    where = f"{chosen}: {', '.join(gpus) if chosen == 'gpu' else devices.cpu_name()}"
-    log.info(f"device {where}; " + ", ".join(f"{name} {version}" for name, version in _versions().items()))
-    return mx.Context(chosen), where
-
-
-def computing_threads(threads: int) -> int:
-    """How many of `threads` compute: one reads and warps the images, the network has the others.
-
-    Its operations take less than a millisecond, and its threads wait for the last of them at the end of each:
-    with more threads than free cores an epoch cost five times the CPU time.
-    """
-    return max(min(threads, devices.cores()) - 1, 1)
 
 
 @contextlib.contextmanager
@@ -402,9 +346,3 @@ def export(network: "mxnet_networks.Network", symbol: Path, params: Path) -> Non
         for name, path in (("model-symbol.json", symbol), ("model-0000.params", params)):
             with files.atomic_open(path) as file:
                 file.write(Path(folder, name).read_bytes())
-
-
-def _versions() -> dict[str, str]:
-    import mxnet as mx
-
-    return {"python": platform.python_version(), "mxnet": mx.__version__, "numpy": np.__version__}

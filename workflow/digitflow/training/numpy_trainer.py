@@ -18,22 +18,20 @@ import numpy as np
 from digitflow import models
 from digitflow.base.checksums import sha256
 from digitflow.base.errors import ConfigError
-from digitflow.formats import idx
-from digitflow.models import baseline, numpy_mlp
 from digitflow.models.baseline import Guess
 from digitflow.models.numpy_mlp import MLP
 from digitflow.training import device as devices
 from digitflow.training import schedule
-from digitflow.training.augment import affine_batch
+from digitflow.training.augment import augment_batch
 from digitflow.training.checkpoint import Checkpoint, fingerprint
-from digitflow.training.data import open_data, shifted
+from digitflow.training.data import open_data
 from digitflow.training.history import History, accuracy_of, cross_entropy, one_hot
+from digitflow.training.numpy_predictor import predict
 from digitflow.training.results import Outputs, write_results
 from digitflow.training.settings import Settings
 
 log = logging.getLogger("digitflow")
 
-PREDICT_ROWS = 1024  # images per prediction step: memory stays flat whatever the size of the data
 BEST = "best "  # begins the names of a checkpoint's arrays that are the best epoch's, not the last one's
 BLOCK = 16_384  # parameters an optimizer updates at a time: all that it needs of them stays in the cache
 # A unit that is never active has gradients of 0, and its means decay towards float32's smallest numbers, with
@@ -94,29 +92,6 @@ def train(
         data=inputs,
     )
     checkpoint.remove()
-
-
-def apply(model: Path, images: Path, *, settings: Settings) -> tuple[np.ndarray, str]:
-    """Predict all images of an IDX file with a saved model: softmax rows float32 (n, classes), and the
-    device.
-    """
-    pixels = idx.open_memmap(images, ndim=3)
-    network = baseline.load(model) or numpy_mlp.load(model)
-    return predict(
-        network, pixels, np.arange(len(pixels)), settings.test_shifts
-    ), f"cpu: {devices.cpu_name()}"
-
-
-def predict(model: MLP | Guess, images: np.ndarray, rows: np.ndarray, shifts: int = 1) -> np.ndarray:
-    """Softmax rows float32 (n, classes) of `rows` of uint8 images, averaged over `shifts` moves by a pixel."""
-    if isinstance(model, Guess):
-        return model.predict(rows)
-    probabilities = np.empty((len(rows), model.sizes[-1]), np.float32)
-    for start in range(0, len(rows), PREDICT_ROWS):
-        block = images[rows[start : start + PREDICT_ROWS]]
-        views = [model.predict(view) for view in shifted(block, shifts)]
-        probabilities[start : start + len(block)] = np.mean(views, axis=0)
-    return probabilities
 
 
 def fit(
@@ -298,7 +273,7 @@ def batches(
     for batch in range(len(rows) // size):  # the few that are left over are others in each epoch
         chosen = order[batch * size : (batch + 1) * size]
         rng = np.random.default_rng((seed, epoch, batch))
-        yield affine_batch(images[rows[chosen]], rng, **warp), targets[chosen]
+        yield augment_batch(images[rows[chosen]], rng, **warp), targets[chosen]
 
 
 class Optimizer:

@@ -14,6 +14,8 @@ from digitflow.training.schedule import SCHEDULES
 # By their names in the configuration. Keras and MXNet have all of them, numpy has adam and sgd.
 OPTIMIZERS = ("adam", "adamax", "nadam", "rmsprop", "adadelta", "adagrad", "sgd", "ftrl")
 
+PRECISIONS = ("auto", "float32", "bfloat16")
+
 REQUIRED = dataclasses.MISSING
 
 
@@ -27,7 +29,10 @@ def key(description: str, default: Any = REQUIRED, **schema: Any) -> Any:
 
 @dataclasses.dataclass(frozen=True)
 class Augment:
-    """How far a training image may be warped; each amount is drawn evenly from -x to x."""
+    """How far a training image may be changed: see `augment_batch` in augment.py.
+
+    Each of the first four amounts is drawn evenly from -x to x.
+    """
 
     rotate: float = key("Degrees.", 0, minimum=0, maximum=180)
     zoom: float = key("Fraction of the size.", 0, minimum=0, exclusiveMaximum=1)
@@ -35,6 +40,8 @@ class Augment:
     shear: float = key("Horizontal shift from row to row, in pixels.", 0, minimum=0, maximum=1)
     part: float = key("Fraction of the images that are warped; MXNet warps all.", 1, minimum=0, maximum=1)
     cubic: bool = key("Resample by cubic convolution: sharper, slower; never with MXNet.", False)
+    elastic: float = key("How far strokes are bent, in pixels; never with MXNet.", 0, minimum=0, maximum=10)
+    erase: int = key("Side of the square that is erased, in pixels; never with MXNet.", 0, minimum=0)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -82,6 +89,11 @@ class Settings:
         "Predictions averaged per image: 1, or 5 or 9 with shifts of a pixel.", 1, enum=[1, 5, 9]
     )
     augment: Augment = key("How far training images are warped.", Augment())
+    precision: str = key(
+        "Keras only: what it calculates in; auto is bfloat16 where the CPU has it, else float32.",
+        "auto",
+        enum=list(PRECISIONS),
+    )
     raw_pixels: bool = key("MXNet only: train on pixels 0..255 as they are, not on 0..1.", False)
     train_rows: int = key("Train on only the first so many training rows; 0 is all.", 0, minimum=0)
     patience: int = key(

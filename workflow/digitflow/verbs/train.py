@@ -134,11 +134,11 @@ def predict_keras(
 ) -> None:
     """Predict all images of an IDX file with a saved Keras model."""
     from digitflow.base import checksums as sfv
-    from digitflow.training import keras_trainer, results
+    from digitflow.training import keras_predictor, results
 
     sfv.check(checksums, images)
     settings = results.read_settings(metrics, model)
-    found, where = keras_trainer.apply(model, images, settings=settings, device=device, threads=threads)
+    found, where = keras_predictor.apply(model, images, settings=settings, device=device, threads=threads)
     results.write_prediction(probabilities, prediction, found, [model], images, where)
 
 
@@ -155,11 +155,11 @@ def predict_mxnet(
 ) -> None:
     """Predict all images of an IDX file with a saved MXNet model."""
     from digitflow.base import checksums as sfv
-    from digitflow.training import mxnet_trainer, results
+    from digitflow.training import mxnet_predictor, results
 
     sfv.check(checksums, images)
     settings = results.read_settings(metrics, symbol, model)
-    found, where = mxnet_trainer.apply(
+    found, where = mxnet_predictor.apply(
         symbol, model, images, settings=settings, device=device, threads=threads
     )
     results.write_prediction(probabilities, prediction, found, [symbol, model], images, where)
@@ -177,11 +177,11 @@ def predict_numpy(
     """Predict all images of an IDX file with a saved numpy model."""
     os.environ["OPENBLAS_NUM_THREADS"] = str(threads)  # numpy reads it as it is imported
     from digitflow.base import checksums as sfv
-    from digitflow.training import numpy_trainer, results
+    from digitflow.training import numpy_predictor, results
 
     sfv.check(checksums, images)
     settings = results.read_settings(metrics, model)
-    found, where = numpy_trainer.apply(model, images, settings=settings)
+    found, where = numpy_predictor.apply(model, images, settings=settings)
     results.write_prediction(probabilities, prediction, found, [model], images, where)
 
 

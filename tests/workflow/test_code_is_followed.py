@@ -1,0 +1,103 @@
+"""What an edit of the package makes run again: what can feel it, found by following imports, and nothing else."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from tests.workflow.conftest import Clone, Job
+
+from digitflow import codedigest
+from digitflow.verbs import commandline
+
+# What runs a verb: it passes values on, and is not followed.
+RUNNER = ("", "__main__", "base.logs", "base.unfinished", "codedigest", "verbs", *codedigest.RUNNER_ONLY)
+ROUND_A_NETWORK = {"train_keras": ["models.keras_cnn"], "train_mxnet": ["models.mxnet_cnn"]}
+
+
+def closure(verb: str) -> set[str]:
+    return set(codedigest.closure(commandline.module_of(verb), verb, *ROUND_A_NETWORK.get(verb, ())))
+
+
+def traced(clone: Clone) -> dict[str, set[str]]:
+    """The modules of the package that each verb of a run had imported when it ended."""
+    found: dict[str, set[str]] = {}
+    for path in (clone.folder / "trace").iterdir():
+        verb, *modules = path.read_text().split("\n")
+        names = {name.partition(".")[2] for name in modules}
+        if verb in commandline.all_verbs():
+            found.setdefault(verb, set()).update(name for name in names if name.split(".")[0] != "verbs")
+    return found
+
+
+def test_what_a_verb_imports_as_it_runs_is_what_its_digest_covers(finished_run):
+    runs = traced(finished_run[0])
+    assert runs.keys() >= {"csv_to_idx", "write_lst", "idx_to_png", "pack_rec", "train_keras", "train_mxnet", "merge"}
+    for verb, modules in runs.items():
+        assert modules - {*RUNNER} == closure(verb) - {*RUNNER}, verb
+
+
+def modules_of(clone: Clone) -> list[Path]:
+    return sorted((clone.folder / "workflow" / "digitflow").rglob("*.py"))
+
+
+def test_comments_docstrings_and_layout_rerun_nothing(finished):
+    for path in modules_of(finished):
+        text = path.read_text()
+        docstring = ast.get_docstring(ast.parse(text), clean=False)
+        if docstring:
+            text = text.replace(docstring, f"{docstring} Said in other words.", 1)
+        path.write_text(f"# A comment.\n\n{text}\n\n\n# Another one.\n")
+    assert not finished.planned()
+
+
+@pytest.mark.parametrize(
+    "module",
+    ["formats/png.py", "dataset/split.py", "training/schedule.py", "merging/methods.py", "models/mxnet_cnn.py", "scoring/pairs.py"],
+)
+def test_a_changed_constant_reruns_exactly_the_rules_whose_verbs_import_the_module(finished, module):
+    path = finished.folder / "workflow" / "digitflow" / module
+    path.write_text(path.read_text() + "\nNEW = 1\n")
+    name = module.removesuffix(".py").replace("/", ".")
+    planned = finished.planned()
+    feel_it = {verb for verb in traced(finished) if name in closure(verb)}
+    # Snakemake gives one reason: a rule that runs after another one that is to run has that as its own.
+    assert {verb_of(job.rule) for job in planned if because_of_params(job)} <= feel_it
+    assert feel_it <= {verb_of(job.rule) for job in planned}
+    assert feel_it
+
+
+def because_of_params(job: Job) -> bool:
+    return job.reason.startswith("Params have changed")
+
+
+def verb_of(rule: str) -> str:
+    return {"csv_to_idx_test": "csv_to_idx"}.get(rule, rule)
+
+
+def test_an_edit_of_a_verb_itself_reruns_its_rule(finished):
+    finished.edit(
+        "workflow/digitflow/verbs/submit.py",
+        "methods.mean([read_probabilities(path) for path in probabilities])",
+        "1 - methods.mean([read_probabilities(path) for path in probabilities])",
+    )
+    assert finished.planned_rules()["submit_model"] == 2
+    assert "train_keras" not in finished.planned_rules()
+
+
+def test_another_backend_retrains_keras_and_nothing_else(finished):
+    jobs = finished.planned(KERAS_BACKEND="jax")
+    assert {job.rule for job in jobs if because_of_params(job)} == {"train_keras"}
+    assert "train_mxnet" not in {job.rule for job in jobs}
+
+
+def test_a_chain_of_imports_is_shown_for_an_edit_of_a_module():
+    done = subprocess.run(
+        [sys.executable, "-m", "digitflow", "why", "--module", "workflow/digitflow/formats/png.py"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "pack_rec: dataset.packing -> formats.png" in done.stdout
+    assert "train_keras" not in done.stdout

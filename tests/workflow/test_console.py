@@ -1,0 +1,312 @@
+"""The console: what real runs of small Snakefiles print, by the plugin that the profile names."""
+
+import os
+import pty
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from tests.conftest import PROJECT
+
+import snakemake_logger_plugin_digitflow as console
+
+SNAKEMAKE = [Path(sys.executable).with_name("snakemake"), "--logger", "digitflow"]
+ENVIRONMENT = os.environ | {"PYTHONPATH": f"{PROJECT}/workflow", "TERM": "xterm"}
+
+TWO_JOBS = """
+rule all:
+    input: "train.txt", "test.txt"
+rule convert:
+    output: "{part}.txt"
+    log: "logs/{part}.log"
+    shell: "echo converted {wildcards.part} >&2; touch {output}"
+"""
+# Messages as verbs log them; `cat` because a log is written while Snakemake looks on.
+ONE_FAILS = """
+onerror: print("the Snakefile's own words")
+rule all:
+    output: "all.txt"
+    log: "logs/all.log"
+    shell: "cat message > {log}; exit 1"
+"""
+
+
+def start(folder: Path, snakefile: str, *arguments: str, **options) -> subprocess.Popen:
+    """Start Snakemake; both of its streams come from `stdout`."""
+    (folder / "Snakefile").write_text(snakefile)
+    command = [*SNAKEMAKE, "--cores", "2", *arguments]
+    options = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True} | options
+    return subprocess.Popen(command, cwd=folder, env=ENVIRONMENT, **options)
+
+
+@pytest.fixture
+def run(tmp_path):
+    """A function that runs a Snakefile to its end and returns what it printed."""
+
+    def to_the_end(snakefile: str, *arguments: str, fails: bool = False) -> str:
+        process = start(tmp_path, snakefile, *arguments)
+        printed, _ = process.communicate()
+        assert (process.returncode != 0) == fails, printed
+        assert "Traceback" not in printed
+        return printed
+
+    return to_the_end
+
+
+def wait_for(path: Path) -> None:
+    """Wait until a job has made a file."""
+    for _ in range(600):
+        if path.exists():
+            return
+        time.sleep(0.1)
+    pytest.fail(f"no {path} after a minute")
+
+
+def test_a_run_prints_its_decision_a_line_per_job_and_its_time(run):
+    lines = run(TWO_JOBS).splitlines()
+    of_jobs = [line for line in lines if line.startswith("converted ")]  # they come when they come
+    decision, *finished, last, end = [line for line in lines if line not in of_jobs]
+    assert sorted(of_jobs) == ["converted test", "converted train"]
+    assert decision == "3 jobs: 2 convert, 1 all"
+    assert sorted(line.split()[1] for line in finished) == ["test", "train"]
+    assert re.fullmatch(r"all +\d+\.\d s  \[3 of 3\]", last)
+    assert len({line.index("[") for line in [*finished, last]}) == 1, "the lines are aligned"
+    assert re.fullmatch(r"done in \d+\.\d s", end)
+
+
+def test_a_second_run_says_that_nothing_is_to_be_done(run):
+    run(TWO_JOBS)
+    assert run(TWO_JOBS).splitlines() == [
+        "Nothing to be done (all requested files are present and up to date)."
+    ]
+
+
+def test_a_dry_run_keeps_snakemakes_words_for_jobs_and_reasons(run):
+    printed = run(TWO_JOBS, "--dry-run")
+    assert re.search(
+        r"^rule convert:\n    output: train.txt\n(    .*\n)*    reason: Missing output", printed, re.M
+    )
+    assert re.search(r"^convert +2$", printed, re.MULTILINE)
+    assert "Host:" not in printed
+    assert "Building DAG" not in printed
+
+
+def test_the_error_of_a_job_comes_last_and_once(run, tmp_path):
+    (tmp_path / "message").write_text(
+        "12:00:00 reading\n12:00:01 error: own/train.csv, line 5: x\n  no number\n"
+    )
+    printed = run(ONE_FAILS, fails=True)
+    before, last = printed.split("the Snakefile's own words\n")
+    assert last == "\nall failed, log: logs/all.log\nerror: own/train.csv, line 5: x\n  no number\n"
+    assert re.fullmatch(r"1 job: 1 all\nall failed after \d+\.\d s\n", before)
+    assert "cat message" not in printed, "the command is of no use to a person"
+
+
+def test_an_error_that_a_verb_logs_is_printed_once(run):
+    printed = run(
+        f"""
+rule all:
+    log: "logs/verb.log"
+    shell: '''{sys.executable} -c "
+import logging
+from digitflow.base import logs
+logs.start('{{log}}', 'all')
+logging.getLogger('digitflow').info('reading')
+logging.getLogger('digitflow').error('error: a wrong cell')
+raise SystemExit(1)"'''
+""",
+        fails=True,
+    )
+    assert printed.count("error: a wrong cell") == 1
+    assert printed.endswith("\nerror: a wrong cell\n")
+    assert "all | reading\n" in printed
+
+
+def test_a_log_without_an_error_shows_its_last_lines(run, tmp_path):
+    (tmp_path / "message").write_text("".join(f"line {number}\n" for number in range(30)))
+    printed = run(ONE_FAILS, fails=True)
+    assert printed.endswith("".join(f"line {number}\n" for number in range(20, 30)))
+    assert "line 19" not in printed
+
+
+def test_an_error_of_an_earlier_run_is_not_taken_for_this_ones(run, tmp_path):
+    log = tmp_path / "logs" / "all.log"
+    log.parent.mkdir()
+    log.write_text("12:00:00 error: of yesterday\n")
+    os.utime(log, (0, 0))
+    printed = run('rule all:\n    log: "logs/all.log"\n    shell: "false"\n', fails=True)
+    assert "yesterday" not in printed
+    assert printed.endswith("\nall failed, log: logs/all.log\nfalse\n")
+
+
+def test_without_a_log_the_command_is_shown(run):
+    printed = run('rule all:\n    shell: "test -e nowhere"\n', fails=True)
+    assert printed.endswith("\nall failed\ntest -e nowhere\n")
+
+
+def test_a_killed_job_is_told_from_one_that_failed(run):
+    printed = run('rule all:\n    shell: "kill -KILL $$"\n', fails=True)
+    assert "\nall was ended by SIGKILL (perhaps for want of memory)\n" in printed
+
+
+def test_a_job_that_succeeds_when_tried_again_leaves_no_error(run):
+    printed = run('rule all:\n    retries: 1\n    shell: "test -e tried || {{ touch tried; exit 1; }}"\n')
+    assert "failed after" in printed
+    assert "Trying to restart" in printed
+    assert printed.splitlines()[-1].startswith("done in")
+
+
+def test_while_others_still_run_an_error_is_told_at_once_and_again_at_the_end(tmp_path):
+    process = start(
+        tmp_path,
+        """
+rule all:
+    input: "long.txt", "bad.txt"
+rule long:
+    output: "long.txt"
+    shell: "touch begun; until test -e go; do sleep 0.1; done; touch {output}"
+rule bad:
+    output: "bad.txt"
+    log: "bad.log"
+    shell: "until test -e begun; do sleep 0.1; done; echo 'error: wrong' > {log}; exit 1"
+""",
+    )
+    printed = []
+    for line in process.stdout:
+        printed.append(line)
+        if line == "error: wrong\n":
+            (tmp_path / "go").touch()  # `long` ends only now that the error has been told
+    assert process.wait() == 1
+    text = "".join(printed)
+    assert re.search(r"bad failed after .*\nerror: wrong\nlong +\d+\.\d s  \[1 of 3\]\n", text)
+    assert text.endswith("\nbad failed, log: bad.log\nerror: wrong\n")
+
+
+WRONG_CONFIG = '\nraise WorkflowError("config.yaml: no key `modles`\\nmeant: models")\n'
+NO_INPUT = """
+rule all:
+    input: "nowhere.csv"
+"""
+WRONG_FUNCTION = """
+def files(wildcards):
+    raise ValueError("no such model")
+rule all:
+    input: files
+"""
+
+
+@pytest.mark.parametrize(
+    ("snakefile", "arguments", "words"),
+    [
+        (WRONG_CONFIG, [], "error: config.yaml: no key `modles`\nmeant: models\n"),
+        (WRONG_CONFIG, ["--dry-run"], "error: config.yaml: no key `modles`\nmeant: models\n"),
+        (WRONG_CONFIG, ["--quiet", "all"], "error: config.yaml: no key `modles`\nmeant: models\n"),
+        ("\nunknown()\n", [], "name 'unknown' is not defined\n"),
+        ("\nunclosed(\n", [], "('EOF in multi-line statement', (3, 0))\n"),
+        (WRONG_FUNCTION, [], "ValueError: no such model\nWildcards:\n"),
+        (NO_INPUT, [], "Missing input files for rule all:\n    affected files:\n        nowhere.csv\n"),
+    ],
+)
+def test_errors_of_snakemakes_own_come_in_full_and_last(run, snakefile, arguments, words):
+    printed = run(snakefile, *arguments, fails=True)
+    assert printed.endswith(words)
+    assert "  File " not in printed
+
+
+def test_ctrl_c_prints_one_line(tmp_path):
+    process = start(
+        tmp_path,
+        """
+rule all:
+    input: "quick.txt"
+    shell: "touch begun; sleep 600"
+rule quick:
+    output: "quick.txt"
+    shell: "touch {output}"
+""",
+        start_new_session=True,
+    )
+    wait_for(tmp_path / "begun")
+    os.killpg(process.pid, signal.SIGINT)
+    printed, _ = process.communicate()
+    assert process.returncode == 1
+    decision, quick, last = printed.splitlines()
+    assert decision == "2 jobs: 1 quick, 1 all"
+    assert quick.startswith("quick ")
+    assert last == "interrupted: running jobs are being stopped; the same command will go on from here"
+
+
+def test_ctrl_c_before_the_first_job_prints_one_line(tmp_path):
+    slow = 'from pathlib import Path\nimport time\nPath("begun").touch()\ntime.sleep(600)\n'
+    process = start(tmp_path, slow)
+    wait_for(tmp_path / "begun")
+    process.send_signal(signal.SIGINT)
+    printed, _ = process.communicate()
+    assert process.returncode == -signal.SIGINT
+    assert printed == "interrupted\n"
+
+
+def test_what_the_snakefile_logs_comes_in_its_place(run):
+    printed = run('rule all:\n    shell: "true"\nonsuccess: logger.info("the table")\n')
+    assert re.search(r"\[1 of 1\]\nthe table\ndone in", printed)
+
+
+def test_quiet_prints_what_jobs_print_and_no_more(run):
+    assert run(TWO_JOBS, "--quiet", "progress", "--cores", "1").count("\n") == 2
+    assert run(TWO_JOBS, "--quiet", "all", "--forceall", "--cores", "1").count("\n") == 2
+
+
+def test_shell_commands_are_printed_when_asked_for(run):
+    assert "echo converted train" not in run(TWO_JOBS)
+    assert "echo converted train" in run(TWO_JOBS, "--forceall", "--printshellcmds")
+
+
+def test_verbose_gives_snakemakes_own_words_and_the_error_last_all_the_same(run, tmp_path):
+    (tmp_path / "message").write_text("12:00:01 error: wrong\n")
+    (tmp_path / "Snakefile").write_text(ONE_FAILS)
+    process = start(tmp_path, ONE_FAILS, "--verbose")
+    printed, _ = process.communicate()
+    assert "Building DAG of jobs..." in printed
+    assert printed.endswith("\nall failed, log: logs/all.log\nerror: wrong\n")
+
+
+def test_an_error_is_red_on_a_terminal_and_plain_elsewhere(run, tmp_path):
+    (tmp_path / "message").write_text("12:00:01 error: wrong\n")
+    assert "\x1b" not in run(ONE_FAILS, fails=True)
+    terminal, stderr = pty.openpty()
+    start(tmp_path, ONE_FAILS, stderr=stderr).communicate()
+    os.close(stderr)
+    assert b"\x1b[31m\r\nall failed, log: logs/all.log\r\nerror: wrong\x1b[0m" in os.read(terminal, 10000)
+    os.close(terminal)
+
+
+@pytest.mark.parametrize(
+    ("log", "words"),
+    [
+        ("12:00:00 a\n12:00:01 error: b\n  c\n", "error: b\n  c"),
+        ("12:00:00 error: old\n12:00:01 goes on\nKilled\n", "12:00:00 error: old\n12:00:01 goes on\nKilled"),
+        ("downloading\nerror: no such package\n  Caused by: x\n", "error: no such package\n  Caused by: x"),
+        ("12:00:00 a\nerror: of a tool\n", "error: of a tool"),
+        ("12:00:00 a\n12:00:01 a fault\n" + "line\n" * 30, "a fault" + "\nline" * 30),
+        ("", ""),
+    ],
+)
+def test_the_last_words_of_a_log_are_its_error_or_its_end(log, words):
+    assert console.last_words(log) == words
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"), [(0.04, "0.0 s"), (99.9, "99.9 s"), (100, "1 min 40 s"), (7260, "2 h 1 min")]
+)
+def test_durations_are_said_as_a_person_says_them(seconds, words):
+    assert console.in_words(seconds) == words
+
+
+def test_a_jobs_name_is_its_rule_and_what_its_wildcards_stand_for():
+    assert console.job_name("pack_rec", {"part": "train", "shard": ""}) == "pack_rec train"
+    assert console.job_name("train_keras", {"model": "cnn", "seed": "0"}) == "train_keras cnn-seed0"
+    assert console.job_name("all", {}) == "all"

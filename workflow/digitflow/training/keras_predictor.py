@@ -1,0 +1,133 @@
+"""Set Keras up, and predict with a model of it.
+
+Keras is imported inside the functions, for a backend reads its environment variables only once, on import.
+"""
+
+import contextlib
+import importlib.metadata
+import logging
+import os
+import platform
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from digitflow.base.errors import InputError
+from digitflow.formats import idx
+from digitflow.training import device as devices
+from digitflow.training.data import shifted
+from digitflow.training.settings import Settings
+
+if TYPE_CHECKING:
+    import keras
+
+log = logging.getLogger("digitflow")
+
+PREDICT_ROWS = 1024  # images per prediction step: memory stays flat whatever the size of the data
+
+
+def apply(
+    model: Path, images: Path, *, settings: Settings, device: str, threads: int | None = None
+) -> tuple[np.ndarray, str]:
+    """Predict all images of an IDX file with a saved model: softmax rows float32 (n, classes), and the
+    device.
+    """
+    pixels = idx.open_memmap(images, ndim=3)
+    where = prepare(device, min(threads or devices.cores(), devices.cores()))
+    import keras
+
+    network = keras.saving.load_model(model, compile=False, safe_mode=True)
+    if network.input_shape[1:] != pixels.shape[1:]:
+        raise InputError(
+            f"{images}: images of {pixels.shape[1:]} pixels; {model} was trained on {network.input_shape[1:]}"
+        )
+    rows = np.arange(len(pixels))
+    return predict(network, pixels, rows, network.output_shape[-1], settings.test_shifts), where
+
+
+def prepare(device: str, threads: int | None = None) -> str:
+    """Set Keras up for `device` (auto, cpu or gpu) and name what it will run on. Raises DeviceError."""
+    os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # a GPU that is not there is no error
+    # Convolutions take a third of the time with oneDNN, or less, which TensorFlow leaves off on AMD CPUs.
+    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
+    if threads is not None:
+        os.environ["TF_NUM_INTRAOP_THREADS"] = os.environ["OMP_NUM_THREADS"] = str(threads)
+    if device == "cpu":
+        os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
+    with quiet():
+        import keras
+
+        keras.config.set_image_data_format("channels_last")
+        backend, gpus = keras.config.backend(), gpus_seen()
+        chosen = devices.choose(device, f"{backend} {versions()[backend]}", gpus)
+    if chosen == "gpu" and backend == "tensorflow":
+        import tensorflow as tf
+
+        tf.config.experimental.enable_op_determinism()  # on CPUs what is used here is deterministic as it is
+    where = f"{chosen}: {', '.join(gpus) if chosen == 'gpu' else devices.cpu_name()}"
+    log.info(f"device {where}; " + ", ".join(f"{name} {version}" for name, version in versions().items()))
+    return where
+
+
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """Hold back what libraries write to standard error past Python; show it only where the block fails.
+
+    TensorFlow says at each start that it uses oneDNN and that there is no GPU, and has no switch for that;
+    where a GPU is missed, the same lines say why.
+    """
+    with tempfile.TemporaryFile() as held:
+        standard_error = os.dup(2)
+        sys.stderr.flush()
+        os.dup2(held.fileno(), 2)
+        try:
+            yield
+        except BaseException:
+            held.seek(0)
+            os.write(standard_error, held.read())
+            raise
+        finally:
+            os.dup2(standard_error, 2)
+            os.close(standard_error)
+
+
+def predict(
+    model: "keras.Model", images: np.ndarray, rows: np.ndarray, classes: int, shifts: int = 1
+) -> np.ndarray:
+    """Softmax rows float32 (n, classes) of `rows` of uint8 images (n, h, w), averaged over `shifts` moves."""
+    probabilities = np.empty((len(rows), classes), np.float32)
+    for start in range(0, len(rows), PREDICT_ROWS):
+        block = images[rows[start : start + PREDICT_ROWS]]
+        views = [model.predict_on_batch(view) for view in shifted(block, shifts)]
+        probabilities[start : start + len(block)] = np.mean(views, axis=0)
+    return probabilities
+
+
+def gpus_seen() -> list[str]:
+    import keras
+
+    if keras.config.backend() == "torch":  # the one backend for which Keras does not list devices
+        import torch
+
+        return [torch.cuda.get_device_name(number) for number in range(torch.cuda.device_count())]
+    try:
+        return keras.distribution.list_devices("gpu")
+    except RuntimeError:  # JAX has no empty list for a kind of device that is not there
+        return []
+
+
+def versions() -> dict[str, str]:
+    import keras
+
+    backend = keras.config.backend()
+    return {
+        "python": platform.python_version(),
+        "keras": keras.__version__,
+        backend: importlib.metadata.version(backend),
+        "numpy": np.__version__,
+    }

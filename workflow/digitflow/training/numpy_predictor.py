@@ -1,0 +1,38 @@
+"""Predict with a plain numpy model."""
+
+from pathlib import Path
+
+import numpy as np
+
+from digitflow.formats import idx
+from digitflow.models import baseline, numpy_mlp
+from digitflow.models.baseline import Guess
+from digitflow.models.numpy_mlp import MLP
+from digitflow.training import device as devices
+from digitflow.training.data import shifted
+from digitflow.training.settings import Settings
+
+PREDICT_ROWS = 1024  # images per prediction step: memory stays flat whatever the size of the data
+
+
+def apply(model: Path, images: Path, *, settings: Settings) -> tuple[np.ndarray, str]:
+    """Predict all images of an IDX file with a saved model: softmax rows float32 (n, classes), and the
+    device.
+    """
+    pixels = idx.open_memmap(images, ndim=3)
+    network = baseline.load(model) or numpy_mlp.load(model)
+    return predict(
+        network, pixels, np.arange(len(pixels)), settings.test_shifts
+    ), f"cpu: {devices.cpu_name()}"
+
+
+def predict(model: MLP | Guess, images: np.ndarray, rows: np.ndarray, shifts: int = 1) -> np.ndarray:
+    """Softmax rows float32 (n, classes) of `rows` of uint8 images, averaged over `shifts` moves by a pixel."""
+    if isinstance(model, Guess):
+        return model.predict(rows)
+    probabilities = np.empty((len(rows), model.sizes[-1]), np.float32)
+    for start in range(0, len(rows), PREDICT_ROWS):
+        block = images[rows[start : start + PREDICT_ROWS]]
+        views = [model.predict(view) for view in shifted(block, shifts)]
+        probabilities[start : start + len(block)] = np.mean(views, axis=0)
+    return probabilities

@@ -6,6 +6,7 @@ import os
 import numpy as np
 
 from digitflow.base import files
+from digitflow.base.errors import FormatError
 
 log = logging.getLogger("digitflow")
 
@@ -56,10 +57,15 @@ class Guess:
 
 
 def load(path: str | os.PathLike) -> Guess | None:
-    """The guess that `Guess.save` wrote; None for a file that holds something else."""
-    with np.load(path, allow_pickle=False) as file:
-        if "seed" not in file.files:
-            return None
-        guess = Guess(int(file["classes"]), searches=False)
-        guess.seed = tuple(file["seed"].tolist())
-        return guess
+    """The guess that `Guess.save` wrote; None for another model. FormatError: the file is damaged."""
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            if "seed" not in file.files:
+                return None
+            guess = Guess(int(file["classes"]), searches=False)
+            guess.seed = tuple(file["seed"].tolist())
+            return guess
+    except OSError:
+        raise
+    except Exception as error:  # numpy and zipfile raise whatever damaged bytes lead to
+        raise FormatError(f"{path}: not a saved model: {error}; delete it and run again") from error

@@ -121,7 +121,7 @@ def literal(path: str | None) -> str | None:
     return path and path.replace("{", "{{").replace("}", "}}")
 
 
-def digest_of(path: str | os.PathLike) -> str:
+def clone_digest(path: str | os.PathLike) -> str:
     """A digest of a file of the clone, or of all files in a folder: a param of rules that depend on them."""
     files = sorted(Path(path).iterdir()) if Path(path).is_dir() else [Path(path)]
     return hashlib.sha256(b"\0".join(file.read_bytes() for file in files)).hexdigest()[:16]

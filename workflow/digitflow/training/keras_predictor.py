@@ -64,7 +64,7 @@ def prepare(device: str, threads: int | None = None) -> str:
 
         keras.config.set_image_data_format("channels_last")
         backend, gpus = keras.config.backend(), gpus_seen()
-        chosen = devices.choose(device, f"{backend} {versions()[backend]}", gpus)
+        chosen = devices.choose_device(device, f"{backend} {versions()[backend]}", gpus)
     if chosen == "gpu" and backend == "tensorflow":
         import tensorflow as tf
 

@@ -12,7 +12,19 @@ import digitflow
 from digitflow.models.registry import FRAMEWORKS
 
 PACKAGE = Path(digitflow.__file__).parent
-WINGS = ["base", "formats", "dataset", "models", "training", "merging", "scoring", "look", "competing", "studies", "verbs"]
+WINGS = [
+    "base",
+    "formats",
+    "dataset",
+    "models",
+    "training",
+    "merging",
+    "scoring",
+    "look",
+    "competing",
+    "studies",
+    "verbs",
+]
 TOPMOST = ["config", "stale", "verbs.tools", "__main__"]  # of verbs, only those for people stand so high
 FLOORS = {name: floor for floor, name in enumerate([*WINGS, *TOPMOST])}
 FLOORS["codedigest"] = FLOORS["config"]

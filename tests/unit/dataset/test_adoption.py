@@ -131,7 +131,7 @@ def test_a_tree_in_which_nothing_changed_is_not_listed(project, monkeypatch):
 
 def forbid_listing(monkeypatch):
     monkeypatch.setattr(adoption, "scan", lambda *_: pytest.fail("the tree was listed"))
-    monkeypatch.setattr(adoption, "load", lambda *_: pytest.fail("the inventory was read"))
+    monkeypatch.setattr(adoption, "read_inventory", lambda *_: pytest.fail("the inventory was read"))
 
 
 def test_after_an_adoption_the_tree_is_not_listed_again_even_if_it_is_not_yet_up_to_date(

@@ -21,6 +21,7 @@ from digitflow.dataset.inventory import (
     NOWHERE,
     Inventory,
     file_name,
+    name_stranger,
     picture_path,
     read_inventory,
     save_inventory,

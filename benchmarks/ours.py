@@ -7,8 +7,9 @@ import sys
 import time
 from pathlib import Path
 
+from digitflow.dataset.views import update_tree
+from digitflow.formats import idx
 from digitflow.formats.pixelcsv import Spec, csv_to_idx
-from digitflow.formats.png import write_tree
 
 
 def convert(train_csv: str, test_csv: str, folder: str) -> None:
@@ -20,7 +21,11 @@ def convert(train_csv: str, test_csv: str, folder: str) -> None:
 
 def tree(images: str, target: str, labels: str | None = None) -> None:
     """One tree, as the rule does it."""
-    write_tree(images, target, labels, 10)
+    if labels is None:
+        update_tree(images, target, f"{target}.sfv")
+    else:
+        given = idx.read(labels, ndim=1)
+        update_tree(images, target, f"{target}.sfv", None, given, given, [str(digit) for digit in range(10)])
 
 
 if __name__ == "__main__":

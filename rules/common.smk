@@ -14,7 +14,8 @@ from snakemake.utils import update_config
 
 from digitflow import codedigest, config as configuration
 from digitflow.base import unfinished
-from digitflow.base.errors import ConfigError
+from digitflow.base.errors import ConfigError, DigitflowError
+from digitflow.dataset import treetimes
 from digitflow.verbs import commandline
 
 try:
@@ -28,7 +29,6 @@ DATA = config["data"]
 MODELS = configuration.models(config)
 MERGE = config["merge"]
 TRAIN_CSV, TEST_CSV, SOLUTION_CSV = map(configuration.literal, configuration.csv_paths(DATA))
-CORRECTIONS = DATA["corrections"] if os.path.exists(DATA["corrections"]) else []
 TREES = config["png"]["enabled"]
 FOLDS = [f"/fold{number}" for number in range(config["validation"]["folds"])]
 FOLDS = FOLDS if len(FOLDS) > 1 else []
@@ -52,17 +52,37 @@ shell.prefix(
     )
 )
 
+def adopt_changes(tree):
+    """Write what was moved, deleted or copied back by hand in the tree into the file of corrections, and say so."""
+    from digitflow.dataset import adoption
+
+    try:
+        if workflow.output_settings.dryrun:
+            lines = adoption.find_changes(tree, f"{tree}.sfv", DATA["corrections"]).lines
+        else:
+            lines = adoption.adopt(tree, f"{tree}.sfv", DATA["corrections"])
+    except DigitflowError as error:
+        raise WorkflowError(str(error)) from None
+    for line in lines:
+        logger.info(line)
+
+
 if workflow.is_main_process:
     unfinished.make_old()
     if warning := configuration.stale_environment():
         logger.warning(warning)
+    if treetimes.wants_a_look("data/png/train") and not unfinished.is_locked():
+        adopt_changes("data/png/train")
+
+CORRECTIONS = configuration.literal(DATA["corrections"]) if os.path.exists(DATA["corrections"]) else []
 
 
 wildcard_constraints:
     model="|".join(map(re.escape, MODELS)),
     study="|".join(config["studies"]) or "(?!)",
     seed="[0-9]+",
-    fold="/fold[0-9]+" if FOLDS else "(?:)",
+    # "/given": trained on the labels as the CSV gives them, to see what the corrections are worth
+    fold="(?:/given)?" + ("/fold[0-9]+" if FOLDS else ""),
     tree="train|test",
     part="train|valid|test",
     images="|".join(["test", *config["predict"]]),

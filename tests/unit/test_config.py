@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from snakemake.utils import update_config
 
 from digitflow.base.errors import ConfigError
 from digitflow.config import SCHEMA, csv_paths, literal, models, schema, settings_text, typed, validate
@@ -30,6 +31,19 @@ def test_the_default_configuration_is_right():
     assert validate(DEFAULT)["data"]["source"] == "mnist"
 
 
+def test_the_default_merges_models_of_keras_and_mxnet():
+    merged = {DEFAULT["models"][name]["framework"] for name in DEFAULT["merge"]["models"]}
+    assert merged == {"keras", "mxnet"}
+
+
+def test_the_fast_configuration_is_right_over_the_default():
+    config = copy.deepcopy(DEFAULT)
+    update_config(config, yaml.safe_load((PROJECT / "config" / "fast.yaml").read_text()))
+    fast = validate(config)
+    assert fast["merge"]["models"] == ["keras_cnn"]
+    assert fast["models"]["keras_cnn"]["epochs"] == 1
+
+
 def test_defaults_are_filled_in_at_every_depth():
     config = changed("models.tiny", {"framework": "keras", "architecture": "lenet", "epochs": 1,
                                      "batch_size": 1, "learning_rate": 1})  # fmt: skip
@@ -49,6 +63,9 @@ def test_defaults_are_filled_in_at_every_depth():
         ("models.keras_cnn.epochs", 0, "models.keras_cnn.epochs: 0 is less than the minimum of 1"),
         ("models.keras_cnn.framework", "torch", "'torch', should be one of keras, mxnet, numpy"),
         ("models.keras_cnn.architecture", "resnet", "'resnet' is not one of keras's: small_cnn, lenet"),
+        ("models.mxnet_cnn.augment", {"elastic": 1.0}, "augment: elastic and erase are for keras and numpy"),
+        ("models.mxnet_cnn.precision", "bfloat16", "precision: bfloat16 is for keras only"),
+        ("models.keras_cnn.precision", "half", "'half', should be one of auto, float32, bfloat16"),
         ("models.mxnet_lenet.augment", {"cubic": True}, "augment: part and cubic are for keras and numpy"),
         ("models.keras_cnn", {"framework": "keras"}, "models.keras_cnn.epochs: this key is missing"),
         ("models.keras-cnn", {}, "'keras-cnn' should be letters, digits and _"),

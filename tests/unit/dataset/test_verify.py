@@ -7,6 +7,7 @@ import pytest
 
 from digitflow.base.errors import FormatError, InputError
 from digitflow.dataset import verify
+from digitflow.dataset.views import update_tree
 from digitflow.formats import idx, lst, png, recordio
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (12, 2, 2), np.uint8)
@@ -16,8 +17,9 @@ LABELS = np.arange(12, dtype=np.uint8) % 2
 def convert(folder):
     idx.write(folder / "images", IMAGES)
     idx.write(folder / "labels", LABELS)
-    png.write_tree(folder / "images", folder / "png/train", folder / "labels", classes=2)
-    png.write_tree(folder / "images", folder / "png/test")
+    tree = folder / "png/train"
+    update_tree(folder / "images", tree, folder / "png/train.sfv", None, LABELS, LABELS, ["0", "1"])
+    update_tree(folder / "images", folder / "png/test", folder / "png/test.sfv")
     relist(folder)
 
 
@@ -89,7 +91,7 @@ def test_moved_and_deleted_images_are_counted_once_the_lists_know(dataset):
 def test_more_rows_than_a_block_are_all_compared(tmp_path):
     images = np.arange(4100, dtype=np.uint16).view(np.uint8).reshape(-1, 1, 2)
     idx.write(tmp_path / "images", images)
-    png.write_tree(tmp_path / "images", tmp_path / "test")
+    update_tree(tmp_path / "images", tmp_path / "test", tmp_path / "test.sfv")
     lst.write(tmp_path / "test.lst", lst.scan_tree(tmp_path / "test", tmp_path))
     compare = (tmp_path / "images", tmp_path / "test", tmp_path, [tmp_path / "test.lst"])
     assert verify.verify(*compare)["images"] == 4100

@@ -1,7 +1,6 @@
-"""PNG files: what is in one, what is refused, and the tree that an IDX file becomes."""
+"""PNG files: what is in one, and what is refused."""
 
 import io
-import resource
 import struct
 import zlib
 
@@ -13,8 +12,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from PIL import Image
 
-from digitflow.base.errors import DigitflowError, FormatError
-from digitflow.formats import idx, png
+from digitflow.base.errors import FormatError
+from digitflow.formats import png
 
 RNG = np.random.default_rng(0)
 SMALL = np.array([[0, 127, 255], [1, 2, 3]], np.uint8)
@@ -119,6 +118,40 @@ def test_a_file_of_another_kind_is_refused_with_its_kind_and_the_right_one(image
         png.decode(saved(image), "7.png")
 
 
+def test_a_refusal_names_a_command_that_makes_the_file_right():
+    with pytest.raises(
+        FormatError, match="save it so again, for example with mogrify -colorspace Gray -depth 8"
+    ):
+        png.decode(saved(Image.new("RGB", (3, 2))), "7.png")
+
+
+@pytest.mark.parametrize("kind", ["PNG", "BMP", "TIFF", "GIF"])
+@pytest.mark.parametrize("mode", ["L", "RGB", "P"])
+def test_a_picture_in_any_format_is_seen_in_grey(kind, mode):
+    file = io.BytesIO()
+    Image.fromarray(SMALL).convert(mode).save(file, kind)
+    assert np.array_equal(png.read_picture(file.getvalue()), SMALL)
+
+
+@pytest.mark.parametrize("data", [b"", b"no picture", png.encode(SMALL[None])[0][:-20], bytes(1000)])
+def test_what_is_no_picture_shows_nothing(data):
+    assert png.read_picture(data) is None
+
+
+def test_every_flipped_bit_makes_a_picture_damaged_and_not_another():
+    [data] = png.encode(SMALL[None])
+    for bit in range(8 * len(data)):
+        damaged = bytearray(data)
+        damaged[bit // 8] ^= 1 << bit % 8
+        shown = png.read_picture(bytes(damaged))
+        assert shown is None or np.array_equal(shown, SMALL)
+
+
+def test_a_picture_too_large_to_look_at_is_a_picture_all_the_same():
+    data = png_file(struct.pack(">II5B", 1 << 15, 1 << 15, 8, 0, 0, 0, 0), b"")
+    assert png.read_picture(data).size == 0
+
+
 def test_an_interlaced_file_is_refused():
     with pytest.raises(FormatError, match="8-bit greyscale, interlaced; digits are"):
         png.decode(png_file(struct.pack(">II5B", 1, 1, 8, 0, 0, 0, 1), b"\0\0"), "it")
@@ -200,73 +233,3 @@ def test_every_truncation_is_found():
     for length in range(len(data)):
         with pytest.raises(FormatError, match=r"^7\.png: "):
             png.decode(data[:length], "7.png")
-
-
-@pytest.fixture
-def dataset(tmp_path):
-    """Twelve images and their labels, of which 3 is missing."""
-    images = RNG.integers(0, 256, (12, 28, 28), np.uint8)
-    labels = np.array([0, 1, 2, 4, 4, 2, 1, 0, 0, 1, 2, 4], np.uint8)
-    idx.write(tmp_path / "images", images)
-    idx.write(tmp_path / "labels", labels)
-    return images, labels
-
-
-def files_below(folder):
-    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
-
-
-def test_a_labelled_tree_has_a_folder_for_every_class_and_padded_row_numbers(tmp_path, dataset):
-    images, labels = dataset
-    assert (
-        png.write_tree(tmp_path / "images", tmp_path / "png" / "train", tmp_path / "labels", classes=5) == 12
-    )
-    assert sorted(path.name for path in (tmp_path / "png" / "train").iterdir()) == ["0", "1", "2", "3", "4"]
-    assert files_below(tmp_path / "png") == sorted(
-        f"train/{y}/{row:02}.png" for row, y in enumerate(labels, start=1)
-    )
-    for row, (image, label) in enumerate(zip(images, labels, strict=True), start=1):
-        data = (tmp_path / "png" / "train" / str(label) / f"{row:02}.png").read_bytes()
-        assert np.array_equal(png.decode(data, "it"), image)
-
-
-def test_alphabetical_order_of_an_unlabelled_tree_is_row_order(tmp_path, dataset):
-    images, _ = dataset
-    png.write_tree(tmp_path / "images", tmp_path / "test")
-    names = sorted(path.name for path in (tmp_path / "test").iterdir())
-    read = [png.decode((tmp_path / "test" / name).read_bytes(), name) for name in names]
-    assert np.array_equal(read, images)
-
-
-def test_more_images_than_one_block_are_all_written(tmp_path):
-    images = np.arange(png.BLOCK + 2, dtype=np.uint16).view(np.uint8).reshape(-1, 1, 2)
-    idx.write(tmp_path / "images", images)
-    png.write_tree(tmp_path / "images", tmp_path / "test")
-    last = tmp_path / "test" / f"{len(images)}.png"
-    assert len(files_below(tmp_path / "test")) == len(images)
-    assert np.array_equal(png.decode(last.read_bytes(), "it"), images[-1])
-
-
-def test_a_label_that_is_no_class_is_refused_with_its_row(tmp_path, dataset):
-    with pytest.raises(FormatError, match="labels: row 4: label 4; classes are 0 to 3"):
-        png.write_tree(tmp_path / "images", tmp_path / "train", tmp_path / "labels", classes=4)
-
-
-def test_labels_of_another_number_than_images_are_refused(tmp_path, dataset):
-    idx.write(tmp_path / "labels", np.zeros(11, np.uint8))
-    with pytest.raises(FormatError, match="labels: 11 labels for 12 images"):
-        png.write_tree(tmp_path / "images", tmp_path / "train", tmp_path / "labels", classes=10)
-
-
-def test_a_disk_that_takes_no_more_leaves_the_old_tree_and_nothing_else(tmp_path, dataset):
-    (tmp_path / "test").mkdir()
-    (tmp_path / "test" / "old.png").touch()
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (200, hard))  # a file of random pixels has more bytes
-    try:
-        with pytest.raises(DigitflowError, match=r"test: cannot be written: File too large"):
-            png.write_tree(tmp_path / "images", tmp_path / "test")
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-    assert files_below(tmp_path) == ["images", "labels", "test/old.png"]
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["images", "labels", "test"]

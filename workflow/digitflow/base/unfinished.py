@@ -32,12 +32,17 @@ def marked(outputs: Sequence[str | os.PathLike]) -> Iterator[None]:
     note.unlink(missing_ok=True)
 
 
+def is_locked() -> bool:
+    """Whether another Snakemake runs in this folder, or one was killed here."""
+    return any(LOCKS.glob("*"))
+
+
 def make_old() -> None:
     """Set the times of the outputs that notes name back, so that Snakemake makes them again.
 
     Nothing is done while Snakemake's lock is there: the notes may be those of jobs that are running.
     """
-    if any(LOCKS.glob("*")):
+    if is_locked():
         return
     for note in NOTES.glob("*"):
         with contextlib.suppress(ValueError):  # half-written: its job had not begun

@@ -11,7 +11,7 @@ import numpy as np
 from digitflow.base.errors import InputError
 from digitflow.dataset import classes as class_names
 from digitflow.dataset.corrections import apply
-from digitflow.dataset.split import fold_of, validation_mask
+from digitflow.dataset.split import first_of_equal, fold_of, validation_mask
 from digitflow.formats import corrections as corrections_csv
 from digitflow.formats import idx, lst
 from digitflow.formats.lst import Listing
@@ -49,6 +49,13 @@ def read_corrected(
     return of_rows("train", rows, found, names).select(keep), names
 
 
+def first_of_equals(images: PathLike, index: np.ndarray) -> np.ndarray:
+    """For each of the rows `index`, ascending from 1, the first of them with the same pixels: int64 (n,)."""
+    first = first_of_equal(idx.read_blocks(images)) + 1
+    _, place, group = np.unique(first[index - 1], return_index=True, return_inverse=True)
+    return index[place][group]
+
+
 def write_all(labelled: Listing, *paths: PathLike) -> None:
     """Write the whole listing to each of several lists: with folds, every row trains and every row validates."""
     for path in paths:
@@ -62,12 +69,13 @@ def write_split(
     names: Sequence[str],
     fraction: float,
     seed: int,
+    first: np.ndarray | None = None,
 ) -> None:
     """Write two lists: `fraction` of every class in the validation list, all others in the training list.
 
-    InputError: a class keeps no training image, or no row validates though some should.
+    `first` as of `first_of_equals`: equal images stay on one side. InputError: a class keeps no training image, or no row validates though some should.
     """
-    mask = validation_mask(labelled.index, labelled.label, fraction, seed)
+    mask = validation_mask(labelled.index, labelled.label, fraction, seed, first)
     _check_classes(
         labelled, ~mask, names, f"validation.fraction: {fraction} leaves it no training image; lower it"
     )
@@ -86,12 +94,13 @@ def write_folds(
     valid_lsts: Sequence[PathLike],
     names: Sequence[str],
     seed: int,
+    first: np.ndarray | None = None,
 ) -> None:
     """Write two lists for each fold: the rows that it leaves out validate, all others train.
 
-    InputError: a class has fewer images than there are folds, so that one of them would learn without it.
+    `first` as of `first_of_equals`: equal images are left out together. InputError: a class has fewer images than there are folds, so that one of them would learn without it.
     """
-    fold = fold_of(labelled.index, labelled.label, len(train_lsts), seed)
+    fold = fold_of(labelled.index, labelled.label, len(train_lsts), seed, first)
     for number, (train_lst, valid_lst) in enumerate(zip(train_lsts, valid_lsts, strict=True)):
         left_out = fold == number
         why = f"validation.folds: {len(train_lsts)} leaves it no training image in fold {number}; lower it"

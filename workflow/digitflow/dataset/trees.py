@@ -2,6 +2,7 @@
 
 import contextlib
 import errno
+import glob
 import os
 import shutil
 from collections.abc import Iterable, Iterator
@@ -9,7 +10,10 @@ from pathlib import Path
 
 from digitflow.base.errors import DigitflowError, FormatError
 
-CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL
+# Windows looks up no name relative to an open folder, and would change line ends.
+HAS_FOLDERS = hasattr(os, "O_DIRECTORY") and os.open in os.supports_dir_fd
+BINARY = getattr(os, "O_BINARY", 0)
+CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | BINARY
 READ_BYTES = 1 << 16  # a digit in one call, with room
 
 
@@ -20,19 +24,31 @@ def atomic_tree(tree: str | os.PathLike) -> Iterator[Path]:
     DigitflowError for a full disk and the like.
     """
     tree = Path(tree)
-    # This process's own names, as in files.py; what a killed one left is removed.
-    temporary, old = (tree.with_name(f".{kind}.{os.getpid()}.{tree.name}") for kind in ("partial", "old"))
+    old = tree.with_name(f".old.{os.getpid()}.{tree.name}")
     try:
-        _remove(*tree.parent.glob(f".partial.*.{tree.name}"), *tree.parent.glob(f".old.*.{tree.name}"))
-        temporary.mkdir(parents=True)
-        yield temporary
-        if tree.exists():
-            tree.rename(old)
-        temporary.rename(tree)
+        _remove(*tree.parent.glob(f".old.*.{glob.escape(tree.name)}"))
+        with spare_folder(tree) as temporary:
+            yield temporary
+            if tree.exists():
+                tree.rename(old)
+            temporary.rename(tree)
     except OSError as error:
-        raise DigitflowError(f"{tree}: cannot be written: {_reason(error)}") from error
+        raise DigitflowError(f"{tree}: cannot be written: {reason(error)}") from error
     finally:
-        _remove(temporary, old)
+        _remove(old)
+
+
+@contextlib.contextmanager
+def spare_folder(tree: Path) -> Iterator[Path]:
+    """Yield an empty folder beside `tree`, on its disk, that is removed in the end."""
+    # This process's own name, as in files.py; what a killed one left is removed.
+    folder = tree.with_name(f".partial.{os.getpid()}.{tree.name}")
+    try:
+        _remove(*tree.parent.glob(f".partial.*.{glob.escape(tree.name)}"))
+        folder.mkdir(parents=True)
+        yield folder
+    finally:
+        _remove(folder)
 
 
 def _remove(*folders: Path) -> None:
@@ -40,7 +56,7 @@ def _remove(*folders: Path) -> None:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _reason(error: OSError) -> str:
+def reason(error: OSError) -> str:
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return (
             f"{error.strerror}; each file takes a disk block, often 4 KiB, and an inode: see df -h and df -i"
@@ -49,23 +65,35 @@ def _reason(error: OSError) -> str:
 
 
 @contextlib.contextmanager
-def open_folders(*paths: Path, make: bool = False) -> Iterator[list[int]]:
-    """Yield the folders' descriptors: a name relative to one is looked up in one step."""
+def open_folders(*paths: Path, make: bool = False) -> Iterator[list[int | Path]]:
+    """Yield the folders' descriptors: a name relative to one is looked up in one step.
+
+    On systems that cannot do that, the paths.
+    """
     with contextlib.ExitStack() as stack:
         folders = []
         for path in paths:
             if make:
                 path.mkdir(exist_ok=True)
+            if not HAS_FOLDERS:
+                folders.append(path)
+                continue
             folders.append(os.open(path, os.O_RDONLY | os.O_DIRECTORY))
             stack.callback(os.close, folders[-1])
         yield folders
 
 
-def write_files(contents: Iterable[bytes], names: Iterable[str], folders: Iterable[int]) -> None:
-    """Create files, each relative to its folder's descriptor."""
+def _open(name: str, flags: int, folder: int | Path) -> int:
+    if isinstance(folder, Path):
+        return os.open(folder / name, flags, 0o666)
+    return os.open(name, flags, 0o666, dir_fd=folder)
+
+
+def write_files(contents: Iterable[bytes], names: Iterable[str], folders: Iterable[int | Path]) -> None:
+    """Create files, each in its folder as `open_folders` has it."""
     # This loop is the cost of a tree: three calls a file, and nothing else.
     for data, name, folder in zip(contents, names, folders, strict=True):
-        file = os.open(name, CREATE, 0o666, dir_fd=folder)
+        file = _open(name, CREATE, folder)
         try:
             while data:
                 data = data[os.write(file, data) :]
@@ -79,13 +107,14 @@ def read_files(paths: Iterable[str], root: str | os.PathLike) -> Iterator[bytes]
     try:
         with open_folders(Path(root)) as (folder,):
             for path in paths:
-                yield _read_file(path, folder)
+                yield read_file(path, folder)
     except OSError as error:
         raise FormatError(f"{Path(root, path)}: cannot be read: {error.strerror}") from error
 
 
-def _read_file(path: str, folder: int) -> bytes:
-    file = os.open(path, os.O_RDONLY, dir_fd=folder)
+def read_file(path: str, folder: int | Path) -> bytes:
+    """The contents of a file below a folder as `open_folders` has it."""
+    file = _open(path, os.O_RDONLY | BINARY, folder)
     try:
         data = part = os.read(file, READ_BYTES)
         while len(part) == READ_BYTES:
@@ -94,23 +123,3 @@ def _read_file(path: str, folder: int) -> bytes:
         return data
     finally:
         os.close(file)
-
-
-def update(images, tree, lists, manifest):
-    """Stub"""
-    import shutil
-
-    from digitflow.base import checksums
-    from digitflow.formats import idx, lst, png
-
-    shutil.rmtree(tree, ignore_errors=True)
-    pixels = idx.read(images)
-    names = []
-    for name in lists:
-        listing = lst.read(name)
-        for index, path in zip(listing.index.tolist(), listing.path):
-            p = Path("data/png", path)
-            p.parent.mkdir(parents=True, exist_ok=True)
-            p.write_bytes(png.encode(pixels[index - 1][None])[0])
-            names.append(p)
-    checksums.write(manifest, names)

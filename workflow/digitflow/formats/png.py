@@ -1,25 +1,21 @@
-"""PNG files of digits: 8-bit greyscale; encode, decode, and a tree of all rows of an IDX file.
+"""PNG files of digits: 8-bit greyscale; encode, check and decode.
 
 The format: W3C, Portable Network Graphics (PNG) Specification, https://www.w3.org/TR/png-3/.
 """
 
 import functools
-import os
+import io
 import struct
 import zlib
 
 import numpy as np
 
 from digitflow.base.errors import FormatError
-from digitflow.base.progress import Progress
-from digitflow.dataset.trees import atomic_tree, open_folders, write_files
-from digitflow.formats import idx
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 COLOUR_TYPES = {0: "greyscale", 2: "RGB", 3: "palette", 4: "greyscale with alpha", 6: "RGB with alpha"}
 GREY_8_BIT = bytes([8, 0, 0, 0, 0])  # bit depth, colour type, compression, filter method, interlace
-NONE, SUB, UP, AVERAGE, PAETH = range(5)  # row filters
-BLOCK = 4096  # images encoded at a time: a few megabytes
+NONE, PAETH = 0, 4  # the first and the last of the row filters
 MAX_SIDE = 1 << 15  # OpenCV, with which MXNet reads, refuses more than 2^30 pixels
 HEAD = 33  # bytes of signature and header
 CHUNK = struct.Struct(">I4s")  # length and type, before the data
@@ -65,8 +61,28 @@ def decode(data: bytes, where: str) -> np.ndarray:
     """Decode an 8-bit greyscale PNG file to uint8 (h, w). FormatError names `where` and what is wrong."""
     height, width, raw = read_rows(data, where)
     rows = np.frombuffer(raw, np.uint8).reshape(height, width + 1)
-    filters, pixels = rows[:, 0], rows[:, 1:]
-    return _unfilter(filters, pixels) if filters.any() else pixels
+    if (rows[:, 0] == NONE).all():
+        return rows[:, 1:]
+    # Another program's file, with filtered rows.
+    from PIL import Image
+
+    with Image.open(io.BytesIO(data)) as image:
+        return np.asarray(image)
+
+
+def read_picture(data: bytes) -> np.ndarray | None:
+    """What a picture of any format shows, in grey: uint8 (h, w). None: it is no picture."""
+    from PIL import Image
+
+    try:
+        with Image.open(io.BytesIO(data)) as image:
+            image.verify()  # checksums, too; reading alone passes over some
+        with Image.open(io.BytesIO(data)) as image:
+            return np.asarray(image.convert("L"))
+    except Image.DecompressionBombError:
+        return np.zeros((0, 0), np.uint8)  # a picture, and none that needs to be looked at
+    except Exception:  # Pillow's readers raise whatever a damaged file leads them to
+        return None
 
 
 def check(data: bytes, where: str) -> tuple[int, int, bytes]:
@@ -105,7 +121,10 @@ def _read_header(start: bytes) -> tuple[int, int]:
         raise FormatError("damaged PNG file: wrong length, type or checksum of its header")
     if start[24:29] != GREY_8_BIT:
         found = f"{depth}-bit {COLOUR_TYPES.get(colour, f'colour type {colour}')}{', interlaced' * interlace}"
-        raise FormatError(f"a PNG file in {found}; digits are 8-bit greyscale, not interlaced")
+        raise FormatError(
+            f"a PNG file in {found}; digits are 8-bit greyscale, not interlaced: save it so again, for "
+            "example with mogrify -colorspace Gray -depth 8 -interlace none -define png:color-type=0"
+        )
     if not (0 < width <= MAX_SIDE and 0 < height <= MAX_SIDE):
         raise FormatError(f"damaged PNG file: {width} x {height} pixels, not 1 to {MAX_SIDE:,} a side")
     return height, width
@@ -151,67 +170,3 @@ def _inflate(compressed: bytes, height: int, width: int) -> bytes:
     if (filter_ := max(rows[:: width + 1])) > PAETH:
         raise FormatError(f"damaged PNG file: row filter {filter_}; there are 0 to {PAETH}")
     return rows
-
-
-def _unfilter(filters: np.ndarray, pixels: np.ndarray) -> np.ndarray:
-    """Undo the row filters that another program used (PNG specification, section 9): uint8 (h, w)."""
-    height, width = pixels.shape
-    image = np.zeros((height + 1, width + 1), np.uint8)  # what lies above and to the left counts as 0
-    for y, (kind, row) in enumerate(zip(filters.tolist(), pixels, strict=True), start=1):
-        if kind in (NONE, UP):
-            image[y, 1:] = row + image[y - 1, 1:] * (kind == UP)
-        elif kind == SUB:
-            image[y, 1:] = np.cumsum(row, dtype=np.uint8)
-        else:
-            _unfilter_row(kind, row.tolist(), image[y - 1].tolist(), image[y])
-    return image[1:, 1:]
-
-
-def _unfilter_row(kind: int, row: list[int], above: list[int], out: np.ndarray) -> None:
-    """Undo a filter in which a pixel depends on the one before it: average or Paeth."""
-    left = 0
-    for x, value in enumerate(row, start=1):
-        up, corner = above[x], above[x - 1]
-        guess = (left + up) // 2
-        if kind == PAETH:
-            plane = left + up - corner
-            guess = min(
-                (left, up, corner), key=lambda pixel: abs(plane - pixel)
-            )  # in a tie the first of them
-        out[x] = left = (value + guess) % 256
-
-
-def write_tree(
-    images_idx: str | os.PathLike,
-    tree: str | os.PathLike,
-    labels_idx: str | os.PathLike | None = None,
-    classes: int | None = None,
-) -> int:
-    """Write every image of an IDX file as a PNG file; return how many.
-
-    The name is the row number from 1, zero-padded so that alphabetical order is numeric order. With labels:
-    `<tree>/<label>/<id>.png`, a folder for each of the classes; without: `<tree>/<id>.png`. A tree that was
-    there before is replaced. FormatError: the IDX files do not fit; DigitflowError: the disk is full.
-    """
-    total, *_ = idx.read_header(images_idx, ndim=3)
-    names = [""] if labels_idx is None else [str(label) for label in range(classes)]
-    place = np.zeros(total, np.uint8) if labels_idx is None else idx.read_labels(labels_idx, total, classes)
-    digits = len(str(total))
-    with (
-        atomic_tree(tree) as temporary,
-        open_folders(*(temporary / name for name in names), make=True) as folders,
-        Progress(f"{tree}: PNG", total, "images") as progress,
-    ):
-        start = 0
-        for images in idx.read_blocks(images_idx, BLOCK):
-            stop = start + len(images)
-            # One folder after the other: the file system finds its place again 0.5 us a file sooner.
-            order = np.argsort(place[start:stop], kind="stable")
-            write_files(
-                encode(images[order]),
-                [str(row).zfill(digits) + ".png" for row in (order + start + 1).tolist()],
-                [folders[label] for label in place[start:stop][order].tolist()],
-            )
-            progress.advance(len(images))
-            start = stop
-    return total

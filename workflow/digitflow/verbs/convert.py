@@ -54,11 +54,13 @@ def write_lst(
 
     sfv.check(checksums, labels)
     labelled, names = lists.read_corrected(images, labels, classes, corrections)
+    first = lists.first_of_equals(images, labelled.index)
     if fold_train_lsts:
-        lists.write_folds(labelled, fold_train_lsts, fold_valid_lsts, names, validation["seed"])
+        lists.write_folds(labelled, fold_train_lsts, fold_valid_lsts, names, validation["seed"], first)
         lists.write_all(labelled, train_lst, valid_lst)
     else:
-        lists.write_split(labelled, train_lst, valid_lst, names, validation["fraction"], validation["seed"])
+        fraction, seed = validation["fraction"], validation["seed"]
+        lists.write_split(labelled, train_lst, valid_lst, names, fraction, seed, first)
     pairs = zip([train_lst, *(fold_train_lsts or ())], [valid_lst, *(fold_valid_lsts or ())], strict=True)
     for path, pair in zip(list_checksums, pairs, strict=True):
         sfv.write(path, pair)
@@ -88,14 +90,20 @@ def pack_rec(
 
 
 def idx_to_png(
-    images: Input, lists: list[Input], checksums: list[Input], manifest: Output, tree: str
+    images: Input,
+    lists: list[Input],
+    checksums: list[Input],
+    manifest: Output,
+    tree: str,
+    labels: Input | None = None,
+    classes: Input | None = None,
 ) -> None:
     """Bring a tree of PNG files up to date with its lists, writing only what differs."""
     from digitflow.base import checksums as sfv
-    from digitflow.dataset import trees
+    from digitflow.dataset import views
 
-    sfv.check(checksums, images, *lists)
-    trees.update(images, tree, lists, manifest)
+    sfv.check(checksums, images, *lists, *([labels] if labels else []))
+    views.update_from_lists(images, tree, manifest, lists, labels, classes)
 
 
 def verify(

@@ -1,0 +1,376 @@
+"""What people do in a tree becomes corrections; what the tool or an accident did never does."""
+
+import shutil
+import subprocess
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tests.unit.dataset.killed import killed_at
+
+from digitflow.base.errors import InputError
+from digitflow.dataset import adoption, inventory
+from digitflow.dataset.adoption import adopt, find_changes
+from digitflow.dataset.corrections import apply
+from digitflow.dataset.views import update_tree
+from digitflow.formats import idx, png
+from digitflow.formats.corrections import Correction, pixel_crc, read
+
+ROWS = 400
+CLASSES = [str(digit) for digit in range(10)]
+
+
+class Project:
+    """Real digits, their tree, and a file of corrections with a comment of the user's."""
+
+    def __init__(self, folder: Path, digits: tuple[np.ndarray, np.ndarray], rows: int = ROWS):
+        self.images, self.labels = digits[0][:rows], digits[1][:rows]
+        self.idx, self.tree, self.manifest = folder / "images", folder / "train", folder / "train.sfv"
+        self.corrections = folder / "corrections.csv"
+        folder.mkdir(exist_ok=True)
+        idx.write(self.idx, self.images)
+
+    def update(self):
+        """What the rules do: apply the corrections, and bring the tree up to date."""
+        labels, keep = apply(self.labels, self.idx, CLASSES, read(self.corrections), self.corrections)
+        ids = np.flatnonzero(keep) + 1
+        update_tree(self.idx, self.tree, self.manifest, ids, labels[keep], self.labels, CLASSES)
+
+    def picture(self, id_, label=None):
+        label = self.labels[id_ - 1] if label is None else label
+        return self.tree / str(label) / f"{id_:03}.png"
+
+    def find(self, **options):
+        return find_changes(self.tree, self.manifest, self.corrections, **options)
+
+    def adopt(self, **options):
+        return adopt(self.tree, self.manifest, self.corrections, **options)
+
+    def recorded(self):
+        return {line.id: line.now for line in read(self.corrections)}
+
+    def refused(self, message):
+        """The changes are refused with a message, and nothing changes."""
+        before = {path: path.read_bytes() for path in self.tree.parent.rglob("*") if path.is_file()}
+        with pytest.raises(InputError, match=message):
+            self.adopt()
+        assert {path: path.read_bytes() for path in self.tree.parent.rglob("*") if path.is_file()} == before
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory, digits):
+    project = Project(tmp_path_factory.mktemp("prepared") / "project", digits)
+    project.update()
+    return project
+
+
+@pytest.fixture
+def project(tmp_path, prepared, digits):
+    shutil.copytree(prepared.tree.parent, tmp_path / "project")
+    return Project(tmp_path / "project", digits)
+
+
+def test_fifty_pictures_moved_deleted_and_restored_are_fifty_corrections(project):
+    typed = "id,was,now,crc,note\n# looked at on Monday\n"
+    project.corrections.write_text(typed)
+    moved, deleted, restored = np.split(np.random.default_rng(0).permutation(ROWS)[:50] + 1, [25, 35])
+    target = {id_: (project.labels[id_ - 1] + 1) % 10 for id_ in [*moved, *restored[:7]]}
+    for id_ in [*deleted, *restored[7:]]:
+        project.picture(id_).unlink()
+    for id_, label in target.items():
+        project.picture(id_).rename(project.picture(id_, label))
+    assert len(project.adopt(deletions=True)) == 50
+    project.update()
+    assert project.adopt() == []
+    # Moved back, and copied back from the pixels, into the CSV's folder or another.
+    for id_ in restored[:7]:
+        project.picture(id_, target[id_]).rename(project.picture(id_))
+    for id_ in restored[7:14]:
+        project.picture(id_).write_bytes(png.encode(project.images[[id_ - 1]])[0])
+    project.picture(restored[14], 3).write_bytes(png.encode(project.images[[restored[14] - 1]])[0])
+    assert len(project.adopt()) == 15
+
+    expected = {int(id_): str(target[id_]) for id_ in moved}
+    expected |= {int(id_): "drop" for id_ in deleted} | {int(id_): "ok" for id_ in restored[:14]}
+    last = int(restored[14])
+    expected[last] = "ok" if project.labels[last - 1] == 3 else "3"
+    assert project.recorded() == expected
+    for line in read(project.corrections):
+        assert line.was == str(project.labels[line.id - 1])
+        assert line.crc == pixel_crc(project.images[line.id - 1])
+    assert project.corrections.read_text().startswith(typed)
+    before = project.corrections.stat()
+    project.update()
+    assert project.adopt() == []
+    assert project.corrections.stat().st_mtime_ns == before.st_mtime_ns
+
+
+def test_every_change_is_told_in_a_line_and_finding_it_writes_nothing(project):
+    project.picture(1).rename(project.picture(1, 3))
+    project.picture(2).unlink()
+    path = project.corrections
+    lines = [
+        f"{path}: image 1: 5 -> 3, for its picture was put at {project.picture(1, 3)}",
+        f"{path}: image 2: drop, for {project.picture(2)} was deleted",
+    ]
+    assert project.find().lines == lines
+    assert project.find().lines == lines
+    assert not path.exists()
+    assert project.adopt() == lines
+    assert project.adopt() == []
+    assert not project.find().lines
+
+
+def test_a_tree_in_which_nothing_changed_is_not_listed(project, monkeypatch):
+    project.update()
+    forbid_listing(monkeypatch)
+    assert project.adopt() == []
+
+
+def forbid_listing(monkeypatch):
+    monkeypatch.setattr(adoption, "scan", lambda *_: pytest.fail("the tree was listed"))
+    monkeypatch.setattr(adoption, "load", lambda *_: pytest.fail("the inventory was read"))
+
+
+def test_after_an_adoption_the_tree_is_not_listed_again_even_if_it_is_not_yet_up_to_date(
+    project, monkeypatch
+):
+    project.picture(1).rename(project.picture(1, 3))
+    assert len(project.adopt()) == 1
+    time.sleep(0.02)  # a file system's clock ticks slowly
+    project.adopt()
+    forbid_listing(monkeypatch)
+    assert project.adopt() == []
+
+
+def test_a_project_copied_without_its_times_has_no_changes(project):
+    for path in project.tree.parent.rglob("*"):
+        path.touch()
+    assert project.adopt() == []
+    assert not project.corrections.exists()
+
+
+def test_without_a_tree_or_where_all_was_deleted_nothing_is_found(project):
+    shutil.rmtree(project.tree)
+    project.manifest.unlink()
+    assert project.adopt() == []
+    inventory.path_of(project.tree).unlink()
+    assert project.adopt() == []
+    project.update()
+    assert project.picture(1).exists()
+
+
+def test_taking_a_line_back_takes_the_correction_back_everywhere(project):
+    project.picture(1).rename(project.picture(1, 3))
+    project.adopt()
+    project.corrections.unlink()
+    assert project.adopt() == []
+    project.update()
+    assert project.picture(1).exists()
+    assert not project.picture(1, 3).exists()
+    assert project.adopt() == []
+
+
+def test_a_line_of_the_same_image_is_changed_in_its_place_and_keeps_its_note(project):
+    project.corrections.write_text("id,was,now,crc,note\n1,5,drop,,a curl\n# the end\n")
+    project.update()
+    project.picture(1, 3).write_bytes(png.encode(project.images[[0]])[0])
+    assert len(project.adopt()) == 1
+    crc = pixel_crc(project.images[0])
+    assert project.corrections.read_text() == f"id,was,now,crc,note\n1,5,3,{crc},a curl\n# the end\n"
+
+
+def test_a_line_that_says_what_was_done_in_the_tree_as_well_stays_as_it_was_typed(project):
+    text = "id,was,now,crc,note\n1, 5 ,3,,\n2,0,0,,sure\n"
+    project.corrections.write_text(text)
+    project.picture(1).rename(project.picture(1, 3))
+    assert project.adopt() == []
+    assert project.corrections.read_text() == text
+    assert inventory.load(project.tree).place[0] == 3
+
+
+def test_a_line_that_says_something_else_than_the_tree_stops_with_both(project):
+    project.corrections.write_text("id,was,now,crc,note\n1,5,8,,\n")
+    project.picture(1).rename(project.picture(1, 3))
+    project.refused(
+        r"corrections\.csv, line 2: column now: '8', but the picture 001\.png .* was moved to 3/001\.png; "
+        "write '3' into the line, or put the picture back"
+    )
+
+
+def test_a_line_changed_after_its_move_was_adopted_wins(project):
+    project.picture(1).rename(project.picture(1, 3))
+    project.adopt()
+    project.corrections.write_text(project.corrections.read_text().replace(",3,", ",8,"))
+    assert project.adopt() == []
+    project.update()
+    assert project.picture(1, 8).exists()
+
+
+def test_a_picture_in_two_folders_is_named_with_both(project):
+    shutil.copy(project.picture(1), project.picture(1, 3))
+    project.picture(2).unlink()
+    project.refused(r"3/001\.png and 5/001\.png are the same image; delete the one that is wrong")
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("5/mine.png", "5/mine.png: not made by digitflow"),
+        ("5/001 - Copy.png", r"5/001 - Copy\.png \(by its name a copy of 001\.png\)"),
+        ("5/001 (1).png", r"5/001 \(1\)\.png \(by its name a copy of 001\.png\)"),
+        ("5/001 (conflicted copy).png", "by its name a copy of 001.png"),
+        ("5/Copy of 001.png", "by its name a copy of 001.png"),
+        ("5/401.png", "5/401.png: not made by digitflow"),
+        ("5/001.PNG", "5/001.PNG"),
+        ("unsure/001.png", "unsure/: not made by digitflow .* move it out of the tree"),
+        ("001.png", "001.png: not made by digitflow"),
+    ],
+)
+def test_a_file_that_is_no_picture_of_the_tree_is_named_with_the_way_on(project, name, told):
+    (project.tree / name).parent.mkdir(exist_ok=True)
+    shutil.copy(project.picture(1), project.tree / name)
+    project.picture(2).unlink()
+    project.refused(told)
+
+
+def test_files_that_systems_leave_are_passed_over(project):
+    for name in (".DS_Store", "5/._001.png", "5/Thumbs.db", "ehthumbs.db", "5/desktop.ini", "5/Icon\r"):
+        (project.tree / name).touch()
+    (project.tree / "5/@eaDir").mkdir()
+    project.picture(2).unlink()
+    assert len(project.adopt()) == 1
+
+
+@pytest.mark.parametrize("folder", [5, 8])
+def test_a_picture_under_the_name_of_another_is_no_deletion(project, folder):
+    other = next(id_ for id_ in range(2, ROWS) if project.labels[id_ - 1] == folder)
+    project.picture(1).rename(project.picture(other))
+    project.refused(
+        rf"{folder}/{other:03}\.png shows image 1, not {other}; nothing was changed. Type mv .* touch"
+    )
+
+
+def test_the_commands_of_that_message_put_all_right(project, tmp_path):
+    project.picture(1).rename(project.picture(12))
+    with pytest.raises(InputError) as error:
+        project.adopt()
+    command = str(error.value).split("Type ")[1].split(", then run again")[0]
+    subprocess.run(command, shell=True, check=True, executable="/bin/bash")
+    assert project.adopt() == []
+    assert not project.manifest.exists()
+    project.update()
+    assert project.picture(12).read_bytes() == png.encode(project.images[[11]])[0]
+    assert project.adopt() == []
+
+
+def test_an_unknown_picture_under_the_name_of_a_dropped_one_is_named(project):
+    project.picture(1).unlink()
+    project.adopt()
+    project.update()
+    project.picture(1).write_bytes(png.encode(255 - project.images[[0]])[0])
+    project.refused(r"5/001\.png shows no image of the training CSV, and has the name of a row; move it out")
+
+
+def test_a_picture_that_was_edited_and_moved_is_a_correction_that_says_what_counts(project):
+    project.picture(1).unlink()
+    project.picture(1, 3).write_bytes(png.encode(255 - project.images[[0]])[0])
+    [line] = project.adopt()
+    assert line.endswith("3/001.png; its pixels were edited, too, but models take them from the CSV")
+
+
+def test_a_tree_that_is_gone_drops_nothing(project):
+    project.tree.rename(project.tree.with_name("elsewhere"))
+    project.refused(r"train: is gone; no image is dropped for that.* delete .*train\.sfv and run again")
+    project.manifest.unlink()
+    assert project.adopt() == []
+    project.update()
+    assert project.picture(1).exists()
+    assert project.adopt() == []
+
+
+@pytest.mark.parametrize("gone", ["folder", "all", "many"])
+def test_a_class_that_is_gone_or_more_than_a_tenth_of_it_stops_until_one_says_what_is_meant(project, gone):
+    fives = np.flatnonzero(project.labels == 5) + 1
+    assert 20 < len(fives) < 60
+    for id_ in fives[:6] if gone == "many" else fives:
+        project.picture(id_).unlink()
+    if gone == "folder":
+        (project.tree / "5").rmdir()
+    lost = 6 if gone == "many" else len(fives)
+    project.refused(
+        rf"train: {lost} of the {len(fives)} pictures of class 5 are gone: too many .* --deletions"
+    )
+
+    kept = {path.name for path in (project.tree / "5").glob("*")}
+    manifest = project.manifest.read_bytes()
+    project.manifest.unlink()
+    assert project.adopt() == []
+    project.update()
+    assert len(list((project.tree / "5").iterdir())) == len(fives)
+    assert project.manifest.read_bytes() == manifest
+
+    for id_ in fives:
+        if project.picture(id_).name not in kept:
+            project.picture(id_).unlink()
+    assert len(project.adopt(deletions=True)) == lost
+    assert project.recorded() == {int(id_): "drop" for id_ in fives[:lost]}
+
+
+def test_a_handful_of_a_small_class_can_be_dropped_but_not_all_of_it(project):
+    fives = np.flatnonzero(project.labels == 5) + 1
+    for id_ in fives[:5]:
+        project.picture(id_).unlink()
+    assert len(project.adopt()) == 5
+    for start in range(5, len(fives) - 1, 5):
+        for id_ in fives[start : min(start + 5, len(fives) - 1)]:
+            project.picture(id_).unlink()
+        if len(fives) - start > 6:
+            project.adopt()
+    project.adopt()
+    project.picture(fives[-1]).unlink()
+    project.refused("1 of the 1 pictures of class 5 are gone")
+
+
+def test_a_class_called_as_a_word_of_the_file_is_refused_with_the_way_on(tmp_path, digits):
+    images, labels = digits[0][:4], np.array([0, 1, 0, 1])
+    idx.write(tmp_path / "images", images)
+    paths = (tmp_path / "train", tmp_path / "train.sfv")
+    update_tree(tmp_path / "images", *paths, None, labels, labels, ["ok", "broken"])
+    (tmp_path / "train/ok/1.png").rename(tmp_path / "train/broken/1.png")
+    with pytest.raises(InputError, match=r"class 'ok': .* give the class another name in the training CSV"):
+        adopt(*paths, tmp_path / "corrections.csv")
+
+
+def test_an_adoption_that_was_killed_anywhere_is_done_by_the_next_run(tmp_path, project, digits):
+    project.corrections.write_text("id,was,now,crc,note\n# mine\n2,0,6,,a six\n")
+    project.update()
+    project.picture(1).rename(project.picture(1, 3))
+    project.picture(2, 6).rename(project.picture(2, 8))
+    project.picture(3).unlink()
+    step, came = 0, True
+    while came:
+        shutil.copytree(project.tree.parent, tmp_path / str(step))
+        copy = Project(tmp_path / str(step), digits)
+        came = killed_at(step, copy.adopt)
+        assert copy.corrections.read_text().startswith("id,was,now,crc,note\n# mine\n2,0,")
+        copy.adopt()
+        assert copy.recorded() == {1: "3", 2: "8", 3: "drop"}
+        assert "a six" in copy.corrections.read_text()
+        assert copy.adopt() == []
+        copy.update()
+        assert copy.adopt() == []
+        step += 1
+    assert step > 5
+
+
+def test_the_corrections_are_those_that_the_lists_take(project):
+    project.picture(1).rename(project.picture(1, 3))
+    project.adopt()
+    [line] = read(project.corrections)
+    assert replace(line, line=0) == Correction(1, "5", "3", pixel_crc(project.images[0]))
+    labels, keep = apply(project.labels, project.idx, CLASSES, [line], project.corrections)
+    assert labels[0] == 3
+    assert keep.all()

@@ -1,0 +1,204 @@
+"""The audit of labels: wrong labels come first, and flags are those of confident learning."""
+
+import csv
+import logging
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from digitflow.base.errors import FormatError, InputError
+from digitflow.dataset.split import fold_of
+from digitflow.formats import lst
+from digitflow.formats.probabilities import write_probabilities
+from digitflow.look import audit
+from digitflow.look.audit import HeldOut, combine, confident_flags, rank_rows
+from digitflow.training import numpy_trainer
+from digitflow.training.settings import Settings
+
+# The given label, the probabilities in per cent, and what cleanlab 2.9.0's filter "confident_learning" says.
+GOLDEN = {
+    "all kinds": [
+        *[(0, 90, 5, 5, 0), (0, 80, 15, 5, 0), (0, 10, 85, 5, 1), (0, 5, 25, 70, 1), (0, 45, 50, 5, 1)],
+        *[(0, 34, 33, 33, 0), (1, 10, 80, 10, 0), (1, 80, 15, 5, 1), (1, 50, 50, 0, 0), (1, 5, 60, 35, 0)],
+        *[(1, 40, 20, 40, 1), (2, 5, 5, 90, 0), (2, 60, 10, 30, 1), (2, 20, 55, 25, 1), (2, 33, 33, 34, 0)],
+        *[(2, 48, 4, 48, 0), (2, 70, 29, 1, 1), (0, 40, 43, 17, 0)],
+    ],
+    "a first choice below its threshold beside several classes above theirs": [
+        *[(0, 95, 3, 2, 0), (0, 95, 2, 3, 0), (0, 60, 20, 20, 0), (1, 60, 20, 20, 1)],
+        *[(1, 70, 20, 10, 0), (2, 60, 20, 20, 1), (2, 20, 60, 20, 1), (2, 10, 75, 15, 1)],
+    ],
+}
+NAMES = ["zero", "one, or I", 'the "two"']
+
+
+@pytest.mark.parametrize("table", GOLDEN)
+def test_flags_are_those_of_confident_learning(table):
+    values = np.array(GOLDEN[table])
+    assert confident_flags(values[:, 1:4] / 100, values[:, 0]).astype(int).tolist() == values[:, 4].tolist()
+
+
+def test_a_class_without_rows_is_nobodys_confident_class():
+    values = np.array(GOLDEN["all kinds"])
+    probabilities = np.column_stack([0.9 * values[:, 1:4] / 100, np.full(len(values), 0.1)])
+    assert confident_flags(probabilities, values[:, 0]).tolist() == (values[:, 4] == 1).tolist()
+
+
+def held_out(probabilities, labels, first_id=1):
+    return HeldOut(
+        np.arange(first_id, first_id + len(labels)), np.array(labels), np.array(probabilities, float)
+    )
+
+
+def test_rows_are_ordered_by_the_probability_of_the_given_label_and_then_by_id():
+    rows = [[0.9, 0.1], [0.2, 0.8], [0.5, 0.5], [0.8, 0.2], [0.5, 0.5]]
+    found = rank_rows(held_out(rows, [0, 0, 0, 1, 1]), np.array(list("aabba")))
+    assert found.index.tolist() == [2, 4, 3, 5, 1]
+    assert found.given.tolist() == [0, 1, 0, 1, 0]
+    assert found.proposed.tolist() == [1, 0, 0, 0, 0]
+    assert found.self_confidence.tolist() == [0.2, 0.2, 0.5, 0.5, 0.9]
+    assert found.margin == pytest.approx([-0.6, -0.6, 0, 0, 0.8])
+    assert found.split.tolist() == ["a", "b", "b", "a", "a"]
+
+
+def out_of_fold(images, labels):
+    """Probabilities of a small network for digits of the fifth that it did not learn from."""
+    fold = fold_of(np.arange(1, len(labels) + 1), labels, 5, 0)
+    options = {"architecture": "mlp", "module": "numpy_mlp", "epochs": 4, "batch_size": 64, "learning_rate": 0.003}
+    chosen = Settings(network={"hidden": [64]}, **options)
+    probabilities = np.empty((len(labels), 10), np.float32)
+    for k in range(5):
+        learn, look = np.flatnonzero(fold != k), np.flatnonzero(fold == k)
+        training, validation = (learn, labels[learn]), (look, labels[look])
+        learner, _ = numpy_trainer.fit(images, training, validation, 10, chosen, 0)
+        probabilities[look] = learner.predict(images, look)
+    return probabilities
+
+
+def test_labels_flipped_among_real_digits_come_first(digits):
+    images, labels = digits[0][:4000], digits[1][:4000].astype(np.int64)
+    rng = np.random.default_rng(0)
+    flipped = rng.choice(4000, 40, replace=False)
+    noisy = labels.copy()
+    noisy[flipped] = (noisy[flipped] + rng.integers(1, 10, 40)) % 10
+    found = rank_rows(held_out(out_of_fold(images, noisy), noisy), np.full(4000, "train"))
+    first = found.index[:400] - 1
+    assert np.isin(flipped, first).mean() >= 0.95  # in a tenth: such a small network errs on one digit in ten
+    assert np.isin(flipped, found.index[:80] - 1).mean() > 0.5
+    again = np.isin(found.index - 1, flipped)
+    assert (found.proposed == labels[found.index - 1])[again].mean() > 0.8
+    assert found.flagged[again].mean() > 0.8
+    assert found.flagged.mean() < 0.1
+
+
+def training(folder, name, labels, probabilities):
+    """A list and probabilities as files, of labels by id."""
+    index = np.array(list(labels))
+    path = [f"train/{label}/{row:03d}.png" for row, label in labels.items()]
+    lst.write(folder / f"{name}.lst", lst.Listing(index, np.array(list(labels.values())), path))
+    write_probabilities(folder / f"{name}.npy", np.array(probabilities, np.float32))
+    return folder / f"{name}.lst", folder / f"{name}.npy"
+
+
+def test_folds_and_seeds_are_put_together_row_by_row_and_models_have_equal_weights(tmp_path):
+    first = training(tmp_path, "first", {2: 0, 4: 1}, [[1, 0], [0.5, 0.5]])
+    second = training(tmp_path, "second", {1: 1, 3: 0}, [[0.25, 0.75], [0, 1]])
+    other_seed = training(tmp_path, "other_seed", {3: 0, 4: 1}, [[0.5, 0.5], [1, 0]])
+    model = training(tmp_path, "model", {1: 1, 2: 0, 3: 0, 4: 1}, [[0.75, 0.25]] * 4)
+    found = combine([[first, second, other_seed], [model]])
+    assert found.index.tolist() == [1, 2, 3, 4]
+    assert found.given.tolist() == [1, 0, 0, 1]
+    assert found.probabilities.tolist() == [[0.5, 0.5], [0.875, 0.125], [0.5, 0.5], [0.75, 0.25]]
+
+
+def test_lists_that_disagree_on_a_label_are_refused_with_row_and_labels(tmp_path):
+    first = training(tmp_path, "first", {1: 0, 4: 1}, [[1, 0], [0.5, 0.5]])
+    second = training(tmp_path, "second", {1: 0, 4: 0}, [[1, 0], [0.5, 0.5]])
+    for models in ([[first], [second]], [[first, second]]):
+        with pytest.raises(InputError, match=r"second\.npy.*row 4 .*label [01], and with [01].*run again"):
+            combine(models)
+
+
+def test_models_that_were_held_out_from_other_rows_are_refused(tmp_path):
+    first = training(tmp_path, "first", {1: 0, 2: 1}, [[1, 0], [0.5, 0.5]])
+    second = training(tmp_path, "second", {1: 0}, [[1, 0]])
+    with pytest.raises(InputError, match=r"second\.npy.*validation\.folds"):
+        combine([[first], [second]])
+
+
+def test_a_label_that_has_no_probability_is_refused(tmp_path):
+    with pytest.raises(FormatError, match=r"one\.npy.*2 classes, labels up to 2"):
+        combine([[training(tmp_path, "one", {1: 0, 2: 2}, [[1, 0], [0.5, 0.5]])]])
+
+
+def write_audit(folder, caplog):
+    trained = training(folder, "valid", {2: 2, 5: 0, 6: 1}, [[1, 0, 0], [0.5, 0.25, 0.25], [0.25, 0.5, 0.25]])
+    train, _ = training(folder, "train", {1: 0, 3: 1, 4: 2}, [[1, 0, 0]] * 3)
+    with caplog.at_level(logging.INFO, "digitflow"):
+        lists = {"train": train, "valid": trained[0]}
+        audit.audit_labels(folder / "labels.csv", [[trained]], lists, NAMES)
+    return folder / "labels.csv"
+
+
+def test_the_file_has_labels_by_their_names_and_the_most_suspicious_row_first(tmp_path, caplog):
+    with open(write_audit(tmp_path, caplog), newline="", encoding="utf-8") as file:
+        header, *rows = csv.reader(file)
+    assert header == ["id", "given", "proposed", "self_confidence", "margin", "flagged", "split"]
+    assert rows == [
+        ["2", 'the "two"', "zero", "0", "-1", "True", "valid"],
+        ["5", "zero", "zero", "0.5", "0.25", "False", "valid"],
+        ["6", "one, or I", "one, or I", "0.5", "0.25", "False", "valid"],
+    ]
+
+
+def test_rows_that_models_learned_from_are_counted_with_the_way_to_audit_them(tmp_path, caplog):
+    write_audit(tmp_path, caplog)
+    assert "3 of 6 rows are not in it" in caplog.text
+    assert "validation.folds: 5" in caplog.text
+
+
+def test_a_row_that_is_in_no_list_any_more_is_named(tmp_path):
+    listing, _ = training(tmp_path, "train", {1: 0}, [[1, 0]])
+    with pytest.raises(InputError, match=r"row 7 .*older than the lists: run again"):
+        audit.split_names(np.array([1, 7]), {"train": listing})
+
+
+@settings(max_examples=50, deadline=None)
+@given(data=st.data(), rows=st.integers(0, 30), classes=st.integers(1, 5))
+def test_what_is_written_is_read_again_in_the_same_order(tmp_path_factory, data, rows, classes):
+    weights = st.lists(st.integers(1, 9), min_size=classes, max_size=classes)
+    values = np.array(data.draw(st.lists(weights, min_size=rows, max_size=rows)), float).reshape(
+        rows, classes
+    )
+    values /= values.sum(axis=1, keepdims=True)
+    labels = data.draw(st.lists(st.integers(0, classes - 1), min_size=rows, max_size=rows))
+    text = st.text(st.characters(exclude_categories=["Cs", "Cc"]), max_size=5)
+    names = data.draw(st.lists(text, min_size=classes, max_size=classes, unique=True))
+    path = tmp_path_factory.mktemp("audit") / "labels.csv"
+    found = rank_rows(held_out(values, np.array(labels, np.int64)), np.full(rows, "train"))
+    audit.write(path, found, names)
+    first = path.read_bytes()
+    read = audit.read(path, names)
+    for name in ("index", "given", "proposed", "flagged", "split"):
+        assert np.array_equal(getattr(read, name), getattr(found, name))
+    assert np.allclose(read.self_confidence, found.self_confidence, rtol=1e-5)
+    audit.write(path, read, names)
+    assert path.read_bytes() == first
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda text: text.replace("flagged", "flag"),
+        lambda text: text.replace("False", "no", 1),
+        lambda text: text.replace(",zero", ",null", 1),
+        lambda text: text[:-9],
+        lambda text: "",
+    ],
+)
+def test_a_damaged_file_is_named(tmp_path, caplog, damage):
+    path = write_audit(tmp_path, caplog)
+    path.write_text(damage(path.read_text()))
+    with pytest.raises(FormatError, match=r"labels\.csv: damaged: .*delete it and run again"):
+        audit.read(path, NAMES)

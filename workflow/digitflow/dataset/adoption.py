@@ -1,0 +1,244 @@
+"""What people did in the tree of training pictures, by moving, deleting and copying files, as corrections."""
+
+import os
+import zlib
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from digitflow.base.errors import InputError
+from digitflow.dataset.corrections import check_classes
+from digitflow.dataset.inventory import (
+    NOWHERE,
+    Found,
+    Inventory,
+    describe,
+    file_name,
+    load,
+    picture_path,
+    scan,
+    settle,
+    some,
+)
+from digitflow.dataset.trees import open_folders, read_file
+from digitflow.dataset.treetimes import is_understood, path_of
+from digitflow.dataset.views import shown_crc
+from digitflow.formats.corrections import DROP, OK, Correction, read, record
+
+HANDFUL = 5  # deletions in a class that are believed, however small it is
+BELIEVE = "digitflow adopt --deletions true"
+PathLike = str | os.PathLike
+
+
+@dataclass(frozen=True)
+class Changes:
+    """What people did in a tree: the corrections to record, and a line about each.
+
+    `after`: the inventory with them; None if no folder changed.
+    """
+
+    corrections: list[Correction]
+    lines: list[str]
+    after: Inventory | None = None
+
+
+def adopt(tree: PathLike, manifest: PathLike, corrections: PathLike, deletions: bool = False) -> list[str]:
+    """Write what people did in a tree into the file of corrections; return a line about each change.
+
+    Raises as `find_changes`, and then writes nothing.
+    """
+    changes = find_changes(tree, manifest, corrections, deletions)
+    # In this order: killed between the two, the next run finds the changes again, and that they are recorded.
+    if changes.corrections:
+        record(corrections, changes.corrections)
+    if changes.after:
+        settle(tree, changes.after)
+    return changes.lines
+
+
+def find_changes(
+    tree: PathLike, manifest: PathLike, corrections: PathLike, deletions: bool = False
+) -> Changes:
+    """Compare a tree with what the tool has put there. Nothing is written.
+
+    A picture in another folder is a correction to that label, a deleted one is `drop`, and one that is back
+    where the CSV has it is `ok`. It takes a dozen system calls if no folder has changed since the last
+    update.
+
+    InputError, and no change is adopted: a file that is no picture of the tree, a picture that is there twice
+    or under another's name, one whose line in `corrections` says something else; a tree that is gone, or too
+    many deletions, unless `deletions` says that they are meant. Where the manifest was deleted, too, these
+    are passed over: the next update makes the pictures again.
+    """
+    tree, manifest = Path(tree), Path(manifest)
+    if not path_of(tree).exists():
+        return Changes([], [])  # no tree of digitflow's, or one that the next update has to recognise
+    if not tree.is_dir():
+        if manifest.exists() and (load(tree).place != NOWHERE).any():
+            raise InputError(
+                f"{tree}: is gone; no image is dropped for that. To have the pictures made again, delete "
+                f"{manifest} and run again"
+            )
+        return Changes([], [])
+    if is_understood(tree):
+        return Changes([], [])
+    known = load(tree)
+    comparison = _Comparison(tree, manifest, known, scan(tree, known.names, len(known), len(str(len(known)))))
+    comparison.check_files()
+    if not deletions:
+        comparison.check_deletions()
+    comparison.check_contents()
+    return comparison.changes(corrections)
+
+
+class _Comparison:
+    """A tree as it was found, beside its inventory. `changed`: rows, a mask, that somebody else changed."""
+
+    def __init__(self, tree: Path, manifest: Path, known: Inventory, found: Found):
+        self.tree, self.manifest, self.known, self.found = tree, manifest, known, found
+        # What an unfinished update has moved, and what it has not yet, is nobody's wish.
+        self.changed = (found.place != known.place) & (found.place != known.next_place)
+        self.edited: set[int] = set()
+
+    def _name(self, row: int) -> str:
+        return file_name(row + 1, len(str(len(self.known))))
+
+    def _path(self, row: int) -> str:
+        """Where a picture was found, or, if it is gone, where it was."""
+        place = self.found.place[row]
+        if place == NOWHERE:
+            return picture_path(self.known.names, self.known.place[row], self._name(row))
+        return picture_path(self.known.names, place, self.found.names.get(row, self._name(row)))
+
+    def check_files(self) -> None:
+        """Every file must be a picture of the tree, and every picture be there once."""
+        if self.found.strangers:
+            raise InputError(
+                f"{self.tree}: {some([describe(path) for path in self.found.strangers])}: not made by "
+                "digitflow and used by nothing; move it out of the tree. Images to learn from belong into "
+                "the training CSV"
+            )
+        for row, path in self.found.doubled:
+            raise InputError(
+                f"{self.tree}: {self._path(row)} and {path} are the same image; delete the one that is wrong"
+            )
+
+    def check_deletions(self) -> None:
+        """Few deletions are wishes; a class that is gone, or more than a tenth of one, is an accident."""
+        gone = self.changed & (self.found.place == NOWHERE)
+        sizes, losses = (
+            np.bincount(places[places != NOWHERE], minlength=len(self.known.names))
+            for places in (self.known.place, self.known.place[gone])
+        )
+        many = (losses > np.maximum(HANDFUL, sizes // 10)) | ((losses == sizes) & (losses > 0))
+        if not many.any():
+            return
+        if not self.manifest.exists():
+            self.changed &= ~(gone & many[self.known.place])
+            return
+        place = int(many.argmax())
+        raise InputError(
+            f"{self.tree}: {losses[place]:,} of the {sizes[place]:,} pictures of class "
+            f"{self.known.names[place]} are gone: too many to drop without asking, and nothing was changed. "
+            f"To have them made again, delete {self.manifest} and run again; to drop these images: {BELIEVE}"
+        )
+
+    def check_contents(self) -> None:
+        """Read the pictures of all folders that changed: one may have the name of another."""
+        if not self.changed.any():
+            return
+        known, since = self.known, path_of(self.tree).stat().st_mtime_ns
+        for place, name in enumerate(known.names):
+            folder = self.tree / name
+            if not folder.is_dir() or folder.stat().st_mtime_ns < since:
+                continue
+            with open_folders(folder) as (opened,):
+                for row in np.flatnonzero(self.found.place == place).tolist():
+                    data = read_file(self.found.names.get(row, self._name(row)), opened)
+                    if zlib.crc32(data) != known.file_crc[row]:
+                        self._check_picture(row, shown_crc(data))
+
+    def _check_picture(self, row: int, shown: int | None) -> None:
+        known, path = self.known, self._path(row)
+        if shown in (known.pixel_crc[row], known.next_pixel_crc[row]):
+            return
+        others = np.flatnonzero(known.pixel_crc == shown) if shown is not None else []
+        if len(others):
+            raise InputError(
+                f"{self.tree}: {path} shows image {others[0] + 1}, not {row + 1}; nothing was changed. "
+                f"{self._put_right(row, int(others[0]))}, then run again"
+            )
+        if known.place[row] == NOWHERE:
+            raise InputError(
+                f"{self.tree}: {path} shows no image of the training CSV, and has the name of a row; move it "
+                "out of the tree"
+            )
+        self.edited.add(row)
+
+    def _put_right(self, row: int, other: int) -> str:
+        """Commands for a picture that has the name of `row` and shows the row `other`."""
+        path = self.tree / self._path(row)
+        right = path.with_name(self._name(other))
+        commands = [f"mv '{path}' '{right}'" if self.found.place[other] == NOWHERE else f"rm '{path}'"]
+        if self.known.place[row] != NOWHERE:  # its own picture is lost, and its absence would be a wish
+            commands += [f"touch '{path}'", f"rm -f '{self.manifest}'"]
+        return f"Type {' && '.join(commands)}"
+
+    def changes(self, path: PathLike) -> Changes:
+        """The corrections that the changes are, against those in the file."""
+        rows = np.flatnonzero(self.changed).tolist()
+        if not rows:
+            return Changes([], [], self.known)
+        check_classes(self.known.names)
+        typed = {correction.id: correction for correction in read(path)}
+        corrections, lines = [], []
+        for row in rows:
+            correction = self._correct(row)
+            line = typed.get(row + 1)
+            if line:
+                self._check_line(row, line, correction, path)
+            if self._place_of(row, line.now if line else OK) != self.found.place[row]:
+                corrections.append(correction)
+                lines.append(f"{path}: {self._tell(row, correction)}")
+        place, next_place = (
+            np.where(self.changed, self.found.place, places)
+            for places in (self.known.place, self.known.next_place)
+        )
+        return Changes(corrections, lines, replace(self.known, place=place, next_place=next_place))
+
+    def _correct(self, row: int) -> Correction:
+        known, place = self.known, self.found.place[row]
+        was = known.names[known.given[row]]
+        now = DROP if place == NOWHERE else OK if place == known.given[row] else known.names[place]
+        return Correction(row + 1, was, now, f"{known.next_pixel_crc[row]:08X}")
+
+    def _place_of(self, row: int, now: str) -> int | None:
+        """Where a picture belongs by the column now; None: not a class of this tree."""
+        if now == DROP:
+            return NOWHERE
+        if now == OK:
+            return self.known.given[row]
+        return self.known.names.index(now) if now in self.known.names else None
+
+    def _check_line(self, row: int, line: Correction, correction: Correction, path: PathLike) -> None:
+        """What a person typed is replaced only if the tree had it before the change."""
+        place = self._place_of(row, line.now)
+        if place not in (self.known.place[row], self.known.next_place[row], self.found.place[row]):
+            done = "was deleted" if correction.now == DROP else f"was moved to {self._path(row)}"
+            raise InputError(
+                f"{path}, line {line.line}: column now: {line.now!r}, but the picture {self._name(row)} in "
+                f"{self.tree} {done}; write {correction.now!r} into the line, or put the picture back"
+            )
+
+    def _tell(self, row: int, correction: Correction) -> str:
+        path = self.tree / self._path(row)
+        if correction.now == DROP:
+            return f"image {row + 1}: {DROP}, for {path} was deleted"
+        label = (
+            f"{OK} ({correction.was})" if correction.now == OK else f"{correction.was} -> {correction.now}"
+        )
+        edited = (
+            "; its pixels were edited, too, but models take them from the CSV" if row in self.edited else ""
+        )
+        return f"image {row + 1}: {label}, for its picture was put at {path}{edited}"

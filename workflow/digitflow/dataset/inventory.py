@@ -1,0 +1,207 @@
+"""What lies in a tree of PNG files, and what the tool has put there.
+
+The inventory of `data/png/train/` is the file `data/png/train.inventory`: for every row the folder where its
+picture was put, the checksums of its file and of its pixels, and the label that the CSV gives it. It tells
+what a person has moved, deleted or edited since. Unlike the manifest it is no output of a rule: nothing
+removes it before a job, or after one that failed. An update first writes into it where each picture shall be,
+so what a killed update leaves is not taken for somebody's wishes.
+"""
+
+import array
+import os
+import re
+import zipfile
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from digitflow.base.errors import FormatError
+from digitflow.base.files import atomic_open, atomic_path
+from digitflow.dataset.treetimes import path_of
+
+PathLike = str | os.PathLike
+LINES = 4096  # of a manifest that are made at a time
+NOWHERE = -1  # in the place of a folder: the row has no picture
+SYSTEM_FILES = re.compile(
+    r"\._.*|\.ds_store|(eh)?thumbs(_vista)?\.db|desktop\.ini|icon\r|@eadir|#recycle|\.directory|\.nfs.*",
+    re.IGNORECASE,
+)
+COPY = re.compile(r"copy of ([0-9]+)\.png|([0-9]+)[ _(-].*\.png", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Inventory:
+    """Where the picture of each row was put: arrays of (rows,), folders as places in `names` or NOWHERE.
+
+    `names`: the folders; one empty name for a tree without. `given`: the CSV's label. `place`: the folder.
+    `file_crc`, `pixel_crc`: CRC-32 of the file and of the pixels in it. `next_place`, `next_pixel_crc`: what
+    an update that has begun makes of them; they differ from the others only until it ends.
+    """
+
+    names: list[str]
+    given: np.ndarray  # int16
+    place: np.ndarray  # int16
+    file_crc: np.ndarray  # uint32
+    pixel_crc: np.ndarray  # uint32
+    next_place: np.ndarray  # int16
+    next_pixel_crc: np.ndarray  # uint32
+    shape: np.ndarray  # height, width
+
+    def __len__(self) -> int:
+        return len(self.place)
+
+    def fit(self, names: list[str], rows: int) -> "Inventory":
+        """The same with `names` first and others in use behind, and at least so many rows."""
+        others = [name for code, name in enumerate(self.names) if name not in names and self._uses(code)]
+        names = [*names, *others]
+        codes = np.array([names.index(name) if name in names else NOWHERE for name in self.names] + [NOWHERE])
+        more = max(rows - len(self), 0)
+
+        def places(values: np.ndarray) -> np.ndarray:
+            return np.pad(codes[values], (0, more), constant_values=NOWHERE).astype(np.int16)
+
+        def checksums(values: np.ndarray) -> np.ndarray:
+            return np.pad(values, (0, more))
+
+        return Inventory(
+            names,
+            places(self.given),
+            places(self.place),
+            checksums(self.file_crc),
+            checksums(self.pixel_crc),
+            places(self.next_place),
+            checksums(self.next_pixel_crc),
+            self.shape,
+        )
+
+    def _uses(self, code: int) -> bool:
+        return bool((self.place == code).any() or (self.next_place == code).any())
+
+
+def file_name(id_: int, digits: int) -> str:
+    """The name of the picture of a row, from 1: alphabetical order is numeric order."""
+    return f"{id_:0{digits}}.png"
+
+
+def picture_path(names: list[str], place: int, name: str) -> str:
+    """The path of a picture from the tree on."""
+    return f"{names[place]}/{name}" if names[place] else name
+
+
+def load(tree: PathLike) -> Inventory | None:
+    """Read the inventory of a tree; None if there is none. FormatError: the file is damaged."""
+    path = path_of(tree)
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            inventory = Inventory(**{name: arrays[name] for name in Inventory.__dataclass_fields__})
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        raise FormatError(
+            f"{path}: damaged: {error}; delete it and run again: it is made again from the tree"
+        ) from error
+    return replace(inventory, names=inventory.names.tolist())
+
+
+def save(tree: PathLike, inventory: Inventory) -> int:
+    """Write the inventory of a tree, as one after which anything may have been done in it by hand.
+
+    Returns the time of writing in nanoseconds.
+    """
+    with atomic_path(path_of(tree)) as temporary:
+        with open(temporary, "wb") as file:
+            np.savez(file, **{name: getattr(inventory, name) for name in Inventory.__dataclass_fields__})
+        written = temporary.stat().st_mtime_ns
+        os.utime(temporary, ns=(0, 0))
+    return written
+
+
+def understand(tree: PathLike, until: int) -> None:
+    """Note that all that was done in a tree until then is in its inventory: it becomes the file's time."""
+    os.utime(path_of(tree), ns=(until, until))
+
+
+def settle(tree: PathLike, inventory: Inventory) -> None:
+    """Write the inventory, and note that it tells all if it does: another change may have come meanwhile."""
+    written = save(tree, inventory)
+    now = scan(tree, inventory.names, len(inventory), len(str(len(inventory))))
+    if np.array_equal(now.place, inventory.place) and not (now.strangers or now.doubled):
+        understand(tree, written)
+
+
+def write_manifest(path: PathLike, inventory: Inventory) -> None:
+    """Write the manifest of a tree: path and CRC-32 of a picture per line, in the order of rows."""
+    digits = len(str(len(inventory)))
+    prefixes = [f"{name}/" if name else "" for name in inventory.names]
+    with atomic_open(path, "w") as file:
+        for start in range(0, len(inventory), LINES):
+            part = slice(start, start + LINES)
+            pictures = zip(inventory.place[part].tolist(), inventory.file_crc[part].tolist(), strict=True)
+            file.writelines(
+                f"{prefixes[place]}{file_name(id_, digits)} {crc:08X}\n"
+                for id_, (place, crc) in enumerate(pictures, start + 1)
+                if place != NOWHERE
+            )
+
+
+@dataclass(frozen=True)
+class Found:
+    """What lies in a tree. `place`: the folder of each row's picture, int16 (rows,), or NOWHERE.
+
+    `doubled`: the rows, from 0, of pictures that are there twice, and the second path. `strangers`: paths of
+    what is no picture of the tree. `names`: file names by row, where they are not padded as the others are.
+    """
+
+    place: np.ndarray
+    doubled: list[tuple[int, str]]
+    strangers: list[str]
+    names: dict[int, str]
+
+
+def scan(tree: PathLike, folders: list[str], rows: int, digits: int) -> Found:
+    """List a tree with the folders of an inventory; what systems leave in folders is passed over."""
+    found = Found(np.full(rows, NOWHERE, np.int16), [], [], {})
+    if folders != [""]:
+        with os.scandir(tree) as entries:
+            for entry in entries:
+                if not (entry.name in folders and entry.is_dir()) and not SYSTEM_FILES.fullmatch(entry.name):
+                    found.strangers.append(entry.name + "/" * entry.is_dir())
+    for place, folder in enumerate(folders):
+        if (path := Path(tree, folder)).is_dir():
+            _scan_folder(path, folder, place, digits, found)
+    found.strangers.sort()
+    return found
+
+
+def _scan_folder(path: Path, folder: str, place: int, digits: int, found: Found) -> None:
+    prefix, rows = f"{folder}/" if folder else "", array.array("q")
+    with os.scandir(path) as entries:
+        for entry in entries:
+            stem, _, kind = entry.name.partition(".")
+            row = int(stem) - 1 if kind == "png" and stem.isascii() and stem.isdecimal() else -1
+            if 0 <= row < len(found.place) and entry.is_file():
+                rows.append(row)
+                if len(stem) != digits:
+                    found.names[row] = entry.name
+            elif not SYSTEM_FILES.fullmatch(entry.name):
+                found.strangers.append(prefix + entry.name)
+    once, times = np.unique(np.array(rows, np.int64), return_counts=True)
+    for row in once[(times > 1) | (found.place[once] != NOWHERE)].tolist():
+        found.doubled.append((row, prefix + file_name(row + 1, digits)))
+    found.place[once[found.place[once] == NOWHERE]] = place
+
+
+def describe(stranger: str) -> str:
+    """A path that `scan` did not know, and what it may be."""
+    name = stranger.rsplit("/", 1)[-1]
+    if copy := COPY.fullmatch(name):
+        return f"{stranger} (by its name a copy of {copy[1] or copy[2]}.png)"
+    return stranger
+
+
+def some(paths: Sequence[str], most: int = 5) -> str:
+    """The first of many paths in words."""
+    more = len(paths) - most
+    return ", ".join(paths[:most]) + (f" and {more:,} more" if more > 0 else "")

@@ -1,0 +1,365 @@
+"""Trees of PNG files: a view of the rows of an IDX file, brought up to date in place.
+
+`<tree>/<label>/<id>.png` where there are labels, `<tree>/<id>.png` where there are none; ids are rows from 1,
+padded with zeros. Nothing learns from a tree. What a person put into one, or changed in one, is left alone.
+"""
+
+import logging
+import os
+import zlib
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from digitflow.base.errors import DigitflowError, InputError
+from digitflow.base.progress import Progress
+from digitflow.dataset import classes as class_names
+from digitflow.dataset.inventory import (
+    NOWHERE,
+    Inventory,
+    describe,
+    file_name,
+    load,
+    picture_path,
+    save,
+    scan,
+    settle,
+    some,
+    understand,
+    write_manifest,
+)
+from digitflow.dataset.trees import atomic_tree, open_folders, read_file, reason, spare_folder, write_files
+from digitflow.formats import idx, lst, png
+
+log = logging.getLogger("digitflow")
+
+BLOCK = 4096  # images at a time: a few megabytes
+PathLike = str | os.PathLike
+
+
+@dataclass
+class Counts:
+    """What an update did, in pictures."""
+
+    written: int = 0
+    moved: int = 0
+    removed: int = 0
+
+
+def update_from_lists(
+    images_idx: PathLike,
+    tree: PathLike,
+    manifest: PathLike,
+    lists: Sequence[PathLike],
+    labels_idx: PathLike | None = None,
+    classes_csv: PathLike | None = None,
+) -> Counts:
+    """Bring a tree up to date with the lists of its images, as `update_tree`; with labels, those of the CSV."""
+    read = [lst.read(path) for path in lists]
+    ids, labels = (np.concatenate([getattr(part, name) for part in read]) for name in ("index", "label"))
+    if labels_idx is None:
+        return update_tree(images_idx, tree, manifest, ids)
+    given, names = idx.read(labels_idx, ndim=1), class_names.read(classes_csv)
+    return update_tree(images_idx, tree, manifest, ids, labels, given, names)
+
+
+def update_tree(
+    images_idx: PathLike,
+    tree: PathLike,
+    manifest: PathLike,
+    ids: np.ndarray | None = None,
+    labels: np.ndarray | None = None,
+    given: np.ndarray | None = None,
+    classes: Sequence[str] | None = None,
+) -> Counts:
+    """Bring a tree up to date with an IDX file, writing only what differs, and write its manifest.
+
+    `ids`: the rows, from 1, that have a picture; None: all. With `classes`, the names of the folders:
+    `labels`, int, of these rows, and `given`, int, the label that the CSV gives each row of the file. A
+    picture that a person edited, moved since the corrections were read, or put there is left alone and named
+    in the log. InputError: `tree` is a folder of something else; DigitflowError: the disk is full. What was
+    right stays.
+    """
+    tree = Path(tree)
+    rows, *shape = idx.read_header(images_idx, ndim=3)
+    if given is not None and len(given) != rows:
+        raise InputError(f"{images_idx}: {rows:,} images, but {len(given):,} labels; make both files again")
+    place = np.full(rows, NOWHERE, np.int16)
+    place[slice(None) if ids is None else np.asarray(ids) - 1] = 0 if labels is None else labels
+    names = [""] if classes is None else _check_folders(classes, tree)
+    given = np.zeros(rows, np.int16) if given is None else np.asarray(given, np.int16)
+    pixels = _pixel_crcs(images_idx, rows)
+    goal = Inventory(names, given, place, np.zeros(rows, np.uint32), pixels, place, pixels, np.array(shape))
+    try:
+        with suppress(OSError):
+            tree.rmdir()  # only if it is empty: then it is made as a whole, which is quicker
+        with Progress(f"{tree}: PNG", rows, "images") as progress:
+            update = _update if tree.exists() else _make
+            inventory, counts = update(images_idx, tree, goal, progress)
+    except OSError as error:
+        raise DigitflowError(f"{tree}: cannot be written: {reason(error)}") from error
+    write_manifest(manifest, inventory)
+    log.info(f"{tree}: {counts.written:,} written, {counts.moved:,} moved, {counts.removed:,} removed")
+    return counts
+
+
+def _check_folders(classes: Sequence[str], tree: Path) -> list[str]:
+    for name in classes:
+        if name.startswith(".") or any(character in name for character in "/\\\0") or not name:
+            raise InputError(
+                f"{tree}: no folder can have the name of class {name!r}; rename it in the CSV, or do without "
+                "trees: png: {enabled: false}"
+            )
+    return list(classes)
+
+
+def _blocks(images_idx: PathLike) -> Iterator[tuple[int, np.ndarray]]:
+    start = 0
+    for images in idx.read_blocks(images_idx, BLOCK, ndim=3):
+        yield start, images
+        start += len(images)
+
+
+def _pixel_crcs(images_idx: PathLike, rows: int) -> np.ndarray:
+    crcs = np.empty(rows, np.uint32)
+    for start, images in _blocks(images_idx):
+        crcs[start : start + len(images)] = [zlib.crc32(image) for image in images]
+    return crcs
+
+
+def _make(images_idx: PathLike, tree: Path, goal: Inventory, progress: Progress) -> tuple[Inventory, Counts]:
+    """Make a tree that is not there; it takes its name as a whole."""
+    digits = len(str(len(goal)))
+    file_crc = np.zeros(len(goal), np.uint32)
+    with (
+        atomic_tree(tree) as temporary,
+        open_folders(*(temporary / name for name in goal.names), make=True) as folders,
+    ):
+        for start, images in _blocks(images_idx):
+            place = goal.place[start : start + len(images)]
+            # One folder after the other: the file system finds its place again 0.5 us a file sooner.
+            order = np.argsort(place, kind="stable")
+            order = order[place[order] != NOWHERE]
+            files = png.encode(images[order])
+            file_names = [file_name(row, digits) for row in (order + start + 1).tolist()]
+            write_files(files, file_names, [folders[label] for label in place[order].tolist()])
+            file_crc[start + order] = [zlib.crc32(file) for file in files]
+            progress.advance(len(images))
+        # Killed between the two names, the next run knows whose pictures these are. All of them are older.
+        begun = save(tree, replace(goal, place=np.full_like(goal.place, NOWHERE)))
+    made = replace(goal, file_crc=file_crc)
+    save(tree, made)
+    understand(tree, begun)
+    return made, Counts(written=int((made.place != NOWHERE).sum()))
+
+
+def _update(
+    images_idx: PathLike, tree: Path, goal: Inventory, progress: Progress
+) -> tuple[Inventory, Counts]:
+    """Bring a tree that is there up to date, picture by picture; each is whole at any time."""
+    rows, names = len(goal), goal.names
+    known = load(tree)
+    recognised = known is None
+    known = (known or _recognise(tree, goal)).fit(names, rows)
+    goal = goal.fit(known.names, len(known))
+    update = _Update(tree, known, goal, len(str(rows)), recognised)
+    update.begin()
+    with (
+        open_folders(*(tree / name for name in known.names), make=True) as folders,
+        spare_folder(tree) as spare,
+    ):
+        for start, images in _blocks(images_idx):
+            update.bring(start, images, folders, spare)
+            progress.advance(len(images))
+        update.remove()
+    for name in known.names[len(names) :]:
+        with suppress(OSError):
+            (tree / name).rmdir()  # only if it is empty
+    return update.end(rows), update.counts
+
+
+def _recognise(tree: Path, goal: Inventory) -> Inventory:
+    """The inventory of a tree that has none, if all that is in it are pictures of the rows.
+
+    A picture in another folder than the CSV's or the wanted one was moved there by hand.
+    """
+    found = scan(tree, goal.names, len(goal), digits := len(str(len(goal))))
+    file_crc = np.zeros(len(goal), np.uint32)
+    wrong = [*found.strangers, *(path for _, path in found.doubled)]
+    for row in np.flatnonzero(found.place != NOWHERE).tolist():
+        name = found.names.get(row, file_name(row + 1, digits))
+        path = picture_path(goal.names, found.place[row], name)
+        data = (tree / path).read_bytes()
+        file_crc[row] = zlib.crc32(data)
+        if shown_crc(data) != goal.pixel_crc[row]:
+            wrong.append(path)
+    if wrong:
+        raise InputError(
+            f"{tree}: exists and is no tree of digitflow's: it holds {some(wrong)}. Nothing in it was "
+            "changed; move it away, or choose another folder with --tree"
+        )
+    unmoved = (found.place != NOWHERE) & ((found.place == goal.given) | (goal.place == NOWHERE))
+    place = np.where(unmoved, found.place, goal.place)
+    if (found.place == NOWHERE).all():
+        place = found.place
+    return replace(goal, place=place, next_place=place, file_crc=file_crc)
+
+
+def shown_crc(data: bytes) -> int | None:
+    """The CRC-32 of the pixels that a picture shows in grey; None: it is no picture."""
+    picture = png.read_picture(data)
+    return None if picture is None else zlib.crc32(np.ascontiguousarray(picture))
+
+
+class _Update:
+    """One update of a tree that is there.
+
+    `left_alone`: the rows, a mask, whose pictures a person moved, doubled or edited against what is wanted.
+    `before`, `after`: the folder of each row's picture as the inventory has it during the update and behind
+    it.
+    """
+
+    def __init__(self, tree: Path, known: Inventory, goal: Inventory, digits: int, recognised: bool):
+        self.tree, self.known, self.goal, self.digits = tree, known, goal, digits
+        self.counts = Counts()
+        self.found = found = scan(tree, known.names, len(known), digits)
+        self.same_shape = np.array_equal(known.shape, goal.shape)
+        self.file_crc = known.file_crc.copy()
+        self.edited: list[str] = []
+        self.there = there = found.place != NOWHERE
+        expected = np.logical_or.reduce(
+            [found.place == one for one in (known.place, known.next_place, goal.place)]
+        )
+        self.moved_by_hand = ~expected & there
+        self.left_alone = self.moved_by_hand.copy()
+        self.left_alone[[row for row, _ in found.doubled]] = True
+        if recognised:  # perhaps deleted by hand: the next look at the tree decides
+            self.left_alone |= ~there & (known.place != NOWHERE)
+        self.before = np.where(self.left_alone, known.place, found.place)
+        self.after = np.where(self.left_alone, known.place, goal.place)
+        for row in np.flatnonzero(~self.left_alone & there & (goal.place == NOWHERE)).tolist():
+            if self._judge(row, (tree / self._path(row)).read_bytes()) == "edited":
+                self.left_alone[row] = True
+                self.after[row] = found.place[row]
+                self.edited.append(self._path(row))
+
+    def _name(self, row: int) -> str:
+        return file_name(row + 1, self.digits)
+
+    def _path(self, row: int) -> str:
+        """Where a picture was found."""
+        name = self.found.names.get(row, self._name(row))
+        return picture_path(self.known.names, self.found.place[row], name)
+
+    def begin(self) -> None:
+        """Write down what is to come, before anything is changed, and name what is left alone."""
+        known, goal, found = self.known, self.goal, self.found
+        begun = replace(
+            known, given=goal.given, place=self.before, next_place=self.after, next_pixel_crc=goal.pixel_crc
+        )
+        same = np.array_equal(self.before, self.after) and np.array_equal(known.pixel_crc, goal.pixel_crc)
+        if not (same and self.same_shape):
+            save(self.tree, begun)
+        missing = ~self.there & (known.place != NOWHERE) & (known.place == known.next_place)
+        missing &= (goal.place != NOWHERE) & ~self.left_alone
+        self._warn(
+            "no pictures of this tree, and used by nothing; move them out of it",
+            map(describe, found.strangers),
+        )
+        self._warn(
+            "each there twice; delete one of them",
+            (f"{self._path(row)} and {path}" for row, path in found.doubled),
+        )
+        self._warn(
+            "moved by hand since the corrections were read; the next run adds them to the corrections",
+            map(self._path, np.flatnonzero(self.moved_by_hand).tolist()),
+        )
+        self._warn(
+            "missing, and made again; to drop an image, delete its picture again",
+            (
+                picture_path(known.names, known.place[row], self._name(row))
+                for row in np.flatnonzero(missing).tolist()
+            ),
+        )
+
+    def _warn(self, what: str, paths: Iterable[str]) -> None:
+        if paths := list(paths):
+            log.warning(f"{self.tree}: {some(paths)}: {what}")
+
+    def bring(self, start: int, images: np.ndarray, folders: list[int | Path], spare: Path) -> None:
+        """Bring the pictures of a block of rows to their places, and write those that are not right."""
+        found, goal = self.found, self.goal
+        rows = np.arange(start, start + len(images))
+        rows = rows[~self.left_alone[rows] & (goal.place[rows] != NOWHERE)]
+        rows = rows[np.argsort(found.place[rows], kind="stable")]
+        wrong = []
+        for row, place, to in zip(
+            rows.tolist(), found.place[rows].tolist(), goal.place[rows].tolist(), strict=True
+        ):
+            if place == NOWHERE:
+                wrong.append(row)
+                continue
+            name = self._name(row)
+            old_name = found.names.get(row, name)
+            data = read_file(old_name, folders[place])
+            # ASSUME: every file is read. Their times and sizes alone would take half of that, and miss an
+            # edited picture whose program keeps the time.
+            if (judgement := self._judge(row, data)) == "wrong":
+                wrong.append(row)
+            elif judgement == "edited":
+                self.edited.append(picture_path(goal.names, to, name))
+            if (place, old_name) != (to, name):
+                (self.tree / self._path(row)).rename(self.tree / picture_path(goal.names, to, name))
+                self.counts.moved += 1
+        self._write(wrong, images[np.array(wrong, np.int64) - start], spare)
+
+    def _judge(self, row: int, data: bytes) -> str:
+        """Whether a file is right, wrong (the tool's own but not these pixels, or damaged) or edited."""
+        known, goal = self.known, self.goal
+        crc = zlib.crc32(data)
+        if crc == known.file_crc[row]:
+            same = self.same_shape and known.pixel_crc[row] == goal.pixel_crc[row]
+            return "right" if same else "wrong"
+        shown = shown_crc(data)
+        if shown == goal.pixel_crc[row]:  # saved again by another program, or by an update that was killed
+            self.file_crc[row] = crc
+            return "right"
+        return "wrong" if shown in (None, known.pixel_crc[row], known.next_pixel_crc[row]) else "edited"
+
+    def _write(self, rows: list[int], images: np.ndarray, spare: Path) -> None:
+        """Write pictures beside the tree, and give them their names there: so they are whole at any time."""
+        files = png.encode(images)
+        names = [self._name(row) for row in rows]
+        with open_folders(spare) as (folder,):
+            write_files(files, names, [folder] * len(rows))
+        for row, name, file in zip(rows, names, files, strict=True):
+            target = picture_path(self.goal.names, self.goal.place[row], name)
+            (spare / name).replace(self.tree / target)
+            self.file_crc[row] = zlib.crc32(file)
+        self.counts.written += len(rows)
+
+    def remove(self) -> None:
+        """Remove the pictures of rows that shall have none."""
+        rows = ~self.left_alone & (self.found.place != NOWHERE) & (self.goal.place == NOWHERE)
+        for row in np.flatnonzero(rows).tolist():
+            (self.tree / self._path(row)).unlink()
+            self.counts.removed += 1
+
+    def end(self, rows: int) -> Inventory:
+        """Write down what lies in the tree now, and whether anybody else changed it meanwhile."""
+        self._warn(
+            "edited pictures; models take the pixels from the CSV, not from here. To have one as it was, "
+            f"empty its file and delete {self.tree}.sfv",
+            self.edited,
+        )
+        pixel_crc = np.where(self.left_alone, self.known.pixel_crc, self.goal.pixel_crc)[:rows]
+        place = self.after[:rows]
+        done = Inventory(
+            *(self.known.names, self.goal.given[:rows], place, self.file_crc[:rows], pixel_crc),
+            *(place, pixel_crc, self.goal.shape),
+        )
+        settle(self.tree, done)
+        return done

@@ -15,7 +15,7 @@ import pytest
 from mnist import MNIST
 from PIL import Image
 
-from digitflow.dataset import lists, packing, trees
+from digitflow.dataset import classes, lists, packing, views
 from digitflow.dataset.mnist import write_csv
 from digitflow.formats import lst
 from digitflow.formats.pixelcsv import Spec, csv_to_idx

@@ -71,13 +71,13 @@ def dataset(tmp_path_factory, digits) -> Dataset:
     lst.write(paths["test"], lists.of_rows("test", TEST))
     sources = {"train": IMAGES, "valid": IMAGES, "test": TEST_IMAGES}
     for name, path in paths.items():
-        packing.pack(
-            path.with_suffix(".rec"), path.with_suffix(".idx"), lst.read(path), folder / sources[name]
-        )
-    trees.update(
-        folder / IMAGES, folder / "png/train", [paths["train"], paths["valid"]], folder / "train.sfv"
-    )
-    trees.update(folder / TEST_IMAGES, folder / "png/test", [paths["test"]], folder / "test.sfv")
+        listing, source = lst.read(path), folder / sources[name]
+        packing.pack(path.with_suffix(".rec"), path.with_suffix(".idx"), listing, source)
+    classes.write(folder / "classes.csv", names)
+    png, (train, valid, test) = folder / "png", paths.values()
+    facts = folder / LABELS, folder / "classes.csv"
+    views.update_from_lists(folder / IMAGES, png / "train", png / "train.sfv", [train, valid], *facts)
+    views.update_from_lists(folder / TEST_IMAGES, png / "test", png / "test.sfv", [test])
     return data
 
 

@@ -100,7 +100,7 @@ def _compare_record(
     where = f"{rec_path}: record of image {record.index} at byte {record.offset}"
     if record.index != index:
         raise FormatError(f"{where}: line {at + 1} of {name} is image {index}")
-    if record.labels.tolist() != [label]:
+    if record.labels.tobytes() != np.float32(label).tobytes():  # as bytes: -0 is not 0
         raise FormatError(f"{where}: labels {record.labels.tolist()}; {name} has {label}")
     image = png.decode(record.payload, where)
     if image.shape != pixels.shape:

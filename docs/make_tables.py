@@ -81,7 +81,7 @@ def meaning(function: Any) -> str:
 
 
 def house() -> Iterator[tuple[str, str]]:
-    """The map: each module of the package, and each rule file, with the first line of what it says of itself."""
+    """The map: each module and each rule file, with the first line of what it says of itself."""
     lines = [
         f"- `{path.name}`: {first_line(path)}" for path in sorted(PACKAGE.glob("*.py")) if path.name[0] != "_"
     ]
@@ -97,6 +97,11 @@ def house() -> Iterator[tuple[str, str]]:
             f"- `{path.name}`: {path.read_text().partition(chr(10))[0].lstrip('# ')}" for path in rules
         ),
     )
+
+
+def first_comment(path: Path) -> str:
+    """The comment that a rule file begins with."""
+    return path.read_text().partition("\n")[0].lstrip("# ")
 
 
 def first_line(path: Path) -> str:

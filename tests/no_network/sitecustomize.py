@@ -15,7 +15,9 @@ sys.addaudithook(refuse)
 
 
 def write_modules(folder: str) -> None:
-    """Write which modules of the package this Python has imported, to a file named after the verb that it ran."""
+    """Write which modules of the package this Python has imported, to a file named after the verb that it
+    ran.
+    """
     names = sorted(name for name in sys.modules if name.split(".")[0] == "digitflow")
     if "digitflow.__main__" in sys.modules or len(sys.argv) > 1:
         with open(f"{folder}/{os.getpid()}", "w") as file:

@@ -1,4 +1,6 @@
-"""What an edit of the package makes run again: what can feel it, found by following imports, and nothing else."""
+"""What an edit of the package makes run again: what can feel it, found by following imports, and nothing
+else.
+"""
 
 import ast
 import subprocess

@@ -360,7 +360,7 @@ def _cross_references(config: dict[str, Any]) -> Iterator[str]:
                 "validation.fraction is 0: set it above 0, or leave them out"
             )
     if weights == "auto" and not fraction and folds == 1:
-        yield "merge.weights: auto fits them to validation rows: set validation.folds to 5, or validation.fraction"
+        yield "merge.weights: auto needs validation rows: set validation.folds to 5, or validation.fraction"
     for name in config["predict"]:
         if name in ("train", "valid", "test", "oof"):
             yield f"predict.{name}: this name is taken; choose another"
@@ -369,7 +369,7 @@ def _cross_references(config: dict[str, Any]) -> Iterator[str]:
 
 
 def csv_paths(data: dict[str, Any]) -> tuple[str, str | None, str | None]:
-    """The paths of the train CSV, of the test CSV where there is one, and of the solution where it is known."""
+    """The paths of the train CSV, the test CSV if there is one, and the solution where it is known."""
     if data["source"] == "files":
         return data["train_csv"], data["test_csv"], data["solution_csv"]
     folder = f"data/{data['source']}"

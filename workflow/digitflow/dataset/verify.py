@@ -122,5 +122,6 @@ def _compare_file(path: Path, record: recordio.Record) -> None:
         ) from error
     if data != record.payload:
         raise FormatError(
-            f"{path}: not the image of its record; move it away and make it again: snakemake -R idx_to_png -- trees"
+            f"{path}: not the image of its record; delete it, then make it again: "
+            "snakemake -R idx_to_png -- trees"
         )

@@ -57,7 +57,7 @@ def update_from_lists(
     labels_idx: PathLike | None = None,
     classes_csv: PathLike | None = None,
 ) -> Counts:
-    """Bring a tree up to date with the lists of its images, as `update_tree`; with labels, those of the CSV."""
+    """Bring a tree up to date with the lists of its images: `update_tree`, with the labels of the CSV."""
     read = [lst.read(path) for path in lists]
     ids, labels = (np.concatenate([getattr(part, name) for part in read]) for name in ("index", "label"))
     if labels_idx is None:

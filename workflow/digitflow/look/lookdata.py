@@ -156,8 +156,9 @@ def read(
 ) -> LookData:
     """Read all that the page shows from the files of a run.
 
-    `splits`: the list of the validation rows, or one for each fold; `probabilities` of the rows of `valid_lst` and
-    `test_probabilities`, merged as the section `merge` and `weights` say; without them nothing is predicted.
+    `splits`: the list of the validation rows, or one for each fold; `probabilities` of the rows of
+    `valid_lst` and `test_probabilities`, merged as the section `merge` and `weights` say; without them
+    nothing is predicted.
     """
     pixels, names = idx.open_memmap(images), class_names.read(classes)
     given = idx.read_labels(labels, len(pixels), len(names)).astype(np.int64)

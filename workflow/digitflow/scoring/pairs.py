@@ -96,7 +96,8 @@ def _sentence(pair: Any) -> str:
     images = f"{abs(pair.only_first - pair.only_second):,} of {pair.images:,} {pair.rows} images"
     if pair.p_value < SIGNIFICANT:
         better, worse = (pair.first, pair.second) if pair.points > 0 else (pair.second, pair.first)
-        return f"{better} is better than {worse}: {abs(pair.points):.{digits}f} points, {images}, p = {pair.p_value:.2g}"
+        points = f"{abs(pair.points):.{digits}f} points"
+        return f"{better} is better than {worse}: {points}, {images}, p = {pair.p_value:.2g}"
     if pair.points == 0:
         return f"{pair.first} and {pair.second} are right equally often, on different images"
     return (

@@ -91,17 +91,16 @@ def csv_to_idx(parser: argparse.ArgumentParser) -> Run:
     def run(args: argparse.Namespace) -> None:
         one_blas_thread()
         from digitflow.base import checksums
-        from digitflow.formats.pixelcsv import Spec, csv_to_idx
+        from digitflow.dataset.conversion import csv_to_idx
 
         files = [args.train_images, args.train_labels, args.test_images]
-        train = Spec(args.height, args.width, args.classes, labelled=True)
-        test = Spec(args.height, args.width, args.classes, labelled=False)
-        options = {"threads": max(1, args.threads // 2), "invert": args.invert}
+        image = {"height": args.height, "width": args.width}
+        data = {"image": image, "classes": args.classes, "invert": args.invert}
         try:
             in_processes(
                 args.threads,
-                partial(csv_to_idx, args.train_csv, args.train_images, train, args.train_labels, **options),
-                partial(csv_to_idx, args.test_csv, args.test_images, test, **options),
+                partial(csv_to_idx, args.train_csv, data, args.train_images, args.train_labels),
+                partial(csv_to_idx, args.test_csv, data, args.test_images),
             )
         except Exception:  # a wrong CSV leaves no files of the other one either
             for path in files:

@@ -209,6 +209,8 @@ def _has_header(table: _Table) -> tuple[bool, str]:
         return True, f"a header: line 1 counts from {numbers[0]} to {numbers[-1]}"
     if counts:
         _ask_for_header(f"{where}: {numbers[0]} to {numbers[-1]} may be names or pixels")
+    if any(map(_is_known, words)) and not _same_words(table):
+        return True, "a header: line 1 has a name where the lines below have numbers"
     if words and not _same_words(table):
         _ask_for_header(f"{where}: numbers and {abbreviated(words)} may be names or a row")
     return False, "no header: line 1 has numbers"

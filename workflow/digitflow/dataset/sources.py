@@ -2,6 +2,7 @@
 
 import os
 import re
+import zipfile
 from collections.abc import Iterator, Sequence
 from itertools import chain
 from pathlib import Path
@@ -126,6 +127,24 @@ def _called(number: int, classes: Sequence[str] | None, where: PathLike) -> str:
 def _unpacked(path: PathLike) -> bytes:
     with open_csv(path) as stream:
         return b"".join(iter(lambda: stream.read(1 << 20), b""))
+
+
+def find_csv(folder: PathLike, name: str) -> Path:
+    """The CSV of that name in a folder as the competition's page gives it: plain, or packed in a zip archive.
+
+    The archive may hold that file alone (train.csv.zip), or all of the competition (digit-recognizer.zip):
+    then the path is ARCHIVE.zip/NAME. Where there is nothing, it is FOLDER/NAME, of which the reader says so.
+    """
+    folder = Path(folder)
+    for path in (folder / name, folder / f"{name}.zip", folder / f"{name}.gz"):
+        if path.exists():
+            return path
+    for path in sorted(folder.glob("*.zip")):
+        if zipfile.is_zipfile(path):
+            with zipfile.ZipFile(path) as archive:
+                if name in archive.namelist():
+                    return path / name
+    return folder / name
 
 
 def find_idx(folder: PathLike, part: str) -> tuple[Path, Path | None]:

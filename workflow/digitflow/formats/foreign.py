@@ -1,5 +1,6 @@
 """What a file is that is no CSV: told by its first bytes, with the way on."""
 
+import os
 import re
 
 SAVE_AS_CSV = "load it with {} and save it as CSV, one row per image"
@@ -32,6 +33,12 @@ ARFF = re.compile(rb"(\s*(%[^\n]*)?\n)*\s*@relation\b", re.IGNORECASE)
 LIBSVM = re.compile(rb"[-+.\de]+([ \t]+\d+:[-+.\de]+)+[ \t\r]*(\n|$)")
 JSON = re.compile(rb"\s*[\[{]\s*[\[{\"]")
 NULL_BYTES = "null bytes: this looks like UTF-16, an archive or no text: save it as UTF-8"
+
+
+def is_idx(path: str | os.PathLike) -> bool:
+    """Whether a file starts as an IDX file does."""
+    with open(path, "rb") as file:
+        return IDX.match(file.read(4)) is not None
 
 
 def looks_like(start: bytes) -> str | None:

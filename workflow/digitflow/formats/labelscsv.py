@@ -1,6 +1,7 @@
 """Labels as CSV, one row per image: submissions, solutions, samples, lists of labels or of ids."""
 
 import csv
+import io
 import logging
 import os
 from collections.abc import Mapping, Sequence
@@ -8,6 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from digitflow.base.archives import open_csv
 from digitflow.base.errors import FormatError, InputError
 from digitflow.base.files import atomic_open
 from digitflow.formats.layout import ID_NAMES, LABEL_NAMES, classes_in_words, label_fault, label_of
@@ -189,12 +191,11 @@ def read_list(path: PathLike, rows: int) -> list[str]:
 
 def _read_lines(path: PathLike) -> tuple[list[str], list[list[str]]]:
     """The first line of a CSV and the others, blank lines at the end left out."""
+    with open_csv(path) as stream:
+        data = b"".join(iter(lambda: stream.read(1 << 20), b""))
     try:
-        with open(path, newline="", encoding="utf-8-sig") as file:
-            lines = list(csv.reader(file))
-    except FileNotFoundError as error:
-        raise InputError(f"{path}: there is no such file") from error
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        lines = list(csv.reader(io.StringIO(data.decode("utf-8-sig"), newline="")))
+    except (UnicodeDecodeError, csv.Error) as error:
         raise InputError(f"{path}: cannot be read as CSV: {error}") from error
     while lines and not any(cell.strip() for cell in lines[-1]):
         lines.pop()

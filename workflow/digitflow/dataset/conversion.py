@@ -3,7 +3,7 @@
 import contextlib
 import logging
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,11 +13,12 @@ from digitflow.base.progress import Progress
 from digitflow.dataset import classes as class_names
 from digitflow.dataset import columns
 from digitflow.formats import idx, labelscsv, pixelcsv
-from digitflow.formats.layout import Block
+from digitflow.formats.layout import Block, Layout
 
 log = logging.getLogger("digitflow")
 
 PathLike = str | os.PathLike
+RARE = 20  # images of the largest class, from which on one of a single image is named
 
 
 class Source(NamedTuple):
@@ -40,15 +41,24 @@ def csv_to_idx(
     """Convert a pixel CSV to an IDX file of images, and write what else has a path; return the rows.
 
     `data`: that section of the configuration. With `labels` and `classes` it is a train file: its labels
-    become an IDX file of indices and classes.csv. Of a test file, `ids` gets the ids and `solution` the
-    labels. Raises InputError or ConfigError; then no file is written.
+    become an IDX file of indices and classes.csv. Of a test file, `ids` gets the ids, a list without any
+    where the file has none, and `solution` the labels. Raises InputError or ConfigError; then no file is written.
     """
-    layout = columns.decide(csv_path, data, train=labels is not None)
+    source = read_csv(csv_path, data, train=labels is not None)
+    return to_idx(source, data, images, labels, classes, ids, solution)
+
+
+def read_csv(path: PathLike, data: Mapping[str, Any], train: bool) -> Source:
+    """The rows of a pixel CSV. What was decided about it goes into the log. Raises as `columns.decide`."""
+    layout = columns.decide(path, data, train)
     for reason in layout.reasons:
-        log.info("%s: %s", csv_path, reason)
-    with Progress(f"{csv_path}", None) as progress:
-        source = Source(f"{csv_path}", layout.shape, pixelcsv.read_blocks(layout, progress))
-        return to_idx(source, data, images, labels, classes, ids, solution)
+        log.info("%s: %s", path, reason)
+    return Source(f"{path}", layout.shape, _blocks(layout))
+
+
+def _blocks(layout: Layout) -> Iterator[Block]:
+    with Progress(f"{layout.path}", None) as progress:
+        yield from pixelcsv.read_blocks(layout, progress)
 
 
 def to_idx(
@@ -70,7 +80,7 @@ def to_idx(
             found_ids += block.ids or []
         if labels is not None and data.get("labels_csv"):
             found_labels = labelscsv.read_list(data["labels_csv"], writer.count)
-        found_ids = _checked_ids(found_ids, writer.count, source.name)
+        _check_ids(found_ids, source.name)
         if labels is not None:
             names = columns.classes_of(data) or class_names.in_natural_order(found_labels)
             indices = _indices(found_labels, names, writer.count, source.name)
@@ -83,7 +93,8 @@ def to_idx(
         if solution is not None:
             if not found_labels:
                 raise InputError(f"{source.name}: there are no labels of which to make a solution")
-            labelscsv.write_rows(solution, labelscsv.HEADER, found_ids, found_labels)
+            numbers = [*map(str, range(1, writer.count + 1))]
+            labelscsv.write_rows(solution, labelscsv.HEADER, found_ids or numbers, found_labels)
     return writer.count
 
 
@@ -92,18 +103,19 @@ def _indices(labels: list[str], classes: Sequence[str], rows: int, where: str) -
     if len(labels) != rows:
         raise InputError(f"{where}: {len(labels):,} labels for {rows:,} images")
     indices = class_names.indices(labels, classes, where)
-    for k in np.flatnonzero(np.bincount(indices, minlength=len(classes)) == 0):
+    counts = np.bincount(indices, minlength=len(classes))
+    for k in np.flatnonzero(counts == 0):
         log.warning("%s: no image has the label %s", where, classes[k])
+    for k in np.flatnonzero(counts == 1) if counts.max() > RARE else ():
+        row = int(np.argmax(indices == k)) + 1
+        log.warning("%s: only one image, row %d, has the label %s: is it a slip?", where, row, classes[k])
     return indices
 
 
-def _checked_ids(ids: list[str], rows: int, where: str) -> list[str]:
-    """The ids of the rows, 1, 2, ... where there are none. InputError: one is there twice."""
-    if not ids:
-        return [*map(str, range(1, rows + 1))]
+def _check_ids(ids: Sequence[str], where: str) -> None:
+    """No id may be there twice. InputError names the rows."""
     seen = {}
     for row, text in enumerate(ids, start=1):
         if text in seen:
             raise InputError(f"{where}: the id {text!r} is there twice, in rows {seen[text]} and {row}")
         seen[text] = row
-    return ids

@@ -1,27 +1,88 @@
-"""Images that do not come as a CSV: a folder of PNG files, or IDX files."""
+"""Images from any source: a CSV, a folder of PNG files, or IDX files."""
 
 import os
 import re
-import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from digitflow.base.archives import open_csv
 from digitflow.base.errors import InputError
 from digitflow.base.progress import Progress
+from digitflow.dataset import classes as class_names
+from digitflow.dataset import conversion
 from digitflow.dataset.classes import label_of_folder
 from digitflow.dataset.conversion import Source
 from digitflow.formats import idx
-from digitflow.formats.layout import Block
+from digitflow.formats.layout import Block, size_in_words
 
 PathLike = str | os.PathLike
 BLOCK = 2048  # images at a time
 MODES = {"L": (), "RGB": (3,)}
 # What systems leave in folders, and nobody put there.
 LEFT_BEHIND = re.compile(r"\..*|@eaDir|#recycle|Thumbs\.db|ehthumbs\.db|desktop\.ini|Icon\r", re.IGNORECASE)
+
+
+def open_source(
+    path: PathLike, data: Mapping[str, Any], train: bool, labels_file: PathLike | None = None
+) -> Source:
+    """Images from what `data.source` says that `path` is: a CSV, a folder of PNG files, or an IDX file.
+
+    `labels_file`: the IDX file of the labels. The names of the classes in a classes.csv beside it are taken.
+    """
+    match data.get("source"):
+        case "folder":
+            return read_folder(path, train)
+        case "idx":
+            beside = Path(path).with_name("classes.csv")
+            names = class_names.read(beside) if labels_file and beside.exists() else None
+            return read_idx(path, labels_file, names)
+    return conversion.read_csv(path, data, train)
+
+
+def convert(
+    path: PathLike,
+    data: Mapping[str, Any],
+    images: PathLike,
+    labels: PathLike | None = None,
+    classes: PathLike | None = None,
+    ids: PathLike | None = None,
+    labels_file: PathLike | None = None,
+    like: PathLike | None = None,
+) -> int:
+    """Write the images of a source as an IDX file, and what else has a path; return the rows.
+
+    `data`, `labels`, `classes`, `ids` as of `conversion.csv_to_idx`. `like`: a training source, whose images
+    these must fit. Raises InputError or ConfigError; then no file is written.
+    """
+    source = open_source(path, data, labels is not None, labels_file)
+    check_channels(source, data)
+    if like is not None:
+        check_like(source, open_source(like, data, True).shape, like)
+    return conversion.to_idx(source, data, images, labels, classes, ids)
+
+
+def check_channels(source: Source, data: Mapping[str, Any]) -> None:
+    """The name of an IDX file tells its dimensions, so colour is written down. InputError: it is not."""
+    channels, written = (source.shape[2:] or (1,))[0], (data.get("image") or {}).get("channels", "auto")
+    if channels != (1 if written == "auto" else written):
+        kind = {1: "grey", 3: "in colour"}[channels]
+        raise InputError(
+            f"{source.name}: the images are {kind}: write image: {{channels: {channels}}} under data: in the "
+            "configuration"
+        )
+
+
+def check_like(source: Source, shape: tuple[int, ...], like: PathLike) -> None:
+    """All images must have one size. InputError: these have another than the training images in `like`."""
+    if source.shape != shape:
+        raise InputError(
+            f"{source.name}: {size_in_words(source.shape)}, but {like} has {size_in_words(shape)}: no model "
+            "that learns from these can label those; are they of one data set?"
+        )
 
 
 def read_folder(folder: PathLike, labelled: bool) -> Source:
@@ -32,8 +93,21 @@ def read_folder(folder: PathLike, labelled: bool) -> Source:
     file in 8-bit grey or RGB, or of another size than the first.
     """
     paths = _png_files(Path(folder), labelled)
+    labels = [label_of_folder(path.parent.name) for path in paths] if labelled else None
+    return _pictures(folder, paths, labels, None if labelled else [path.stem for path in paths])
+
+
+def read_any_folder(folder: PathLike) -> Source:
+    """All PNG files below a folder, in the order of their paths, which are their ids. Raises as `read_folder`."""
+    paths = sorted(path for path in Path(folder).rglob("*.png") if not LEFT_BEHIND.fullmatch(path.name))
+    if not paths:
+        raise InputError(f"{folder}: no PNG file in it")
+    return _pictures(folder, paths, None, [str(path.relative_to(folder)) for path in paths])
+
+
+def _pictures(folder: PathLike, paths: list[Path], labels: list[str] | None, ids: list[str] | None) -> Source:
     first = _read_png(paths[0])
-    return Source(f"{folder}", first.shape, _folder_blocks(folder, paths, first, labelled))
+    return Source(f"{folder}", first.shape, _folder_blocks(folder, paths, first, labels, ids))
 
 
 def _png_files(folder: Path, labelled: bool) -> list[Path]:
@@ -74,19 +148,20 @@ def _read_png(path: Path) -> np.ndarray:
         raise InputError(f"{path}: not a whole PNG file: {error}") from error
 
 
-def _folder_blocks(folder: PathLike, paths: list[Path], first: np.ndarray, labelled: bool) -> Iterator[Block]:
+def _folder_blocks(
+    folder: PathLike, paths: list[Path], first: np.ndarray, labels: list[str] | None, ids: list[str] | None
+) -> Iterator[Block]:
     with Progress(f"{folder}: PNG", len(paths), "images") as progress:
         for start in range(0, len(paths), BLOCK):
-            some = paths[start : start + BLOCK]
-            images = np.empty((len(some), *first.shape), np.uint8)
-            for image, path in zip(images, some, strict=True):
+            part = slice(start, start + BLOCK)
+            images = np.empty((len(paths[part]), *first.shape), np.uint8)
+            for image, path in zip(images, paths[part], strict=True):
                 found = _read_png(path)
                 if found.shape != first.shape:
                     raise InputError(f"{path}: shape {found.shape}, {paths[0]} has {first.shape}")
                 image[:] = found
-            labels = [label_of_folder(path.parent.name) for path in some] if labelled else None
-            yield Block(images, labels, None if labelled else [path.stem for path in some])
-            progress.advance(len(some))
+            yield Block(images, labels and labels[part], ids and ids[part])
+            progress.advance(len(images))
 
 
 def read_idx(
@@ -104,16 +179,21 @@ def read_idx(
         raise InputError(f"{images}: {pixels.dtype} {pixels.shape}: images need bytes, in grey or in RGB")
     texts = None
     if labels is not None:
-        numbers = idx.parse(_unpacked(labels), labels, (1, 2))
-        numbers = numbers if numbers.ndim == 1 else numbers[:, 0]
-        if len(numbers) != len(pixels):
-            raise InputError(f"{labels}: {len(numbers):,} labels, {images} has {len(pixels):,} images")
-        texts = [_called(number, classes, labels) for number in numbers.tolist()]
+        texts = read_idx_labels(labels, classes)
+        if len(texts) != len(pixels):
+            raise InputError(f"{labels}: {len(texts):,} labels, {images} has {len(pixels):,} images")
     blocks = (
         Block(pixels[at : at + BLOCK], texts and texts[at : at + BLOCK], None)
         for at in range(0, len(pixels), BLOCK)
     )
     return Source(f"{images}", pixels.shape[1:], blocks)
+
+
+def read_idx_labels(path: PathLike, classes: Sequence[str] | None = None) -> list[str]:
+    """The labels of an IDX file, called as the classes say. Raises as `read_idx`."""
+    numbers = idx.parse(_unpacked(path), path, (1, 2))
+    numbers = numbers if numbers.ndim == 1 else numbers[:, 0]
+    return [_called(number, classes, path) for number in numbers.tolist()]
 
 
 def _called(number: int, classes: Sequence[str] | None, where: PathLike) -> str:
@@ -127,48 +207,3 @@ def _called(number: int, classes: Sequence[str] | None, where: PathLike) -> str:
 def _unpacked(path: PathLike) -> bytes:
     with open_csv(path) as stream:
         return b"".join(iter(lambda: stream.read(1 << 20), b""))
-
-
-def find_csv(folder: PathLike, name: str) -> Path:
-    """The CSV of that name in a folder as the competition's page gives it: plain, or packed in a zip archive.
-
-    The archive may hold that file alone (train.csv.zip), or all of the competition (digit-recognizer.zip):
-    then the path is ARCHIVE.zip/NAME. Where there is nothing, it is FOLDER/NAME, of which the reader says so.
-    """
-    folder = Path(folder)
-    for path in (folder / name, folder / f"{name}.zip", folder / f"{name}.gz"):
-        if path.exists():
-            return path
-    for path in sorted(folder.glob("*.zip")):
-        if zipfile.is_zipfile(path):
-            with zipfile.ZipFile(path) as archive:
-                if name in archive.namelist():
-                    return path / name
-    return folder / name
-
-
-def find_idx(folder: PathLike, part: str) -> tuple[Path, Path | None]:
-    """The IDX files of images and labels of `part`, train or test, under their usual names, .gz or not.
-
-    InputError: there are no images, or several files of them.
-    """
-    names = ("train",) if part == "train" else ("test", "t10k")
-    found = {
-        kind: [
-            path
-            for name in names
-            for dimensions in kinds
-            for suffix in ("", ".gz")
-            for separator in ("-", ".")  # unpacked by some programs: train-images.idx3-ubyte
-            if (path := Path(folder, f"{name}-{kind}{separator}idx{dimensions}-ubyte{suffix}")).exists()
-        ]
-        for kind, kinds in (("images", (3, 4)), ("labels", (1,)))
-    }
-    for kind, paths in found.items():
-        if len(paths) > 1:
-            raise InputError(f"{folder}: {paths[0].name} and {paths[1].name}: keep one of them")
-        if not paths and (kind == "images" or part == "train"):
-            raise InputError(
-                f"{folder}: no {names[0]}-{kind}-idx{'3' if kind == 'images' else '1'}-ubyte[.gz]"
-            )
-    return found["images"][0], found["labels"][0] if found["labels"] else None

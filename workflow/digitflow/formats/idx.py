@@ -54,14 +54,14 @@ def parse(data: bytes, path: PathLike, ndim: Dimensions = None) -> np.ndarray:
 
 
 def read_labels(path: PathLike, rows: int, classes: int) -> np.ndarray:
-    """Read the labels, uint8 or int32 (rows,), of images. FormatError: not so many rows, or no class."""
+    """Read the labels, int64 (rows,), of images. FormatError: not so many rows, or no class."""
     labels = read(path, ndim=1)
     if len(labels) != rows:
         raise FormatError(f"{path}: {len(labels)} labels for {rows} images")
     if (wrong := (labels < 0) | (labels >= classes)).any():
         row = int(wrong.argmax())
         raise FormatError(f"{path}: row {row + 1}: label {labels[row]}; classes are 0 to {classes - 1}")
-    return labels
+    return labels.astype(np.int64)
 
 
 def open_memmap(path: PathLike, ndim: Dimensions = None) -> np.memmap:

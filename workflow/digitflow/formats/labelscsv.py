@@ -142,21 +142,35 @@ def submission_form(
 
 
 def write_ids(path: PathLike, ids: Sequence[str]) -> None:
-    """Write the ids of test images, one per line, under the header id."""
+    """Write the ids of images, one per line, under the header id: none where the images have none."""
     with atomic_open(path, "w") as file:
         csv.writer(file, lineterminator="\n").writerows([["id"], *([id_] for id_ in ids)])
 
 
-def read_ids(path: PathLike, rows: int) -> list[str]:
-    """Read what `write_ids` wrote. FormatError: it is not that, or not of so many images."""
+def read_ids(path: PathLike, rows: int) -> list[str] | None:
+    """Read what `write_ids` wrote, None if there are none. FormatError: not that, or not of so many images."""
     header, lines = _read_lines(path)
     if header != ["id"] or any(len(line) != 1 for line in lines):
         raise FormatError(
             f"{path}: not a list of ids, one per line under the header id; delete it, run again"
         )
-    if len(lines) != rows:
+    if lines and len(lines) != rows:
         raise FormatError(f"{path}: {len(lines):,} ids for {rows:,} images; delete it and run again")
-    return [line[0] for line in lines]
+    return [line[0] for line in lines] or None
+
+
+def read_own(path: PathLike, classes: Sequence[str]) -> np.ndarray:
+    """The indices of the labels, int64 (n,), of a submission that `write` wrote, under any header.
+
+    FormatError: a line is no id and label.
+    """
+    index = {label: k for k, label in enumerate(classes)}
+    labels = []
+    for number, line in enumerate(_read_lines(path)[1], start=2):
+        if len(line) != 2 or line[1] not in index:
+            raise FormatError(f"{path}, line {number}: {','.join(line)!r}, should be an id and a label")
+        labels.append(index[line[1]])
+    return np.array(labels, np.int64)
 
 
 def read_list(path: PathLike, rows: int) -> list[str]:

@@ -36,10 +36,8 @@ def of_rows(folder: str, rows: int, labels: np.ndarray | None = None, names: Seq
 def read_corrected(
     images: PathLike, labels: PathLike, classes: PathLike, corrections: PathLike | None
 ) -> tuple[Listing, list[str]]:
-    """The listing of all training rows, labelled as corrected, without the dropped ones; and the classes'
-    names.
-    """
-    rows, *_ = idx.read_header(images, ndim=3)
+    """The listing of all training rows, labelled as corrected, without the dropped ones; and the classes' names."""
+    rows, *_ = idx.read_header(images, idx.IMAGES)
     names = class_names.read(classes)
     found = idx.read_labels(labels, rows, len(names))
     keep = np.ones(rows, bool)
@@ -48,7 +46,7 @@ def read_corrected(
         found, keep = apply(found, images, names, lines, corrections)
         dropped = int((~keep).sum())
         log.info(f"{corrections}: {len(lines):,} corrections; {dropped:,} images dropped")
-    return of_rows("train", rows, found, names).select(keep), names
+    return of_rows("train", rows, found, class_names.folder_names(names)).select(keep), names
 
 
 def first_of_equals(images: PathLike, index: np.ndarray) -> np.ndarray:

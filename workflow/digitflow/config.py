@@ -373,7 +373,8 @@ def _cross_references(config: dict[str, Any]) -> Iterator[str]:
 
 
 def csv_paths(data: dict[str, Any]) -> tuple[str, str | None, str | None]:
-    """Where the training images are, the test images where there are some, and the solution where it is known.
+    """Where the training images are, the test images where there are some, and the solution where it is
+    known.
 
     Of the source folder these are folders, of idx the IDX files of images and of the test images' labels. A
     path may be ARCHIVE.zip/NAME.

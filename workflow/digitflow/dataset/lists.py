@@ -36,7 +36,9 @@ def of_rows(folder: str, rows: int, labels: np.ndarray | None = None, names: Seq
 def read_corrected(
     images: PathLike, labels: PathLike, classes: PathLike, corrections: PathLike | None
 ) -> tuple[Listing, list[str]]:
-    """The listing of all training rows, labelled as corrected, without the dropped ones; and the classes' names."""
+    """The listing of all training rows, labelled as corrected, without the dropped ones; and the classes'
+    names.
+    """
     rows, *_ = idx.read_header(images, idx.IMAGES)
     names = class_names.read(classes)
     found = idx.read_labels(labels, rows, len(names))

@@ -1,7 +1,8 @@
 """Trees of PNG files: a view of the rows of an IDX file, brought up to date in place.
 
-`<tree>/<label>/<id>.png`, the label in a form that any file system takes, where there are labels, `<tree>/<id>.png` where there are none; ids are rows from 1,
-padded with zeros. Nothing learns from a tree. What a person put into one, or changed in one, is left alone.
+`<tree>/<label>/<id>.png`, the label in a form that any file system takes, where there are labels,
+`<tree>/<id>.png` where there are none; ids are rows from 1, padded with zeros. Nothing learns from a tree.
+What a person put into one, or changed in one, is left alone.
 """
 
 import logging

@@ -30,8 +30,8 @@ def compare_models(
 ) -> list[dict[str, Any]]:
     """Compare every two of the models, the merged one among them.
 
-    On the test rows, by their `submissions` with the `names` of classes, where a solution is known, an IDX file
-    of labels; else on the validation rows, by their probabilities (n, classes). Rows with the fields of
+    On the test rows, by their `submissions` with the `names` of classes, where a solution is known, an IDX
+    file of labels; else on the validation rows, by their probabilities (n, classes). Rows with the fields of
     PAIR_COLUMNS.
     """
     if submissions is None or solution is None:

@@ -83,7 +83,8 @@ def parameters(verb: Verb) -> Iterator[Parameter]:
 def parse(verb: Verb, arguments: list[str]) -> tuple[dict[str, Any], str | None]:
     """Read a verb's arguments; return them by name, and the path of the log, if one is asked for.
 
-    Words before any flag are the first parameter's. An optional flag without a value, as a rule gives it where it has no such file, is a flag left out.
+    Words before any flag are the first parameter's. An optional flag without a value, as a rule gives it
+    where it has no such file, is a flag left out.
     """
     parser = argparse.ArgumentParser(
         prog=f"digitflow {verb.__name__}", description=inspect.getdoc(verb), allow_abbrev=False

@@ -21,9 +21,11 @@ def csv_to_idx(
     like: str = "",
     submission: Json = None,
 ) -> None:
-    """Parse and check a CSV, a folder or IDX files; write images, and labels or ids that there are, for the rest.
+    """Parse and check a CSV, a folder or IDX files; write images, and labels or ids that there are, for the
+    rest.
 
-    `member`: the file's name in the archive `csv`. `like`: the training images, whose size a test set must have.
+    `member`: the file's name in the archive `csv`. `like`: the training images, whose size a test set must
+    have.
     """
     from digitflow.base import checksums as sfv
     from digitflow.dataset import sources, testset

@@ -13,6 +13,7 @@ include: "rules/convert.smk"
 include: "rules/train.smk"
 include: "rules/submit.smk"
 include: "rules/score.smk"
+include: "rules/look.smk"
 include: "rules/study.smk"
 
 

@@ -2,6 +2,7 @@
 
 import shutil
 import subprocess
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -119,20 +120,36 @@ def test_every_change_is_told_in_a_line_and_finding_it_writes_nothing(project):
     assert not path.exists()
     assert project.adopt() == lines
     assert project.adopt() == []
-    assert project.find() == adoption.Changes([], [])
+    assert not project.find().lines
 
 
 def test_a_tree_in_which_nothing_changed_is_not_listed(project, monkeypatch):
     project.update()
+    forbid_listing(monkeypatch)
+    assert project.adopt() == []
+
+
+def forbid_listing(monkeypatch):
     monkeypatch.setattr(adoption, "scan", lambda *_: pytest.fail("the tree was listed"))
     monkeypatch.setattr(adoption, "load", lambda *_: pytest.fail("the inventory was read"))
+
+
+def test_after_an_adoption_the_tree_is_not_listed_again_even_if_it_is_not_yet_up_to_date(
+    project, monkeypatch
+):
+    project.picture(1).rename(project.picture(1, 3))
+    assert len(project.adopt()) == 1
+    time.sleep(0.02)  # a file system's clock ticks slowly
+    project.adopt()
+    forbid_listing(monkeypatch)
     assert project.adopt() == []
 
 
 def test_a_project_copied_without_its_times_has_no_changes(project):
     for path in project.tree.parent.rglob("*"):
         path.touch()
-    assert project.find() == adoption.Changes([], [])
+    assert project.adopt() == []
+    assert not project.corrections.exists()
 
 
 def test_without_a_tree_or_where_all_was_deleted_nothing_is_found(project):

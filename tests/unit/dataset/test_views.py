@@ -36,7 +36,13 @@ class Project:
         if ids is None:
             ids = np.arange(1, len(labels) + 1)
         return update_tree(
-            self.idx, self.tree, self.manifest, ids, labels[ids - 1], LABELS[: len(labels)], CLASSES
+            self.idx,
+            self.tree,
+            self.manifest,
+            ids,
+            labels[ids - 1],
+            np.resize(LABELS, len(self.images)),
+            CLASSES,
         )
 
     def files(self) -> dict[str, bytes]:
@@ -314,6 +320,11 @@ def test_a_full_disk_in_the_middle_leaves_whole_pictures_and_no_wishes(made, mon
     assert made.files() == made.expected(3 - LABELS)
 
 
+def test_labels_of_another_number_than_images_are_refused(made):
+    with pytest.raises(InputError, match="images: 12 images, but 11 labels"):
+        update_tree(made.idx, made.tree, made.manifest, None, LABELS, LABELS[:11], CLASSES)
+
+
 def test_a_bad_idx_file_leaves_tree_and_manifest(made):
     before = stats(made.folder / "png")
     made.idx.write_bytes(made.idx.read_bytes()[:-1])
@@ -383,6 +394,22 @@ def test_an_update_that_was_killed_anywhere_is_finished_by_the_next_and_nothing_
         assert wish in line
         step += 1
     assert step > 20
+
+
+def test_an_update_to_another_number_of_rows_can_be_killed_anywhere(tmp_path, digits):
+    """From two digits to three: every picture gets another name."""
+    first = Project(tmp_path / "first", digits[0][:12])
+    first.update()
+    labels = np.resize(LABELS, 101)
+    for step in range(0, 80, 7):
+        shutil.copytree(tmp_path / "first", tmp_path / str(step))
+        project = Project(tmp_path / str(step), digits[0][:101])
+        killed_at(step, lambda project=project: project.update(labels))
+        assert project.wishes() == []
+        project.update(labels)
+        assert len(project.files()) == 101
+        assert list(project.files()) == sorted(f"{label}/{id_:03}.png" for id_, label in enumerate(labels, 1))
+        assert project.wishes() == []
 
 
 def test_memory_does_not_grow_with_the_pictures(tmp_path, monkeypatch):

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from digitflow.base.errors import InputError
+from digitflow.dataset import lists
 from digitflow.formats import idx, lst
 from digitflow.look import duplicates
 from digitflow.look.duplicates import Part, Pool, find_duplicates
@@ -176,10 +177,10 @@ def project(tmp_path, real):
     labels[250], labels[251] = (labels[10] + 1) % 3, labels[11]
     idx.write(tmp_path / "train", images)
     idx.write(tmp_path / "test", test)
-    listing = lst.of_rows("train", 300, labels)
+    listing = lists.of_rows("train", 300, labels, "012")
     lst.write(tmp_path / "train.lst", listing.select(np.arange(300) < 240))
     lst.write(tmp_path / "valid.lst", listing.select(np.arange(300) >= 240))
-    lst.write(tmp_path / "test.lst", lst.of_rows("test", 100))
+    lst.write(tmp_path / "test.lst", lists.of_rows("test", 100))
     return tmp_path
 
 

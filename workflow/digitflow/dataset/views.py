@@ -26,6 +26,7 @@ from digitflow.dataset.inventory import (
     picture_path,
     save,
     scan,
+    settle,
     some,
     understand,
     write_manifest,
@@ -84,6 +85,8 @@ def update_tree(
     """
     tree = Path(tree)
     rows, *shape = idx.read_header(images_idx, ndim=3)
+    if given is not None and len(given) != rows:
+        raise InputError(f"{images_idx}: {rows:,} images, but {len(given):,} labels; make both files again")
     place = np.full(rows, NOWHERE, np.int16)
     place[slice(None) if ids is None else np.asarray(ids) - 1] = 0 if labels is None else labels
     names = [""] if classes is None else _check_folders(classes, tree)
@@ -358,8 +361,5 @@ class _Update:
             *(self.known.names, self.goal.given[:rows], place, self.file_crc[:rows], pixel_crc),
             *(place, pixel_crc, self.goal.shape),
         )
-        written = save(self.tree, done)
-        now = scan(self.tree, done.names, rows, self.digits)
-        if np.array_equal(now.place, done.place) and not (now.strangers or now.doubled):
-            understand(self.tree, written)
+        settle(self.tree, done)
         return done

@@ -29,7 +29,7 @@ def read_probabilities(path: str | Path, rows: int | None = None, gaps: bool = F
     for what a training left, in `<part>_prediction.json` for a prediction.
     """
     path = Path(path)
-    for name in ("metrics.json", path.name.replace("_probabilities.npy", "_prediction.json")):
+    for name in ("metrics.json", f"{path.stem.removesuffix('_probabilities')}_prediction.json"):
         if (beside := path.with_name(name)).exists():
             check_digests(beside, path.name)
     try:

@@ -1,0 +1,373 @@
+"""The page in a real browser, opened from the file system."""
+
+import dataclasses
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from digitflow.formats import corrections
+from digitflow.formats.corrections import Correction
+from digitflow.look.page import write_page
+from tests.browser.driver import scroll_through, wait_for
+from tests.browser.example import example
+
+pytestmark = pytest.mark.allow_hosts(["127.0.0.1", "::1"])
+
+HOSTILE = (
+    "<script>document.title='owned'</script>",
+    "<img src=x onerror=\"document.title='owned'\">",
+    '"quoted", with a comma',
+    "'single'",
+    "&amp; & &lt;",
+    "ünïcödé ✓ 数字 🙂",
+    "a/b\\c",
+    "..",
+    " spaces ",
+    "#hash?query%20",
+    "=1+1",
+    "${injected}",
+)
+SECTIONS = (
+    *(
+        "overview",
+        "suspects",
+        "duplicates",
+        "outliers",
+        "mistakes",
+        "disagree",
+        "helps",
+        "hurts",
+        "random",
+        "confusion",
+    ),
+    *("cell-4-9", "class-3", "test", "decisions"),
+)
+
+
+def test_a_key_of_a_class_relabels_the_image_and_moves_on(page, data):
+    page.go("suspects")
+    first, second = data.audit["id"][:2]
+    given, other = (label := int(data.labels[first - 1])), (label + 1) % 10
+    assert page.selected == first
+    page.press(str(other))
+    assert (page.selected, page.count) == (second, 1)
+    page.press("ARROW_LEFT")
+    assert page.decision == f"Decided: → {other}"
+    crc = corrections.pixel_crc(data.images[first - 1])
+    assert page.exported() == f"id,was,now,crc,note\n{first},{given},{other},{crc},\n"
+
+
+def test_relabelling_to_the_label_that_the_csv_has_says_ok(page, data):
+    page.go("suspects")
+    page.press(str(data.labels[page.selected - 1]), "ARROW_LEFT")
+    assert page.decision == "Decided: ok"
+
+
+def test_x_drops_k_confirms_and_u_undoes_one_after_the_other(page, data):
+    page.go("suspects")
+    first, second, third = data.audit["id"][:3]
+    page.press("x", "k")
+    assert (page.selected, page.count) == (third, 2)
+    assert page.texts(".mark")[:3] == ["drop", "ok", ""]
+    page.press("u")
+    assert (page.selected, page.count) == (second, 1)
+    page.press("u")
+    assert (page.selected, page.count, page.decision) == (first, 0, "Not looked at yet.")
+    page.press("u")
+    assert page.text("#toast") == "Nothing to undo."
+
+
+def test_arrows_move_by_images_and_by_rows_and_stop_at_the_ends(page):
+    page.go("suspects")
+    ids, columns = page.ids, int(page.run("return document.querySelector('.row').children.length"))
+    moves = {"ARROW_RIGHT": 1, "ARROW_DOWN": columns + 1, "ARROW_LEFT": columns, "ARROW_UP": 0}
+    for key, place in moves.items():
+        page.press(key)
+        assert page.selected == ids[place]
+    page.press("ARROW_LEFT", "ARROW_UP")
+    assert page.selected == ids[0]
+    page.press("END")
+    assert page.text("#facts dd:last-of-type") == "1,500 of 1,500"
+    assert page.selected == page.ids[-1]
+
+
+def test_the_selected_image_has_the_focus_and_says_what_it_is(page, data):
+    page.go("suspects")
+    page.press("ARROW_RIGHT")
+    focused = page.driver.switch_to.active_element
+    row = data.audit.iloc[1]
+    assert focused.get_attribute("role") == "gridcell"
+    assert focused.get_attribute("aria-label").startswith(f"{row['id']:04d}, given {row['given']}, proposed ")
+
+
+def test_decisions_and_undo_survive_a_reload(page):
+    page.go("suspects")
+    page.press("x", "3")
+    page.reload()
+    assert page.count == 2
+    marks = page.texts(".mark")[:2]
+    assert marks[0] == "drop"
+    assert marks[1] in ("→ 3", "ok")
+    page.press("u")
+    assert (page.count, page.texts(".mark")[:2]) == (1, ["drop", ""])
+
+
+def test_decisions_on_other_data_are_not_shown(page, data, tmp_path):
+    page.go("suspects")
+    page.press("x")
+    other = dataclasses.replace(data, labels=np.roll(data.labels, 1))
+    write_page(tmp_path / "index.html", other)
+    page.open(tmp_path / "index.html", "suspects")
+    assert page.count == 0
+
+
+def test_two_tabs_of_a_file_show_each_others_decisions(page, index):
+    page.go("suspects")
+    page.press("x")
+    first = page.driver.current_window_handle
+    page.driver.switch_to.new_window("tab")
+    page.open(index, "suspects")
+    assert page.count == 1
+    page.press("ARROW_RIGHT", "k")
+    page.driver.switch_to.window(first)
+    wait_for(lambda: page.texts(".mark")[:3] == ["drop", "ok", ""])
+    page.press("ARROW_RIGHT", "x")
+    assert page.count == 3
+
+
+def test_filters_leave_images_of_a_class_a_split_and_those_not_looked_at(page, data):
+    page.go("suspects")
+    total = len(data.ids)
+    page.choose("filter-class", "4")
+    fours = int((data.labels == 4).sum())
+    assert page.text("#about").startswith(f"{fours} of {total:,} images")
+    assert {int(data.labels[id_ - 1]) for id_ in page.ids} == {4}
+    page.choose("filter-split", "fold 2")
+    both = (data.labels == 4) & (data.splits == "fold 2")
+    assert page.text("#about").startswith(f"{both.sum()} of {total:,} images")
+    page.press("x", "x")
+    page.choose("filter-looked", "not looked at yet")
+    assert page.text("#about").startswith(f"{both.sum() - 2} of {total:,} images")
+    page.choose("filter-looked", "decided")
+    assert page.text("#about").startswith(f"2 of {total:,} images")
+
+
+def test_choosing_a_filter_by_keys_leaves_the_focus_there(page):
+    page.go("suspects")
+    page.run("document.getElementById('filter-class').focus()")
+    page.press("ARROW_DOWN", "ARROW_DOWN")
+    wait_for(lambda: page.run("return document.getElementById('filter-class').value") == "1")
+    assert page.driver.switch_to.active_element.get_attribute("id") == "filter-class"
+    assert page.count == 0
+
+
+def test_a_filter_that_nothing_passes_says_so(page):
+    page.go("class-3")
+    page.choose("filter-class", "4")
+    assert page.text(".empty") == "No image passes the filters above."
+    page.press("ARROW_RIGHT", "x")
+    assert page.count == 0
+
+
+@pytest.fixture
+def corrected(data, tmp_path) -> tuple[Path, Path]:
+    """A page that was made with a corrections.csv beside which comments stand; both."""
+    file = tmp_path / "corrections.csv"
+    text = '# by hand\nid,was,now,crc,note\n7,{7},8,,"two\nlines"\n9,{9},drop,,\n'
+    file.write_text(text.format(*["", *data.labels.tolist()]))
+    index = tmp_path / "results" / "look" / "index.html"
+    found = corrections.read(file)
+    write_page(index, dataclasses.replace(data, corrections=found, corrections_text=file.read_text()))
+    return index, file
+
+
+def test_corrections_that_are_there_are_shown_and_counted(page, corrected):
+    page.open(corrected[0], "decisions")
+    assert page.count == 2
+    assert (page.ids, page.texts(".mark")) == ([7, 9], ["→ 8", "drop"])
+    assert page.decision == "Decided: → 8 (two\nlines)".replace("\n", " ")
+
+
+def test_the_export_is_what_recording_the_same_decisions_makes_of_the_file(page, data, corrected):
+    index, file = corrected
+    page.open(index, "decisions")
+    page.press("k")
+    page.go("suspects")
+    page.press("x")
+    suspect = int(data.audit["id"][0])
+    made = [
+        Correction(id_, str(data.labels[id_ - 1]), now, corrections.pixel_crc(data.images[id_ - 1]))
+        for id_, now in ((7, "ok"), (suspect, "drop"))
+    ]
+    corrections.record(file, made)
+    assert page.exported() == file.read_text()
+    assert page.exported(whole=False).count("\n") == 3  # the note has two lines
+
+
+def test_decisions_that_the_file_has_by_now_are_new_no_longer(page, data, corrected):
+    page.go("suspects")
+    page.press("x")
+    assert "not yet in corrections.csv" in page.text("#saved")
+    suspect = Correction(page.selected, "", "", "")
+    page.press("ARROW_LEFT")
+    suspect = Correction(page.selected, str(data.labels[page.selected - 1]), "drop", line=2)
+    write_page(corrected[0], dataclasses.replace(data, corrections=[suspect]))
+    page.open(corrected[0])
+    assert (page.count, page.text("#saved")) == (1, "")
+
+
+def test_the_download_is_the_text_of_the_export(page, tmp_path):
+    page.driver.execute_cdp_cmd(
+        "Browser.setDownloadBehavior", {"behavior": "allow", "downloadPath": str(tmp_path)}
+    )
+    page.go("suspects")
+    page.press("x", "k")
+    text = page.exported()
+    page.click("#export")
+    page.click("#download")
+    file = tmp_path / "corrections.csv"
+    wait_for(file.exists)
+    assert file.read_text() == text
+    assert [c.now for c in corrections.read(file)].count("drop") == 1
+    page.click("#export-dialog .close")
+
+
+def test_the_cells_of_the_confusion_matrix_open_their_images(page, data):
+    predicted = data.predictions.merged.argmax(axis=1)
+    expected = {row + 1 for row in np.flatnonzero((data.labels == 4) & (predicted == 9))}
+    page.go("confusion")
+    page.click('a[href="#cell-4-9"]')
+    wait_for(lambda: set(page.ids) == expected)
+
+
+def test_each_image_is_the_one_that_its_id_names(page, data):
+    page.go("suspects")
+    read = """const [tile, done] = arguments;
+        const style = getComputedStyle(tile.querySelector('.picture'));
+        const image = new Image();
+        image.onload = () => {
+            const canvas = Object.assign(document.createElement('canvas'), {width: 28, height: 28});
+            const scale = parseFloat(style.width) / 28;
+            const [x, y] = style.backgroundPosition.split(' ').map((v) => -parseFloat(v) / scale);
+            const [across] = style.backgroundSize.split(' ').map((v) => parseFloat(v) / scale);
+            done([image.src.split('/').pop(), x / 28, y / 28, across / 28, image.width / 28]);
+        };
+        image.src = style.backgroundImage.slice(5, -2);"""
+    from PIL import Image
+
+    for tile in page.driver.find_elements("css selector", ".tile")[:12]:
+        file, x, y, across, width = page.driver.execute_async_script(read, tile)
+        assert across == width  # the sheet is neither stretched nor cut
+        address = page.run("return document.baseURI").removeprefix("file://").split("#")[0]
+        sheet = np.asarray(Image.open(Path(address).parent / "page" / file))
+        shown = sheet[round(y) * 28 :, round(x) * 28 :][:28, :28]
+        assert np.array_equal(shown, data.images[int(tile.text.split()[0]) - 1])
+
+
+def test_an_image_links_to_its_png_file_in_the_tree(page, data, index):
+    page.go("suspects")
+    id_ = page.selected
+    link = page.driver.find_element("css selector", "#facts a").get_attribute("href")
+    tree = index.parents[2] / "data" / "png" / "train"
+    assert link == (tree / str(data.labels[id_ - 1]) / f"{id_:04d}.png").as_uri()
+
+
+def test_hostile_names_are_text_and_can_be_chosen_from_a_list(page, digits, tmp_path):
+    images, labels = digits
+    data = example(images[:300], labels[:300], 250, HOSTILE)
+    write_page(tmp_path / "index.html", data)
+    page.open(tmp_path / "index.html")
+    for section in (*SECTIONS, "class-0", "class-1"):
+        page.go(section)
+        assert page.run("return document.querySelectorAll('body img, body script').length") == 0
+    assert page.driver.title == "Look: digitflow"
+    page.go("suspects")
+    id_ = page.selected
+    page.press("r")
+    page.press(*"quoted", "ENTER")
+    page.press("ARROW_LEFT")
+    was = HOSTILE[data.labels[id_ - 1]]
+    assert page.decision == ("Decided: ok" if was == HOSTILE[2] else f"Decided: → {HOSTILE[2]}")
+    (tmp_path / "corrections.csv").write_text(page.exported(), newline="")
+    (line,) = corrections.read(tmp_path / "corrections.csv")
+    assert (line.id, line.now) == (id_, "ok" if was == HOSTILE[2] else HOSTILE[2])
+    assert page.errors() == []
+
+
+def test_all_sections_are_drawn_without_an_error_and_without_a_request_outside_the_folder(page, index):
+    page.requests()
+    page.open(index)
+    for section in SECTIONS:
+        page.go(section)
+        page.press("END")
+    assert page.errors() == []
+    folder = index.parent.as_uri() + "/"
+    others = [url for url in page.requests() if not url.startswith((folder, "data:", "about:", "chrome"))]
+    assert others == []
+
+
+def test_sections_without_data_are_left_out_and_the_page_says_why(page, data, tmp_path):
+    bare = dataclasses.replace(
+        data,
+        test_images=None,
+        test_ids=None,
+        test_merged=None,
+        predictions=None,
+        audit=None,
+        duplicates=None,
+        outliers=None,
+        png=None,
+        missing={"test_images": "no test set", "predictions": "nothing was trained yet"},
+    )
+    write_page(tmp_path / "index.html", bare)
+    page.open(tmp_path / "index.html")
+    text = page.text(".missing")
+    assert "no test set" in text
+    assert "Worst mistakes: nothing was trained yet" in text
+    assert "Suspects: no audit of the labels" in text
+    links = page.run("return [...document.querySelectorAll('nav a')].map((a) => a.hash)")
+    assert links == ["#overview", "#random", "#decisions", *(f"#class-{label}" for label in range(10))]
+    page.go("random")
+    page.press("x")
+    assert page.count == 1
+    assert page.errors() == []
+
+
+def test_a_page_that_was_copied_without_its_data_says_so(page, index, tmp_path):
+    folder = shutil.copytree(index.parent, tmp_path / "copy")
+    (folder / "page" / "data.js").unlink()
+    page.driver.get((folder / "index.html").as_uri())
+    wait_for(lambda: page.text("#title") == "The data are missing")
+    assert "Copy the whole folder" in page.text("#about")
+
+
+def test_test_images_cannot_be_relabelled(page):
+    page.go("test")
+    page.press("3", "x", "k")
+    assert page.count == 0
+    assert page.decision == "Test images have no label to correct."
+
+
+def test_colour_images_of_another_size_are_shown(page, digits, tmp_path):
+    images, labels = digits
+    colour = np.stack([images[:60, :20, :]] * 3, axis=-1)
+    data = example(colour, labels[:60], 50)
+    write_page(tmp_path / "index.html", data)
+    page.open(tmp_path / "index.html", "random")
+    for element, size in ((".picture", (84, 60)), ("#big", (224, 160))):
+        found = page.driver.find_element("css selector", element).size
+        assert (found["width"], found["height"]) == size
+    assert page.errors() == []
+
+
+def test_70_000_images_scroll_with_few_of_them_in_the_page(page, digits, tmp_path):
+    images, labels = digits
+    write_page(tmp_path / "index.html", example(images, labels, 42_000))
+    page.open(tmp_path / "index.html", "suspects")
+    blocked = scroll_through(page)
+    assert blocked < 5000  # milliseconds, on a busy machine: benchmarks/look.py measures it
+    assert len(page.ids) < 400
+    page.press("END")
+    assert page.text("#facts dd:last-of-type") == "42,000 of 42,000"

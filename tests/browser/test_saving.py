@@ -1,0 +1,169 @@
+"""The page served by `digitflow look`: every decision is in corrections.csv before the page says so."""
+
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from digitflow.formats import corrections
+from digitflow.formats.corrections import Correction
+from digitflow.look.server import LookServer
+from tests.browser.driver import Page, wait_for
+
+SERVE = """
+import sys
+from digitflow.look.server import LookServer
+server = LookServer(*sys.argv[1:])
+print(server.url, flush=True)
+server.serve_forever()
+"""
+pytestmark = pytest.mark.allow_hosts(["127.0.0.1", "::1"])
+
+
+@pytest.fixture
+def server(index, tmp_path) -> Iterator[LookServer]:
+    png = index.parents[2] / "data" / "png"
+    with LookServer(index, tmp_path / "corrections.csv", png) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+        thread.start()
+        yield server
+        server.shutdown()
+        thread.join()
+
+
+@pytest.fixture
+def served(page, server) -> Page:
+    page.open(server.url, "suspects")
+    return page
+
+
+def saved(page: Page) -> str:
+    """Wait until the page says that all is saved, and return how it says so."""
+    return wait_for(lambda: (text := page.text("#saved")).startswith("saved in") and text)
+
+
+def test_a_decision_is_in_the_file_with_label_and_checksum_once_the_page_says_saved(served, data, tmp_path):
+    file = tmp_path / "corrections.csv"
+    assert served.text("#saved") == f"saves into {file}"
+    first, second = data.audit["id"][:2]
+    served.press("x", "k")
+    wait_for(lambda: served.text("#saved") == f"saved in {file}")
+    wanted = [
+        Correction(int(id_), str(data.labels[id_ - 1]), now, corrections.pixel_crc(data.images[id_ - 1]))
+        for id_, now in ((first, "drop"), (second, "ok"))
+    ]
+    wait_for(lambda: [_unplaced(line) for line in corrections.read(file)] == wanted)
+
+
+def _unplaced(line: Correction) -> Correction:
+    return Correction(line.id, line.was, line.now, line.crc, line.note)
+
+
+def test_undo_takes_the_line_out_of_the_file_again(served, tmp_path):
+    file = tmp_path / "corrections.csv"
+    served.press("x", "u")
+    wait_for(lambda: served.count == 0 and file.exists() and corrections.read(file) == [])
+    served.press("k")
+    wait_for(lambda: [line.now for line in corrections.read(file)] == ["ok"])
+
+
+def test_a_note_and_a_comment_that_somebody_wrote_stay(served, data, tmp_path):
+    file = tmp_path / "corrections.csv"
+    id_ = int(data.audit["id"][0])
+    file.write_text(f"# mine\nid,was,now,crc,note\n{id_},{data.labels[id_ - 1]},drop,,a smudge\n")
+    wait_for(lambda: served.decision == "Decided: drop (a smudge)")
+    served.press("k")
+    wait_for(lambda: [(line.now, line.note) for line in corrections.read(file)] == [("ok", "a smudge")])
+    assert file.read_text().startswith("# mine\n")
+
+
+def test_decisions_of_one_tab_appear_in_the_other(served, server):
+    first = served.driver.current_window_handle
+    served.driver.switch_to.new_window("tab")
+    served.open(server.url, "suspects")
+    served.press("x")
+    saved(served)
+    served.driver.switch_to.window(first)
+    wait_for(lambda: served.texts(".mark")[0] == "drop")
+    assert served.count == 1
+
+
+def test_undo_leaves_what_another_tab_has_decided_since(served, server, tmp_path):
+    first = served.driver.current_window_handle
+    served.press("x")
+    saved(served)
+    served.driver.switch_to.new_window("tab")
+    served.open(server.url, "suspects")
+    served.press("k")
+    saved(served)
+    served.driver.switch_to.window(first)
+    wait_for(lambda: served.texts(".mark")[0] == "ok")
+    served.press("u")
+    assert "decided again elsewhere" in served.text("#toast")
+    assert [line.now for line in corrections.read(tmp_path / "corrections.csv")] == ["ok"]
+
+
+def test_after_a_reload_the_page_shows_the_file_and_undo_still_works(served, tmp_path):
+    served.press("x")
+    saved(served)
+    served.reload()
+    assert (served.count, served.texts(".mark")[0]) == (1, "drop")
+    served.press("u")
+    wait_for(lambda: corrections.read(tmp_path / "corrections.csv") == [])
+
+
+def test_what_the_server_cannot_write_is_not_called_saved_and_is_sent_again(served, tmp_path):
+    file = tmp_path / "corrections.csv"
+    file.write_text("id,was,now,crc,note\nseven,1,2,,\n")
+    served.press("x")
+    problem = wait_for(lambda: (text := served.text("#saved")).startswith("1 NOT SAVED") and text)
+    assert "corrections.csv, line 2: column id: 'seven'" in problem
+    assert file.read_text() == "id,was,now,crc,note\nseven,1,2,,\n"
+    file.unlink()
+    saved(served)
+    assert [line.now for line in corrections.read(file)] == ["drop"]
+
+
+def test_without_an_answer_the_page_says_what_is_not_saved_and_offers_it_as_lines(page, index, tmp_path):
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    command = [sys.executable, "-c", SERVE, str(index), str(tmp_path / "corrections.csv")]
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as process:
+        page.open(process.stdout.readline().strip(), "suspects")
+        process.kill()
+    id_ = page.selected
+    page.press("x")
+    wait_for(lambda: page.text("#saved").startswith("1 NOT SAVED: the server does not answer"))
+    page.click("#export")
+    lines = page.run("return document.getElementById('export-text').value")
+    assert lines.splitlines()[-1].startswith(f"{id_},")
+    page.click("#export-dialog .close")
+
+
+def test_the_served_page_asks_only_its_own_server_and_logs_no_error(page, server):
+    page.requests(), page.errors()
+    page.open(server.url)
+    for section in ("suspects", "confusion", "test", "decisions", "overview"):
+        page.go(section)
+    own = server.url.split("/results/")[0] + "/"
+    others = [url for url in page.requests() if not url.startswith((own, "data:", "about:", "chrome"))]
+    assert others == []
+    assert page.errors() == []
+
+
+def test_an_image_opens_its_png_file_from_the_server(page, server, data, index):
+    from PIL import Image
+
+    page.open(server.url, "suspects")
+    id_ = page.selected
+    file = index.parents[2] / "data" / "png" / "train" / str(data.labels[id_ - 1]) / f"{id_:04d}.png"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(data.images[id_ - 1]).save(file)
+    link = page.driver.find_element("css selector", "#facts a").get_attribute("href")
+    page.driver.get(link)
+    size = page.run(
+        "const {naturalWidth, naturalHeight} = document.images[0]; return [naturalWidth, naturalHeight]"
+    )
+    assert size == [28, 28]

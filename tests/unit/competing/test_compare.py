@@ -1,0 +1,255 @@
+"""Comparing two runs: settings, scores, flips, cells and sheets, against counts by hand."""
+
+import json
+import shutil
+from html.parser import HTMLParser
+
+import cv2
+import numpy as np
+import pytest
+from tests.unit.competing.test_runs import CONFIGURATION, FACTS, with_epochs
+
+from digitflow.base.errors import InputError
+from digitflow.competing import compare, comparison_page, runs, sheets
+from digitflow.formats import idx, labelscsv, lst
+from digitflow.formats.probabilities import write_probabilities
+
+CLASSES = 10
+NAMES = [*map(str, range(CLASSES))]
+TEST_ROWS = 2000
+VALID_ROWS = 500
+
+
+def read(path) -> np.ndarray:
+    return labelscsv.read(path, CLASSES)
+
+
+def answers_of(true: np.ndarray, wrong: int, seed: int) -> np.ndarray:
+    """Labels with so many mistakes."""
+    chance = np.random.default_rng(seed)
+    answers = true.copy()
+    rows = chance.permutation(len(true))[:wrong]
+    answers[rows] = (true[rows] + chance.integers(1, CLASSES, wrong)) % CLASSES
+    return answers
+
+
+@pytest.fixture
+def truth(digits) -> np.ndarray:
+    return digits[1][:TEST_ROWS].astype(np.int64)
+
+
+@pytest.fixture
+def project(tmp_path, digits, truth):
+    """Make a project's folder as a run leaves it: name, mistakes of the test, seed, facts."""
+    valid = digits[1][-VALID_ROWS:].astype(np.int64)
+
+    def make(name: str, wrong: int = 60, seed: int = 0, valid_seed: int = 0, **facts):
+        results = tmp_path / name / "results"
+        for model, more in (("keras_cnn", 10), ("mxnet_lenet", 25)):
+            labelscsv.write(
+                results / "submissions" / f"{model}.csv", answers_of(truth, wrong + more, seed + more)
+            )
+            answers = answers_of(valid, 20 + more, valid_seed + more)
+            rows = np.full((VALID_ROWS, CLASSES), 0.01, np.float32)
+            rows[np.arange(VALID_ROWS), answers] = 0.91
+            write_probabilities(results / "models" / model / "seed0" / "valid_probabilities.npy", rows)
+        labelscsv.write(results / "submission.csv", answers_of(truth, wrong, seed))
+        (results / "run.json").write_text(json.dumps(FACTS | facts))
+        rows = np.arange(1, VALID_ROWS + 1)
+        names = [f"train/{label}/{row:03}.png" for row, label in zip(rows, valid, strict=True)]
+        lst.write(tmp_path / name / "data" / "rec" / "valid.lst", lst.Listing(rows, valid, names))
+        return tmp_path / name
+
+    return make
+
+
+def comparison_of(first, second, solution) -> compare.Comparison:
+    sides = [compare.read_side(path, read, solution) for path in (first, second)]
+    return compare.compare(*sides, NAMES)
+
+
+def test_a_run_compared_with_itself_or_a_copy_made_elsewhere_is_the_same(project, truth, tmp_path):
+    a = project("a")
+    shutil.copytree(a / "results", tmp_path / "elsewhere")
+    for other in (a, a / "results", tmp_path / "elsewhere"):
+        found = comparison_of(a, other, truth)
+        assert found.same
+        assert not found.worse
+        assert compare.as_text(found) == "same"
+
+
+def test_one_changed_key_shows_as_one_line(project, truth):
+    a, b = project("a"), project("b", **with_epochs(30))
+    found = comparison_of(a, b, truth)
+    assert found.settings == [("models.keras_cnn.epochs", 20, 30)]
+    assert compare.as_text(found).splitlines()[0] == "models.keras_cnn.epochs: 20 -> 30"
+
+
+def test_settings_that_mean_the_same_do_not_show(project, truth):
+    same = dict(reversed(CONFIGURATION.items())) | {"device": None}
+    models = CONFIGURATION["models"] | {"keras_cnn": {"epochs": 20.0, "seeds": [0]}}
+    assert comparison_of(project("a"), project("b", configuration=same | {"models": models}), truth).same
+
+
+def test_data_corrections_code_and_versions_show_where_they_differ(project, truth):
+    facts = {
+        "commit": "f" * 16,
+        "changed": True,
+        "digests": FACTS["digests"] | {"corrections": "e" * 64},
+        "versions": {"keras": "3.14.0"},
+    }
+    found = comparison_of(project("a"), project("b", **facts), truth)
+    assert [key for key, _, _ in found.settings] == ["digests.corrections", "versions.keras", "commit"]
+    assert "commit: 01234567 -> ffffffff, changed" in compare.as_text(found)
+
+
+def test_flips_and_scores_equal_an_independent_count(project, truth):
+    a, b = project("a", seed=1), project("b", seed=2, wrong=50)
+    found = comparison_of(a, b, truth)
+    first = [line.split(",")[1] for line in (a / "results/submission.csv").read_text().split()[1:]]
+    second = [line.split(",")[1] for line in (b / "results/submission.csv").read_text().split()[1:]]
+    fixed, broken, both = set(), set(), set()
+    for row, (one, two, true) in enumerate(zip(first, second, map(str, truth), strict=True), start=1):
+        if one != true == two:
+            fixed.add(row)
+        elif one == true != two:
+            broken.add(row)
+        elif true not in (one, two):
+            both.add(row)
+    assert [set(flips.ids.tolist()) for flips in found.flips.values()] == [fixed, broken, both]
+    pair = next(pair for pair in found.pairs if (pair.rows, pair.model) == ("test", "merged"))
+    assert (pair.only_second, pair.only_first) == (len(fixed), len(broken))
+    assert pair.points == pytest.approx(100 * (60 - 50) / TEST_ROWS)
+    assert {(pair.rows, pair.model) for pair in found.pairs} == {
+        (rows, model) for rows in ("test", "validation") for model in ("merged", "keras_cnn", "mxnet_lenet")
+    }
+
+
+def test_the_cells_that_changed_most_come_first(tmp_path, truth):
+    second = truth.copy()
+    sevens, fours = np.flatnonzero(truth == 7), np.flatnonzero(truth == 4)
+    second[sevens[:30]] = 1
+    second[fours[:9]] = 9
+    first = truth.copy()
+    first[fours[:20]] = 9
+    for name, labels in (("a.csv", first), ("b.csv", second)):
+        labelscsv.write(tmp_path / name, labels)
+    found = comparison_of(tmp_path / "a.csv", tmp_path / "b.csv", truth)
+    assert list(found.cells) == [(7, 1, 30), (4, 9, -11)]
+
+
+def test_a_significantly_worse_run_is_told_and_a_chance_difference_is_not(project, truth):
+    a, worse, chance = project("a", wrong=60), project("b", wrong=150, seed=5), project("c", wrong=62, seed=6)
+    assert comparison_of(a, worse, truth).worse
+    assert "worse" in compare.as_text(comparison_of(a, worse, truth))
+    assert not comparison_of(worse, a, truth).worse
+    assert not comparison_of(a, chance, truth).worse
+    assert "may be chance" in compare.as_text(comparison_of(a, chance, truth))
+
+
+def test_without_a_solution_the_validation_rows_judge(project):
+    found = comparison_of(project("a"), project("b", valid_seed=9), None)
+    assert found.rows == "validation"
+    test = [pair for pair in found.pairs if pair.rows == "test"]
+    assert all(pair.first is None and pair.changed == 0 for pair in test)
+    assert sum(map(len, found.flips.values())) > 0
+
+
+def test_only_the_validation_rows_of_both_are_compared(project, digits):
+    a, b = project("a"), project("b")
+    listing = lst.read(b / "data/rec/valid.lst")
+    kept = np.arange(VALID_ROWS) >= 100
+    lst.write(b / "data/rec/valid.lst", listing.select(kept))
+    for model in ("keras_cnn", "mxnet_lenet"):
+        path = b / "results/models" / model / "seed0" / "valid_probabilities.npy"
+        write_probabilities(path, np.load(path)[kept])
+    found = comparison_of(a, b, None)
+    assert {pair.n for pair in found.pairs if pair.rows == "validation"} == {VALID_ROWS - 100}
+    assert found.same
+
+
+def test_two_files_without_a_truth_tell_how_many_labels_differ(tmp_path, truth):
+    labelscsv.write(tmp_path / "a.csv", truth)
+    labelscsv.write(tmp_path / "b.csv", answers_of(truth, 17, 0))
+    text = compare.as_text(comparison_of(tmp_path / "a.csv", tmp_path / "b.csv", None))
+    assert text == f"test merged: 17 of {TEST_ROWS} labels differ"
+
+
+def test_runs_that_were_remembered_are_compared(project, truth, tmp_path):
+    kept = []
+    for name, wrong, facts in (("a", 60, {}), ("b", 150, with_epochs(30))):
+        results = project(name, wrong, **facts) / "results"
+        run = runs.read_run(results / "run.json", None, results / "submission.csv")
+        kept.append(runs.remember(tmp_path / "runs", run, results / "submission.csv"))
+        shutil.rmtree(results)
+    found = comparison_of(*kept, truth)
+    assert [key for key, _, _ in found.settings] == ["models.keras_cnn.epochs"]
+    assert found.worse
+
+
+def test_what_is_no_run_is_refused_with_the_forms_that_are(tmp_path):
+    with pytest.raises(InputError, match=r"neither a submission file nor a folder with submission\.csv"):
+        compare.read_side(tmp_path, read, None)
+
+
+def test_json_has_every_image_that_flipped(project, truth):
+    found = comparison_of(project("a", seed=1), project("b", seed=2), truth)
+    told = json.loads(json.dumps(compare.as_json(found)))
+    assert [len(told["flips"][kind]) for kind in found.flips] == [
+        len(flips) for flips in found.flips.values()
+    ]
+    row = told["flips"]["fixed"][0]
+    assert row["true"] == row["second"] != row["first"]
+    assert told["worse"] is False
+
+
+def test_sheets_show_the_very_images_that_flipped(project, truth, digits, tmp_path):
+    idx.write(tmp_path / "test-images", digits[0][:TEST_ROWS])
+    found = comparison_of(project("a", seed=1), project("b", seed=2), truth)
+    drawn = sheets.draw_sheets(found, tmp_path / "test-images", tmp_path / "test-images")
+    assert sheets.draw_sheets(found, tmp_path / "test-images", tmp_path / "test-images") == drawn
+    written = sheets.write_sheets(tmp_path / "flips", drawn)
+    assert [path.name for path in written] == ["fixed.png", "broken.png", "both_wrong.png"][: len(written)]
+    picture = cv2.imread(str(written[0]), cv2.IMREAD_GRAYSCALE)
+    for row in found.flips["fixed"].ids[: sheets.MOST]:
+        image = digits[0][row - 1].repeat(2, axis=0).repeat(2, axis=1)
+        assert cv2.matchTemplate(picture, image, cv2.TM_SQDIFF).min() == pytest.approx(0, abs=100)  # float32
+
+
+class Reader(HTMLParser):
+    """The cells, images and addresses of a page."""
+
+    def __init__(self, text: str):
+        super().__init__()
+        self.cells, self.images, self.addresses = [], [], []
+        self.within = ""
+        self.feed(text)
+
+    def handle_starttag(self, tag, attributes):
+        attributes = dict(attributes)
+        self.within = tag
+        self.addresses += [value for name, value in attributes.items() if name in ("src", "href")]
+        if tag == "img":
+            self.images.append(attributes["alt"])
+        if tag == "td":
+            self.cells.append("")
+
+    def handle_endtag(self, tag):
+        self.within = ""
+
+    def handle_data(self, data):
+        if self.within == "td":
+            self.cells[-1] += data
+
+
+def test_the_page_holds_all_and_asks_for_nothing_else(project, truth, digits, tmp_path):
+    idx.write(tmp_path / "test-images", digits[0][:TEST_ROWS])
+    other = with_epochs("<b>30</b>")
+    found = comparison_of(project("a", seed=1), project("b", seed=2, **other), truth)
+    drawn = sheets.draw_sheets(found, tmp_path / "test-images", tmp_path / "test-images")
+    comparison_page.write_comparison(tmp_path / "page.html", found, drawn)
+    read_back = Reader((tmp_path / "page.html").read_text())
+    assert read_back.cells[:3] == ["models.keras_cnn.epochs", "20", "<b>30</b>"]
+    assert read_back.images == [kind.replace("_", " ") for kind in drawn]
+    assert all(address.startswith("data:") for address in read_back.addresses)
+    assert any(cell.endswith("may be chance") for cell in read_back.cells)

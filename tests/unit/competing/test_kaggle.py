@@ -1,0 +1,372 @@
+"""Download and submission against a small Kaggle on this machine: every answer, cut lines, kills, secrets."""
+
+import json
+import stat
+
+import pytest
+from tests.unit.competing.conftest import TOKEN, Kaggle
+
+from digitflow.base.errors import InputError
+from digitflow.competing import download, receipts, submit
+
+TRAIN = "label,pixel0,pixel1\n" + "7,0,255\n" * 500
+SUBMISSION = "ImageId,Label\n1,0\n2,1\n3,1\n"
+RULES = "https://www.kaggle.com/competitions/digit-recognizer/rules"
+HTML = "<!DOCTYPE html><html><body>Sign in</body></html>"
+
+# What the service or the network does, in each request of a submission; what the one line must say.
+TROUBLES = {
+    "wrong credentials": (
+        {"status": 401, "body": '{"code": 401, "message": "Unauthenticated"}'},
+        "a token at",
+    ),
+    "rules not accepted": (
+        {
+            "status": 403,
+            "body": json.dumps({"code": 403, "message": "Permission 'competitions.participate' was denied"}),
+        },
+        f"accept the rules at {RULES}",
+    ),
+    "unknown": ({"status": 404, "body": '{"code": 404, "message": "Not found"}'}, "correct data.competition"),
+    "too many requests": ({"status": 429, "headers": {"Retry-After": "30"}}, "wait 30 seconds and run again"),
+    "the daily limit": (
+        {"status": 400, "body": json.dumps({"code": 400, "message": "You have used all 5 submissions"})},
+        "You have used all 5 submissions",
+    ),
+    "an error within a success": ({"status": 200, "body": '{"code": 400, "message": "No"}'}, "(400: No)"),
+    "out of order": ({"status": 502, "body": HTML, "type": "text/html"}, "Kaggle is out of order (502)"),
+    "a login page": ({"status": 200, "body": HTML, "type": "text/html"}, "not Kaggle's came"),
+    "half an answer": ({"body": '{"submissions": [', "cut": 0}, "not Kaggle's came"),
+    "a line that breaks": ({"hang_up": True}, "see to the network and run again"),
+    "a cut-off answer": ({"body": '{"a": 1}' * 9, "cut": 5}, "see to the network and run again"),
+    "silence": ({"silent": 3}, "silent for too long; run again"),
+}
+
+
+@pytest.fixture
+def train(kaggle: Kaggle):
+    path = kaggle.home / "offered.csv"
+    path.write_text(TRAIN)
+    kaggle.set(files={"train.csv": str(path)})
+    return path
+
+
+@pytest.fixture
+def submission(kaggle: Kaggle):
+    path = kaggle.home / "submission.csv"
+    path.write_text(SUBMISSION)
+    return path
+
+
+def one_line(done) -> str:
+    """The message of a failed call: one line on stderr besides what was shown before, and no traceback."""
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    assert done.stdout == ""
+    return done.stderr.strip().splitlines()[-1]
+
+
+def files_of(folder) -> list[str]:
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
+
+
+def test_a_download_is_fetched_checked_and_moved_where_a_run_reads_it(kaggle, train):
+    staging, data = kaggle.home / "kaggle" / "download", kaggle.home / "kaggle"
+    done = kaggle.call("fetch", staging, "5", "train.csv")
+    assert done.returncode == 0, done.stderr
+    checked = []
+    assert download.accept(staging, data, checked.append) == [data / "train.csv"]
+    assert checked == [staging / "train.csv"]
+    assert (data / "train.csv").read_text() == TRAIN
+    assert list(download.read_digests(data / "digests.sha256")) == ["train.csv"]
+    assert files_of(data) == ["digests.sha256", "download/download.json", "train.csv"]
+
+
+def test_a_file_that_comes_zipped_is_unpacked(kaggle, train):
+    kaggle.set(files={"train.csv": str(train)}, zipped=["train.csv"])
+    done = kaggle.call("fetch", kaggle.home / "download", "5")
+    assert done.returncode == 0, done.stderr
+    assert (kaggle.home / "download" / "train.csv").read_text() == TRAIN
+
+
+def test_the_storage_that_a_download_is_sent_to_gets_no_credentials(kaggle, train):
+    kaggle.call("fetch", kaggle.home / "download", "5")
+    storage = [request for request in kaggle.requests() if request["host"] == "storage.test"]
+    assert len(storage) == 1
+    assert "Authorization" not in storage[0]["headers"]
+
+
+@pytest.mark.parametrize(
+    ("world", "faults", "expected"),
+    [
+        ({}, {"train.csv": {"body": HTML, "type": "text/html"}}, f"accept the rules at {RULES}"),
+        ({}, {"train.csv": {"body": HTML, "type": "text/csv"}}, f"accept the rules at {RULES}"),
+        ({}, {"train.csv": {"body": TRAIN, "type": "text/csv", "cut": 9}}, "run again"),
+        ({}, {"train.csv": {"body": TRAIN[:-9], "type": "text/csv"}}, "cut off; run again"),
+        (
+            {},
+            {"train.csv": {"status": 403, "body": "<Error/>", "type": "application/xml"}},
+            "accept the rules",
+        ),
+        ({}, {"train.csv": {"status": 503}}, "Kaggle is out of order (503)"),
+        ({}, {"train.csv": {"silent": 3}}, "run again"),
+        ({}, {"train.csv": {"body": "PK\x03\x04 damaged", "type": "application/zip"}}, "damaged"),
+        ({"flip": True}, {}, "its MD5 is not the announced one; run again"),
+    ],
+    ids=["login", "html as csv", "cut", "short", "storage's 403", "503", "silence", "bad zip", "flipped bit"],
+)
+def test_a_download_that_went_wrong_is_one_line_and_leaves_no_file(kaggle, train, world, faults, expected):
+    kaggle.set(files={"train.csv": str(train)}, faults=faults, **world)
+    done = kaggle.call("fetch", kaggle.home / "download", "1")
+    line = one_line(done)
+    assert "train.csv" in line
+    assert expected in line
+    assert not (kaggle.home / "download").exists() or files_of(kaggle.home / "download") == []
+
+
+def test_a_file_that_the_competition_does_not_have_is_named_beside_those_it_has(kaggle, train):
+    line = one_line(kaggle.call("fetch", kaggle.home / "download", "5", "tran.csv"))
+    assert "has no tran.csv; it has train.csv" in line
+
+
+@pytest.mark.parametrize("trouble", TROUBLES)
+@pytest.mark.parametrize("method", ["ListSubmissions", "GetSubmissionLimits", "CreateSubmission"])
+def test_each_answer_that_is_no_success_is_one_line_with_what_to_do(kaggle, submission, method, trouble):
+    fault, expected = TROUBLES[trouble]
+    kaggle.set(faults={method: fault | {"times": 1}})
+    line = one_line(kaggle.call("submit", submission, kaggle.home / "receipts"))
+    assert expected in line
+    again = kaggle.call("submit", submission, kaggle.home / "receipts")
+    assert again.returncode == 0, again.stderr
+    assert len(kaggle.state()["submissions"]) == 1
+
+
+@pytest.mark.parametrize("trouble", ["out of order", "a line that breaks", "a login page", "silence"])
+def test_a_submission_that_was_taken_though_the_answer_was_lost_is_found_and_not_sent_again(
+    kaggle, submission, trouble
+):
+    fault, _ = TROUBLES[trouble]
+    kaggle.set(faults={"CreateSubmission": fault | {"handled": True, "times": 1}})
+    one_line(kaggle.call("submit", submission, kaggle.home / "receipts"))
+    done = kaggle.call("submit", submission, kaggle.home / "receipts")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["ref"] == 1000
+    assert kaggle.methods().count("CreateSubmission") == 1
+
+
+def test_an_upload_that_broke_off_goes_on_where_it_stopped(kaggle, submission):
+    kaggle.set(faults={"PUT": {"hang_up": True, "handled": True, "times": 1}})
+    one_line(kaggle.call("submit", submission, kaggle.home / "receipts"))
+    assert kaggle.call("submit", submission, kaggle.home / "receipts").returncode == 0
+    sizes = [request["bytes"] for request in kaggle.requests() if request["method"] == "PUT"]
+    assert sizes == [len(SUBMISSION), 0]  # the second only asks
+
+
+def test_without_credentials_nothing_is_asked_and_the_line_says_where_they_come_from(kaggle, submission):
+    done = kaggle.call("submit", submission, kaggle.home / "receipts", KAGGLE_API_TOKEN="")
+    assert "there are no credentials for Kaggle: make a token at" in one_line(done)
+    assert kaggle.requests() == []
+
+
+@pytest.mark.parametrize(
+    "place", ["access_token", "access_token.txt", "kaggle.json", "credentials.json", "variables", "path"]
+)
+def test_credentials_are_found_where_kaggle_has_people_put_them(kaggle, submission, place):
+    folder = kaggle.home / ".kaggle"
+    folder.mkdir()
+    environment = {"KAGGLE_API_TOKEN": ""}
+    if place == "variables":
+        environment |= {"KAGGLE_USERNAME": "someone", "KAGGLE_KEY": "KEY_of_nobody"}
+    elif place == "path":
+        (folder / "elsewhere").write_text(TOKEN)
+        environment["KAGGLE_API_TOKEN"] = str(folder / "elsewhere")
+    elif place == "credentials.json":  # what signing in by a browser leaves
+        signed_in = {"refresh_token": "r", "access_token": TOKEN}
+        signed_in["access_token_expiration"] = "2999-01-01T00:00:00+00:00"
+        (folder / place).write_text(json.dumps(signed_in))
+    elif place == "kaggle.json":
+        (folder / place).write_text('{"username": "someone", "key": "KEY_of_nobody"}')
+    else:
+        (folder / place).write_text(f"{TOKEN}\n")
+    done = kaggle.call("submit", submission, kaggle.home / "receipts", **environment)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("wish", ["no", "None", "", "1"])
+def test_without_the_wish_nothing_is_sent(kaggle, submission, wish):
+    done = kaggle.call("submit", submission, kaggle.home / "receipts", wish)
+    assert "--config submit=yes" in one_line(done)
+    assert kaggle.requests() == []
+    assert not (kaggle.home / "receipts").exists()
+
+
+def test_before_it_is_sent_a_submission_is_shown_with_the_slots_left(kaggle, submission):
+    kaggle.set(left=3)
+    done = kaggle.call("submit", submission, kaggle.home / "receipts")
+    shown = done.stderr.splitlines()
+    assert shown[0].endswith("submission.csv, 3 rows")
+    assert shown[1] == "classes     0: 1, 1: 2"
+    assert shown[3] == "slots       3 left today, 0 used"
+    assert shown[-1].endswith("public score 0.99571, place 3")
+
+
+def test_with_no_slot_left_nothing_is_uploaded(kaggle, submission):
+    kaggle.set(left=0)
+    line = one_line(kaggle.call("submit", submission, kaggle.home / "receipts"))
+    assert "no submission is left today" in line
+    assert "PUT" not in kaggle.methods()
+
+
+def test_the_same_bytes_are_never_sent_twice(kaggle, submission):
+    first = kaggle.call("submit", submission, kaggle.home / "receipts")
+    again = kaggle.call("submit", submission, kaggle.home / "receipts")
+    elsewhere = kaggle.call("submit", submission, kaggle.home / "another folder")
+    refs = [json.loads(done.stdout)["ref"] for done in (first, again, elsewhere)]
+    assert refs == [1000] * 3
+    assert "sent before, reference 1000: not again" in again.stderr
+    assert kaggle.methods().count("PUT") == 1
+
+
+def test_a_pending_score_is_fetched_by_a_later_run(kaggle, submission):
+    kaggle.set(pending=1 << 30)
+    first = kaggle.call("submit", submission, kaggle.home / "receipts")
+    assert first.returncode == 0
+    assert "without a score yet: run again later" in first.stderr
+    world = json.loads((kaggle.folder / "world.json").read_text())
+    (kaggle.folder / "world.json").write_text(json.dumps(world | {"pending": 0}))
+    later = kaggle.call("submit", submission, kaggle.home / "receipts")
+    assert json.loads(later.stdout)["public_score"] == "0.99571"
+
+
+def test_a_fault_that_the_service_finds_is_told_with_its_reason_and_reference(kaggle, submission):
+    kaggle.set(reason="Submission must have 28000 rows")
+    for _ in range(2):  # a second call says it again, and sends nothing
+        line = one_line(kaggle.call("submit", submission, kaggle.home / "receipts"))
+        assert "submission 1000: Submission must have 28000 rows" in line
+    assert kaggle.methods().count("PUT") == 1
+
+
+def test_a_name_that_no_competition_can_have_is_refused_before_any_request(kaggle, submission):
+    done = kaggle.call("submit", submission, kaggle.home / "receipts", "yes", "Digit Recognizer")
+    assert "for example digit-recognizer" in one_line(done)
+    assert kaggle.requests() == []
+
+
+@pytest.mark.parametrize("trouble", [None, *TROUBLES])
+def test_the_token_and_the_signed_address_appear_nowhere(kaggle, submission, trouble):
+    if trouble:
+        fault = TROUBLES[trouble][0] | {"times": 1}
+        fault["body"] = fault.get("body", "").replace("Unauthenticated", f"no {TOKEN}")
+        kaggle.set(faults={"ListSubmissions": fault})
+    done = kaggle.call("submit", submission, kaggle.home / "receipts")
+    assert any(TOKEN in str(request["headers"]) for request in kaggle.requests())
+    kept = [path.read_bytes() for path in kaggle.home.rglob("*") if path.is_file()]
+    for secret in (TOKEN, "signature=SECRET"):
+        assert secret not in done.stdout + done.stderr
+        assert not any(secret.encode() in content for content in kept)
+
+
+def test_a_token_that_no_header_can_carry_is_not_told(kaggle, submission):
+    broken = f"{TOKEN}\n second line"
+    line = one_line(kaggle.call("submit", submission, kaggle.home / "receipts", KAGGLE_API_TOKEN=broken))
+    assert "characters that no token has" in line
+    assert TOKEN not in line
+
+
+def test_the_address_of_a_broken_upload_is_readable_by_its_owner_alone(kaggle, submission):
+    kaggle.set(faults={"PUT": {"hang_up": True, "times": 1}})
+    kaggle.call("submit", submission, kaggle.home / "receipts")
+    (place,) = (kaggle.home / "receipts").rglob("*.upload")
+    assert stat.S_IMODE(place.stat().st_mode) == 0o600
+
+
+def test_a_kill_at_any_moment_loses_no_reference_and_takes_no_second_slot(kaggle, submission):
+    kaggle.set(pending=1)
+    done = kaggle.call("kills", kaggle.folder, submission, kaggle.home / "receipts", "3", "0")
+    result = json.loads(done.stdout)
+    assert result["wrong"] == []
+    assert result["kills"] > 15
+
+
+def test_a_submission_that_is_counted_but_not_listed_is_not_sent_again(kaggle, submission):
+    lost = TROUBLES["out of order"][0] | {"handled": True, "times": 1}
+    kaggle.set(faults={"CreateSubmission": lost}, hidden=True)
+    one_line(kaggle.call("submit", submission, kaggle.home / "receipts"))
+    for _ in range(2):
+        line = one_line(kaggle.call("submit", submission, kaggle.home / "receipts"))
+        assert "nothing was sent: Kaggle counts one more than it lists" in line
+    assert kaggle.methods().count("CreateSubmission") == 1
+
+
+def test_an_upload_whose_place_is_gone_begins_anew(kaggle, submission):
+    kaggle.set(faults={"PUT": {"hang_up": True}})
+    one_line(kaggle.call("submit", submission, kaggle.home / "receipts"))
+    kaggle.set()  # forgets the place
+    done = kaggle.call("submit", submission, kaggle.home / "receipts")
+    assert done.returncode == 0, done.stderr
+    assert kaggle.methods()[2:5] == ["PUT", "StartSubmissionUpload", "PUT"]
+
+
+def test_of_two_processes_that_submit_at_once_one_is_sent_away(kaggle, submission):
+    with receipts.alone(kaggle.home / "receipts", "digit-recognizer"):
+        line = one_line(kaggle.call("submit", submission, kaggle.home / "receipts"))
+    assert "another process is submitting" in line
+    assert kaggle.requests() == []
+
+
+def test_a_damaged_receipt_stops_everything_and_is_named(kaggle, submission):
+    kaggle.call("submit", submission, kaggle.home / "receipts")
+    (receipt,) = (kaggle.home / "receipts").rglob("*.json")
+    receipt.write_text("{")
+    line = one_line(kaggle.call("submit", submission, kaggle.home / "receipts"))
+    assert f"{receipt.name}: a damaged receipt" in line
+
+
+def test_a_file_that_changed_since_it_was_looked_at_is_not_sent(tmp_path):
+    path = tmp_path / "submission.csv"
+    path.write_text(SUBMISSION)
+    plan = {"file": str(path), "sha256": "0" * 64}
+    with pytest.raises(InputError, match="changed since it was looked at"):
+        submit.submit(None, plan, tmp_path, "yes")
+
+
+def staged(tmp_path, content: str = TRAIN):
+    """A download as `fetch` leaves it."""
+    staging = tmp_path / "download"
+    staging.mkdir(exist_ok=True)
+    (staging / "train.csv").write_text(content)
+    digest = download.sha256(staging / "train.csv")
+    (staging / "download.json").write_text(json.dumps({"sha256": {"train.csv": digest}}))
+    return staging
+
+
+def test_a_users_own_file_is_never_overwritten(tmp_path):
+    (tmp_path / "train.csv").write_text("mine")
+    with pytest.raises(InputError, match=r"train\.csv: is there already, .* it stays"):
+        download.accept(staged(tmp_path), tmp_path, str)
+    assert (tmp_path / "train.csv").read_text() == "mine"
+
+
+def test_a_later_download_that_differs_is_refused_by_name(tmp_path):
+    download.accept(staged(tmp_path), tmp_path, str)
+    (tmp_path / "train.csv").unlink()
+    with pytest.raises(InputError, match=r"train\.csv: this download is another file than the one before"):
+        download.accept(staged(tmp_path, TRAIN + "1,1,1\n"), tmp_path, str)
+    assert not (tmp_path / "train.csv").exists()
+
+
+def test_a_download_whose_rows_are_wrong_stays_where_it_is(tmp_path):
+    def check(path):
+        raise InputError(f"{path}: line 2: no number")
+
+    staging = staged(tmp_path)
+    with pytest.raises(InputError, match="line 2"):
+        download.accept(staging, tmp_path, check)
+    assert files_of(tmp_path) == ["download/download.json", "download/train.csv"]
+
+
+def test_a_download_cut_off_between_moving_and_writing_digests_is_finished_by_the_next(tmp_path):
+    staging = staged(tmp_path)
+    (staging / "train.csv").rename(tmp_path / "train.csv")
+    download.accept(staging, tmp_path, str)
+    assert list(download.read_digests(tmp_path / "digests.sha256")) == ["train.csv"]

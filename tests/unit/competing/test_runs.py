@@ -1,0 +1,177 @@
+"""Runs that are remembered: what is kept, what is shown, and the plan of a submission made from one."""
+
+import json
+import subprocess
+
+import numpy as np
+import pytest
+
+from digitflow.base.errors import FormatError, InputError
+from digitflow.competing import preview, receipts, runs
+from digitflow.formats import labelscsv
+from digitflow.scoring.table import COLUMNS, write_table
+
+CONFIGURATION = {
+    "models": {"keras_cnn": {"epochs": 20, "seeds": [0]}, "mxnet_lenet": {"epochs": 14}},
+    "merge": {"method": "mean", "models": ["keras_cnn", "mxnet_lenet"], "weights": None},
+}
+FACTS = {
+    "time": "2026-11-27T08:00:00+00:00",
+    "commit": "0123456789abcdef",
+    "changed": False,
+    "configuration": CONFIGURATION,
+    "digests": {"csvs": "a" * 64, "corrections": "b" * 64, "lists": "c" * 64, "pins": "d" * 64},
+    "versions": {"keras": "3.13.0"},
+    "machine": {"cores": 2},
+    "seconds": {"train_keras": 120.5},
+}
+
+
+def make_run(folder, accuracy: float = 0.9957, labels=(1, 2, 3), **facts):
+    """A run as it is left in a folder of results, read back."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "run.json").write_text(json.dumps(FACTS | facts))
+    merged = {"valid_accuracy": accuracy, "valid_low": accuracy - 0.002, "valid_high": accuracy + 0.001}
+    write_table(
+        folder / "scores.csv",
+        [{"model": "keras_cnn", "seed": 0} | merged, {"model": "merged", "framework": "mean"} | merged],
+        COLUMNS,
+    )
+    labelscsv.write(folder / "submission.csv", np.array(labels))
+    paths = folder / "run.json", folder / "scores.csv", folder / "submission.csv"
+    return runs.read_run(*paths, valid_rows=4200)
+
+
+def with_epochs(epochs: int) -> dict:
+    models = CONFIGURATION["models"] | {"keras_cnn": {"epochs": epochs, "seeds": [0]}}
+    return {"configuration": CONFIGURATION | {"models": models}}
+
+
+def test_a_run_is_remembered_once_and_comes_back_as_it_was(tmp_path):
+    run = make_run(tmp_path / "results")
+    submission = tmp_path / "results" / "submission.csv"
+    path = runs.remember(tmp_path / "runs", run, submission)
+    assert runs.remember(tmp_path / "runs", run, submission) == path
+    assert path.with_suffix(".csv").read_bytes() == submission.read_bytes()
+    assert path.name.startswith("2026-11-27T080000-")
+    assert runs.recall(tmp_path / "runs") == [run]
+    assert run.validation == {
+        "accuracy": 0.9957,
+        "low": pytest.approx(0.9937),
+        "high": pytest.approx(0.9967),
+        "n": 4200,
+    }
+    assert run.test is None
+
+
+def test_only_the_columns_that_differ_are_shown(tmp_path):
+    first = make_run(tmp_path / "a")
+    second = make_run(tmp_path / "b", 0.9961, (1, 2, 4), time="2026-11-27T09:00:00+00:00", **with_epochs(30))
+    table = runs.format_runs(runs.tabulate([first, second], tmp_path / "kaggle"))
+    head, *lines = table.splitlines()
+    assert head.split() == ["time", "validation", "models.keras_cnn.epochs"]
+    assert "99.57 % (99.37-99.67, n 4200)" in lines[0]
+    assert lines[0].split()[-1] == "20"
+    assert lines[1].split()[-1] == "30"
+
+
+def test_runs_are_shown_by_time_or_by_score(tmp_path):
+    times = [f"2026-11-27T0{hour}:00:00+00:00" for hour in range(3)]
+    made = [
+        make_run(tmp_path / time, score, time=time)
+        for time, score in zip(times, (0.99, 0.98, 0.995), strict=True)
+    ]
+    for run in reversed(made):
+        runs.remember(tmp_path / "runs", run, tmp_path / run.facts["time"] / "submission.csv")
+    rows = runs.tabulate(runs.recall(tmp_path / "runs"), tmp_path / "kaggle")
+    assert [line[:13] for line in runs.format_runs(rows).splitlines()[1:]] == [time[:13] for time in times]
+    best_first = [line[:13] for line in runs.format_runs(rows, by="score").splitlines()[1:]]
+    assert best_first == [times[2][:13], times[0][:13], times[1][:13]]
+
+
+def test_kaggles_reference_and_score_stand_beside_the_run_that_was_sent(tmp_path):
+    run = make_run(tmp_path / "results")
+    receipt = receipts.Receipt("digit-recognizer", run.submission, "results/submission.csv", "m", "2026")
+    receipt.ref, receipt.state, receipt.status, receipt.public_score = 7, receipts.SENT, "complete", "0.99571"
+    receipts.write(tmp_path / "kaggle", receipt)
+    (row,) = runs.tabulate([run], tmp_path / "kaggle")
+    assert (row["ref"], row["kaggle"]) == (7, "0.99571")
+    assert "0.99571" in runs.format_runs([row])
+
+
+def test_runs_of_two_branches_merge_without_conflict(tmp_path):
+    def git(*arguments: str) -> None:
+        name = ["-c", "user.name=n", "-c", "user.email=e@example.org", "-c", "init.defaultBranch=main"]
+        subprocess.run(["git", *name, *arguments], cwd=tmp_path / "work", check=True, capture_output=True)
+
+    folder = tmp_path / "work" / "runs"
+    folder.mkdir(parents=True)
+    git("init")
+    runs.remember(folder, make_run(tmp_path / "0"), tmp_path / "0" / "submission.csv")
+    git("add", ".")
+    git("commit", "-m", "one")
+    git("checkout", "-b", "side")
+    runs.remember(
+        folder, make_run(tmp_path / "1", time="2026-11-28T08:00:00+00:00"), tmp_path / "1" / "submission.csv"
+    )
+    git("add", ".")
+    git("commit", "-m", "two")
+    git("checkout", "main")
+    runs.remember(
+        folder, make_run(tmp_path / "2", time="2026-11-29T08:00:00+00:00"), tmp_path / "2" / "submission.csv"
+    )
+    git("add", ".")
+    git("commit", "-m", "three")
+    git("merge", "--no-edit", "side")
+    assert len(runs.recall(folder)) == 3
+
+
+def test_a_file_that_is_no_run_is_named(tmp_path):
+    (tmp_path / "x.json").write_text('{"a": 1}')
+    with pytest.raises(FormatError, match=r"x\.json: no run that was remembered"):
+        runs.recall(tmp_path)
+
+
+def test_without_a_run_the_table_says_so(tmp_path):
+    assert runs.format_runs(runs.tabulate(runs.recall(tmp_path), tmp_path)) == "no run is remembered yet"
+
+
+def read(path) -> np.ndarray:
+    return labelscsv.read(path, 10)
+
+
+def plan_of(tmp_path, run, message=None):
+    folder = tmp_path / "results" / "submission.csv"
+    names = [*map(str, range(10))]
+    return preview.make_plan(folder, read, names, "digit-recognizer", tmp_path / "kaggle", run, message)
+
+
+def test_a_plan_shows_rows_classes_score_and_a_message_made_from_the_run(tmp_path):
+    run = make_run(tmp_path / "results", labels=(1, 2, 2), changed=True)
+    plan = plan_of(tmp_path, run)
+    assert plan["rows"] == 3
+    assert {label: count for label, count in plan["class_counts"].items() if count} == {"1": 1, "2": 2}
+    assert plan["changed"] is None
+    assert plan["validation"]["n"] == 4200
+    digest = run.configuration_digest[:8]
+    told = f"digitflow 01234567 with changes, configuration {digest}, validation 99.57 %"
+    assert plan["message"] == told
+    assert json.loads(json.dumps(plan)) == plan
+
+
+def test_a_plan_counts_the_labels_that_changed_since_the_last_submission(tmp_path):
+    run = make_run(tmp_path / "results", labels=(1, 2, 3, 4))
+    receipt = receipts.Receipt("digit-recognizer", "f" * 64, "x.csv", "m", "2026-11-26")
+    receipt.ref, receipt.state = 41, receipts.SENT
+    receipts.write(tmp_path / "kaggle", receipt)
+    labelscsv.write(
+        receipts.copy_of(tmp_path / "kaggle", "digit-recognizer", "f" * 64), np.array([1, 2, 0, 0])
+    )
+    assert plan_of(tmp_path, run)["changed"] == {"ref": 41, "time": "2026-11-26", "labels": 2}
+
+
+def test_the_users_message_is_taken_on_one_line_and_must_not_be_endless(tmp_path):
+    run = make_run(tmp_path / "results")
+    assert plan_of(tmp_path, run, "two\n  lines")["message"] == "two lines"
+    with pytest.raises(InputError, match="201 letters; at most 200"):
+        plan_of(tmp_path, run, "x" * 201)

@@ -1,0 +1,129 @@
+"""Submission files from anywhere: read, left out by name, scored, compared, blended."""
+
+import itertools
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from digitflow.base.errors import ConfigError, InputError
+from digitflow.competing import submissions
+from digitflow.competing.submissions import Submission
+from digitflow.formats import labelscsv
+from digitflow.formats.probabilities import write_probabilities
+
+CLASSES = 10
+
+
+def read(path) -> np.ndarray:
+    return labelscsv.read(path, CLASSES, 1000)
+
+
+@pytest.fixture
+def folder(tmp_path, digits):
+    """Three submissions for 1,000 real labels, each wrong somewhere; and what people put beside them."""
+    _, labels = digits
+    true = labels[:1000].astype(np.int64)
+    for place, name in enumerate(("first", "second", "third")):
+        answers = true.copy()
+        answers[place * 10 : place * 10 + 20] = (answers[place * 10 : place * 10 + 20] + 1) % CLASSES
+        labelscsv.write(tmp_path / f"{name}.csv", answers)
+    labelscsv.write(tmp_path / "short.csv", true[:-1])
+    (tmp_path / "letters.csv").write_text("ImageId,Label\n1,a\n")
+    (tmp_path / "notes.txt").write_text("no submission")
+    return tmp_path, true
+
+
+def test_a_file_that_does_not_fit_is_named_and_left_out_by_name(folder, caplog):
+    found, left_out = submissions.read_folder(folder[0], read, CLASSES)
+    assert list(found) == ["first", "second", "third"]
+    assert "999 rows, should be 1000" in left_out["short"]
+    assert "line 2: Label 'a'" in left_out["letters"]
+    assert "left out" in caplog.text
+    assert "short.csv" in caplog.text
+
+
+def test_a_name_that_is_left_out_or_missing_cannot_be_merged(folder):
+    found, left_out = submissions.read_folder(folder[0], read, CLASSES)
+    with pytest.raises(ConfigError, match=r"merge\.models: short cannot be merged: .*999 rows"):
+        submissions.choose(["first", "short"], found, left_out)
+    with pytest.raises(ConfigError, match=r"no model or submission 'fist'; there are: first, second, third"):
+        submissions.choose(["fist"], found, left_out)
+
+
+def test_scores_and_agreement_equal_a_count_by_hand(folder):
+    found, _ = submissions.read_folder(folder[0], read, CLASSES)
+    rows = submissions.scores(found, folder[1])
+    assert [row["test_accuracy"] for row in rows] == [0.98, 0.98, 0.98]
+    assert "test_accuracy" not in submissions.scores(found, None)[0]
+    # First and second are wrong alike in 10 rows, and alone in 10 rows each.
+    assert submissions.agreement(found)[0].tolist() == [1.0, 0.98, 0.96]
+    assert "96.00" in submissions.format_agreement(found)
+
+
+def test_nothing_is_written_into_the_users_folder(folder):
+    before = {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in folder[0].iterdir()}
+    found, _ = submissions.read_folder(folder[0], read, CLASSES)
+    submissions.blend("vote", list(found.values()), CLASSES)
+    after = {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in folder[0].iterdir()}
+    assert before == after
+
+
+def by_hand(ballots: list[list[int]], weights: list[int]) -> list[int]:
+    """A weighted vote, counted in fractions; a tie goes to the first ballot that names a tied label."""
+    chosen = []
+    for votes in zip(*ballots, strict=True):
+        shares = {}
+        for label, weight in zip(votes, weights, strict=True):
+            shares[label] = shares.get(label, Fraction(0)) + Fraction(weight)
+        most = max(shares.values())
+        chosen.append(next(label for label in votes if shares[label] == most))
+    return chosen
+
+
+def test_the_blend_of_three_files_equals_a_vote_by_hand_for_every_combination():
+    combinations = np.array([*itertools.product(range(4), repeat=3)])
+    for weights in ([1, 1, 1], [2, 1, 1], [1, 2, 3], [5, 1, 1]):
+        files = [Submission(str(place), combinations[:, place]) for place in range(3)]
+        blended = submissions.blend("vote", files, 4, weights)
+        assert blended.tolist() == by_hand(combinations.T.tolist(), weights)
+
+
+@settings(deadline=None)
+@given(st.data())
+def test_any_number_of_files_and_weights_blends_as_by_hand(data):
+    files = data.draw(st.integers(1, 6))
+    rows = data.draw(st.integers(1, 8))
+    labels = st.lists(st.integers(0, 4), min_size=rows, max_size=rows)
+    ballots = data.draw(st.lists(labels, min_size=files, max_size=files))
+    weights = data.draw(st.lists(st.integers(1, 9), min_size=files, max_size=files))
+    found = [Submission(str(place), np.array(ballot)) for place, ballot in enumerate(ballots)]
+    assert submissions.blend("vote", found, 5, weights).tolist() == by_hand(ballots, weights)
+
+
+def test_a_tie_is_left_to_the_probabilities_where_there_are_some():
+    sure, unsure = np.array([[0.1, 0.9]]), np.array([[0.6, 0.4]])
+    files = [Submission("unsure", np.array([0]), unsure), Submission("sure", np.array([1]), sure)]
+    assert submissions.blend("vote", files, 2).tolist() == [1]
+    assert submissions.blend("mean", files, 2, [9, 1]).tolist() == [0]
+
+
+def test_a_mean_needs_the_probabilities_of_all(folder):
+    found, _ = submissions.read_folder(folder[0], read, CLASSES)
+    with pytest.raises(ConfigError, match=r"first, second, third has only labels: write `method: vote`"):
+        submissions.blend("mean", list(found.values()), CLASSES)
+
+
+def test_probabilities_beside_a_file_are_read_and_must_choose_its_labels(folder):
+    place, true = folder
+    labelscsv.write(place / "fourth.csv", true)
+    probabilities = np.full((1000, CLASSES), 0.05, np.float32)
+    probabilities[np.arange(1000), true] = 0.55
+    write_probabilities(place / "fourth_probabilities.npy", probabilities)
+    found, _ = submissions.read_folder(place, read, CLASSES)
+    assert found["fourth"].probabilities is not None
+    write_probabilities(place / "first_probabilities.npy", probabilities)
+    with pytest.raises(InputError, match=r"first_probabilities\.npy: row 1 prefers"):
+        submissions.read_submission("first", place / "first.csv", read, CLASSES)

@@ -1,0 +1,317 @@
+"""The server of the page, without a browser: whom it answers, what it reads, that nothing saved is lost."""
+
+import http.client
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import numpy as np
+import pytest
+
+from digitflow.base.errors import InputError
+from digitflow.formats import corrections
+from digitflow.look.lookdata import LookData
+from digitflow.look.page import write_page
+from digitflow.look.server import LookServer
+
+pytestmark = pytest.mark.allow_hosts(["127.0.0.1"])
+
+ROWS = 40
+SERVE = """
+import sys
+from digitflow.look.server import LookServer
+server = LookServer(*sys.argv[1:])
+print(server.url, flush=True)
+server.serve_forever()
+"""
+
+
+@pytest.fixture
+def data(digits) -> LookData:
+    images, labels = digits
+    names = tuple("0123456789")
+    splits = np.array(["train"] * ROWS)
+    return LookData(names, images[:ROWS], np.arange(1, ROWS + 1), labels[:ROWS], splits, png="../../data/png")
+
+
+@pytest.fixture
+def index(data, tmp_path) -> Path:
+    index = tmp_path / "results" / "look" / "index.html"
+    write_page(index, data)
+    picture = tmp_path / "data" / "png" / "train" / "5" / "01.png"
+    picture.parent.mkdir(parents=True)
+    picture.write_bytes(b"a picture")
+    (tmp_path / "secret.png").write_bytes(b"a secret")
+    (tmp_path / "data" / "secret.png").write_bytes(b"a secret")
+    return index
+
+
+@pytest.fixture
+def file(tmp_path) -> Path:
+    return tmp_path / "corrections.csv"
+
+
+@pytest.fixture
+def server(index, file) -> Iterator[LookServer]:
+    with LookServer(index, file, index.parents[2] / "data" / "png") as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+        thread.start()
+        yield server
+        server.shutdown()
+        thread.join()
+
+
+class Client:
+    """Sends what a browser would, and what it would not."""
+
+    def __init__(self, url: str):
+        self.parts = urlsplit(url)
+        self.root = "/" + self.parts.path.split("/")[1] + "/"
+
+    def ask(self, method: str, path: str, body: bytes = b"", **headers: str | None) -> tuple[int, bytes]:
+        """Ask for a whole path; a header that is None is left out."""
+        headers = {"Host": self.parts.netloc, **{name.replace("_", "-"): h for name, h in headers.items()}}
+        if body:
+            headers.setdefault("Content-Length", str(len(body)))
+        connection = http.client.HTTPConnection("127.0.0.1", self.parts.port, timeout=30)
+        try:
+            connection.putrequest(method, path, skip_host=True, skip_accept_encoding=True)
+            for name, value in headers.items():
+                if value is not None:
+                    connection.putheader(name, value)
+            connection.endheaders(body)
+            response = connection.getresponse()
+            return response.status, response.read()
+        finally:
+            connection.close()
+
+    def get(self, path: str) -> tuple[int, bytes]:
+        return self.ask("GET", self.root + path)
+
+    def decide(self, digest: str, decisions: list, **headers: str | None) -> tuple[int, dict]:
+        own = {"Origin": f"http://{self.parts.netloc}", "Content_Type": "application/json"}
+        body = json.dumps({"digest": digest, "decisions": decisions}).encode()
+        status, answer = self.ask("POST", self.root + "api/corrections", body, **{**own, **headers})
+        return status, json.loads(answer)
+
+
+@pytest.fixture
+def client(server) -> Client:
+    return Client(server.url)
+
+
+def test_the_address_opens_the_page_what_is_beside_it_and_the_tree(client, index):
+    assert client.ask("GET", client.parts.path) == (200, index.read_bytes())
+    assert client.get("results/look/page/look.js")[0] == 200
+    port = client.parts.port
+    assert client.ask("GET", client.parts.path, Host=f"localhost:{port}") == (200, index.read_bytes())
+    assert client.get("data/png/train/5/01.png") == (200, b"a picture")
+
+
+def test_a_decision_is_in_the_file_when_the_answer_comes(client, data, file):
+    status, answer = client.decide(data.digest, [[3, "drop"], [4, "7"]])
+    assert status == 200
+    lines = corrections.read(file)
+    assert [(line.id, line.was, line.now) for line in lines] == [
+        (3, str(data.labels[2]), "drop"),
+        (4, str(data.labels[3]), "7"),
+    ]
+    assert [line.crc for line in lines] == [corrections.pixel_crc(image) for image in data.images[2:4]]
+    assert [line[:3] for line in answer["lines"]] == [[line.id, line.was, line.now] for line in lines]
+
+
+def test_of_decisions_on_one_row_the_last_counts_and_null_takes_the_line_out(client, data, file):
+    client.decide(data.digest, [[3, "drop"], [3, "ok"], [5, "ok"]])
+    assert [(line.id, line.now) for line in corrections.read(file)] == [(3, "ok"), (5, "ok")]
+    client.decide(data.digest, [[3, None]])
+    assert [line.id for line in corrections.read(file)] == [5]
+
+
+def test_the_version_changes_with_the_file_whoever_writes_it(client, data, file):
+    _, answer = client.decide(data.digest, [[3, "drop"]])
+    assert client.get(f"api/corrections?version={answer['version']}") == (304, b"")
+    with open(file, "a") as text:
+        text.write(f"4,{data.labels[3]},ok,,by hand\n")
+    status, body = client.get(f"api/corrections?version={answer['version']}")
+    assert status == 200
+    assert json.loads(body)["lines"][-1][3] == "by hand"
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Origin": "http://evil.example"},
+        {"Origin": "null"},
+        {"Origin": None},
+        {"Origin": "http://127.0.0.1"},
+        {"Host": "evil.example"},
+        {"Host": None},
+        {"Host": "127.0.0.1"},
+        {"Content_Type": "text/plain"},
+        {"Content_Type": None},
+        {"Content_Length": "99999999"},
+        {"Content_Length": "-1"},
+    ],
+)
+def test_a_decision_from_another_origin_host_or_kind_of_request_is_refused(client, data, file, headers):
+    status, _ = client.decide(data.digest, [[3, "drop"]], **headers)
+    assert status in (403, 413, 415)
+    assert not file.exists()
+
+
+@pytest.mark.parametrize("token", ["", "x", "%00"])
+def test_nothing_is_answered_without_the_token(client, data, file, token):
+    own = client.root
+    for path in (f"/{token}/api/corrections", f"/{token}/results/look/index.html", f"/{token}", "/"):
+        assert client.ask("GET", path)[0] == 403
+    client.root = f"/{token}/"
+    assert client.decide(data.digest, [[3, "drop"]])[0] == 403
+    assert not file.exists()
+    assert client.ask("GET", own[:-2] + "/results/look/index.html")[0] == 403
+
+
+def test_a_page_of_another_host_gets_nothing(client):
+    for headers in ({"Host": "evil.example"}, {"Origin": "http://evil.example"}):
+        assert client.ask("GET", client.parts.path, **headers)[0] == 403
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "secret.png",
+        "data/secret.png",
+        "data/png/../secret.png",
+        "data/png/%2e%2e/secret.png",
+        "data/png/..%2fsecret.png",
+        "data/png/%252e%252e/secret.png",
+        "results/look/../../secret.png",
+        "../secret.png",
+        "/etc/hostname",
+        "//etc/hostname",
+        "%2fetc%2fhostname",
+        "data/png/link.png",
+        "data/png/linked/secret.png",
+        "data/png/train/5",
+        "data/png/train/5/",
+        "data/png/%00.png",
+        "data/png/%ff.png",
+        "data/png/" + "a" * 5000 + ".png",
+        "corrections.csv",
+        "results/look",
+        "",
+    ],
+)
+def test_paths_lead_to_nothing_but_the_page_and_the_tree(client, index, file, path):
+    project = index.parents[2]
+    file.write_text("id,was,now,crc,note\n")
+    (project / "data" / "png" / "link.png").symlink_to(project / "secret.png")
+    (project / "data" / "png" / "linked").symlink_to(project)
+    assert client.get(path)[0] == 404
+
+
+@pytest.mark.parametrize("method", ["PUT", "DELETE", "PATCH", "OPTIONS", "HEAD"])
+def test_other_methods_do_nothing(client, index, method):
+    before = sorted(index.parents[2].rglob("*"))
+    assert client.ask(method, client.root + "results/look/index.html")[0] == 501
+    assert sorted(index.parents[2].rglob("*")) == before
+
+
+@pytest.mark.parametrize(
+    "decisions",
+    [
+        [[ROWS + 1, "drop"]],
+        [[0, "drop"]],
+        [[3, "ten"]],
+        [[3, ""]],
+        [["3", "drop"]],
+        [[3, 4]],
+        [[3]],
+        5,
+        [[True, "ok"]],
+    ],
+)
+def test_decisions_that_do_not_fit_the_data_are_refused_and_none_is_written(client, data, file, decisions):
+    both = [[1, "drop"], *decisions] if isinstance(decisions, list) else decisions
+    assert client.decide(data.digest, both)[0] == 400
+    assert not file.exists()
+
+
+def test_a_page_of_other_data_is_told_to_reload(client, data, file):
+    status, answer = client.decide("0" * 16, [[3, "drop"]])
+    assert (status, answer["error"]) == (409, "the data have changed: reload this page")
+    assert not file.exists()
+
+
+def test_a_file_that_cannot_be_read_is_named_and_left_as_it_is(client, data, file):
+    file.write_text("id,was,now,crc,note\nseven,1,2,,\n")
+    status, answer = client.decide(data.digest, [[3, "drop"]])
+    assert status == 500
+    assert "line 2: column id: 'seven'" in answer["error"]
+    assert file.read_text() == "id,was,now,crc,note\nseven,1,2,,\n"
+
+
+def test_many_tabs_at_once_lose_no_decision(client, data, file):
+    def decide(first: int) -> None:
+        for id_ in range(first, ROWS + 1, 4):
+            assert client.decide(data.digest, [[id_, "ok"]])[0] == 200
+
+    threads = [threading.Thread(target=decide, args=(first,)) for first in range(1, 5)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(line.id for line in corrections.read(file)) == list(range(1, ROWS + 1))
+
+
+def test_kills_lose_none_of_1000_decisions_that_were_answered(index, data, file, tmp_path):
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    answered: dict[int, str] = {}
+    decisions = [(1 + number % ROWS, str(number % 10)) for number in range(1000)]
+    at = 0
+    for stop in (101, 350, 600, 1000):
+        command = [sys.executable, "-c", SERVE, str(index), str(file)]
+        process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
+        try:
+            client = Client(process.stdout.readline().strip())
+            killer = None
+            while at < stop:
+                if at == stop - 20 and stop < 1000:  # somewhere within the next decisions
+                    killer = threading.Timer(0.01, process.send_signal, [signal.SIGKILL])
+                    killer.start()
+                id_, now = decisions[at]
+                try:
+                    status, _ = client.decide(data.digest, [[id_, now]])
+                except (OSError, http.client.HTTPException):
+                    break  # killed: not answered, so sent again to the next server
+                assert status == 200
+                answered[id_] = now
+                at += 1
+        finally:
+            process.kill()
+            process.wait()
+            process.stdout.close()
+        found = {line.id: line.now for line in corrections.read(file)}
+        unanswered = dict(decisions[at : at + 1])
+        assert {id_: found[id_] for id_ in answered if id_ not in unanswered} == {
+            id_: now for id_, now in answered.items() if id_ not in unanswered
+        }
+        assert set(found) <= set(answered) | set(unanswered)
+        for id_, now in unanswered.items():
+            assert found.get(id_) in (answered.get(id_), now)
+    assert at == 1000
+
+
+def test_without_a_page_it_says_how_to_make_one(tmp_path, file):
+    with pytest.raises(InputError, match=r"make it with: snakemake -j4 results/look/index\.html"):
+        LookServer(tmp_path / "index.html", file)
+
+
+def test_a_taken_port_is_named(server, index, file):
+    with pytest.raises(InputError, match=f"port {server.server_port} of 127.0.0.1 cannot be used"):
+        LookServer(index, file, port=server.server_port)

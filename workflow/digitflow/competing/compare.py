@@ -1,0 +1,329 @@
+"""Two runs, or two submission files, side by side: what differs, how the scores do, which images flipped."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from digitflow.base.errors import FormatError, InputError
+from digitflow.base.files import read_json
+from digitflow.competing.runs import commit_of, read_remembered, settings_of
+from digitflow.formats import lst
+from digitflow.formats.probabilities import read_probabilities
+from digitflow.merging import methods
+from digitflow.scoring.measures import Accuracy, accuracy, confusion_matrix, paired_difference
+from digitflow.scoring.pairs import SIGNIFICANT
+from digitflow.scoring.table import MERGED
+
+Read = Callable[[Path], np.ndarray]  # a submission's labels int (n,), in the order of the test images
+
+SHOWN_CELLS = 6
+SHOWN_ROWS = 12
+TEST, VALIDATION = "test", "validation"
+
+
+@dataclass(frozen=True)
+class Answers:
+    """Labels int (n,) that were given to images; `ids` int (n,), rows of their CSV from 1, ascending.
+
+    `true` (n,): their labels, where known.
+    """
+
+    ids: np.ndarray
+    given: np.ndarray
+    true: np.ndarray | None
+
+
+@dataclass(frozen=True)
+class Side:
+    """One of the two: its name, what it was made from, and its answers by (rows, model)."""
+
+    name: str
+    facts: Mapping[str, Any]
+    answers: Mapping[tuple[str, str], Answers]
+
+
+@dataclass(frozen=True)
+class Flips:
+    """The images behind a difference, in rows of their CSV from 1, with the true label and both answers."""
+
+    ids: np.ndarray
+    true: np.ndarray
+    first: np.ndarray
+    second: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def as_rows(self, classes: Sequence[str]) -> list[dict[str, Any]]:
+        """One row per image, with labels as they are called."""
+        columns = (column.tolist() for column in (self.ids, self.true, self.first, self.second))
+        return [
+            {"id": id_, "true": classes[true], "first": classes[first], "second": classes[second]}
+            for id_, true, first, second in zip(*columns, strict=True)
+        ]
+
+
+@dataclass(frozen=True)
+class Pair:
+    """One model of both sides on their common images.
+
+    `changed`: how many of `n` labels differ. Where the truth is known: both accuracies, how many images only
+    the first and only the second got right, and McNemar's p.
+    """
+
+    rows: str
+    model: str
+    n: int
+    changed: int
+    first: Accuracy | None = None
+    second: Accuracy | None = None
+    only_first: int = 0
+    only_second: int = 0
+    p_value: float = 1.0
+
+    @property
+    def points(self) -> float:
+        """The second one's accuracy less the first one's, in per cent points."""
+        return 100 * (self.only_second - self.only_first) / self.n
+
+    @property
+    def worse(self) -> bool:
+        """Whether the second one is significantly worse."""
+        return self.points < 0 and self.p_value < SIGNIFICANT
+
+    @property
+    def verdict(self) -> str:
+        """What the flips say of the second one."""
+        if not self.only_first + self.only_second:
+            return "no image flipped"
+        word = "may be chance" if self.p_value >= SIGNIFICANT else "worse" if self.worse else "better"
+        return f"{self.only_second} fixed, {self.only_first} broken, p = {self.p_value:.2g}: {word}"
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Everything that differs between two sides.
+
+    `classes`: what the labels are called. `settings`: key, first and second value. `cells`: true label, label
+    given, how many more times the second one gives it. `flips`: fixed, broken and both_wrong of the merged
+    submissions; empty without a truth.
+    """
+
+    names: tuple[str, str]
+    classes: Sequence[str]
+    settings: Sequence[tuple[str, Any, Any]]
+    pairs: Sequence[Pair]
+    rows: str = ""
+    flips: Mapping[str, Flips] = field(default_factory=dict)
+    cells: Sequence[tuple[int, int, int]] = ()
+
+    @property
+    def same(self) -> bool:
+        return not self.settings and not any(pair.changed for pair in self.pairs)
+
+    @property
+    def worse(self) -> bool:
+        """Whether the second one's merged submission, or file, is significantly worse: exit status 1."""
+        return any(pair.worse for pair in self.pairs if pair.model == MERGED)
+
+
+def read_side(path: str | Path, read: Read, solution: np.ndarray | None) -> Side:
+    """Read one side: a submission file, a remembered run, a folder of results, or a project's folder.
+
+    `read` reads a submission file; `solution` (m,): the labels of the test images, where known. InputError:
+    it is none of these; FormatError: a file in it is damaged, or does not fit the solution.
+    """
+    path = Path(path)
+    if path.suffix == ".json" and path.is_file():
+        answers = _test_answers(path.with_suffix(".csv"), read, solution)
+        return Side(str(path), read_remembered(path).facts, {(TEST, MERGED): answers})
+    if path.is_file():
+        return Side(str(path), {}, {(TEST, MERGED): _test_answers(path, read, solution)})
+    results = path / "results" if (path / "results" / "submission.csv").exists() else path
+    if not (results / "submission.csv").exists():
+        raise InputError(
+            f"{path}: neither a submission file nor a folder with submission.csv: name a run's folder, for "
+            "example results, a file of results/runs, or a CSV"
+        )
+    facts = read_json(results / "run.json") if (results / "run.json").exists() else {}
+    answers = {(TEST, MERGED): _test_answers(results / "submission.csv", read, solution)}
+    for csv in sorted((results / "submissions").glob("*.csv")):
+        answers[TEST, csv.stem] = _test_answers(csv, read, solution)
+    return Side(str(path), facts, answers | _validation_answers(results, facts))
+
+
+def compare(first: Side, second: Side, classes: Sequence[str]) -> Comparison:
+    """Compare two sides, on the rows that both have; `classes`: what the labels are called."""
+    pairs = []
+    common = {}
+    for place in first.answers:
+        if place in second.answers:
+            common[place] = _common(first.answers[place], second.answers[place])
+            pairs.append(_pair(*place, *common[place]))
+    settings = _differing_settings(first.facts, second.facts)
+    names = first.name, second.name
+    judged = [place for place in common if place[1] == MERGED and common[place][0].true is not None]
+    if not judged:
+        return Comparison(names, classes, settings, pairs)
+    place = judged[0]  # the test rows, where their labels are known
+    flips = find_flips(*common[place])
+    cells = _changed_cells(*common[place], len(classes))
+    return Comparison(names, classes, settings, pairs, place[0], flips, cells)
+
+
+def find_flips(first: Answers, second: Answers) -> dict[str, Flips]:
+    """Which images one of two got right, and which neither did; both answer the same images."""
+    first_right, second_right = first.given == first.true, second.given == first.true
+    kinds = {
+        "fixed": ~first_right & second_right,
+        "broken": first_right & ~second_right,
+        "both_wrong": ~first_right & ~second_right,
+    }
+    columns = first.ids, first.true, first.given, second.given
+    return {kind: Flips(*(column[rows] for column in columns)) for kind, rows in kinds.items()}
+
+
+def as_json(comparison: Comparison) -> dict[str, Any]:
+    """A comparison as JSON values, with every image that flipped."""
+    classes = comparison.classes
+    pairs = []
+    for pair in comparison.pairs:
+        row = {"rows": pair.rows, "model": pair.model, "images": pair.n, "changed": pair.changed}
+        if pair.first is not None and pair.second is not None:
+            row |= {"first": pair.first.value, "second": pair.second.value, "points": round(pair.points, 4)}
+            row |= {"only_first": pair.only_first, "only_second": pair.only_second, "p_value": pair.p_value}
+        pairs.append(row)
+    return {
+        "first": comparison.names[0],
+        "second": comparison.names[1],
+        "same": comparison.same,
+        "worse": comparison.worse,
+        "settings": [dict(zip(("key", "first", "second"), row, strict=True)) for row in comparison.settings],
+        "pairs": pairs,
+        "rows": comparison.rows,
+        "flips": {kind: flips.as_rows(classes) for kind, flips in comparison.flips.items()},
+        "cells": [
+            {"true": classes[true], "given": classes[given], "more": more}
+            for true, given, more in comparison.cells
+        ],
+    }
+
+
+def as_text(comparison: Comparison) -> str:
+    """A comparison for people: only what differs."""
+    if comparison.same:
+        return "same"
+    classes = comparison.classes
+    lines = [f"{key}: {_told(a)} -> {_told(b)}" for key, a, b in comparison.settings]
+    lines += [""] * bool(lines)
+    lines += map(_pair_line, comparison.pairs)
+    for kind, flips in comparison.flips.items():
+        if not len(flips):
+            continue
+        shown = [
+            f"{row['id']} ({row['true']}: {row['first']} -> {row['second']})"
+            for row in flips.as_rows(classes)
+        ]
+        more = f", and {len(shown) - SHOWN_ROWS} more" if len(shown) > SHOWN_ROWS else ""
+        name = kind.replace("_", " ")
+        lines += ["", f"{name}, {len(flips)} {comparison.rows} images", ", ".join(shown[:SHOWN_ROWS]) + more]
+    lines += [""] * bool(comparison.cells)
+    for true, given, more in comparison.cells:
+        lines.append(f"{classes[true]} taken for {classes[given]}: {more:+d}")
+    return "\n".join(lines)
+
+
+def _test_answers(path: Path, read: Read, solution: np.ndarray | None) -> Answers:
+    given = read(path)
+    if solution is not None and len(solution) != len(given):
+        raise FormatError(f"{path}: {len(given):,} rows, the solution has {len(solution):,}")
+    return Answers(np.arange(1, len(given) + 1), given, solution)
+
+
+def _validation_answers(results: Path, facts: Mapping[str, Any]) -> dict[tuple[str, str], Answers]:
+    """Each model's answers to the validation images, its seeds averaged, and the merged ones.
+
+    The list of these images lies in the project that the results belong to; without it there are none.
+    """
+    valid_lst = results.parent / "data" / "rec" / "valid.lst"
+    if not valid_lst.exists():
+        return {}
+    listing = lst.read(valid_lst)
+    models = {}
+    for folder in sorted((results / "models").glob("*")):
+        seeds = sorted(folder.glob("seed*/valid_probabilities.npy"))
+        if seeds:
+            models[folder.name] = methods.mean([read_probabilities(path, len(listing)) for path in seeds])
+    merge = (facts.get("configuration") or {}).get("merge") or {}
+    names = merge.get("models") or ()
+    if names and models.keys() >= {*names}:
+        fitted = results / "merge_weights.json"
+        weights = read_json(fitted)["weights"] if merge["weights"] == "auto" else merge["weights"]
+        merged = methods.merge(merge["method"], [[models[name]] for name in names], weights)
+        models = {MERGED: merged, **models}
+    return {
+        (VALIDATION, name): Answers(listing.index, array.argmax(axis=1), listing.label)
+        for name, array in models.items()
+    }
+
+
+def _common(first: Answers, second: Answers) -> tuple[Answers, Answers]:
+    """Both answers, on the images that both have; the truth is the first one's."""
+    _, a, b = np.intersect1d(first.ids, second.ids, assume_unique=True, return_indices=True)
+    true = None if first.true is None or second.true is None else first.true[a]
+    return Answers(first.ids[a], first.given[a], true), Answers(second.ids[b], second.given[b], true)
+
+
+def _pair(rows: str, model: str, first: Answers, second: Answers) -> Pair:
+    changed = int(np.count_nonzero(first.given != second.given))
+    n = len(first.ids)
+    if first.true is None or n == 0:
+        return Pair(rows, model, n, changed)
+    difference = paired_difference(first.given, second.given, first.true)
+    return Pair(
+        rows,
+        model,
+        n,
+        changed,
+        accuracy(first.given, first.true),
+        accuracy(second.given, first.true),
+        difference.only_first,
+        difference.only_second,
+        difference.p_value,
+    )
+
+
+def _differing_settings(first: Mapping[str, Any], second: Mapping[str, Any]) -> list[tuple[str, Any, Any]]:
+    if not (first and second):
+        return []
+    sides = [settings_of(facts) | {"commit": commit_of(facts)} for facts in (first, second)]
+    keys = dict.fromkeys([*sides[0], *sides[1]])
+    rows = [(key, *(side.get(key) for side in sides)) for key in keys]
+    return [row for row in rows if row[1] != row[2]]
+
+
+def _changed_cells(first: Answers, second: Answers, classes: int) -> list[tuple[int, int, int]]:
+    """The cells of the confusion matrix that changed most: true label, label given, how many more."""
+    matrices = [confusion_matrix(side.given, first.true, classes) for side in (second, first)]
+    change = matrices[0] - matrices[1]
+    np.fill_diagonal(change, 0)
+    order = np.argsort(-np.abs(change), axis=None, kind="stable")[:SHOWN_CELLS]
+    places = zip(*np.unravel_index(order, change.shape), strict=True)
+    return [
+        (int(true), int(given), int(change[true, given])) for true, given in places if change[true, given]
+    ]
+
+
+def _pair_line(pair: Pair) -> str:
+    name = f"{pair.rows} {pair.model}"
+    if pair.first is None or pair.second is None:
+        return f"{name}: {pair.changed} of {pair.n} labels differ"
+    told = f"{name}: {100 * pair.first.value:.2f} -> {100 * pair.second.value:.2f} % of {pair.n}"
+    return f"{told}, {pair.points:+.2f} points, {pair.verdict}"
+
+
+def _told(value: Any) -> str:
+    return "not set" if value is None else str(value)

@@ -1,0 +1,126 @@
+"""A competition's files: fetched into a folder of their own, checked, then moved to where a run reads them.
+
+Two halves, for two environments: `fetch` beside Kaggle's client, `accept` where the readers of CSVs are.
+"""
+
+import logging
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from digitflow.base.archives import open_csv
+from digitflow.base.checksums import sha256
+from digitflow.base.errors import InputError
+from digitflow.base.files import atomic_open, read_json, write_json
+from digitflow.competing.kaggle import SITE, Kaggle
+
+log = logging.getLogger("digitflow")
+
+MANIFEST = "download.json"
+BLOCK = 1 << 20
+
+
+def fetch(kaggle: Kaggle, staging: str | Path, names: Sequence[str] = ()) -> None:
+    """Download a competition's CSVs, unpacked, into the folder `staging`, with digests in download.json.
+
+    `names`: those wanted, as train.csv; all CSVs by default. A file that is there with its digest stays.
+    InputError: the competition has no such file, or what came is no CSV.
+    """
+    staging = Path(staging)
+    offered = {_plain(name): (name, size) for name, size in kaggle.files().items()}
+    wanted = list(names) or [name for name in offered if name.endswith(".csv")]
+    missing = [name for name in wanted if name not in offered]
+    if missing or not wanted:
+        raise InputError(
+            f"the competition {kaggle.competition} has no {' and no '.join(missing) or 'CSV'}; it has "
+            f"{', '.join(sorted(offered)) or 'no files'}: see {SITE}/competitions/{kaggle.competition}/data"
+        )
+    manifest = staging / MANIFEST
+    known = read_json(manifest)["sha256"] if manifest.exists() else {}
+    digests = {}
+    for name in wanted:
+        path = staging / name
+        if not (path.exists() and known.get(name) == sha256(path)):
+            _fetch_file(kaggle, *offered[name], path)
+        digests[name] = sha256(path)
+    write_json(manifest, {"competition": kaggle.competition, "sha256": digests})
+
+
+def accept(staging: str | Path, folder: str | Path, check: Callable[[Path], object]) -> list[Path]:
+    """Move what `fetch` left in `staging` into `folder`, when all of it is in order; their final paths.
+
+    `check` reads a file and raises InputError for a wrong header or row. `folder`/digests.sha256 keeps what
+    came: another file in a later download is refused by name. A file that is there already is never
+    overwritten. InputError for each of these; then nothing is moved.
+    """
+    staging, folder = Path(staging), Path(folder)
+    came = read_json(staging / MANIFEST)["sha256"]
+    ledger = folder / "digests.sha256"
+    known = read_digests(ledger)
+    moves = []
+    for name, digest in came.items():
+        source, target = staging / name, folder / name
+        if known.get(name, digest) != digest:
+            raise InputError(
+                f"{name}: this download is another file than the one before, by {ledger}: the data have "
+                f"changed; to take the new one, move {target} away and delete the line of {name} in {ledger}"
+            )
+        if target.exists():
+            if sha256(target) != digest:
+                raise InputError(
+                    f"{target}: is there already, and is another file than the competition's; it stays: "
+                    "use it (nothing needs to be downloaded), or move it away and run again"
+                )
+            continue
+        if not source.exists() or sha256(source) != digest:
+            raise InputError(f"{source}: not as it was downloaded; delete the folder {staging} and run again")
+        check(source)
+        moves.append((source, target))
+    for source, target in moves:
+        source.rename(target)
+    with atomic_open(ledger, "w") as file:
+        file.writelines(f"{digest}  {name}\n" for name, digest in sorted((known | came).items()))
+    return [folder / name for name in came]
+
+
+def read_digests(ledger: str | Path) -> dict[str, str]:
+    """Read a file of SHA-256 digests in the form of sha256sum: by name; empty where there is none."""
+    try:
+        lines = Path(ledger).read_text(encoding="utf-8").splitlines()
+    except FileNotFoundError:
+        return {}
+    return {name: digest for digest, _, name in (line.partition("  ") for line in lines)}
+
+
+def _plain(name: str) -> str:
+    """A CSV's name without what it is packed in, and without a folder."""
+    return Path(name.removesuffix(".zip").removesuffix(".gz")).name
+
+
+def _fetch_file(kaggle: Kaggle, offered: str, size: int, path: Path) -> None:
+    """Download one file and unpack it; the size must be the listed one, as it came or unpacked."""
+    packed = path.with_name(f"{path.name}.download")
+    try:
+        kaggle.download(offered, packed, size)
+        with open_csv(packed) as stream, atomic_open(path) as file:
+            start = block = stream.read(BLOCK)
+            _refuse_html(path, start, kaggle.competition)
+            while block:
+                file.write(block)
+                block = stream.read(BLOCK)
+            if size and size not in (packed.stat().st_size, stream.total):
+                raise InputError(
+                    f"{path.name}: {stream.total} bytes came, Kaggle lists {size}: cut off; run again"
+                )
+    finally:
+        packed.unlink(missing_ok=True)
+    log.info("%s: %d bytes", path, path.stat().st_size)
+
+
+def _refuse_html(path: Path, start: bytes, competition: str) -> None:
+    if start.lstrip()[:1] == b"<":
+        raise InputError(
+            f"{path.name}: an HTML page came, not a CSV: sign in and accept the rules at "
+            f"{SITE}/competitions/{competition}/rules, then run again"
+        )
+    if not start:
+        raise InputError(f"{path.name}: an empty file came; run again")

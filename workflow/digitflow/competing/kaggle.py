@@ -1,0 +1,387 @@
+"""Kaggle's service, as far as one competition needs it: files, uploads, submissions, scores.
+
+The only module that uses Kaggle's own client. It runs in an environment of its own (workflow/envs/kaggle.in),
+in which there is no numpy. Every answer that is not a success becomes one line that says what to do. The
+credentials are read by the client, inside this process; no message holds them, nor any signed address.
+"""
+
+import base64
+import contextlib
+import hashlib
+import os
+import re
+import string
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from digitflow.base.errors import ConfigError, DigitflowError
+from digitflow.base.files import atomic_open
+from digitflow.base.progress import Progress
+
+if TYPE_CHECKING:
+    import requests
+
+TIMEOUT = 60.0  # seconds without a byte; the client itself would wait for ever
+BLOCK = 1 << 20  # bytes
+PAGE_ROWS = 200  # the most that the service gives at a time
+MAX_PAGES = 50
+NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+SITE = "https://www.kaggle.com"
+CREDENTIALS = (
+    f"make a token at {SITE}/settings (API Tokens) and save it as ~/.kaggle/access_token, "
+    "readable by you alone, or set KAGGLE_API_TOKEN"
+)
+
+
+class ServiceError(DigitflowError):
+    """Kaggle did not do what it was asked. `refused`: it said no, so that surely nothing was done there."""
+
+    def __init__(self, message: str, refused: bool = False):
+        super().__init__(message)
+        self.refused = refused
+
+
+@dataclass(frozen=True)
+class Upload:
+    """A place for one file: a token that names it and an address that takes it. Both are secret."""
+
+    token: str
+    url: str
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How many submissions the team made today (UTC) and ever, and how many more it may make today."""
+
+    today: int
+    total: int
+    left: int
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One submission as the service tells it; `status` is pending, complete or error."""
+
+    ref: int
+    description: str
+    status: str
+    public_score: str
+    error: str
+    team: str
+
+
+def check_name(competition: str) -> None:
+    """Raise ConfigError unless this can be a competition's name, as at the end of its page's address."""
+    if not NAME.fullmatch(competition):
+        raise ConfigError(
+            f"data.competition: {competition!r} is no name of a competition; it is the last part of its "
+            f"page's address: {SITE}/competitions/NAME, for example digit-recognizer"
+        )
+
+
+class Kaggle:
+    """A connection to the service for one competition. Use as a context manager.
+
+    ServiceError, from every method: one line with what happened and what to do.
+    """
+
+    def __init__(self, competition: str, timeout: float = TIMEOUT):
+        check_name(competition)
+        self.competition = competition
+        self._timeout = timeout
+        self._secrets: list[str] = []
+        self._answer: requests.Response | None = None  # the last, for errors that do not carry it
+
+    def __enter__(self) -> "Kaggle":
+        with self._explained("signing in"):
+            self._client = _sign_in()
+            session = self._client.http_client()._session
+            for scheme in ("http://", "https://"):
+                session.mount(scheme, _adapter(self._timeout, self._note_answer))
+        if session.auth is None:
+            raise ServiceError(f"there are no credentials for Kaggle: {CREDENTIALS}", refused=True)
+        self._secrets = [*session.auth] if isinstance(session.auth, tuple) else [session.auth.token]
+        if not all(
+            secret.isascii() and secret.isprintable() and " " not in secret for secret in self._secrets
+        ):
+            raise ServiceError(
+                f"the credentials hold characters that no token has: {CREDENTIALS}", refused=True
+            )
+        self._api = self._client.competitions.competition_api_client
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._client.__exit__(*exception)
+
+    def files(self) -> dict[str, int]:
+        """The names of the competition's files, and their sizes in bytes."""
+        found = {}
+        for page in self._pages("listing the files", self._api.list_data_files, "ApiListDataFilesRequest"):
+            found |= {file.name: file.total_bytes for file in page.files}
+        return found
+
+    def download(self, name: str, path: str | Path, size: int) -> None:
+        """Write one of the competition's files as it comes: perhaps zipped. `size`: for the progress, bytes.
+
+        Its length must be the one announced, and its MD5, too, where the service tells it.
+        """
+        doing = f"downloading {name}"
+        digest = hashlib.md5(usedforsecurity=False)
+        with self._explained(doing):
+            answer = self._api.download_data_file(self._request("ApiDownloadDataFileRequest", file_name=name))
+        if "text/html" in answer.headers.get("Content-Type", ""):
+            raise ServiceError(f"{doing}: {self._html()}", refused=True)
+        with (
+            contextlib.closing(answer),
+            atomic_open(path) as file,
+            Progress(doing, size or None, "bytes") as progress,
+            self._explained(doing),  # innermost: an error of the connection is none of the file's
+        ):
+            for block in answer.iter_content(BLOCK):
+                file.write(block)
+                digest.update(block)
+                progress.advance(len(block))
+            md5 = base64.b64encode(digest.digest()).decode()
+            self._check_transfer(doing, answer, progress.done, md5)
+
+    def limits(self) -> Limits:
+        """Ask how many submissions were made, and how many are left today."""
+        request = self._request("ApiGetSubmissionLimitsRequest")
+        with self._explained("asking for the slots left"):
+            told = self._api.get_submission_limits(request)
+        return Limits(told.num_today, told.num_total, told.num_allowed_now)
+
+    def start_upload(self, name: str, size: int, modified: int) -> Upload:
+        """Ask for a place for a file of `size` bytes, last modified at `modified`, seconds since 1970."""
+        facts = {"file_name": name, "content_length": size, "last_modified_epoch_seconds": modified}
+        with self._explained("asking for an upload"):
+            told = self._api.start_submission_upload(
+                self._request("ApiStartSubmissionUploadRequest", **facts)
+            )
+        if not (told.token and told.create_url):
+            raise ServiceError("asking for an upload: Kaggle gave no address; run again later")
+        return Upload(told.token, told.create_url)
+
+    def upload(self, upload: Upload, data: bytes, again: bool) -> bool:
+        """Send a file to its place; `again`: ask first how much of it is there, and send only the rest.
+
+        Storage addresses follow Google's protocol for resumable uploads. False: the place is no longer known.
+        """
+        import requests
+
+        start = 0
+        with self._explained("uploading"), requests.Session() as session:
+            if again:
+                answer = self._put(session, upload.url, b"", {"Content-Range": f"bytes */{len(data)}"})
+                if answer.status_code in (200, 201):
+                    return True
+                if answer.status_code in (404, 410):
+                    return False
+                if answer.status_code != 308:
+                    answer.raise_for_status()
+                there = re.fullmatch(r"bytes=0-(\d+)", answer.headers.get("Range", ""))
+                start = int(there[1]) + 1 if there else 0
+            headers = {"Content-Range": f"bytes {start}-{len(data) - 1}/{len(data)}"} if start else {}
+            answer = self._put(session, upload.url, data[start:], headers)
+            answer.raise_for_status()
+            if answer.status_code not in (200, 201):
+                raise ServiceError("uploading: Kaggle's storage did not take all of the file; run again")
+        return True
+
+    def create(self, token: str, description: str) -> int:
+        """Submit an uploaded file; this takes a slot. The submission's reference."""
+        facts = {"blob_file_tokens": token, "submission_description": description}
+        with self._explained("submitting"):
+            ref = self._api.create_submission(self._request("ApiCreateSubmissionRequest", **facts)).ref
+        if not ref:
+            raise ServiceError("submitting: Kaggle told no reference; run again: it looks for it first")
+        return ref
+
+    def submissions(self) -> Iterator[Entry]:
+        """Yield the team's submissions, the newest first."""
+        calls = self._api.list_submissions, "ApiListSubmissionsRequest"
+        for page in self._pages("listing the submissions", *calls):
+            yield from map(_entry, page.submissions)
+
+    def submission(self, ref: int) -> Entry | None:
+        """One submission by its reference; None where it is not listed yet, as just after submitting."""
+        request = self._request("ApiGetSubmissionRequest", competition=False, ref=ref)
+        try:
+            with self._explained("asking for the score"):
+                return _entry(self._api.get_submission(request))
+        except _UnknownError:
+            return None
+
+    def rank(self, team: str) -> int | None:
+        """The team's place on the public leaderboard; None where the service does not list it."""
+        place = 0
+        calls = self._api.get_leaderboard, "ApiGetLeaderboardRequest"
+        for page in self._pages("asking for the leaderboard", *calls, override_public=True):
+            for row in page.submissions:
+                place += 1
+                if row.team_name == team:
+                    return place
+        return None
+
+    def _note_answer(self, answer: "requests.Response") -> None:
+        self._answer = answer
+
+    def _request(self, kind: str, competition: bool = True, **fields: Any) -> Any:
+        from kagglesdk.competitions.types import competition_api_service as types
+
+        request = getattr(types, kind)()
+        if competition:
+            request.competition_name = self.competition
+        for field, value in fields.items():
+            setattr(request, field, value)
+        return request
+
+    def _pages(self, doing: str, call: Any, kind: str, **fields: Any) -> Iterator[Any]:
+        token = ""
+        for _ in range(MAX_PAGES):
+            request = self._request(kind, page_size=PAGE_ROWS, page_token=token, **fields)
+            with self._explained(doing):
+                page = call(request)
+            yield page
+            token = page.next_page_token
+            if not token:
+                return
+
+    def _html(self) -> str:
+        rules = f"{SITE}/competitions/{self.competition}/rules"
+        return f"an HTML page came, not the file: sign in and accept the rules at {rules}, then run again"
+
+    def _put(
+        self, session: "requests.Session", url: str, data: bytes, headers: dict[str, str]
+    ) -> "requests.Response":
+        return session.put(url, data=data, headers=headers, timeout=self._timeout, allow_redirects=False)
+
+    def _check_transfer(self, doing: str, answer: "requests.Response", came: int, md5: str) -> None:
+        announced = answer.headers.get("Content-Length")
+        if announced and "Content-Encoding" not in answer.headers and came != int(announced):
+            raise ServiceError(f"{doing}: cut off: {came} of {announced} bytes came; run again")
+        told = re.search(r"md5=([A-Za-z0-9+/=]+)", answer.headers.get("x-goog-hash", ""))
+        if told and told[1] != md5:
+            raise ServiceError(f"{doing}: damaged on its way: its MD5 is not the announced one; run again")
+
+    @contextlib.contextmanager
+    def _explained(self, doing: str) -> Iterator[None]:
+        """Turn what the client raises into one line. The original is dropped: it can hold the token."""
+        self._answer = None
+        try:
+            yield
+        except (DigitflowError, ImportError):
+            raise
+        except Exception as error:  # the client lets through what six packages raise
+            if isinstance(error, OSError) and error.filename is not None:
+                raise  # the disk's
+            explained = self._explain(error, doing)
+        else:
+            return
+        raise explained
+
+    def _explain(self, error: Exception, doing: str) -> ServiceError:
+        answer = getattr(error, "response", None)
+        if answer is None and self._answer is not None and self._answer.status_code >= 400:
+            answer = self._answer  # whose body the client could not read
+        if answer is None:
+            return ServiceError(f"{doing}: {_no_answer(error)}")
+        status, sentence = _status_and_sentence(answer)
+        for secret in self._secrets:
+            sentence = sentence.replace(secret, "***")
+        told = f"{status}: {sentence}" if sentence else str(status)
+        if status >= 500:
+            return ServiceError(f"{doing}: Kaggle is out of order ({told}); run again later")
+        kind = _UnknownError if status == 404 else ServiceError
+        after = answer.headers.get("Retry-After", "")
+        return kind(f"{doing}: {self._refusal(status, told, after)}", refused=True)
+
+    def _refusal(self, status: int, told: str, after: str) -> str:
+        """What a status below 500 means, and what to do; `after`: seconds to wait, where they are told."""
+        page = f"{SITE}/competitions/{self.competition}"
+        if status == 401:
+            return f"Kaggle rejects the credentials ({told}): {CREDENTIALS}"
+        if status == 403:
+            return (
+                f"Kaggle refuses ({told}): accept the rules at {page}/rules, signed in as the owner of the "
+                f"token, and check the spelling of data.competition, {self.competition!r}"
+            )
+        if status == 404:
+            return (
+                f"Kaggle does not know this ({told}): see that {page} is the competition's page, and correct "
+                "data.competition"
+            )
+        if status == 429:
+            wait = f"{after} seconds" if after.isdecimal() else "a few minutes"
+            return f"too many requests ({told}): wait {wait} and run again"
+        return f"Kaggle refuses ({told}); see {page}/submissions"
+
+
+class _UnknownError(ServiceError):
+    """The service knows nothing of that name or number."""
+
+
+def _sign_in() -> Any:
+    """A client with the credentials that there are; they are never printed, whatever its verbose mode."""
+    from kagglesdk import KaggleClient
+    from kagglesdk.kaggle_creds import KaggleCredentials
+
+    names = {"username": os.environ.get("KAGGLE_USERNAME"), "password": os.environ.get("KAGGLE_KEY")}
+    options = {"verbose": False, "user_agent": "digitflow"}
+    client = KaggleClient(**options, **names).__enter__()
+    if client.http_client()._session.auth is None:
+        signed_in = KaggleCredentials.load(client)  # what `kaggle auth login` leaves
+        if signed_in is not None:
+            return KaggleClient(**options, api_token=signed_in.get_access_token()).__enter__()
+    return client
+
+
+def _adapter(timeout: float, note: Callable[["requests.Response"], None]) -> Any:
+    """What sends requests: with a timeout, which the client sets none of, and a note of each answer."""
+    from requests.adapters import HTTPAdapter
+
+    class Adapter(HTTPAdapter):
+        def send(self, request, **options):
+            answer = super().send(request, **options | {"timeout": timeout})
+            note(answer)
+            return answer
+
+    return Adapter()
+
+
+def _entry(told: Any) -> Entry:
+    status = told.status.name.lower()
+    return Entry(
+        told.ref, told.description, status, told.public_score, _line(told.error_description), told.team_name
+    )
+
+
+def _status_and_sentence(answer: "requests.Response") -> tuple[int, str]:
+    """The status of an answer, and the service's own sentence where it is one and no page."""
+    try:
+        told = answer.json()
+        status = answer.status_code if answer.status_code >= 400 else int(told.get("code", 500))
+        return status, _line(str(told.get("message", "")))
+    except Exception:  # whatever came is no JSON object of the service's
+        return answer.status_code if answer.status_code >= 400 else 500, ""
+
+
+def _line(text: str) -> str:
+    """Text of the service as part of one line: printable, and not endless."""
+    shown = "".join(letter if letter in string.printable or letter.isalpha() else " " for letter in text)
+    return " ".join(shown.split())[:300]
+
+
+def _no_answer(error: Exception) -> str:
+    """What went wrong before there was an answer. The error's own text may hold the token, or an address."""
+    import requests
+
+    if isinstance(error, requests.exceptions.Timeout):
+        return "Kaggle was silent for too long; run again"
+    if isinstance(error, ValueError) and not isinstance(error, requests.exceptions.InvalidURL):
+        return "an answer that is not Kaggle's came (a login page of a network, or a proxy); run again later"
+    if isinstance(error, requests.exceptions.RequestException):
+        return "no connection to Kaggle, or one that broke off; see to the network and run again"
+    return f"Kaggle's client failed ({type(error).__name__}); run again later"

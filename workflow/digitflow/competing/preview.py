@@ -1,0 +1,75 @@
+"""What a person sees before a submission is sent, and what is sent: a plan."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from digitflow.base.checksums import sha256
+from digitflow.base.errors import InputError
+from digitflow.competing import receipts
+from digitflow.competing.runs import Run
+
+LONGEST_MESSAGE = 200
+
+
+def make_plan(
+    submission_csv: str | Path,
+    read: Callable[[Path], np.ndarray],
+    classes: Sequence[str],
+    competition: str,
+    receipts_folder: str | Path,
+    run: Run | None,
+    message: str | None = None,
+) -> dict[str, Any]:
+    """Look at a submission: its rows, classes, what changed since the last one, its validation score.
+
+    `read` reads a submission's labels int (n,); `classes` are their names. The message is the user's, or made
+    from the run: commit, digest of the configuration, validation score.
+    FormatError: it is no submission; InputError: the message is too long.
+    """
+    submission_csv = Path(submission_csv)
+    labels = read(submission_csv)
+    message = " ".join((message or _message(run)).split())
+    if len(message) > LONGEST_MESSAGE:
+        raise InputError(f"the message of a submission has {len(message)} letters; at most {LONGEST_MESSAGE}")
+    counts = np.bincount(labels, minlength=len(classes)).tolist()
+    return {
+        "competition": competition,
+        "file": str(submission_csv),
+        "sha256": sha256(submission_csv),
+        "rows": len(labels),
+        "class_counts": dict(zip(classes, counts, strict=True)),
+        "changed": _changed(labels, read, competition, receipts_folder),
+        "validation": None if run is None else run.validation,
+        "message": message,
+    }
+
+
+def _message(run: Run | None) -> str:
+    if run is None:
+        return "digitflow"
+    changes = " with changes" if run.facts.get("changed") else ""
+    commit = str(run.facts.get("commit") or "no commit")[:8]
+    told = f"digitflow {commit}{changes}, configuration {run.configuration_digest[:8]}"
+    if run.validation is None:
+        return told
+    return f"{told}, validation {100 * run.validation['accuracy']:.2f} %"
+
+
+def _changed(
+    labels: np.ndarray, read: Callable[[Path], np.ndarray], competition: str, folder: str | Path
+) -> dict[str, Any] | None:
+    """How many labels differ from the last submission of this competition; None where there is none."""
+    sent = [receipt for receipt in receipts.read_all(folder, competition) if receipt.ref]
+    if not sent:
+        return None
+    last = sent[-1]
+    copy = receipts.copy_of(folder, competition, last.sha256)
+    if not copy.exists():
+        return None
+    before = read(copy)
+    if len(before) != len(labels):
+        return None
+    return {"ref": last.ref, "time": last.time, "labels": int(np.count_nonzero(before != labels))}

@@ -1,0 +1,99 @@
+"""Receipts: what was sent to Kaggle, one small JSON file per submission, named by its SHA-256.
+
+`results/kaggle/COMPETITION/SHA256.json`, and beside it a copy of what was sent. A receipt is written before
+the request that spends a slot and again when the reference is known, so that no kill can lose either.
+"""
+
+import contextlib
+import fcntl
+import os
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from digitflow.base.errors import DigitflowError, FormatError
+from digitflow.base.files import read_json, write_json
+
+UPLOADING, SENDING, SENT = "uploading", "sending", "sent"
+MARK_DIGITS = 16
+
+
+@dataclass
+class Receipt:
+    """One submission of one file.
+
+    `state`: uploading; sending, when the request that takes a slot may be out; sent, with a reference.
+    `counted` and `listed`: how many submissions the service counted and listed before that request.
+    `status`, `public_score`, `error`, `team` and `rank` are the service's; empty or None while unknown.
+    """
+
+    competition: str
+    sha256: str
+    file: str
+    message: str
+    time: str
+    state: str = UPLOADING
+    counted: int = 0
+    listed: int = 0
+    ref: int | None = None
+    status: str = ""
+    public_score: str = ""
+    error: str = ""
+    team: str = ""
+    rank: int | None = None
+
+    @property
+    def mark(self) -> str:
+        """What the submission's description ends with, to find the file in the service's list."""
+        return f"[{self.sha256[:MARK_DIGITS]}]"
+
+    @property
+    def description(self) -> str:
+        return f"{self.message} {self.mark}"
+
+
+def path_of(folder: str | Path, competition: str, sha256: str) -> Path:
+    """Where the receipt of a file lies, in the folder of all receipts."""
+    return Path(folder) / competition / f"{sha256}.json"
+
+
+def copy_of(folder: str | Path, competition: str, sha256: str) -> Path:
+    """Where the copy of what was sent lies."""
+    return path_of(folder, competition, sha256).with_suffix(".csv")
+
+
+def write(folder: str | Path, receipt: Receipt) -> None:
+    """Write a receipt; when this returns, it is on the disk."""
+    write_json(path_of(folder, receipt.competition, receipt.sha256), asdict(receipt))
+
+
+def read(path: str | Path) -> Receipt:
+    """Read a receipt. FormatError: it is damaged; it must not be deleted lightly, and the message says so."""
+    try:
+        return Receipt(**read_json(path))
+    except (FormatError, TypeError) as error:
+        raise FormatError(
+            f"{path}: a damaged receipt: look in the competition's list of submissions whether this file was "
+            "sent; then delete the receipt and run again"
+        ) from error
+
+
+def read_all(folder: str | Path, competition: str | None = None) -> list[Receipt]:
+    """All receipts of one competition, or of all of them, the oldest first."""
+    found = map(read, Path(folder).glob(f"{competition or '*'}/*.json"))
+    return sorted(found, key=lambda receipt: (receipt.time, receipt.sha256))
+
+
+@contextlib.contextmanager
+def alone(folder: str | Path, competition: str) -> Iterator[None]:
+    """Hold the competition's receipts, until the process ends. DigitflowError: another one has them."""
+    place = Path(folder) / competition
+    place.mkdir(parents=True, exist_ok=True)
+    handle = os.open(place / ".lock", os.O_CREAT | os.O_RDWR, 0o600)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    except BlockingIOError as error:
+        raise DigitflowError(f"{place}: another process is submitting; wait for it and run again") from error
+    finally:
+        os.close(handle)

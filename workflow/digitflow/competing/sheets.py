@@ -1,0 +1,81 @@
+"""Sheets of the images that flipped between two runs: fixed, broken, both wrong."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from digitflow.base.files import atomic_open
+from digitflow.competing.compare import VALIDATION, Comparison, Flips
+from digitflow.formats import idx
+
+COLUMNS = 12
+MOST = 96  # images on a sheet: the JSON has all of them
+SIDE = 56  # pixels: smaller images are enlarged by a whole factor
+LINE = 13  # pixels of a line of text; above each image are two
+CELL_WIDTH = 84  # room for an id of eight digits
+GAP = 8
+PAPER = 255
+
+
+def draw_sheets(
+    comparison: Comparison, test_images: str | Path, train_images: str | Path
+) -> dict[str, bytes]:
+    """Draw a sheet for each kind of flip that there is: PNG files by kind.
+
+    `test_images` and `train_images`: IDX files; the validation images are rows of the latter.
+    """
+    images = train_images if comparison.rows == VALIDATION else test_images
+    found = {}
+    for kind, flips in comparison.flips.items():
+        if len(flips):
+            pixels = idx.open_memmap(images)[flips.ids[:MOST] - 1]
+            title = f"{kind.replace('_', ' ')}: {len(flips)} {comparison.rows} images"
+            found[kind] = _encode(draw(pixels, flips, comparison.classes, title))
+    return found
+
+
+def write_sheets(folder: str | Path, sheets: Mapping[str, bytes]) -> list[Path]:
+    """Write the sheets of `draw_sheets` into a folder: the files' paths."""
+    written = [Path(folder) / f"{kind}.png" for kind in sheets]
+    for path, data in zip(written, sheets.values(), strict=True):
+        with atomic_open(path) as file:
+            file.write(data)
+    return written
+
+
+def draw(images: np.ndarray, flips: Flips, classes: Sequence[str], title: str) -> np.ndarray:
+    """Draw images uint8 (n, h, w) or (n, h, w, 3) in a grid, above each its row, true label and answers.
+
+    A picture uint8 (height, width) or (height, width, 3), dark ink on white.
+    """
+    factor = max(1, SIDE // max(images.shape[1:3]))
+    images = images.repeat(factor, axis=1).repeat(factor, axis=2)
+    height, width = images.shape[1:3]
+    cell_height, cell_width = height + 2 * LINE + GAP, max(width + GAP, CELL_WIDTH)
+    lines = -(-len(images) // COLUMNS)
+    size = 2 * LINE + lines * cell_height, COLUMNS * cell_width
+    picture = np.full((*size, *images.shape[3:]), PAPER, np.uint8)
+    shown = f", the first {len(images)}" if len(images) < len(flips) else ""
+    _say(picture, title + shown, GAP, LINE)
+    for number, (image, row) in enumerate(zip(images, flips.as_rows(classes), strict=False)):
+        top = 2 * LINE + number // COLUMNS * cell_height
+        left = number % COLUMNS * cell_width + GAP // 2
+        _say(picture, str(row["id"]), left, top + LINE - 3)
+        _say(picture, f"{row['true']}: {row['first']} > {row['second']}", left, top + 2 * LINE - 4)
+        picture[top + 2 * LINE : top + 2 * LINE + height, left : left + width] = image
+    return picture
+
+
+def _say(picture: np.ndarray, text: str, left: int, baseline: int) -> None:
+    import cv2
+
+    cv2.putText(picture, text, (left, baseline), cv2.FONT_HERSHEY_SIMPLEX, 0.38, (0, 0, 0), 1, cv2.LINE_AA)
+
+
+def _encode(picture: np.ndarray) -> bytes:
+    import cv2
+
+    if picture.ndim == 3:
+        picture = picture[:, :, ::-1]  # OpenCV's order of colours
+    return cv2.imencode(".png", picture)[1].tobytes()

@@ -1,0 +1,140 @@
+"""A store of finished trainings, by what they were made from: old settings come back without training.
+
+Each entry is a folder `KEY/` with the files of one training and `entry.json`, their SHA-256 digests. Entries
+appear and go by one rename, so that two runs and kills can share a store. Files are copied, never linked: a
+link would share its times, by which Snakemake decides what to run, between folders.
+"""
+
+import contextlib
+import hashlib
+import json
+import logging
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from digitflow.base.checksums import sha256
+from digitflow.base.errors import DigitflowError, FormatError
+from digitflow.base.files import atomic_path, read_json
+
+log = logging.getLogger("digitflow")
+
+ENTRY = "entry.json"
+PASSING = ".passing."  # what a folder is called while it is written or removed
+ABANDONED = 24 * 3600.0  # seconds after which such a folder is what a kill left
+LIMIT = 10 << 30  # bytes: some thousand trainings
+
+
+def key_of(parts: Mapping[str, Any]) -> str:
+    """The key of a training: a digest of all that it was made from.
+
+    `parts`: settings, seed, fold, and the digests of lists, images, code, versions and threads, as JSON
+    values; settings are compared by what they mean, so that 1 and 1.0 are the same.
+    """
+    return digest_of(_plain(parts))
+
+
+def keep(store: str | Path, key: str, folder: str | Path, names: Sequence[str], limit: int = LIMIT) -> None:
+    """Put the files `names` of a finished training into the store, and the store within `limit` bytes.
+
+    The entries unused for longest go first. DigitflowError: the store cannot be written.
+    """
+    store, folder = Path(store), Path(folder)
+    try:
+        store.mkdir(parents=True, exist_ok=True)
+        _remove_abandoned(store)
+        passing = Path(tempfile.mkdtemp(prefix=PASSING, dir=store))
+        for name in names:
+            shutil.copyfile(folder / name, passing / name)
+        digests = {name: sha256(passing / name) for name in names}
+        (passing / ENTRY).write_text(json.dumps({"sha256": digests}), encoding="utf-8")
+        try:
+            passing.rename(store / key)
+        except OSError:  # another run was faster; both made the same
+            shutil.rmtree(passing)
+        _shrink(store, key, limit)
+    except OSError as error:
+        raise DigitflowError(f"{store}: cannot be written: {error}; correct `store`") from error
+
+
+def bring_back(store: str | Path, key: str, folder: str | Path, names: Sequence[str]) -> bool:
+    """Copy the files of a training from the store into `folder`, if it has them whole.
+
+    A damaged entry is removed, so that it is made again, and the log says so.
+    """
+    entry, folder = Path(store) / key, Path(folder)
+    if not entry.is_dir():
+        return False
+    try:
+        digests = read_json(entry / ENTRY)["sha256"]
+        wrong = [name for name in names if sha256(entry / name) != digests.get(name)]
+        if not wrong:
+            with contextlib.suppress(PermissionError):  # a store that is only read has no order of use
+                os.utime(entry)
+            for name in names:
+                with atomic_path(folder / name) as temporary:
+                    shutil.copyfile(entry / name, temporary)
+                    if sha256(temporary) != digests[name]:
+                        raise FormatError(f"{name}: damaged on its way")
+            return True
+        reason = f"{', '.join(wrong)} damaged"
+    except (OSError, FormatError, KeyError, TypeError) as error:
+        reason = str(error)
+    log.warning("%s: not as it was stored (%s): removed, to be made again", entry, reason)
+    _remove(entry)
+    return False
+
+
+def digest_of(value: object) -> str:
+    """The SHA-256 of a JSON value, whatever the order of its keys."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
+
+
+def _plain(value: Any) -> Any:
+    """A JSON value with one form for each meaning: whole floats as integers."""
+    if isinstance(value, Mapping):
+        return {str(key): _plain(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(inner) for inner in value]
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def _shrink(store: Path, key: str, limit: int) -> None:
+    """Remove the entries unused for longest until all are within `limit` bytes; never the one of `key`."""
+    entries = []
+    for entry in store.iterdir():
+        try:
+            size = sum(path.stat().st_size for path in entry.iterdir())
+            entries.append((entry.stat().st_mtime, entry, size))
+        except OSError:  # another run removed it just now, or it is no entry
+            continue
+    total = sum(size for _, _, size in entries)
+    for _, entry, size in sorted(entries):
+        if total <= limit:
+            return
+        if entry.name != key and not entry.name.startswith(PASSING):
+            _remove(entry)
+            total -= size
+
+
+def _remove(entry: Path) -> None:
+    """Remove an entry: first by name, so that no other run sees the half of it."""
+    try:
+        going = Path(tempfile.mkdtemp(prefix=PASSING, dir=entry.parent))
+    except OSError:  # a store that is only read
+        return
+    with contextlib.suppress(OSError):  # another run was faster
+        entry.rename(going / entry.name)
+    shutil.rmtree(going, ignore_errors=True)
+
+
+def _remove_abandoned(store: Path) -> None:
+    """Remove what killed runs left half-written."""
+    for path in store.glob(f"{PASSING}*"):
+        with contextlib.suppress(FileNotFoundError):  # another run is about it
+            if time.time() - path.stat().st_mtime > ABANDONED:
+                shutil.rmtree(path, ignore_errors=True)

@@ -1,0 +1,137 @@
+"""Submission files from anywhere, only read: checked, scored, compared with ours, and blended."""
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from digitflow.base.errors import ConfigError, InputError
+from digitflow.formats.probabilities import read_probabilities
+from digitflow.merging import methods
+from digitflow.scoring.measures import accuracy
+
+log = logging.getLogger("digitflow")
+
+Read = Callable[[Path], np.ndarray]  # a submission's labels int (n,), in the order of the test images
+
+
+@dataclass(frozen=True)
+class Submission:
+    """Labels int (n,) under a name, and probabilities float (n, classes) where they are known."""
+
+    name: str
+    labels: np.ndarray
+    probabilities: np.ndarray | None = None
+
+
+def read_submission(name: str, path: str | Path, read: Read, classes: int) -> Submission:
+    """Read a submission file, with NAME_probabilities.npy beside it, where there is one.
+
+    `read` reads and checks the file: ids, rows, labels. InputError or FormatError: it does not fit, or its
+    probabilities choose other labels.
+    """
+    path = Path(path)
+    labels = read(path)
+    beside = path.with_name(f"{path.stem}_probabilities.npy")
+    if not beside.exists():
+        return Submission(name, labels)
+    probabilities = read_probabilities(beside, len(labels))
+    if probabilities.shape[1] != classes:
+        raise InputError(f"{beside}: {probabilities.shape[1]} classes, should be {classes}")
+    differ = np.flatnonzero(probabilities.argmax(axis=1) != labels)
+    if len(differ):
+        raise InputError(
+            f"{beside}: row {differ[0] + 1} prefers {probabilities[differ[0]].argmax()}, {path} has "
+            f"{labels[differ[0]]}: not this submission's probabilities; move the file away to vote by labels"
+        )
+    return Submission(name, labels, probabilities)
+
+
+def read_folder(folder: str | Path, read: Read, classes: int) -> tuple[dict[str, Submission], dict[str, str]]:
+    """Read all CSVs of a folder: those that fit, by name, and why each of the others is left out."""
+    found, left_out = {}, {}
+    for path in sorted(Path(folder).glob("*.csv")):
+        try:
+            found[path.stem] = read_submission(path.stem, path, read, classes)
+        except InputError as error:
+            left_out[path.stem] = str(error)
+            log.warning("left out: %s", error)
+    return found, left_out
+
+
+def choose(
+    names: Sequence[str], found: Mapping[str, Submission], left_out: Mapping[str, str]
+) -> list[Submission]:
+    """The submissions that `merge.models` names. ConfigError: one does not fit, or is not there."""
+    for name in names:
+        if name in left_out:
+            raise ConfigError(f"merge.models: {name} cannot be merged: {left_out[name]}")
+        if name not in found:
+            known = ", ".join(found) or "none"
+            raise ConfigError(f"merge.models: there is no model or submission {name!r}; there are: {known}")
+    return [found[name] for name in names]
+
+
+def scores(found: Mapping[str, Submission], solution: np.ndarray | None) -> list[dict[str, Any]]:
+    """Rows for the table of scores, one per submission: its test accuracy where a solution is known."""
+    rows = []
+    for name, submission in found.items():
+        row: dict[str, Any] = {"model": name, "framework": "file"}
+        if solution is not None:
+            result = accuracy(submission.labels, solution)
+            low, high = result.interval
+            row |= {"test_accuracy": result.value, "test_low": low, "test_high": high}
+        rows.append(row)
+    return rows
+
+
+def agreement(found: Mapping[str, Submission]) -> np.ndarray:
+    """The share of images on which each two submissions agree: float64 (k, k), in the order of `found`."""
+    labels = [submission.labels for submission in found.values()]
+    return np.array([[np.mean(a == b) for b in labels] for a in labels])
+
+
+def format_agreement(found: Mapping[str, Submission]) -> str:
+    """The pairwise agreement as a table for people, in per cent."""
+    names = list(found)
+    width = max(map(len, names), default=0)
+    columns = [max(len(name), 6) for name in names]
+    head = " " * width + "".join(f"  {name:>{size}}" for name, size in zip(names, columns, strict=True))
+    lines = [
+        f"{name:<{width}}"
+        + "".join(f"  {100 * share:>{size}.2f}" for share, size in zip(row, columns, strict=True))
+        for name, row in zip(names, agreement(found).tolist(), strict=True)
+    ]
+    return "\n".join([head, *lines])
+
+
+def blend(
+    method: str, submissions: Sequence[Submission], classes: int, weights: Sequence[float] | None = None
+) -> np.ndarray:
+    """Blend submissions into labels int64 (n,) by a method of merging.
+
+    A submission without probabilities is taken to be certain of its labels. Where labels alone leave a tie,
+    the first submission that names one of the tied labels decides. ConfigError: `mean` needs probabilities.
+    """
+    bare = [submission.name for submission in submissions if submission.probabilities is None]
+    if bare and method != "vote":
+        raise ConfigError(
+            f"merge.method {method} needs probabilities, and {', '.join(bare)} has only labels: write "
+            f"`method: vote`, or put {bare[0]}_probabilities.npy beside {bare[0]}.csv"
+        )
+    certain = np.eye(classes)
+    arrays = [
+        certain[submission.labels] if submission.probabilities is None else submission.probabilities
+        for submission in submissions
+    ]
+    merged = methods.merge(method, [[array] for array in arrays], weights)
+    best = np.isclose(merged, merged.max(axis=1, keepdims=True), rtol=0, atol=1e-12)
+    rows = np.arange(len(merged))
+    chosen = merged.argmax(axis=1)
+    for submission in reversed(submissions):
+        among = best[rows, submission.labels]
+        chosen = np.where(among, submission.labels, chosen)
+    return chosen

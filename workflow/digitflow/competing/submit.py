@@ -1,0 +1,230 @@
+"""Send a submission to Kaggle: only when asked to, the same bytes once, and without losing a reference.
+
+A kill can come at any moment. What is known is therefore on the disk before the next request goes out:
+
+1. The place for the upload (`SHA256.upload`, readable by its owner alone, for it is a key): a later run asks
+   how much of the file is there, and sends only the rest.
+2. The receipt as `sending`, before the one request that takes a slot. A later run looks for the file's mark
+   in the service's list first, and sends only where the service neither lists nor counts it.
+3. The receipt as `sent`, with the reference.
+"""
+
+import hashlib
+import json
+import logging
+import os
+import time
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from digitflow.base.errors import ConfigError, DigitflowError, InputError
+from digitflow.base.files import atomic_open, atomic_path, read_json
+from digitflow.competing import receipts
+from digitflow.competing.kaggle import SITE, Kaggle, Limits, ServiceError, Upload
+from digitflow.competing.receipts import Receipt
+
+log = logging.getLogger("digitflow")
+
+SETTLE = 30.0  # seconds after which a submission that the service took is surely in its list
+PATIENCE = 300.0  # seconds to wait for a score: a later run fetches it, too
+PAUSE = 5.0  # seconds between two questions for a score
+WISHES = ("yes", "true")
+
+
+def check_wish(wish: object) -> None:
+    """Raise ConfigError unless somebody asked for a submission; before any connection is made."""
+    if str(wish).lower() not in WISHES:
+        raise ConfigError("nothing was sent: a submission is made only with `--config submit=yes`")
+
+
+def submit(
+    kaggle: Kaggle,
+    plan: Mapping[str, Any],
+    folder: str | Path,
+    wish: object,
+    settle: float = SETTLE,
+    patience: float = PATIENCE,
+    pause: float = PAUSE,
+) -> Receipt:
+    """Send the file of a plan (see `preview`), unless its bytes were sent before, and wait for its score.
+
+    `folder` has the receipts; `wish` must be yes. Scores that earlier submissions still owe are fetched, too.
+    ConfigError without the wish; InputError where the file is no longer the plan's; DigitflowError with no
+    slot left, where the service cannot say whether it took an earlier try, or where it found a fault.
+    """
+    check_wish(wish)
+    data = Path(plan["file"]).read_bytes()
+    sha256 = hashlib.sha256(data).hexdigest()
+    if sha256 != plan["sha256"]:
+        raise InputError(f"{plan['file']}: changed since it was looked at; nothing was sent: run again")
+    with receipts.alone(folder, kaggle.competition):
+        path = receipts.path_of(folder, kaggle.competition, sha256)
+        receipt = receipts.read(path) if path.exists() else None
+        if receipt is not None and receipt.state == receipts.SENT:
+            log.info("%s: these bytes were sent before, reference %s: not again", plan["file"], receipt.ref)
+            _place(folder, receipt).unlink(missing_ok=True)  # a kill may have left it
+        else:
+            receipt = _send_once(kaggle, plan, folder, receipt, data, settle)
+        fetch_scores(kaggle, folder, patience, pause)
+    receipt = receipts.read(path)
+    if receipt.status == "error":
+        reason = receipt.error or "it gives no reason"
+        raise DigitflowError(f"{plan['file']}: Kaggle found a fault in submission {receipt.ref}: {reason}")
+    return receipt
+
+
+def fetch_scores(kaggle: Kaggle, folder: str | Path, patience: float = 0.0, pause: float = PAUSE) -> int:
+    """Ask for the scores that sent submissions still owe; the number of those that still do.
+
+    Waits up to `patience` seconds for all of them together.
+    """
+    kept = receipts.read_all(folder, kaggle.competition)
+    owing = [receipt for receipt in kept if receipt.ref and not receipt.status]
+    end = time.monotonic() + patience
+    while owing:
+        owing = [receipt for receipt in owing if not _fetch_score(kaggle, folder, receipt)]
+        if not owing or time.monotonic() >= end:
+            break
+        time.sleep(pause)
+    if owing:
+        log.info("%d submissions without a score yet: run again later, nothing is sent twice", len(owing))
+    return len(owing)
+
+
+def describe(plan: Mapping[str, Any], limits: Limits) -> list[str]:
+    """What is shown before a submission is sent, line by line."""
+    counts = ", ".join(f"{label}: {count}" for label, count in plan["class_counts"].items())
+    lines = [
+        f"file        {plan['file']}, {plan['rows']} rows",
+        f"classes     {counts}",
+    ]
+    if (changed := plan.get("changed")) is not None:
+        lines.append(f"changed     {changed['labels']} labels since submission {changed['ref']}")
+    if (valid := plan.get("validation")) is not None:
+        accuracy, low, high = (100 * valid[key] for key in ("accuracy", "low", "high"))
+        lines.append(f"validation  {accuracy:.2f} % ({low:.2f}-{high:.2f})")
+    lines.append(f"message     {plan['message']}")
+    return [*lines, f"slots       {limits.left} left today, {limits.today} used"]
+
+
+def _send_once(
+    kaggle: Kaggle,
+    plan: Mapping[str, Any],
+    folder: str | Path,
+    receipt: Receipt | None,
+    data: bytes,
+    settle: float,
+) -> Receipt:
+    """Find the file among the submissions that were made, or send it; the receipt, sent."""
+    interrupted = receipt is not None and receipt.state == receipts.SENDING
+    if receipt is None:
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        facts = kaggle.competition, plan["sha256"], plan["file"], plan["message"], now
+        receipt = Receipt(*facts)
+    if interrupted:
+        log.info("%s: an earlier try was cut off: looking whether it arrived", plan["file"])
+    listed = _look(kaggle, folder, receipt, settle if interrupted else 0.0)
+    if receipt.state == receipts.SENT:
+        return receipt
+    limits = kaggle.limits()
+    if interrupted and limits.total - receipt.counted > listed - receipt.listed:
+        raise DigitflowError(
+            f"{plan['file']}: nothing was sent: Kaggle counts one more than it lists; look at "
+            f"{SITE}/competitions/{kaggle.competition}/submissions and run again later; if none of them "
+            f"ends with {receipt.mark}, delete {receipts.path_of(folder, kaggle.competition, receipt.sha256)}"
+        )
+    for line in describe(plan, limits):
+        log.info("%s", line)
+    if limits.left < 1:
+        raise DigitflowError(
+            f"{plan['file']}: nothing was sent: no submission is left today ({limits.today} were made); "
+            "the next day begins at midnight UTC"
+        )
+    receipt.counted, receipt.listed = limits.total, listed
+    return _send(kaggle, folder, receipt, data)
+
+
+def _look(kaggle: Kaggle, folder: str | Path, receipt: Receipt, settle: float) -> int:
+    """Look for the receipt's file in the service's list, for `settle` seconds; how many are listed.
+
+    Those with a fault are not among the listed, for the service does not count them either.
+    """
+    end = time.monotonic() + settle
+    while True:
+        entries = list(kaggle.submissions())
+        for entry in entries:
+            if entry.description.endswith(receipt.mark):
+                _sent(folder, receipt, entry.ref)
+                log.info("%s: these bytes were sent before, reference %s: not again", receipt.file, entry.ref)
+        if receipt.state == receipts.SENT or time.monotonic() >= end:
+            return sum(entry.status != "error" for entry in entries)
+        time.sleep(min(PAUSE, settle / 3))
+
+
+def _send(kaggle: Kaggle, folder: str | Path, receipt: Receipt, data: bytes) -> Receipt:
+    """Upload the file and submit it."""
+    with atomic_open(receipts.copy_of(folder, receipt.competition, receipt.sha256)) as file:
+        file.write(data)
+    place = _place(folder, receipt)
+    if receipt.state != receipts.SENDING or not place.exists():
+        receipt.state = receipts.UPLOADING
+        receipts.write(folder, receipt)
+        _upload(kaggle, place, receipt, data)
+    receipt.state = receipts.SENDING
+    receipts.write(folder, receipt)
+    try:
+        ref = kaggle.create(read_json(place)["token"], receipt.description)
+    except ServiceError as error:
+        if error.refused:  # surely no slot was taken, and the upload may be the reason
+            receipt.state = receipts.UPLOADING
+            receipts.write(folder, receipt)
+            place.unlink(missing_ok=True)
+        raise
+    _sent(folder, receipt, ref)
+    log.info("%s: submitted, reference %s", receipt.file, ref)
+    return receipt
+
+
+def _upload(kaggle: Kaggle, place: Path, receipt: Receipt, data: bytes) -> None:
+    """Bring the file to the service, going on with an upload that was cut off."""
+    if place.exists():
+        known = read_json(place)
+        if kaggle.upload(Upload(known["token"], known["url"]), data, again=True):
+            return
+    upload = kaggle.start_upload(Path(receipt.file).name, len(data), int(time.time()))
+    with atomic_path(place) as temporary:
+        handle = os.open(temporary, os.O_CREAT | os.O_WRONLY, 0o600)
+        with open(handle, "w", encoding="utf-8") as file:
+            json.dump({"token": upload.token, "url": upload.url}, file)
+    kaggle.upload(upload, data, again=False)
+
+
+def _sent(folder: str | Path, receipt: Receipt, ref: int) -> None:
+    receipt.state, receipt.ref = receipts.SENT, ref
+    receipts.write(folder, receipt)
+    _place(folder, receipt).unlink(missing_ok=True)
+
+
+def _place(folder: str | Path, receipt: Receipt) -> Path:
+    return receipts.path_of(folder, receipt.competition, receipt.sha256).with_suffix(".upload")
+
+
+def _fetch_score(kaggle: Kaggle, folder: str | Path, receipt: Receipt) -> bool:
+    """Ask once for a submission's score and write it down; whether it is known now."""
+    try:
+        entry = kaggle.submission(receipt.ref)
+        if entry is None or entry.status == "pending":
+            return False
+        receipt.status, receipt.public_score = entry.status, entry.public_score
+        receipt.error, receipt.team = entry.error, entry.team
+        receipt.rank = kaggle.rank(entry.team) if entry.status == "complete" and entry.team else None
+    except ServiceError as error:
+        log.info("%s", error)  # the submission is made; only its score is late
+        return False
+    receipts.write(folder, receipt)
+    if receipt.status == "complete":
+        place = f", place {receipt.rank}" if receipt.rank else ""
+        log.info("%s: public score %s%s", receipt.file, receipt.public_score, place)
+    return True

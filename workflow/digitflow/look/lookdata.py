@@ -1,0 +1,207 @@
+"""All that the page shows, as arrays: what is not there is None, with the reason."""
+
+import hashlib
+import zlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from digitflow.base.errors import FormatError, InputError
+from digitflow.dataset import classes as class_names
+from digitflow.formats import corrections as corrections_csv
+from digitflow.formats import idx, lst
+from digitflow.formats.corrections import DROP, OK, Correction
+from digitflow.merging import methods
+from digitflow.merging.merged import merge_files, read_models
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+PathLike = str | Path
+TEST = "test"
+AUDIT_COLUMNS = ("id", "given", "proposed", "self_confidence", "margin", "flagged", "split")
+DUPLICATE_COLUMNS = ("first_part", "first_id", "second_part", "second_id", "kind", "distance", "conflict")
+OUTLIER_COLUMNS = ("part", "id", "reason", "distance")
+TEXTS = ("given", "proposed", "split", "first_part", "second_part", "kind", "part", "reason")
+
+
+def read_table(path: str | Path, columns: Sequence[str]) -> "pd.DataFrame":
+    """Read a CSV of the audit, duplicates or outliers, in which a class may be called 007 or NA.
+
+    FormatError: it has not these columns. InputError: there is no such file.
+    """
+    import pandas as pd
+
+    try:
+        table = pd.read_csv(path, dtype=dict.fromkeys(TEXTS, str), keep_default_na=False, encoding="utf-8")
+    except FileNotFoundError as error:
+        raise InputError(f"{path}: there is no such file") from error
+    except ValueError as error:
+        raise FormatError(f"{path}: damaged: {error}; delete it and run again") from error
+    if missing := [column for column in columns if column not in table.columns]:
+        raise FormatError(f"{path}: damaged: no column {missing[0]}; delete it and run again")
+    return table
+
+
+@dataclass(frozen=True, eq=False)
+class Predictions:
+    """Probabilities of training rows by models that did not learn from them.
+
+    `rows` int (k,): places in the training images, ascending; `by_model`: float (k, classes) by the model's
+    name; `merged` float (k, classes): theirs together (with one model, its own).
+    """
+
+    rows: np.ndarray
+    by_model: Mapping[str, np.ndarray]
+    merged: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class LookData:
+    """What a person looks at. Images are uint8 (n, h, w) or (n, h, w, c); memory maps will do.
+
+    `ids` and `test_ids` are whole numbers (n,), which name the PNG files; `labels` int (n,) are the CSV's,
+    before any correction; `splits` (n,) texts, such as "train", "valid" or "fold 2". `test_merged` float
+    (m, classes) are the test images' probabilities.
+    `audit` has AUDIT_COLUMNS, the most suspicious first, labels by their names; `duplicates` has
+    DUPLICATE_COLUMNS and `outliers` OUTLIER_COLUMNS, in the order in which they are shown: the part "test" is
+    the test images, any other the training rows. `read_table` reads all three.
+    `corrections` must fit the rows, and `corrections_text` be the file that they were read from. `png` is the
+    folder of the PNG trees as seen from the page, such as ../../data/png; None: there are none.
+    `missing` says why something is None, by the name of the field: "no test set".
+    """
+
+    names: Sequence[str]
+    images: np.ndarray
+    ids: np.ndarray
+    labels: np.ndarray
+    splits: np.ndarray
+    test_images: np.ndarray | None = None
+    test_ids: np.ndarray | None = None
+    predictions: Predictions | None = None
+    test_merged: np.ndarray | None = None
+    audit: "pd.DataFrame | None" = None
+    duplicates: "pd.DataFrame | None" = None
+    outliers: "pd.DataFrame | None" = None
+    corrections: Sequence[Correction] = ()
+    corrections_text: str = ""
+    png: str | None = None
+    missing: Mapping[str, str] = field(default_factory=dict)
+
+    @cached_property
+    def crcs(self) -> str:
+        """The CRC-32 of every training row's pixels, as corrections have it, 8 characters each."""
+        return "".join(f"{zlib.crc32(np.ascontiguousarray(image)):08X}" for image in self.images)
+
+    @cached_property
+    def digest(self) -> str:
+        """What decisions are kept under: the same for the same rows, labels and classes."""
+        digest = hashlib.sha256(repr(list(self.names)).encode())
+        for array in (self.ids, self.labels):
+            digest.update(np.ascontiguousarray(array, np.int64))
+        digest.update(self.crcs.encode())
+        return digest.hexdigest()[:16]
+
+    @cached_property
+    def corrected(self) -> np.ndarray:
+        """The labels int64 (n,) after the corrections; -1: the row is dropped."""
+        labels = np.array(self.labels, np.int64)
+        classes = {name: label for label, name in enumerate(self.names)} | {DROP: -1}
+        changed = [correction for correction in self.corrections if correction.now != OK]
+        labels[self.rows_of([c.id for c in changed])] = [classes[c.now] for c in changed]
+        return labels
+
+    def rows_of(self, ids: Sequence[int]) -> np.ndarray:
+        """The places int64 of ids among the training rows. KeyError: there is no such id."""
+        return np.array([self._rows[int(id_)] for id_ in ids], np.int64)
+
+    def places_of(self, parts: Sequence[str], ids: Sequence[int]) -> np.ndarray:
+        """The places int64 of images among the training rows with the test images behind them."""
+        found = [
+            len(self.ids) + self._test_rows[int(id_)] if part == TEST else self._rows[int(id_)]
+            for part, id_ in zip(parts, ids, strict=True)
+        ]
+        return np.array(found, np.int64)
+
+    @cached_property
+    def _rows(self) -> dict[int, int]:
+        return {id_: row for row, id_ in enumerate(self.ids.tolist())}
+
+    @cached_property
+    def _test_rows(self) -> dict[int, int]:
+        return {id_: row for row, id_ in enumerate(self.test_ids.tolist())}
+
+
+def read(
+    images: PathLike,
+    labels: PathLike,
+    classes: PathLike,
+    *,
+    splits: Sequence[PathLike],
+    valid_lst: PathLike,
+    probabilities: Sequence[Path],
+    merge: Mapping[str, Any],
+    weights: Path | None,
+    test_images: PathLike | None,
+    test_probabilities: Sequence[Path],
+    audit: PathLike | None,
+    duplicates: PathLike,
+    outliers: PathLike,
+    corrections: PathLike | None,
+    png: str | None,
+) -> LookData:
+    """Read all that the page shows from the files of a run.
+
+    `splits`: the list of the validation rows, or one for each fold; `probabilities` of the rows of `valid_lst` and
+    `test_probabilities`, merged as the section `merge` and `weights` say; without them nothing is predicted.
+    """
+    pixels, names = idx.open_memmap(images), class_names.read(classes)
+    given = idx.read_labels(labels, len(pixels), len(names)).astype(np.int64)
+    test = None if test_images is None else idx.open_memmap(test_images)
+    missing = {}
+    if test is None:
+        missing |= dict.fromkeys(("test_images", "test_merged"), "there is no test set")
+    predictions = None
+    if probabilities:
+        predictions = _predictions(valid_lst, probabilities, merge, weights)
+    else:
+        missing |= dict.fromkeys(("predictions", "audit"), "no training row was held out (validation.folds)")
+    return LookData(
+        names=names,
+        images=pixels,
+        ids=np.arange(1, len(pixels) + 1),
+        labels=given,
+        splits=_split_names(len(pixels), splits),
+        test_images=test,
+        test_ids=None if test is None else np.arange(1, len(test) + 1),
+        predictions=predictions,
+        test_merged=merge_files(test_probabilities, merge, weights) if test_probabilities else None,
+        audit=read_table(audit, AUDIT_COLUMNS) if audit else None,
+        duplicates=read_table(duplicates, DUPLICATE_COLUMNS),
+        outliers=read_table(outliers, OUTLIER_COLUMNS),
+        corrections=corrections_csv.read(corrections) if corrections else (),
+        corrections_text=Path(corrections).read_bytes().decode() if corrections else "",
+        png=png,
+        missing=missing,
+    )
+
+
+def _predictions(
+    valid_lst: PathLike, probabilities: Sequence[Path], merge: Mapping[str, Any], weights: Path | None
+) -> Predictions:
+    listing = lst.read(valid_lst)
+    models = read_models(probabilities, merge["seeds"], len(listing))
+    by_model = {name: methods.mean(seeds) for name, seeds in models.items()}
+    return Predictions(listing.index - 1, by_model, merge_files(probabilities, merge, weights, len(listing)))
+
+
+def _split_names(rows: int, lists: Sequence[PathLike]) -> np.ndarray:
+    """For each row "valid" or "fold k" where a list of them has it, else "train"."""
+    names = np.full(rows, "train", object)
+    for number, path in enumerate(lists):
+        names[lst.read(path).index - 1] = "valid" if len(lists) == 1 else f"fold {number}"
+    return names

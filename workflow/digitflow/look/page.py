@@ -1,0 +1,263 @@
+"""The page on which people look at images and correct labels: plain files that open without a server.
+
+`index.html` stands in a folder of its own; beside it FOLDER holds its style and program, the data as a script
+(a browser lets no page of the file system fetch a file), and sprite sheets.
+"""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from digitflow.base.files import atomic_open
+from digitflow.dataset.trees import atomic_tree
+from digitflow.look import choices, sheets, summary
+from digitflow.look.lookdata import LookData
+
+ASSETS = Path(__file__).parent / "page"
+TEMPLATE = ASSETS / "index.html"  # without data: the same for all
+FOLDER = "page"  # beside index.html
+DATA = "data.js"
+ASSIGNMENT = "window.LOOK = "
+SHEET_SIDE = 1024  # pixels: some 1,300 digits, of which a browser shows the first after a few milliseconds
+PARTS_OF_ONE = 10_000  # probabilities are whole numbers of these
+
+
+def write_page(index: str | Path, data: LookData, seed: int = 0) -> None:
+    """Write the page `index` and its FOLDER; equal data and seed (of the random sample) give equal bytes.
+
+    DigitflowError: the disk is full.
+    """
+    index = Path(index)
+    with atomic_tree(index.with_name(FOLDER)) as folder:
+        for asset in ASSETS.iterdir():
+            if asset.name != TEMPLATE.name:
+                (folder / asset.name).write_bytes(asset.read_bytes())
+        content = {
+            "digest": data.digest,
+            "names": [str(name) for name in data.names],
+            "size": list(data.images.shape[1:3]),
+            "png": data.png,
+            "splits": list(dict.fromkeys(data.splits.tolist())),
+            "train": _train(data),
+            "test": _test(data),
+            "models": _models(data),
+            "corrections": [[c.id, c.was, c.now, c.note, c.line] for c in data.corrections],
+            "correctionsText": data.corrections_text,
+            "sections": list(_sections(data, seed)),
+            "overview": _overview(data, folder),
+            **_write_sheets(folder, data),
+        }
+        with open(folder / DATA, "w", encoding="ascii", newline="\n") as file:
+            file.write(f"{ASSIGNMENT}{json.dumps(content, separators=(',', ':'))};\n")
+    with atomic_open(index) as file:
+        file.write(TEMPLATE.read_bytes())
+
+
+def read_content(index: str | Path) -> dict[str, Any]:
+    """Read the data of a page that `write_page` wrote."""
+    text = (Path(index).with_name(FOLDER) / DATA).read_text(encoding="ascii")
+    return json.loads(text.removeprefix(ASSIGNMENT).rstrip("; \n"))
+
+
+def _train(data: LookData) -> dict[str, Any]:
+    """Columns of the training rows; -1, or None for a margin, stands for what a row does not have."""
+    classes = {str(name): label for label, name in enumerate(data.names)}
+    codes = {split: code for code, split in enumerate(dict.fromkeys(data.splits.tolist()))}
+    proposed, predicted, of_given, of_proposed = (np.full(len(data.ids), -1) for _ in range(4))
+    margin = np.full(len(data.ids), None)
+    if data.predictions is not None:
+        rows, merged = data.predictions.rows, data.predictions.merged
+        given = data.corrected[rows]
+        proposed[rows] = predicted[rows] = merged.argmax(axis=1)
+        of_given[rows] = np.where(given < 0, -1, _parts(merged[np.arange(len(rows)), given]))
+    flagged: list[int] = []
+    if data.audit is not None:
+        rows = data.rows_of(data.audit["id"])
+        proposed[rows] = [classes[str(label)] for label in data.audit["proposed"]]
+        of_given[rows] = _parts(data.audit["self_confidence"].to_numpy())
+        margin[rows] = _parts(data.audit["margin"].to_numpy())
+        flagged = rows[data.audit["flagged"].to_numpy(bool)].tolist()
+    if data.predictions is not None:
+        rows, merged = data.predictions.rows, data.predictions.merged
+        of_proposed[rows] = _parts(merged[np.arange(len(rows)), proposed[rows]])
+    return {
+        "ids": data.ids.tolist(),
+        "was": data.labels.tolist(),
+        "given": data.corrected.tolist(),
+        "split": [codes[split] for split in data.splits.tolist()],
+        "crc": data.crcs,
+        "proposed": proposed.tolist(),
+        "predicted": predicted.tolist(),
+        "pGiven": of_given.tolist(),
+        "pProposed": of_proposed.tolist(),
+        "margin": margin.tolist(),
+        "flagged": flagged,
+    }
+
+
+def _test(data: LookData) -> dict[str, Any]:
+    """Columns of the test images, as those of the training rows."""
+    if data.test_images is None:
+        return {"ids": [], "predicted": [], "pPredicted": []}
+    if data.test_merged is None:
+        unknown = [-1] * len(data.test_ids)
+        return {"ids": data.test_ids.tolist(), "predicted": unknown, "pPredicted": unknown}
+    return {
+        "ids": data.test_ids.tolist(),
+        "predicted": data.test_merged.argmax(axis=1).tolist(),
+        "pPredicted": _parts(data.test_merged.max(axis=1)).tolist(),
+    }
+
+
+def _models(data: LookData) -> dict[str, Any]:
+    """What each model says about the rows that have predictions."""
+    if data.predictions is None:
+        return {"rows": [], "each": []}
+    each = [
+        {"name": name, "label": p.argmax(axis=1).tolist(), "p": _parts(p.max(axis=1)).tolist()}
+        for name, p in data.predictions.by_model.items()
+    ]
+    return {"rows": data.predictions.rows.tolist(), "each": each}
+
+
+def _sections(data: LookData, seed: int) -> Iterator[dict[str, Any]]:
+    """The lists of images, by their places: those of the training rows, then those of the test images."""
+    yield _section(
+        "suspects",
+        "Suspects",
+        _about_suspects(data),
+        None if data.audit is None else data.rows_of(data.audit["id"]),
+        data.missing.get("audit", "no audit of the labels"),
+    )
+    yield _duplicates(data)
+    yield _outliers(data)
+    without = data.missing.get("predictions", "no probabilities of rows that the models did not learn from")
+    several = data.predictions is not None and len(data.predictions.by_model) > 1
+    without_merge = without if data.predictions is None else "there is one model"
+    yield _section(
+        "mistakes",
+        "Worst mistakes",
+        "Wrong with the highest probability first, by the merged models.",
+        None if data.predictions is None else choices.worst(data),
+        without,
+    )
+    yield _section(
+        "disagree",
+        "Models disagree",
+        "The most divided first.",
+        choices.disagreements(data.predictions) if several else None,
+        without_merge,
+    )
+    best, helps, hurts = choices.merge_against_best(data) if several else ("", None, None)
+    yield _section(
+        "helps", "Merge helps", f"Right once merged, wrong by the best model, {best}.", helps, without_merge
+    )
+    yield _section(
+        "hurts", "Merge hurts", f"Wrong once merged, right by the best model, {best}.", hurts, without_merge
+    )
+    yield _section(
+        "random",
+        "Random sample",
+        f"Training images drawn with seed {seed}: how right are labels that nobody suspects?",
+        choices.sample(len(data.ids), seed),
+        "",
+    )
+
+
+def _about_suspects(data: LookData) -> str:
+    about = "The least probable labels first. Ranking is what counts; the flag is a hint."
+    if data.audit is not None and len(data.audit) < len(data.ids):
+        about += (
+            f" The other {len(data.ids) - len(data.audit):,} training rows have no probabilities by models"
+        )
+        about += " that did not learn from them; validation.folds gives them some."
+    return about
+
+
+def _section(key: str, title: str, about: str, items: np.ndarray | None, missing: str) -> dict[str, Any]:
+    if items is None:
+        return {"key": key, "title": title, "missing": missing}
+    return {"key": key, "title": title, "about": about, "items": items.tolist()}
+
+
+def _duplicates(data: LookData) -> dict[str, Any]:
+    """The images of all pairs, one pair after the other, and what to say under each image."""
+    title, table = "Duplicates", data.duplicates
+    if table is None:
+        return _section("duplicates", title, "", None, data.missing.get("duplicates", "not looked for"))
+    sides = [data.places_of(table[f"{side}_part"], table[f"{side}_id"]) for side in ("first", "second")]
+    about = "Pairs of equal or almost equal images, side by side; those with different labels first."
+    section = _section("duplicates", title, about, np.stack(sides, axis=1).reshape(-1), "")
+    extra = []
+    for kind, distance, conflict in zip(table["kind"], table["distance"], table["conflict"], strict=True):
+        extra += [f"{'labels differ' if conflict else kind}, {distance:.1f}"] * 2
+    return {**section, "extra": extra, "step": 2}
+
+
+def _outliers(data: LookData) -> dict[str, Any]:
+    title, table = "Outliers", data.outliers
+    if table is None:
+        return _section("outliers", title, "", None, data.missing.get("outliers", "not looked for"))
+    places = data.places_of(table["part"], table["id"])
+    section = _section("outliers", title, "Blank images, and those that are like no others.", places, "")
+    return {**section, "extra": table["reason"].astype(str).tolist()}
+
+
+def _overview(data: LookData, folder: Path) -> dict[str, Any]:
+    """Counts, mean and variance images as one sheet, and histograms."""
+    classes = len(data.names)
+    mean, variance = summary.mean_and_variance(data.images, data.corrected, classes)
+    pictures = np.concatenate([mean, variance / max(variance.max(), 1) * 255])
+    columns, _ = sheets.columns_and_rows(*data.images.shape[1:3], SHEET_SIDE)
+    sheets.write(folder / "means.png", np.rint(pictures).astype(np.uint8), columns)
+    kept = data.corrected[data.corrected >= 0]
+    predicted = None if data.test_merged is None else data.test_merged.argmax(axis=1)
+    pixels, ink = summary.histograms(data.images)
+    overview = {
+        "columns": min(columns, 2 * classes),
+        "rows": -(-2 * classes // columns),
+        "counts": np.bincount(kept, minlength=classes).tolist(),
+        "testCounts": None if predicted is None else np.bincount(predicted, minlength=classes).tolist(),
+        "train": {"pixels": pixels.tolist(), "ink": ink.tolist()},
+        "missing": [reason for field, reason in data.missing.items() if getattr(data, field) is None],
+    }
+    if data.test_images is not None:
+        pixels, ink = summary.histograms(data.test_images)
+        overview["test"] = {"pixels": pixels.tolist(), "ink": ink.tolist()}
+    return overview
+
+
+def _write_sheets(folder: Path, data: LookData) -> dict[str, Any]:
+    """Write all images as sheets of one class each, the most suspicious first; say where each image is."""
+    suspicion = np.full(len(data.ids), len(data.ids))
+    if data.audit is not None:
+        rows = data.rows_of(data.audit["id"])
+        suspicion[rows] = np.arange(len(rows))
+    shown = np.where(data.corrected < 0, data.labels, data.corrected)
+    parts = [("train", data.images, shown, suspicion)]
+    if data.test_images is not None:
+        merged, none = data.test_merged, np.zeros(len(data.test_ids))
+        predicted = none.astype(np.int64) if merged is None else merged.argmax(axis=1)
+        parts.append(("test", data.test_images, predicted, none if merged is None else merged.max(axis=1)))
+    columns, rows = sheets.columns_and_rows(*data.images.shape[1:3], SHEET_SIDE)
+    files, order, offset = [], [], 0
+    for part, images, labels, rank in parts:
+        ranked = np.argsort(rank, kind="stable")
+        for label in range(len(data.names)):
+            members = ranked[labels[ranked] == label]
+            for number, start in enumerate(range(0, len(members), columns * rows)):
+                places = members[start : start + columns * rows]
+                file = f"{part}-{label:02d}-{number:02d}.png"
+                sheets.write(folder / file, images[places], columns)
+                across = min(columns, len(places))
+                files.append([file, across, -(-len(places) // across), len(places)])
+                order += (places + offset).tolist()
+        offset += len(images)
+    return {"sheets": files, "order": order}
+
+
+def _parts(probabilities: np.ndarray) -> np.ndarray:
+    return np.rint(np.asarray(probabilities, np.float64) * PARTS_OF_ONE).astype(np.int64)

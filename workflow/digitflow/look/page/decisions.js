@@ -1,0 +1,235 @@
+// Decisions: in corrections.csv, in this browser, or on their way to the server; and as lines of the file.
+"use strict";
+
+const DROP = "drop";
+const OK = "ok";
+const HEADER = "id,was,now,crc,note";
+let inFile = readLines(data.corrections); // what corrections.csv says, by id
+let store = null;
+
+function readLines(lines) {
+  return new Map(lines.map(([id, was, now, note, line]) => [id, { was, now, note, line }]));
+}
+
+const decisionOf = (i) => (isTest(i) ? null : store.now(train.ids[i]));
+
+/** Decisions kept in the browser, under the data's digest, until they are put into corrections.csv. */
+function localStore(onChange) {
+  const key = `digitflow-look:${data.digest}`;
+  let kept = { decisions: {}, history: [] };
+  let broken = false;
+
+  function load() {
+    if (broken) return;
+    try {
+      kept = JSON.parse(localStorage.getItem(key)) ?? kept;
+    } catch {
+      broken = true; // a browser that keeps nothing for this page
+    }
+    for (const [id, now] of Object.entries(kept.decisions)) {
+      if (inFile.get(Number(id))?.now === now) delete kept.decisions[id];
+    }
+  }
+
+  function save() {
+    try {
+      localStorage.setItem(key, JSON.stringify(kept));
+    } catch {
+      broken = true;
+    }
+    onChange();
+  }
+
+  const own = (id) => kept.decisions[id] ?? null;
+
+  function set(id, now) {
+    if (now === null || inFile.get(id)?.now === now) delete kept.decisions[id];
+    else kept.decisions[id] = now;
+  }
+
+  window.addEventListener("storage", (event) => {
+    if (event.key === key || event.key === null) {
+      if (event.newValue === null) kept = { decisions: {}, history: [] };
+      load();
+      onChange();
+    }
+  });
+  load();
+  return {
+    now: (id) => own(id) ?? inFile.get(id)?.now ?? null,
+    decide(id, now) {
+      load(); // another tab may have decided
+      const before = own(id);
+      set(id, now);
+      kept.history.push([id, before, own(id)]);
+      save();
+    },
+    undo() {
+      load();
+      const last = kept.history.pop();
+      if (!last) return null;
+      const [id, before, after] = last;
+      const mine = own(id) === after;
+      if (mine) set(id, before);
+      save();
+      return { id, mine };
+    },
+    added: () => Object.entries(kept.decisions).map(([id, now]) => [Number(id), now]),
+    status() {
+      if (broken) return ["not kept: this browser keeps nothing for files; export before you close", "bad"];
+      const count = Object.keys(kept.decisions).length;
+      return count ? [`${number(count)} not yet in corrections.csv`, "new"] : ["", ""];
+    },
+    get canUndo() {
+      return kept.history.length > 0;
+    },
+  };
+}
+
+/** Decisions that a server writes into corrections.csv; they count as saved once it has said so. */
+function serverStore(api, reply, onChange) {
+  const POLL = 1000; // milliseconds
+  const key = `digitflow-look-undo:${data.digest}`;
+  const history = JSON.parse(sessionStorage.getItem(key) ?? "[]"); // this tab's own
+  let pending = []; // decisions on their way, oldest first
+  let version = null;
+  let path = "";
+  let problem = "";
+  let busy = false;
+
+  function adopt(answer) {
+    inFile = readLines(answer.lines);
+    ({ version, path } = answer);
+  }
+
+  const latest = (id) => {
+    const waiting = pending.findLast(([other]) => other === id);
+    return waiting ? waiting[1] : (inFile.get(id)?.now ?? null);
+  };
+
+  async function ask(url, options) {
+    let response;
+    try {
+      response = await fetch(url, { cache: "no-store", ...options });
+    } catch {
+      throw new Error("the server does not answer; start digitflow look again, or export what is not saved");
+    }
+    if (response.status === 304) return null;
+    const answer = await response.json();
+    if (!response.ok) throw new Error(answer.error);
+    return answer;
+  }
+
+  async function exchange() {
+    if (busy) return;
+    busy = true;
+    const batch = pending.slice();
+    const before = version;
+    const hadProblem = problem;
+    try {
+      const answer = batch.length
+        ? await ask(api, {
+            method: "POST",
+            headers: { "Content-Type": "application/json" },
+            body: JSON.stringify({ digest: data.digest, decisions: batch }),
+          })
+        : await ask(`${api}?version=${version}`);
+      pending = pending.slice(batch.length);
+      if (answer) adopt(answer);
+      problem = "";
+    } catch (error) {
+      problem = error.message;
+    }
+    busy = false;
+    if (batch.length || version !== before || problem !== hadProblem) onChange();
+    if (pending.length && !problem) exchange();
+  }
+
+  function send(id, now) {
+    pending.push([id, now]);
+    sessionStorage.setItem(key, JSON.stringify(history));
+    onChange();
+    exchange();
+  }
+
+  if (reply.lines) adopt(reply);
+  else problem = reply.error;
+  setInterval(exchange, POLL);
+  document.addEventListener("visibilitychange", () => document.hidden || exchange());
+  window.addEventListener("beforeunload", (event) => pending.length && event.preventDefault());
+  return {
+    now: latest,
+    decide(id, now) {
+      history.push([id, latest(id), now]);
+      send(id, now);
+    },
+    undo() {
+      const last = history.pop();
+      if (!last) return null;
+      const [id, before, after] = last;
+      const mine = latest(id) === after;
+      if (mine) send(id, before);
+      else sessionStorage.setItem(key, JSON.stringify(history));
+      onChange();
+      return { id, mine };
+    },
+    added: () => [...new Map(pending)].filter(([, now]) => now !== null),
+    status() {
+      if (problem)
+        return [`${pending.length ? `${number(pending.length)} NOT SAVED: ` : ""}${problem}`, "bad"];
+      if (pending.length) return ["saving…", "new"];
+      return [`${history.length || inFile.size ? "saved in" : "saves into"} ${path}`, "good"];
+    },
+    get canUndo() {
+      return history.length > 0;
+    },
+    isServer: true,
+  };
+}
+
+async function openStore(onChange) {
+  if (location.protocol.startsWith("http")) {
+    const api = `/${location.pathname.split("/")[1]}/api/corrections`;
+    const response = await fetch(api, { cache: "no-store" }).catch(() => null);
+    const answer = await response?.json().catch(() => null); // another server knows nothing of decisions
+    if (answer?.lines || answer?.error) return serverStore(api, answer, onChange);
+  }
+  return localStore(onChange);
+}
+
+const wordOf = (now) => (now === DROP ? "drop" : now === OK ? "ok" : `→ ${now}`);
+
+const field = (text) => (/[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
+
+function lineOf(id, now) {
+  const i = rowOf.get(id);
+  return [id, names[train.was[i]], now, crcOf(i), inFile.get(id)?.note ?? ""]
+    .map((value) => field(String(value)))
+    .join(",");
+}
+
+/** corrections.csv as it was when the page was made, with what was decided since; or only the latter. */
+function exported(whole) {
+  const added = store.added();
+  if (!whole) return added.map(([id, now]) => `${lineOf(id, now)}\n`).join("");
+  if (store.isServer) {
+    const ids = [...new Set([...inFile.keys(), ...added.map(([id]) => id)])];
+    const decided = ids.filter((id) => rowOf.has(id) && store.now(id) !== null);
+    return [HEADER, ...decided.map((id) => lineOf(id, store.now(id)))].map((line) => `${line}\n`).join("");
+  }
+  const lines = data.correctionsText.match(/[^\r\n]*(?:\r\n|\n|\r)|[^\r\n]+$/g) ?? [`${HEADER}\n`];
+  const newline = lines[0].endsWith("\r\n") ? "\r\n" : "\n";
+  if (!/[\r\n]$/.test(lines.at(-1))) lines[lines.length - 1] += newline;
+  if (!lines.some((line) => /^\ufeff?\s*id\s*,\s*was\s*,/.test(line))) lines.push(HEADER + newline);
+  for (const [id, now] of added) {
+    const old = inFile.get(id);
+    if (!old) {
+      lines.push(lineOf(id, now) + newline);
+      continue;
+    }
+    const more = old.note.match(/\r\n|\n|\r/g)?.length ?? 0; // a note in quotes may have several lines
+    lines[old.line - 1] = lineOf(id, now) + newline;
+    for (let k = 0; k < more; k++) lines[old.line + k] = "";
+  }
+  return lines.join("");
+}

@@ -1,0 +1,645 @@
+// The page: its sections, the grid of images, the panel beside it, the keys and the dialogs.
+"use strict";
+
+// ---- Sections
+
+const byClass = (label, part) => () => data.order.filter((i) => isTest(i) === part && classOf(i) === label);
+
+function cellItems(given, predicted) {
+  const items = [];
+  for (let i = 0; i < rows; i++)
+    if (train.given[i] === given && train.predicted[i] === predicted) items.push(i);
+  return items.sort((a, b) => train.pGiven[a] - train.pGiven[b]);
+}
+
+const decidedItems = () => {
+  const ids = new Set([...inFile.keys(), ...store.added().map(([id]) => id)]);
+  return [...ids].map((id) => rowOf.get(id)).filter((i) => i !== undefined && decisionOf(i) !== null);
+};
+
+const lists = data.sections.filter((section) => section.items);
+const hasPredictions = train.predicted.some((label) => label >= 0);
+
+/** The sections in the order of the list on the left: each draws itself, or has items. */
+const groups = [
+  ["", [{ key: "overview", title: "Overview", draw: drawOverview }]],
+  [
+    "Find",
+    [
+      ...lists.filter(({ key }) => key !== "random").map(listSection),
+      ...(hasPredictions ? [{ key: "confusion", title: "Confusion", draw: drawConfusion }] : []),
+      ...lists.filter(({ key }) => key === "random").map(listSection),
+    ],
+  ],
+  [
+    "Decided",
+    [
+      {
+        key: "decisions",
+        title: "Decisions",
+        items: decidedItems,
+        about: "What corrections.csv says, and what you decided.",
+      },
+    ],
+  ],
+  [
+    "Training images",
+    names.map((name, label) => ({
+      key: `class-${label}`,
+      title: name,
+      heading: `Class ${name}`,
+      about: "All training images with this label, the most suspicious first.",
+      count: data.overview.counts[label],
+      items: byClass(label, false),
+    })),
+  ],
+  ...(test.ids.length
+    ? [
+        [
+          "Test images",
+          [
+            {
+              key: "test",
+              title: "All",
+              heading: "Test images",
+              about: hasTestClasses()
+                ? "By predicted class, the least sure first. They have no labels to correct."
+                : "They have no labels to correct.",
+              count: test.ids.length,
+              items: () => data.order.filter(isTest),
+            },
+          ],
+        ],
+      ]
+    : []),
+];
+const sections = new Map(groups.flatMap(([, members]) => members.map((section) => [section.key, section])));
+
+function hasTestClasses() {
+  return data.overview.testCounts !== null;
+}
+
+function listSection(section) {
+  return { ...section, items: () => section.items, count: section.items.length / (section.step ?? 1) };
+}
+
+function sectionOf(hash) {
+  const cell = /^cell-(\d+)-(\d+)$/.exec(hash);
+  if (cell) {
+    const [given, predicted] = [Number(cell[1]), Number(cell[2])];
+    if (given < names.length && predicted < names.length) {
+      return {
+        key: "confusion",
+        heading: `Given ${names[given]}, predicted ${names[predicted]}`,
+        about: "The least probable labels first.",
+        items: () => cellItems(given, predicted),
+      };
+    }
+  }
+  return sections.get(hash) ?? sections.get("overview");
+}
+
+// ---- The grid of images: only the rows that can be seen are in the page
+
+const main = $("main");
+const OVERSCAN = 3; // rows above and below
+const hasLongNames = names.some((name) => name.length > 3); // given and proposed do not fit one line
+const grid = {
+  items: [],
+  extra: [],
+  columns: 1,
+  tileWidth: 1,
+  tileHeight: 1,
+  live: new Map(),
+  element: null,
+};
+let selected = -1;
+
+function layGrid() {
+  const scale = scaleFor(Number($("zoom").value));
+  grid.scale = scale;
+  grid.tileWidth = Math.max(grid.extra.length ? 124 : 104, Math.ceil(width * scale) + 12);
+  grid.tileHeight = Math.ceil(height * scale) + 52 + (grid.extra.length ? 16 : 0) + (hasLongNames ? 16 : 0);
+  if (grid.step === 2) grid.tileWidth += 8; // room between pairs
+  const room = grid.element.clientWidth;
+  const fitting = Math.max(1, Math.floor(room / grid.tileWidth));
+  grid.columns = Math.max(grid.step, fitting - (fitting % grid.step));
+  if (grid.items.length > grid.columns)
+    grid.tileWidth = Math.max(grid.tileWidth, Math.floor(room / grid.columns));
+  grid.element.style.height = `${Math.ceil(grid.items.length / grid.columns) * grid.tileHeight}px`;
+  grid.element.setAttribute("aria-rowcount", Math.ceil(grid.items.length / grid.columns));
+  grid.element.setAttribute("aria-colcount", grid.columns);
+  for (const row of grid.live.values()) row.remove();
+  grid.live.clear();
+  drawRows();
+}
+
+function drawRows() {
+  if (!grid.element) return;
+  const top = main.scrollTop - grid.element.offsetTop;
+  const last = Math.ceil(grid.items.length / grid.columns) - 1;
+  const from = Math.max(0, Math.floor(top / grid.tileHeight) - OVERSCAN);
+  const to = Math.min(last, Math.floor((top + main.clientHeight) / grid.tileHeight) + OVERSCAN);
+  for (const [row, element] of grid.live) {
+    if (row < from || row > to) {
+      element.remove();
+      grid.live.delete(row);
+    }
+  }
+  for (let row = from; row <= to; row++) {
+    if (grid.live.has(row)) continue;
+    const element = el("div", { role: "row", className: "row", "aria-rowindex": row + 1 });
+    element.style.transform = `translateY(${row * grid.tileHeight}px)`;
+    const end = Math.min(grid.items.length, (row + 1) * grid.columns);
+    for (let k = row * grid.columns; k < end; k++) element.append(makeTile(k));
+    grid.live.set(row, element);
+    grid.element.append(element);
+  }
+}
+
+function makeTile(k) {
+  const i = grid.items[k];
+  const picture = el("div", { className: "picture" });
+  setPicture(picture, i, grid.scale);
+  const address = pngOf(i);
+  const id = fileOf(i);
+  const given = isTest(i) ? "" : givenOf(i);
+  const proposed = proposedOf(i) < 0 ? "" : names[proposedOf(i)];
+  const differ = !isTest(i) && proposed && proposed !== given;
+  const labels = el("div", { className: differ ? "labels differ" : "labels" });
+  if (given) labels.append(el("span", { className: "given", textContent: given, title: `given ${given}` }));
+  if (proposed && (differ || isTest(i))) {
+    labels.append(
+      "→",
+      el("span", { className: "proposed", textContent: proposed, title: `proposed ${proposed}` }),
+    );
+  }
+  labels.append(el("span", { className: "p", textContent: percent(proposed ? pProposedOf(i) : -1) }));
+  const tile = el(
+    "div",
+    { role: "gridcell", className: "tile", tabIndex: -1, "data-k": k },
+    picture,
+    el(
+      "div",
+      { className: "line" },
+      address
+        ? el("a", { href: address, textContent: id, tabIndex: -1, target: "_blank" })
+        : el("span", { textContent: id }),
+      el("span", { className: "split", textContent: splitOf(i) }),
+    ),
+    labels,
+    grid.extra.length
+      ? el("div", { className: "extra", textContent: grid.extra[k], title: grid.extra[k] })
+      : null,
+    el("span", { className: "mark" }),
+  );
+  tile.style.width = `${grid.tileWidth - (grid.step === 2 ? 16 : 8)}px`;
+  tile.style.height = `${grid.tileHeight - 8}px`;
+  paintTile(tile, i, k);
+  return tile;
+}
+
+function givenOf(i) {
+  return train.given[i] < 0 ? `${names[train.was[i]]}, dropped` : names[train.given[i]];
+}
+
+/** What changes while one looks: the decision and the selection. */
+function paintTile(tile, i, k) {
+  const now = decisionOf(i);
+  tile.classList.toggle("decided", now !== null);
+  tile.classList.toggle("dropped", now === DROP);
+  tile.querySelector(".mark").textContent = now === null ? "" : wordOf(now);
+  tile.classList.toggle("selected", k === selected);
+  tile.setAttribute("aria-selected", k === selected);
+  tile.tabIndex = k === selected ? 0 : -1;
+  const given = isTest(i) ? "" : `, given ${givenOf(i)}`;
+  const proposed = proposedOf(i) < 0 ? "" : `, proposed ${names[proposedOf(i)]} ${percent(pProposedOf(i))}`;
+  const decided = now === null ? "" : `, decided ${wordOf(now)}`;
+  tile.setAttribute("aria-label", `${fileOf(i)}${given}${proposed}, ${splitOf(i)}${decided}`);
+}
+
+function repaint() {
+  for (const row of grid.live.values()) {
+    for (const tile of row.children) paintTile(tile, grid.items[tile.dataset.k], Number(tile.dataset.k));
+  }
+}
+
+function select(k, focus = true) {
+  if (!grid.items.length) return;
+  selected = Math.min(Math.max(k, 0), grid.items.length - 1);
+  const top = grid.element.offsetTop + Math.floor(selected / grid.columns) * grid.tileHeight;
+  if (top < main.scrollTop + 8) main.scrollTop = selected < grid.columns ? 0 : top - 8;
+  else if (top + grid.tileHeight > main.scrollTop + main.clientHeight) {
+    main.scrollTop = top + grid.tileHeight - main.clientHeight;
+  }
+  drawRows();
+  repaint();
+  drawPanel();
+  if (focus) grid.element.querySelector(`[data-k="${selected}"]`)?.focus({ preventScroll: true });
+}
+
+// ---- What a section shows
+
+let section = null;
+
+/** Whether an image passes the filters as they are now. */
+function makeFilter() {
+  const [label, split, looked] = [$("filter-class").value, $("filter-split").value, $("filter-looked").value];
+  return (i) => {
+    if (label !== "" && classOf(i) !== Number(label)) return false;
+    if (split !== "" && splitOf(i) !== split) return false;
+    if (looked === "flagged") return !isTest(i) && flagged.has(i);
+    return looked === "" || (looked === "decided") === (decisionOf(i) !== null);
+  };
+}
+
+function filtered() {
+  const all = section.items();
+  const passes = makeFilter();
+  const step = section.step ?? 1;
+  const items = [];
+  const extra = [];
+  for (let k = 0; k < all.length; k += step) {
+    const group = all.slice(k, k + step);
+    if (!group.some(passes)) continue;
+    items.push(...group);
+    if (section.extra) extra.push(...section.extra.slice(k, k + step));
+  }
+  return { items, extra, all: all.length };
+}
+
+/** Draw the section that the address names, from its beginning, or from the image that was selected. */
+function show(keep = null, focus = keep !== null) {
+  section = sectionOf(location.hash.slice(1));
+  $("title").textContent = section.heading ?? section.title;
+  for (const link of $("sections").querySelectorAll("a")) {
+    const here = link.hash === `#${section.key}`;
+    if (here) link.setAttribute("aria-current", "page");
+    else link.removeAttribute("aria-current");
+  }
+  grid.live.clear();
+  grid.element = null;
+  selected = -1;
+  $("content").replaceChildren();
+  main.scrollTop = 0;
+  if (section.draw) {
+    $("about").textContent = section.about ?? "";
+    $("panel").hidden = true;
+    $("content").append(section.draw());
+    return;
+  }
+  const { items, extra, all } = filtered();
+  const step = section.step ?? 1;
+  const shown =
+    items.length === all ? number(all / step) : `${number(items.length / step)} of ${number(all / step)}`;
+  $("about").textContent = `${shown} ${step === 2 ? "pairs" : "images"}. ${section.about}`;
+  Object.assign(grid, { items, extra, step });
+  const kinds = ["grid", hasLongNames ? "long" : "", step === 2 ? "pairs" : ""];
+  grid.element = el("div", {
+    role: "grid",
+    className: kinds.join(" "),
+    "aria-label": section.heading ?? section.title,
+  });
+  $("content").append(grid.element);
+  $("panel").hidden = items.length === 0;
+  layGrid();
+  if (!items.length) {
+    const why = all ? "No image passes the filters above." : "There is nothing here.";
+    grid.element.replaceWith(el("p", { className: "empty", textContent: why }));
+    grid.element = null;
+    return;
+  }
+  select(Math.max(0, keep === null ? 0 : items.indexOf(keep)), focus);
+}
+
+// ---- The panel of the selected image
+
+const KEYS =
+  names.length <= 10
+    ? names.map((name, label) => (names.every((one) => /^\d$/.test(one)) ? name : String(label)))
+    : null;
+
+function drawPanel() {
+  const i = grid.items[selected];
+  const scale = 224 / Math.max(height, width);
+  setPicture($("big"), i, scale > 1 ? Math.floor(scale) : scale);
+  $("big").setAttribute("aria-label", `image ${fileOf(i)}`);
+  const address = pngOf(i);
+  const facts = [
+    ["id", address ? el("a", { href: address, textContent: fileOf(i), target: "_blank" }) : fileOf(i)],
+  ];
+  const model = proposedOf(i) < 0 ? "" : names[proposedOf(i)];
+  if (isTest(i)) {
+    if (model) facts.push(["predicted", `${model}  ${percent(pProposedOf(i))}`]);
+  } else {
+    facts.push(["given", `${givenOf(i)}  ${percent(train.pGiven[i])}`]);
+    if (train.given[i] !== train.was[i]) facts.push(["in the CSV", names[train.was[i]]]);
+    if (model) facts.push(["proposed", `${model}  ${percent(pProposedOf(i))}`]);
+    if (train.margin[i] !== null) facts.push(["margin", (train.margin[i] / 10000).toFixed(3)]);
+    if (flagged.has(i)) facts.push(["flagged", "yes"]);
+  }
+  if (grid.extra.length) facts.push(["found", grid.extra[selected]]);
+  facts.push(["split", splitOf(i)], ["place", `${number(selected + 1)} of ${number(grid.items.length)}`]);
+  $("facts").replaceChildren(
+    ...facts.flatMap(([name, value]) => [el("dt", { textContent: name }), el("dd", {}, value)]),
+  );
+  const now = decisionOf(i);
+  const note = isTest(i) ? "" : inFile.get(train.ids[i])?.note;
+  $("decision").textContent = isTest(i)
+    ? "Test images have no label to correct."
+    : now === null
+      ? "Not looked at yet."
+      : `Decided: ${wordOf(now)}${note ? ` (${note})` : ""}`;
+  $("decision").className = now === null ? "" : "decided";
+  for (const button of $("keys").children) {
+    button.disabled = isTest(i);
+    button.setAttribute("aria-pressed", now !== null && now === button.dataset.now);
+  }
+  const k = isTest(i) ? undefined : voteOf.get(i);
+  $("votes").replaceChildren();
+  if (k !== undefined && data.models.each.length > 1) {
+    const lines = data.models.each.map(({ name, label, p }) =>
+      el(
+        "tr",
+        { className: label[k] === train.given[i] ? "" : "differ" },
+        el("th", { scope: "row", textContent: name, title: name }),
+        el("td", { textContent: names[label[k]] }),
+        el("td", { className: "number", textContent: percent(p[k]) }),
+      ),
+    );
+    $("votes").append(el("h3", { textContent: "Models" }), el("table", {}, ...lines));
+  }
+}
+
+function makeKeys() {
+  const button = (key, text, now, act) =>
+    el(
+      "button",
+      { type: "button", "data-now": now, title: `${text} (${key})`, onclick: act },
+      el("kbd", { textContent: key }),
+      ` ${text}`,
+    );
+  const classes = KEYS
+    ? names.map((name, label) => {
+        const made = button(KEYS[label], KEYS[label] === name ? "" : name, name, () => decide(name));
+        made.setAttribute("aria-label", `It is ${name}`);
+        return made;
+      })
+    : [button("r", "choose its class…", "", choose)];
+  $("keys").append(
+    ...classes,
+    button("k", "it is right", OK, () => decide(OK)),
+    button("x", "drop", DROP, () => decide(DROP)),
+  );
+  $("keys").classList.toggle("list", KEYS === null);
+  $("keys").classList.toggle("short", KEYS !== null && KEYS.every((key, label) => key === names[label]));
+  const help = [
+    KEYS
+      ? [KEYS.length > 1 ? `${KEYS[0]} … ${KEYS.at(-1)}` : KEYS[0], "relabel: the class with that key"]
+      : ["r", "relabel: choose the class from a list"],
+    ["k", "it is right as it is"],
+    ["x", "drop the row: no model sees it"],
+    ["u", "undo the last decision"],
+    ["← → ↑ ↓", "move; Page Up, Page Down, Home and End go further"],
+    ["Enter", KEYS ? "choose the class from a list" : "as r"],
+    ["?", "this list"],
+  ];
+  $("help-keys").replaceChildren(
+    ...help.map(([key, text]) =>
+      el("tr", {}, el("th", {}, el("kbd", { textContent: key })), el("td", { textContent: text })),
+    ),
+  );
+}
+
+// ---- Deciding
+
+let hiding = 0;
+
+function toast(text) {
+  $("toast").textContent = text;
+  $("toast").classList.add("shown");
+  clearTimeout(hiding);
+  hiding = setTimeout(() => $("toast").classList.remove("shown"), 3000);
+}
+
+function decide(now) {
+  const i = grid.items[selected];
+  if (i === undefined) return;
+  if (isTest(i)) return toast("Test images have no label to correct.");
+  const decision = now === names[train.was[i]] ? OK : now;
+  store.decide(train.ids[i], decision);
+  toast(`${fileOf(i)}: ${wordOf(decision)}`);
+  select(selected + 1);
+}
+
+function undo() {
+  const undone = store.undo();
+  if (undone === null) return toast("Nothing to undo.");
+  const i = rowOf.get(undone.id);
+  if (!undone.mine) return toast(`${fileOf(i)} was decided again elsewhere: left as it is.`);
+  toast(`${fileOf(i)}: undone`);
+  const k = grid.element ? grid.items.indexOf(i) : -1;
+  if (k >= 0) select(k);
+}
+
+function changed() {
+  const count = new Set([...inFile.keys(), ...store.added().map(([id]) => id)]);
+  for (const id of [...count]) if (store.now(id) === null) count.delete(id);
+  $("count").textContent = number(count.size);
+  $("count-word").textContent = count.size === 1 ? "decision" : "decisions";
+  const [text, kind] = store.status();
+  $("saved").textContent = text;
+  $("saved").className = kind;
+  $("saved").title = text;
+  $("undo").disabled = !store.canUndo;
+  $("sections").querySelector('[href="#decisions"] .count').textContent = number(count.size);
+  if (grid.element) {
+    repaint();
+    if (selected >= 0) drawPanel();
+  }
+}
+
+// ---- Choosing from many classes
+
+let choices = [];
+let choice = 0;
+
+function choose() {
+  const i = grid.items[selected];
+  if (i === undefined) return;
+  if (isTest(i)) return toast("Test images have no label to correct.");
+  $("choose-text").value = "";
+  drawChoices();
+  $("choose-dialog").showModal();
+  $("choose-text").focus();
+}
+
+function drawChoices() {
+  const typed = $("choose-text").value.trim().toLowerCase();
+  const i = grid.items[selected];
+  const rank = (name) => (name.toLowerCase() === typed ? 0 : name.toLowerCase().startsWith(typed) ? 1 : 2);
+  choices = names.filter((name) => name.toLowerCase().includes(typed));
+  choices.sort((a, b) => rank(a) - rank(b));
+  const proposed = proposedOf(i) < 0 ? null : names[proposedOf(i)];
+  if (!typed && proposed !== null) choices = [proposed, ...choices.filter((name) => name !== proposed)];
+  choice = 0;
+  $("choose-list").replaceChildren(
+    ...choices.map((name, k) =>
+      el("li", {
+        role: "option",
+        id: `choice-${k}`,
+        "aria-selected": k === 0,
+        textContent: name,
+        onclick: () => take(name),
+      }),
+    ),
+  );
+  markChoice(0);
+}
+
+function markChoice(k) {
+  const options = $("choose-list").children;
+  options[choice]?.setAttribute("aria-selected", false);
+  choice = Math.min(Math.max(k, 0), options.length - 1);
+  options[choice]?.setAttribute("aria-selected", true);
+  options[choice]?.scrollIntoView({ block: "nearest" });
+  $("choose-text").setAttribute("aria-activedescendant", options[choice]?.id ?? "");
+}
+
+function take(name) {
+  $("choose-dialog").close();
+  if (name !== undefined) decide(name);
+}
+
+// ---- Export
+
+function drawExport() {
+  const whole = document.querySelector('input[name="which"]:checked').value === "whole";
+  $("export-text").value = exported(whole);
+  $("export-choice").hidden = Boolean(store.isServer);
+  $("download").hidden = Boolean(store.isServer);
+  $("export-about").textContent = store.isServer
+    ? "The server writes every decision into corrections.csv at once. These are its lines, to copy from."
+    : whole
+      ? "The file as it was when this page was made, with your decisions: to take the place of corrections.csv."
+      : "Your decisions alone, to be added to corrections.csv, where an id must not have two lines.";
+}
+
+function download() {
+  const address = URL.createObjectURL(new Blob([$("export-text").value], { type: "text/csv" }));
+  el("a", { href: address, download: "corrections.csv" }).click();
+  setTimeout(() => URL.revokeObjectURL(address), 1000);
+}
+
+function copy() {
+  $("export-text").select();
+  document.execCommand("copy"); // the clipboard's newer interface is not there for files
+  toast("Copied.");
+}
+
+// ---- Wiring
+
+function onKey(event) {
+  if (event.ctrlKey || event.metaKey || event.altKey || document.querySelector("dialog[open]")) return;
+  if (event.target.closest("input, select, textarea")) return;
+  const onControl = event.target.closest("a, button");
+  const page = Math.max(1, Math.floor(main.clientHeight / grid.tileHeight) - 1) * grid.columns;
+  const moves = {
+    ArrowLeft: selected - 1,
+    ArrowRight: selected + 1,
+    ArrowUp: selected - grid.columns,
+    ArrowDown: selected + grid.columns,
+    PageUp: selected - page,
+    PageDown: selected + page,
+    Home: 0,
+    End: grid.items.length - 1,
+  };
+  const label = KEYS ? KEYS.indexOf(event.key) : -1;
+  if (event.key === "u") undo();
+  else if (event.key === "?") $("help-dialog").showModal();
+  else if (!grid.element) return;
+  else if (event.key in moves) {
+    const to = moves[event.key];
+    const inside = to >= 0 && to < grid.items.length;
+    if (inside || !event.key.startsWith("Arrow")) select(to);
+  } else if (label >= 0) decide(names[label]);
+  else if (event.key === "x") decide(DROP);
+  else if (event.key === "k") decide(OK);
+  else if (event.key === "r" || (event.key === "Enter" && !onControl)) choose();
+  else return;
+  event.preventDefault();
+}
+
+function wire() {
+  for (const [heading, members] of groups) {
+    if (heading) $("sections").append(el("li", { className: "heading", textContent: heading }));
+    for (const { key, title, count } of members) {
+      const text = count === undefined ? "" : number(count);
+      const link = el(
+        "a",
+        { href: `#${key}`, title },
+        el("span", { className: "name", textContent: title }),
+        el("span", { className: "count", textContent: text }),
+      );
+      $("sections").append(el("li", {}, link));
+    }
+  }
+  names.forEach((name, label) => $("filter-class").append(el("option", { value: label, textContent: name })));
+  [...data.splits, ...(test.ids.length ? ["test"] : [])].forEach((split) =>
+    $("filter-split").append(el("option", { value: split, textContent: split })),
+  );
+  makeKeys();
+  // Who chooses by keys goes on choosing; who has clicked wants to go on with the images.
+  let byKeys = false;
+  $("filters").addEventListener("keydown", () => (byKeys = true));
+  $("filters").addEventListener("mousedown", () => (byKeys = false));
+  const again = () => show(grid.items[selected] ?? null, !byKeys);
+  for (const id of ["filter-class", "filter-split", "filter-looked"]) $(id).addEventListener("change", again);
+  $("filters").addEventListener("submit", (event) => event.preventDefault());
+  $("zoom").addEventListener("change", again);
+  window.addEventListener("hashchange", () => show());
+  main.addEventListener("scroll", drawRows, { passive: true });
+  let known = 0;
+  new ResizeObserver(() => {
+    if (grid.element && main.clientWidth !== known) {
+      layGrid();
+      select(selected, false);
+    }
+    known = main.clientWidth;
+  }).observe(main);
+  $("content").addEventListener("click", (event) => {
+    const tile = event.target.closest(".tile");
+    if (tile && !event.target.closest("a")) select(Number(tile.dataset.k));
+  });
+  document.addEventListener("keydown", onKey);
+  $("undo").addEventListener("click", undo);
+  $("export").addEventListener("click", () => {
+    drawExport();
+    $("export-dialog").showModal();
+  });
+  $("export-choice").addEventListener("change", drawExport);
+  $("download").addEventListener("click", download);
+  $("copy").addEventListener("click", copy);
+  $("help").addEventListener("click", () => $("help-dialog").showModal());
+  for (const button of document.querySelectorAll("dialog .close")) {
+    button.addEventListener("click", () => button.closest("dialog").close());
+  }
+  $("choose-text").addEventListener("input", drawChoices);
+  $("choose-text").addEventListener("keydown", (event) => {
+    if (event.key === "ArrowDown") markChoice(choice + 1);
+    else if (event.key === "ArrowUp") markChoice(choice - 1);
+    else if (event.key === "Enter") take(choices[choice]);
+    else return;
+    event.preventDefault();
+  });
+}
+
+async function start() {
+  wire();
+  store = await openStore(() => changed());
+  show();
+  changed();
+  document.body.dataset.ready = "yes";
+}
+
+start();

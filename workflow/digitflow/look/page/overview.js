@@ -1,0 +1,215 @@
+// The sections that show no list of images: the overview and the confusion matrix.
+"use strict";
+
+function drawOverview() {
+  const { counts, testCounts } = data.overview;
+  const decided = data.corrections.length;
+  const facts = [
+    plural(rows, "training image"),
+    test.ids.length ? plural(test.ids.length, "test image") : null,
+    plural(names.length, "class").replace("classs", "classes"),
+    flagged.size ? `${number(flagged.size)} flagged` : null,
+    decided ? `${plural(decided, "line")} in corrections.csv when this page was made` : null,
+  ].filter((fact) => fact !== null);
+  const first = sections.has("suspects") ? "suspects" : "random";
+  const children = [
+    el("p", { className: "facts", textContent: facts.join(" · ") }),
+    el("p", {}, el("a", { className: "start", href: `#${first}`, textContent: "Start looking" })),
+    drawClasses(counts, testCounts),
+    drawHistograms(),
+    drawMissing(),
+  ];
+  return el("div", { className: "overview" }, ...children);
+}
+
+function drawClasses(counts, testCounts) {
+  const { columns, rows: down } = data.overview;
+  const most = Math.max(...counts, 1);
+  const share = (all, label) =>
+    all[label] /
+    Math.max(
+      1,
+      all.reduce((sum, count) => sum + count, 0),
+    );
+  const scale = scaleFor(56);
+  const body = names.map((name, label) => {
+    const pictures = [label, names.length + label].map((slot, kind) => {
+      const picture = el("div", {
+        className: "picture",
+        role: "img",
+        "aria-label": `${kind ? "variance" : "mean"} of ${name}`,
+      });
+      setCell(picture, ["means.png", columns, down], slot, scale);
+      return el("td", {}, picture);
+    });
+    const bar = el("div", { className: "bar" });
+    bar.style.width = `${(100 * counts[label]) / most}%`;
+    return el(
+      "tr",
+      {},
+      el("th", { scope: "row" }, el("a", { href: `#class-${label}`, textContent: name })),
+      ...pictures,
+      el("td", { className: "number", textContent: number(counts[label]) }),
+      el("td", { className: "number", textContent: `${(100 * share(counts, label)).toFixed(1)} %` }),
+      testCounts
+        ? el("td", { className: "number", textContent: `${(100 * share(testCounts, label)).toFixed(1)} %` })
+        : null,
+      el("td", { className: "bars" }, bar),
+    );
+  });
+  const heads = [
+    "class",
+    "mean",
+    "variance",
+    "images",
+    "share",
+    ...(testCounts ? ["predicted in test"] : []),
+    "",
+  ];
+  return el(
+    "section",
+    {},
+    el("h3", { textContent: "Classes" }),
+    el(
+      "table",
+      { className: "classes" },
+      el("thead", {}, el("tr", {}, ...heads.map((text) => el("th", { scope: "col", textContent: text })))),
+      el("tbody", {}, ...body),
+    ),
+  );
+}
+
+function drawHistograms() {
+  const parts = [
+    ["training", data.overview.train, "train"],
+    ...(data.overview.test ? [["test", data.overview.test, "test"]] : []),
+  ];
+  const key = el(
+    "p",
+    { className: "key" },
+    ...parts.map(([name, , style]) => el("span", { className: style, textContent: name })),
+  );
+  const blank = parts.map(
+    ([name, { pixels }]) =>
+      `${((100 * pixels[0]) / pixels.reduce((a, b) => a + b, 1e-9)).toFixed(0)} % in ${name}`,
+  );
+  return el(
+    "section",
+    {},
+    el("h3", { textContent: parts.length > 1 ? "Training against test images" : "Training images" }),
+    key,
+    el(
+      "div",
+      { className: "histograms" },
+      histogram("Images by their mean grey level", parts, (part) => part.ink, 4, 0),
+      histogram(
+        `Pixels by their grey level, without those below 8 (${blank.join(", ")})`,
+        parts,
+        (part) => part.pixels,
+        8,
+        1,
+      ),
+    ),
+  );
+}
+
+/** Shares of each bin from the first to the last that is not empty: training filled, test as a line. */
+function histogram(title, parts, binsOf, levels, first) {
+  const [across, up] = [420, 130];
+  const last = Math.max(first, ...parts.map(([, part]) => binsOf(part).findLastIndex((count) => count > 0)));
+  const shares = parts.map(([, part]) => {
+    const bins = binsOf(part).slice(first, last + 1);
+    const sum = bins.reduce((a, b) => a + b, 0) || 1;
+    return bins.map((count) => count / sum);
+  });
+  const most = Math.max(...shares.flat(), 1e-9);
+  const drawn = shares.map((bins, k) => {
+    const step = across / bins.length;
+    const path = bins.map(
+      (share, bin) =>
+        `L${(bin * step).toFixed(1)} ${(up - (share / most) * up).toFixed(1)} h${step.toFixed(1)}`,
+    );
+    return svg("path", { class: parts[k][2], d: `M0 ${up} ${path.join(" ")} L${across} ${up}` });
+  });
+  const label = (x, text, anchor) => svg("text", { x, y: up + 16, "text-anchor": anchor }, text);
+  const picture = svg(
+    "svg",
+    { viewBox: `0 -4 ${across} ${up + 24}`, role: "img", "aria-label": title },
+    ...drawn,
+    svg("path", { class: "axis", d: `M0 ${up} H${across}` }),
+    label(0, String(first * levels), "start"),
+    label(across, String((last + 1) * levels - 1), "end"),
+  );
+  return el("figure", {}, picture, el("figcaption", { textContent: title }));
+}
+
+function drawMissing() {
+  const missing = data.sections
+    .filter((part) => part.missing)
+    .map((part) => `${part.title}: ${part.missing}`);
+  if (!hasPredictions) missing.push("Confusion: there are no probabilities to compare the labels with");
+  if (data.png === null) missing.push("Links to PNG files: there are no trees of them");
+  const others = data.overview.missing.filter((reason) => !missing.some((line) => line.endsWith(reason)));
+  const lines = [...others, ...missing];
+  if (!lines.length) return null;
+  return el(
+    "section",
+    { className: "missing" },
+    el("h3", { textContent: "Not on this page" }),
+    el("ul", {}, ...lines.map((line) => el("li", { textContent: line }))),
+  );
+}
+
+function drawConfusion() {
+  const matrix = names.map(() => new Array(names.length).fill(0));
+  let right = 0;
+  let all = 0;
+  for (let i = 0; i < rows; i++) {
+    const [given, predicted] = [train.given[i], train.predicted[i]];
+    if (given < 0 || predicted < 0) continue;
+    matrix[given][predicted] += 1;
+    all += 1;
+    right += given === predicted;
+  }
+  const most = Math.max(
+    1,
+    ...matrix.flatMap((counts, given) => counts.filter((_, predicted) => predicted !== given)),
+  );
+  const head = el(
+    "tr",
+    {},
+    el("td", {}),
+    ...names.map((name) => el("th", { scope: "col", textContent: name, title: name })),
+  );
+  const body = matrix.map((counts, given) =>
+    el(
+      "tr",
+      {},
+      el("th", { scope: "row", textContent: names[given], title: names[given] }),
+      ...counts.map((count, predicted) => {
+        const cell = el("td", { className: given === predicted ? "right" : "" });
+        if (!count) return cell;
+        const title = `given ${names[given]}, predicted ${names[predicted]}: ${plural(count, "image")}`;
+        cell.append(
+          el("a", {
+            href: `#cell-${given}-${predicted}`,
+            textContent: number(count),
+            title,
+            "aria-label": title,
+          }),
+        );
+        if (given !== predicted)
+          cell.style.setProperty("--share", `${Math.round(8 + 72 * Math.sqrt(count / most))}%`);
+        return cell;
+      }),
+    ),
+  );
+  return el(
+    "div",
+    { className: "confusion" },
+    el("p", {
+      textContent: `Given in rows, predicted in columns: ${number(all - right)} of ${number(all)} differ. A cell opens its images.`,
+    }),
+    el("div", { className: "wide" }, el("table", {}, el("thead", {}, head), el("tbody", {}, ...body))),
+  );
+}

@@ -1,0 +1,287 @@
+"""The page served to one person on this machine: each decision goes into corrections.csv at once.
+
+It answers requests of its own page only: the address holds a random token, and Host and Origin must be its
+own. It reads nothing but the page's folder and the PNG trees, and writes nothing but corrections.csv.
+"""
+
+import hashlib
+import hmac
+import json
+import logging
+import os
+import secrets
+import sys
+import threading
+from dataclasses import dataclass
+from functools import lru_cache
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from socketserver import TCPServer
+from typing import Any
+from urllib.parse import parse_qs, quote, unquote, urlsplit
+
+from digitflow.base.errors import DigitflowError, InputError
+from digitflow.formats import corrections
+from digitflow.formats.corrections import DROP, OK, Correction
+from digitflow.look import page
+
+log = logging.getLogger("digitflow")
+
+ADDRESS = "127.0.0.1"
+API = "api/corrections"
+MOST = 1 << 20  # bytes of a request: some 50,000 decisions
+TYPES = {
+    ".html": "text/html; charset=utf-8",
+    ".css": "text/css; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".png": "image/png",
+}
+HEADERS = {
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": "default-src 'self'; img-src 'self' data:; frame-ancestors 'none'",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Referrer-Policy": "no-referrer",  # the address holds the token
+    "X-Content-Type-Options": "nosniff",
+}
+
+
+@dataclass(frozen=True)
+class Row:
+    """A training row as corrections name it: its label in the CSV and the checksum of its pixels."""
+
+    was: str
+    crc: str
+
+
+class RequestRefused(Exception):
+    """A request that is not answered as asked: the status, and a message that the page shows."""
+
+    def __init__(self, status: HTTPStatus, message: str):
+        super().__init__(message)
+        self.status = status
+
+
+class Decisions:
+    """The file of corrections, read and written on behalf of the page `index`, one request at a time."""
+
+    def __init__(self, index: Path, path: Path):
+        self.index, self.path = index, path
+        self._lock = threading.Lock()
+
+    @property
+    def version(self) -> str:
+        """What changes whenever the file does, whoever writes it."""
+        try:
+            return hashlib.sha256(self.path.read_bytes()).hexdigest()[:16]
+        except FileNotFoundError:
+            return "none"
+
+    def lines(self) -> dict[str, Any]:
+        """The version, and the lines of the file as the page takes them."""
+        version = self.version
+        found = corrections.read(self.path)
+        lines = [[c.id, c.was, c.now, c.note, c.line] for c in found]
+        return {"version": version, "path": str(self.path), "lines": lines}
+
+    def save(self, digest: str, decisions: list[tuple[int, str | None]]) -> dict[str, Any]:
+        """Put decisions (id, what the row is now; None takes the line out) into the file, in their order.
+
+        When it returns, they are on the disk. RequestRefused: they do not fit the data of the page.
+        """
+        with self._lock:
+            try:
+                data_digest, names, rows = _read_rows(self.index, _stamp(self.index))
+            except OSError:
+                raise RequestRefused(HTTPStatus.SERVICE_UNAVAILABLE, "the page is being made again") from None
+            if digest != data_digest:
+                raise RequestRefused(HTTPStatus.CONFLICT, "the data have changed: reload this page")
+            last = dict(decisions)
+            for id_, now in last.items():
+                if id_ not in rows:
+                    raise RequestRefused(HTTPStatus.BAD_REQUEST, f"there is no training row {id_}")
+                if now is not None and now not in names and now not in (DROP, OK):
+                    raise RequestRefused(HTTPStatus.BAD_REQUEST, f"{now!r} is no class, {DROP} or {OK}")
+            kept = [
+                Correction(id_, rows[id_].was, now, rows[id_].crc)
+                for id_, now in last.items()
+                if now is not None
+            ]
+            corrections.record(self.path, kept)
+            corrections.remove(self.path, [id_ for id_, now in last.items() if now is None])
+            return self.lines()
+
+
+def _stamp(index: Path) -> tuple[int, int]:
+    status = index.with_name(page.FOLDER).joinpath(page.DATA).stat()
+    return status.st_mtime_ns, status.st_size
+
+
+@lru_cache(maxsize=1)
+def _read_rows(index: Path, stamp: tuple[int, int]) -> tuple[str, frozenset[str], dict[int, Row]]:
+    """The page's digest, its classes, and its training rows by their ids; `stamp` changes with the file."""
+    content = page.read_content(index)
+    names, train = content["names"], content["train"]
+    rows = {
+        id_: Row(names[was], train["crc"][8 * place : 8 * place + 8])
+        for place, (id_, was) in enumerate(zip(train["ids"], train["was"], strict=True))
+    }
+    return content["digest"], frozenset(names), rows
+
+
+class LookServer(ThreadingHTTPServer):
+    """Serves the page `index` and the folder `png` below a secret address; see the module's docstring."""
+
+    daemon_threads = True
+
+    def __init__(self, index: str | Path, path: str | Path, png: str | Path | None = None, port: int = 0):
+        """Listen on `port` of this machine (0: any free one); `path` is corrections.csv.
+
+        InputError: there is no page, or the port is taken.
+        """
+        index = _absolute(index)
+        if not index.is_file() or not index.with_name(page.FOLDER).joinpath(page.DATA).is_file():
+            raise InputError(
+                f"{index}: there is no page to look at; make it with: snakemake -j4 results/look/index.html"
+            )
+        self.decisions = Decisions(index, _absolute(path))
+        self.folders = [index.parent] + ([] if png is None else [_absolute(png)])
+        # The page links to PNG files by a relative path, so the address begins where both folders meet.
+        self.base = Path(os.path.commonpath(self.folders))
+        self.token = secrets.token_urlsafe(24)
+        try:
+            super().__init__((ADDRESS, port), _Handler)
+        except OSError as error:
+            raise InputError(
+                f"port {port} of {ADDRESS} cannot be used: {error.strerror}; leave it out for a free one"
+            ) from error
+
+    def server_bind(self) -> None:
+        """Bind without asking for this machine's name, which takes seconds where no network answers."""
+        TCPServer.server_bind(self)
+        self.server_name, self.server_port = self.server_address
+
+    @property
+    def url(self) -> str:
+        """The address of the page, which is the only key to it."""
+        place = self.decisions.index.relative_to(self.base).as_posix()
+        return f"http://{ADDRESS}:{self.server_port}/{self.token}/{quote(place)}"
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Pass over connections that the browser breaks off, as when one goes on to another section."""
+        if not isinstance(sys.exc_info()[1], ConnectionError):
+            super().handle_error(request, client_address)
+
+    @property
+    def hosts(self) -> tuple[str, str]:
+        """What a request's Host may be."""
+        return f"{ADDRESS}:{self.server_port}", f"localhost:{self.server_port}"
+
+
+def serve(index: str | Path, path: str | Path, png: str | Path | None = None, port: int = 0) -> None:
+    """Serve the page until Ctrl-C. Raises as LookServer."""
+    with LookServer(index, path, png, port) as server:
+        log.info("open %s", server.url)
+        log.info("every decision is saved in %s at once; Ctrl-C ends", server.decisions.path)
+        try:
+            server.serve_forever()
+        except KeyboardInterrupt:
+            log.info("ended")
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: LookServer
+    protocol_version = "HTTP/1.1"
+    server_version, sys_version = "digitflow", ""
+    timeout = 60  # seconds that an idle connection is kept
+
+    def do_GET(self) -> None:
+        self._answer(self._get)
+
+    def do_POST(self) -> None:
+        self._answer(self._post)
+
+    def _answer(self, act) -> None:
+        try:
+            status, kind, body = act(self._check())
+        except RequestRefused as refused:
+            self.close_connection = True  # what it sent may not have been read
+            status, kind, body = refused.status, TYPES[".js"], _json({"error": str(refused)})
+        except DigitflowError as error:
+            status, kind, body = HTTPStatus.INTERNAL_SERVER_ERROR, TYPES[".js"], _json({"error": str(error)})
+        self.send_response(status)
+        for name, value in HEADERS.items():
+            self.send_header(name, value)
+        if self.close_connection:
+            self.send_header("Connection", "close")
+        if status != HTTPStatus.NOT_MODIFIED:
+            self.send_header("Content-Type", kind)
+            self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def _check(self) -> str:
+        """Refuse what is not our page's; return the path behind the token."""
+        host, origin = self.headers.get("Host", ""), self.headers.get("Origin")
+        if host not in self.server.hosts:
+            raise RequestRefused(HTTPStatus.FORBIDDEN, "another host")
+        if origin not in (None, f"http://{host}") or (origin is None and self.command == "POST"):
+            raise RequestRefused(HTTPStatus.FORBIDDEN, "another origin")
+        _, token, path = (*urlsplit(self.path).path.split("/", 2), "", "")[:3]
+        if not hmac.compare_digest(token.encode("utf-8", "replace"), self.server.token.encode()):
+            raise RequestRefused(HTTPStatus.FORBIDDEN, "the address has no token, or an old one")
+        return path
+
+    def _get(self, path: str) -> tuple[HTTPStatus, str, bytes]:
+        if path == API:
+            known = parse_qs(urlsplit(self.path).query).get("version")
+            if known == [self.server.decisions.version]:
+                return HTTPStatus.NOT_MODIFIED, "", b""
+            return HTTPStatus.OK, TYPES[".js"], _json(self.server.decisions.lines())
+        # What the path leads to counts, after all links and dots, not how it is written.
+        missing = RequestRefused(HTTPStatus.NOT_FOUND, "there is no such file")
+        try:
+            file = (self.server.base / unquote(path, errors="surrogateescape")).resolve()
+            inside = any(file.is_relative_to(folder.resolve()) for folder in self.server.folders)
+            if not inside or file.suffix not in TYPES:
+                raise missing
+            return HTTPStatus.OK, TYPES[file.suffix], file.read_bytes()
+        except (OSError, ValueError, RuntimeError) as error:  # a NUL; links that lead round in a circle
+            raise missing from error
+
+    def _post(self, path: str) -> tuple[HTTPStatus, str, bytes]:
+        if path != API:
+            raise RequestRefused(HTTPStatus.NOT_FOUND, "decisions are sent elsewhere")
+        if self.headers.get_content_type() != "application/json":
+            raise RequestRefused(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "decisions are JSON")
+        length = self.headers.get("Content-Length", "")
+        if not length.isdecimal() or int(length) > MOST:
+            raise RequestRefused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"decisions are at most {MOST} bytes")
+        digest, decisions = _parse(self.rfile.read(int(length)))
+        return HTTPStatus.OK, TYPES[".js"], _json(self.server.decisions.save(digest, decisions))
+
+    def log_message(self, *arguments: object) -> None:
+        """Say nothing: a line for each picture would bury the address."""
+
+
+def _parse(body: bytes) -> tuple[str, list[tuple[int, str | None]]]:
+    """Read {"digest": text, "decisions": [[id, text or null], ...]}."""
+    try:
+        request = json.loads(body)
+        digest, decisions = request["digest"], [(id_, now) for id_, now in request["decisions"]]
+        good = type(digest) is str and all(type(id_) is int for id_, _ in decisions)
+        good = good and all(now is None or type(now) is str for _, now in decisions)
+    except (ValueError, TypeError, KeyError, RecursionError):
+        good = False
+    if not good:
+        raise RequestRefused(HTTPStatus.BAD_REQUEST, "not decisions as the page sends them")
+    return digest, decisions
+
+
+def _absolute(path: str | Path) -> Path:
+    """Without dots, and with links as they are: what lies beside a link is part of the page's addresses."""
+    return Path(os.path.normpath(Path(path).absolute()))
+
+
+def _json(value: Any) -> bytes:
+    return json.dumps(value).encode()

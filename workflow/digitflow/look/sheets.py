@@ -1,0 +1,46 @@
+"""Sprite sheets: many images of one size side by side in one PNG file, for the page and the report."""
+
+import io
+from pathlib import Path
+
+import numpy as np
+
+MAX_SIDE = 8192  # pixels: browsers take no larger texture
+
+
+def columns_and_rows(height: int, width: int, side: int) -> tuple[int, int]:
+    """How many images of a size fit beside and below each other within `side` pixels, at least one.
+
+    ValueError: `side` or an image is beyond MAX_SIDE.
+    """
+    if side > MAX_SIDE or max(height, width) > MAX_SIDE:
+        raise ValueError(f"a sheet of {side} pixels for {width} x {height} images: at most {MAX_SIDE} a side")
+    return max(1, side // width), max(1, side // height)
+
+
+def arrange(images: np.ndarray, columns: int) -> np.ndarray:
+    """Lay uint8 images (n, h, w) or (n, h, w, c) out in rows of `columns`, the last row filled up with 0.
+
+    Returns uint8 (rows * h, columns * w) or (rows * h, columns * w, c).
+    """
+    n, height, width, *channels = images.shape
+    columns = min(columns, max(n, 1))
+    rows = max(1, -(-n // columns))
+    cells = np.zeros((rows * columns, height, width, *channels), np.uint8)
+    cells[:n] = images
+    grid = cells.reshape(rows, columns, height, width, *channels).swapaxes(1, 2)
+    return grid.reshape(rows * height, columns * width, *channels)
+
+
+def encode(pixels: np.ndarray) -> bytes:
+    """Encode uint8 pixels (h, w), grey, or (h, w, 1, 3 or 4) as a PNG file; equal pixels give equal bytes."""
+    from PIL import Image
+
+    data = io.BytesIO()
+    Image.fromarray(pixels[..., 0] if pixels.shape[2:] == (1,) else pixels).save(data, "png")
+    return data.getvalue()
+
+
+def write(path: str | Path, images: np.ndarray, columns: int) -> None:
+    """Write images, as `arrange` takes them, as one sheet in rows of `columns`."""
+    Path(path).write_bytes(encode(arrange(images, columns)))

@@ -1,0 +1,56 @@
+"""The sheet of suspects in the report: the images whose labels are the least probable, as one figure."""
+
+from pathlib import Path
+
+import numpy as np
+
+from digitflow.look import sheets
+from digitflow.look.canvas import save
+from digitflow.look.lookdata import LookData
+
+MOST = 100  # images
+COLUMNS = 10
+LONGEST_NAME = 9  # characters of a class's name under an image
+INCHES = 1.0  # of an image
+CAPTION = 0.45  # inches below it
+
+
+def suspects_figure(path: str | Path, data: LookData, count: int = MOST) -> None:
+    """Draw the first `count` rows of the audit with id, given and proposed label; it may have none."""
+    from matplotlib.figure import Figure
+
+    first = [] if data.audit is None else data.audit.head(count).to_dict("records")
+    lines = max(1, -(-len(first) // COLUMNS))
+    height, width = data.images.shape[1:3]
+    tall = height / width + CAPTION  # in widths of an image
+    figure = Figure(figsize=(COLUMNS * INCHES, lines * tall * INCHES + 0.5))
+    top = 1 - 0.4 / figure.get_figheight()
+    axes = figure.add_axes((0.005, 0, 0.99, top))
+    axes.set(xlim=(0, COLUMNS), ylim=(lines * tall, 0))
+    axes.set_axis_off()
+    figure.suptitle(_title(data, len(first)), fontsize="medium", y=1 - 0.12 / figure.get_figheight())
+    images = data.images[data.rows_of([row["id"] for row in first])]
+    for place, (row, image) in enumerate(zip(first, images, strict=True)):
+        x, y = place % COLUMNS, place // COLUMNS * tall
+        pixels = sheets.arrange(image[None], 1)
+        extent = (x + 0.04, x + 0.96, y + height / width - 0.04, y + 0.04)
+        axes.imshow(pixels, cmap="grey", vmin=0, vmax=255, extent=extent, aspect="auto")
+        caption = f"{row['id']}\n{_short(row['given'])} → {_short(row['proposed'])}"
+        # A class may be called $x$, which is no formula.
+        axes.text(x + 0.5, y + height / width, caption, ha="center", va="top", fontsize=7, parse_math=False)
+    axes.set(xlim=(0, COLUMNS), ylim=(lines * tall, 0))
+    save(figure, path)
+
+
+def _title(data: LookData, shown: int) -> str:
+    if data.audit is None:
+        return f"No suspects: {data.missing.get('audit', 'no audit of the labels')}"
+    flagged = int(np.count_nonzero(data.audit["flagged"]))
+    return (
+        f"The {shown} least probable of {len(data.audit):,} labels, given → proposed; {flagged:,} are flagged"
+    )
+
+
+def _short(name: object) -> str:
+    name = str(name)
+    return name if len(name) <= LONGEST_NAME else name[: LONGEST_NAME - 1] + "…"

@@ -71,8 +71,6 @@ def test_a_csv_that_cannot_be_read_leaves_the_last_good_images_and_is_read_again
     assert finished_numpy.snakemake().returncode == 1
     made = outputs_of(finished_numpy)
     assert contents(finished_numpy, made) == contents(finished_numpy_run[0], made)
-    # Snakemake puts copies of them back, which are newer than the CSV.
-    assert (finished_numpy.folder / IMAGES).stat().st_mtime_ns > csv.stat().st_mtime_ns
     assert finished_numpy.planned_rules(IMAGES) == {"csv_to_idx": 1}
     assert finished_numpy.planned_rules(IMAGES) == {"csv_to_idx": 1}, "a dry run settles nothing"
 

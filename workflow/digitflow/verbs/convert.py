@@ -60,7 +60,7 @@ def write_lst(
     from digitflow.base import checksums as sfv
     from digitflow.dataset import lists
 
-    sfv.check(checksums, labels)
+    sfv.check(checksums, images, labels)
     labelled, names = lists.read_corrected(images, labels, classes, corrections)
     first = lists.first_of_equals(images, labelled.index)
     if fold_train_lsts:

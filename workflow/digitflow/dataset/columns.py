@@ -33,7 +33,7 @@ from digitflow.formats.pixelcsv import HEAD_BYTES, read_head
 
 AUTO = "auto"
 # A pixel's name ends with a number, or with those of its row, column and channel: pixel7, pixel_0_7, 1x7.
-PIXEL_NAME = re.compile(r"(?P<stem>.*?)(?P<numbers>[0-9]+(?:[x_,.][0-9]+){0,2})")
+PIXEL_NAME = re.compile(r"(?P<stem>.*?)(?P<numbers>[0-9]{1,9}(?:[x_,.][0-9]{1,9}){0,2})")
 AXES = re.compile("[x_,.]")
 ONE_HOT_NAME = re.compile(rf"({'|'.join(LABEL_NAMES)})[_. -](.+)", re.IGNORECASE)
 SAMPLE = 500  # rows that are looked at
@@ -197,14 +197,15 @@ def _separator(path: str | os.PathLike, line: bytes) -> bytes:
 def _has_header(table: _Table) -> tuple[bool, str]:
     """Whether the first line has names, and why."""
     where = f"{table.path}, line 1"
-    numbers = [text for text in table.first if NUMBER.fullmatch(text)]
-    words = [text for text in table.first if not NUMBER.fullmatch(text)]
+    numbers, words = [], []
+    for text in table.first:
+        (numbers if NUMBER.fullmatch(text) else words).append(text)
+    if not numbers:
+        return True, "a header: line 1 has names"
     counts = len(numbers) > 1 and numbers in (
         [*map(str, range(len(numbers)))],
         [*map(str, range(1, len(numbers) + 1))],
     )
-    if not numbers:
-        return True, "a header: line 1 has names"
     if counts and (len(numbers) > MAX_BYTE + 1 or any(_is_known(text) for text in words)):
         return True, f"a header: line 1 counts from {numbers[0]} to {numbers[-1]}"
     if counts:

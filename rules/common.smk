@@ -81,6 +81,7 @@ shell.prefix(
     )
 )
 
+
 def adopt_changes(tree):
     """Write what was moved, deleted or copied back by hand in the tree into the file of corrections, and say so."""
     from digitflow.dataset import adoption
@@ -164,7 +165,9 @@ def dataset(*names):
 def listed(*names):
     """A function that finds lists, of a fold where there are folds, for a model."""
     folder = {"own": "data/rec", "official": "data/official"}
-    return lambda wildcards: [f"{folder[data_of(wildcards)]}{wildcards.get('fold', '')}/{name}" for name in names]
+    return lambda wildcards: [
+        f"{folder[data_of(wildcards)]}{wildcards.get('fold', '')}/{name}" for name in names
+    ]
 
 
 def images_of(name):
@@ -265,7 +268,9 @@ def study_models(study):
 
 def of_study(name):
     """A function that finds a file of every training of a study."""
-    return lambda wildcards: [path for model in study_models(wildcards.study) for path in seeds_of(model, name)]
+    return lambda wildcards: [
+        path for model in study_models(wildcards.study) for path in seeds_of(model, name)
+    ]
 
 
 def all_studies(wildcards):

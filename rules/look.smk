@@ -81,7 +81,7 @@ rule look_page:
     params:
         merge=MERGE_KEYS,
         png="../../data/png" if TREES else "",
-        assets=configuration.digest_of(f"{workflow.basedir}/workflow/digitflow/look/page"),
+        assets=configuration.clone_digest(f"{workflow.basedir}/workflow/digitflow/look/page"),
         code=code("look_page"),
     shell:
         call("look_page")
@@ -91,7 +91,9 @@ def held_out_fold_by_fold(variant):
     """The validation probabilities of every merged training, model by model; `variant` is "" or "/given"."""
     held_out({})
     if not CORRECTIONS:
-        raise WorkflowError(f"there are no corrections whose effect could be measured: {DATA['corrections']} is missing")
+        raise WorkflowError(
+            f"there are no corrections whose effect could be measured: {DATA['corrections']} is missing"
+        )
     return [
         f"results/models/{model}/seed{seed}{variant}{fold}/valid_probabilities.npy"
         for model in MERGE["models"]

@@ -35,9 +35,7 @@ rule score_table:
         submission="results/submission.csv" if SOLUTION else [],
         solution=SOLUTION,
     output:
-        table=report(
-            update("results/scores.csv"), caption="../workflow/report/scores.rst", category="Scores"
-        ),
+        table=report(update("results/scores.csv"), caption="../workflow/report/scores.rst", category="Scores"),
     log:
         "logs/score_table.log",
     params:
@@ -59,7 +57,9 @@ rule compare_models:
         solution=SOLUTION,
     output:
         table=report(
-            update("results/comparisons.csv"), caption="../workflow/report/comparisons.rst", category="Scores"
+            update("results/comparisons.csv"),
+            caption="../workflow/report/comparisons.rst",
+            category="Scores",
         ),
     log:
         "logs/compare_models.log",

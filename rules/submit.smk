@@ -50,7 +50,9 @@ rule merge:
         trees=rules.trees.input if TREES else [],
     output:
         submission=report(
-            update("results/submission.csv"), caption="../workflow/report/submission.rst", category="Submission"
+            update("results/submission.csv"),
+            caption="../workflow/report/submission.rst",
+            category="Submission",
         ),
         run=update("results/run.json"),
     log:

@@ -167,7 +167,9 @@ if FOLDS:
         """Put the folds' predictions of the rows that each left out together: one training's, of every row."""
         input:
             metrics=expand("results/models/{{model}}/seed{{seed}}{fold}/metrics.json", fold=FOLDS),
-            fold_valid_lsts=lambda wildcards: [listed(f"{fold.strip('/')}/valid.lst")(wildcards)[0] for fold in FOLDS],
+            fold_valid_lsts=lambda wildcards: [
+                listed(f"{fold.strip('/')}/valid.lst")(wildcards)[0] for fold in FOLDS
+            ],
             fold_valid_probabilities=expand(
                 "results/models/{{model}}/seed{{seed}}{fold}/valid_probabilities.npy", fold=FOLDS
             ),

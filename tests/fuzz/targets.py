@@ -17,7 +17,7 @@ import struct
 import zipfile
 import zlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import cv2
@@ -26,7 +26,9 @@ import numpy as np
 from digitflow.base import archives
 from digitflow.base.errors import DigitflowError, InputError
 from digitflow.dataset import classes, columns
-from digitflow.formats import foreign, idx, labelscsv, lst, pixelcsv, png, recordio
+from digitflow.dataset.adoption import find_changes
+from digitflow.dataset.views import update_tree
+from digitflow.formats import corrections, foreign, idx, labelscsv, lst, pixelcsv, png, recordio
 from digitflow.formats.layout import label_of
 from digitflow.formats.probabilities import check_probabilities, read_probabilities
 from digitflow.scoring import table
@@ -300,29 +302,65 @@ def records(data: bytes, folder: Path) -> bool:
 
 
 def tree(data: bytes, folder: Path) -> bool:
-    """Files of a tree, name, null byte and contents each: what is listed can be packed, verified, decoded."""
-    root = folder / "png"
-    shutil.rmtree(root, ignore_errors=True)
-    (root / "train").mkdir(parents=True)
+    """Files put into a tree, name, null byte and contents each; without contents, one that is taken out.
+
+    What is adopted as a person's wish is what a second look finds: whose picture lies in which folder.
+    """
+    root, images, labels = (
+        folder / "png" / "train",
+        np.concatenate([IMAGES, 255 - IMAGES]),
+        [*LABELS, *LABELS],
+    )
+    names = ["0", "1", "2"]
+    shutil.rmtree(folder / "png", ignore_errors=True)
+    (folder / "corrections.csv").unlink(missing_ok=True)
+    idx.write(folder / "images", images)
+    update_tree(folder / "images", root, folder / "png" / "train.sfv", None, labels, labels, names)
     for file in data.split(SPLIT)[:8]:
         name, _, contents = file.partition(b"\0")
-        place = root / "train" / name.decode("latin-1")
-        inside = ".." not in place.parts and not name.startswith(b"/") and len(place.parts) < 12
-        with contextlib.suppress(OSError):  # a name that is too long, a file in the place of a folder
-            if inside:
+        place = root / name.decode("latin-1")
+        if ".." in place.parts or name.startswith(b"/") or len(place.parts) > len(root.parts) + 9:
+            continue
+        with contextlib.suppress(
+            OSError, ValueError
+        ):  # a name that is too long, a file in the place of a folder
+            if contents:
                 place.parent.mkdir(parents=True, exist_ok=True)
                 place.write_bytes(with_checksums(contents))
+            else:
+                place.unlink()
     try:
-        listing = lst.scan_tree(root / "train", root, classes=3, rows=99)
-        recordio.write(folder / "a.rec", folder / "a.idx", listing, root)
-        records = recordio.verify(folder / "a.rec", folder / "a.idx")
+        changes = find_changes(root, folder / "png" / "train.sfv", folder / "corrections.csv")
     except DigitflowError:
         return False
-    assert records == len(listing)
-    for record, path in zip(recordio.read(folder / "a.rec"), listing.path, strict=True):
-        assert record.payload == (root / path).read_bytes()
-        assert path.split("/")[1] == str(int(record.labels[0]))
-        png.decode(record.payload, path)
+    found = {
+        int(path.name.removesuffix(".png")): path.parent.name
+        for path in root.glob("[0-2]/*.png")
+        if re.fullmatch("0*[1-6][.]png", path.name)
+    }
+    wanted = {row: found.get(row, "drop") for row in range(1, 7)}
+    moved = {row: now for row, now in wanted.items() if now != str(labels[row - 1])}
+    assert {line.id: line.now for line in changes.corrections} == moved
+    return True
+
+
+def corrections_file(data: bytes, folder: Path) -> bool:
+    """A corrections.csv: what is read is there again after one more line, and no byte of it has changed."""
+    path = folder / "corrections.csv"
+    path.write_bytes(data)
+    try:
+        lines = corrections.read(path)
+    except DigitflowError:
+        return False
+    corrections.record(path, lines)
+    assert path.read_bytes() == data
+    new = max((line.id for line in lines), default=0) + 1
+    corrections.record(path, [corrections.Correction(new, "1", "2")])
+    assert path.read_bytes().startswith(data.rstrip(b"\r\n"))
+    assert [replace(line, line=0) for line in corrections.read(path)] == [
+        *(replace(line, line=0) for line in lines),
+        corrections.Correction(new, "1", "2"),
+    ]
     return True
 
 
@@ -430,8 +468,8 @@ def _idx_bytes(array: np.ndarray) -> bytes:
 
 def _checkpoint() -> bytes:
     file = io.BytesIO()
-    told = json.dumps({"circumstances": hashlib.sha256(b"").hexdigest(), "history": [], "names": ["a"]})
-    np.savez(file, told=np.array(told), a=np.zeros(2, np.float32))
+    stored = json.dumps({"fingerprint": hashlib.sha256(b"").hexdigest(), "history": [], "names": ["a"]})
+    np.savez(file, stored=np.array(stored), a=np.zeros(2, np.float32))
     return file.getvalue()
 
 
@@ -486,10 +524,16 @@ TARGETS: dict[str, tuple[Target, list[bytes]]] = {
     "tree": (
         tree,
         [
-            SPLIT.join(
-                f"{label}/{row}.png".encode() + b"\0" + data
-                for row, (label, data) in enumerate(zip(LABELS, _FILES, strict=True), 1)
-            )
+            SPLIT.join([b"1/1.png\0", b"2/1.png\0" + _FILES[0]]),
+            b"0/2.png\0" + _FILES[1],
+            SPLIT.join([b"0/.DS_Store\0x", b"0/5.png\0"]),
+        ],
+    ),
+    "corrections": (
+        corrections_file,
+        [
+            b"id,was,now,crc,note\n4625,5,3,,clearly a three\n8580,5,drop,0A1B2C3D,\n",
+            b'\xef\xbb\xbf# Mine.\r\nid,was,now,crc,note\r\n\r\n7,1,ok,,"two, words"\r\n',
         ],
     ),
     "submission": (solution, [b"ImageId,Label\n1,7\n2,0\n3,9\n"]),

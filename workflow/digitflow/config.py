@@ -123,7 +123,7 @@ def literal(path: str | None) -> str | None:
     return path and path.replace("{", "{{").replace("}", "}}")
 
 
-def digest_of(path: str | os.PathLike) -> str:
+def clone_digest(path: str | os.PathLike) -> str:
     """A digest of a file of the clone, or of all files in a folder: a param of rules that depend on them."""
     files = sorted(Path(path).iterdir()) if Path(path).is_dir() else [Path(path)]
     return hashlib.sha256(b"\0".join(file.read_bytes() for file in files)).hexdigest()[:16]
@@ -362,7 +362,7 @@ def _cross_references(config: dict[str, Any]) -> Iterator[str]:
                 "validation.fraction is 0: set it above 0, or leave them out"
             )
     if weights == "auto" and not fraction and folds == 1:
-        yield "merge.weights: auto fits them to validation rows: set validation.folds to 5, or validation.fraction"
+        yield "merge.weights: auto needs validation rows: set validation.folds to 5, or validation.fraction"
     for name in config["predict"]:
         if name in ("train", "valid", "test", "oof"):
             yield f"predict.{name}: this name is taken; choose another"
@@ -373,7 +373,8 @@ def _cross_references(config: dict[str, Any]) -> Iterator[str]:
 
 
 def csv_paths(data: dict[str, Any]) -> tuple[str, str | None, str | None]:
-    """Where the training images are, the test images where there are some, and the solution where it is known.
+    """Where the training images are, the test images where there are some, and the solution where it is
+    known.
 
     Of the source folder these are folders, of idx the IDX files of images and of the test images' labels. A
     path may be ARCHIVE.zip/NAME.

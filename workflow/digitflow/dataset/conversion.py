@@ -42,7 +42,8 @@ def csv_to_idx(
 
     `data`: that section of the configuration. With `labels` and `classes` it is a train file: its labels
     become an IDX file of indices and classes.csv. Of a test file, `ids` gets the ids, a list without any
-    where the file has none, and `solution` the labels. Raises InputError or ConfigError; then no file is written.
+    where the file has none, and `solution` the labels. Raises InputError or ConfigError; then no file is
+    written.
     """
     source = read_csv(csv_path, data, train=labels is not None)
     return to_idx(source, data, images, labels, classes, ids, solution)

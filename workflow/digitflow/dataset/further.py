@@ -14,8 +14,9 @@ PathLike = str | os.PathLike
 def convert(source: Path, images: PathLike, ids: PathLike, data: Mapping[str, Any], like: PathLike) -> None:
     """Write the images of a CSV or a folder as an IDX file, and their ids, if they have any, to `ids`.
 
-    The ids of a CSV are its own, those of a folder its files' paths below it, sorted. `data` is that section of the configuration, `like` the IDX file of the training images. InputError: what
-    `source` holds is not such images.
+    The ids of a CSV are its own, those of a folder its files' paths below it, sorted. `data` is that section
+    of the configuration, `like` the IDX file of the training images. InputError: what `source` holds is not
+    such images.
     """
     found = (
         sources.read_any_folder(source) if source.is_dir() else conversion.read_csv(source, data, train=False)

@@ -98,7 +98,9 @@ def read_folder(folder: PathLike, labelled: bool) -> Source:
 
 
 def read_any_folder(folder: PathLike) -> Source:
-    """All PNG files below a folder, in the order of their paths, which are their ids. Raises as `read_folder`."""
+    """All PNG files below a folder, in the order of their paths, which are their ids. Raises as
+    `read_folder`.
+    """
     paths = sorted(path for path in Path(folder).rglob("*.png") if not LEFT_BEHIND.fullmatch(path.name))
     if not paths:
         raise InputError(f"{folder}: no PNG file in it")

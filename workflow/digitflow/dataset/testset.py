@@ -16,7 +16,9 @@ PathLike = str | os.PathLike
 def check_submission_form(
     submission: Mapping[str, Any], ids: PathLike, rows: int, test_csv: PathLike
 ) -> None:
-    """Check the section `submission` of the configuration against the test images. Raises as `submission_form`."""
+    """Check the section `submission` of the configuration against the test images. Raises as
+    `submission_form`.
+    """
     labelscsv.submission_form(submission, rows, labelscsv.read_ids(ids, rows), test_csv)
 
 
@@ -32,9 +34,9 @@ def write_solution(
 ) -> None:
     """Write the labels of the test images as an IDX file of their indices, in the order of the images.
 
-    `solution`, by `kind`: "csv", rows of id and label in any order; "pixels", a test CSV that has labels of its
-    own, read as the section `data` says; "idx", an IDX file. InputError or FormatError: it is not for these
-    images, or a label is no class.
+    `solution`, by `kind`: "csv", rows of id and label in any order; "pixels", a test CSV that has labels of
+    its own, read as the section `data` says; "idx", an IDX file. InputError or FormatError: it is not for
+    these images, or a label is no class.
     """
     rows, *_ = idx.read_header(images, idx.IMAGES)
     names = class_names.read(classes)

@@ -56,8 +56,8 @@ def write(path: PathLike, listing: Listing) -> None:
 def read(path: PathLike) -> Listing:
     """Read a list file. FormatError names the line whose columns, index, label or order are wrong.
 
-    The index must be that in a path like 7/00017.png, and all images of a folder must have one label: so damage
-    is found in either.
+    The index must be that in a path like 7/00017.png, and all images of a folder must have one label: so
+    damage is found in either.
     """
     rows, last = [], 0
     labels: dict[str, int] = {}  # of the folders

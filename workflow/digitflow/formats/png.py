@@ -37,7 +37,8 @@ IDAT_CRC = zlib.crc32(b"IDAT")  # where the checksum of every IDAT chunk starts
 
 
 def encode(images: np.ndarray) -> list[bytes]:
-    """Encode uint8 (n, h, w) or (n, h, w, 3) images as n PNG files: grey or RGB, no row filter, one IDAT chunk.
+    """Encode uint8 (n, h, w) or (n, h, w, 3) images as n PNG files: grey or RGB, no row filter, one IDAT
+    chunk.
 
     The bytes are the same on every run on one kind of processor. Another kind may find other matches (ISA-L
     hashes with the processor's own CRC instruction) and compress the same pixels to other bytes.
@@ -83,7 +84,9 @@ def shape_of(data: bytes, where: str) -> tuple[int, ...]:
 
 
 def read_picture(data: bytes, colour: bool = False) -> np.ndarray | None:
-    """What a picture of any format shows: uint8 (h, w) in grey, or (h, w, 3) in colour. None: it is no picture."""
+    """What a picture of any format shows: uint8 (h, w) in grey, or (h, w, 3) in colour. None: it is no
+    picture.
+    """
     from PIL import Image
 
     try:

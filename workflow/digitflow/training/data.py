@@ -11,7 +11,9 @@ from digitflow.formats import idx, lst
 
 
 class Data(NamedTuple):
-    """Images uint8 (n, h, w) or (n, h, w, 3), mapped, and who may use which: rows, from 0, and labels, int64 (k,)."""
+    """Images uint8 (n, h, w) or (n, h, w, 3), mapped, and who may use which: rows, from 0, and labels, int64
+    (k,).
+    """
 
     images: np.ndarray
     training: tuple[np.ndarray, np.ndarray]
@@ -54,13 +56,14 @@ def wrong_shape(images: Path, shape: tuple[int, ...], model: Path, learned: tupl
     """Say that a model cannot predict images, for it has learned from others in size or colour."""
     found, known = (" x ".join(map(str, one)) for one in (shape, learned))
     return (
-        f"{images}: images of {found} pixels, but {model} has learned from {known}: the training and the test "
-        "images must have one size, and both be grey or both in colour"
+        f"{images}: images of {found} pixels, but {model} has learned from {known}: all images must have one "
+        "size, and be grey or in colour alike"
     )
 
 
 def shifted(images: np.ndarray, count: int, axis: int = 1) -> Iterator[np.ndarray]:
-    """Yield `count` (1, 5 or 9) copies of images (n, h, w) or (n, h, w, c), shifted by a pixel but for the first.
+    """Yield `count` (1, 5 or 9) copies of images (n, h, w) or (n, h, w, c), shifted by a pixel but for the
+    first.
 
     The pixels that move in are 0. `axis` is that of the height, which that of the width follows: 2 for images
     (n, c, h, w).

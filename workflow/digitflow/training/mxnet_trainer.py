@@ -123,7 +123,7 @@ def open_records(parts: Parts, classes: int, limit: int = 0) -> Iterator[Records
         paths = ";".join(str(rec_path) for rec_path, _ in parts)
         if 0 < limit < len(labels):
             paths, labels = str(_first_records(parts, index, limit, Path(folder))), labels[:limit]
-        yield Records(paths, index, (*(channels or (1,)), height, width), np.array(labels))
+        yield Records(paths, index, (*(channels or (1,)), height, width), np.array(labels, np.int64))
 
 
 def _first_records(parts: Parts, index: Path, count: int, folder: Path) -> Path:

@@ -21,9 +21,11 @@ def csv_to_idx(
     like: str = "",
     submission: Json = None,
 ) -> None:
-    """Parse and check a CSV, a folder or IDX files; write images, and labels or ids that there are, for the rest.
+    """Parse and check a CSV, a folder or IDX files; write images, and labels or ids that there are, for the
+    rest.
 
-    `member`: the file's name in the archive `csv`. `like`: the training images, whose size a test set must have.
+    `member`: the file's name in the archive `csv`. `like`: the training images, whose size a test set must
+    have.
     """
     from digitflow.base import checksums as sfv
     from digitflow.dataset import sources, testset
@@ -54,11 +56,11 @@ def write_lst(
     fold_train_lsts: list[Output] | None = None,
     fold_valid_lsts: list[Output] | None = None,
 ) -> None:
-    """List the training images with their corrected labels, and say which of them train and which validate."""
+    """List the training images with their corrected labels; say which train and which validate."""
     from digitflow.base import checksums as sfv
     from digitflow.dataset import lists
 
-    sfv.check(checksums, labels)
+    sfv.check(checksums, images, labels)
     labelled, names = lists.read_corrected(images, labels, classes, corrections)
     first = lists.first_of_equals(images, labelled.index)
     if fold_train_lsts:

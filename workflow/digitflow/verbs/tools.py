@@ -19,9 +19,7 @@ def why(module: str) -> None:
             print(f"{verb}: {' -> '.join(chain)}")
 
 
-def describe(
-    files: list[Input], configfile: list[Input] | None = None, sheet: Input | None = None
-) -> None:
+def describe(files: list[Input], configfile: list[Input] | None = None, sheet: Input | None = None) -> None:
     """Say what files or folders of images are, and the configuration that reads them: digitflow describe
     train.csv test.csv. With --sheet FILE.png, draw the first hundred images, to see that they stand upright.
     """
@@ -41,7 +39,9 @@ def look(
     png: Input = Path("data/png"),
     port: int = 0,
 ) -> None:
-    """Serve the page to look at images on this machine alone; each decision is saved in corrections.csv at once."""
+    """Serve the page to look at images on this machine alone; each decision is saved in corrections.csv at
+    once.
+    """
     from digitflow.look.server import serve
 
     serve(page, corrections, png if png.is_dir() else None, port)

@@ -62,7 +62,7 @@ def dataset(tmp_path_factory, digits) -> Dataset:
     data = Dataset(folder, images[rows], labels[rows], images[60_000:][:TEST])
     write_csv(folder / "train.csv", data.images.reshape(TRAIN, -1), data.labels)
     write_csv(folder / "test.csv", data.test_images.reshape(TEST, -1), None)
-    csv_to_idx(folder / "train.csv", {}, folder / IMAGES, folder / LABELS)
+    csv_to_idx(folder / "train.csv", {"classes": CLASSES}, folder / IMAGES, folder / LABELS)
     csv_to_idx(folder / "test.csv", {}, folder / TEST_IMAGES)
     names = [str(label) for label in range(CLASSES)]
     paths = {name: folder / f"{name}.lst" for name in ("train", "valid", "test")}

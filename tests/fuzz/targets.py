@@ -24,11 +24,12 @@ import cv2
 import numpy as np
 
 from digitflow.base import archives
-from digitflow.base.errors import DigitflowError
-from digitflow.dataset import columns
+from digitflow.base.errors import DigitflowError, InputError
+from digitflow.dataset import classes, columns
 from digitflow.dataset.adoption import find_changes
 from digitflow.dataset.views import update_tree
 from digitflow.formats import corrections, foreign, idx, labelscsv, lst, pixelcsv, png, recordio
+from digitflow.formats.layout import label_of
 from digitflow.formats.probabilities import check_probabilities, read_probabilities
 from digitflow.scoring import table
 from digitflow.training.checkpoint import Checkpoint
@@ -377,6 +378,34 @@ def solution(data: bytes, folder: Path) -> bool:
     return True
 
 
+def names(data: bytes, folder: Path) -> bool:
+    """Classes, a sample of a submission, or a list of labels: what is written and read as the same texts."""
+    path, read = folder / "names.csv", False
+    path.write_bytes(data)
+    with contextlib.suppress(DigitflowError):
+        found = classes.read(path)
+        classes.write(path, found)
+        assert classes.read(path) == found
+        with contextlib.suppress(InputError):  # a label that is too long for a folder
+            assert [classes.label_of_folder(name) for name in classes.folder_names(found)] == [
+                *map(label_of, found)
+            ]
+        read = True
+    path.write_bytes(data)
+    with contextlib.suppress(DigitflowError):
+        form = labelscsv.read_sample(path)
+        labelscsv.write_rows(path, form.header, form.ids, form.ids)
+        assert labelscsv.read_sample(path) == form
+        read = True
+    path.write_bytes(data)
+    with contextlib.suppress(DigitflowError):
+        labels = labelscsv.read_list(path, 2)
+        labelscsv.write_rows(path, ("id", "label"), ["1", "2"], labels)
+        assert labelscsv.read_list(path, 2) == labels
+        read = True
+    return read
+
+
 def probabilities(data: bytes, folder: Path) -> bool:
     """An .npy file: softmax rows that numpy itself reads as the same, and nothing that is unpickled."""
     path = folder / "p.npy"
@@ -445,6 +474,7 @@ def _checkpoint() -> bytes:
 
 
 _TEXT = _csv_text()
+_INT_IDX = struct.pack(">4BI2i", 0, 0, 12, 1, 2, 300, 7)
 _FILES = png.encode(IMAGES)
 _FILTERED = cv2.imencode(".png", np.arange(49, dtype=np.uint8).reshape(7, 7))[1].tobytes()
 _REC = [
@@ -477,7 +507,7 @@ TARGETS: dict[str, tuple[Target, list[bytes]]] = {
             *(_zipped(_TEXT, method) for method in (zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA)),
         ],
     ),
-    "idx": (idx_file, [_idx_bytes(IMAGES), _idx_bytes(LABELS)]),
+    "idx": (idx_file, [_idx_bytes(IMAGES), _idx_bytes(LABELS), _idx_bytes(IMAGES[..., None]), _INT_IDX]),
     "png": (png_file, [b"r" + _FILES[0], b"-" + _FILES[1], b"r" + _FILTERED]),
     "lst": (
         list_file,
@@ -507,6 +537,10 @@ TARGETS: dict[str, tuple[Target, list[bytes]]] = {
         ],
     ),
     "submission": (solution, [b"ImageId,Label\n1,7\n2,0\n3,9\n"]),
+    "names": (
+        names,
+        [b'index,label\n0,A\n1,"b,c"\n', b"id,label\na1,0\na2,0\n", b"7.0\nka\n", b"id,label\n1,7\n2,x\n"],
+    ),
     "probabilities": (
         probabilities,
         [_npy(np.full((2, 4), 0.25, np.float32)), _npy(np.array([[0.5, 0.5]], np.float64))],

@@ -116,6 +116,13 @@ def test_numbers_that_count_may_be_names_or_pixels_and_are_asked_about(csv):
     assert rows_of(path, {"columns": {"header": True}}, train=False)[0] == [[[9, 8], [7, 200]]]
 
 
+def test_a_first_row_that_was_taken_for_a_header_and_saved_is_named(csv):
+    message = message_of(csv("0,0.1,0.2,0.3,3\n0,0,0,9,200\n"), {"columns": {"label": 0}})
+    assert message.startswith(
+        "train.csv, line 1: '0.1' where the lines below have whole numbers: the first row"
+    )
+
+
 def test_ids_are_kept_and_an_index_is_asked_about(csv):
     assert rows_of(csv(f"id,{SQUARE}\na7,1,2,3,200\n"), train=False) == ([[[1, 2], [3, 200]]], None, ["a7"])
     path = csv(f",label,{SQUARE}\n0,7,1,2,3,200\n")

@@ -5,7 +5,9 @@ import zipfile
 
 import numpy as np
 import pytest
+import yaml
 from PIL import Image
+from tests.conftest import PROJECT
 
 from digitflow.base.errors import DigitflowError, InputError
 from digitflow.dataset import classes, conversion, sources
@@ -118,6 +120,22 @@ def test_files_that_do_not_fit_or_are_not_there_are_named(folder):
     (folder / "cut.gz").write_bytes(gzip.compress(damaged))
     with pytest.raises(DigitflowError, match=r"cut\.gz: truncated"):
         sources.read_idx(folder / "cut.gz")
+
+
+def test_the_examples_of_a_folder_and_of_idx_files_lead_to_the_images(folder, digits, monkeypatch):
+    examples = [
+        yaml.safe_load((PROJECT / f"config/examples/{name}.yaml").read_text())
+        for name in ("folder", "kmnist")
+    ]
+    pictures, kmnist = (example["data"]["folder"] for example in examples)
+    monkeypatch.chdir(folder)
+    (folder / "data").mkdir()
+    (folder / pictures).symlink_to(folder / "png")
+    (folder / kmnist).symlink_to(folder)
+    found, *_ = converted(sources.read_folder(f"{pictures}/train", labelled=True), folder)
+    assert len(found) == 40
+    found, *_ = converted(sources.read_idx(*sources.find_idx(kmnist, "train")), folder)
+    assert np.array_equal(found, digits[0][:40])
 
 
 def test_a_competitions_file_is_found_plain_or_in_an_archive(tmp_path):

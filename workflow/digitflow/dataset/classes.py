@@ -10,11 +10,12 @@ import numpy as np
 
 from digitflow.base.errors import FormatError, InputError
 from digitflow.base.files import atomic_open
-from digitflow.formats.layout import WHOLE, label_of
+from digitflow.formats.layout import WHOLE, abbreviated, label_of
 
 HEADER = ["index", "label"]
 MAX_CLASSES = 1 << 16
 MAX_BYTE_CLASSES = 1 << 8
+MAX_INT_DIGITS = 18
 MAX_NAME_BYTES = 255  # of a file or folder, on all systems
 # What a file system or a shell takes for something else, at least on one system.
 UNSAFE = re.compile(r'[%/\\:*?"<>|\x00-\x1f\x7f]|^[. ~#@]|[. ]$')
@@ -29,10 +30,10 @@ def in_natural_order(labels: Iterable[str]) -> list[str]:
 
 
 def _natural_key(label: str) -> tuple:
-    if WHOLE.fullmatch(label):
+    if WHOLE.fullmatch(label) and len(label) < MAX_INT_DIGITS:
         return 0, int(label), label
-    parts = re.split("([0-9]+)", label)  # words and numbers in turn
-    return 1, [int(part) if k % 2 else part for k, part in enumerate(parts)], label
+    parts = re.split("0*([0-9]+)", label)  # words and numbers in turn; a longer number is a larger one
+    return 1, [(len(part), part) if k % 2 else part for k, part in enumerate(parts)], label
 
 
 def indices(labels: Sequence[str], classes: Sequence[str], where: str) -> np.ndarray:
@@ -41,16 +42,16 @@ def indices(labels: Sequence[str], classes: Sequence[str], where: str) -> np.nda
     InputError names the first label that is no class, and its row from 1.
     """
     index = {label: k for k, label in enumerate(classes)}
-    unknown = [row for row, label in enumerate(labels, start=1) if label not in index]
-    if unknown:
-        row = unknown[0]
-        raise InputError(
-            f"{where}, row {row}: {labels[row - 1]!r} is none of the {len(classes)} classes, "
-            f"{', '.join(map(repr, classes[:5]))}{', ...' * (len(classes) > 5)}; {len(unknown):,} such rows"
-        )
     if len(classes) > MAX_CLASSES:
         raise InputError(f"{where}: {len(classes):,} classes, more than {MAX_CLASSES:,}: is this the label?")
-    return np.array([index[label] for label in labels], label_dtype(len(classes)))
+    try:
+        return np.fromiter(map(index.__getitem__, labels), label_dtype(len(classes)), len(labels))
+    except KeyError as error:
+        label, known = error.args[0], abbreviated(classes)
+        row = labels.index(label) + 1
+        raise InputError(
+            f"{where}, row {row}: {label!r} is none of the {len(classes)} classes, {known}"
+        ) from None
 
 
 def label_dtype(classes: int) -> type:

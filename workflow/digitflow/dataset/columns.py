@@ -33,7 +33,7 @@ from digitflow.formats.pixelcsv import HEAD_BYTES, read_head
 
 AUTO = "auto"
 # A pixel's name ends with a number, or with those of its row, column and channel: pixel7, pixel_0_7, 1x7.
-PIXEL_NAME = re.compile(r"(?P<stem>.*?)(?P<numbers>[0-9]+(?:[x_,.][0-9]+){0,2})")
+PIXEL_NAME = re.compile(r"(?P<stem>.*?)(?P<numbers>[0-9]{1,9}(?:[x_,.][0-9]{1,9}){0,2})")
 AXES = re.compile("[x_,.]")
 ONE_HOT_NAME = re.compile(rf"({'|'.join(LABEL_NAMES)})[_. -](.+)", re.IGNORECASE)
 SAMPLE = 500  # rows that are looked at
@@ -183,7 +183,7 @@ def _read_table(path: str | os.PathLike, header: bool | str) -> _Table:
 def _separator(path: str | os.PathLike, line: bytes) -> bytes:
     """What separates the cells of a line, where only one thing can."""
     bare = re.sub(rb'"[^"]*"', b"x", line)
-    if b"," in bare or b";" in bare:  # tabs beside them are no separators
+    if b"\t" in bare and (b"," in bare or b";" in bare):  # tabs beside these are no separators
         bare = re.sub(rb"[ \t]*([,;]|^|$)[ \t]*", rb"\1", bare)
     found = [separator for separator in SEPARATORS if separator != b" " and separator in bare]
     if len(found) > 1:
@@ -197,23 +197,36 @@ def _separator(path: str | os.PathLike, line: bytes) -> bytes:
 def _has_header(table: _Table) -> tuple[bool, str]:
     """Whether the first line has names, and why."""
     where = f"{table.path}, line 1"
-    numbers = [text for text in table.first if NUMBER.fullmatch(text)]
-    words = [text for text in table.first if not NUMBER.fullmatch(text)]
+    numbers, words = [], []
+    for text in table.first:
+        (numbers if NUMBER.fullmatch(text) else words).append(text)
+    if not numbers:
+        return True, "a header: line 1 has names"
     counts = len(numbers) > 1 and numbers in (
         [*map(str, range(len(numbers)))],
         [*map(str, range(1, len(numbers) + 1))],
     )
-    if not numbers:
-        return True, "a header: line 1 has names"
     if counts and (len(numbers) > MAX_BYTE + 1 or any(_is_known(text) for text in words)):
         return True, f"a header: line 1 counts from {numbers[0]} to {numbers[-1]}"
     if counts:
         _ask_for_header(f"{where}: {numbers[0]} to {numbers[-1]} may be names or pixels")
     if any(map(_is_known, words)) and not _same_words(table):
         return True, "a header: line 1 has a name where the lines below have numbers"
+    if not words and (doubled := _numbered_doubles(table)):
+        raise InputError(
+            f"{where}: {doubled!r} where the lines below have whole numbers: the first row was once taken "
+            "for a header, and its numbers made different: take the file as it was before, or delete line 1"
+        )
     if words and not _same_words(table):
         _ask_for_header(f"{where}: numbers and {abbreviated(words)} may be names or a row")
     return False, "no header: line 1 has numbers"
+
+
+def _numbered_doubles(table: _Table) -> str | None:
+    """A cell like 0.1 in line 1, as pandas names the second of two columns 0, above whole numbers."""
+    fractions = [text for text in table.first if "." in text]
+    below = table.rows[1] if len(table.rows) > 1 else []
+    return fractions[0] if fractions and below and not any(b"." in cell for cell in below) else None
 
 
 def _ask_for_header(where: str) -> NoReturn:

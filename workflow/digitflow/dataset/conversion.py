@@ -81,7 +81,8 @@ def to_idx(
             found_ids += block.ids or []
         if labels is not None and data.get("labels_csv"):
             found_labels = labelscsv.read_list(data["labels_csv"], writer.count)
-        _check_ids(found_ids, source.name)
+        if ids is not None or solution is not None:
+            _check_ids(found_ids, source.name)
         if labels is not None:
             names = columns.classes_of(data) or class_names.in_natural_order(found_labels)
             indices = _indices(found_labels, names, writer.count, source.name)

@@ -210,7 +210,7 @@ def _recognise(tree: Path, goal: Inventory) -> Inventory:
 
 
 def shown_crc(data: bytes, shape: Sequence[int]) -> int | None:
-    """The CRC-32 of the pixels that a picture shows, in grey or in colour as `shape`; None: it is no picture."""
+    """The CRC-32 of the pixels that a picture shows, in colour if `shape` is; None: it is no picture."""
     picture = png.read_picture(data, colour=len(shape) == 3)
     return None if picture is None else zlib.crc32(np.ascontiguousarray(picture))
 

@@ -148,7 +148,7 @@ def write_ids(path: PathLike, ids: Sequence[str]) -> None:
 
 
 def read_ids(path: PathLike, rows: int) -> list[str] | None:
-    """Read what `write_ids` wrote, None if there are none. FormatError: not that, or not of so many images."""
+    """Read what `write_ids` wrote, None if there are none. FormatError: not that, or not so many."""
     header, lines = _read_lines(path)
     if header != ["id"] or any(len(line) != 1 for line in lines):
         raise FormatError(

@@ -56,8 +56,8 @@ def wrong_shape(images: Path, shape: tuple[int, ...], model: Path, learned: tupl
     """Say that a model cannot predict images, for it has learned from others in size or colour."""
     found, known = (" x ".join(map(str, one)) for one in (shape, learned))
     return (
-        f"{images}: images of {found} pixels, but {model} has learned from {known}: the training and the test "
-        "images must have one size, and both be grey or both in colour"
+        f"{images}: images of {found} pixels, but {model} has learned from {known}: all images must have one "
+        "size, and be grey or in colour alike"
     )
 
 

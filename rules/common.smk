@@ -28,7 +28,7 @@ except ConfigError as error:
 DATA = config["data"]
 MODELS = configuration.models(config)
 MERGE = config["merge"]
-TRAIN_CSV, TEST_CSV, SOLUTION_CSV = map(configuration.literal, configuration.csv_paths(DATA))
+TRAIN_CSV, TEST_CSV, SOLUTION_CSV = configuration.csv_paths(DATA)
 TREES = config["png"]["enabled"]
 FOLDS = [f"/fold{number}" for number in range(config["validation"]["folds"])]
 FOLDS = FOLDS if len(FOLDS) > 1 else []
@@ -74,7 +74,7 @@ if workflow.is_main_process:
     if treetimes.wants_a_look("data/png/train") and not unfinished.is_locked():
         adopt_changes("data/png/train")
 
-CORRECTIONS = configuration.literal(DATA["corrections"]) if os.path.exists(DATA["corrections"]) else []
+CORRECTIONS = DATA["corrections"] if os.path.exists(DATA["corrections"]) else []
 
 
 wildcard_constraints:

@@ -9,7 +9,7 @@ rule download_mnist:
         "logs/download_mnist.log",
     params:
         lock=lambda wildcards, input: f"{workflow.basedir}/workflow/envs/mnist.lock.txt",
-        pins=configuration.digest_of(f"{workflow.basedir}/workflow/envs/mnist.lock.txt"),
+        pins=configuration.clone_digest(f"{workflow.basedir}/workflow/envs/mnist.lock.txt"),
     shadow:
         "minimal"
     shell:

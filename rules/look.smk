@@ -81,7 +81,7 @@ rule look_page:
     params:
         merge=MERGE_KEYS,
         png="../../data/png" if TREES else "",
-        assets=configuration.digest_of(f"{workflow.basedir}/workflow/digitflow/look/page"),
+        assets=configuration.clone_digest(f"{workflow.basedir}/workflow/digitflow/look/page"),
         code=code("look_page"),
     shell:
         call("look_page")

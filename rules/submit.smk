@@ -62,7 +62,7 @@ rule merge:
 rule convert_further:
     """A further CSV, or folder of PNG files, to predict: `predict` in the configuration names it."""
     input:
-        source=lambda wildcards: configuration.literal(config["predict"][wildcards.name]),
+        source=lambda wildcards: config["predict"][wildcards.name],
     output:
         images=update("data/idx/{name}-images-idx3-ubyte"),
         checksums=update("data/idx/{name}.sfv"),

@@ -57,6 +57,7 @@ def validate(config: dict[str, Any]) -> dict[str, Any]:
     complete = _with_defaults(config, rules, rules["$defs"])
     mistakes = [
         *_cross_references(complete),
+        *_braces(complete),
         *_missing_files(complete["data"]),
         *_wrong_points(complete, rules),
     ]
@@ -116,12 +117,12 @@ def canonical(value: Any, ordered: bool = False) -> str:
     return json.dumps(_plain(value), sort_keys=not ordered, ensure_ascii=False)
 
 
-def literal(path: str | None) -> str | None:
-    """A path as Snakemake's files and shell texts want it: it takes single braces for wildcards."""
-    return path and path.replace("{", "{{").replace("}", "}}")
+def literal(text: str) -> str:
+    """A text as Snakemake's shell commands want it: they take what stands in single braces for a name."""
+    return text.replace("{", "{{").replace("}", "}}")
 
 
-def digest_of(path: str | os.PathLike) -> str:
+def clone_digest(path: str | os.PathLike) -> str:
     """A digest of a file of the clone, or of all files in a folder: a param of rules that depend on them."""
     files = sorted(Path(path).iterdir()) if Path(path).is_dir() else [Path(path)]
     return hashlib.sha256(b"\0".join(file.read_bytes() for file in files)).hexdigest()[:16]
@@ -360,7 +361,7 @@ def _cross_references(config: dict[str, Any]) -> Iterator[str]:
                 "validation.fraction is 0: set it above 0, or leave them out"
             )
     if weights == "auto" and not fraction and folds == 1:
-        yield "merge.weights: auto fits them to validation rows: set validation.folds to 5, or validation.fraction"
+        yield "merge.weights: auto needs validation rows: set validation.folds to 5, or validation.fraction"
     for name in config["predict"]:
         if name in ("train", "valid", "test", "oof"):
             yield f"predict.{name}: this name is taken; choose another"
@@ -369,12 +370,21 @@ def _cross_references(config: dict[str, Any]) -> Iterator[str]:
 
 
 def csv_paths(data: dict[str, Any]) -> tuple[str, str | None, str | None]:
-    """The paths of the train CSV, of the test CSV where there is one, and of the solution where it is known."""
+    """The paths of the train CSV, the test CSV if there is one, and the solution where it is known."""
     if data["source"] == "files":
         return data["train_csv"], data["test_csv"], data["solution_csv"]
     folder = f"data/{data['source']}"
     solution_csv = f"{folder}/solution.csv" if data["source"] == "mnist" else data["solution_csv"]
     return f"{folder}/train.csv", f"{folder}/test.csv", solution_csv
+
+
+def _braces(config: dict[str, Any]) -> Iterator[str]:
+    """Paths that Snakemake would take for patterns: no form of escaping reaches its input files."""
+    paths = {f"data.{key}": value for key, value in config["data"].items() if isinstance(value, str)}
+    paths |= {f"predict.{name}": path for name, path in config["predict"].items()}
+    for key, path in paths.items():
+        if {*"{}"} & {*path}:
+            yield f"{key}: {path!r}: Snakemake takes braces for a pattern; rename it, or link to it"
 
 
 def _missing_files(data: dict[str, Any]) -> Iterator[str]:

@@ -13,16 +13,16 @@ from digitflow.dataset.inventory import (
     NOWHERE,
     Found,
     Inventory,
-    describe,
     file_name,
-    load,
+    name_stranger,
     picture_path,
+    read_inventory,
     scan,
     settle,
     some,
 )
 from digitflow.dataset.trees import open_folders, read_file
-from digitflow.dataset.treetimes import is_understood, path_of
+from digitflow.dataset.treetimes import inventory_path, is_understood
 from digitflow.dataset.views import shown_crc
 from digitflow.formats.corrections import DROP, OK, Correction, read, record
 
@@ -72,10 +72,10 @@ def find_changes(
     are passed over: the next update makes the pictures again.
     """
     tree, manifest = Path(tree), Path(manifest)
-    if not path_of(tree).exists():
+    if not inventory_path(tree).exists():
         return Changes([], [])  # no tree of digitflow's, or one that the next update has to recognise
     if not tree.is_dir():
-        if manifest.exists() and (load(tree).place != NOWHERE).any():
+        if manifest.exists() and (read_inventory(tree).place != NOWHERE).any():
             raise InputError(
                 f"{tree}: is gone; no image is dropped for that. To have the pictures made again, delete "
                 f"{manifest} and run again"
@@ -83,7 +83,7 @@ def find_changes(
         return Changes([], [])
     if is_understood(tree):
         return Changes([], [])
-    known = load(tree)
+    known = read_inventory(tree)
     comparison = _Comparison(tree, manifest, known, scan(tree, known.names, len(known), len(str(len(known)))))
     comparison.check_files()
     if not deletions:
@@ -115,7 +115,7 @@ class _Comparison:
         """Every file must be a picture of the tree, and every picture be there once."""
         if self.found.strangers:
             raise InputError(
-                f"{self.tree}: {some([describe(path) for path in self.found.strangers])}: not made by "
+                f"{self.tree}: {some([name_stranger(path) for path in self.found.strangers])}: not made by "
                 "digitflow and used by nothing; move it out of the tree. Images to learn from belong into "
                 "the training CSV"
             )
@@ -148,7 +148,7 @@ class _Comparison:
         """Read the pictures of all folders that changed: one may have the name of another."""
         if not self.changed.any():
             return
-        known, since = self.known, path_of(self.tree).stat().st_mtime_ns
+        known, since = self.known, inventory_path(self.tree).stat().st_mtime_ns
         for place, name in enumerate(known.names):
             folder = self.tree / name
             if not folder.is_dir() or folder.stat().st_mtime_ns < since:

@@ -17,8 +17,8 @@ PathLike = str | os.PathLike
 def convert(source: Path, images: PathLike, names: PathLike, data: Mapping[str, Any]) -> None:
     """Write the images of a CSV or a folder as an IDX file, and their ids, one per line, to `names`.
 
-    The ids of a CSV are its rows from 1, those of a folder its files' paths below it, sorted. `data` is that section of
-    the configuration. InputError: what `source` holds is not such images.
+    The ids of a CSV are its rows from 1, those of a folder its files' paths below it, sorted. `data` is that
+    section of the configuration. InputError: what `source` holds is not such images.
     """
     if source.is_dir():
         ids = _convert_folder(source, images, data)

@@ -1,4 +1,4 @@
-"""RecordIO files of a list, packed from the pixels of an IDX file: the PNG files' own bytes, without a tree."""
+"""RecordIO files of a list, packed from an IDX file: the PNG files' own bytes, without a tree."""
 
 import os
 from collections.abc import Iterator

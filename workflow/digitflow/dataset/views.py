@@ -20,11 +20,11 @@ from digitflow.dataset import classes as class_names
 from digitflow.dataset.inventory import (
     NOWHERE,
     Inventory,
-    describe,
     file_name,
-    load,
+    name_stranger,
     picture_path,
-    save,
+    read_inventory,
+    save_inventory,
     scan,
     settle,
     some,
@@ -57,7 +57,7 @@ def update_from_lists(
     labels_idx: PathLike | None = None,
     classes_csv: PathLike | None = None,
 ) -> Counts:
-    """Bring a tree up to date with the lists of its images, as `update_tree`; with labels, those of the CSV."""
+    """Bring a tree up to date with the lists of its images: `update_tree`, with the labels of the CSV."""
     read = [lst.read(path) for path in lists]
     ids, labels = (np.concatenate([getattr(part, name) for part in read]) for name in ("index", "label"))
     if labels_idx is None:
@@ -149,9 +149,9 @@ def _make(images_idx: PathLike, tree: Path, goal: Inventory, progress: Progress)
             file_crc[start + order] = [zlib.crc32(file) for file in files]
             progress.advance(len(images))
         # Killed between the two names, the next run knows whose pictures these are. All of them are older.
-        begun = save(tree, replace(goal, place=np.full_like(goal.place, NOWHERE)))
+        begun = save_inventory(tree, replace(goal, place=np.full_like(goal.place, NOWHERE)))
     made = replace(goal, file_crc=file_crc)
-    save(tree, made)
+    save_inventory(tree, made)
     understand(tree, begun)
     return made, Counts(written=int((made.place != NOWHERE).sum()))
 
@@ -161,7 +161,7 @@ def _update(
 ) -> tuple[Inventory, Counts]:
     """Bring a tree that is there up to date, picture by picture; each is whole at any time."""
     rows, names = len(goal), goal.names
-    known = load(tree)
+    known = read_inventory(tree)
     recognised = known is None
     known = (known or _recognise(tree, goal)).fit(names, rows)
     goal = goal.fit(known.names, len(known))
@@ -262,12 +262,12 @@ class _Update:
         )
         same = np.array_equal(self.before, self.after) and np.array_equal(known.pixel_crc, goal.pixel_crc)
         if not (same and self.same_shape):
-            save(self.tree, begun)
+            save_inventory(self.tree, begun)
         missing = ~self.there & (known.place != NOWHERE) & (known.place == known.next_place)
         missing &= (goal.place != NOWHERE) & ~self.left_alone
         self._warn(
             "no pictures of this tree, and used by nothing; move them out of it",
-            map(describe, found.strangers),
+            map(name_stranger, found.strangers),
         )
         self._warn(
             "each there twice; delete one of them",

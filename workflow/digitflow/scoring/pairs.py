@@ -64,11 +64,12 @@ def compare_pairs(labels: Mapping[str, np.ndarray], true: np.ndarray, rows: str)
 def read_pairs(path: PathLike) -> "pandas.DataFrame":
     """Read what `write_table` wrote of pairs. FormatError: it is damaged."""
     table = read_table(path)
-    if list(table.columns) != PAIR_COLUMNS or any(table[name].dtype == object for name in PAIR_COLUMNS[3:]):
-        if len(table):
-            raise FormatError(
-                f"{path}: damaged: its columns are {', '.join(table.columns)}; delete it and run again"
-            )
+    numbers = {*table.select_dtypes("number").columns}
+    if list(table.columns) != PAIR_COLUMNS or (len(table) and not {*PAIR_COLUMNS[3:]} <= numbers):
+        raise FormatError(
+            f"{path}: damaged: expected the columns {', '.join(PAIR_COLUMNS)}, with numbers from images on; "
+            "delete it and run again"
+        )
     return table
 
 
@@ -95,7 +96,8 @@ def _sentence(pair: Any) -> str:
     images = f"{abs(pair.only_first - pair.only_second):,} of {pair.images:,} {pair.rows} images"
     if pair.p_value < SIGNIFICANT:
         better, worse = (pair.first, pair.second) if pair.points > 0 else (pair.second, pair.first)
-        return f"{better} is better than {worse}: {abs(pair.points):.{digits}f} points, {images}, p = {pair.p_value:.2g}"
+        points = f"{abs(pair.points):.{digits}f} points"
+        return f"{better} is better than {worse}: {points}, {images}, p = {pair.p_value:.2g}"
     if pair.points == 0:
         return f"{pair.first} and {pair.second} are right equally often, on different images"
     return (

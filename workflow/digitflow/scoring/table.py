@@ -68,7 +68,7 @@ def score_merged(
     submission: PathLike | None,
     solution: PathLike | None,
 ) -> Row:
-    """Score the merged models: `valid` (n, classes) on the validation labels, the submission by the solution."""
+    """Score the merged models: `valid` (n, classes) by the labels, the submission by the solution."""
     row = {"model": MERGED, "framework": method} | score("valid", valid.argmax(axis=1), valid_labels)
     if submission is None or solution is None:
         return row

@@ -40,7 +40,7 @@ def apply(
     where = prepare(device, min(threads or devices.cores(), devices.cores()))
     import keras
 
-    network = keras.saving.load_model(model, compile=False)
+    network = keras.saving.load_model(model, compile=False, safe_mode=True)
     if network.input_shape[1:] != pixels.shape[1:]:
         raise InputError(
             f"{images}: images of {pixels.shape[1:]} pixels; {model} was trained on {network.input_shape[1:]}"
@@ -64,7 +64,7 @@ def prepare(device: str, threads: int | None = None) -> str:
 
         keras.config.set_image_data_format("channels_last")
         backend, gpus = keras.config.backend(), gpus_seen()
-        chosen = devices.choose(device, f"{backend} {versions()[backend]}", gpus)
+        chosen = devices.choose_device(device, f"{backend} {versions()[backend]}", gpus)
     if chosen == "gpu" and backend == "tensorflow":
         import tensorflow as tf
 

@@ -62,7 +62,7 @@ def prepare(device: str, threads: int) -> tuple["mx.Context", str]:
     import mxnet as mx
 
     gpus = [str(mx.gpu(number)) for number in range(mx.context.num_gpus())]
-    chosen = devices.choose(device, f"MXNet {mx.__version__}", gpus)
+    chosen = devices.choose_device(device, f"MXNet {mx.__version__}", gpus)
     where = f"{chosen}: {', '.join(gpus) if chosen == 'gpu' else devices.cpu_name()}"
     log.info(f"device {where}; " + ", ".join(f"{name} {version}" for name, version in versions().items()))
     return mx.Context(chosen), where

@@ -121,7 +121,7 @@ def open_records(parts: Parts, shape: tuple[int, int], classes: int, limit: int 
         paths = ";".join(str(rec_path) for rec_path, _ in parts)
         if 0 < limit < len(labels):
             paths, labels = str(_first_records(parts, index, limit, Path(folder))), labels[:limit]
-        yield Records(paths, index, shape, np.array(labels))
+        yield Records(paths, index, shape, np.array(labels, np.int64))
 
 
 def _first_records(parts: Parts, index: Path, count: int, folder: Path) -> Path:

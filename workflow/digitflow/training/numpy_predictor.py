@@ -27,7 +27,7 @@ def apply(model: Path, images: Path, *, settings: Settings) -> tuple[np.ndarray,
 
 
 def predict(model: MLP | Guess, images: np.ndarray, rows: np.ndarray, shifts: int = 1) -> np.ndarray:
-    """Softmax rows float32 (n, classes) of `rows` of uint8 images, averaged over `shifts` moves by a pixel."""
+    """Softmax rows float32 (n, classes) of `rows` of uint8 images, averaged over `shifts` moves."""
     if isinstance(model, Guess):
         return model.predict(rows)
     probabilities = np.empty((len(rows), model.sizes[-1]), np.float32)

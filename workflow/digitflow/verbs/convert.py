@@ -48,7 +48,7 @@ def write_lst(
     fold_train_lsts: list[Output] | None = None,
     fold_valid_lsts: list[Output] | None = None,
 ) -> None:
-    """List the training images with their corrected labels, and say which of them train and which validate."""
+    """List the training images with their corrected labels; say which train and which validate."""
     from digitflow.base import checksums as sfv
     from digitflow.dataset import lists
 

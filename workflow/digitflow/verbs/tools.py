@@ -25,7 +25,9 @@ def look(
     png: Input = Path("data/png"),
     port: int = 0,
 ) -> None:
-    """Serve the page to look at images on this machine alone; each decision is saved in corrections.csv at once."""
+    """Serve the page to look at images on this machine alone; each decision is saved in corrections.csv at
+    once.
+    """
     from digitflow.look.server import serve
 
     serve(page, corrections, png if png.is_dir() else None, port)

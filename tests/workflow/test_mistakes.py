@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from tests.unit.test_bad_input import drop_privileges
+from tests.unit.verbs.test_bad_csv import drop_privileges
 
 
 @pytest.mark.parametrize(

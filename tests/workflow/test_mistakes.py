@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from tests.unit.test_bad_input import drop_privileges
+from tests.unit.verbs.test_bad_csv import drop_privileges
 
 
 @pytest.mark.parametrize(
@@ -22,6 +22,7 @@ from tests.unit.test_bad_input import drop_privileges
         ),
         ("own/test.csv", "own/missing.csv", "data.test_csv: there is no file 'own/missing.csv'"),
         ("source: files", "source: kaggle", "accept its rules"),
+        ("own/test.csv", "'own/{test}.csv'", "data.test_csv: 'own/{test}.csv': Snakemake takes braces"),
     ],
 )
 def test_a_wrong_configuration_stops_before_any_job(fresh, old, new, message):

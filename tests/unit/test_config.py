@@ -49,7 +49,9 @@ def test_defaults_are_filled_in_at_every_depth():
                                      "batch_size": 1, "learning_rate": 1})  # fmt: skip
     del config["data"]
     complete = validate(config)
-    assert complete["data"]["image"] == {"height": 28, "width": 28}
+    auto = {"height": "auto", "width": "auto", "channels": "auto", "transpose": False}
+    assert complete["data"]["image"] == auto
+    assert complete["submission"]["id"] == "ImageId"
     assert complete["models"]["tiny"]["seeds"] == [0]
     assert complete["models"]["tiny"]["augment"]["rotate"] == 0
 

@@ -339,7 +339,7 @@ def test_a_class_called_as_a_word_of_the_file_is_refused_with_the_way_on(tmp_pat
     idx.write(tmp_path / "images", images)
     paths = (tmp_path / "train", tmp_path / "train.sfv")
     update_tree(tmp_path / "images", *paths, None, labels, labels, ["ok", "broken"])
-    (tmp_path / "train/ok/1.png").rename(tmp_path / "train/broken/1.png")
+    (tmp_path / "train/%6F%6B/1.png").rename(tmp_path / "train/broken/1.png")
     with pytest.raises(InputError, match=r"class 'ok': .* give the class another name in the training CSV"):
         adopt(*paths, tmp_path / "corrections.csv")
 

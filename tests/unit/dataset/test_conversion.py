@@ -29,7 +29,7 @@ def test_three_hundred_classes_have_indices_of_four_bytes_and_come_back(tmp_path
     assert (out / "labels").read_bytes()[:4] == b"\0\0\x0c\x01"
     names = classes.read(out / "classes")
     assert [names[index] for index in idx.read(out / "labels")] == [str(k * 3) for k in range(299, -1, -1)]
-    assert idx.read_labels(out / "labels", 300, 300).dtype == np.int32
+    assert idx.read(out / "labels").dtype == np.int32
 
 
 def test_classes_that_are_told_keep_their_order_and_one_without_images_is_warned_of(tmp_path, out, caplog):
@@ -42,7 +42,7 @@ def test_classes_that_are_told_keep_their_order_and_one_without_images_is_warned
 
 
 def test_what_was_decided_is_in_the_log(tmp_path, caplog):
-    with caplog.at_level(logging.INFO, "digitflow"):
+    with caplog.at_level(logging.DEBUG, "digitflow"):
         convert(tmp_path, f"{SQUARE};Class\n".replace(",", ";") + "1;2;3;200;x\n", labels=True)
     for reason in ("separated by semicolons", "label: column Class", "4 pixels: 2 x 2 images"):
         assert reason in caplog.text

@@ -8,7 +8,7 @@ import yaml
 from PIL import Image
 
 from digitflow.dataset import columns
-from digitflow.dataset.describe import CELL, GAP, describe
+from digitflow.dataset.describe import CELL, GAP, describe_file
 from digitflow.dataset.mnist import write_csv
 from digitflow.formats import idx
 
@@ -22,7 +22,7 @@ def train_csv(digits, tmp_path):
 
 
 def test_a_csv_is_told_in_numbers_and_with_the_configuration_that_reads_it(train_csv, digits):
-    text = describe(train_csv, {})
+    text = describe_file(train_csv, {})
     assert "a pixel CSV with labels: 120 rows, 28 x 28 images" in text
     assert "duplicates: 1 images are the same as an earlier one" in text
     sevens = int((digits[1][:119] == 7).sum())
@@ -44,13 +44,13 @@ def test_a_csv_is_told_in_numbers_and_with_the_configuration_that_reads_it(train
 def test_the_configuration_to_paste_leaves_the_layout_as_it_is(tmp_path, text, told):
     path = tmp_path / "train.csv"
     path.write_text(text)
-    said = describe(path, told)
+    said = describe_file(path, told)
     data = yaml.safe_load(said.partition("the configuration:")[2].replace("\n  ", "\n"))["data"]
     assert columns.decide(path, data, train=True) == columns.decide(path, told, train=True)
 
 
 def test_the_sheet_shows_the_first_hundred_images_upright(train_csv, digits, tmp_path):
-    describe(train_csv, {}, tmp_path / "sheet.png")
+    describe_file(train_csv, {}, tmp_path / "sheet.png")
     sheet = np.asarray(Image.open(tmp_path / "sheet.png"))
     assert sheet.shape == (10 * (CELL + GAP) + GAP,) * 2
     for k in (0, 11, 99):
@@ -60,9 +60,9 @@ def test_the_sheet_shows_the_first_hundred_images_upright(train_csv, digits, tmp
 
 def test_what_cannot_be_read_is_told_and_leaves_no_sheet(tmp_path):
     (tmp_path / "train.csv").write_bytes(b"\0\0\x0d\x02" + bytes(50))
-    assert "values of type 0x0d (float)" in describe(tmp_path / "train.csv", {}, tmp_path / "sheet.png")
+    assert "values of type 0x0d (float)" in describe_file(tmp_path / "train.csv", {}, tmp_path / "sheet.png")
     (tmp_path / "train.csv").write_text("label,p0,p1,p2,p3\n7,0,16,3,4\n")
-    assert "values: {from: 0, to: 16}" in describe(tmp_path / "train.csv", {}, tmp_path / "sheet.png")
+    assert "values: {from: 0, to: 16}" in describe_file(tmp_path / "train.csv", {}, tmp_path / "sheet.png")
     assert not (tmp_path / "sheet.png").exists()
 
 
@@ -71,7 +71,7 @@ def test_each_table_of_a_competitions_archive_is_described(tmp_path):
         archive.writestr("train.csv", "label,p0,p1,p2,p3\n7,0,200,3,4\n")
         archive.writestr("test.csv", "p0,p1,p2,p3\n0,200,3,4\n")
         archive.writestr("sample_submission.csv", "ImageId,Label\n1,0\n")
-    text = describe(tmp_path / "digit-recognizer.zip", {})
+    text = describe_file(tmp_path / "digit-recognizer.zip", {})
     assert "digit-recognizer.zip/train.csv\n  a pixel CSV with labels: 1 rows, 2 x 2 images" in text
     assert "digit-recognizer.zip/test.csv\n  a pixel CSV without labels: a test file" in text
     assert "a submission or solution: ImageId,Label, 1 rows" in text
@@ -79,7 +79,7 @@ def test_each_table_of_a_competitions_archive_is_described(tmp_path):
 
 def test_a_folder_and_an_idx_file_are_described(tmp_path, digits):
     idx.write(tmp_path / "images", digits[0][:5])
-    assert "an IDX file: 5 rows, 28 x 28 images" in describe(tmp_path / "images", {})
+    assert "an IDX file: 5 rows, 28 x 28 images" in describe_file(tmp_path / "images", {})
     (tmp_path / "tree" / "7").mkdir(parents=True)
     Image.fromarray(digits[0][0]).save(tmp_path / "tree" / "7" / "1.png")
-    assert "a folder of PNG files: 1 rows, 28 x 28 images" in describe(tmp_path / "tree", {})
+    assert "a folder of PNG files: 1 rows, 28 x 28 images" in describe_file(tmp_path / "tree", {})

@@ -5,15 +5,18 @@ import pytest
 
 from digitflow.base.errors import InputError
 from digitflow.dataset import further
-from digitflow.formats import idx, png
+from digitflow.formats import idx, labelscsv, png
 
 DATA = {"image": {"height": 2, "width": 3}, "classes": 10, "invert": False}
 IMAGES = np.arange(24, dtype=np.uint8).reshape(4, 2, 3)
 
 
 def convert(source, folder, **changes):
-    further.convert(source, folder / "images", folder / "names", DATA | changes)
-    return idx.read(folder / "images", 3), (folder / "names").read_text().splitlines()
+    """The images and their ids, of a project whose training images are as `IMAGES`."""
+    idx.write(folder / "like", IMAGES)
+    further.convert(source, folder / "images", folder / "ids", DATA | changes, folder / "like")
+    images = idx.read(folder / "images", 3)
+    return images, labelscsv.read_ids(folder / "ids", len(images))
 
 
 @pytest.fixture
@@ -36,10 +39,10 @@ def scans(tmp_path):
     return folder
 
 
-def test_the_rows_of_a_csv_are_named_by_their_numbers(csv, tmp_path):
-    images, names = convert(csv, tmp_path)
+def test_the_rows_of_a_csv_without_ids_have_none(csv, tmp_path):
+    images, ids = convert(csv, tmp_path)
     assert np.array_equal(images, IMAGES)
-    assert names == ["1", "2", "3", "4"]
+    assert ids is None
 
 
 def test_the_files_of_a_folder_are_named_by_their_paths_below_it_sorted(scans, tmp_path):
@@ -58,12 +61,10 @@ def test_dark_on_white_is_inverted_in_both(kind, request, tmp_path):
 
 def test_an_image_of_another_size_is_named_with_the_key_to_look_at(scans, tmp_path):
     (scans / "d.png").write_bytes(png.encode(np.zeros((1, 3, 3), np.uint8))[0])
-    with pytest.raises(
-        InputError, match=r"d\.png: 3 x 3 pixels; the configuration has 2 x 3 \(data\.image\)"
-    ):
+    with pytest.raises(InputError, match=r"d\.png: shape \(3, 3\), .*a\.png has \(2, 3\)"):
         convert(scans, tmp_path)
     assert not (tmp_path / "images").exists()
-    assert not (tmp_path / "names").exists()
+    assert not (tmp_path / "ids").exists()
 
 
 def test_a_folder_without_png_files_is_refused(tmp_path):

@@ -17,6 +17,7 @@ from tests.unit.dataset.killed import killed_at
 from digitflow.base.errors import DigitflowError, FormatError, InputError
 from digitflow.dataset import inventory, trees, views
 from digitflow.dataset.adoption import find_changes
+from digitflow.dataset.classes import label_of_folder
 from digitflow.dataset.views import Counts, update_tree
 from digitflow.formats import idx, png
 
@@ -168,12 +169,23 @@ def test_another_set_of_classes_moves_the_pictures_and_removes_the_empty_folders
     assert made.wishes() == []
 
 
-@pytest.mark.parametrize("name", ["a/b", "..", "", ".hidden"])
-def test_a_class_that_cannot_be_a_folder_is_named(project, name):
-    with pytest.raises(
-        InputError, match=r"no folder can have the name of class .*; rename it in the CSV, or"
-    ):
-        update_tree(project.idx, project.tree, project.manifest, None, LABELS, LABELS, ["0", "1", "2", name])
+@pytest.mark.parametrize("name", ["a/b", "..", "", ".hidden", "ok"])
+def test_a_label_that_no_folder_can_have_is_written_so_that_it_can_be_read_back(project, name):
+    update_tree(project.idx, project.tree, project.manifest, None, LABELS, LABELS, ["0", "1", "2", name])
+    folders = {path.name for path in project.tree.iterdir()}
+    assert len(folders) == 4
+    assert {label_of_folder(folder) for folder in folders} == {"0", "1", "2", name}
+
+
+def test_a_tree_of_pictures_in_colour_is_made_and_brought_up_to_date(project):
+    images = np.random.default_rng(0).integers(0, 256, (len(LABELS), 6, 5, 3), np.uint8)
+    idx.write(project.idx, images)
+    update_tree(project.idx, project.tree, project.manifest, None, LABELS, LABELS, list("0123"))
+    for row, label in enumerate(LABELS.tolist(), start=1):
+        picture = np.asarray(Image.open(project.tree / f"{label}/{row:02}.png"))
+        assert np.array_equal(picture, images[row - 1])
+    again = update_tree(project.idx, project.tree, project.manifest, None, LABELS, LABELS, list("0123"))
+    assert again == Counts()
 
 
 def saved_again(image, mode="L"):

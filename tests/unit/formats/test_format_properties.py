@@ -148,7 +148,7 @@ def test_damaged_records_are_the_same_images_in_the_same_order_or_refused(folder
 @settings(max_examples=150, deadline=None, derandomize=True)
 @given(data=st.data())
 def test_a_list_with_a_damaged_index_or_label_is_refused(folder, data):
-    listing = lists.of_rows("train", 12, np.arange(12) % CLASSES, "012")
+    listing = lists.of_rows("train", 12, np.arange(12) % CLASSES, "012")  # every folder has several images
     lst.write(folder / "c.lst", listing)
     lines = (folder / "c.lst").read_text().splitlines(keepends=True)
     number = data.draw(st.integers(0, 11))

@@ -105,7 +105,6 @@ def test_every_row_filter_is_undone(kind):
 @pytest.mark.parametrize(
     ("image", "found"),
     [
-        (Image.new("RGB", (3, 2)), "8-bit RGB"),
         (Image.new("RGBA", (3, 2)), "8-bit RGB with alpha"),
         (Image.new("LA", (3, 2)), "8-bit greyscale with alpha"),
         (Image.new("P", (3, 2)), "bit palette"),
@@ -114,7 +113,7 @@ def test_every_row_filter_is_undone(kind):
     ],
 )
 def test_a_file_of_another_kind_is_refused_with_its_kind_and_the_right_one(image, found):
-    with pytest.raises(FormatError, match=rf"7\.png: a PNG file in .*{found}; digits are 8-bit greyscale"):
+    with pytest.raises(FormatError, match=rf"7\.png: a PNG file in .*{found}; images are 8-bit grey or RGB"):
         png.decode(saved(image), "7.png")
 
 
@@ -122,7 +121,20 @@ def test_a_refusal_names_a_command_that_makes_the_file_right():
     with pytest.raises(
         FormatError, match="save it so again, for example with mogrify -colorspace Gray -depth 8"
     ):
-        png.decode(saved(Image.new("RGB", (3, 2))), "7.png")
+        png.decode(saved(Image.new("RGBA", (3, 2))), "7.png")
+
+
+def test_colours_are_what_pillow_and_opencv_see_and_come_back():
+    images = np.random.default_rng(0).integers(0, 256, (3, 5, 4, 3), np.uint8)
+    for image, data in zip(images, png.encode(images), strict=True):
+        assert np.array_equal(np.asarray(Image.open(io.BytesIO(data))), image)
+        assert np.array_equal(
+            cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)[..., ::-1], image
+        )
+        assert np.array_equal(png.decode(data, "it"), image)
+        assert np.array_equal(png.read_picture(data, colour=True), image)
+        assert np.array_equal(png.decode(saved(Image.fromarray(image), optimize=True), "it"), image)
+        assert png.shape_of(data, "it") == (5, 4, 3)
 
 
 @pytest.mark.parametrize("kind", ["PNG", "BMP", "TIFF", "GIF"])
@@ -153,7 +165,7 @@ def test_a_picture_too_large_to_look_at_is_a_picture_all_the_same():
 
 
 def test_an_interlaced_file_is_refused():
-    with pytest.raises(FormatError, match="8-bit greyscale, interlaced; digits are"):
+    with pytest.raises(FormatError, match="8-bit greyscale, interlaced; images are"):
         png.decode(png_file(struct.pack(">II5B", 1, 1, 8, 0, 0, 0, 1), b"\0\0"), "it")
 
 

@@ -83,13 +83,18 @@ def found(wrong, rows=60, classes=10):
     return find_mistakes(probabilities, true, 40)
 
 
+def names_of(mistakes):
+    """Labels of several kinds, a formula and a long word among them."""
+    return ["$x^$", "a class with a long name", *map(str, range(len(mistakes.matrix)))][: len(mistakes.matrix)]
+
+
 def draw_mistakes(path, mistakes):
     images = np.random.default_rng(1).integers(0, 256, (len(mistakes.rows), 28, 28), np.uint8)
-    mistakes_figure(path, images, [f"{row:05d}" for row in mistakes.rows], mistakes, "a, seed 0")
+    mistakes_figure(path, images, [f"{row:05d}" for row in mistakes.rows], mistakes, names_of(mistakes), "a, seed 0")
 
 
 def draw_confusion(path, mistakes):
-    confusion_figure(path, mistakes.matrix, "a, seed 0: " + "long " * 30)
+    confusion_figure(path, mistakes.matrix, names_of(mistakes), "a, seed 0: " + "long " * 30)
 
 
 DRAWINGS = {

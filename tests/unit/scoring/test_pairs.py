@@ -5,7 +5,7 @@ import pandas
 import pytest
 
 from digitflow.base.errors import FormatError
-from digitflow.formats import labelscsv
+from digitflow.formats import idx, labelscsv
 from digitflow.scoring.pairs import (
     PAIR_COLUMNS,
     SHOWN_PAIRS,
@@ -33,16 +33,18 @@ def wrong_at(*places):
     return labels
 
 
+NAMES = [*"0123456789"][:3]
 MODELS = {"a": softmax(wrong_at(1, 2)), "b": softmax(wrong_at(3)), "merged": softmax(wrong_at(3))}
 
 
 @pytest.fixture
 def submitted(tmp_path):
     """The submissions of two models and the merged one, and the solution."""
-    labels = {"a": wrong_at(4, 5, 6), "b": wrong_at(0), "merged": wrong_at(), "solution": TRUE}
+    labels = {"a": wrong_at(4, 5, 6), "b": wrong_at(0), "merged": wrong_at()}
+    idx.write(tmp_path / "solution", np.asarray(TRUE, np.uint8))
     for name, array in labels.items():
         labelscsv.write(tmp_path / f"{name}.csv", array)
-    return {name: tmp_path / f"{name}.csv" for name in MODELS}, tmp_path / "solution.csv"
+    return {name: tmp_path / f"{name}.csv" for name in MODELS}, tmp_path / "solution"
 
 
 def counts(rows):
@@ -50,7 +52,7 @@ def counts(rows):
 
 
 def test_a_known_solution_compares_what_is_submitted(submitted):
-    rows = compare_models(MODELS, TRUE, *submitted)
+    rows = compare_models(MODELS, TRUE, *submitted, names=NAMES)
     assert counts(rows) == [("a", "b", 1, 3), ("a", "merged", 0, 3), ("b", "merged", 0, 1)]
     assert {(row["rows"], row["images"]) for row in rows} == {("test", 8)}
     assert rows[0]["points"] == -25
@@ -76,11 +78,11 @@ def test_without_validation_rows_and_solution_there_is_nothing_to_compare(tmp_pa
 def test_a_submission_of_other_rows_is_refused(submitted, tmp_path):
     labelscsv.write(tmp_path / "b.csv", TRUE[:-1])
     with pytest.raises(FormatError, match=r"b\.csv: 7 rows, should be 8"):
-        compare_models(MODELS, TRUE, *submitted)
+        compare_models(MODELS, TRUE, *submitted, names=NAMES)
 
 
 def test_the_table_of_pairs_has_its_columns_and_a_row_a_pair_and_comes_back(submitted, tmp_path):
-    rows = compare_models(MODELS, TRUE, *submitted)
+    rows = compare_models(MODELS, TRUE, *submitted, names=NAMES)
     write_table(tmp_path / "comparisons.csv", rows, PAIR_COLUMNS)
     lines = (tmp_path / "comparisons.csv").read_text().splitlines()
     assert lines[0] == "first,second,rows,images,only_first,only_second,points,p_value"

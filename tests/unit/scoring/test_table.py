@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from digitflow.base.errors import FormatError
-from digitflow.formats import labelscsv
+from digitflow.formats import idx, labelscsv
 from digitflow.formats.probabilities import write_probabilities
 from digitflow.scoring.measures import accuracy
 from digitflow.scoring.table import (
@@ -33,13 +33,13 @@ def training(tmp_path):
     (tmp_path / "metrics.json").write_text(json.dumps(facts))
     write_probabilities(tmp_path / "valid_probabilities.npy", RIGHT_3)
     write_probabilities(tmp_path / "test_probabilities.npy", RIGHT_3[:2])
-    labelscsv.write(tmp_path / "solution.csv", np.array([0, 2]))
+    idx.write(tmp_path / "solution", np.asarray(np.array([0, 2]), np.uint8))
     return tmp_path
 
 
 def score(folder, labels=TRUE, tested=True, solved=True):
     test = folder / "test_probabilities.npy" if tested else None
-    solution = folder / "solution.csv" if solved else None
+    solution = folder / "solution" if solved else None
     return score_training("net", folder / "metrics.json", labels, test, solution)
 
 
@@ -63,19 +63,19 @@ def test_without_validation_rows_no_validation_score_is_there(training):
 
 
 def test_a_solution_of_other_rows_is_refused(training):
-    labelscsv.write(training / "solution.csv", TRUE)
-    with pytest.raises(FormatError, match=r"solution\.csv: 4 rows, should be 2"):
+    idx.write(training / "solution", np.asarray(TRUE, np.uint8))
+    with pytest.raises(FormatError, match=r"solution: 4 labels for 2 images"):
         score(training)
 
 
 def test_the_merged_row_is_scored_by_what_is_submitted(tmp_path):
     labelscsv.write(tmp_path / "submission.csv", np.array([0, 1, 1, 1]))
-    labelscsv.write(tmp_path / "solution.csv", TRUE)
-    row = score_merged("vote", RIGHT_3, TRUE, tmp_path / "submission.csv", tmp_path / "solution.csv")
+    idx.write(tmp_path / "solution", np.asarray(TRUE, np.uint8))
+    row = score_merged("vote", RIGHT_3, TRUE, tmp_path / "submission.csv", tmp_path / "solution", "012")
     assert (row["model"], row["framework"]) == ("merged", "vote")
     assert (row["valid_accuracy"], row["test_accuracy"]) == (0.75, 0.75)
-    assert "test_accuracy" not in score_merged("vote", RIGHT_3, TRUE, None, tmp_path / "solution.csv")
-    assert "valid_accuracy" not in score_merged("vote", RIGHT_3[:0], TRUE[:0], None, None)
+    assert "test_accuracy" not in score_merged("vote", RIGHT_3, TRUE, None, tmp_path / "solution", "012")
+    assert "valid_accuracy" not in score_merged("vote", RIGHT_3[:0], TRUE[:0], None, None, "012")
 
 
 def test_a_score_comes_back_and_a_damaged_one_is_refused(training):
@@ -88,7 +88,7 @@ def test_a_score_comes_back_and_a_damaged_one_is_refused(training):
 
 
 def test_the_table_keeps_whole_numbers_whole_and_leaves_empty_what_is_not_known(training, tmp_path):
-    rows = [score(training), score_merged("mean", RIGHT_3, TRUE, None, None)]
+    rows = [score(training), score_merged("mean", RIGHT_3, TRUE, None, None, "012")]
     write_table(tmp_path / "scores.csv", rows)
     header, first, last = (tmp_path / "scores.csv").read_text().splitlines()
     assert header == ",".join(COLUMNS)

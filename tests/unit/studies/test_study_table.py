@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from digitflow.base.errors import FormatError
-from digitflow.formats import labelscsv
+from digitflow.formats import idx, labelscsv
 from digitflow.scoring.pairs import read_pairs
 from digitflow.studies import table as tables
 
@@ -35,9 +35,9 @@ def test_the_best_points_are_compared_with_their_seeds_averaged(results, tmp_pat
     for epochs, rows in ((1, wrong), (2, sure)):
         for seed, array in ((0, rows), (1, sure)):
             np.save(folder / f"epochs~{epochs}" / f"seed{seed}" / "test_probabilities.npy", array)
-    labelscsv.write(tmp_path / "solution.csv", np.array([0, 1]))
+    idx.write(tmp_path / "solution", np.asarray(np.array([0, 1]), np.uint8))
     found = tables.read(study, folder)
-    tables.write_pairs(tmp_path / "pairs.csv", found, "no.lst", tmp_path / "solution.csv")
+    tables.write_pairs(tmp_path / "pairs.csv", found, "no.lst", tmp_path / "solution")
     (pair,) = read_pairs(tmp_path / "pairs.csv").to_dict("records")
     assert (str(pair["first"]), str(pair["second"]), pair["images"]) == ("2", "1", 2)
     assert (pair["only_first"], pair["only_second"]) == (0, 0)  # the mean of 0.3 and 1 is sure enough

@@ -60,7 +60,7 @@ def test_a_label_beyond_the_classes_is_refused_with_its_line(folder):
 @pytest.mark.parametrize("lead", [(2,), (2, 1)])
 def test_shifted_views_are_the_images_and_their_neighbours_by_a_pixel(lead):
     images = np.arange(1, 13, dtype=np.uint8).reshape(2, 2, 3).reshape(*lead, 2, 3)
-    views = list(shifted(images, 9))
+    views = list(shifted(images, 9, axis=len(lead)))
     assert np.array_equal(views[0], images)
     assert views[1][0].ravel().tolist() == [4, 5, 6, 0, 0, 0]  # up
     assert views[4][0].ravel().tolist() == [0, 1, 2, 0, 4, 5]  # right
@@ -71,3 +71,10 @@ def test_shifted_views_are_the_images_and_their_neighbours_by_a_pixel(lead):
 @pytest.mark.parametrize("count", [1, 5, 9])
 def test_as_many_views_as_asked_for(count):
     assert len(list(shifted(np.zeros((1, 4, 4), np.uint8), count))) == count
+
+
+def test_images_in_colour_are_shifted_as_their_channels_are():
+    images = np.random.default_rng(0).integers(0, 256, (2, 4, 5, 3), np.uint8)
+    channels = [list(shifted(images[..., k], 9)) for k in range(3)]
+    for number, view in enumerate(shifted(images, 9)):
+        assert np.array_equal(view, np.stack([views[number] for views in channels], axis=-1))

@@ -361,9 +361,9 @@ def test_a_download_with_another_hash_is_refused(verb, tmp_path, name):
     assert set(written(tmp_path)) == {"mnist.pkl.gz"}
 
 
-def test_a_label_column_in_a_file_that_should_have_none_is_refused(verb, folder):
-    message = refusal(verb, folder, "train.csv", UNLABELLED)
-    assert "train.csv, line 1: a column label: is this a train file?" in message
+def test_the_labels_of_a_test_file_go_into_none_of_its_files(verb, folder):
+    assert verb(*conversion(folder, "train.csv", UNLABELLED))[0] == 0
+    assert {*written(folder / "idx")} == {*UNLABELLED}
 
 
 def test_a_file_without_labels_has_pixels_and_checksums_alone(verb, folder):

@@ -22,7 +22,6 @@ IMAGES = np.arange(12 * 4, dtype=np.uint8).reshape(12, 2, 2)
 TRUE = np.arange(12, dtype=np.uint8) % 3
 ROWS = np.full((12, 3), 1 / 3)
 PARTS = ("train", "valid", "test")
-SHAPE = {"height": 2, "width": 2}
 MERGE = {"method": "mean", "seeds": [["net", 1]], "weights": None}
 RECS = " ".join(f"--{part}-rec {{}}/{part}.rec --{part}-idx {{}}/{part}.idx" for part in PARTS[:2])
 TRAINING = "--classes {}/classes.csv --seed 0 --device cpu --threads 1 --settings SETTINGS --code 0"
@@ -41,20 +40,21 @@ VERBS = {
     "--checksums {}/idx.sfv {}/lists.sfv --report {}/out/report --shards 1",
     "train_keras": f"--images {{}}/images --train-lst {{}}/train.lst --valid-lst {{}}/valid.lst {TRAINING} "
     "--checksums {}/idx.sfv {}/lists.sfv",
-    "train_mxnet": f"{RECS} {TRAINING} --image SHAPE --symbol {{}}/out/s",
+    "train_mxnet": f"{RECS} {TRAINING} --symbol {{}}/out/s",
     "predict_numpy": f"{MODEL} --model {{}}/net/model.npz --images {{}}/images --checksums {{}}/idx.sfv "
     "--probabilities {}/out/p --prediction {}/out/q --threads 1",
     "submit_model": "--probabilities {}/net/test_probabilities.npy --classes {}/classes.csv "
-    "--submission {}/out/s",
+    "--submission {}/out/s --form FORM",
     "score": f"{MODEL} --valid-probabilities {{}}/net/valid_probabilities.npy --valid-lst {{}}/valid.lst "
     "--score {}/out/score --model net --test-probabilities {}/net/test_probabilities.npy "
-    "--solution {}/solution.csv",
+    "--solution {}/solution",
     "score_table": "--scores {}/score.json --valid-probabilities {}/net/valid_probabilities.npy "
-    "--valid-lst {}/valid.lst --submission {}/submission.csv --solution {}/solution.csv "
-    "--table {}/out/table --merge MERGE",
-    "solution_to_idx": "--solution {}/solution.csv --classes {}/classes.csv --labels {}/out/labels",
+    "--valid-lst {}/valid.lst --submission {}/submission.csv --solution {}/solution "
+    "--classes {}/classes.csv --table {}/out/table --merge MERGE",
+    "solution_to_idx": "--solution {}/solution.csv --images {}/images --classes {}/classes.csv "
+    "--labels {}/out/labels --kind csv --data FORM --submission FORM",
 }
-SECTIONS = {"SETTINGS": SETTINGS, "SHAPE": SHAPE, "MERGE": MERGE, "VALIDATION": {"fraction": 0.25, "seed": 0}}
+SECTIONS = {"SETTINGS": SETTINGS, "FORM": {}, "MERGE": MERGE, "VALIDATION": {"fraction": 0.25, "seed": 0}}
 
 
 @pytest.fixture
@@ -80,6 +80,7 @@ def dataset(tmp_path) -> Path:
     facts = {"framework": "keras", "device": "cpu", "seed": 0, "seconds": 1.0, "parameters": 3}
     facts |= {"epochs": 1, "status": "finished", "settings": SETTINGS}
     (net / "metrics.json").write_text(json.dumps(facts))
+    idx.write(folder / "solution", TRUE)
     for name in ("solution.csv", "submission.csv"):
         labelscsv.write(folder / name, TRUE)
     assert main(arguments("score", folder)) == 0
@@ -190,14 +191,20 @@ DAMAGED = [
     ("score", VALID, flipped(-1, 5), f"{VALID}: row 3 is not a softmax row"),
     ("score", VALID, npy(ROWS[:4]), f"{VALID}: 4 rows, should be 3: one for each image"),
     ("score", "valid.lst", cut, "valid.lst: line 3: "),
-    ("score", "solution.csv", replaced(b"2,1", b"1,1"), "line 3: '1,1', should begin with ImageId 2"),
-    ("score", "solution.csv", replaced(b"\n12,2", b""), "solution.csv: 11 rows, should be 12"),
+    ("score", "solution", cut, "solution: truncated"),
+    (
+        "solution_to_idx",
+        "solution.csv",
+        replaced(b"2,1", b"1,1"),
+        "line 3: ImageId '1' is there a second time",
+    ),
+    ("solution_to_idx", "solution.csv", replaced(b"\n12,2", b""), "solution.csv: 11 rows, should be 12"),
     ("score_table", "score.json", cut, "score.json: damaged: "),
     ("score_table", "score.json", replaced(b"valid_low", b"valid_law"), "score.json: damaged: it has model"),
-    ("score_table", "submission.csv", replaced(b"2,1", b"3,1"), "line 3: '3,1', should begin with ImageId 2"),
-    ("score_table", "submission.csv", replaced(b"2,1", b"2,3"), "line 3: Label '3', should be one of 0 to 2"),
+    ("score_table", "submission.csv", replaced(b"2,1", b"3,1"), "line 4: '3,2', should be an id of its own"),
+    ("score_table", "submission.csv", replaced(b"2,1", b"2,3"), "line 3: label '3', should be one of 0 to 2"),
     ("score_table", "submission.csv", replaced(b"\n12,2", b""), "submission.csv: 11 rows, should be 12"),
-    ("solution_to_idx", "solution.csv", replaced(b"2,1", b"2,1.0"), "Label '1.0', should be one of 0"),
+    ("solution_to_idx", "solution.csv", replaced(b"2,1", b"2,1.5"), "Label '1.5', should be one of 0"),
 ]
 
 
@@ -228,7 +235,7 @@ def test_a_missing_file_is_named(verb, dataset, name):
 def test_models_that_were_trained_on_other_classes_are_not_merged(verb, dataset):
     write_probabilities(dataset / "other.npy", np.full((12, 4), 0.25))
     words = ["submit_model", "--probabilities", dataset / TESTED, dataset / "other.npy"]
-    words += ["--classes", dataset / "classes.csv", "--submission", dataset / "out" / "s"]
+    words += ["--classes", dataset / "classes.csv", "--submission", dataset / "out" / "s", "--form", "{}"]
     status, printed = verb(*words)
     assert status == 1
     assert "the models' probabilities differ in shape: [(12, 3), (12, 4)]" in printed

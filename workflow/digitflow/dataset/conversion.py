@@ -13,7 +13,7 @@ from digitflow.base.progress import Progress
 from digitflow.dataset import classes as class_names
 from digitflow.dataset import columns
 from digitflow.formats import idx, labelscsv, pixelcsv
-from digitflow.formats.layout import Block, Layout
+from digitflow.formats.layout import Block, Layout, size_in_words
 
 log = logging.getLogger("digitflow")
 
@@ -53,7 +53,7 @@ def read_csv(path: PathLike, data: Mapping[str, Any], train: bool) -> Source:
     """The rows of a pixel CSV. What was decided about it goes into the log. Raises as `columns.decide`."""
     layout = columns.decide(path, data, train)
     for reason in layout.reasons:
-        log.info("%s: %s", path, reason)
+        log.debug("%s: %s", path, reason)
     return Source(f"{path}", layout.shape, _blocks(layout))
 
 
@@ -97,6 +97,8 @@ def to_idx(
                 raise InputError(f"{source.name}: there are no labels of which to make a solution")
             numbers = [*map(str, range(1, writer.count + 1))]
             labelscsv.write_rows(solution, labelscsv.HEADER, found_ids or numbers, found_labels)
+    kinds = f", {len(names):,} classes" if labels is not None else ""
+    log.info(f"{source.name}: {writer.count:,} {size_in_words(source.shape)}{kinds}")
     return writer.count
 
 

@@ -27,14 +27,14 @@ GAP = 4
 MAX_CLASSES = 50  # listed with their counts
 
 
-def describe(path: PathLike, data: Mapping[str, Any], sheet: PathLike | None = None) -> str:
+def describe_file(path: PathLike, data: Mapping[str, Any], sheet: PathLike | None = None) -> str:
     """Say what a file or folder is, in some lines of text; draw its first hundred images as a PNG file.
 
     `data`: that section of the configuration. What cannot be read is said as well; then there is no sheet.
     """
     path = Path(path)
     if members := _tables_in(path):
-        return "\n\n".join(describe(path / member, data) for member in members)
+        return "\n\n".join(describe_file(path / member, data) for member in members)
     try:
         return _describe(path, data, sheet)
     except DigitflowError as error:
@@ -54,7 +54,7 @@ def _tables_in(path: Path) -> list[str]:
 def _describe(path: Path, data: Mapping[str, Any], sheet: PathLike | None) -> str:
     if path.is_dir():
         labelled = any(entry.is_dir() for entry in path.iterdir())
-        return _report(path, sources.read_folder(path, labelled), "a folder of PNG files", [], [], sheet)
+        return _report(path, sources.read_pictures(path, labelled), "a folder of PNG files", [], [], sheet)
     if path.is_file() and foreign.is_idx(path):
         return _report(path, sources.read_idx(path), "an IDX file", [], [], sheet)
     if submission := _as_submission(path):

@@ -19,7 +19,9 @@ def convert(source: Path, images: PathLike, ids: PathLike, data: Mapping[str, An
     such images.
     """
     found = (
-        sources.read_any_folder(source) if source.is_dir() else conversion.read_csv(source, data, train=False)
+        sources.read_pictures_below(source)
+        if source.is_dir()
+        else conversion.read_csv(source, data, train=False)
     )
     sources.check_channels(found, data)
     sources.check_like(found, idx.read_header(like, idx.IMAGES)[1:], like)

@@ -35,7 +35,7 @@ def open_source(
     """
     match data.get("source"):
         case "folder":
-            return read_folder(path, train)
+            return read_pictures(path, train)
         case "idx":
             beside = Path(path).with_name("classes.csv")
             names = class_names.read(beside) if labels_file and beside.exists() else None
@@ -43,7 +43,7 @@ def open_source(
     return conversion.read_csv(path, data, train)
 
 
-def convert(
+def convert_source(
     path: PathLike,
     data: Mapping[str, Any],
     images: PathLike,
@@ -85,7 +85,7 @@ def check_like(source: Source, shape: tuple[int, ...], like: PathLike) -> None:
         )
 
 
-def read_folder(folder: PathLike, labelled: bool) -> Source:
+def read_pictures(folder: PathLike, labelled: bool) -> Source:
     """The PNG files of a folder, in the order of their paths.
 
     `labelled`: they lie in folders named like their labels, as in data/png/train; else in `folder` itself.
@@ -97,9 +97,9 @@ def read_folder(folder: PathLike, labelled: bool) -> Source:
     return _pictures(folder, paths, labels, None if labelled else [path.stem for path in paths])
 
 
-def read_any_folder(folder: PathLike) -> Source:
+def read_pictures_below(folder: PathLike) -> Source:
     """All PNG files below a folder, in the order of their paths, which are their ids. Raises as
-    `read_folder`.
+    `read_pictures`.
     """
     paths = sorted(path for path in Path(folder).rglob("*.png") if not LEFT_BEHIND.fullmatch(path.name))
     if not paths:
@@ -176,7 +176,7 @@ def read_idx(
     Images have three dimensions, or four in RGB. Labels have one; of two, as QMNIST's, the first column
     counts. FormatError or InputError: a file is damaged, or they do not fit together.
     """
-    pixels = idx.parse(_unpacked(images), images, idx.IMAGES)
+    pixels = idx.parse_bytes(_unpacked(images), images, idx.IMAGES)
     if pixels.dtype != np.uint8 or pixels.shape[3:] not in ((), (3,)):
         raise InputError(f"{images}: {pixels.dtype} {pixels.shape}: images need bytes, in grey or in RGB")
     texts = None
@@ -193,7 +193,7 @@ def read_idx(
 
 def read_idx_labels(path: PathLike, classes: Sequence[str] | None = None) -> list[str]:
     """The labels of an IDX file, called as the classes say. Raises as `read_idx`."""
-    numbers = idx.parse(_unpacked(path), path, (1, 2))
+    numbers = idx.parse_bytes(_unpacked(path), path, (1, 2))
     numbers = numbers if numbers.ndim == 1 else numbers[:, 0]
     return [_called(number, classes, path) for number in numbers.tolist()]
 

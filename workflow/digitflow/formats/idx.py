@@ -47,7 +47,7 @@ def read(path: PathLike, ndim: Dimensions = None) -> np.ndarray:
         return _read_array(file, path, *_header(file, path, ndim))
 
 
-def parse(data: bytes, path: PathLike, ndim: Dimensions = None) -> np.ndarray:
+def parse_bytes(data: bytes, path: PathLike, ndim: Dimensions = None) -> np.ndarray:
     """The array in the bytes of an IDX file; `path` is for messages. Raises as `read_header`."""
     file = io.BytesIO(data)
     return _read_array(file, path, *_header(file, path, ndim))

@@ -159,18 +159,25 @@ def read_ids(path: PathLike, rows: int) -> list[str] | None:
     return [line[0] for line in lines] or None
 
 
-def read_own(path: PathLike, classes: Sequence[str]) -> np.ndarray:
-    """The indices of the labels, int64 (n,), of a submission that `write` wrote, under any header.
+def read_own(path: PathLike, classes: Sequence[str], rows: int) -> np.ndarray:
+    """The indices of the labels, int64 (rows,), of a submission that `write` wrote, under any header.
 
-    FormatError: a line is no id and label.
+    FormatError: a line is no id of its own and a label, or there are not so many.
     """
     index = {label: k for k, label in enumerate(classes)}
-    labels = []
+    found: dict[str, int] = {}
     for number, line in enumerate(_read_lines(path)[1], start=2):
-        if len(line) != 2 or line[1] not in index:
-            raise FormatError(f"{path}, line {number}: {','.join(line)!r}, should be an id and a label")
-        labels.append(index[line[1]])
-    return np.array(labels, np.int64)
+        if len(line) != 2 or line[0] in found:
+            raise FormatError(
+                f"{path}, line {number}: {','.join(line)!r}, should be an id of its own, a label"
+            )
+        if line[1] not in index:
+            wanted = classes_in_words(classes)
+            raise FormatError(f"{path}, line {number}: label {line[1]!r}, should be one of {wanted}")
+        found[line[0]] = index[line[1]]
+    if len(found) != rows:
+        raise FormatError(f"{path}: {len(found):,} rows, should be {rows:,}")
+    return np.array([*found.values()], np.int64)
 
 
 def read_list(path: PathLike, rows: int) -> list[str]:

@@ -96,7 +96,7 @@ def _parse(line: str, where: str, labels: dict[str, int]) -> tuple[int, int, str
     named = FOLDER_AND_INDEX.fullmatch(path)
     if named and int(named[2]) != index:
         raise FormatError(f"{where}: index {index}, but the path is {path}")
-    if named and (known := labels.setdefault(named[1], label)) != label:
+    if named and named[1] and (known := labels.setdefault(named[1], label)) != label:
         raise FormatError(f"{where}: label {label}, but other images in {named[1]}/ have {known}")
     return index, label, path
 

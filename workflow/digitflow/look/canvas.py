@@ -8,6 +8,14 @@ from digitflow.base.files import atomic_path
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+LONGEST = 12  # characters of a label in a figure
+
+
+def short(name: object) -> str:
+    """A label as a figure has room for it."""
+    name = str(name)
+    return name if len(name) <= LONGEST else name[: LONGEST - 1] + "…"
+
 
 def save(figure: "Figure", path: str | Path) -> None:
     for axes in figure.axes:

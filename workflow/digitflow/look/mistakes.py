@@ -12,12 +12,13 @@ import numpy as np
 from digitflow.base.errors import FormatError
 from digitflow.base.files import atomic_open
 from digitflow.formats import idx, lst
-from digitflow.look.canvas import save
+from digitflow.look.canvas import save, short
 from digitflow.scoring.measures import confusion_matrix, most_confused, worst_mistakes
 
 log = logging.getLogger("digitflow")
 WORST = 40  # mistakes in a figure
 COLUMNS = 8  # of images a row of the mistakes
+MOST_NAMES = 100  # beside a confusion matrix
 CONFUSED = 10  # pairs of labels that are named
 
 
@@ -70,12 +71,12 @@ def show_mistakes(
     for label, given, count in most_confused(found.matrix, CONFUSED):
         log.info(f"{names[label]} taken for {names[given]}: {count:,}")
     write_confusion(confusion, found.matrix, names)
-    confusion_figure(confusion_png, found.matrix, title)
+    confusion_figure(confusion_png, found.matrix, names, title)
     pixels = idx.open_memmap(images, idx.IMAGES)[listing.index[found.rows] - 1]
     files = [Path(listing.path[row]).stem for row in found.rows]
     if len(files) < found.wrong:
         title += f"; the {len(files)} with the highest probability"
-    mistakes_figure(mistakes_png, pixels, files, found, title)
+    mistakes_figure(mistakes_png, pixels, files, found, names, title)
 
 
 def write_confusion(path: str | Path, matrix: np.ndarray, names: Sequence[str]) -> None:
@@ -96,8 +97,11 @@ def read_confusion(path: str | Path) -> np.ndarray:
         raise FormatError(f"{path}: damaged: {error}; delete it and run again") from error
 
 
-def confusion_figure(path: str | Path, matrix: np.ndarray, title: str) -> None:
-    """Draw a confusion matrix int (classes, classes): right answers in grey, mistakes in colour."""
+def confusion_figure(path: str | Path, matrix: np.ndarray, names: Sequence[str], title: str) -> None:
+    """Draw a confusion matrix int (classes, classes): right answers in grey, mistakes in colour.
+
+    `names`: those of the classes; of very many none has room.
+    """
     from matplotlib.figure import Figure
 
     classes = len(matrix)
@@ -111,16 +115,28 @@ def confusion_figure(path: str | Path, matrix: np.ndarray, title: str) -> None:
         if count and classes <= 50:  # more numbers have no room
             colour = "tab:grey" if right[y, x] else "white" if 2 * count > wrong.max() else "black"
             axes.text(x, y, count, ha="center", va="center", color=colour, fontsize=8)
-    axes.set(xlabel="label given", ylabel="true label", xticks=range(classes), yticks=range(classes))
+    axes.set(xlabel="label given", ylabel="true label")
+    shown = [short(name) for name in names]
+    if classes <= MOST_NAMES:
+        axes.set_xticks(range(classes), shown, rotation=90 if max(map(len, shown)) > 2 else 0, parse_math=False)
+        axes.set_yticks(range(classes), shown, parse_math=False)
     axes.set_title(textwrap.fill(title, int(11 * size)), fontsize="medium")
     axes.tick_params(length=0)
     save(figure, path)
 
 
 def mistakes_figure(
-    path: str | Path, images: np.ndarray, names: Sequence[str], mistakes: Mistakes, title: str
+    path: str | Path,
+    images: np.ndarray,
+    files: Sequence[str],
+    mistakes: Mistakes,
+    names: Sequence[str],
+    title: str,
 ) -> None:
-    """Draw the worst mistakes: images uint8 (k, h, w) and their names, as `mistakes` orders them."""
+    """Draw the worst mistakes: images uint8 (k, h, w) or (k, h, w, 3) and their files, as `mistakes` orders them.
+
+    `names`: those of the classes.
+    """
     from matplotlib.figure import Figure
 
     lines = max(1, -(-len(images) // COLUMNS))
@@ -130,7 +146,8 @@ def mistakes_figure(
     for axes in grid.flat:
         axes.set_axis_off()
     facts = zip(mistakes.true, mistakes.given, mistakes.probability, strict=True)
-    for axes, image, name, (true, given, probability) in zip(grid.flat, images, names, facts, strict=False):
+    for axes, image, file, (true, given, probability) in zip(grid.flat, images, files, facts, strict=False):
         axes.imshow(image, cmap="grey", vmin=0, vmax=255)
-        axes.set_title(f"{name}\n{true} → {given}   {probability:.2f}", fontsize=8)
+        labels = f"{short(names[true])} → {short(names[given])}"
+        axes.set_title(f"{file}\n{labels}   {probability:.2f}", fontsize=8, parse_math=False)
     save(figure, path)

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from digitflow.base.files import atomic_open
+from digitflow.dataset.classes import folder_names
 from digitflow.dataset.trees import atomic_tree
 from digitflow.look import choices, sheets, summary
 from digitflow.look.lookdata import LookData
@@ -38,6 +39,7 @@ def write_page(index: str | Path, data: LookData, seed: int = 0) -> None:
         content = {
             "digest": data.digest,
             "names": [str(name) for name in data.names],
+            "folders": folder_names([str(name) for name in data.names]),
             "size": list(data.images.shape[1:3]),
             "png": data.png,
             "splits": list(dict.fromkeys(data.splits.tolist())),

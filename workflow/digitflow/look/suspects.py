@@ -5,12 +5,11 @@ from pathlib import Path
 import numpy as np
 
 from digitflow.look import sheets
-from digitflow.look.canvas import save
+from digitflow.look.canvas import save, short
 from digitflow.look.lookdata import LookData
 
 MOST = 100  # images
 COLUMNS = 10
-LONGEST_NAME = 9  # characters of a class's name under an image
 INCHES = 1.0  # of an image
 CAPTION = 0.45  # inches below it
 
@@ -35,7 +34,7 @@ def suspects_figure(path: str | Path, data: LookData, count: int = MOST) -> None
         pixels = sheets.arrange(image[None], 1)
         extent = (x + 0.04, x + 0.96, y + height / width - 0.04, y + 0.04)
         axes.imshow(pixels, cmap="grey", vmin=0, vmax=255, extent=extent, aspect="auto")
-        caption = f"{row['id']}\n{_short(row['given'])} → {_short(row['proposed'])}"
+        caption = f"{row['id']}\n{short(row['given'])} → {short(row['proposed'])}"
         # A class may be called $x$, which is no formula.
         axes.text(x + 0.5, y + height / width, caption, ha="center", va="top", fontsize=7, parse_math=False)
     axes.set(xlim=(0, COLUMNS), ylim=(lines * tall, 0))
@@ -49,8 +48,3 @@ def _title(data: LookData, shown: int) -> str:
     return (
         f"The {shown} least probable of {len(data.audit):,} labels, given → proposed; {flagged:,} are flagged"
     )
-
-
-def _short(name: object) -> str:
-    name = str(name)
-    return name if len(name) <= LONGEST_NAME else name[: LONGEST_NAME - 1] + "…"

@@ -37,8 +37,9 @@ def compare_models(
     if submissions is None or solution is None:
         labels = {name: probabilities.argmax(axis=1) for name, probabilities in models.items()}
         return compare_pairs(labels, valid_labels, "validation") if len(valid_labels) else []
-    labels = {name: labelscsv.read_own(path, names) for name, path in submissions.items()}
-    true = idx.read_labels(solution, len(next(iter(labels.values()))), len(names))
+    (rows,) = idx.read_header(solution, ndim=1)
+    true = idx.read_labels(solution, rows, len(names))
+    labels = {name: labelscsv.read_own(path, names, rows) for name, path in submissions.items()}
     return compare_pairs(labels, true, "test")
 
 

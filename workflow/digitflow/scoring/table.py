@@ -76,8 +76,9 @@ def score_merged(
     row = {"model": MERGED, "framework": method} | score("valid", valid.argmax(axis=1), valid_labels)
     if submission is None or solution is None:
         return row
-    given = labelscsv.read_own(submission, names)
-    return row | score("test", given, idx.read_labels(solution, len(given), len(names)))
+    (rows,) = idx.read_header(solution, ndim=1)
+    true = idx.read_labels(solution, rows, len(names))
+    return row | score("test", labelscsv.read_own(submission, names, rows), true)
 
 
 def read_metrics(path: Path) -> Row:

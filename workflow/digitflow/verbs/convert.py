@@ -30,7 +30,7 @@ def csv_to_idx(
     from digitflow.base import checksums as sfv
     from digitflow.dataset import sources, testset
 
-    rows = sources.convert(csv / member, data, images, labels, classes, ids, labels_file, like or None)
+    rows = sources.convert_source(csv / member, data, images, labels, classes, ids, labels_file, like or None)
     if ids:
         testset.check_submission_form(submission, ids, rows, csv)
     sfv.write(checksums, [images, *([labels] if labels else [])])

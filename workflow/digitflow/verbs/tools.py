@@ -26,11 +26,11 @@ def describe(files: list[Input], configfile: list[Input] | None = None, sheet: I
     import json
 
     from digitflow import config
-    from digitflow.dataset.describe import describe
+    from digitflow.dataset.describe import describe_file
 
     data = json.loads(config.reading(config.load(configfile)["data"])) if configfile else {}
     for path in files:
-        print(describe(path, data, sheet))
+        print(describe_file(path, data, sheet))
 
 
 def look(

@@ -58,7 +58,7 @@ const voteOf = new Map(data.models.rows.map((i, k) => [i, k]));
 /** The address of an image's PNG file in the tree; null where the tree has none. */
 function pngOf(i) {
   if (data.png === null || (!isTest(i) && train.given[i] < 0)) return null;
-  const folder = isTest(i) ? "test" : `train/${encodeURIComponent(names[train.given[i]])}`;
+  const folder = isTest(i) ? "test" : `train/${encodeURIComponent(data.folders[train.given[i]])}`;
   return `${data.png}/${folder}/${fileOf(i)}.png`;
 }
 

@@ -50,7 +50,7 @@ def tables() -> Iterator[tuple[str, str]]:
     """Every table of the page by its name."""
     sections = schema()
     header = ["key", "default", "meaning"]
-    for name in ("data", "png", "rec", "validation", "merge"):
+    for name in ("data", "submission", "png", "rec", "validation", "merge"):
         yield name, table(header, *rows(sections["properties"][name]["properties"]))
     yield "top", table(header, *rows({name: sections["properties"][name] for name in ("device", "predict")}))
     yield "models", table(header, *rows(sections["$defs"]["model"]["properties"]))

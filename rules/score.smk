@@ -30,13 +30,12 @@ rule score_table:
         scores=merged("score.json"),
         valid_probabilities=merged("valid_probabilities.npy"),
         valid_lst="data/rec/valid.lst",
+        classes="data/idx/classes.csv",
         weights=WEIGHTS,
-        submission="results/submission.csv" if SOLUTION_CSV else [],
-        solution=SOLUTION_CSV or [],
+        submission="results/submission.csv" if SOLUTION else [],
+        solution=SOLUTION,
     output:
-        table=report(
-            update("results/scores.csv"), caption="../workflow/report/scores.rst", category="Scores"
-        ),
+        table=report(update("results/scores.csv"), caption="../workflow/report/scores.rst", category="Scores"),
     log:
         "logs/score_table.log",
     params:
@@ -51,13 +50,16 @@ rule compare_models:
     input:
         valid_probabilities=merged("valid_probabilities.npy"),
         valid_lst="data/rec/valid.lst",
+        classes="data/idx/classes.csv",
         weights=WEIGHTS,
-        submissions=expand("results/submissions/{model}.csv", model=MERGE["models"]) if SOLUTION_CSV else [],
-        submission="results/submission.csv" if SOLUTION_CSV else [],
-        solution=SOLUTION_CSV or [],
+        submissions=expand("results/submissions/{model}.csv", model=MERGE["models"]) if SOLUTION else [],
+        submission="results/submission.csv" if SOLUTION else [],
+        solution=SOLUTION,
     output:
         table=report(
-            update("results/comparisons.csv"), caption="../workflow/report/comparisons.rst", category="Scores"
+            update("results/comparisons.csv"),
+            caption="../workflow/report/comparisons.rst",
+            category="Scores",
         ),
     log:
         "logs/compare_models.log",
@@ -73,18 +75,13 @@ def scored(wildcards):
     return "test" if solution(wildcards) else "valid"
 
 
-def images_of(part):
-    """The IDX file with the images of a part's list."""
-    return f"{tree_of(part)}-images-idx3-ubyte"
-
-
 rule show_mistakes:
     """One training's confusion matrix and worst mistakes; made when they are asked for."""
     input:
         probabilities=lambda wildcards: (
             f"results/models/{wildcards.model}/seed{wildcards.seed}/{scored(wildcards)}_probabilities.npy"
         ),
-        images=lambda wildcards: dataset(images_of(scored(wildcards)))(wildcards),
+        images=lambda wildcards: images_of(tree_of(scored(wildcards)))(wildcards),
         lst=lambda wildcards: listed(f"{scored(wildcards)}.lst")(wildcards),
         classes=dataset("classes.csv"),
         weights=[],
@@ -114,17 +111,17 @@ rule show_mistakes:
 
 
 NAME_OF_PART = {"test": "test rows", "valid": "validation rows"}
-MERGED_PART = "test" if SOLUTION_CSV else "valid"
+MERGED_PART = "test" if SOLUTION else "valid"
 
 
 use rule show_mistakes as show_merged_mistakes with:
     input:
         probabilities=merged(f"{MERGED_PART}_probabilities.npy"),
-        images=f"data/idx/{images_of(MERGED_PART)}",
+        images=f"data/idx/{tree_of(MERGED_PART)}-{IMAGES}",
         lst=f"data/rec/{MERGED_PART}.lst",
         classes="data/idx/classes.csv",
         weights=WEIGHTS,
-        solution=SOLUTION_CSV or [],
+        solution=SOLUTION,
     output:
         confusion="results/merged/confusion.csv",
         confusion_figure=report(
@@ -167,16 +164,45 @@ rule show_curves:
         call("show_curves")
 
 
+# No training depends on it, yet it is the first job that has what it needs: a wrong solution stops the run before
+# anything is trained. (One thread only: a job that wants all cores waits for as long as others come in between.)
 rule solution_to_idx:
-    """The known labels of the test rows as an IDX file; made on demand, and nothing trains on it."""
+    """Check the solution, and write its labels as an IDX file, as the official test labels are."""
     input:
         solution=known_solution,
+        images=TEST_IMAGES,
         classes="data/idx/classes.csv",
+        ids="data/idx/test-ids.csv",
+        sample=SAMPLE,
     output:
-        labels="data/idx/test-labels-idx1-ubyte",
+        labels=update("data/idx/test-labels-idx1-ubyte"),
     log:
         "logs/solution_to_idx.log",
+    priority: 100
     params:
+        kind=SOLUTION_KIND,
+        member=SOLUTION_MEMBER,
+        data=as_text(READING if SOLUTION_KIND == "pixels" else "{}"),
+        submission=section(config["submission"]),
         code=code("solution_to_idx"),
     shell:
         call("solution_to_idx")
+
+
+use rule solution_to_idx as official_solution_to_idx with:
+    input:
+        solution="data/official/solution.csv",
+        images="data/official/test-images-idx3-ubyte",
+        classes="data/official/classes.csv",
+        ids=[],
+        sample=[],
+    output:
+        labels="data/official/test-labels-idx1-ubyte",
+    log:
+        "logs/official_solution_to_idx.log",
+    params:
+        kind="csv",
+        member="",
+        data=as_text("{}"),
+        submission="null",
+        code=code("solution_to_idx"),

@@ -20,8 +20,9 @@ from typing import Any
 import jsonschema
 import yaml
 
-from digitflow.base.archives import check_readable
+from digitflow.base.archives import check_readable, split_member
 from digitflow.base.errors import ConfigError, InputError
+from digitflow.dataset import locations
 from digitflow.merging.methods import MERGE_METHODS
 from digitflow.models.registry import FRAMEWORKS
 from digitflow.studies.points import points
@@ -35,6 +36,7 @@ COLUMNS = {"seeds", "parameters", "trained_epochs", "seconds", "status", "device
     f"{part}_accuracy" for part in ("train", "valid", "test")
 }
 FOLDER = re.compile(r"[\w.+-]+")
+DIGITS = 10  # classes of mnist and of the Digit Recognizer, even if a part of them lacks one
 
 KAGGLE_HOW_TO = """The Digit Recognizer's CSVs are not in data/kaggle/. To get them:
   1. sign in at kaggle.com, open the competition "Digit Recognizer" (digit-recognizer) and accept its rules;
@@ -365,17 +367,63 @@ def _cross_references(config: dict[str, Any]) -> Iterator[str]:
     for name in config["predict"]:
         if name in ("train", "valid", "test", "oof"):
             yield f"predict.{name}: this name is taken; choose another"
+    if config["submission"]["sample"] and not _exists(config["submission"]["sample"]):
+        yield f"submission.sample: there is no file {config['submission']['sample']!r}"
     if "merged" in models:
         yield "models.merged: this name is taken by the merged submission; choose another"
 
 
 def csv_paths(data: dict[str, Any]) -> tuple[str, str | None, str | None]:
-    """The paths of the train CSV, the test CSV if there is one, and the solution where it is known."""
-    if data["source"] == "files":
-        return data["train_csv"], data["test_csv"], data["solution_csv"]
-    folder = f"data/{data['source']}"
-    solution_csv = f"{folder}/solution.csv" if data["source"] == "mnist" else data["solution_csv"]
-    return f"{folder}/train.csv", f"{folder}/test.csv", solution_csv
+    """Where the training images are, the test images where there are some, and the solution where it is
+    known.
+
+    Of the source folder these are folders, of idx the IDX files of images and of the test images' labels. A
+    path may be ARCHIVE.zip/NAME.
+    """
+    folder = data["folder"] if data["source"] in ("folder", "idx") else f"data/{data['source']}"
+    match data["source"]:
+        case "files":
+            return data["train_csv"], data["test_csv"], data["solution_csv"]
+        case "kaggle":
+            train, test = (str(locations.find_csv(folder, f"{part}.csv")) for part in ("train", "test"))
+            return train, test, data["solution_csv"]
+        case "folder":
+            test = f"{folder}/test" if Path(folder, "test").is_dir() else None
+            return f"{folder}/train", test, data["solution_csv"]
+        case "idx":
+            train, _ = locations.find_idx(folder, "train")
+            test, labels = locations.find_idx(folder, "test") if locations.has_test(folder) else (None, None)
+            solution = data["solution_csv"] or labels
+            return tuple(path and str(path) for path in (train, test, solution))
+    return f"{folder}/train.csv", f"{folder}/test.csv", f"{folder}/solution.csv"
+
+
+def labels_path(data: dict[str, Any]) -> str | None:
+    """The file of the training labels, where it is not that of the images."""
+    if data["source"] == "idx":
+        return str(locations.find_idx(data["folder"], "train")[1])
+    return data["labels_csv"]
+
+
+def packed(path: str | None) -> tuple[str | None, str]:
+    """The file that a path is in, and what the path is called in there if that is an archive, else ""."""
+    file, name = split_member(path) if path else (None, None)
+    return file and str(file), name or ""
+
+
+def reading(data: dict[str, Any]) -> str:
+    """What of the section `data` says how images are read, as JSON: what differs from its default."""
+    properties = schema()["properties"]["data"]["properties"]
+    changed = {}
+    for key in ("image", "columns", "values", "invert", "classes", "labels_csv"):
+        value = _without_defaults(data[key], properties[key])
+        if canonical(value) != canonical(properties[key]["default"]):
+            changed[key] = value
+    if data["source"] in ("folder", "idx"):
+        changed["source"] = data["source"]
+    if data["source"] in ("mnist", "kaggle") and data["classes"] == "auto":
+        changed["classes"] = DIGITS
+    return canonical(changed)
 
 
 def _braces(config: dict[str, Any]) -> Iterator[str]:
@@ -388,22 +436,35 @@ def _braces(config: dict[str, Any]) -> Iterator[str]:
 
 
 def _missing_files(data: dict[str, Any]) -> Iterator[str]:
-    train_csv, test_csv, solution_csv = csv_paths(data)
-    if data["source"] == "kaggle" and not (Path(train_csv).exists() and Path(test_csv).exists()):
+    if data["source"] in ("folder", "idx") and not (data["folder"] and Path(data["folder"]).is_dir()):
+        yield f"data.folder: {data['folder']!r}, should be a folder, for data.source is {data['source']}"
+        return
+    try:
+        train_csv, test_csv, solution_csv = csv_paths(data)
+    except InputError as error:
+        yield f"data.folder: {error}"
+        return
+    if data["source"] == "kaggle" and not (_exists(train_csv) and _exists(test_csv)):
         yield KAGGLE_HOW_TO
         return
     if data["source"] == "mnist":
         return
-    wanted = {"data.train_csv": train_csv}
-    wanted |= {"data.test_csv": test_csv} if test_csv else {}
-    wanted |= {"data.solution_csv": solution_csv} if solution_csv else {}
+    if data["source"] == "folder":
+        train_csv = test_csv = ""
+    wanted = {"data.train_csv": train_csv} if train_csv != "" else {}
+    optional = {"test_csv": test_csv, "solution_csv": solution_csv, "labels_csv": data["labels_csv"]}
+    wanted |= {f"data.{key}": path for key, path in optional.items() if path}
     for key, path in wanted.items():
         if path is None:
             yield f"{key}: null, should be the path of a CSV, for data.source is files"
-        elif not os.path.lexists(path):
+        elif not _exists(path):
             yield f"{key}: there is no file {path!r}"
         else:
             try:
                 check_readable(path)
             except InputError as error:
                 yield f"{key}: {error}"
+
+
+def _exists(path: str) -> bool:
+    return os.path.lexists(split_member(path)[0])

@@ -23,7 +23,7 @@ LONG_AGO = 1  # seconds since 1970: older than any input
 
 @contextlib.contextmanager
 def marked(outputs: Sequence[str | os.PathLike]) -> Iterator[None]:
-    """Keep a note of a job's outputs, by their relative paths, unless the block ends without an error."""
+    """Keep a note of a job's outputs, relative to the working folder, unless the block ends well."""
     if not outputs or not NOTES.parent.is_dir():  # not called by Snakemake
         yield
         return

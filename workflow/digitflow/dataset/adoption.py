@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from digitflow.base.errors import InputError
+from digitflow.dataset.classes import label_of_folder
 from digitflow.dataset.corrections import check_classes
 from digitflow.dataset.inventory import (
     NOWHERE,
@@ -100,6 +101,7 @@ class _Comparison:
         # What an unfinished update has moved, and what it has not yet, is nobody's wish.
         self.changed = (found.place != known.place) & (found.place != known.next_place)
         self.edited: set[int] = set()
+        self.labels = [label_of_folder(name) for name in known.names]
 
     def _name(self, row: int) -> str:
         return file_name(row + 1, len(str(len(self.known))))
@@ -140,7 +142,7 @@ class _Comparison:
         place = int(many.argmax())
         raise InputError(
             f"{self.tree}: {losses[place]:,} of the {sizes[place]:,} pictures of class "
-            f"{self.known.names[place]} are gone: too many to drop without asking, and nothing was changed. "
+            f"{self.labels[place]} are gone: too many to drop without asking, and nothing was changed. "
             f"To have them made again, delete {self.manifest} and run again; to drop these images: {BELIEVE}"
         )
 
@@ -157,7 +159,7 @@ class _Comparison:
                 for row in np.flatnonzero(self.found.place == place).tolist():
                     data = read_file(self.found.names.get(row, self._name(row)), opened)
                     if zlib.crc32(data) != known.file_crc[row]:
-                        self._check_picture(row, shown_crc(data))
+                        self._check_picture(row, shown_crc(data, known.shape))
 
     def _check_picture(self, row: int, shown: int | None) -> None:
         known, path = self.known, self._path(row)
@@ -190,7 +192,7 @@ class _Comparison:
         rows = np.flatnonzero(self.changed).tolist()
         if not rows:
             return Changes([], [], self.known)
-        check_classes(self.known.names)
+        check_classes(self.labels)
         typed = {correction.id: correction for correction in read(path)}
         corrections, lines = [], []
         for row in rows:
@@ -209,8 +211,8 @@ class _Comparison:
 
     def _correct(self, row: int) -> Correction:
         known, place = self.known, self.found.place[row]
-        was = known.names[known.given[row]]
-        now = DROP if place == NOWHERE else OK if place == known.given[row] else known.names[place]
+        was = self.labels[known.given[row]]
+        now = DROP if place == NOWHERE else OK if place == known.given[row] else self.labels[place]
         return Correction(row + 1, was, now, f"{known.next_pixel_crc[row]:08X}")
 
     def _place_of(self, row: int, now: str) -> int | None:
@@ -219,7 +221,7 @@ class _Comparison:
             return NOWHERE
         if now == OK:
             return self.known.given[row]
-        return self.known.names.index(now) if now in self.known.names else None
+        return self.labels.index(now) if now in self.labels else None
 
     def _check_line(self, row: int, line: Correction, correction: Correction, path: PathLike) -> None:
         """What a person typed is replaced only if the tree had it before the change."""

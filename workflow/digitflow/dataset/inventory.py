@@ -35,9 +35,10 @@ COPY = re.compile(r"copy of ([0-9]+)\.png|([0-9]+)[ _(-].*\.png", re.IGNORECASE)
 class Inventory:
     """Where the picture of each row was put: arrays of (rows,), folders as places in `names` or NOWHERE.
 
-    `names`: the folders; one empty name for a tree without. `given`: the CSV's label. `place`: the folder.
-    `file_crc`, `pixel_crc`: CRC-32 of the file and of the pixels in it. `next_place`, `next_pixel_crc`: what
-    an update that has begun makes of them; they differ from the others only until it ends.
+    `names`: the folders, as `classes.folder_names` has them; one empty name for a tree without. `given`: the
+    CSV's label. `place`: the folder. `file_crc`, `pixel_crc`: CRC-32 of the file and of the pixels in it.
+    `next_place`, `next_pixel_crc`: what an update that has begun makes of them; they differ from the others
+    only until it ends.
     """
 
     names: list[str]
@@ -47,7 +48,7 @@ class Inventory:
     pixel_crc: np.ndarray  # uint32
     next_place: np.ndarray  # int16
     next_pixel_crc: np.ndarray  # uint32
-    shape: np.ndarray  # height, width
+    shape: np.ndarray  # height, width, and 3 in colour
 
     def __len__(self) -> int:
         return len(self.place)

@@ -39,7 +39,7 @@ def read_corrected(
     """The listing of all training rows, labelled as corrected, without the dropped ones; and the classes'
     names.
     """
-    rows, *_ = idx.read_header(images, ndim=3)
+    rows, *_ = idx.read_header(images, idx.IMAGES)
     names = class_names.read(classes)
     found = idx.read_labels(labels, rows, len(names))
     keep = np.ones(rows, bool)
@@ -48,7 +48,7 @@ def read_corrected(
         found, keep = apply(found, images, names, lines, corrections)
         dropped = int((~keep).sum())
         log.info(f"{corrections}: {len(lines):,} corrections; {dropped:,} images dropped")
-    return of_rows("train", rows, found, names).select(keep), names
+    return of_rows("train", rows, found, class_names.folder_names(names)).select(keep), names
 
 
 def first_of_equals(images: PathLike, index: np.ndarray) -> np.ndarray:
@@ -84,7 +84,7 @@ def write_split(
     )
     if fraction and not mask.any():
         raise InputError(
-            f"validation.fraction: {fraction} of each class is less than one image, so no row would validate; "
+            """Write the whole listing to several lists: with folds, every row trains and validates."""
             "raise it, or set it to 0 to train on all rows without a score"
         )
     _write("train", train_lst, labelled.select(~mask), names)

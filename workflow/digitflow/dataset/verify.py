@@ -33,7 +33,7 @@ def verify(
     pixels of the IDX rows; in the tree, where there is one, the file of each image is the record's own bytes.
     Images that the user has dropped are counted. FormatError names the file and the image that differ.
     """
-    rows, *_ = idx.read_header(images_idx, ndim=3)
+    rows, *_ = idx.read_header(images_idx, idx.IMAGES)
     read = [lst.read(path) for path in listings]
     _refuse_doubles(read, listings)
     counts = {"rows": rows, "images": sum(map(len, read)), "records": 0}

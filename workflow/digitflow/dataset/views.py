@@ -1,7 +1,8 @@
 """Trees of PNG files: a view of the rows of an IDX file, brought up to date in place.
 
-`<tree>/<label>/<id>.png` where there are labels, `<tree>/<id>.png` where there are none; ids are rows from 1,
-padded with zeros. Nothing learns from a tree. What a person put into one, or changed in one, is left alone.
+`<tree>/<label>/<id>.png`, the label in a form that any file system takes, where there are labels,
+`<tree>/<id>.png` where there are none; ids are rows from 1, padded with zeros. Nothing learns from a tree.
+What a person put into one, or changed in one, is left alone.
 """
 
 import logging
@@ -37,6 +38,7 @@ from digitflow.formats import idx, lst, png
 log = logging.getLogger("digitflow")
 
 BLOCK = 4096  # images at a time: a few megabytes
+MAX_FOLDERS = np.iinfo(np.int16).max  # an inventory has their places
 PathLike = str | os.PathLike
 
 
@@ -77,19 +79,19 @@ def update_tree(
 ) -> Counts:
     """Bring a tree up to date with an IDX file, writing only what differs, and write its manifest.
 
-    `ids`: the rows, from 1, that have a picture; None: all. With `classes`, the names of the folders:
+    `ids`: the rows, from 1, that have a picture; None: all. With `classes`, whose labels name the folders:
     `labels`, int, of these rows, and `given`, int, the label that the CSV gives each row of the file. A
     picture that a person edited, moved since the corrections were read, or put there is left alone and named
     in the log. InputError: `tree` is a folder of something else; DigitflowError: the disk is full. What was
     right stays.
     """
     tree = Path(tree)
-    rows, *shape = idx.read_header(images_idx, ndim=3)
+    rows, *shape = idx.read_header(images_idx, idx.IMAGES)
     if given is not None and len(given) != rows:
         raise InputError(f"{images_idx}: {rows:,} images, but {len(given):,} labels; make both files again")
     place = np.full(rows, NOWHERE, np.int16)
     place[slice(None) if ids is None else np.asarray(ids) - 1] = 0 if labels is None else labels
-    names = [""] if classes is None else _check_folders(classes, tree)
+    names = [""] if classes is None else _folders(classes)
     given = np.zeros(rows, np.int16) if given is None else np.asarray(given, np.int16)
     pixels = _pixel_crcs(images_idx, rows)
     goal = Inventory(names, given, place, np.zeros(rows, np.uint32), pixels, place, pixels, np.array(shape))
@@ -106,19 +108,18 @@ def update_tree(
     return counts
 
 
-def _check_folders(classes: Sequence[str], tree: Path) -> list[str]:
-    for name in classes:
-        if name.startswith(".") or any(character in name for character in "/\\\0") or not name:
-            raise InputError(
-                f"{tree}: no folder can have the name of class {name!r}; rename it in the CSV, or do without "
-                "trees: png: {enabled: false}"
-            )
-    return list(classes)
+def _folders(classes: Sequence[str]) -> list[str]:
+    if len(classes) > MAX_FOLDERS:
+        raise InputError(
+            f"{len(classes):,} classes, and a tree has at most {MAX_FOLDERS:,} folders; do without trees: "
+            "png: {enabled: false}"
+        )
+    return class_names.folder_names(classes)
 
 
 def _blocks(images_idx: PathLike) -> Iterator[tuple[int, np.ndarray]]:
     start = 0
-    for images in idx.read_blocks(images_idx, BLOCK, ndim=3):
+    for images in idx.read_blocks(images_idx, BLOCK, idx.IMAGES):
         yield start, images
         start += len(images)
 
@@ -194,7 +195,7 @@ def _recognise(tree: Path, goal: Inventory) -> Inventory:
         path = picture_path(goal.names, found.place[row], name)
         data = (tree / path).read_bytes()
         file_crc[row] = zlib.crc32(data)
-        if shown_crc(data) != goal.pixel_crc[row]:
+        if shown_crc(data, goal.shape) != goal.pixel_crc[row]:
             wrong.append(path)
     if wrong:
         raise InputError(
@@ -208,9 +209,9 @@ def _recognise(tree: Path, goal: Inventory) -> Inventory:
     return replace(goal, place=place, next_place=place, file_crc=file_crc)
 
 
-def shown_crc(data: bytes) -> int | None:
-    """The CRC-32 of the pixels that a picture shows in grey; None: it is no picture."""
-    picture = png.read_picture(data)
+def shown_crc(data: bytes, shape: Sequence[int]) -> int | None:
+    """The CRC-32 of the pixels that a picture shows, in colour if `shape` is; None: it is no picture."""
+    picture = png.read_picture(data, colour=len(shape) == 3)
     return None if picture is None else zlib.crc32(np.ascontiguousarray(picture))
 
 
@@ -323,7 +324,7 @@ class _Update:
         if crc == known.file_crc[row]:
             same = self.same_shape and known.pixel_crc[row] == goal.pixel_crc[row]
             return "right" if same else "wrong"
-        shown = shown_crc(data)
+        shown = shown_crc(data, goal.shape)
         if shown == goal.pixel_crc[row]:  # saved again by another program, or by an update that was killed
             self.file_crc[row] = crc
             return "right"

@@ -2,13 +2,13 @@
 
 import itertools
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from digitflow.base.errors import FormatError
-from digitflow.formats import labelscsv
+from digitflow.formats import idx, labelscsv
 from digitflow.scoring.measures import paired_difference
 from digitflow.scoring.table import MERGED, read_table
 
@@ -26,18 +26,19 @@ def compare_models(
     valid_labels: np.ndarray,
     submissions: Mapping[str, PathLike] | None = None,
     solution: PathLike | None = None,
+    names: Sequence[str] = (),
 ) -> list[dict[str, Any]]:
     """Compare every two of the models, the merged one among them.
 
-    On the test rows, by their `submissions`, where a solution is known; else on the validation rows, by their
-    probabilities (n, classes). Rows with the fields of PAIR_COLUMNS.
+    On the test rows, by their `submissions` with the `names` of classes, where a solution is known, an IDX
+    file of labels; else on the validation rows, by their probabilities (n, classes). Rows with the fields of
+    PAIR_COLUMNS.
     """
     if submissions is None or solution is None:
         labels = {name: probabilities.argmax(axis=1) for name, probabilities in models.items()}
         return compare_pairs(labels, valid_labels, "validation") if len(valid_labels) else []
-    classes = next(iter(models.values())).shape[1]
-    true = labelscsv.read(solution, classes)
-    labels = {name: labelscsv.read(path, classes, len(true)) for name, path in submissions.items()}
+    labels = {name: labelscsv.read_own(path, names) for name, path in submissions.items()}
+    true = idx.read_labels(solution, len(next(iter(labels.values()))), len(names))
     return compare_pairs(labels, true, "test")
 
 

@@ -83,13 +83,16 @@ def parameters(verb: Verb) -> Iterator[Parameter]:
 def parse(verb: Verb, arguments: list[str]) -> tuple[dict[str, Any], str | None]:
     """Read a verb's arguments; return them by name, and the path of the log, if one is asked for.
 
-    An optional flag without a value, as a rule gives it where it has no such file, is a flag left out.
+    Words before any flag are the first parameter's. An optional flag without a value, as a rule gives it
+    where it has no such file, is a flag left out.
     """
     parser = argparse.ArgumentParser(
         prog=f"digitflow {verb.__name__}", description=inspect.getdoc(verb), allow_abbrev=False
     )
     parser.add_argument("--log", help="a file that gets a copy of what is printed")
     known = list(parameters(verb))
+    if arguments and not arguments[0].startswith("-"):
+        arguments = [known[0].flag, *arguments]
     for one in known:
         nargs = None if one.required and not one.many else "?"
         action = "append" if one.many else "store"

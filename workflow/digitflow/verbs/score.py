@@ -25,6 +25,7 @@ def score_table(
     scores: list[Input],
     valid_probabilities: list[Input],
     valid_lst: Input,
+    classes: Input,
     table: Output,
     merge: Json,
     weights: Input | None = None,
@@ -32,19 +33,21 @@ def score_table(
     solution: Input | None = None,
 ) -> None:
     """Gather the models' scores, add the merged submission's, and write the table."""
+    from digitflow.dataset import classes as class_names
     from digitflow.formats import lst
     from digitflow.merging.merged import merge_files
     from digitflow.scoring.table import read_score, score_merged, write_table
 
     labels = lst.read(valid_lst).label
     merged = merge_files(valid_probabilities, merge, weights, len(labels))
-    last = score_merged(merge["method"], merged, labels, submission, solution)
+    last = score_merged(merge["method"], merged, labels, submission, solution, class_names.read(classes))
     write_table(table, [*map(read_score, scores), last])
 
 
 def compare_models(
     valid_probabilities: list[Input],
     valid_lst: Input,
+    classes: Input,
     table: Output,
     merge: Json,
     weights: Input | None = None,
@@ -53,6 +56,7 @@ def compare_models(
     solution: Input | None = None,
 ) -> None:
     """Compare every two of the models and the merged submission, and write the table of pairs."""
+    from digitflow.dataset import classes as class_names
     from digitflow.formats import lst
     from digitflow.merging import merged as merging
     from digitflow.merging import methods
@@ -64,7 +68,8 @@ def compare_models(
     averaged = {name: methods.mean(seeds) for name, seeds in models.items()}
     averaged[MERGED] = merging.merge_files(valid_probabilities, merge, weights, len(labels))
     own = dict(zip(averaged, [*submissions, submission], strict=True)) if submissions else None
-    write_table(table, compare_models(averaged, labels, own, solution), PAIR_COLUMNS)
+    pairs = compare_models(averaged, labels, own, solution, class_names.read(classes))
+    write_table(table, pairs, PAIR_COLUMNS)
 
 
 def show_mistakes(
@@ -82,14 +87,14 @@ def show_mistakes(
 ) -> None:
     """Draw the confusion matrix and the worst mistakes of one training, or of several that are merged."""
     from digitflow.dataset import classes as class_names
-    from digitflow.formats import labelscsv
+    from digitflow.formats import idx
     from digitflow.formats import lst as lists
     from digitflow.look import mistakes
     from digitflow.merging.merged import merge_files
 
     listing, names = lists.read(lst), class_names.read(classes)
     merged = merge_files(probabilities, merge, weights, len(listing))
-    true = labelscsv.read(solution, len(names), len(listing)) if solution else listing.label
+    true = idx.read_labels(solution, len(listing), len(names)) if solution else listing.label
     mistakes.show_mistakes(
         merged, images, listing, true, names, title, confusion, confusion_figure, mistakes_figure
     )
@@ -103,10 +108,22 @@ def show_curves(history: Input, figure: Output, title: str) -> None:
     curves.curves_figure(figure, read_history(history), title)
 
 
-def solution_to_idx(solution: Input, classes: Input, labels: Output) -> None:
-    """Write the labels of a solution as an IDX file, as the official test labels are."""
-    from digitflow.dataset import classes as class_names
-    from digitflow.formats import idx, labelscsv
+def solution_to_idx(
+    solution: Input,
+    images: Input,
+    classes: Input,
+    labels: Output,
+    kind: str,
+    data: Json,
+    submission: Json,
+    ids: Input | None = None,
+    member: str = "",
+) -> None:
+    """Check a solution, and write its labels as an IDX file, in the order of the test images.
 
-    found = labelscsv.read(solution, len(class_names.read(classes)))
-    idx.write(labels, found.astype("uint8"))
+    `kind`: csv for rows of id and label, pixels for a test CSV with labels, idx for an IDX file. `member`:
+    the file's name in the archive `solution`.
+    """
+    from digitflow.dataset.testset import write_solution
+
+    write_solution(labels, solution / member, images, classes, ids, submission, kind, data)

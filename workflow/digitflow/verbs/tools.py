@@ -19,6 +19,20 @@ def why(module: str) -> None:
             print(f"{verb}: {' -> '.join(chain)}")
 
 
+def describe(files: list[Input], configfile: list[Input] | None = None, sheet: Input | None = None) -> None:
+    """Say what files or folders of images are, and the configuration that reads them: digitflow describe
+    train.csv test.csv. With --sheet FILE.png, draw the first hundred images, to see that they stand upright.
+    """
+    import json
+
+    from digitflow import config
+    from digitflow.dataset.describe import describe
+
+    data = json.loads(config.reading(config.load(configfile)["data"])) if configfile else {}
+    for path in files:
+        print(describe(path, data, sheet))
+
+
 def look(
     page: Input = Path("results/look/index.html"),
     corrections: Input = Path("corrections.csv"),

@@ -16,8 +16,8 @@ from tests.unit.verbs.test_bad_csv import drop_privileges
         ("epochs: 8", "epoch: 8", "models.keras_cnn.epoch: unknown key; did you mean epochs?"),
         ("epochs: 8", "epochs: many", "models.keras_cnn.epochs: 'many', should be of type integer"),
         (
-            "device: cpu",
-            "merge: {models: [keras_cmm]}",
+            "models: [keras_cnn",
+            "models: [keras_cmm",
             "'keras_cmm' is not defined; did you mean keras_cnn?",
         ),
         ("own/test.csv", "own/missing.csv", "data.test_csv: there is no file 'own/missing.csv'"),

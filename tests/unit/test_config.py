@@ -199,7 +199,7 @@ def test_what_looks_at_validation_rows_is_refused_where_there_are_none(change, f
 def test_weights_cannot_be_fitted_without_validation_rows():
     config = changed("validation", {"fraction": 0})
     config["merge"]["weights"] = "auto"
-    with pytest.raises(ConfigError, match=r"merge\.weights: auto fits them to validation rows: set valid"):
+    with pytest.raises(ConfigError, match=r"merge\.weights: auto needs validation rows: set valid"):
         validate(config)
     config["validation"]["folds"] = 5
     assert validate(config)["merge"]["weights"] == "auto"

@@ -12,7 +12,7 @@ from tests.conftest import PROJECT
 from digitflow.base.errors import DigitflowError, InputError
 from digitflow.dataset import classes, conversion, locations, sources
 from digitflow.dataset.views import update_tree
-from digitflow.formats import idx, labelscsv, png
+from digitflow.formats import idx, labelscsv
 
 
 @pytest.fixture

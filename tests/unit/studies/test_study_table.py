@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from digitflow.base.errors import FormatError
-from digitflow.formats import idx, labelscsv
+from digitflow.formats import idx
 from digitflow.scoring.pairs import read_pairs
 from digitflow.studies import table as tables
 

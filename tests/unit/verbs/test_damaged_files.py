@@ -151,7 +151,7 @@ DAMAGED = [
     ("gzip_idx", "images", cut, "images: truncated: 61 bytes, 12 x 2 x 2 values make 64"),
     ("gzip_idx", "images", flipped(7), "images: truncated: 64 bytes, 13 x 2 x 2 values make 68"),
     ("gzip_idx", "images", flipped(2), "images: values of type 0x09 (byte), not 0x08 (ubyte)"),
-    ("write_lst", "images", cut, "images: truncated"),
+    ("write_lst", "images", cut, f"images: {DIFFERS}"),
     ("write_lst", "labels", flipped(9, 5), f"labels: {DIFFERS}"),
     ("write_lst", "classes.csv", replaced(b"2,2\n", b""), "labels: row 3: label 2; classes are 0 to 1"),
     ("write_lst", "idx.sfv", replaced(b"labels", b"lables"), "labels: damaged: its CRC-32 is"),

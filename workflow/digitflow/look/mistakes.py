@@ -118,7 +118,8 @@ def confusion_figure(path: str | Path, matrix: np.ndarray, names: Sequence[str],
     axes.set(xlabel="label given", ylabel="true label")
     shown = [short(name) for name in names]
     if classes <= MOST_NAMES:
-        axes.set_xticks(range(classes), shown, rotation=90 if max(map(len, shown)) > 2 else 0, parse_math=False)
+        turned = 90 if max(map(len, shown)) > 2 else 0
+        axes.set_xticks(range(classes), shown, rotation=turned, parse_math=False)
         axes.set_yticks(range(classes), shown, parse_math=False)
     axes.set_title(textwrap.fill(title, int(11 * size)), fontsize="medium")
     axes.tick_params(length=0)
@@ -133,7 +134,8 @@ def mistakes_figure(
     names: Sequence[str],
     title: str,
 ) -> None:
-    """Draw the worst mistakes: images uint8 (k, h, w) or (k, h, w, 3) and their files, as `mistakes` orders them.
+    """Draw the worst mistakes: images uint8 (k, h, w) or (k, h, w, 3) and their files, as `mistakes` orders
+    them.
 
     `names`: those of the classes.
     """

@@ -85,12 +85,14 @@ def found(wrong, rows=60, classes=10):
 
 def names_of(mistakes):
     """Labels of several kinds, a formula and a long word among them."""
-    return ["$x^$", "a class with a long name", *map(str, range(len(mistakes.matrix)))][: len(mistakes.matrix)]
+    names = ["$x^$", "a class with a long name", *map(str, range(len(mistakes.matrix)))]
+    return names[: len(mistakes.matrix)]
 
 
 def draw_mistakes(path, mistakes):
     images = np.random.default_rng(1).integers(0, 256, (len(mistakes.rows), 28, 28), np.uint8)
-    mistakes_figure(path, images, [f"{row:05d}" for row in mistakes.rows], mistakes, names_of(mistakes), "a, seed 0")
+    files = [f"{row:05d}" for row in mistakes.rows]
+    mistakes_figure(path, images, files, mistakes, names_of(mistakes), "a, seed 0")
 
 
 def draw_confusion(path, mistakes):

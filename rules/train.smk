@@ -29,7 +29,7 @@ rule train_keras:
         versions=configuration.keras_versions(),
         code=network_code("train_keras"),
     shell:
-        call("train_keras")
+        call("train_keras", stored=True)
 
 
 rule predict_keras:
@@ -84,7 +84,7 @@ rule train_mxnet:
         device=config["device"],
         code=network_code("train_mxnet"),
     shell:
-        call("train_mxnet", python="{MXNET_PYTHON:q}")
+        call("train_mxnet", python="{MXNET_PYTHON:q}", stored=True)
 
 
 rule predict_mxnet:
@@ -136,7 +136,7 @@ rule train_numpy:
         versions=configuration.numpy_versions(),
         code=network_code("train_numpy"),
     shell:
-        call("train_numpy")
+        call("train_numpy", stored=True)
 
 
 rule predict_numpy:
@@ -167,7 +167,9 @@ if FOLDS:
         """Put the folds' predictions of the rows that each left out together: one training's, of every row."""
         input:
             metrics=expand("results/models/{{model}}/seed{{seed}}{fold}/metrics.json", fold=FOLDS),
-            fold_valid_lsts=lambda wildcards: [listed(f"{fold.strip('/')}/valid.lst")(wildcards)[0] for fold in FOLDS],
+            fold_valid_lsts=lambda wildcards: [
+                listed(f"{fold.strip('/')}/valid.lst")(wildcards)[0] for fold in FOLDS
+            ],
             fold_valid_probabilities=expand(
                 "results/models/{{model}}/seed{{seed}}{fold}/valid_probabilities.npy", fold=FOLDS
             ),

@@ -22,6 +22,7 @@ import yaml
 
 from digitflow.base.archives import check_readable
 from digitflow.base.errors import ConfigError, InputError
+from digitflow.competing import kaggle
 from digitflow.merging.methods import MERGE_METHODS
 from digitflow.models.registry import FRAMEWORKS
 from digitflow.studies.points import points
@@ -35,12 +36,6 @@ COLUMNS = {"seeds", "parameters", "trained_epochs", "seconds", "status", "device
     f"{part}_accuracy" for part in ("train", "valid", "test")
 }
 FOLDER = re.compile(r"[\w.+-]+")
-
-KAGGLE_HOW_TO = """The Digit Recognizer's CSVs are not in data/kaggle/. To get them:
-  1. sign in at kaggle.com, open the competition "Digit Recognizer" (digit-recognizer) and accept its rules;
-  2. download train.csv and test.csv from its Data page (or: kaggle competitions download digit-recognizer);
-  3. put both into data/kaggle/ and run again.
-Without an account, leave data.source at mnist: the same digits, with the test labels known."""
 
 
 def validate(config: dict[str, Any]) -> dict[str, Any]:
@@ -340,9 +335,11 @@ def _cross_references(config: dict[str, Any]) -> Iterator[str]:
     for name, model in models.items():
         yield from (f"models.{name}.{mistake}" for mistake in _wrong_architecture(model))
         yield from (f"models.{name}.{mistake}" for mistake in _ignored(model))
+    files = submission_files()
     for name in merge["models"]:
-        if name not in models:
-            yield f"merge.models: {name!r} is not defined{_suggest(name, list(models))}"
+        if name not in models and name not in files:
+            yield f"merge.models: {name!r} is not defined{_suggest(name, [*models, *files])}"
+    yield from _wrong_files(config, files)
     weights = merge["weights"]
     if isinstance(weights, list) and len(weights) != len(merge["models"]):
         yield f"merge.weights: {len(weights)} weights for {len(merge['models'])} models; give each its own"
@@ -363,8 +360,44 @@ def _cross_references(config: dict[str, Any]) -> Iterator[str]:
     for name in config["predict"]:
         if name in ("train", "valid", "test", "oof"):
             yield f"predict.{name}: this name is taken; choose another"
+    try:
+        kaggle.check_name(config["data"]["competition"])
+    except ConfigError as error:
+        yield str(error)
     if "merged" in models:
         yield "models.merged: this name is taken by the merged submission; choose another"
+
+
+def submission_files() -> dict[str, str]:
+    """The user's own submissions by name: the CSVs in the folder submissions/ of the project."""
+    return {path.stem: str(path) for path in sorted(Path("submissions").glob("*.csv"))}
+
+
+def _wrong_files(config: dict[str, Any], files: dict[str, str]) -> Iterator[str]:
+    """What cannot be done with the files that merge.models names."""
+    merge = config["merge"]
+    for name in files:
+        if name in (*config["models"], "merged"):
+            yield f"{files[name]}: {name} is the name of a model of yours; give the file another name"
+    named = [name for name in merge["models"] if name in files]
+    if not named:
+        return
+    bare = [name for name in named if not Path("submissions", f"{name}_probabilities.npy").exists()]
+    if bare and merge["method"] != "vote":
+        yield (
+            f"merge.method: {merge['method']} needs probabilities, and {', '.join(bare)} has only labels: write "
+            f"`method: vote`, or put submissions/{bare[0]}_probabilities.npy beside it"
+        )
+    if merge["weights"] == "auto":
+        yield (
+            f"merge.weights: auto needs predictions of validation rows, and {', '.join(named)} has none: give a "
+            "weight to each"
+        )
+    if config["predict"]:
+        yield (
+            f"predict: {', '.join(named)} in merge.models says nothing of further images; leave it out of "
+            "merge.models, or leave out predict"
+        )
 
 
 def csv_paths(data: dict[str, Any]) -> tuple[str, str | None, str | None]:
@@ -378,12 +411,11 @@ def csv_paths(data: dict[str, Any]) -> tuple[str, str | None, str | None]:
 
 def _missing_files(data: dict[str, Any]) -> Iterator[str]:
     train_csv, test_csv, solution_csv = csv_paths(data)
-    if data["source"] == "kaggle" and not (Path(train_csv).exists() and Path(test_csv).exists()):
-        yield KAGGLE_HOW_TO
-        return
     if data["source"] == "mnist":
         return
-    wanted = {"data.train_csv": train_csv}
+    if data["source"] == "kaggle":  # what is not there is downloaded
+        train_csv, test_csv = (path if os.path.lexists(path) else "" for path in (train_csv, test_csv))
+    wanted = {"data.train_csv": train_csv} if train_csv != "" else {}
     wanted |= {"data.test_csv": test_csv} if test_csv else {}
     wanted |= {"data.solution_csv": solution_csv} if solution_csv else {}
     for key, path in wanted.items():

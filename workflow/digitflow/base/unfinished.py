@@ -25,11 +25,19 @@ def marked(outputs: Sequence[str | os.PathLike]) -> Iterator[None]:
         yield
         return
     names = sorted(map(str, outputs))
-    note = NOTES / hashlib.sha256("\0".join(names).encode()).hexdigest()[:32]
+    note = NOTES / _digest(names)
     NOTES.mkdir(exist_ok=True)
     note.write_text(json.dumps(names))
     yield
     note.unlink(missing_ok=True)
+
+
+def to_be_made_again(*outputs: str | os.PathLike) -> None:
+    """Leave a note for the next run that outputs, though whole, are to be made again when they are asked for."""
+    if NOTES.parent.is_dir():
+        NOTES.mkdir(exist_ok=True)
+        names = sorted(map(str, outputs))
+        (NOTES / f"again-{_digest(names)}").write_text(json.dumps(names))
 
 
 def is_locked() -> bool:
@@ -50,3 +58,7 @@ def make_old() -> None:
                 with contextlib.suppress(OSError):
                     os.utime(name, (LONG_AGO, LONG_AGO))
         note.unlink(missing_ok=True)
+
+
+def _digest(names: Sequence[str]) -> str:
+    return hashlib.sha256("\0".join(names).encode()).hexdigest()[:32]

@@ -69,7 +69,7 @@ def read_scores(scores_csv: str | Path) -> list[dict[str, str]]:
 
 
 def remember(folder: str | Path, run: Run, submission_csv: str | Path) -> Path:
-    """Keep a run and its submission in a folder: the run's path. The same run gives the same files."""
+    """Keep a run and its submission in a folder: the run's path. Scored anew, a run replaces its own record."""
     record = {
         "facts": run.facts,
         "scores": run.scores,
@@ -78,7 +78,7 @@ def remember(folder: str | Path, run: Run, submission_csv: str | Path) -> Path:
         "submission": run.submission,
     }
     time = str(run.facts["time"])[:19].replace(":", "")
-    path = Path(folder) / f"{time}-{digest_of(record)[:DIGEST_DIGITS]}.json"
+    path = Path(folder) / f"{time}-{digest_of(run.facts)[:DIGEST_DIGITS]}.json"
     with atomic_open(path.with_suffix(".csv")) as file:
         file.write(Path(submission_csv).read_bytes())
     write_json(path, record)

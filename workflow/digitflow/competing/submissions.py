@@ -1,5 +1,6 @@
 """Submission files from anywhere, only read: checked, scored, compared with ours, and blended."""
 
+import csv
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -9,7 +10,10 @@ from typing import Any
 import numpy as np
 
 from digitflow.base.errors import ConfigError, InputError
+from digitflow.base.files import atomic_open
+from digitflow.formats import idx, labelscsv
 from digitflow.formats.probabilities import read_probabilities
+from digitflow.merging import merged as merging
 from digitflow.merging import methods
 from digitflow.scoring.measures import accuracy
 
@@ -25,6 +29,11 @@ class Submission:
     name: str
     labels: np.ndarray
     probabilities: np.ndarray | None = None
+
+
+def reader(classes: Sequence[str], rows: int | None = None) -> Read:
+    """What reads a submission file of so many rows, whose labels are these classes."""
+    return lambda path: labelscsv.read(path, len(classes), rows)
 
 
 def read_submission(name: str, path: str | Path, read: Read, classes: int) -> Submission:
@@ -50,15 +59,16 @@ def read_submission(name: str, path: str | Path, read: Read, classes: int) -> Su
     return Submission(name, labels, probabilities)
 
 
-def read_folder(folder: str | Path, read: Read, classes: int) -> tuple[dict[str, Submission], dict[str, str]]:
-    """Read all CSVs of a folder: those that fit, by name, and why each of the others is left out."""
+def read_files(
+    paths: Sequence[str | Path], read: Read, classes: int
+) -> tuple[dict[str, Submission], dict[str, str]]:
+    """Read submission files: those that fit, by name, and why each of the others is left out."""
     found, left_out = {}, {}
-    for path in sorted(Path(folder).glob("*.csv")):
+    for path in map(Path, paths):
         try:
             found[path.stem] = read_submission(path.stem, path, read, classes)
         except InputError as error:
             left_out[path.stem] = str(error)
-            log.warning("left out: %s", error)
     return found, left_out
 
 
@@ -75,6 +85,21 @@ def choose(
     return [found[name] for name in names]
 
 
+def blend_with_models(
+    files: Sequence[Path], probabilities: Sequence[Path], merge: Mapping[str, Any], read: Read, classes: int
+) -> np.ndarray:
+    """Blend files and models as the section `merge` says, whose `order` names both: labels int64 (n,).
+
+    `probabilities` are the models' files, one for each seed. ConfigError: a file does not fit.
+    """
+    found, left_out = read_files(files, read, classes)
+    for name, seeds in merging.read_models(probabilities, merge["seeds"]).items():
+        averaged = methods.mean(seeds)
+        found[name] = Submission(name, averaged.argmax(axis=1), averaged)
+    chosen = choose(merge["order"], found, left_out)
+    return blend(merge["method"], chosen, classes, merge["weights"])
+
+
 def scores(found: Mapping[str, Submission], solution: np.ndarray | None) -> list[dict[str, Any]]:
     """Rows for the table of scores, one per submission: its test accuracy where a solution is known."""
     rows = []
@@ -88,10 +113,56 @@ def scores(found: Mapping[str, Submission], solution: np.ndarray | None) -> list
     return rows
 
 
+def rows_of(test_images: str | Path) -> int:
+    """How many rows a submission must have: one for each image of an IDX file."""
+    rows, *_ = idx.read_header(test_images, ndim=3)
+    return rows
+
+
+def score_files(
+    files: Sequence[Path],
+    classes: Sequence[str],
+    test_images: str | Path | None,
+    solution: str | Path | None,
+) -> list[dict[str, Any]]:
+    """Rows for the table of scores, one per file that fits."""
+    if not files or test_images is None:
+        return []
+    read = reader(classes, rows_of(test_images))
+    found, _ = read_files(files, read, len(classes))
+    return scores(found, None if solution is None else read(Path(solution)))
+
+
+def fitting_files(
+    files: Sequence[Path], classes: Sequence[str], test_images: str | Path | None
+) -> dict[str, Path]:
+    """The files that fit, by their names."""
+    if not files or test_images is None:
+        return {}
+    found, _ = read_files(files, reader(classes, rows_of(test_images)), len(classes))
+    return {path.stem: path for path in files if path.stem in found}
+
+
 def agreement(found: Mapping[str, Submission]) -> np.ndarray:
     """The share of images on which each two submissions agree: float64 (k, k), in the order of `found`."""
     labels = [submission.labels for submission in found.values()]
     return np.array([[np.mean(a == b) for b in labels] for a in labels])
+
+
+def write_agreement(path: str | Path, found: Mapping[str, Submission]) -> None:
+    """Write the pairwise agreement as CSV: a row and a column for each submission, shares from 0 to 1."""
+    with atomic_open(path, "w") as file:
+        rows = csv.writer(file, lineterminator="\n")
+        rows.writerow(["model", *found])
+        for name, shares in zip(found, agreement(found).tolist(), strict=True):
+            rows.writerow([name, *(round(share, 6) for share in shares)])
+
+
+def say_agreement(found: Mapping[str, Submission], left_out: Mapping[str, str]) -> None:
+    """Log which files are left out, and the pairwise agreement of the others."""
+    for reason in left_out.values():
+        log.warning(f"left out: {reason}")
+    log.info(format_agreement(found))
 
 
 def format_agreement(found: Mapping[str, Submission]) -> str:

@@ -26,6 +26,8 @@ def compare_models(
     valid_labels: np.ndarray,
     submissions: Mapping[str, PathLike] | None = None,
     solution: PathLike | None = None,
+    *,
+    classes: int,
 ) -> list[dict[str, Any]]:
     """Compare every two of the models, the merged one among them.
 
@@ -35,7 +37,6 @@ def compare_models(
     if submissions is None or solution is None:
         labels = {name: probabilities.argmax(axis=1) for name, probabilities in models.items()}
         return compare_pairs(labels, valid_labels, "validation") if len(valid_labels) else []
-    classes = next(iter(models.values())).shape[1]
     true = labelscsv.read(solution, classes)
     labels = {name: labelscsv.read(path, classes, len(true)) for name, path in submissions.items()}
     return compare_pairs(labels, true, "test")

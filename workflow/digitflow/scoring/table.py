@@ -63,17 +63,23 @@ def score_training(
 
 def score_merged(
     method: str,
-    valid: np.ndarray,
+    valid: np.ndarray | None,
     valid_labels: np.ndarray,
     submission: PathLike | None,
     solution: PathLike | None,
+    classes: int,
 ) -> Row:
-    """Score the merged models: `valid` (n, classes) on the validation labels, the submission by the solution."""
-    row = {"model": MERGED, "framework": method} | score("valid", valid.argmax(axis=1), valid_labels)
+    """Score the merged models: `valid` (n, classes) on the validation labels, the submission by the solution.
+
+    `valid` is None where files are merged, too, which say nothing of the validation rows.
+    """
+    row: Row = {"model": MERGED, "framework": method}
+    if valid is not None:
+        row |= score("valid", valid.argmax(axis=1), valid_labels)
     if submission is None or solution is None:
         return row
-    true = labelscsv.read(solution, valid.shape[1])
-    return row | score("test", labelscsv.read(submission, valid.shape[1], len(true)), true)
+    true = labelscsv.read(solution, classes)
+    return row | score("test", labelscsv.read(submission, classes, len(true)), true)
 
 
 def read_metrics(path: Path) -> Row:

@@ -22,7 +22,9 @@ Input = Annotated[Path, "input"]
 Output = Annotated[Path, "output"]
 Json = Annotated[Any, "json"]
 
-Verb = Callable[..., None]
+TOOLS = "digitflow.verbs.tools"  # the module of the verbs for people
+
+Verb = Callable[..., int | None]
 
 
 class Parameter(NamedTuple):
@@ -83,18 +85,23 @@ def parameters(verb: Verb) -> Iterator[Parameter]:
 def parse(verb: Verb, arguments: list[str]) -> tuple[dict[str, Any], str | None]:
     """Read a verb's arguments; return them by name, and the path of the log, if one is asked for.
 
-    An optional flag without a value, as a rule gives it where it has no such file, is a flag left out.
+    Among them is `store`, for every verb, where `--store` names a folder. An optional flag without a value, as
+    a rule gives it where it has no such file, is a flag left out. People may give what a tool requires without
+    its flags, in order.
     """
     parser = argparse.ArgumentParser(
         prog=f"digitflow {verb.__name__}", description=inspect.getdoc(verb), allow_abbrev=False
     )
     parser.add_argument("--log", help="a file that gets a copy of what is printed")
+    parser.add_argument("--store", nargs="?", help="a folder that keeps what was made, to bring it back")
     known = list(parameters(verb))
     for one in known:
         nargs = "*" if one.many else None if one.required else "?"
         parser.add_argument(
             one.flag, type=one.type, required=one.required, nargs=nargs, default=argparse.SUPPRESS
         )
+    if verb.__module__ == TOOLS:
+        arguments = _places_named(arguments, known)
     given = vars(parser.parse_args(_flags_with_values_joined(arguments, known)))
     log = given.pop("log")
     return {name: value for name, value in given.items() if value is not None}, log
@@ -119,10 +126,18 @@ def outputs(verb: Verb, given: dict[str, Any]) -> list[Path]:
     return found
 
 
+def _places_named(arguments: list[str], known: list[Parameter]) -> list[str]:
+    """The words before the first flag, each behind the flag of a required parameter."""
+    required = [one.flag for one in known if one.required]
+    end = next((place for place, word in enumerate(arguments) if word.startswith("-")), len(arguments))
+    named = [word for pair in zip(required, arguments[:end], strict=False) for word in pair]
+    return named + arguments[min(end, len(required)) :]
+
+
 def _flags_with_values_joined(arguments: list[str], known: list[Parameter]) -> list[str]:
     """`--flag value` as `--flag=value`, so that a value may begin with a hyphen, as a file's name can."""
-    single = {one.flag for one in known if not one.many} | {"--log"}
-    flags = {one.flag for one in known} | {"--log", "--help", "-h"}
+    single = {one.flag for one in known if not one.many} | {"--log", "--store"}
+    flags = {one.flag for one in known} | {"--log", "--store", "--help", "-h"}
     joined = []
     words = iter(arguments)
     for word in words:

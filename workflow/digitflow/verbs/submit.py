@@ -35,15 +35,26 @@ def merge(
     lists: list[Input],
     weights: Input | None = None,
     corrections: Input | None = None,
+    files: list[Input] | None = None,
+    test_images: Input | None = None,
 ) -> None:
-    """Merge the models' test probabilities into the submission, and note what the run was made from."""
+    """Merge the models' test probabilities, and submission files that are named beside them, into the
+    submission; note what the run was made from.
+    """
+    from digitflow.competing import submissions as competing
     from digitflow.dataset import classes as class_names
+    from digitflow.formats import labelscsv
     from digitflow.merging import merged, run_record
     from digitflow.merging import submission as submissions
 
-    found = merged.merge_files(probabilities, merge, weights)
-    submissions.write(submission, found, class_names.read(classes))
-    run_record.write(run, submission, configuration, csvs, lists, corrections)
+    names = class_names.read(classes)
+    if files:
+        read = competing.reader(names, competing.rows_of(test_images))
+        labels = competing.blend_with_models(files, probabilities, merge, read, len(names))
+        labelscsv.write(submission, labels)
+    else:
+        submissions.write(submission, merged.merge_files(probabilities, merge, weights), names)
+    run_record.write(run, submission, configuration, [*csvs, *(files or [])], lists, corrections)
 
 
 def convert_further(source: Input, images: Output, checksums: Output, names: Output, data: Json) -> None:

@@ -48,8 +48,8 @@ fmt: $(DEV)  ## format Python and Snakemake code
 	.venv/bin/ruff format --quiet $(CODE)
 	.venv/bin/snakefmt $(RULES)
 
-docs: $(MAIN)  ## the tables of config/README.md, from the code
-	.venv/bin/python docs/config_tables.py
+docs: $(MAIN)  ## the tables of config/README.md and the map in CONTRIBUTING.md, from the code
+	.venv/bin/python docs/make_tables.py
 
 experiments: $(MAIN)  ## all studies of config/experiments.yaml: docs/experiments.md
 	.venv/bin/snakemake -j$(CORES) --keep-going --configfile config/experiments.yaml -- results/experiments.md

@@ -14,6 +14,7 @@ include: "rules/train.smk"
 include: "rules/submit.smk"
 include: "rules/score.smk"
 include: "rules/kaggle.smk"
+include: "rules/look.smk"
 include: "rules/study.smk"
 
 

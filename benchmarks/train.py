@@ -36,6 +36,7 @@ CPUs, is switched on, and threads follow the cores that Snakemake gives: nobody 
 ATTEMPTS = """Changes to that training, one at a time. Batches are a matter of learning as much as of speed;
 the configuration sets them.
 """
+BY_HAND = "## What a better score costs"  # begins the part of the page that is not written here, and is kept
 NUMPY = """784-800-10 with plain SGD and batches of 200 on 37,800 images, an epoch each in turns, numpy with
 one thread and Keras with all (`benchmarks/train_mlp.py`). CPU seconds are those of all threads.
 """
@@ -107,7 +108,8 @@ def main() -> None:
     text = page(rates, args.rounds, train_mlp.take_turns("sgd", 9))
     print(text)
     if args.keras:
-        (HERE / "training.md").write_text(text)
+        path = HERE / "training.md"
+        path.write_text("\n".join([text, BY_HAND + path.read_text().partition(BY_HAND)[2]]))
 
 
 def page(rates: list[dict[str, list[float]]], rounds: int, numpy_lines: list[str]) -> str:

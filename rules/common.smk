@@ -94,7 +94,8 @@ wildcard_constraints:
     model="|".join(map(re.escape, MODELS)),
     study="|".join(config["studies"]) or "(?!)",
     seed="[0-9]+",
-    fold="/fold[0-9]+" if FOLDS else "(?:)",
+    # "/given": trained on the labels as the CSV gives them, to see what the corrections are worth
+    fold="(?:/given)?" + ("/fold[0-9]+" if FOLDS else ""),
     tree="train|test",
     part="train|valid|test",
     images="|".join(["test", *config["predict"]]),

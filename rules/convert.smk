@@ -94,6 +94,23 @@ rule write_lst:
         call("write_lst")
 
 
+use rule write_lst as write_given_lst with:
+    input:
+        images="data/idx/train-images-idx3-ubyte",
+        labels="data/idx/train-labels-idx1-ubyte",
+        classes="data/idx/classes.csv",
+        checksums="data/idx/train.sfv",
+        corrections=[],
+    output:
+        train_lst=update("data/rec/given/train.lst"),
+        valid_lst=update("data/rec/given/valid.lst"),
+        fold_train_lsts=[update(f"data/rec/given{fold}/train.lst") for fold in FOLDS],
+        fold_valid_lsts=[update(f"data/rec/given{fold}/valid.lst") for fold in FOLDS],
+        list_checksums=[update(f"data/rec/given{fold}/lists.sfv") for fold in ["", *FOLDS]],
+    log:
+        "logs/write_given_lst.log",
+
+
 use rule write_lst as write_official_lst with:
     input:
         images=rules.official_idx.output.train_images,
@@ -141,7 +158,7 @@ rule pack_rec:
     log:
         "logs/pack_rec{fold}/{part}{shard}.log",
     wildcard_constraints:
-        fold="(?:/fold[0-9]+)?",
+        fold="(?:/given)?(?:/fold[0-9]+)?",
     params:
         shard=lambda wildcards: int(wildcards.shard.strip("_") or 0),
         shards=config["rec"]["shards"],

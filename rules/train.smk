@@ -163,6 +163,7 @@ rule predict_numpy:
 
 if FOLDS:
 
+    # Of the corrected lists only; what the corrections are worth is found fold by fold (look.smk).
     rule collect_folds:
         """Put the folds' predictions of the rows that each left out together: one training's, of every row."""
         input:

@@ -10,13 +10,25 @@ from digitflow.look.page import write_page
 from tests.browser import driver as drivers
 from tests.browser.example import example
 
+HERE = Path(__file__).parent
 TRAIN, ALL = 1500, 2000
+
+
+def pytest_collection_modifyitems(items) -> None:
+    if drivers.MISSING:
+        for item in items:
+            if item.path.parent == HERE:
+                item.add_marker(pytest.mark.skip(reason=drivers.MISSING))
+
+
+def pytest_terminal_summary(terminalreporter) -> None:
+    """Say in one line what was left out; of skipped tests, pytest says no more than how many."""
+    if drivers.MISSING:
+        terminalreporter.write_line(f"tests/browser was skipped: {drivers.MISSING}")
 
 
 @pytest.fixture(scope="package")
 def driver(tmp_path_factory) -> Iterator:
-    if drivers.MISSING:
-        pytest.skip(drivers.MISSING)
     with pytest.MonkeyPatch.context() as patch:
         # tests/conftest.py sends all requests to a proxy that is not there; the browser's driver is here.
         for name in ("no_proxy", "NO_PROXY"):

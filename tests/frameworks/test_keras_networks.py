@@ -7,10 +7,11 @@ import pytest
 
 from digitflow import __main__, models
 from digitflow.base.errors import ConfigError
+from digitflow.dataset import classes, lists
 from digitflow.formats import idx, lst
-from digitflow.models import KERAS
+from digitflow.models.registry import KERAS
 from digitflow.training import keras_trainer as training
-from digitflow.training.history import accuracy
+from digitflow.training.history import accuracy_of
 from digitflow.training.settings import Settings
 
 PARAMETERS = {
@@ -36,7 +37,7 @@ def keras():
 
 
 def build(name, shape=(28, 28), classes=10, **options):
-    model = models.build(KERAS, name, shape, classes, **options)
+    model = models.build(KERAS[name], name, shape, classes, **options)
     model.build((None, *shape))
     return model
 
@@ -63,12 +64,12 @@ def test_it_has_the_number_of_parameters_that_its_docstring_states(name):
 def test_three_epochs_of_1000_digits_are_learnt_to_more_than_80_percent(digits, name, network, rate):
     images, labels = digits
     settings = Settings(
-        name, epochs=3, batch_size=50, learning_rate=rate, schedule="one_cycle", network=network
+        name, KERAS[name], epochs=3, batch_size=50, learning_rate=rate, schedule="one_cycle", network=network
     )
     train, valid = np.arange(1000), np.arange(1000, 1500)
     model, _ = training.fit(images, (train, labels[train]), (valid, labels[valid]), 10, settings, seed=0)
     rows = training.predict(model, images, valid, 10)
-    assert accuracy(rows, labels[valid]) > 0.8
+    assert accuracy_of(rows, labels[valid]) > 0.8
 
 
 def test_the_three_styles_have_equal_first_weights_from_the_same_seed(keras):
@@ -93,7 +94,7 @@ def test_the_three_styles_with_equal_weights_give_equal_outputs(digits):
 @pytest.mark.parametrize("name", SUBCLASSES)
 def test_a_subclassed_model_is_loaded_again_and_predicts_the_same(tmp_path, digits, keras, name):
     images, labels = (array[:300] for array in digits)
-    settings = Settings(name, epochs=2, batch_size=50, learning_rate=0.003, weight_average=0.9)
+    settings = Settings(name, KERAS[name], epochs=2, batch_size=50, learning_rate=0.003, weight_average=0.9)
     rows = np.arange(300)
     model, _ = training.fit(images, (rows, labels), (rows[:50], labels[:50]), 10, settings, seed=0)
     model.save(tmp_path / "model.keras")
@@ -119,16 +120,18 @@ def test_an_option_that_does_not_fit_is_refused_by_name(name, network, message):
 def test_the_learning_rate_that_is_found_trains(tmp_path, digits):
     images, labels = digits[0][:2000], digits[1][:2000]
     idx.write(tmp_path / "images", images)
-    paths = [f"{label}/{row}.png" for row, label in enumerate(labels, 1)]
-    lst.write(tmp_path / "train.lst", lst.Listing(np.arange(1, 2001), labels.astype(np.int64), paths))
+    lst.write(tmp_path / "train.lst", lists.of_rows("train", 2000, labels, "0123456789"))
     settings = {
         "architecture": "mlp",
+        "module": "keras_mlp",
         "epochs": 1,
         "batch_size": 50,
         "learning_rate": 1.0,
         "network": {"hidden": [100]},
     }
-    flags = {"settings": json.dumps(settings), "seed": 0, "classes": 10, "device": "cpu", "threads": 2}
+    classes.write(tmp_path / "classes.csv", "0123456789")
+    flags = {"settings": json.dumps(settings), "seed": 0, "device": "cpu", "threads": 2}
+    flags |= {"classes": tmp_path / "classes.csv"}
     flags |= {"images": tmp_path / "images", "train-lst": tmp_path / "train.lst"}
     flags |= {"curve": tmp_path / "curve.csv", "figure": tmp_path / "curve.png", "log": tmp_path / "log"}
     arguments = [str(text) for flag, value in flags.items() for text in (f"--{flag}", value)]
@@ -148,4 +151,4 @@ def test_the_learning_rate_that_is_found_trains(tmp_path, digits):
     model, _ = training.fit(
         images, (rows[:1500], labels[:1500]), (rows[1500:], labels[1500:]), 10, settings, 0
     )
-    assert accuracy(training.predict(model, images, rows[1500:], 10), labels[1500:]) > 0.85
+    assert accuracy_of(training.predict(model, images, rows[1500:], 10), labels[1500:]) > 0.85

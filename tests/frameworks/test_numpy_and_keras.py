@@ -14,6 +14,7 @@ from digitflow.training.settings import Augment, Settings
 
 SETTINGS = Settings(
     architecture="mlp",
+    module="numpy_mlp",
     epochs=3,
     batch_size=50,
     learning_rate=0.01,

@@ -4,6 +4,7 @@ import csv
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import time
@@ -11,11 +12,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.conftest import PROJECT
 
-from digitflow.formats import lst, png, recordio
+from digitflow.dataset import classes, lists, packing
+from digitflow.formats import idx
+from digitflow.training.history import cross_entropy, one_hot, read_history
 
 SETTINGS = {
     "architecture": "lenet",
+    "module": "mxnet_cnn",
     "epochs": 6,
     "batch_size": 32,
     "learning_rate": 0.004,
@@ -26,7 +31,13 @@ SETTINGS = {
     "test_shifts": 1,
     "augment": {"rotate": 10, "zoom": 0.1, "shift": 0.07, "shear": 0.1, "part": 1, "cubic": False},
 }
-PLAIN = {"architecture": "mlp_module", "epochs": 4, "batch_size": 50, "learning_rate": 0.1}
+PLAIN = {
+    "architecture": "mlp_module",
+    "module": "mxnet_mlp",
+    "epochs": 4,
+    "batch_size": 50,
+    "learning_rate": 0.1,
+}
 PLAIN |= {"optimizer": "sgd", "optimizer_options": {"momentum": 0, "nesterov": False}}
 RELOAD = """
 import sys
@@ -43,7 +54,7 @@ import numpy as np
 from digitflow.training.settings import Augment, Settings
 from digitflow.training.mxnet_trainer import batches, open_records, warp
 rec, idx, out = sys.argv[1:]
-settings = Settings("lenet", epochs=1, batch_size=8, learning_rate=0)
+settings = Settings("lenet", "mxnet_cnn", epochs=1, batch_size=8, learning_rate=0)
 with open_records([(rec, idx)], (28, 28), 10) as records:
     options = warp(Augment(rotate=10, zoom=0.1, shift=0.1, shear=0.1), records.shape)
     passes = [batches(records, settings, mx.cpu(), **options) for _ in range(2)]
@@ -59,7 +70,7 @@ from digitflow.training.settings import Settings
 from digitflow.training.mxnet_trainer import batches, open_records
 folder, rows, out = sys.argv[1:]
 parts = [(Path(folder, f"{name}.rec"), Path(folder, f"{name}.idx")) for name in ("valid", "train")]
-settings = Settings("lenet", epochs=1, batch_size=64, learning_rate=0, raw_pixels=True)
+settings = Settings("lenet", "mxnet_cnn", epochs=1, batch_size=64, learning_rate=0, raw_pixels=True)
 with open_records(parts, (28, 28), 10, int(rows)) as records:
     found = [images.asnumpy()[:count] for images, _, count in batches(records, settings, mx.cpu())]
     assert len(records.labels) == int(rows)
@@ -69,7 +80,8 @@ OPTIMIZE = """
 import json, sys
 from pathlib import Path
 import numpy as np
-from digitflow.training import mxnet_trainer
+from digitflow.training import mxnet_predictor
+from digitflow.training import mxnet_trainer as training
 from digitflow.training.checkpoint import Checkpoint
 from digitflow.training.settings import Settings
 class Killed(Exception):
@@ -79,15 +91,15 @@ class Last(Checkpoint):
         super().save(arrays, history)
         raise Killed
 data, checkpoint, cases = sys.argv[1:]
-context, _ = mxnet.prepare("cpu", 2)
-opened = [mxnet.open_records([(Path(data, f"{name}.rec"), Path(data, f"{name}.idx"))], (28, 28), 10, rows)
+context, _ = mxnet_predictor.prepare("cpu", 2)
+opened = [training.open_records([(Path(data, f"{name}.rec"), Path(data, f"{name}.idx"))], (28, 28), 10, rows)
           for name, rows in (("train", 500), ("valid", 100))]
 results = []
 with opened[0] as train, opened[1] as valid:
     for case in json.loads(cases):
         settings = Settings(epochs=3, batch_size=25, **case)
         def fit(kind=Checkpoint):
-            return mxnet.fit(train, valid, 10, settings, 0, context, kind(Path(checkpoint), str(case)))
+            return training.fit(train, valid, 10, settings, 0, context, kind(Path(checkpoint), str(case)))
         network, history = fit()
         Path(checkpoint).unlink()
         try:
@@ -104,32 +116,33 @@ print(json.dumps(results))
 
 @pytest.fixture(scope="module")
 def sample(digits) -> tuple[np.ndarray, np.ndarray]:
-    """2,600 of the training digits: 2,000 to train, 300 to validate, 300 to test."""
+    """2,600 of the training digits: 2,000 to train, 300 to validate, 300 to predict."""
     return digits[0][:2600], digits[1][:2600]
 
 
 def pack(folder: Path, name: str, images: np.ndarray, labels: np.ndarray) -> None:
     """Write images uint8 (n, h, w) and labels as folder/name.rec and .idx."""
-    (folder / name).mkdir(parents=True)
-    paths = [f"{name}/{index}.png" for index in range(1, len(images) + 1)]
-    for path, data in zip(paths, png.encode(images), strict=True):
-        (folder / path).write_bytes(data)
-    listing = lst.Listing(np.arange(1, len(images) + 1), labels.astype(np.int64), paths)
-    recordio.write(folder / f"{name}.rec", folder / f"{name}.idx", listing, folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    idx.write(folder / f"{name}-images", images)
+    listing = lists.of_rows(name, len(images), labels.astype(np.int64), "0123456789")
+    packing.pack(folder / f"{name}.rec", folder / f"{name}.idx", listing, folder / f"{name}-images")
 
 
-def pack_splits(folder: Path, images: np.ndarray, labels: np.ndarray, train: int, valid: int) -> Path:
-    """Write the first `train` rows, the next `valid` and the rest, without their labels, as three files."""
+def pack_splits(
+    folder: Path, images: np.ndarray, labels: np.ndarray, train: int, valid: int, names: str = "0123456789"
+) -> Path:
+    """Write the first `train` rows, the next `valid`, and the rest as an IDX file of images to predict."""
     pack(folder, "train", images[:train], labels[:train])
     pack(folder, "valid", images[train : train + valid], labels[train : train + valid])
-    pack(folder, "test", images[train + valid :], 0 * labels[train + valid :])
+    idx.write(folder / "test-images", images[train + valid :])
+    classes.write(folder / "classes.csv", names)
     return folder
 
 
 @pytest.fixture(scope="module")
 def run(mxnet_python):
     """Run Python with MXNet; returns the finished process."""
-    environment = os.environ | {"PYTHONPATH": str(Path(recordio.__file__).parents[1])}
+    environment = os.environ | {"PYTHONPATH": str(PROJECT / "workflow")}
 
     def run(*arguments: object) -> subprocess.CompletedProcess:
         command = [str(mxnet_python), *map(str, arguments)]
@@ -142,19 +155,36 @@ def run(mxnet_python):
 def train(run):
     """Run the verb on the files of a folder; returns the finished process, or what another `run` returns."""
 
-    def train(data, out, settings=SETTINGS, shape=(28, 28), classes=10, seed=0, device="cpu", run=run):
-        flags = {"settings": json.dumps(settings), "seed": seed, "classes": classes, "device": device}
-        flags |= {"height": shape[0], "width": shape[1]}
-        for part in ("train", "valid", "test"):
+    def train(data, out, settings=SETTINGS, shape=(28, 28), seed=0, device="cpu", run=run):
+        flags = {"settings": json.dumps(settings), "seed": seed, "classes": data / "classes.csv"}
+        flags |= {"image": json.dumps({"height": shape[0], "width": shape[1]})}
+        flags |= {"device": device, "threads": 2, "code": "none"}
+        for part in ("train", "valid"):
             flags |= {f"{part}-rec": data / f"{part}.rec", f"{part}-idx": data / f"{part}.idx"}
-        flags |= {"symbol": out / "model-symbol.json", "params": out / "model-0000.params"}
+        flags |= {"symbol": out / "model-symbol.json", "model": out / "model-0000.params"}
         flags |= {"history": out / "history.csv", "metrics": out / "metrics.json"}
-        for part in ("valid", "test"):
-            flags[f"{part}-probabilities"] = out / f"{part}_probabilities.npy"
+        flags |= {"valid-probabilities": out / "valid_probabilities.npy"}
         flat = [text for flag, value in flags.items() for text in (f"--{flag}", value)]
         return run("-m", "digitflow", "train_mxnet", *flat)
 
     return train
+
+
+@pytest.fixture(scope="module")
+def predict(run):
+    """Predict an IDX file with the model that a training left; returns the probabilities."""
+
+    def predict(out, images):
+        flags = {"symbol": out / "model-symbol.json", "model": out / "model-0000.params", "images": images}
+        flags |= {"metrics": out / "metrics.json", "device": "cpu", "threads": 2}
+        flags |= {name: out / f"test_{name}" for name in ("probabilities", "prediction")}
+        flags["probabilities"] = out / "test_probabilities.npy"
+        flat = [text for flag, value in flags.items() for text in (f"--{flag}", value)]
+        process = run("-m", "digitflow", "predict_mxnet", *flat, "--checksums")
+        assert process.returncode == 0, process.stderr
+        return np.load(out / "test_probabilities.npy")
+
+    return predict
 
 
 @pytest.fixture(scope="module")
@@ -169,10 +199,10 @@ def trained(data, train, tmp_path_factory) -> tuple[subprocess.CompletedProcess,
     return train(data, out), out
 
 
-def test_it_learns_2000_digits_to_more_than_94_percent(trained, sample):
+def test_it_learns_2000_digits_to_more_than_94_percent(trained, sample, data, predict):
     process, out = trained
     assert process.returncode == 0, process.stderr
-    valid, test = (np.load(out / f"{part}_probabilities.npy") for part in ("valid", "test"))
+    valid, test = np.load(out / "valid_probabilities.npy"), predict(out, data / "test-images")
     labels = sample[1]
     assert (valid.argmax(1) == labels[2000:2300]).mean() > 0.94  # rows as in the file: else 0.1
     assert (test.argmax(1) == labels[2300:]).mean() > 0.94
@@ -205,12 +235,7 @@ def test_the_same_seed_gives_the_same_bytes_and_another_seed_others(data, train,
     brief = SETTINGS | {"epochs": 1}
     for name, seed in (("once", 7), ("again", 7), ("other", 8)):
         assert train(data, tmp_path / name, brief, seed=seed).returncode == 0
-    for file in (
-        "model-0000.params",
-        "model-symbol.json",
-        "valid_probabilities.npy",
-        "test_probabilities.npy",
-    ):
+    for file in ("model-0000.params", "model-symbol.json", "valid_probabilities.npy"):
         once, again = ((tmp_path / name / file).read_bytes() for name in ("once", "again"))
         assert once == again, file
     once, other = (np.load(tmp_path / name / "valid_probabilities.npy") for name in ("once", "other"))
@@ -219,10 +244,10 @@ def test_the_same_seed_gives_the_same_bytes_and_another_seed_others(data, train,
 
 def test_the_saved_model_gives_the_same_probabilities(trained, sample, run, tmp_path):
     model = [trained[1] / name for name in ("model-symbol.json", "model-0000.params")]
-    np.save(tmp_path / "images.npy", sample[0][2300:])
+    np.save(tmp_path / "images.npy", sample[0][2000:2300])
     process = run("-c", RELOAD, *model, tmp_path / "images.npy", 1 / 255, tmp_path / "again.npy")
     assert process.returncode == 0, process.stderr
-    expected = np.load(trained[1] / "test_probabilities.npy")
+    expected = np.load(trained[1] / "valid_probabilities.npy")
     np.testing.assert_allclose(np.load(tmp_path / "again.npy"), expected, atol=1e-5)
 
 
@@ -233,23 +258,26 @@ def test_the_saved_model_gives_the_same_probabilities(trained, sample, run, tmp_
         ((32, 32), {}),
         ((30, 20), {}),
         ((24, 20), {"architecture": "modern_cnn"}),
-        ((30, 20), {"architecture": "mlp_module", "label_smoothing": 0, "batch_size": 120}),
+        (
+            (30, 20),
+            {"architecture": "mlp_module", "module": "mxnet_mlp", "label_smoothing": 0, "batch_size": 120},
+        ),
     ],
 )
 def test_other_sizes_and_numbers_of_classes_are_learnt(sample, train, tmp_path, shape, changes):
-    classes = 2
-    images, labels = (array[sample[1] < classes] for array in sample)
+    count = 2
+    images, labels = (array[sample[1] < count] for array in sample)
     resized = np.zeros((len(images), *shape), np.uint8)  # most of the digit, or the digit and a margin
     height, width = (min(side, 28) for side in shape)
     top, left = (28 - height) // 2, (28 - width) // 2
     resized[:, :height, :width] = images[:, top : top + height, left : left + width]
-    pack_splits(tmp_path, resized, labels, train=300, valid=100)
+    pack_splits(tmp_path, resized, labels, train=300, valid=100, names="01")
     settings = SETTINGS | {"epochs": 5, "learning_rate": 0.01, "test_shifts": 5} | changes
-    process = train(tmp_path, tmp_path, settings, shape, classes)
+    process = train(tmp_path, tmp_path, settings, shape)
     assert process.returncode == 0, process.stderr
     assert ("only square images are shifted" in process.stderr) == (shape[0] != shape[1])
     valid = np.load(tmp_path / "valid_probabilities.npy")
-    assert valid.shape == (100, classes)
+    assert valid.shape == (100, count)
     assert (valid.argmax(1) == labels[300:400]).mean() > 0.95
 
 
@@ -275,8 +303,7 @@ def test_warped_images_are_digits_shifted_on_black_and_the_same_each_time(run, t
 
 @pytest.mark.parametrize("kept", [0.5, 0.999])
 def test_a_truncated_file_stops_with_a_message_before_mxnet_aborts(data, train, tmp_path, kept):
-    for file in data.glob("*.*"):
-        (tmp_path / file.name).write_bytes(file.read_bytes())
+    shutil.copytree(data, tmp_path, dirs_exist_ok=True)
     whole = (data / "valid.rec").read_bytes()
     (tmp_path / "valid.rec").write_bytes(whole[: int(len(whole) * kept)])
     process = train(tmp_path, tmp_path / "out")
@@ -291,11 +318,6 @@ def test_a_truncated_file_stops_with_a_message_before_mxnet_aborts(data, train, 
     ("change", "message"),
     [
         ({"shape": (32, 32)}, "28 x 28 pixels; the configuration has 32 x 32"),
-        ({"classes": 5}, "expected one of 0 to 4"),
-        (
-            {"settings": SETTINGS | {"architecture": "resnet"}},
-            "architecture: 'resnet' is not one of lenet, mlp_module, modern_cnn",
-        ),
         ({"settings": SETTINGS | {"network": {"depth": 3}}}, "network: lenet does not take 'depth'"),
         ({"settings": SETTINGS | {"optimizer": "magic"}}, "optimizer: 'magic' is not one of adam, adamax,"),
         (
@@ -312,13 +334,21 @@ def test_what_does_not_fit_is_refused_by_name(data, train, tmp_path, change, mes
     assert message in process.stderr
 
 
+def test_a_label_beyond_the_classes_is_refused_by_name(data, train, tmp_path):
+    shutil.copytree(data, tmp_path, dirs_exist_ok=True)
+    classes.write(tmp_path / "classes.csv", "01234")
+    process = train(tmp_path, tmp_path / "out")
+    assert process.returncode == 1
+    assert "expected one of 0 to 4" in process.stderr
+
+
 def test_a_killed_training_resumes_to_the_same_bytes(data, train, mxnet_python, tmp_path):
     settings = SETTINGS | {"train_rows": 1500, "epochs": 5}
     whole, killed = tmp_path / "whole", tmp_path / "killed"
     assert train(data, whole, settings).returncode == 0
 
     def start(*arguments):
-        environment = os.environ | {"PYTHONPATH": str(Path(recordio.__file__).parents[1])}
+        environment = os.environ | {"PYTHONPATH": str(PROJECT / "workflow")}
         return subprocess.Popen([mxnet_python, *map(str, arguments)], env=environment, stderr=subprocess.PIPE)
 
     process = train(data, killed, settings, run=start)
@@ -333,7 +363,7 @@ def test_a_killed_training_resumes_to_the_same_bytes(data, train, mxnet_python, 
     resumed = train(data, killed, settings)
     assert resumed.returncode == 0, resumed.stderr
     assert re.search(r"checkpoint\.npz: going on after epoch [1-9]", resumed.stderr)
-    for name in ("model-0000.params", "valid_probabilities.npy", "test_probabilities.npy"):
+    for name in ("model-0000.params", "valid_probabilities.npy"):
         assert (killed / name).read_bytes() == (whole / name).read_bytes(), name
     assert len((killed / "history.csv").read_text().splitlines()) == 1 + settings["epochs"]
     assert not (killed / "checkpoint.npz").exists()
@@ -347,8 +377,16 @@ def test_every_optimizer_lowers_the_loss_and_resumes_to_the_same_weights(data, r
     cases += [{key: PLAIN[key] for key in ("optimizer", "learning_rate", "optimizer_options")}]
     plateau = {"schedule": "plateau", "schedule_options": {"factor": 0.1, "patience": 1}}
     cases += [plateau | {"optimizer": "sgd", "learning_rate": 0.7}]  # so fast that the second epoch is worse
-    cases = [{"architecture": "mlp_module"} | case for case in cases]
-    cases += [{"architecture": "lenet", "learning_rate": 0.002, "weight_average": 0.9, "weight_decay": 0.05}]
+    cases = [{"architecture": "mlp_module", "module": "mxnet_mlp"} | case for case in cases]
+    cases += [
+        {
+            "architecture": "lenet",
+            "module": "mxnet_cnn",
+            "learning_rate": 0.002,
+            "weight_average": 0.9,
+            "weight_decay": 0.05,
+        }
+    ]
     process = run("-c", OPTIMIZE, data, tmp_path / "checkpoint.npz", json.dumps(cases))
     assert process.returncode == 0, process.stderr
     for case, ((first, _, last), same) in zip(cases, json.loads(process.stdout), strict=True):
@@ -379,7 +417,31 @@ def test_a_training_that_ends_before_its_time_is_a_result_that_says_so(
     assert process.returncode == 0, process.stderr
     metrics = json.loads((tmp_path / "metrics.json").read_text())
     assert (metrics["status"], metrics["epochs"], metrics["train_images"]) == (status, epochs, 200)
-    assert np.isfinite(np.load(tmp_path / "test_probabilities.npy")).all()
+    assert np.isfinite(np.load(tmp_path / "valid_probabilities.npy")).all()
+
+
+def test_with_patience_the_weights_of_the_best_epoch_are_kept(data, train, sample, run, tmp_path):
+    changes = {"patience": 2, "epochs": 30, "train_rows": 200, "learning_rate": 1.0}
+    process = train(data, tmp_path, PLAIN | changes)
+    assert process.returncode == 0, process.stderr
+    losses = [row["valid_loss"] for row in read_history(tmp_path / "history.csv")]
+    metrics = json.loads((tmp_path / "metrics.json").read_text())
+    assert metrics["best_epoch"] == np.argmin(losses) + 1
+    targets = one_hot(sample[1][2000:2300], 10)
+    found = cross_entropy(np.load(tmp_path / "valid_probabilities.npy"), targets)
+    assert found == pytest.approx(min(losses), rel=1e-3)
+    assert min(losses) < losses[-1] or metrics["status"] == "finished"
+
+
+def test_without_validation_rows_a_training_goes_all_its_epochs_and_claims_nothing(data, train, tmp_path):
+    shutil.copytree(data, tmp_path, dirs_exist_ok=True)
+    for kind in ("rec", "idx"):
+        (tmp_path / f"valid.{kind}").write_bytes(b"")
+    process = train(tmp_path, tmp_path / "out", PLAIN | {"train_rows": 200, "epochs": 2})
+    assert process.returncode == 0, process.stderr
+    metrics = json.loads((tmp_path / "out" / "metrics.json").read_text())
+    assert (metrics["valid_images"], metrics["valid_accuracy"]) == (0, None)
+    assert (metrics["status"], metrics["epochs"]) == ("finished", 2)
 
 
 def test_a_training_that_diverges_is_an_error_where_failures_are_not_kept(data, train, tmp_path):
@@ -390,12 +452,12 @@ def test_a_training_that_diverges_is_an_error_where_failures_are_not_kept(data, 
 
 
 def test_a_rate_that_teaches_the_mlp_scaled_pixels_makes_it_collapse_on_raw_ones(
-    data, train, sample, run, tmp_path
+    data, train, predict, sample, run, tmp_path
 ):
     for name, raw in (("scaled", False), ("raw", True)):
         process = train(data, tmp_path / name, PLAIN | {"raw_pixels": raw})
         assert process.returncode == 0, process.stderr
-    scaled, raw = (np.load(tmp_path / name / "test_probabilities.npy") for name in ("scaled", "raw"))
+    scaled, raw = (predict(tmp_path / name, data / "test-images") for name in ("scaled", "raw"))
     assert (scaled.argmax(1) == sample[1][2300:]).mean() > 0.85
     assert (raw.argmax(1) == sample[1][2300:]).mean() < 0.25  # one digit, or two, whatever the image
     np.save(tmp_path / "images.npy", sample[0][2300:])
@@ -408,8 +470,8 @@ def test_a_rate_that_teaches_the_mlp_scaled_pixels_makes_it_collapse_on_raw_ones
         np.testing.assert_allclose(np.load(tmp_path / "again.npy"), expected, atol=1e-5)
 
 
-def test_the_modern_cnn_learns_2000_digits_to_more_than_94_percent(data, train, sample, tmp_path):
+def test_the_modern_cnn_learns_2000_digits_to_more_than_94_percent(data, train, predict, sample, tmp_path):
     process = train(data, tmp_path, SETTINGS | {"architecture": "modern_cnn", "epochs": 4})
     assert process.returncode == 0, process.stderr
-    test = np.load(tmp_path / "test_probabilities.npy")
+    test = predict(tmp_path, data / "test-images")
     assert (test.argmax(1) == sample[1][2300:]).mean() > 0.94

@@ -4,9 +4,14 @@ from pathlib import Path
 
 import pytest
 import yaml
+from snakemake.utils import update_config
 
 from digitflow.base.errors import ConfigError
-from digitflow.config import SCHEMA, csv_paths, typed, validate
+from digitflow.config import SCHEMA, csv_paths, literal, models, schema, settings_text, typed, validate
+from digitflow.merging.methods import MERGE_METHODS
+from digitflow.models.registry import FRAMEWORKS
+from digitflow.training.schedule import SCHEDULES
+from digitflow.training.settings import OPTIMIZERS, Augment, Prune, Settings, json_schema
 
 PROJECT = Path(__file__).parents[2]
 DEFAULT = yaml.safe_load((PROJECT / "config" / "config.yaml").read_text())
@@ -24,6 +29,19 @@ def changed(key: str, value) -> dict:
 
 def test_the_default_configuration_is_right():
     assert validate(DEFAULT)["data"]["source"] == "mnist"
+
+
+def test_the_default_merges_models_of_keras_and_mxnet():
+    merged = {DEFAULT["models"][name]["framework"] for name in DEFAULT["merge"]["models"]}
+    assert merged == {"keras", "mxnet"}
+
+
+def test_the_fast_configuration_is_right_over_the_default():
+    config = copy.deepcopy(DEFAULT)
+    update_config(config, yaml.safe_load((PROJECT / "config" / "fast.yaml").read_text()))
+    fast = validate(config)
+    assert fast["merge"]["models"] == ["keras_cnn"]
+    assert fast["models"]["keras_cnn"]["epochs"] == 1
 
 
 def test_defaults_are_filled_in_at_every_depth():
@@ -45,6 +63,9 @@ def test_defaults_are_filled_in_at_every_depth():
         ("models.keras_cnn.epochs", 0, "models.keras_cnn.epochs: 0 is less than the minimum of 1"),
         ("models.keras_cnn.framework", "torch", "'torch', should be one of keras, mxnet, numpy"),
         ("models.keras_cnn.architecture", "resnet", "'resnet' is not one of keras's: small_cnn, lenet"),
+        ("models.mxnet_cnn.augment", {"elastic": 1.0}, "augment: elastic and erase are for keras and numpy"),
+        ("models.mxnet_cnn.precision", "bfloat16", "precision: bfloat16 is for keras only"),
+        ("models.keras_cnn.precision", "half", "'half', should be one of auto, float32, bfloat16"),
         ("models.mxnet_lenet.augment", {"cubic": True}, "augment: part and cubic are for keras and numpy"),
         ("models.keras_cnn", {"framework": "keras"}, "models.keras_cnn.epochs: this key is missing"),
         ("models.keras-cnn", {}, "'keras-cnn' should be letters, digits and _"),
@@ -91,12 +112,14 @@ def test_a_file_that_is_not_there_is_named():
         validate(config)
 
 
-def test_a_path_that_snakemake_would_take_for_a_pattern_is_refused(tmp_path):
+def test_a_path_with_braces_is_taken_and_doubled_for_snakemake(tmp_path):
     (tmp_path / "{a}.csv").touch()
     config = changed("data.source", "files")
-    config["data"] |= {"train_csv": f"{tmp_path}/{{a}}.csv", "test_csv": __file__}
-    with pytest.raises(ConfigError, match=r"data\.train_csv: .*Snakemake takes braces for wildcards"):
-        validate(config)
+    config["data"] |= {"train_csv": f"{tmp_path}/{{a}}.csv", "test_csv": None}
+    path, test_csv, _ = csv_paths(validate(config)["data"])
+    assert path == f"{tmp_path}/{{a}}.csv"
+    assert literal(path) == f"{tmp_path}/{{{{a}}}}.csv"
+    assert literal(test_csv) is None
 
 
 def test_what_is_no_readable_file_is_named_before_any_job(tmp_path):
@@ -120,13 +143,146 @@ def test_missing_kaggle_files_are_explained(tmp_path, monkeypatch):
 
 
 def test_every_key_of_the_schema_has_a_description_and_every_object_is_closed():
-    def walk(schema, where):
-        if schema.get("type") == "object":
-            assert "additionalProperties" in schema, where
-        for name, sub in schema.get("properties", {}).items():
+    def walk(part, where):
+        if part.get("type") == "object":
+            assert "additionalProperties" in part, where
+        for name, sub in part.get("properties", {}).items():
             assert "description" in sub, f"{where}.{name}"
             walk(sub, f"{where}.{name}")
 
-    schema = yaml.safe_load(SCHEMA.read_text())
-    walk(schema, "config")
-    walk(schema["$defs"]["model"], "model")
+    walk(schema(), "config")
+    walk(schema()["$defs"]["model"], "model")
+
+
+def test_the_lists_of_names_in_the_schema_are_those_of_the_code():
+    model = schema()["$defs"]["model"]["properties"]
+    assert model["framework"]["enum"] == list(FRAMEWORKS)
+    assert model["schedule"]["enum"] == list(SCHEDULES)
+    assert model["optimizer"]["enum"] == list(OPTIMIZERS)
+    assert schema()["properties"]["merge"]["properties"]["method"]["enum"] == list(MERGE_METHODS)
+    assert "enum" not in SCHEMA.read_text().partition("method:")[2].partition("models:")[0]
+
+
+def test_a_name_that_is_added_to_a_registry_is_allowed(monkeypatch):
+    config = changed("merge.method", "median")
+    with pytest.raises(ConfigError, match=r"merge\.method: 'median', should be one of mean, vote"):
+        validate(config)
+    monkeypatch.setitem(MERGE_METHODS, "median", MERGE_METHODS["mean"])
+    schema.cache_clear()
+    try:
+        assert validate(config)["merge"]["method"] == "median"
+    finally:
+        monkeypatch.undo()
+        schema.cache_clear()
+
+
+@pytest.mark.parametrize(
+    ("change", "folds", "message"),
+    [
+        ({"patience": 3}, 1, "models.keras_cnn: patience, prune and the schedule plateau look at validation"),
+        ({"prune": {"epoch": 1, "accuracy": 0.5}}, 1, "validation.fraction is 0: set it above 0"),
+        ({"schedule": "plateau"}, 1, "models.keras_cnn: patience, prune and the schedule plateau"),
+        ({"patience": 3}, 5, None),
+        ({}, 1, None),
+    ],
+)
+def test_what_looks_at_validation_rows_is_refused_where_there_are_none(change, folds, message):
+    config = changed("validation", {"fraction": 0, "folds": folds})
+    config["models"]["keras_cnn"] |= change
+    if message is None:
+        validate(config)
+        return
+    with pytest.raises(ConfigError) as error:
+        validate(config)
+    assert message in str(error.value)
+
+
+def test_weights_cannot_be_fitted_without_validation_rows():
+    config = changed("validation", {"fraction": 0})
+    config["merge"]["weights"] = "auto"
+    with pytest.raises(ConfigError, match=r"merge\.weights: auto fits them to validation rows: set valid"):
+        validate(config)
+    config["validation"]["folds"] = 5
+    assert validate(config)["merge"]["weights"] == "auto"
+
+
+@pytest.mark.parametrize("name", ["train", "valid", "test", "oof"])
+def test_further_images_cannot_have_the_name_of_another_prediction(name):
+    with pytest.raises(ConfigError, match=rf"predict\.{name}: this name is taken"):
+        validate(changed("predict", {name: "more.csv"}))
+
+
+# What a training depends on
+
+MODEL = {"framework": "keras", "architecture": "lenet", "epochs": 3, "batch_size": 8, "learning_rate": 1}
+
+
+def text_of(**changes) -> str:
+    """The settings of a model of the configuration, as a rule compares them; None takes a key away."""
+    model = {key: value for key, value in (MODEL | changes).items() if value is not None}
+    return settings_text(models(validate(changed("models.tiny", model)))["tiny"])
+
+
+@pytest.mark.parametrize(
+    "same",
+    [
+        {"learning_rate": 1.0},
+        {"epochs": 3.0},
+        {"optimizer": "adam"},
+        {"weight_decay": 0.0, "test_shifts": 1, "prune": None},
+        {"augment": {}},
+        {"augment": {"rotate": 0, "part": 1.0}},
+        {"network": {}, "schedule_options": {}},
+        {"seeds": [4, 5]},  # each seed is a training of its own
+    ],
+)
+def test_another_way_to_write_the_same_settings_is_no_change(same):
+    assert text_of(**same) == text_of()
+
+
+def test_the_order_of_keys_is_no_change_at_any_depth():
+    first = text_of(augment={"rotate": 10, "shift": 0.1}, network={"a": 1, "b": [2, 1]})
+    assert text_of(network={"b": [2.0, 1], "a": 1.0}, augment={"shift": 0.1, "rotate": 10.0}) == first
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"learning_rate": 0.5},
+        {"epochs": 4},
+        {"architecture": "small_cnn"},
+        {"optimizer": "sgd"},
+        {"augment": {"rotate": 1}},
+        {"augment": {"part": 0.5}},
+        {"network": {"hidden": [10]}},
+        {"prune": {"epoch": 1, "accuracy": 0}},
+        {"keep_failures": True},
+    ],
+)
+def test_a_changed_value_is_a_change(other):
+    assert text_of(**other) != text_of()
+
+
+def test_the_order_within_a_list_is_a_change():
+    assert text_of(network={"hidden": [10, 20]}) != text_of(network={"hidden": [20, 10]})
+
+
+def test_the_settings_text_holds_all_that_a_training_needs_and_makes_the_same_settings():
+    found = Settings.from_json(text_of(augment={"rotate": 10}, prune={"epoch": 2, "accuracy": 0.5}))
+    assert found == Settings(
+        "lenet", "keras_cnn", 3, 8, 1, augment=Augment(rotate=10), prune=Prune(epoch=2, accuracy=0.5)
+    )
+
+
+def test_a_new_key_with_a_default_is_no_change(monkeypatch):
+    before = text_of()
+    properties = schema()["$defs"]["model"]["properties"]
+    new = {"description": "New.", "type": "integer", "default": 7}
+    monkeypatch.setitem(properties, "novelty", new)
+    made = json_schema()
+    monkeypatch.setattr(
+        "digitflow.config.json_schema", lambda: made | {"properties": made["properties"] | {"novelty": new}}
+    )
+    assert text_of() == before
+    assert text_of(novelty=7) == before
+    assert text_of(novelty=8) != before

@@ -166,7 +166,7 @@ def _running(tree: ast.AST):
 
 
 def _read_cache() -> dict:
-    with contextlib.suppress(OSError, ValueError, KeyError, AttributeError):
+    with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
         kept = json.loads(CACHE.read_text())
         if kept["form"] == FORM:
             return kept["modules"]

@@ -117,8 +117,9 @@ def literal(path: str | None) -> str | None:
 
 
 def digest_of(path: str | os.PathLike) -> str:
-    """A digest of a file's contents: a param of rules that depend on a file of the clone, wherever that lies."""
-    return hashlib.sha256(Path(path).read_bytes()).hexdigest()[:16]
+    """A digest of a file of the clone, or of all files in a folder: a param of rules that depend on them."""
+    files = sorted(Path(path).iterdir()) if Path(path).is_dir() else [Path(path)]
+    return hashlib.sha256(b"\0".join(file.read_bytes() for file in files)).hexdigest()[:16]
 
 
 def check_folder(clone: str | os.PathLike) -> None:

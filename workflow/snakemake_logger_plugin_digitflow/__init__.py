@@ -204,7 +204,11 @@ def is_noise(record: logging.LogRecord, event: LogEvent | None) -> bool:
 
 def job_name(rule: str, wildcards: Mapping[str, str]) -> str:
     """What a job is called: its rule, and what its wildcards stand for (`train_keras keras_cnn-seed0`)."""
-    values = [f"{key}{value}" if value.isdigit() else value for key, value in wildcards.items() if value]
+    values = [
+        value.strip("/") if not value.isdigit() else f"{key}{value}"
+        for key, value in wildcards.items()
+        if value
+    ]
     return f"{rule} {'-'.join(values)}".rstrip()
 
 

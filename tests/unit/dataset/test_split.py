@@ -128,3 +128,35 @@ def test_relabelling_an_image_moves_hardly_any_other_to_another_fold():
     label = LABEL.copy()
     label[500] = (label[500] + 1) % 5
     assert (fold_of(INDEX, label, 5, 0) != fold_of(INDEX, LABEL, 5, 0)).sum() <= 2 * 4 + 1
+
+
+@pytest.mark.parametrize("folds", [2, 3, 5, 10])
+def test_each_row_is_in_one_fold_and_each_class_is_divided_equally(folds):
+    fold = fold_of(INDEX, LABEL, folds, 0)
+    for label in range(5):
+        sizes = np.bincount(fold[label == LABEL], minlength=folds)
+        assert len(sizes) == folds
+        assert sizes.max() - sizes.min() <= 1
+
+
+def test_the_first_of_five_folds_is_the_split_of_a_fifth():
+    assert np.array_equal(fold_of(INDEX, LABEL, 5, 3) == 0, validation_mask(INDEX, LABEL, 0.2, 3))
+
+
+def test_another_seed_has_other_folds_and_the_same_one_the_same():
+    fold = fold_of(INDEX, LABEL, 5, 0)
+    assert np.array_equal(fold_of(INDEX, LABEL, 5, 0), fold)
+    assert (fold_of(INDEX, LABEL, 5, 1) == fold).mean() < 0.3
+
+
+@pytest.mark.parametrize("row", range(0, 2000, 97))
+def test_relabelling_an_image_moves_at_most_a_row_of_each_fold(row):
+    label = LABEL.copy()
+    label[row] = (label[row] + 1) % 5
+    assert (fold_of(INDEX, label, 5, 0) != fold_of(INDEX, LABEL, 5, 0)).sum() <= 2 * 5
+
+
+def test_a_class_of_fewer_rows_than_folds_is_spread_over_some_of_them():
+    fold = fold_of(np.arange(1, 4), np.zeros(3, int), 5, 0)
+    assert len({*fold.tolist()}) == 3
+    assert fold.max() < 5

@@ -1,6 +1,4 @@
-"""MXNet lists: their text, and what the folders of a tree say and may not say."""
-
-import logging
+"""MXNet lists: their text, what is refused, and shards."""
 
 import numpy as np
 import pytest
@@ -17,12 +15,6 @@ def listing(n):
 
 def rows(listed):
     return list(zip(listed.index.tolist(), listed.label.tolist(), listed.path, strict=True))
-
-
-def make(root, *files):
-    for file in files:
-        (root / file).parent.mkdir(parents=True, exist_ok=True)
-        (root / file).touch()
 
 
 def test_a_line_is_index_float_label_and_path(tmp_path):
@@ -114,137 +106,3 @@ def test_shards_are_contiguous_and_together_the_whole(n, parts):
     shards = [lst.shard(listing(n), k, parts) for k in range(parts)]
     assert [row for part in shards for row in rows(part)] == rows(listing(n))
     assert max(map(len, shards)) - min(map(len, shards)) <= 1
-
-
-def test_labels_come_from_the_folders_names_and_order_from_the_ids(tmp_path):
-    make(tmp_path, "train/9/001.png", "train/2/010.png", "train/2/002.png")
-    listed = lst.scan_tree(tmp_path / "train", tmp_path, classes=10)
-    assert rows(listed) == [(1, 9, "train/9/001.png"), (2, 2, "train/2/002.png"), (10, 2, "train/2/010.png")]
-
-
-def test_test_images_lie_in_one_folder_and_have_label_0(tmp_path):
-    make(tmp_path, "test/2.png", "test/10.png", *(f"test/{row}.png" for row in (1, 3, 4, 5, 6, 7, 8, 9)))
-    listed = lst.scan_tree(tmp_path / "test", tmp_path)
-    assert rows(listed) == [(row, 0, f"test/{row}.png") for row in range(1, 11)]
-
-
-def test_paths_are_relative_to_the_root(tmp_path):
-    make(tmp_path, "png/test/1.png")
-    for root, path in (("png/test", "1.png"), ("png", "test/1.png"), (".", "png/test/1.png")):
-        assert lst.scan_tree(tmp_path / "png/test", tmp_path / root).path == [path]
-
-
-def test_an_image_that_was_moved_has_the_label_of_its_new_folder(tmp_path):
-    make(tmp_path, "train/1/1.png", "train/1/2.png", "train/7/3.png")
-    (tmp_path / "train/1/2.png").rename(tmp_path / "train/7/2.png")
-    assert lst.scan_tree(tmp_path / "train", tmp_path, classes=10).label.tolist() == [1, 7, 7]
-
-
-def test_hidden_files_and_those_of_file_managers_are_passed_over(tmp_path):
-    make(tmp_path, "train/1/1.png", "train/1/.DS_Store", "train/1/Thumbs.db", "train/.snakemake_timestamp")
-    assert lst.scan_tree(tmp_path / "train", tmp_path, classes=10).path == ["train/1/1.png"]
-
-
-@pytest.mark.parametrize(
-    ("file", "message"),
-    [
-        (
-            "train/1/copy of 1.png",
-            "copy of 1.png: not an image of this tree; their names are CSV rows, as 00017.png",
-        ),
-        ("train/1/2.PNG", "2.PNG: not an image"),
-        ("train/1/2.jpg", "2.jpg: not an image"),
-        ("train/1/0.png", "0.png: not an image"),
-        ("train/1/2.png/x", "2.png: not an image"),
-        ("train/10/2.png", "train/10: not the folder of a class; those are 0 to 9"),
-        ("train/unsure/2.png", "train/unsure: not the folder of a class"),
-        ("train/01/2.png", "train/01: not the folder of a class"),
-        ("train/2.png", "train/2.png: not the folder of a class"),
-        ("train/7/1.png", "image 1 is there twice: train/1/1.png and train/7/1.png; remove one"),
-        ("train/1/01.png", "image 1 is there twice: train/1/01.png and train/1/1.png"),
-        ("train/1/6.png", "train/1/6.png: image 6 of a CSV with 5 rows"),
-    ],
-)
-def test_what_is_out_of_place_is_named(tmp_path, file, message):
-    make(tmp_path, "train/1/1.png", file)
-    with pytest.raises(InputError, match=message):
-        lst.scan_tree(tmp_path / "train", tmp_path, classes=10, rows=5)
-
-
-def test_a_missing_tree_is_named(tmp_path):
-    with pytest.raises(InputError, match="train: cannot be listed: No such file"):
-        lst.scan_tree(tmp_path / "train", tmp_path, classes=10)
-
-
-@pytest.mark.parametrize(
-    ("there", "message"),
-    [
-        ([1, 3, 4, 5], "1 of 5 images missing, the first is 2"),
-        ([1, 2, 3], "2 of 5 images missing, the first is 4"),
-        ([2, 3, 4, 5], "1 of 5 images missing, the first is 1"),
-        ([], "5 of 5 images missing, the first is 1"),
-    ],
-)
-def test_a_deleted_image_is_an_error_for_test_and_a_warning_for_train(tmp_path, caplog, there, message):
-    make(tmp_path, "test/.hidden", "train/.hidden", *(f"test/{row}.png" for row in there))
-    make(tmp_path, *(f"train/0/{row}.png" for row in there))
-    with pytest.raises(InputError, match=f"test: {message}; make the tree again"):
-        lst.scan_tree(tmp_path / "test", tmp_path, rows=5)
-    assert len(lst.scan_tree(tmp_path / "train", tmp_path, classes=10, rows=5)) == len(there)
-    assert f"train: {message}; no model will see them" in caplog.text
-
-
-@pytest.fixture
-def trees(tmp_path):
-    """Twenty training images in two classes, three test images."""
-    make(tmp_path, *(f"png/train/{row % 2}/{row:02}.png" for row in range(1, 21)))
-    make(tmp_path, *(f"png/test/{row}.png" for row in (1, 2, 3)))
-    return tmp_path
-
-
-def split(folder, fraction, classes=2):
-    lists = [folder / "rec" / f"{name}.lst" for name in ("train", "valid", "test")]
-    root = folder / "png"
-    labelled, test = lst.scan_tree(root / "train", root, classes), lst.scan_tree(root / "test", root)
-    lst.write_split(labelled, test, *lists, classes, fraction, seed=0)
-    return [lst.read(path) for path in lists]
-
-
-def test_every_class_is_split_and_no_image_is_lost(trees, caplog):
-    caplog.set_level(logging.INFO, "digitflow")
-    train, valid, test = split(trees, 0.2)
-    assert np.bincount(train.label).tolist() == [8, 8]
-    assert np.bincount(valid.label).tolist() == [2, 2]
-    assert sorted([*train.index, *valid.index]) == [*range(1, 21)]
-    assert rows(test) == [(row, 0, f"test/{row}.png") for row in (1, 2, 3)]
-    assert "valid.lst: 4 valid images, of classes 0 to 1: [2, 2]" in caplog.text
-
-
-def test_without_a_validation_fraction_its_list_is_empty(trees):
-    train, valid, _ = split(trees, 0)
-    assert (len(train), len(valid)) == (20, 0)
-
-
-def test_a_fraction_that_leaves_a_class_nothing_to_train_on_is_refused(trees):
-    with pytest.raises(
-        InputError, match=r"class 0: a validation fraction of 0\.99 leaves it no training image"
-    ):
-        split(trees, 0.99)
-
-
-def test_a_class_without_images_is_warned_of(trees, caplog):
-    split(trees, 0.2, classes=4)
-    assert "no image of classes [2, 3]" in caplog.text
-
-
-def test_a_deleted_image_is_in_no_list(trees):
-    (trees / "png/train/1/07.png").unlink()
-    train, valid, _ = split(trees, 0.2)
-    assert sorted([*train.index, *valid.index]) == [row for row in range(1, 21) if row != 7]
-
-
-def test_rows_without_a_tree_are_listed_as_their_tree_would_be(trees):
-    labels = np.arange(1, 21, dtype=np.uint8) % 2
-    from_tree = lst.scan_tree(trees / "png/train", trees / "png", classes=2)
-    assert rows(lst.of_rows("train", 20, labels)) == rows(from_tree)
-    assert rows(lst.of_rows("test", 3)) == rows(lst.scan_tree(trees / "png/test", trees / "png"))

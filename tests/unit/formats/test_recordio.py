@@ -2,20 +2,18 @@
 
 import struct
 
-import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from digitflow.base.errors import FormatError, InputError
-from digitflow.formats import lst, png, recordio
+from digitflow.formats import recordio
 
 MAGIC = recordio.MAGIC_BYTES
 START = "89504e470d0a1a0a0000000d49484452000000010000000108000000003a7e9b550000000a4944415478"
 END = "0000000049454e44ae426082"
 BLACK = bytes.fromhex(f"{START}9c636000000002000148afa471{END}")  # a PNG of one black pixel, 67 bytes
 WHITE = bytes.fromhex(f"{START}9c63f80f0001010100b138f614{END}")
-WIDE = png.encode(np.zeros((1, 1, 2), np.uint8))[0]
 RECORD = 8 + 24 + 67 + 1  # frame, header, PNG, padding
 
 PAYLOADS = st.lists(st.one_of(st.binary(max_size=9), st.just(MAGIC), st.just(MAGIC * 2))).map(b"".join)
@@ -23,16 +21,9 @@ PAYLOADS = st.lists(st.one_of(st.binary(max_size=9), st.just(MAGIC), st.just(MAG
 
 @pytest.fixture
 def packed(tmp_path):
-    """A folder with two images of one pixel and what they were packed to."""
-    (tmp_path / "3.png").write_bytes(BLACK)
-    (tmp_path / "12.png").write_bytes(WHITE)
-    pack(tmp_path)
+    """A folder with a file of two images of one pixel."""
+    recordio.write(tmp_path / "a.rec", tmp_path / "a.idx", [(3, 5, BLACK), (12, 0, WHITE)])
     return tmp_path
-
-
-def pack(folder):
-    listing = lst.Listing(np.array([3, 12]), np.array([5, 0]), ["3.png", "12.png"])
-    recordio.write(folder / "a.rec", folder / "a.idx", listing, folder)
 
 
 def read_back(path, *datas):
@@ -56,27 +47,41 @@ def test_records_are_read_back(packed):
     assert recordio.verify(packed / "a.rec", packed / "a.idx") == 2
 
 
-def test_an_empty_listing_makes_empty_files(tmp_path):
-    recordio.write(
-        tmp_path / "a.rec",
-        tmp_path / "a.idx",
-        lst.Listing(np.array([], int), np.array([], int), []),
-        tmp_path,
-    )
+def test_no_rows_make_empty_files(tmp_path):
+    recordio.write(tmp_path / "a.rec", tmp_path / "a.idx", [])
     assert (tmp_path / "a.rec").read_bytes() == (tmp_path / "a.idx").read_bytes() == b""
     assert recordio.verify(tmp_path / "a.rec", tmp_path / "a.idx") == 0
 
 
-def test_parts_together_are_the_whole_file(packed):
-    rows = lst.Listing(
-        np.arange(1, 8), np.arange(7), ["3.png", "12.png", "3.png", "3.png", "12.png", "3.png", "12.png"]
-    )
-    recordio.write(packed / "whole.rec", packed / "whole.idx", rows, packed)
-    for k in range(3):
-        recordio.write(packed / f"{k}.rec", packed / f"{k}.idx", lst.shard(rows, k, 3), packed)
-        assert recordio.verify(packed / f"{k}.rec", packed / f"{k}.idx") in (2, 3)
-    parts = b"".join((packed / f"{k}.rec").read_bytes() for k in range(3))
-    assert parts == (packed / "whole.rec").read_bytes()
+def test_parts_together_are_the_whole_file_and_so_are_their_indices(tmp_path):
+    rows = [(index, index % 3, BLACK if index % 2 else WHITE) for index in range(1, 8)]
+    recordio.write(tmp_path / "whole.rec", tmp_path / "whole.idx", rows)
+    parts = [(tmp_path / f"{k}.rec", tmp_path / f"{k}.idx") for k in range(3)]
+    for k, part in enumerate(parts):
+        recordio.write(*part, rows[7 * k // 3 : 7 * (k + 1) // 3])
+        assert recordio.verify(*part) in (2, 3)
+    assert b"".join(rec.read_bytes() for rec, _ in parts) == (tmp_path / "whole.rec").read_bytes()
+    recordio.join_indices(parts, tmp_path / "joined.idx")
+    assert (tmp_path / "joined.idx").read_bytes() == (tmp_path / "whole.idx").read_bytes()
+
+
+@pytest.mark.parametrize("extra", [-1, 0, 1])
+def test_more_rows_than_are_written_at_a_time_are_all_there(tmp_path, monkeypatch, extra):
+    monkeypatch.setattr(recordio, "BATCH", 4)
+    rows = [(index, 0, BLACK) for index in range(1, 9 + extra)]
+    recordio.write(tmp_path / "a.rec", tmp_path / "a.idx", iter(rows), len(rows))
+    assert [record.index for record in recordio.read(tmp_path / "a.rec")] == [index for index, *_ in rows]
+    assert recordio.verify(tmp_path / "a.rec", tmp_path / "a.idx") == len(rows)
+
+
+def test_rows_that_fail_half_way_leave_no_file(tmp_path):
+    def rows():
+        yield 1, 0, BLACK
+        raise FormatError("the second")
+
+    with pytest.raises(FormatError, match="the second"):
+        recordio.write(tmp_path / "a.rec", tmp_path / "a.idx", rows())
+    assert not list(tmp_path.iterdir())
 
 
 def words(*parts):
@@ -124,29 +129,6 @@ def test_a_header_may_be_followed_by_several_labels(tmp_path):
     (tmp_path / "a.rec").write_bytes(recordio.frame(data))
     [record] = recordio.read(tmp_path / "a.rec")
     assert (record.labels.tolist(), record.payload) == ([0.5, 1, 2], b"data")
-
-
-@pytest.mark.parametrize(
-    ("contents", "message"),
-    [
-        (None, "/12.png: cannot be read: No such file"),
-        (b"", "/12.png: empty"),
-        (b"JFIF....", "/12.png: not a PNG file"),
-        (BLACK[:-1], "/12.png: truncated"),
-        (BLACK.replace(b"c`", b"c!"), "/12.png: damaged PNG file: wrong checksum of chunk b'IDAT'"),
-        (WIDE, "/12.png: 1 x 2 pixels; those before have 1 x 1"),
-    ],
-)
-def test_an_image_that_cannot_be_packed_is_named_and_nothing_is_written(packed, contents, message):
-    (packed / "a.rec").unlink()
-    (packed / "a.idx").unlink()
-    (packed / "12.png").unlink()
-    if contents is not None:
-        (packed / "12.png").write_bytes(contents)
-    before = sorted(packed.iterdir())
-    with pytest.raises(FormatError, match=message):
-        pack(packed)
-    assert sorted(packed.iterdir()) == before
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ import pytest
 
 from digitflow import models
 from digitflow.formats.probabilities import check_probabilities
-from digitflow.models import NUMPY
+from digitflow.models import baseline, numpy_mlp
 from digitflow.models.baseline import Guess
 from digitflow.training.history import accuracy_of
 from digitflow.training.numpy_trainer import fit
@@ -17,7 +17,7 @@ TRAIN, VALID = np.arange(1000), np.arange(1000, len(IMAGES))
 
 
 def trained(architecture, epochs=1, seed=0):
-    settings = Settings(architecture, epochs, 1, 1.0)
+    settings = Settings(architecture, "baseline", epochs, 1, 1.0)
     parts = ((rows, LABELS[rows]) for rows in (TRAIN, VALID))
     return fit(IMAGES, *parts, 10, settings, seed)
 
@@ -38,7 +38,7 @@ def test_there_is_a_softmax_row_an_image_and_each_digit_comes_about_as_often():
 
 
 def test_a_rows_guess_does_not_depend_on_which_others_are_asked_for():
-    guess = models.build(NUMPY, "random_guess", (2, 2), 10)
+    guess = models.build("baseline", "random_guess", (2, 2), 10)
     whole = guess.draw((3, 0), VALID)
     assert np.array_equal(guess.draw((3, 0), VALID[::-7]), whole[::-7])
     assert np.array_equal(guess.draw((3, 0), VALID[:1]), whole[:1])
@@ -79,3 +79,16 @@ def test_a_saved_guess_is_its_seed(tmp_path):
     guess.save(tmp_path / "model.npz")
     with np.load(tmp_path / "model.npz", allow_pickle=False) as file:
         assert file["seed"].tolist() == [7, 3]
+
+
+def test_a_loaded_guess_draws_what_the_saved_one_drew_and_a_network_is_none(tmp_path):
+    guess = Guess(10, searches=True)
+    guess.consider((7, 3), TRAIN, LABELS[TRAIN])
+    guess.save(tmp_path / "guess.npz")
+    assert np.array_equal(baseline.load(tmp_path / "guess.npz").predict(VALID), guess.predict(VALID))
+    numpy_mlp.MLP((4, 2)).save(tmp_path / "network.npz")
+    assert baseline.load(tmp_path / "network.npz") is None
+
+
+def test_no_rows_get_no_guesses():
+    assert Guess(10, searches=False).predict(np.array([], np.int64)).shape == (0, 10)

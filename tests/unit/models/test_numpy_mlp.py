@@ -9,7 +9,7 @@ from tests.conftest import PROJECT
 
 from digitflow import models
 from digitflow.base.errors import ConfigError, FormatError
-from digitflow.models import NUMPY, numpy_mlp
+from digitflow.models import numpy_mlp
 from digitflow.training.history import one_hot
 
 
@@ -92,7 +92,7 @@ def test_logits_of_thousands_do_not_overflow():
 
 
 def test_all_of_it_is_float32_and_a_larger_batch_grows_the_buffers():
-    net = models.build(NUMPY, "mlp", (28, 28), 10)
+    net = models.build("numpy_mlp", "mlp", (28, 28), 10)
     assert net.parameters.size == 784 * 800 + 800 + 800 * 10 + 10
     assert net.parameters.dtype == net.gradients.dtype == np.float32
     for n in (1, 30, 7):
@@ -147,7 +147,7 @@ def test_a_damaged_file_is_refused_by_name(tmp_path):
 @pytest.mark.parametrize("hidden", [[0], [8.5], ["800"], [True], "800"])
 def test_hidden_layers_that_are_no_counts_are_refused(hidden):
     with pytest.raises(ConfigError, match=r"network\.hidden: .*should be a list of numbers of units"):
-        models.build(NUMPY, "mlp", (28, 28), 10, hidden=hidden)
+        models.build("numpy_mlp", "mlp", (28, 28), 10, hidden=hidden)
 
 
 def test_the_lines_of_code_in_the_docs_are_lines_of_the_code():

@@ -8,17 +8,21 @@ import numpy as np
 import pytest
 
 from digitflow.base.errors import ConfigError, DigitflowError
+from digitflow.dataset.lists import of_rows
 from digitflow.formats import idx, lst
+from digitflow.formats.probabilities import read_probabilities
 from digitflow.models import numpy_mlp
+from digitflow.training import numpy_predictor
 from digitflow.training import numpy_trainer as training
 from digitflow.training.checkpoint import Checkpoint
 from digitflow.training.data import shifted
-from digitflow.training.history import accuracy_of
-from digitflow.training.results import Outputs
+from digitflow.training.history import accuracy_of, cross_entropy, one_hot, read_history
+from digitflow.training.results import Outputs, read_settings
 from digitflow.training.settings import Augment, Prune, Settings
 
 SETTINGS = Settings(
     architecture="mlp",
+    module="numpy_mlp",
     network={"hidden": [64]},
     epochs=5,
     batch_size=50,
@@ -30,7 +34,11 @@ SETTINGS = Settings(
     test_shifts=5,
     augment=Augment(shift=0.02),
 )
-TRAIN, VALID, TEST = slice(0, 2000), slice(2000, 2500), slice(2500, 3000)
+TRAIN, VALID = slice(0, 2000), slice(2000, 2500)
+
+
+class Killed(BaseException):
+    """What ends a training between two epochs here."""
 
 
 @dataclasses.dataclass
@@ -43,7 +51,7 @@ class Run:
 
     def __call__(self, name, seed=0):
         folder = self.folder / name
-        names = ("history.csv", "metrics.json", "valid_probabilities.npy", "test_probabilities.npy")
+        names = ("history.csv", "metrics.json", "valid_probabilities.npy")
         outputs = Outputs(*(folder / name for name in names))
         model = folder / "model.npz"
         training.train(
@@ -57,18 +65,17 @@ class Run:
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory, digits):
-    """Training on 2,000 digits: their IDX and .lst files, with 500 to validate and 500 to test."""
+    """Training on 2,000 digits: their IDX and .lst files, with 500 to validate."""
     images, labels = digits
     folder = tmp_path_factory.mktemp("digits")
-    idx.write(folder / "train-images", images[:2500])
-    idx.write(folder / "test-images", images[TEST])
-    index = np.arange(1, 2501)
-    for name, rows in (("train", TRAIN), ("valid", VALID), ("test", slice(0, 500))):
-        target = np.zeros(500, np.int64) if name == "test" else labels[rows].astype(np.int64)
-        paths = [f"{name}/{label}/{row}.png" for row, label in zip(index[rows], target, strict=True)]
-        lst.write(folder / f"{name}.lst", lst.Listing(index[rows], target, paths))
-    inputs = {"images": folder / "train-images", "test_images": folder / "test-images", "classes": 10}
-    inputs |= {f"{name}_lst": folder / f"{name}.lst" for name in ("train", "valid", "test")}
+    idx.write(folder / "images", images[:2500])
+    listing = of_rows("train", 2500, labels[:2500], "0123456789")
+    trains = np.arange(2500) < 2000
+    lst.write(folder / "train.lst", listing.select(trains))
+    lst.write(folder / "valid.lst", listing.select(~trains))
+    (folder / "nobody.lst").touch()
+    inputs = {"images": folder / "images", "classes": 10}
+    inputs |= {f"{name}_lst": folder / f"{name}.lst" for name in ("train", "valid")}
     return Run(inputs, SETTINGS, folder)
 
 
@@ -87,11 +94,9 @@ def trained(run):
 )
 def test_five_epochs_of_2_000_digits_are_learned_to_nine_in_ten(run, digits, tmp_path, change):
     folder = dataclasses.replace(run.other(**change), folder=tmp_path)("bar")
-    valid, test = (np.load(folder / f"{name}_probabilities.npy") for name in ("valid", "test"))
+    valid = np.load(folder / "valid_probabilities.npy")
     assert accuracy_of(valid, digits[1][VALID]) > 0.90
-    assert accuracy_of(test, digits[1][TEST]) > 0.90
-    assert valid.shape == test.shape == (500, 10)
-    assert test.dtype == np.float32
+    assert (valid.shape, valid.dtype) == ((500, 10), np.float32)
 
 
 def test_without_hidden_layers_it_is_softmax_regression_which_learns_too(run, digits, tmp_path):
@@ -120,18 +125,23 @@ def test_the_metrics_say_what_ran_where(trained, digits):
 
 def test_the_saved_model_gives_the_probabilities_that_were_written(trained, digits):
     network = numpy_mlp.load(trained / "model.npz")
-    views = [network.predict(view) for view in shifted(digits[0][TEST], 5)]
-    assert np.array_equal(np.mean(views, axis=0), np.load(trained / "test_probabilities.npy"))
+    views = [network.predict(view) for view in shifted(digits[0][VALID], 5)]
+    assert np.array_equal(np.mean(views, axis=0), np.load(trained / "valid_probabilities.npy"))
+
+
+def test_a_saved_model_is_applied_to_any_images_with_the_settings_of_its_training(run, trained):
+    settings = read_settings(trained / "metrics.json", trained / "model.npz")
+    assert settings == SETTINGS
+    rows, device = numpy_predictor.apply(trained / "model.npz", run.inputs["images"], settings=settings)
+    assert device.startswith("cpu: ")
+    assert rows.shape == (2500, 10)
+    assert np.array_equal(rows[VALID], np.load(trained / "valid_probabilities.npy"))
 
 
 def test_the_same_seed_gives_the_same_bytes_and_another_one_others(run, trained):
-    name = "test_probabilities.npy"
+    name = "valid_probabilities.npy"
     assert (run("again") / name).read_bytes() == (trained / name).read_bytes()
     assert (run("other", seed=1) / name).read_bytes() != (trained / name).read_bytes()
-
-
-class Killed(BaseException):
-    """What ends a training between two epochs here."""
 
 
 @pytest.mark.parametrize(
@@ -140,7 +150,7 @@ class Killed(BaseException):
         {},
         {"optimizer": "sgd", "learning_rate": 0.05, "schedule": "plateau",
          "schedule_options": {"factor": 0.5, "patience": 1}},
-        {"architecture": "seed_search", "network": {}},
+        {"architecture": "seed_search", "module": "baseline", "network": {}},
     ],
 )  # fmt: skip
 def test_a_killed_training_resumes_to_the_same_bytes(run, tmp_path, monkeypatch, change):
@@ -157,7 +167,7 @@ def test_a_killed_training_resumes_to_the_same_bytes(run, tmp_path, monkeypatch,
             patch.setattr(Checkpoint, "save", save_and_die)
             run("killed")
     resumed = run("killed")
-    for name in ("valid_probabilities.npy", "test_probabilities.npy", "model.npz"):
+    for name in ("valid_probabilities.npy", "model.npz"):
         assert (resumed / name).read_bytes() == (whole / name).read_bytes()
     assert not (resumed / "checkpoint.npz").exists()
     assert len((resumed / "history.csv").read_text().splitlines()) == 1 + run.settings.epochs
@@ -170,6 +180,58 @@ def test_a_training_without_a_lower_loss_stops_early_and_a_poor_one_is_pruned(ru
     assert early["epochs"] < 30
     pruned = run.other(prune=Prune(epoch=2, accuracy=0.99))("pruned")
     assert json.loads((pruned / "metrics.json").read_text())["status"] == "pruned"
+
+
+@pytest.mark.parametrize("average", [0.0, 0.9])
+def test_a_training_with_patience_saves_the_weights_of_its_best_epoch(run, digits, tmp_path, average):
+    changes = {"patience": 3, "learning_rate": 0.02, "weight_average": average, "test_shifts": 1}
+    run = dataclasses.replace(run, folder=tmp_path).other(
+        epochs=40, train_rows=300, schedule="constant", **changes
+    )
+    folder = run("early")
+    metrics = json.loads((folder / "metrics.json").read_text())
+    losses = [row["valid_loss"] for row in read_history(folder / "history.csv")]
+    assert metrics["status"] == "stopped early"
+    assert metrics["best_epoch"] == np.argmin(losses) + 1 == len(losses) - 3
+    targets = one_hot(digits[1][VALID], 10, SETTINGS.label_smoothing)
+    found = cross_entropy(numpy_mlp.load(folder / "model.npz").predict(digits[0][VALID]), targets)
+    assert found == pytest.approx(min(losses), rel=1e-4)
+    assert found < 0.999 * losses[-1]
+    predicted = cross_entropy(np.load(folder / "valid_probabilities.npy"), targets)
+    assert predicted == pytest.approx(found, rel=1e-5)
+
+
+def test_a_killed_training_with_patience_keeps_its_best_weights_through_the_interruption(
+    run, tmp_path, monkeypatch
+):
+    changes = {"patience": 3, "learning_rate": 0.02, "train_rows": 300, "schedule": "constant"}
+    run = dataclasses.replace(run, folder=tmp_path).other(epochs=40, **changes)
+    whole = run("whole")
+    last = len(read_history(whole / "history.csv"))
+    save = Checkpoint.save
+
+    def save_and_die_after_the_best(self, arrays, history):
+        save(self, arrays, history)
+        if len(history.rows) == last - 1:
+            raise Killed
+
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        patch.setattr(Checkpoint, "save", save_and_die_after_the_best)
+        run("killed")
+    assert (run("killed") / "model.npz").read_bytes() == (whole / "model.npz").read_bytes()
+
+
+@pytest.mark.parametrize(
+    "change", [{}, {"architecture": "random_guess", "module": "baseline", "network": {}}]
+)
+def test_without_validation_rows_a_training_goes_all_its_epochs_and_claims_nothing(run, tmp_path, change):
+    inputs = run.inputs | {"valid_lst": run.inputs["valid_lst"].with_name("nobody.lst")}
+    folder = Run(inputs, run.settings, tmp_path).other(train_rows=500, **change)("all rows")
+    metrics = json.loads((folder / "metrics.json").read_text())
+    assert (metrics["valid_images"], metrics["valid_accuracy"]) == (0, None)
+    assert (metrics["status"], metrics["epochs"]) == ("finished", SETTINGS.epochs)
+    assert read_probabilities(folder / "valid_probabilities.npy").shape == (0, 10)
+    assert all(np.isnan(row["valid_loss"]) for row in read_history(folder / "history.csv"))
 
 
 def test_a_training_that_diverges_is_an_error_or_where_asked_for_a_result(run, tmp_path, recwarn):
@@ -267,7 +329,6 @@ def test_weight_decay_takes_its_part_of_the_weights_and_none_of_the_biases(digit
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"architecture": "cnn"}, "architecture: 'cnn' is not one of mlp, random_guess, seed_search"),
         ({"network": {"units": 3}}, "network: mlp does not take 'units'; its options are hidden"),
         ({"optimizer": "magic"}, "optimizer: 'magic' is not one of adam, sgd"),
         ({"optimizer_options": {"rho": 0.5}}, "adam has no 'rho'; its options are beta_1, beta_2, epsilon"),

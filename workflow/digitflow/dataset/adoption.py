@@ -27,7 +27,7 @@ from digitflow.dataset.views import shown_crc
 from digitflow.formats.corrections import DROP, OK, Correction, read, record
 
 HANDFUL = 5  # deletions in a class that are believed, however small it is
-BELIEVE = "python -m digitflow adopt --deletions"
+BELIEVE = "digitflow adopt --deletions true"
 PathLike = str | os.PathLike
 
 

@@ -22,7 +22,9 @@ def first_of_equal(blocks: Iterable[np.ndarray]) -> np.ndarray:
     the time of a digest of each: two others of a million images are taken for equal once in 10^7 data sets.
     """
     sums = [_sums(np.ascontiguousarray(block).reshape(len(block), -1)) for block in blocks]
-    _, first, group = np.unique(np.concatenate([np.empty(0, np.uint64), *sums]), return_index=True, return_inverse=True)
+    _, first, group = np.unique(
+        np.concatenate([np.empty(0, np.uint64), *sums]), return_index=True, return_inverse=True
+    )
     return first[group].astype(np.int64)
 
 

@@ -29,7 +29,8 @@ def read_probabilities(path: str | Path, rows: int | None = None, gaps: bool = F
     for what a training left, in `<part>_prediction.json` for a prediction.
     """
     path = Path(path)
-    for name in ("metrics.json", f"{path.stem.removesuffix('_probabilities')}_prediction.json"):
+    part = path.name.removesuffix("_probabilities.npy")
+    for name in ("metrics.json", f"{part}_prediction.json"):
         if (beside := path.with_name(name)).exists():
             check_digests(beside, path.name)
     try:

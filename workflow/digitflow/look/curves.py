@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 def curves_figure(path: str | Path, history: Sequence[Mapping[str, float]], title: str) -> None:
     """Draw a training: accuracy and loss, training against validation, and the learning rate.
 
-    `history` has a row an epoch, as history.csv.
+    `history` has a row an epoch, as history.csv; without validation rows there is one curve of each.
     """
     from matplotlib.figure import Figure
 
@@ -28,15 +28,17 @@ def curves_figure(path: str | Path, history: Sequence[Mapping[str, float]], titl
     def draw(axes: "Axes", key: str, factor: float = 1, **style) -> None:
         axes.plot(epochs, [factor * row[key] for row in history], marker=mark, **style)
 
+    validated = [row["valid_accuracy"] for row in history if np.isfinite(row["valid_accuracy"])]
     for axes, key, factor in ((accuracy, "accuracy", 100), (loss, "loss", 1)):
         draw(axes, key, factor, color="tab:orange", label="training")
-        draw(axes, f"valid_{key}", factor, color="tab:blue", label="validation")
+        if validated:
+            draw(axes, f"valid_{key}", factor, color="tab:blue", label="validation")
     draw(rate, "learning_rate", color="tab:grey")
     for axes in (accuracy, loss, rate):
         axes.set(xlabel="epoch", xlim=(epochs[0] - 0.5, epochs[-1] + 0.5))
         axes.grid(alpha=0.3)
         axes.xaxis.get_major_locator().set_params(integer=True, min_n_ticks=1)
-    reached = 100 * min(max(row["valid_accuracy"] for row in history), history[-1]["accuracy"])
+    reached = 100 * min(max(validated, default=1), history[-1]["accuracy"])
     lowest = max(reached - max(12, 100 - reached), 0)  # the first epochs would take all the room
     accuracy.set(ylabel="accuracy %", ylim=(lowest, min(accuracy.get_ylim()[1], 100.5)))
     accuracy.legend(frameon=False)

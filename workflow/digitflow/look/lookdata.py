@@ -6,16 +6,22 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from digitflow.base.errors import FormatError, InputError
+from digitflow.dataset import classes as class_names
+from digitflow.formats import corrections as corrections_csv
+from digitflow.formats import idx, lst
 from digitflow.formats.corrections import DROP, OK, Correction
+from digitflow.merging import methods
+from digitflow.merging.merged import merge_files, read_models
 
 if TYPE_CHECKING:
     import pandas as pd
 
+PathLike = str | Path
 TEST = "test"
 AUDIT_COLUMNS = ("id", "given", "proposed", "self_confidence", "margin", "flagged", "split")
 DUPLICATE_COLUMNS = ("first_part", "first_id", "second_part", "second_id", "kind", "distance", "conflict")
@@ -128,3 +134,74 @@ class LookData:
     @cached_property
     def _test_rows(self) -> dict[int, int]:
         return {id_: row for row, id_ in enumerate(self.test_ids.tolist())}
+
+
+def read(
+    images: PathLike,
+    labels: PathLike,
+    classes: PathLike,
+    *,
+    splits: Sequence[PathLike],
+    valid_lst: PathLike,
+    probabilities: Sequence[Path],
+    merge: Mapping[str, Any],
+    weights: Path | None,
+    test_images: PathLike | None,
+    test_probabilities: Sequence[Path],
+    audit: PathLike | None,
+    duplicates: PathLike,
+    outliers: PathLike,
+    corrections: PathLike | None,
+    png: str | None,
+) -> LookData:
+    """Read all that the page shows from the files of a run.
+
+    `splits`: the list of the validation rows, or one for each fold; `probabilities` of the rows of `valid_lst` and
+    `test_probabilities`, merged as the section `merge` and `weights` say; without them nothing is predicted.
+    """
+    pixels, names = idx.open_memmap(images), class_names.read(classes)
+    given = idx.read_labels(labels, len(pixels), len(names)).astype(np.int64)
+    test = None if test_images is None else idx.open_memmap(test_images)
+    missing = {}
+    if test is None:
+        missing |= dict.fromkeys(("test_images", "test_merged"), "there is no test set")
+    predictions = None
+    if probabilities:
+        predictions = _predictions(valid_lst, probabilities, merge, weights)
+    else:
+        missing |= dict.fromkeys(("predictions", "audit"), "no training row was held out (validation.folds)")
+    return LookData(
+        names=names,
+        images=pixels,
+        ids=np.arange(1, len(pixels) + 1),
+        labels=given,
+        splits=_split_names(len(pixels), splits),
+        test_images=test,
+        test_ids=None if test is None else np.arange(1, len(test) + 1),
+        predictions=predictions,
+        test_merged=merge_files(test_probabilities, merge, weights) if test_probabilities else None,
+        audit=read_table(audit, AUDIT_COLUMNS) if audit else None,
+        duplicates=read_table(duplicates, DUPLICATE_COLUMNS),
+        outliers=read_table(outliers, OUTLIER_COLUMNS),
+        corrections=corrections_csv.read(corrections) if corrections else (),
+        corrections_text=Path(corrections).read_bytes().decode() if corrections else "",
+        png=png,
+        missing=missing,
+    )
+
+
+def _predictions(
+    valid_lst: PathLike, probabilities: Sequence[Path], merge: Mapping[str, Any], weights: Path | None
+) -> Predictions:
+    listing = lst.read(valid_lst)
+    models = read_models(probabilities, merge["seeds"], len(listing))
+    by_model = {name: methods.mean(seeds) for name, seeds in models.items()}
+    return Predictions(listing.index - 1, by_model, merge_files(probabilities, merge, weights, len(listing)))
+
+
+def _split_names(rows: int, lists: Sequence[PathLike]) -> np.ndarray:
+    """For each row "valid" or "fold k" where a list of them has it, else "train"."""
+    names = np.full(rows, "train", object)
+    for number, path in enumerate(lists):
+        names[lst.read(path).index - 1] = "valid" if len(lists) == 1 else f"fold {number}"
+    return names

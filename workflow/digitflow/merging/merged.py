@@ -12,14 +12,21 @@ from digitflow.merging import methods
 from digitflow.merging.weights import fit_weights
 
 
+def of_each_model(paths: Sequence[Path], seeds: Sequence[tuple[str, int]]) -> list[list[Path]]:
+    """The files of each model: `seeds` has each one's name and number of files, in order."""
+    rest = iter(paths)
+    return [[next(rest) for _ in range(count)] for _, count in seeds]
+
+
 def read_models(
     probabilities: Sequence[Path], seeds: Sequence[tuple[str, int]], rows: int | None = None
 ) -> dict[str, list[np.ndarray]]:
-    """Read the probabilities (rows, classes) of models: `seeds` says how many of the files belong to each, in
-    order.
-    """
-    paths = iter(probabilities)
-    return {name: [read_probabilities(next(paths), rows) for _ in range(count)] for name, count in seeds}
+    """Read the probabilities (rows, classes) of models; `seeds` as of `of_each_model`."""
+    groups = of_each_model(probabilities, seeds)
+    return {
+        name: [read_probabilities(path, rows) for path in paths]
+        for (name, _), paths in zip(seeds, groups, strict=True)
+    }
 
 
 def merge_files(

@@ -16,9 +16,15 @@ TIE_WEIGHT = 1e-6
 
 
 def mean(probabilities: "Sequence[np.ndarray]", weights: Sequence[float] | None = None) -> "np.ndarray":
-    """The weighted mean of arrays of probabilities (n, classes), as float64; equal weights by default."""
+    """The weighted mean of arrays of probabilities (n, classes), as float64; equal weights by default.
+
+    FormatError: they differ in shape.
+    """
     import numpy as np
 
+    shapes = [array.shape for array in probabilities]
+    if len({*shapes}) > 1:
+        raise FormatError(f"the models' probabilities differ in shape: {shapes}")
     weights = [1.0] * len(probabilities) if weights is None else weights
     total = np.zeros(probabilities[0].shape)
     for array, weight in zip(
@@ -48,8 +54,4 @@ def merge(
     method: str, models: "Sequence[Sequence[np.ndarray]]", weights: Sequence[float] | None = None
 ) -> "np.ndarray":
     """Merge models, each a sequence of its seeds' probabilities (n, classes), into one array (n, classes)."""
-    shapes = [array.shape for seeds in models for array in seeds]
-    if len({*shapes}) > 1:
-        raise FormatError(f"the models' probabilities differ in shape: {shapes}")
-    averaged = [mean(seeds) for seeds in models]
-    return MERGE_METHODS[method](averaged, weights)
+    return MERGE_METHODS[method]([mean(seeds) for seeds in models], weights)

@@ -6,6 +6,7 @@ import os
 import numpy as np
 
 from digitflow.base import files
+from digitflow.base.errors import FormatError
 
 log = logging.getLogger("digitflow")
 
@@ -35,7 +36,7 @@ class Guess:
 
     def draw(self, seed: Seed, rows: np.ndarray) -> np.ndarray:
         """The labels int64 (n,) that `seed` draws for rows (n,); a row's does not depend on the others."""
-        return np.random.default_rng(seed).integers(self.classes, size=rows.max() + 1)[rows]
+        return np.random.default_rng(seed).integers(self.classes, size=rows.max(initial=-1) + 1)[rows]
 
     def consider(self, seed: Seed, rows: np.ndarray, labels: np.ndarray) -> None:
         """Keep `seed` if it draws more of the labels (n,) of rows (n,) right than the one that is kept."""
@@ -56,10 +57,15 @@ class Guess:
 
 
 def load(path: str | os.PathLike) -> Guess | None:
-    """The guess that `Guess.save` wrote; None for a file that holds something else."""
-    with np.load(path, allow_pickle=False) as file:
-        if "seed" not in file.files:
-            return None
-        guess = Guess(int(file["classes"]), searches=False)
-        guess.seed = tuple(file["seed"].tolist())
-        return guess
+    """The guess that `Guess.save` wrote; None for another model. FormatError: the file is damaged."""
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            if "seed" not in file.files:
+                return None
+            guess = Guess(int(file["classes"]), searches=False)
+            guess.seed = tuple(file["seed"].tolist())
+            return guess
+    except OSError:
+        raise
+    except Exception as error:  # numpy and zipfile raise whatever damaged bytes lead to
+        raise FormatError(f"{path}: not a saved model: {error}; delete it and run again") from error

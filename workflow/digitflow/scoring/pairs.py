@@ -65,11 +65,12 @@ def compare_pairs(labels: Mapping[str, np.ndarray], true: np.ndarray, rows: str)
 def read_pairs(path: PathLike) -> "pandas.DataFrame":
     """Read what `write_table` wrote of pairs. FormatError: it is damaged."""
     table = read_table(path)
-    if list(table.columns) != PAIR_COLUMNS or any(table[name].dtype == object for name in PAIR_COLUMNS[3:]):
-        if len(table):
-            raise FormatError(
-                f"{path}: damaged: its columns are {', '.join(table.columns)}; delete it and run again"
-            )
+    numbers = {*table.select_dtypes("number").columns}
+    if list(table.columns) != PAIR_COLUMNS or (len(table) and not {*PAIR_COLUMNS[3:]} <= numbers):
+        raise FormatError(
+            f"{path}: damaged: expected the columns {', '.join(PAIR_COLUMNS)}, with numbers from images on; "
+            "delete it and run again"
+        )
     return table
 
 

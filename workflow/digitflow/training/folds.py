@@ -1,4 +1,4 @@
-"""Several trainings, each of which left out a fold, as one: its prediction of every row that it did not see."""
+"""Several trainings that each left out a fold, as one: its prediction of every row that it did not see."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -29,9 +29,10 @@ def collect(
     dropped rows, which no fold predicts, are not a number. FormatError: a row is in no fold, or in two.
     """
     rows, *_ = idx.read_header(images, ndim=3)
+    listings = [lst.read(path) for path in fold_lsts]
     parts = [
-        (lst.read(path), read_probabilities(found))
-        for path, found in zip(fold_lsts, fold_probabilities, strict=True)
+        (listing, read_probabilities(found, len(listing)))
+        for listing, found in zip(listings, fold_probabilities, strict=True)
     ]
     oof = np.full((rows, parts[0][1].shape[1]), np.nan, np.float32)
     times = np.zeros(rows, int)
@@ -67,8 +68,9 @@ def collect(
 
 
 def average(predictions: Sequence[Path], probabilities: Path, prediction: Path) -> None:
-    """Write the mean of several predictions of the same images."""
-    found = [read_probabilities(path) for path in predictions]
+    """Write the mean of several predictions of the same images. FormatError: one has other rows."""
+    found = [read_probabilities(predictions[0])]
+    found += [read_probabilities(path, len(found[0])) for path in predictions[1:]]
     mean = sum(array.astype(np.float64) for array in found) / len(found)
     write_probabilities(probabilities, mean)
     write_metrics(prediction, [probabilities], mean_of=[str(path) for path in predictions])

@@ -40,7 +40,7 @@ def apply(
     where = prepare(device, min(threads or devices.cores(), devices.cores()))
     import keras
 
-    network = keras.saving.load_model(model, compile=False)
+    network = keras.saving.load_model(model, compile=False, safe_mode=True)
     if network.input_shape[1:] != pixels.shape[1:]:
         raise InputError(
             f"{images}: images of {pixels.shape[1:]} pixels; {model} was trained on {network.input_shape[1:]}"

@@ -88,7 +88,7 @@ class Settings:
     test_shifts: int = key(
         "Predictions averaged per image: 1, or 5 or 9 with shifts of a pixel.", 1, enum=[1, 5, 9]
     )
-    augment: Augment = key("How far training images are warped.", {})
+    augment: Augment = key("How far training images are warped.", Augment())
     precision: str = key(
         "Keras only: what it calculates in; auto is bfloat16 where the CPU has it, else float32.",
         "auto",
@@ -153,6 +153,8 @@ def json_schema(kind: type = Settings) -> dict[str, Any]:
             schema.setdefault("type", JSON_TYPES.get(field.type, "object"))
         if field.default_factory is not REQUIRED:
             schema["default"] = field.default_factory()
+        elif dataclasses.is_dataclass(field.default):
+            schema["default"] = {}  # its keys have defaults of their own
         elif field.default is not REQUIRED:
             schema["default"] = field.default
         properties[field.name] = schema

@@ -96,14 +96,23 @@ def parse(verb: Verb, arguments: list[str]) -> tuple[dict[str, Any], str | None]
     parser.add_argument("--store", nargs="?", help="a folder that keeps what was made, to bring it back")
     known = list(parameters(verb))
     for one in known:
-        nargs = "*" if one.many else None if one.required else "?"
+        nargs = None if one.required and not one.many else "?"
+        action = "append" if one.many else "store"
         parser.add_argument(
-            one.flag, type=one.type, required=one.required, nargs=nargs, default=argparse.SUPPRESS
+            one.flag,
+            type=one.type,
+            required=one.required,
+            nargs=nargs,
+            action=action,
+            default=argparse.SUPPRESS,
         )
     if verb.__module__ == TOOLS:
         arguments = _places_named(arguments, known)
     given = vars(parser.parse_args(_flags_with_values_joined(arguments, known)))
     log = given.pop("log")
+    for one in known:
+        if one.many and one.name in given:
+            given[one.name] = [value for value in given[one.name] if value is not None]
     return {name: value for name, value in given.items() if value is not None}, log
 
 
@@ -135,19 +144,24 @@ def _places_named(arguments: list[str], known: list[Parameter]) -> list[str]:
 
 
 def _flags_with_values_joined(arguments: list[str], known: list[Parameter]) -> list[str]:
-    """`--flag value` as `--flag=value`, so that a value may begin with a hyphen, as a file's name can."""
-    single = {one.flag for one in known if not one.many} | {"--log", "--store"}
-    flags = {one.flag for one in known} | {"--log", "--store", "--help", "-h"}
-    joined = []
-    words = iter(arguments)
-    for word in words:
-        if word in single:
-            value = next(words, None)
-            if value is None or value in flags:
-                joined += [word] if value is None else [word, value]
-                continue
-            word = f"{word}={value}"
-        joined.append(word)
+    """`--flag value` as `--flag=value`, so that a value may begin with a hyphen, as a file's name can.
+
+    The flag of a list is repeated for each of its values.
+    """
+    many = {one.flag for one in known if one.many}
+    flags = {one.flag for one in known} | {"--log", "--store"}
+    joined, flag = [], ""
+    for word in arguments:
+        if word.partition("=")[0] in {*flags, "--help", "-h"}:
+            joined.append(word)
+            flag = word if word in flags else ""
+        elif flag:
+            if joined[-1] == flag:
+                joined.pop()
+            joined.append(f"{flag}={word}")
+            flag = flag if flag in many else ""
+        else:
+            joined.append(word)
     return joined
 
 

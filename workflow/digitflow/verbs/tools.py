@@ -1,5 +1,7 @@
 """Verbs for people, which no rule calls."""
 
+from pathlib import Path
+
 from digitflow.verbs.commandline import Input
 
 
@@ -15,6 +17,31 @@ def why(module: str) -> None:
     for verb in commandline.all_verbs():
         if chain := codedigest.explain(commandline.module_of(verb), verb, name):
             print(f"{verb}: {' -> '.join(chain)}")
+
+
+def look(
+    page: Input = Path("results/look/index.html"),
+    corrections: Input = Path("corrections.csv"),
+    png: Input = Path("data/png"),
+    port: int = 0,
+) -> None:
+    """Serve the page to look at images on this machine alone; each decision is saved in corrections.csv at once."""
+    from digitflow.look.server import serve
+
+    serve(page, corrections, png if png.is_dir() else None, port)
+
+
+def adopt(
+    tree: str = "data/png/train", corrections: Input = Path("corrections.csv"), deletions: bool = False
+) -> None:
+    """Write what was moved or deleted by hand in the tree into the file of corrections, as each run does.
+
+    With --deletions true, also deletions that are too many to be believed.
+    """
+    from digitflow.dataset import adoption
+
+    for line in adoption.adopt(tree, f"{tree}.sfv", corrections, deletions):
+        print(line)
 
 
 def clean_stale(configfile: list[Input] | None = None, remove: bool = False) -> None:

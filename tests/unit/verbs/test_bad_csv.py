@@ -1,4 +1,4 @@
-"""Bad input through the real verbs: what is accepted, what is refused, and in which words.
+"""CSVs through the real verb: what is accepted, what is refused, and in which words.
 
 A refusal is one message that names file, line (from 1, as an editor shows it), column, value and what would
 be right; exit status 1, no traceback, and no file under its final name.
@@ -7,7 +7,6 @@ be right; exit status 1, no traceback, and no file under its final name.
 import gzip
 import io
 import json
-import logging
 import os
 import pickle
 import stat
@@ -20,31 +19,14 @@ import numpy as np
 import pytest
 from tests.conftest import PROJECT
 
-from digitflow.__main__ import main
 from digitflow.base import archives
-from digitflow.dataset.views import update_tree
-from digitflow.formats import idx, labelscsv, lst, recordio
-from digitflow.formats.probabilities import write_probabilities
+from digitflow.base import checksums as sfv
+from digitflow.formats import idx
 
 HEADER = b"label,pixel0,pixel1,pixel2,pixel3\n"
 CLEAN = HEADER + b"2,0,1,22,255\n0,9,10,99,200\n1,3,0,0,0\n"
 TEST = b"pixel0,pixel1,pixel2,pixel3\n1,2,3,4\n"
 NAMES = "label, pixel0 to pixel3 (2 x 2 images)"
-OUTPUTS = ("train-images", "train-labels", "test-images")
-
-
-@pytest.fixture
-def verb(capsys):
-    """A function that calls a verb and returns its exit status and what it printed."""
-    log = logging.getLogger("digitflow")
-    before = log.handlers, log.level
-
-    def call(*arguments: object) -> tuple[int, str]:
-        status = main([*map(str, arguments)])
-        return status, capsys.readouterr().err
-
-    yield call
-    log.handlers, log.level = before
 
 
 @pytest.fixture
@@ -54,16 +36,16 @@ def folder(tmp_path) -> Path:
     return tmp_path
 
 
-def conversion(folder: Path, train: str = "train.csv") -> list[str]:
+DATA = {"image": {"height": 2, "width": 2}, "classes": 3, "invert": False}
+LABELLED = ("images", "checksums.sfv", "labels", "classes.csv")
+UNLABELLED = LABELLED[:2]
+
+
+def conversion(folder: Path, name: str = "train.csv", outputs: tuple[str, ...] = LABELLED) -> list[str]:
     """The arguments of csv_to_idx, with images of 2 x 2 pixels in three classes."""
-    outputs = [part for name in OUTPUTS for part in (f"--{name}", f"{folder}/idx/{name}")]
-    csvs = ["--train-csv", f"{folder}/{train}", "--test-csv", f"{folder}/test.csv"]
-    return [
-        "csv_to_idx",
-        *csvs,
-        *outputs,
-        *["--height", "2", "--width", "2", "--classes", "3", "--threads", "2"],
-    ]
+    flags = {f"--{output.partition('.')[0]}": f"{folder}/idx/{output}" for output in outputs}
+    flags |= {"--csv": f"{folder}/{name}", "--data": json.dumps(DATA)}
+    return ["csv_to_idx", *(word for flag in flags.items() for word in flag)]
 
 
 def written(folder: Path) -> dict[str, bytes]:
@@ -71,9 +53,9 @@ def written(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
-def refusal(verb, folder: Path, train: str = "train.csv") -> str:
+def refusal(verb, folder: Path, name: str = "train.csv", outputs: tuple[str, ...] = LABELLED) -> str:
     """The message of a conversion that must fail and leave nothing."""
-    status, message = verb(*conversion(folder, train))
+    status, message = verb(*conversion(folder, name, outputs))
     assert status == 1, message
     assert "Traceback" not in message
     assert written(folder / "idx") == {}
@@ -134,7 +116,7 @@ def test_other_spellings_and_archives_give_the_clean_files_bytes_whatever_their_
     status, message = verb(*conversion(folder, name))
     assert status == 0, message
     assert written(folder / "idx") == clean
-    assert set(clean) == {*OUTPUTS}
+    assert set(clean) == {*LABELLED}
 
 
 # Refused
@@ -346,23 +328,36 @@ def test_an_archive_that_ends_anywhere_is_refused(verb, folder, pack):
 def test_a_download_with_another_hash_is_refused(verb, tmp_path, name):
     (tmp_path / "mnist.pkl.gz").write_bytes(gzip.compress(pickle.dumps([np.zeros(2)] * 3)))
     outputs = {
-        "fetch_mnist": ["--layout", "kaggle", "--train-csv", "--test-csv"],
-        "official_idx": ["--train-images", "--train-labels", "--test-images"],
+        "fetch_mnist": ["--train-csv", "--test-csv"],
+        "official_idx": ["--train-images", "--train-labels", "--test-images", "--classes", "--checksums"],
     }[name]
-    flags = [word for flag in [*outputs, "--solution-csv"] for word in _with_path(flag, tmp_path)]
+    flags = [word for flag in [*outputs, "--solution-csv"] for word in (flag, f"{tmp_path}/{flag[2:]}")]
+    flags += ["--layout", "kaggle"] if name == "fetch_mnist" else []
     status, message = verb(name, "--archive", tmp_path / "mnist.pkl.gz", *flags)
     assert status == 1
     assert message.startswith(f"error: {tmp_path}/mnist.pkl.gz: sha256 is ")
     assert set(written(tmp_path)) == {"mnist.pkl.gz"}
 
 
-def _with_path(flag: str, folder: Path) -> list[str]:
-    return [flag, f"{folder}/{flag[2:]}"] if flag.startswith("--") and flag != "--layout" else [flag]
+def test_a_label_column_in_a_file_that_should_have_none_is_refused(verb, folder):
+    message = refusal(verb, folder, "train.csv", UNLABELLED)
+    assert "train.csv, line 1: a column label: is this a train file?" in message
 
 
-def test_a_label_column_in_the_test_file_is_refused_and_no_file_of_the_train_file_is_left(verb, folder):
-    (folder / "test.csv").write_bytes(CLEAN)
-    assert "test.csv, line 1: a column label: is this a train file?" in refusal(verb, folder)
+def test_a_file_without_labels_has_pixels_and_checksums_alone(verb, folder):
+    assert verb(*conversion(folder, "test.csv", UNLABELLED))[0] == 0
+    assert set(written(folder / "idx")) == {*UNLABELLED}
+    assert np.array_equal(idx.read(folder / "idx" / "images"), [[[1, 2], [3, 4]]])
+    sfv.check([folder / "idx" / "checksums.sfv"], folder / "idx" / "images")
+
+
+def test_pixels_labels_classes_and_checksums_are_those_of_the_csv(verb, folder):
+    assert verb(*conversion(folder))[0] == 0
+    made = folder / "idx"
+    assert np.array_equal(idx.read(made / "images")[0], [[0, 1], [22, 255]])
+    assert np.array_equal(idx.read(made / "labels"), [2, 0, 1])
+    assert (made / "classes.csv").read_text() == "index,label\n0,0\n1,1\n2,2\n"
+    sfv.check([made / "checksums.sfv"], made / "images", made / "labels")
 
 
 def test_the_first_ten_findings_are_shown_and_all_are_counted(verb, folder):
@@ -418,9 +413,7 @@ def test_a_file_without_read_permission_has_a_message_of_its_own(folder, name):
     done = command(conversion(folder, name))
     (folder / "closed").chmod(0o700)
     assert (done.returncode, done.stdout) == (1, "")
-    *progress, message = done.stderr.splitlines()  # progress: of the other CSV
-    assert message == f"error: {folder}/{name}: no permission to read it"
-    assert all("test.csv: " in line for line in progress)
+    assert done.stderr == f"error: {folder}/{name}: no permission to read it\n"
     assert written(folder / "idx") == {}
 
 
@@ -433,231 +426,3 @@ def test_the_command_prints_one_message_and_leaves_a_log(folder):
     assert "Traceback" not in done.stderr
     assert (folder / "a.log").read_text().endswith(message)
     assert written(folder / "idx") == {}
-
-
-# Damaged on the way: found before training, scoring or merging, and named
-
-SETTINGS = {"architecture": "lenet", "epochs": 1, "batch_size": 4, "learning_rate": 0.1}
-IMAGES = np.arange(12 * 4, dtype=np.uint8).reshape(12, 2, 2)
-TRUE = np.arange(12, dtype=np.uint8) % 3
-ROWS = np.full((12, 3), 1 / 3)
-PARTS = ("train", "valid", "test")
-RECS = [f"--{part}-{kind} {{}}/{part}.{kind}" for part in PARTS for kind in ("rec", "idx")]
-LISTS = [f"--{part}-lst {{}}/{part}.lst" for part in PARTS]
-TRAINING = "--classes 3 --seed 0 --device cpu --settings SETTINGS --history {}/out/h --metrics {}/out/m"
-TRAINING += " --valid-probabilities {}/out/v --test-probabilities {}/out/t"
-SCORED = "--valid-lst {}/valid.lst --solution {}/solution.csv"
-VERBS = {
-    "idx_to_png": "--images {}/images --labels {}/labels --classes 3 --tree {}/out/tree",
-    "gzip_idx": "--idx {}/images --gz {}/out/gz",
-    "write_lst": "--train-images {}/images --test-images {}/images --train-labels {}/labels --classes 3 "
-    "--seed 0 --fraction 0.2 --train-lst {}/out/1 --valid-lst {}/out/2 --test-lst {}/out/3",
-    "pack_rec": "--lst {}/train.lst --root {}/png --rec {}/out/rec --idx {}/out/idx",
-    "verify": "--train-images {}/images --train-labels {}/labels --test-images {}/images --root {}/png "
-    "--train-tree {}/png/train --test-tree {}/png/test --report {}/out/report --classes 3 "
-    + " ".join(LISTS + RECS),
-    "train_keras": " ".join(
-        ["--images {}/images --test-images {}/images --model {}/out/model", TRAINING, *LISTS]
-    ),
-    "train_mxnet": " ".join(["--height 2 --width 2 --symbol {}/out/s --params {}/out/p", TRAINING, *RECS]),
-    "submit": "--probabilities {}/net/seed0/test_probabilities.npy "
-    "--test-lst {}/test.lst --submission {}/out/s",
-    "score": f"--training {{}}/net/seed0 --model net {SCORED} --score {{}}/out/score",
-    "score_table": "--scores {}/score.json --valid-probabilities {}/net/seed0/valid_probabilities.npy "
-    f"--submission {{}}/submission.csv --table {{}}/out/table {SCORED}",
-    "solution_to_idx": "--solution {}/solution.csv --classes 3 --labels {}/out/labels",
-}
-
-
-@pytest.fixture
-def dataset(tmp_path) -> Path:
-    """Twelve images in three classes in every form, and what a training would leave."""
-    folder = tmp_path
-    idx.write(folder / "images", IMAGES)
-    idx.write(folder / "labels", TRUE)
-    train, test = folder / "png" / "train", folder / "png" / "test"
-    update_tree(folder / "images", train, folder / "png" / "train.sfv", None, TRUE, TRUE, ["0", "1", "2"])
-    update_tree(folder / "images", test, folder / "png" / "test.sfv")
-    root = folder / "png"
-    trees = lst.scan_tree(root / "train", root, 3), lst.scan_tree(root / "test", root)
-    lst.write_split(*trees, *(folder / f"{part}.lst" for part in PARTS), 3, 0.25, seed=0)
-    for part in PARTS:
-        recordio.write(folder / f"{part}.rec", folder / f"{part}.idx", lst.read(folder / f"{part}.lst"), root)
-    seed = folder / "net" / "seed0"
-    seed.mkdir(parents=True)
-    write_probabilities(seed / "test_probabilities.npy", ROWS)
-    write_probabilities(seed / "valid_probabilities.npy", ROWS[:3])
-    metrics = {"framework": "keras", "device": "cpu", "seed": 0, "seconds": 1.0, "parameters": 3}
-    metrics |= {"epochs": 1, "status": "finished", "settings": {"architecture": "x"}}
-    (seed / "metrics.json").write_text(json.dumps(metrics))
-    for name in ("solution.csv", "submission.csv"):
-        labelscsv.write(folder / name, TRUE)
-    assert main(arguments("score", folder)) == 0
-    (folder / "out" / "score").rename(folder / "score.json")
-    return folder
-
-
-def arguments(name: str, folder: Path) -> list[str]:
-    """A verb and its arguments, with the files of a folder."""
-    words = VERBS[name].replace("{}", str(folder)).split()
-    return [name, *(json.dumps(SETTINGS) if word == "SETTINGS" else word for word in words)]
-
-
-def test_the_files_are_right_before_they_are_damaged(dataset, verb):
-    for name in VERBS.keys() - {"train_keras", "train_mxnet"}:
-        status, message = verb(*arguments(name, dataset))
-        assert status == 0, message
-
-
-def cut(data: bytes) -> bytes:
-    return data[:-3]
-
-
-def flipped(at: int, bit: int = 0):
-    """A function that flips a bit of a byte."""
-
-    def flip(data: bytes) -> bytes:
-        data = bytearray(data)
-        data[at] ^= 1 << bit
-        return bytes(data)
-
-    return flip
-
-
-def replaced(old: bytes, new: bytes):
-    """A function that replaces a piece, which must be there."""
-
-    def replace(data: bytes) -> bytes:
-        assert old in data
-        return data.replace(old, new, 1)
-
-    return replace
-
-
-def npy(array: np.ndarray):
-    """A function that gives another array as a file."""
-
-    def save(_: bytes) -> bytes:
-        file = io.BytesIO()
-        np.save(file, array, allow_pickle=True)
-        return file.getvalue()
-
-    return save
-
-
-PNG_FILE = "png/train/1/02.png"
-TESTED, VALID = "net/seed0/test_probabilities.npy", "net/seed0/valid_probabilities.npy"
-METRICS = "net/seed0/metrics.json"
-NOT_1 = np.array([[0.5, 0.5, 0.5]] * 12)
-NAN = np.where(np.arange(36).reshape(12, 3) == 7, np.nan, ROWS)
-LEFT_OUT = replaced(b"3\t0.000000\ttest/03.png\n", b"")
-DAMAGED = [
-    # the verb, the file, the damage, the message
-    ("idx_to_png", "images", cut, "images: truncated: 61 bytes, 12 x 2 x 2 values make 64"),
-    ("idx_to_png", "images", flipped(7), "images: truncated: 64 bytes, 13 x 2 x 2 values make 68"),
-    ("idx_to_png", "images", flipped(2), "images: values of type 0x09 (byte), not 0x08 (ubyte)"),
-    ("idx_to_png", "labels", flipped(9, 5), "labels: row 2: label 33; classes are 0 to 2"),
-    ("gzip_idx", "images", cut, "images: truncated"),
-    ("write_lst", "images", cut, "images: truncated"),
-    ("write_lst", "labels", flipped(9, 5), "labels: row 2: label 33; classes are 0 to 2"),
-    ("write_lst", "labels", lambda data: data[:7] + b"\x0b" + data[8:-1], "labels: 11 labels for 12 images"),
-    ("pack_rec", PNG_FILE, cut, f"{PNG_FILE}: truncated PNG file"),
-    (
-        "pack_rec",
-        PNG_FILE,
-        flipped(45),
-        f"{PNG_FILE}: damaged PNG file: wrong checksum of chunk b'IDAT' at byte 33",
-    ),
-    ("pack_rec", PNG_FILE, lambda _: b"", f"{PNG_FILE}: empty"),
-    ("pack_rec", "train.lst", cut, "train.lst: line 9: "),
-    ("pack_rec", "train.lst", replaced(b"\t0.0", b"\t1.0"), "but the path is train/0/"),
-    ("pack_rec", "train.lst", replaced(b"train/0", b"trail/0"), "png/trail/0/"),
-    ("verify", "images", flipped(-1), "12.png: row 1, column 1: 47; image 12 of"),
-    ("verify", "labels", flipped(9, 5), "labels: row 2: label 33; classes are 0 to 2"),
-    ("verify", PNG_FILE, flipped(45), f"{PNG_FILE}: damaged PNG file: wrong checksum"),
-    ("verify", "valid.lst", lambda data: data[: data.index(b"\n") + 1], "is in no list; make them again"),
-    ("verify", "train.rec", flipped(15, 6), "train.rec: record of image"),
-    ("verify", "test.idx", replaced(b"1\t0\n", b""), "test.idx: line 1: index 2"),
-    ("train_keras", "images", cut, "images: truncated"),
-    ("train_keras", "images", flipped(15), "images: truncated"),
-    ("train_keras", "train.lst", cut, "train.lst: line 9: "),
-    ("train_keras", "train.lst", lambda _: b"", "train.lst: no rows; at least one image is needed"),
-    ("train_keras", "train.lst", replaced(b"\t0.0", b"\t7.0"), "label 7, but the path is train/0/"),
-    ("train_keras", "valid.lst", lambda data: data + b"13\t0.000000\ta\n", "index 13, expected 1 to 12"),
-    (
-        "train_keras",
-        "test.lst",
-        replaced(b"1\t0.000000\ttest/01.png\n", b""),
-        "test.lst: 11 images of the 12 of",
-    ),
-    ("train_mxnet", "train.rec", cut, "train.rec: record 9 at byte"),
-    ("train_mxnet", "train.rec", flipped(0), "train.rec: record 1 at byte 0: damaged: 0xced7230b"),
-    ("train_mxnet", "valid.rec", flipped(80), "valid.rec: record 1 at byte 0, index"),
-    ("train_mxnet", "test.rec", flipped(15, 5), "test.rec: record 1, index 1: the label [1.08"),
-    ("train_mxnet", "test.rec", lambda _: b"", "test.rec: 0 records;"),
-    ("train_mxnet", "test.idx", cut, "test.idx: line 12: "),
-    ("submit", TESTED, cut, f"{TESTED}: not a whole .npy file of numbers"),
-    ("submit", TESTED, flipped(20), f"{TESTED}: not a whole .npy file of numbers"),
-    ("submit", TESTED, flipped(-1, 5), f"{TESTED}: row 12 is not a softmax row"),
-    ("submit", TESTED, lambda data: data + b"x", f"{TESTED}: not a whole .npy file of numbers: bytes after"),
-    ("submit", TESTED, npy(NOT_1), f"{TESTED}: row 1 is not a softmax row: smallest 0.5, sum 1.5"),
-    ("submit", TESTED, npy(NAN), f"{TESTED}: row 3 is not a softmax row: smallest nan"),
-    ("submit", TESTED, npy(ROWS[:11]), f"{TESTED}: 11 rows, should be 12: one an image"),
-    ("submit", TESTED, npy(np.array([{}])), f"{TESTED}: not a whole .npy file of numbers: Object arrays"),
-    ("submit", "test.lst", cut, "test.lst: line 12: "),
-    ("submit", "test.lst", LEFT_OUT, "test.lst: line 3: index 4, not 3; no test image is left out"),
-    ("score", METRICS, cut, f"{METRICS}: damaged: "),
-    ("score", METRICS, replaced(b"seconds", b"secands"), f"{METRICS}: damaged: no 'seconds' in it"),
-    ("score", METRICS, flipped(3, 7), f"{METRICS}: damaged: "),
-    ("score", VALID, flipped(-1, 5), f"{VALID}: row 3 is not a softmax row"),
-    ("score", "solution.csv", replaced(b"2,1", b"1,1"), "line 3: '1,1', should begin with ImageId 2"),
-    ("score", "solution.csv", replaced(b"\n12,2", b""), "solution.csv: 11 rows, should be 12"),
-    ("score_table", "score.json", cut, "score.json: damaged: "),
-    (
-        "score_table",
-        "score.json",
-        replaced(b"valid_low", b"valid_law"),
-        "score.json: damaged: it has model, seed",
-    ),
-    ("score_table", "submission.csv", replaced(b"2,1", b"3,1"), "line 3: '3,1', should begin with ImageId 2"),
-    ("score_table", "submission.csv", replaced(b"2,1", b"2,3"), "line 3: Label '3', should be one of 0 to 2"),
-    ("score_table", "submission.csv", replaced(b"\n12,2", b""), "submission.csv: 11 rows; "),
-    (
-        "solution_to_idx",
-        "solution.csv",
-        replaced(b"2,1", b"2,1.0"),
-        "line 3: Label '1.0', should be one of 0",
-    ),
-]
-
-
-@pytest.mark.parametrize(("name", "file", "damage", "message"), DAMAGED)
-def test_a_damaged_file_is_named_before_it_is_used(verb, dataset, name, file, damage, message):
-    path = dataset / file
-    path.write_bytes(damage(path.read_bytes()))
-    status, printed = verb(*arguments(name, dataset))
-    assert status == 1, printed
-    assert "Traceback" not in printed
-    assert message in printed
-    assert written(dataset / "out") == {}
-
-
-@pytest.mark.parametrize("name", VERBS)
-def test_a_missing_file_is_named(verb, dataset, name):
-    words = arguments(name, dataset)
-    inputs = [word for word in words if word.startswith(f"{dataset}/") and Path(word).is_file()]
-    for path in map(Path, inputs[:3] or [dataset / METRICS]):
-        moved = path.rename(path.with_name("moved"))
-        status, printed = verb(*words)
-        moved.rename(path)
-        assert status == 1, printed
-        assert str(path) in printed
-
-
-def test_models_that_were_trained_on_other_classes_are_not_merged(verb, dataset):
-    other = dataset / "other.npy"
-    write_probabilities(other, np.full((12, 4), 0.25))
-    for flags in (["--probabilities", other], [other]):  # another model, another seed
-        status, printed = verb(*arguments("submit", dataset)[:3], *flags, *arguments("submit", dataset)[3:])
-        assert status == 1
-        assert "the models' probabilities differ in shape: [(12, 3), (12, 4)]" in printed

@@ -1,5 +1,6 @@
-"""Write the tables of config/README.md from the schema and the registries: `make docs`."""
+"""Write the tables of config/README.md, and the map in CONTRIBUTING.md, from the code: `make docs`."""
 
+import ast
 import inspect
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -10,7 +11,13 @@ from digitflow.merging.methods import MERGE_METHODS
 from digitflow.models.registry import FRAMEWORKS
 from digitflow.training.schedule import SCHEDULES
 
-PAGE = Path(__file__).parents[1] / "config" / "README.md"
+PROJECT = Path(__file__).parents[1]
+PACKAGE = PROJECT / "workflow" / "digitflow"
+# From the top floor down: a module imports only what stands below it.
+WINGS = (
+    *("verbs", "studies", "competing", "look", "scoring", "merging"),
+    *("training", "models", "dataset", "formats", "base"),
+)
 BEGIN, END = "<!-- {}: written by make docs -->", "<!-- end of {} -->"
 
 
@@ -48,11 +55,17 @@ def tables() -> Iterator[tuple[str, str]]:
     yield "top", table(header, *rows({name: sections["properties"][name] for name in ("device", "predict")}))
     yield "models", table(header, *rows(sections["$defs"]["model"]["properties"]))
     yield "studies", table(header, *rows(sections["$defs"]["study"]["properties"]))
-    known = [[f"`{framework}`", ", ".join(f"`{name}`" for name in names)] for framework, names in FRAMEWORKS.items()]
+    known = [
+        [f"`{framework}`", ", ".join(f"`{name}`" for name in names)]
+        for framework, names in FRAMEWORKS.items()
+    ]
     yield "architectures", table(["framework", "architectures"], *known)
     methods = [[f"`{name}`", meaning(method)] for name, method in MERGE_METHODS.items()]
     yield "methods", table(["method", "what it does"], *methods)
-    yield "schedules", table(["schedule", "the learning rate", "options and their defaults"], *map(schedule_row, SCHEDULES))
+    yield (
+        "schedules",
+        table(["schedule", "the learning rate", "options and their defaults"], *map(schedule_row, SCHEDULES)),
+    )
 
 
 def schedule_row(name: str) -> list[str]:
@@ -67,14 +80,41 @@ def meaning(function: Any) -> str:
     return (inspect.getdoc(function) or "").partition("\n")[0]
 
 
-def filled(page: str) -> str:
-    """The page with each table between its markers made anew."""
-    for name, text in tables():
+def house() -> Iterator[tuple[str, str]]:
+    """The map: each module of the package, and each rule file, with the first line of what it says of itself."""
+    lines = [
+        f"- `{path.name}`: {first_line(path)}" for path in sorted(PACKAGE.glob("*.py")) if path.name[0] != "_"
+    ]
+    for wing in WINGS:
+        lines.append(f"- **`{wing}/`**: {first_line(PACKAGE / wing / '__init__.py')}")
+        modules = (path for path in sorted((PACKAGE / wing).glob("*.py")) if path.name != "__init__.py")
+        lines += [f"  - `{path.name}`: {first_line(path)}" for path in modules]
+    yield "house", "\n".join(lines)
+    rules = sorted((PROJECT / "rules").glob("*.smk"))
+    yield (
+        "rules",
+        "\n".join(
+            f"- `{path.name}`: {path.read_text().partition(chr(10))[0].lstrip('# ')}" for path in rules
+        ),
+    )
+
+
+def first_line(path: Path) -> str:
+    """The first line of a module's docstring."""
+    return (ast.get_docstring(ast.parse(path.read_text())) or "").partition("\n")[0]
+
+
+def filled(page: str, parts: Iterator[tuple[str, str]]) -> str:
+    """A page with each part between its markers made anew."""
+    for name, text in parts:
         begin, end = BEGIN.format(name), END.format(name)
         before, _, rest = page.partition(begin)
         page = f"{before}{begin}\n{text}\n{end}{rest.partition(end)[2]}"
     return page
 
 
+PAGES = {PROJECT / "config" / "README.md": tables, PROJECT / "CONTRIBUTING.md": house}
+
 if __name__ == "__main__":
-    PAGE.write_text(filled(PAGE.read_text()))
+    for page, parts in PAGES.items():
+        page.write_text(filled(page.read_text(), parts()))

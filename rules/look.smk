@@ -1,0 +1,118 @@
+# Find what is wrong, see it, correct it. No training depends on anything here.
+
+HAS_SCORES_OF_ROWS = bool(FOLDS) or config["validation"]["fraction"] > 0
+
+
+def held_out(wildcards):
+    """The probabilities of the rows that each merged training did not learn from."""
+    if not HAS_SCORES_OF_ROWS:
+        raise WorkflowError(
+            "nothing says which labels look wrong: no row was held out; set validation.folds to 5, or "
+            "validation.fraction above 0"
+        )
+    return merged("valid_probabilities.npy")
+
+
+rule audit_labels:
+    """The training rows whose labels look wrong to models that did not learn from them, worst first."""
+    input:
+        probabilities=held_out,
+        valid_lst="data/rec/valid.lst",
+        train_lst="data/rec/train.lst",
+        classes="data/idx/classes.csv",
+    output:
+        audit=update("results/look/labels.csv"),
+    log:
+        "logs/audit_labels.log",
+    params:
+        merge=MERGE_KEYS,
+        folds=config["validation"]["folds"],
+        code=code("audit_labels"),
+    shell:
+        call("audit_labels")
+
+
+rule find_duplicates:
+    """Images that are alike, within and across training and test rows; outliers, and blank images."""
+    input:
+        images="data/idx/train-images-idx3-ubyte",
+        lists=lists_of("train"),
+        test_images="data/idx/test-images-idx3-ubyte" if TEST_CSV else [],
+        test_lst="data/rec/test.lst" if TEST_CSV else [],
+        classes="data/idx/classes.csv",
+    output:
+        duplicates=update("results/look/duplicates.csv"),
+        outliers=update("results/look/outliers.csv"),
+    log:
+        "logs/find_duplicates.log",
+    params:
+        code=code("find_duplicates"),
+    shell:
+        call("find_duplicates")
+
+
+rule look_page:
+    """The page to look at all images and to correct labels: results/look/index.html."""
+    input:
+        images="data/idx/train-images-idx3-ubyte",
+        labels="data/idx/train-labels-idx1-ubyte",
+        classes="data/idx/classes.csv",
+        valid_lst="data/rec/valid.lst",
+        fold_valid_lsts=[f"data/rec{fold}/valid.lst" for fold in FOLDS],
+        probabilities=merged("valid_probabilities.npy") if HAS_SCORES_OF_ROWS else [],
+        weights=WEIGHTS,
+        test_images="data/idx/test-images-idx3-ubyte" if TEST_CSV else [],
+        test_probabilities=merged("test_probabilities.npy") if TEST_CSV else [],
+        audit="results/look/labels.csv" if HAS_SCORES_OF_ROWS else [],
+        duplicates="results/look/duplicates.csv",
+        outliers="results/look/outliers.csv",
+        corrections=CORRECTIONS,
+        trees=rules.trees.input if TREES else [],
+    output:
+        page=update("results/look/index.html"),
+        suspects=report(
+            update("results/look/suspects.png"),
+            caption="../workflow/report/suspects.rst",
+            category="Look",
+            labels={"figure": "suspects"},
+        ),
+    log:
+        "logs/look_page.log",
+    params:
+        merge=MERGE_KEYS,
+        png="../../data/png" if TREES else "",
+        assets=configuration.digest_of(f"{workflow.basedir}/workflow/digitflow/look/page"),
+        code=code("look_page"),
+    shell:
+        call("look_page")
+
+
+def held_out_fold_by_fold(variant):
+    """The validation probabilities of every merged training, model by model; `variant` is "" or "/given"."""
+    held_out({})
+    if not CORRECTIONS:
+        raise WorkflowError(f"there are no corrections whose effect could be measured: {DATA['corrections']} is missing")
+    return [
+        f"results/models/{model}/seed{seed}{variant}{fold}/valid_probabilities.npy"
+        for model in MERGE["models"]
+        for seed in MODELS[model]["seeds"]
+        for fold in FOLDS or [""]
+    ]
+
+
+rule measure_effect:
+    """What the corrections are worth: the same trainings with and without them, compared on the same images."""
+    input:
+        probabilities=lambda wildcards: held_out_fold_by_fold(""),
+        lists=[f"data/rec{fold}/valid.lst" for fold in FOLDS or [""]],
+        given_probabilities=lambda wildcards: held_out_fold_by_fold("/given"),
+        given_lists=[f"data/rec/given{fold}/valid.lst" for fold in FOLDS or [""]],
+    output:
+        effect=update("results/look/effect.csv"),
+    log:
+        "logs/measure_effect.log",
+    params:
+        merge=MERGE_KEYS,
+        code=code("measure_effect"),
+    shell:
+        call("measure_effect")

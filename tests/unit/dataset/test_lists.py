@@ -1,0 +1,142 @@
+"""Who learns from what: the lists of training and validation, of folds, and of corrected labels."""
+
+import logging
+
+import numpy as np
+import pytest
+
+from digitflow.base.errors import InputError
+from digitflow.dataset import classes, lists
+from digitflow.dataset.split import validation_mask
+from digitflow.formats import corrections, idx, lst
+
+NAMES = ["a", "b"]
+
+
+def labelled(rows=20, names=NAMES):
+    return lists.of_rows("train", rows, np.arange(rows) % len(names), names)
+
+
+def rows_of(listing):
+    return list(zip(listing.index.tolist(), listing.label.tolist(), listing.path, strict=True))
+
+
+@pytest.fixture
+def paths(tmp_path):
+    return tmp_path / "train.lst", tmp_path / "valid.lst"
+
+
+def split(paths, listing, fraction=0.2, names=NAMES, seed=0):
+    lists.write_split(listing, *paths, names, fraction, seed)
+    return [lst.read(path) for path in paths]
+
+
+def test_a_rows_path_is_that_of_its_tree_ids_padded_so_that_names_sort_as_rows():
+    assert rows_of(labelled(10))[::9] == [(1, 0, "train/a/01.png"), (10, 1, "train/b/10.png")]
+    assert rows_of(lists.of_rows("test", 3))[1] == (2, 0, "test/2.png")
+
+
+def test_every_class_is_split_and_no_image_is_lost(paths, caplog):
+    caplog.set_level(logging.INFO, "digitflow")
+    train, valid = split(paths, labelled())
+    assert np.bincount(train.label).tolist() == [8, 8]
+    assert np.bincount(valid.label).tolist() == [2, 2]
+    assert sorted([*train.index, *valid.index]) == [*range(1, 21)]
+    assert "valid.lst: 4 validation images; fewest of class a: 2" in caplog.text
+
+
+def test_with_a_fraction_of_0_every_row_trains_and_none_validates(paths):
+    train, valid = split(paths, labelled(), fraction=0)
+    assert (len(train), len(valid)) == (20, 0)
+
+
+def test_a_fraction_that_leaves_a_class_nothing_to_train_on_is_refused(paths):
+    message = r"class a: validation\.fraction: 0\.99 leaves it no training image; lower it"
+    with pytest.raises(InputError, match=message):
+        split(paths, labelled(), fraction=0.99)
+    assert not any(path.exists() for path in paths)
+
+
+def test_a_fraction_of_less_than_an_image_is_refused_with_the_way_on(paths):
+    with pytest.raises(InputError, match=r"validation\.fraction: 0\.01 .* set it to 0 to train on all rows"):
+        split(paths, labelled(), fraction=0.01)
+
+
+def test_a_class_without_images_is_warned_of_by_its_name(paths, caplog):
+    split(paths, labelled(), names=[*NAMES, "c", "d"])
+    assert "no image of class c, d: no model can learn it" in caplog.text
+
+
+def folds_of(tmp_path, listing, folds, seed=0, names=NAMES):
+    trains, valids = ([tmp_path / f"{part}{k}.lst" for k in range(folds)] for part in ("train", "valid"))
+    lists.write_folds(listing, trains, valids, names, seed)
+    return [[lst.read(path) for path in part] for part in (trains, valids)]
+
+
+@pytest.mark.parametrize("folds", [2, 3, 5])
+def test_each_row_is_left_out_once_and_trains_in_all_other_folds(tmp_path, folds):
+    listing = labelled(31).select(np.arange(31) != 11)
+    trains, valids = folds_of(tmp_path, listing, folds)
+    assert sorted(row for part in valids for row in rows_of(part)) == rows_of(listing)
+    for train, valid in zip(trains, valids, strict=True):
+        assert sorted(rows_of(train) + rows_of(valid)) == rows_of(listing)
+
+
+def test_every_class_is_divided_equally_among_the_folds(tmp_path):
+    _, valids = folds_of(tmp_path, labelled(43), 5)
+    for label in range(2):
+        counts = [int((part.label == label).sum()) for part in valids]
+        assert max(counts) - min(counts) <= 1
+
+
+def test_the_first_of_five_folds_leaves_out_what_a_fraction_of_a_fifth_does(tmp_path, paths):
+    _, valid = split(paths, labelled(50), fraction=0.2, seed=3)
+    _, valids = folds_of(tmp_path, labelled(50), 5, seed=3)
+    assert rows_of(valids[0]) == rows_of(valid)
+    mask = validation_mask(labelled(50).index, labelled(50).label, 0.2, 3)
+    assert valid.index.tolist() == labelled(50).index[mask].tolist()
+
+
+def test_a_class_with_a_single_image_would_be_unknown_to_a_fold_and_is_refused(tmp_path):
+    listing = lists.of_rows("train", 5, np.array([0, 0, 0, 0, 1]), NAMES)
+    with pytest.raises(
+        InputError, match=r"class b: validation\.folds: 2 leaves it no training image in fold"
+    ):
+        folds_of(tmp_path, listing, 2)
+
+
+def test_with_folds_the_whole_lists_have_every_row(paths):
+    lists.write_all(labelled(), *paths)
+    assert [rows_of(lst.read(path)) for path in paths] == [rows_of(labelled())] * 2
+
+
+@pytest.fixture
+def data(tmp_path):
+    """Images, labels and classes of six rows; the corrections are for each test to write."""
+    idx.write(tmp_path / "images", np.arange(24, dtype=np.uint8).reshape(6, 2, 2))
+    idx.write(tmp_path / "labels", np.array([0, 1, 0, 1, 0, 1], np.uint8))
+    classes.write(tmp_path / "classes.csv", NAMES)
+    return tmp_path
+
+
+def corrected(folder, corrections=None):
+    files = (folder / name for name in ("images", "labels", "classes.csv"))
+    return lists.read_corrected(*files, corrections)
+
+
+def test_without_corrections_every_row_has_the_label_of_its_csv(data):
+    listing, names = corrected(data)
+    assert names == NAMES
+    assert rows_of(listing) == rows_of(labelled(6))
+
+
+def test_a_correction_moves_a_row_to_its_label_and_drop_leaves_it_out(data, caplog):
+    caplog.set_level(logging.INFO, "digitflow")
+    header = ",".join(corrections.HEADER)
+    path = data / "corrections.csv"
+    path.write_text(f"{header}\n2,b,a,,\n5,a,drop,,no digit\n6,b,ok,,\n")
+    listing, _ = corrected(data, path)
+    assert listing.index.tolist() == [1, 2, 3, 4, 6]
+    assert listing.label.tolist() == [0, 0, 0, 1, 1]
+    assert listing.path[1] == "train/a/2.png"
+    assert "corrections.csv: 3 corrections; 1 images dropped" in caplog.text

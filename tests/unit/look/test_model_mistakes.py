@@ -1,0 +1,112 @@
+"""What a model gets wrong: counted, written, and drawn."""
+
+import logging
+
+import numpy as np
+import pytest
+
+from digitflow.base.errors import FormatError
+from digitflow.dataset.lists import of_rows
+from digitflow.formats import idx
+from digitflow.look.mistakes import (
+    confusion_figure,
+    find_mistakes,
+    mistakes_figure,
+    read_confusion,
+    show_mistakes,
+    write_confusion,
+)
+
+TRUE = np.array([0, 1, 2, 2, 1, 0, 1, 2])
+PNG = b"\x89PNG"
+
+
+def softmax(labels, sure=0.8):
+    """Rows of probabilities, float32 (n, 3), that give these labels."""
+    rows = np.full((len(labels), 3), (1 - sure) / 2, np.float32)
+    rows[np.arange(len(labels)), labels] = sure
+    return rows
+
+
+def wrong_at(*places):
+    """The true labels, but for these places."""
+    labels = TRUE.copy()
+    labels[list(places)] = (labels[list(places)] + 1) % 3
+    return labels
+
+
+def test_mistakes_are_counted_and_the_worst_come_first():
+    probabilities = softmax(wrong_at(1, 3, 6))
+    probabilities[3] = [0.95, 0.05, 0]
+    found = find_mistakes(probabilities, TRUE, 2)
+    assert found.wrong == 3
+    assert found.rows.tolist() == [3, 1]
+    assert (found.true.tolist(), found.given.tolist()) == ([2, 1], [0, 2])
+    np.testing.assert_allclose(found.probability, [0.95, 0.8])
+
+
+def test_a_confusion_matrix_is_written_with_the_names_of_the_classes_and_comes_back(tmp_path):
+    matrix = np.array([[5, 1], [0, 7]])
+    write_confusion(tmp_path / "c.csv", matrix, ["ka", "a,b"])
+    np.testing.assert_array_equal(read_confusion(tmp_path / "c.csv"), matrix)
+    assert (tmp_path / "c.csv").read_bytes() == b'true,ka,"a,b"\nka,5,1\n"a,b",0,7\n'
+
+
+@pytest.mark.parametrize("text", ["true,0,1\n0,5\n1,0,7\n", "true,0\n0,x\n", "true,0,1\n0,5,1\n"])
+def test_a_damaged_confusion_matrix_is_refused(tmp_path, text):
+    (tmp_path / "c.csv").write_text(text)
+    with pytest.raises(FormatError, match=r"c\.csv: damaged: .*; delete it and run again"):
+        read_confusion(tmp_path / "c.csv")
+
+
+@pytest.mark.parametrize("places", [(), (1, 3, 6)])
+def test_mistakes_are_told_by_the_classes_names_and_written_and_drawn(tmp_path, caplog, places):
+    caplog.set_level(logging.INFO, "digitflow")
+    idx.write(tmp_path / "images", np.zeros((9, 4, 4), np.uint8))
+    listing = of_rows("train", 9, np.array([0, *TRUE]), "abc").select(np.arange(9) > 0)
+    names = ["ka", "kha", "ga"]
+    files = [tmp_path / name for name in ("c.csv", "c.png", "m.png")]
+    show_mistakes(
+        softmax(wrong_at(*places)), tmp_path / "images", listing, TRUE, names, "net, seed 0", *files
+    )
+    assert f"net, seed 0: {len(places)} of 8 images wrong" in caplog.messages
+    assert ("kha taken for ga: 2" in caplog.messages) == bool(places)
+    assert np.trace(read_confusion(files[0])) == 8 - len(places)
+    assert all(path.read_bytes().startswith(PNG) for path in files[1:])
+
+
+def found(wrong, rows=60, classes=10):
+    """The mistakes of a model that got `wrong` of the rows wrong, as Mistakes."""
+    probabilities = np.random.default_rng(0).dirichlet(np.ones(classes), rows).astype(np.float32)
+    true = probabilities.argmax(axis=1)
+    true[:wrong] = (true[:wrong] + 1) % classes
+    return find_mistakes(probabilities, true, 40)
+
+
+def draw_mistakes(path, mistakes):
+    images = np.random.default_rng(1).integers(0, 256, (len(mistakes.rows), 28, 28), np.uint8)
+    mistakes_figure(path, images, [f"{row:05d}" for row in mistakes.rows], mistakes, "a, seed 0")
+
+
+def draw_confusion(path, mistakes):
+    confusion_figure(path, mistakes.matrix, "a, seed 0: " + "long " * 30)
+
+
+DRAWINGS = {
+    **{f"{wrong} mistakes": (draw_mistakes, found(wrong)) for wrong in (0, 3, 60)},
+    **{f"{wrong} confused": (draw_confusion, found(wrong)) for wrong in (0, 60)},
+    "two classes": (draw_confusion, found(20, classes=2)),
+    "sixty classes": (draw_confusion, found(20, rows=200, classes=60)),
+}
+
+
+@pytest.mark.filterwarnings("error::UserWarning")  # Matplotlib's way of saying that something does not fit
+@pytest.mark.parametrize("what", DRAWINGS)
+def test_a_figure_is_drawn_without_a_warning_and_with_the_same_bytes_each_time(tmp_path, what):
+    for name in ("first.png", "second.png"):
+        draw, mistakes = DRAWINGS[what]
+        draw(tmp_path / name, mistakes)
+    first, second = ((tmp_path / name).read_bytes() for name in ("first.png", "second.png"))
+    assert first == second
+    assert len(first) > 1000
+    assert b"matplotlib" not in first.lower()

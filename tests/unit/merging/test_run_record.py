@@ -1,0 +1,72 @@
+"""The record of a run: what it was made from, also where there is no git."""
+
+import hashlib
+import json
+
+import pytest
+
+from digitflow.merging import run_record
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch):
+    """A folder in which a run has ended."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("submission.csv", "train.csv", "train.lst", "corrections.csv"):
+        (tmp_path / name).write_text(name)
+    (tmp_path / "logs" / "train_keras").mkdir(parents=True)
+    (tmp_path / "logs" / "csv_to_idx.log").write_text("12:00:00 reading\ndone in 1.50 s\n")
+    for seed in (0, 1):
+        (tmp_path / "logs" / "train_keras" / f"seed{seed}.log").write_text("done in 10.25 s\n")
+    (tmp_path / "logs" / "failed.log").write_text("error: done in 3 s, it said\nfailed\n")
+    return tmp_path
+
+
+def record(project, corrections=True):
+    run_record.write(
+        project / "run.json",
+        project / "submission.csv",
+        {"device": "cpu"},
+        [project / "train.csv"],
+        [project / "train.lst"],
+        project / "corrections.csv" if corrections else None,
+    )
+    return json.loads((project / "run.json").read_text())
+
+
+def digest(name):
+    return hashlib.sha256(name.encode()).hexdigest()
+
+
+def test_a_run_is_recorded_with_its_configuration_and_the_digests_of_what_it_read(project):
+    found = record(project)
+    assert found["configuration"] == {"device": "cpu"}
+    digests = found["digests"]
+    assert digests["submission"] == digest("submission.csv")
+    assert digests["csvs"] == {str(project / "train.csv"): digest("train.csv")}
+    assert digests["lists"] == {str(project / "train.lst"): digest("train.lst")}
+    assert digests["corrections"] == digest("corrections.csv")
+    assert "main.lock.txt" in digests["pins"]
+    assert found["versions"].keys() >= {"python", "numpy", "snakemake"}
+    assert found["machine"]["cores"] >= 1
+
+
+def test_without_corrections_there_is_no_digest_of_them(project):
+    assert record(project, corrections=False)["digests"]["corrections"] is None
+
+
+def test_the_seconds_of_a_rule_are_those_of_its_jobs_that_ended_well(project):
+    assert record(project)["seconds"] == {"csv_to_idx": 1.5, "train_keras": 20.5}
+
+
+def test_without_git_the_commit_is_not_known(project, monkeypatch):
+    monkeypatch.setenv("PATH", str(project / "nothing"))
+    found = record(project)
+    assert (found["commit"], found["changed"]) == (None, None)
+
+
+def test_a_clone_without_history_has_no_commit_either(project, monkeypatch):
+    monkeypatch.setattr(run_record, "CLONE", project)
+    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(project.parent))
+    found = record(project)
+    assert (found["commit"], found["changed"]) == (None, None)

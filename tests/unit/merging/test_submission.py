@@ -1,0 +1,39 @@
+"""Probabilities to labels: a submission, and predictions of further images with their names."""
+
+import csv
+
+import numpy as np
+import pytest
+
+from digitflow.base.errors import FormatError
+from digitflow.merging import submission
+
+ROWS = np.array([[0.1, 0.7, 0.2], [0.5, 0.25, 0.25]])
+
+
+def test_a_submission_has_the_most_probable_class_of_each_row(tmp_path):
+    submission.write(tmp_path / "s.csv", ROWS, "012")
+    assert (tmp_path / "s.csv").read_bytes() == b"ImageId,Label\n1,1\n2,0\n"
+
+
+def test_probabilities_of_other_classes_are_refused(tmp_path):
+    with pytest.raises(FormatError, match=r"s\.csv: probabilities of 3 classes; the data have 10"):
+        submission.write(tmp_path / "s.csv", ROWS, "0123456789")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_prediction_has_the_images_name_the_classs_name_and_its_probability(tmp_path):
+    (tmp_path / "names").write_text('scans/a.png\nwith,comma "and" quotes.png\n', encoding="utf-8")
+    submission.write_predictions(tmp_path / "p.csv", ROWS, ["ka", "kha", "ga"], tmp_path / "names")
+    with open(tmp_path / "p.csv", newline="") as file:
+        assert list(csv.reader(file)) == [
+            ["id", "label", "probability"],
+            ["scans/a.png", "kha", "0.700000"],
+            ['with,comma "and" quotes.png', "ka", "0.500000"],
+        ]
+
+
+def test_names_of_other_images_are_refused(tmp_path):
+    (tmp_path / "names").write_text("a.png\n")
+    with pytest.raises(FormatError, match=r"names: 1 names for 2 images; delete it and run again"):
+        submission.write_predictions(tmp_path / "p.csv", ROWS, "012", tmp_path / "names")

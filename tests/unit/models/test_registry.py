@@ -1,0 +1,30 @@
+"""Networks by name: every name of the registry is a function of its module; options are checked."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+from digitflow import models
+from digitflow.base.errors import ConfigError
+from digitflow.models.registry import FRAMEWORKS
+
+NAMES = [(framework, name) for framework, known in FRAMEWORKS.items() for name in known]
+MODELS = Path(models.__file__).parent
+
+
+@pytest.mark.parametrize(("framework", "name"), NAMES)
+def test_every_name_is_a_function_of_its_module(framework, name):
+    tree = ast.parse(
+        (MODELS / f"{FRAMEWORKS[framework][name]}.py").read_text()
+    )  # MXNet is not here to import
+    functions = {node.name: node for node in tree.body if isinstance(node, ast.FunctionDef)}
+    parameters = [argument.arg for argument in functions[name].args.args]
+    assert parameters[:2] == ["input_shape", "classes"]
+
+
+def test_an_option_that_a_network_does_not_take_is_refused_with_those_that_it_takes():
+    with pytest.raises(ConfigError, match="mlp does not take 'units'; its options are hidden"):
+        models.build("numpy_mlp", "mlp", (28, 28), 10, units=3)
+    with pytest.raises(ConfigError, match="random_guess does not take 'units'; it has no options"):
+        models.build("baseline", "random_guess", (28, 28), 10, units=3)

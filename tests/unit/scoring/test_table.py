@@ -1,0 +1,105 @@
+"""The table of scores: one row a training, one of the merged submission."""
+
+import json
+
+import numpy as np
+import pytest
+
+from digitflow.base.errors import FormatError
+from digitflow.formats import labelscsv
+from digitflow.formats.probabilities import write_probabilities
+from digitflow.scoring.measures import accuracy
+from digitflow.scoring.table import (
+    COLUMNS,
+    FACTS,
+    TEST,
+    VALID,
+    read_score,
+    read_table,
+    score_merged,
+    score_training,
+    write_table,
+)
+
+TRUE = np.array([0, 1, 2, 1])
+RIGHT_3 = np.eye(3)[[0, 1, 2, 2]]
+
+
+@pytest.fixture
+def training(tmp_path):
+    """What a training left: its metrics and its probabilities."""
+    facts = {"framework": "keras", "device": "cpu", "seed": 4, "seconds": 1.5, "parameters": 3, "epochs": 1}
+    facts |= {"status": "finished", "settings": {"architecture": "lenet"}}
+    (tmp_path / "metrics.json").write_text(json.dumps(facts))
+    write_probabilities(tmp_path / "valid_probabilities.npy", RIGHT_3)
+    write_probabilities(tmp_path / "test_probabilities.npy", RIGHT_3[:2])
+    labelscsv.write(tmp_path / "solution.csv", np.array([0, 2]))
+    return tmp_path
+
+
+def score(folder, labels=TRUE, tested=True, solved=True):
+    test = folder / "test_probabilities.npy" if tested else None
+    solution = folder / "solution.csv" if solved else None
+    return score_training("net", folder / "metrics.json", labels, test, solution)
+
+
+def test_a_training_is_scored_on_both_parts_with_intervals(training):
+    row = score(training)
+    assert (row["model"], row["seed"], row["architecture"]) == ("net", 4, "lenet")
+    assert (row["valid_accuracy"], row["test_accuracy"]) == (0.75, 0.5)
+    low, high = accuracy(RIGHT_3.argmax(axis=1), TRUE).interval
+    assert (row["valid_low"], row["valid_high"]) == (low, high)
+    assert set(row) == set(COLUMNS)
+
+
+@pytest.mark.parametrize(("tested", "solved"), [(False, True), (True, False)])
+def test_without_test_predictions_or_a_solution_no_test_score_is_there(training, tested, solved):
+    assert set(score(training, tested=tested, solved=solved)) == {*FACTS, *VALID}
+
+
+def test_without_validation_rows_no_validation_score_is_there(training):
+    write_probabilities(training / "valid_probabilities.npy", RIGHT_3[:0])
+    assert set(score(training, TRUE[:0])) == {*FACTS, *TEST}
+
+
+def test_a_solution_of_other_rows_is_refused(training):
+    labelscsv.write(training / "solution.csv", TRUE)
+    with pytest.raises(FormatError, match=r"solution\.csv: 4 rows, should be 2"):
+        score(training)
+
+
+def test_the_merged_row_is_scored_by_what_is_submitted(tmp_path):
+    labelscsv.write(tmp_path / "submission.csv", np.array([0, 1, 1, 1]))
+    labelscsv.write(tmp_path / "solution.csv", TRUE)
+    row = score_merged("vote", RIGHT_3, TRUE, tmp_path / "submission.csv", tmp_path / "solution.csv")
+    assert (row["model"], row["framework"]) == ("merged", "vote")
+    assert (row["valid_accuracy"], row["test_accuracy"]) == (0.75, 0.75)
+    assert "test_accuracy" not in score_merged("vote", RIGHT_3, TRUE, None, tmp_path / "solution.csv")
+    assert "valid_accuracy" not in score_merged("vote", RIGHT_3[:0], TRUE[:0], None, None)
+
+
+def test_a_score_comes_back_and_a_damaged_one_is_refused(training):
+    (training / "score.json").write_text(json.dumps(score(training)))
+    assert read_score(training / "score.json") == score(training)
+    for row in (score(training) | {"valid_law": 1}, {"model": "net"}):
+        (training / "score.json").write_text(json.dumps(row))
+        with pytest.raises(FormatError, match=r"score\.json: damaged: it has model"):
+            read_score(training / "score.json")
+
+
+def test_the_table_keeps_whole_numbers_whole_and_leaves_empty_what_is_not_known(training, tmp_path):
+    rows = [score(training), score_merged("mean", RIGHT_3, TRUE, None, None)]
+    write_table(tmp_path / "scores.csv", rows)
+    header, first, last = (tmp_path / "scores.csv").read_text().splitlines()
+    assert header == ",".join(COLUMNS)
+    assert first.startswith("net,4,keras,lenet,3,1,finished,cpu,1.5,0.75,")
+    assert last.startswith("merged,,mean,,,,,,,0.75,")
+    assert last.endswith(",,,")
+    table = read_table(tmp_path / "scores.csv")
+    assert table["test_accuracy"].isna().tolist() == [False, True]
+
+
+def test_a_damaged_table_is_refused(tmp_path):
+    (tmp_path / "scores.csv").write_text('model,"seed\n')
+    with pytest.raises(FormatError, match=r"scores\.csv: damaged"):
+        read_table(tmp_path / "scores.csv")

@@ -1,0 +1,50 @@
+"""The table of a study: ranked, and its best points compared."""
+
+import csv
+
+import numpy as np
+import pytest
+
+from digitflow.base.errors import FormatError
+from digitflow.formats import labelscsv
+from digitflow.scoring.pairs import read_pairs
+from digitflow.studies import table as tables
+
+
+def rows_of(study, folder):
+    tables.write_table(folder / "table.csv", tables.read(study, folder / "models" / "which"))
+    with open(folder / "table.csv", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_the_table_is_ranked_by_validation_accuracy_and_has_its_interval(results, tmp_path):
+    first, second = rows_of(results(), tmp_path)
+    assert (first["trained_epochs"], second["epochs"]) == ("2.0", "1")
+    assert (first["valid_accuracy"], first["valid_low"], first["valid_high"]) == ("0.9", "0.85", "0.95")
+
+
+def test_several_seeds_become_means_and_a_standard_deviation(results, tmp_path):
+    first, _ = rows_of(results(seeds=(0, 1, 2)), tmp_path)
+    assert (first["seeds"], first["valid_accuracy"], first["valid_std"]) == ("3", "0.91", "0.01")
+    assert (first["valid_low"], first["valid_high"]) == ("0.86", "0.96")
+
+
+def test_the_best_points_are_compared_with_their_seeds_averaged(results, tmp_path):
+    study, folder = results(seeds=(0, 1)), tmp_path / "models" / "which"
+    sure, wrong = np.array([[1, 0], [0, 1]], np.float32), np.array([[0.8, 0.2], [0.7, 0.3]], np.float32)
+    for epochs, rows in ((1, wrong), (2, sure)):
+        for seed, array in ((0, rows), (1, sure)):
+            np.save(folder / f"epochs~{epochs}" / f"seed{seed}" / "test_probabilities.npy", array)
+    labelscsv.write(tmp_path / "solution.csv", np.array([0, 1]))
+    found = tables.read(study, folder)
+    tables.write_pairs(tmp_path / "pairs.csv", found, "no.lst", tmp_path / "solution.csv")
+    (pair,) = read_pairs(tmp_path / "pairs.csv").to_dict("records")
+    assert (str(pair["first"]), str(pair["second"]), pair["images"]) == ("2", "1", 2)
+    assert (pair["only_first"], pair["only_second"]) == (0, 0)  # the mean of 0.3 and 1 is sure enough
+
+
+def test_a_damaged_file_is_named(results, tmp_path):
+    study, folder = results(), tmp_path / "models" / "which"
+    (folder / "epochs~1" / "seed0" / "metrics.json").write_text("{")
+    with pytest.raises(FormatError, match=r"metrics\.json: damaged: .*; delete it and run again"):
+        tables.read(study, folder)

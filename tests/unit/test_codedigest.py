@@ -1,0 +1,217 @@
+"""The digest of a verb's code: what changes it, whose it changes, and that it misses no import."""
+
+import ast
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from tests.conftest import PROJECT
+
+from digitflow import codedigest
+from digitflow.verbs import commandline
+
+# The verbs that rules call; those for people depend on the command line itself.
+STAGES = {name: commandline.module_of(name) for name in commandline.all_verbs()}
+VERBS = {name: stage for name, stage in STAGES.items() if stage != "tools"}
+
+
+@pytest.fixture
+def package(tmp_path, monkeypatch) -> Path:
+    """A copy of the package, which codedigest reads in the place of itself."""
+    copy = tmp_path / "digitflow"
+    shutil.copytree(codedigest.PACKAGE, copy, ignore=shutil.ignore_patterns("__pycache__"))
+    monkeypatch.setattr(codedigest, "PACKAGE", copy)
+    monkeypatch.setattr(codedigest, "CACHE", copy / "__pycache__" / "code_digests.json")
+    codedigest._modules.cache_clear()
+    yield copy
+    codedigest._modules.cache_clear()
+
+
+def digests() -> dict[str, str]:
+    """The digest of every verb, as a new start of Snakemake finds it."""
+    codedigest._modules.cache_clear()
+    return {verb: codedigest.of_verb(stage, verb) for verb, stage in VERBS.items()}
+
+
+def closures() -> dict[str, set[str]]:
+    return {verb: {*codedigest.closure(stage, verb)} for verb, stage in VERBS.items()}
+
+
+def edit(path: Path, old: str, new: str) -> None:
+    """Replace a piece of a file that is there once; its time changes, whatever the clock's grain."""
+    text = path.read_text()
+    assert text.count(old) == 1, (path, old, text.count(old))
+    path.write_text(text.replace(old, new))
+    later = path.stat().st_mtime_ns + 1_000_000
+    os.utime(path, ns=(later, later))
+
+
+def changed(package: Path, name: str, old: str, new: str) -> set[str]:
+    """The verbs whose digest an edit of a module changes."""
+    before = digests()
+    edit(package / name, old, new)
+    after = digests()
+    return {verb for verb in VERBS if after[verb] != before[verb]}
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new"),
+    [
+        ("formats/idx.py", "import os\n", "# why this is so\n\n\nimport os\n"),
+        ("merging/weights.py", "STEPS = 500\n", "STEPS = 500  # enough\n"),
+        ("merging/weights.py", '"""Weights of merged models', '"""The weights of merged models'),
+        ("merging/weights.py", '    """The non-negative weights', '    """Non-negative weights'),
+        ("merging/weights.py", "[round(float(weight), 6)", "[\n        round(float(weight), 6)"),
+        ("verbs/submit.py", '    """Fit the weights', '    """Find the weights'),
+    ],
+)
+def test_comments_docstrings_and_layout_change_nothing(package, name, old, new):
+    assert changed(package, name, old, new) == set()
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new"),
+    [
+        ("merging/weights.py", "STEPS = 500\n", "STEPS = 501\n"),
+        ("formats/recordio.py", "MAX_LENGTH = 1 << 29", "MAX_LENGTH = 1 << 28"),
+        ("look/mistakes.py", "WORST = 40", "WORST = 41"),
+        ("training/numpy_trainer.py", "BLOCK = 16_384", "BLOCK = 16_383"),
+        ("training/numpy_predictor.py", "PREDICT_ROWS = 1024", "PREDICT_ROWS = 1023"),
+        ("training/schedule.py", "import math\n", "import math\nimport cmath\n"),
+        ("base/errors.py", "class DigitflowError(Exception):", "class DigitflowError(BaseException):"),
+    ],
+)
+def test_a_constant_or_a_call_changes_exactly_the_verbs_that_reach_its_module(package, name, old, new):
+    module = name.removesuffix(".py").replace("/", ".")
+    reach = {verb for verb, found in closures().items() if module in found}
+    assert reach
+    assert changed(package, name, old, new) == reach
+
+
+def test_the_verbs_that_train_are_not_reached_by_what_is_looked_at_or_submitted():
+    for verb, found in closures().items():
+        if verb.startswith(("train_", "predict_")):
+            assert not [name for name in found if name.split(".")[0] in ("look", "merging", "scoring")], verb
+
+
+def test_a_verb_changes_only_its_own_digest(package):
+    assert changed(package, "verbs/submit.py", "merged = methods.mean([", "merged = methods.vote([") == {
+        "submit_model"
+    }
+
+
+def test_what_stands_at_the_top_of_a_verbs_module_changes_all_of_its_verbs(package):
+    ours = {verb for verb, stage in VERBS.items() if stage == "convert"}
+    assert changed(package, "verbs/convert.py", "import os\n", "import os\nimport sys\n") == ours
+
+
+def test_the_command_line_changes_no_verb(package):
+    assert changed(package, "verbs/commandline.py", '"--log", help=', '"--logs", help=') == set()
+    assert changed(package, "__main__.py", "return 130", "return 131") == set()
+
+
+def test_what_only_a_type_checker_imports_does_not_count(package):
+    assert "studies.table" not in closures()["pack_rec"]
+    path = package / "formats" / "recordio.py"
+    edit(path, "import numpy as np\n", "import numpy as np\nfrom typing import TYPE_CHECKING\n"
+         "if TYPE_CHECKING:\n    from digitflow.studies import table\n")  # fmt: skip
+    digests()
+    assert "studies.table" not in closures()["pack_rec"]
+    edit(path, "if TYPE_CHECKING:\n", "if True:\n")
+    digests()
+    assert "studies.table" in closures()["pack_rec"]
+
+
+def test_modules_that_are_looked_up_by_name_are_followed_too(package):
+    plain = codedigest.of_verb("train", "train_keras")
+    with_network = codedigest.of_verb("train", "train_keras", "models.keras_mlp")
+    assert with_network != plain
+    path = package / "models" / "keras_mlp.py"
+    path.write_text(path.read_text() + "\nMORE = 1\n")
+    codedigest._modules.cache_clear()
+    assert codedigest.of_verb("train", "train_keras") == plain
+    assert codedigest.of_verb("train", "train_keras", "models.keras_mlp") != with_network
+
+
+def test_how_a_verb_depends_on_a_module_is_explained_by_the_shortest_chain():
+    assert codedigest.explain("submit", "fit_weights", "merging.merged") == ["merging.merged"]
+    chain = codedigest.explain("submit", "fit_weights", "merging.weights")
+    assert chain == ["merging.merged", "merging.weights"]
+    assert codedigest.explain("submit", "fit_weights", "look.curves") == []
+
+
+def test_a_kept_digest_is_the_one_that_is_made_anew(package):
+    first = digests()
+    assert codedigest.CACHE.exists()
+    assert digests() == first
+    codedigest.CACHE.unlink()
+    assert digests() == first
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"form": 0, "modules": {}}', '{"form": 1}'])
+def test_a_damaged_or_older_cache_is_made_anew(package, text):
+    first = digests()
+    codedigest.CACHE.write_text(text)
+    assert digests() == first
+    assert json.loads(codedigest.CACHE.read_text())["form"] == codedigest.FORM
+
+
+def test_a_folder_that_cannot_be_written_is_no_error(package, monkeypatch):
+    first = digests()
+    monkeypatch.setattr(codedigest, "CACHE", package / "__main__.py" / "code_digests.json")
+    assert digests() == first
+
+
+# The closure against the imports that Python itself makes
+
+RUN = """
+import json, sys
+loaded = {}
+for verb, statements in json.load(sys.stdin).items():
+    for name in [name for name in sys.modules if name.partition(".")[0] == "digitflow"]:
+        del sys.modules[name]
+    for statement in statements:
+        exec(statement)
+    names = [name.partition(".")[2] for name in sys.modules if name.partition(".")[0] == "digitflow"]
+    loaded[verb] = sorted(name for name in names if name)
+print(json.dumps(loaded))
+"""
+# Imported as MXNet's training begins, for it needs MXNet; and the package above it.
+WITH_MXNET = {"training.mxnet_networks", "models"}
+
+
+def import_statements(verb: str) -> list[str]:
+    """Every import in a verb, and those at the top of its module, but for the command line's names."""
+    path = codedigest.PACKAGE / "verbs" / f"{VERBS[verb]}.py"
+    tree = ast.parse(path.read_text())
+    (function,) = (node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == verb)
+    top = [node for node in tree.body if isinstance(node, ast.Import | ast.ImportFrom)]
+    inside = [node for node in ast.walk(function) if isinstance(node, ast.Import | ast.ImportFrom)]
+    found = [ast.unparse(node) for node in [*top, *inside]]
+    return [text for text in found if not text.startswith("from digitflow.verbs")]
+
+
+@pytest.fixture(scope="module")
+def loaded() -> dict[str, list[str]]:
+    """The modules of this package that the imports of each verb load, in an interpreter that has none."""
+    done = subprocess.run(
+        [sys.executable, "-c", RUN],
+        input=json.dumps({verb: import_statements(verb) for verb in VERBS}),
+        env=os.environ | {"PYTHONPATH": str(PROJECT / "workflow")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_the_closure_has_exactly_the_modules_that_a_verbs_imports_load(verb, loaded):
+    found = {*codedigest.closure(VERBS[verb], verb)}
+    assert found - {*loaded[verb]} == (WITH_MXNET if verb == "train_mxnet" else set())
+    assert {*loaded[verb]} <= found

@@ -1,0 +1,119 @@
+"""The command `digitflow`: it finds a verb, runs it, and maps what happens to an exit status."""
+
+import logging
+import os
+import re
+import subprocess
+import sys
+
+import pytest
+from tests.conftest import PROJECT
+
+from digitflow import __main__
+from digitflow.base import unfinished
+from digitflow.base.errors import InputError
+from digitflow.verbs import commandline
+from digitflow.verbs.commandline import Output
+
+
+@pytest.fixture(autouse=True)
+def _as_before(tmp_path, monkeypatch):
+    """A folder of one's own, and the log as it was."""
+    monkeypatch.chdir(tmp_path)
+    log = logging.getLogger("digitflow")
+    before = log.handlers, log.level
+    yield
+    log.handlers, log.level = before
+
+
+@pytest.fixture
+def run(monkeypatch, capsys):
+    """A function that runs a verb which does what it is told; returns its exit status and what it printed."""
+
+    def run(action, *arguments: str) -> tuple[int, str]:
+        def sample(out: Output) -> None:
+            """A verb."""
+            action(out)
+
+        monkeypatch.setattr(commandline, "all_verbs", lambda: {"sample": sample})
+        status = __main__.main(["sample", "--out", "result", *arguments])
+        return status, capsys.readouterr().err
+
+    return run
+
+
+def failing(error):
+    def action(_):
+        raise error
+
+    return action
+
+
+def test_a_verb_that_ends_well_is_status_0(run, tmp_path):
+    status, printed = run(lambda out: out.write_text("done"))
+    assert (status, printed) == (0, "")
+    assert (tmp_path / "result").read_text() == "done"
+
+
+@pytest.mark.parametrize("error", [InputError("a.csv, line 3: no"), OSError(28, "No space left on device")])
+def test_what_the_user_can_put_right_is_status_1_and_one_message(run, error):
+    status, printed = run(failing(error))
+    assert status == 1
+    assert printed == f"error: {error}\n"
+
+
+def test_an_interruption_is_status_130(run):
+    assert run(failing(KeyboardInterrupt()))[0] == 130
+
+
+def test_a_fault_of_our_own_is_status_2_with_its_traceback_and_a_request(run):
+    status, printed = run(failing(ZeroDivisionError("ours")))
+    assert status == 2
+    assert "please report it" in printed
+    assert "ZeroDivisionError: ours" in printed
+
+
+def test_the_log_has_what_was_printed_and_how_long_it_took(run, tmp_path):
+    log = logging.getLogger("digitflow")
+    run(lambda out: log.info("a line"), "--log", "logs/sample.log")
+    first, last = (tmp_path / "logs" / "sample.log").read_text().splitlines()
+    assert first.endswith("a line")
+    assert re.fullmatch(r"[0-9:]{8} done in 0\.\d\d s", last)
+
+
+def test_a_job_that_fails_leaves_a_note_of_its_outputs_and_one_that_ends_well_none(run, tmp_path):
+    (tmp_path / ".snakemake").mkdir()
+    run(failing(InputError("no")), "--log", "a.log")
+    (note,) = (tmp_path / unfinished.NOTES).iterdir()
+    assert note.read_text() == '["result"]'
+    run(lambda out: None, "--log", "a.log")
+    assert not list((tmp_path / unfinished.NOTES).iterdir())
+
+
+def test_a_verb_that_a_person_calls_leaves_no_note(run, tmp_path):
+    (tmp_path / ".snakemake").mkdir()
+    run(failing(InputError("no")))
+    assert not (tmp_path / unfinished.NOTES).exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status"), [([], 0), (["--help"], 0), (["-h"], 0), (["trian_keras"], 2)]
+)
+def test_help_lists_the_verbs_and_an_unknown_verb_is_answered_with_it_and_status_2(capsys, arguments, status):
+    assert __main__.main(arguments) == status
+    printed = capsys.readouterr()
+    shown, silent = (printed.err, printed.out) if status else (printed.out, printed.err)
+    assert silent == ""
+    for verb in commandline.all_verbs():
+        assert f"\n  {verb} " in shown
+
+
+def test_the_module_is_run_as_a_command_without_keras_or_mxnet_or_pandas():
+    program = "import sys; from digitflow.__main__ import main; main(['--help']); "
+    program += "sys.exit(bool({'keras', 'mxnet', 'pandas', 'numpy'} & sys.modules.keys()))"
+    environment = os.environ | {"PYTHONPATH": str(PROJECT / "workflow")}
+    command = {"capture_output": True, "text": True, "env": environment, "check": False}
+    assert subprocess.run([sys.executable, "-c", program], **command).returncode == 0
+    done = subprocess.run([sys.executable, "-m", "digitflow", "--help"], **command)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("usage: digitflow VERB")

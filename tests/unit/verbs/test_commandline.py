@@ -1,0 +1,215 @@
+"""The command line of a verb, made from its signature: what its words become, and the text of a rule."""
+
+import inspect
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from digitflow.verbs import MODULES, commandline
+from digitflow.verbs.commandline import Input, Json, Output
+
+
+def sample(
+    csv: Input,
+    images: Output,
+    count: int,
+    fraction: float,
+    name: str,
+    invert: bool,
+    data: Json,
+    parts: list[Input],
+    more: list[Output] | None = None,
+    labels: Output | None = None,
+    threads: int = 1,
+) -> None:
+    """Convert a sample."""
+
+
+REQUIRED = {
+    "--csv": ["a.csv"],
+    "--images": ["out/images"],
+    "--count": ["3"],
+    "--fraction": ["0.5"],
+    "--name": ["net"],
+    "--invert": ["True"],
+    "--data": ['{"classes": 10}'],
+    "--parts": ["1", "2"],
+}
+
+
+def words(**changes) -> list[str]:
+    """The arguments of `sample`, with other values for some flags; None leaves one out."""
+    flags = REQUIRED | {f"--{name.replace('_', '-')}": value for name, value in changes.items()}
+    return [word for flag, values in flags.items() if values is not None for word in (flag, *values)]
+
+
+def parsed(*arguments: str, **changes) -> dict:
+    return commandline.parse(sample, [*words(**changes), *arguments])[0]
+
+
+def test_words_become_what_the_annotations_say():
+    assert parsed() == {
+        "csv": Path("a.csv"),
+        "images": Path("out/images"),
+        "count": 3,
+        "fraction": 0.5,
+        "name": "net",
+        "invert": True,
+        "data": {"classes": 10},
+        "parts": [Path("1"), Path("2")],
+    }
+
+
+def test_what_is_left_out_has_its_default():
+    assert not {"more", "labels", "threads"} & parsed().keys()
+    assert parsed(threads=["4"], labels=["l"], more=["m"])["threads"] == 4
+
+
+@pytest.mark.parametrize(
+    ("text", "value"), [("True", True), ("true", True), ("False", False), ("false", False)]
+)
+def test_a_boolean_is_true_or_false_as_python_and_json_write_it(text, value):
+    assert parsed(invert=[text])["invert"] is value
+
+
+@pytest.mark.parametrize(
+    ("text", "value"), [("null", None), ("3", 3), ('"a"', "a"), ("[1, 2]", [1, 2]), ('{"a": {}}', {"a": {}})]
+)
+def test_a_section_is_any_json(text, value):
+    found = parsed(data=[text])
+    assert found.get("data") == value
+
+
+def test_an_optional_flag_without_a_value_is_left_out_wherever_it_stands():
+    """A rule writes it so where it has no such file."""
+    assert "labels" not in parsed(labels=[])
+    assert "labels" not in commandline.parse(sample, ["--labels", *words()])[0]
+    assert parsed("--labels", "--log", "a.log", threads=["2"])["threads"] == 2
+
+
+def test_a_list_may_be_empty():
+    found = parsed(parts=[], more=[])
+    assert (found["parts"], found["more"]) == ([], [])
+
+
+@pytest.mark.parametrize(
+    "value", ["-a.csv", "--csv", "-1", "--strange name.csv", "-", "a=b", "", " ", "{x}", "'"]
+)
+def test_a_value_may_look_like_anything_but_a_flag_of_the_verb(value):
+    if value in REQUIRED:
+        with pytest.raises(SystemExit):
+            parsed(name=[value])
+    else:
+        assert parsed(name=[value])["name"] == value
+
+
+def is_flag(text: str) -> bool:
+    """A flag, or `--`, which argparse takes away wherever it stands."""
+    flags = {*REQUIRED, "--more", "--labels", "--threads", "--log", "--help", "-h", "--"}
+    return text.partition("=")[0] in flags
+
+
+TEXTS = st.text(st.characters(exclude_categories=("Cs",), exclude_characters="\0"))
+TEXTS = (TEXTS | TEXTS.map("-{}".format) | TEXTS.map("--{}".format)).filter(lambda text: not is_flag(text))
+
+
+@given(value=TEXTS, values=st.lists(TEXTS))
+def test_any_text_comes_through_alone_and_in_a_list(value, values):
+    found = parsed(name=[value], more=values)
+    assert found["name"] == value
+    assert found["more"] == [Path(text) for text in values]
+
+
+def test_a_flag_and_its_value_may_be_one_word_too():
+    assert parsed("--labels", "--threads=2", "--more=-m")["more"] == [Path("-m")]
+
+
+def test_an_unknown_flag_is_refused(capsys):
+    with pytest.raises(SystemExit):
+        commandline.parse(sample, ["--image", "x", *words()])
+    assert "unrecognized arguments: --image x" in capsys.readouterr().err
+
+
+def test_a_second_value_for_a_flag_that_takes_one_is_refused(capsys):
+    with pytest.raises(SystemExit):
+        parsed(csv=["a.csv", "b.csv"])
+    assert "unrecognized arguments: b.csv" in capsys.readouterr().err
+
+
+def test_a_negative_number_is_a_value():
+    assert parsed(count=["-3"])["count"] == -3
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"csv": None}, "the following arguments are required: --csv"),
+        ({"count": ["three"]}, "argument --count: invalid int value: 'three'"),
+        ({"invert": ["yes"]}, "argument --invert: invalid"),
+        ({"data": ["{"]}, "argument --data: invalid"),
+        ({"csv": []}, "argument --csv: expected one argument"),
+    ],
+)
+def test_a_mistake_is_named_with_its_flag_and_exit_status_2(capsys, changes, message):
+    with pytest.raises(SystemExit) as ended:
+        parsed(**changes)
+    assert ended.value.code == 2
+    assert message in capsys.readouterr().err
+
+
+def test_help_shows_the_docstring_and_every_flag(capsys):
+    with pytest.raises(SystemExit) as ended:
+        commandline.parse(sample, ["--help"])
+    assert ended.value.code == 0
+    text = capsys.readouterr().out
+    assert "usage: digitflow sample" in text
+    assert "Convert a sample." in text
+    assert all(one.flag in text for one in commandline.parameters(sample))
+
+
+def test_the_path_of_the_log_is_no_argument_of_the_verb():
+    given, log = commandline.parse(sample, [*words(), "--log", "-logs/a.log"])
+    assert log == "-logs/a.log"
+    assert "log" not in given
+    assert commandline.parse(sample, words())[1] is None
+
+
+def test_the_outputs_of_a_call_are_the_files_that_it_is_to_write():
+    given = parsed(more=["m1", "m2"])
+    assert commandline.outputs(sample, given) == [Path("out/images"), Path("m1"), Path("m2")]
+    assert commandline.outputs(sample, parsed()) == [Path("out/images")]
+
+
+def test_each_parameter_has_its_place_in_a_rule():
+    kinds = {one.name: one.kind for one in commandline.parameters(sample)}
+    assert {kinds[name] for name in ("csv", "parts")} == {"input"}
+    assert {kinds[name] for name in ("images", "more", "labels")} == {"output"}
+    assert {kinds[name] for name in ("count", "fraction", "name", "invert", "data")} == {"params"}
+
+
+def test_the_text_of_a_rule_has_every_flag_once_and_quotes_its_value():
+    text = commandline.template("gzip_idx")
+    assert text.split("\\\n") == [
+        "digitflow gzip_idx --log {log:q} ",
+        "    --idx {input.idx:q} ",
+        "    --gz {output.gz:q}",
+    ]
+    assert "--threads {threads}" in commandline.template("train_keras")
+    assert "--settings {params.settings:q}" in commandline.template("train_keras")
+
+
+VERBS = commandline.all_verbs()
+
+
+@pytest.mark.parametrize("name", VERBS)
+def test_every_verb_has_a_docstring_and_annotations_that_make_a_command_line(name, capsys):
+    verb = VERBS[name]
+    assert (inspect.getdoc(verb) or "").split("\n")[0]
+    assert commandline.module_of(name) in MODULES
+    assert all(one.kind in ("input", "output", "params") for one in commandline.parameters(verb))
+    with pytest.raises(SystemExit) as ended:
+        commandline.parse(verb, ["--help"])
+    assert ended.value.code == 0
+    assert f"usage: digitflow {name}" in capsys.readouterr().out

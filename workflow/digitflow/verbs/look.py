@@ -1,0 +1,110 @@
+"""Verbs of rules/look.smk: what looks wrong, and the page to see and correct it."""
+
+import os
+
+from digitflow.verbs.commandline import Input, Json, Output
+
+
+def audit_labels(
+    probabilities: list[Input],
+    valid_lst: Input,
+    train_lst: Input,
+    classes: Input,
+    audit: Output,
+    merge: Json,
+    folds: int,
+) -> None:
+    """Rank the training rows by how wrong their labels look to models that did not learn from them."""
+    from digitflow.dataset import classes as class_names
+    from digitflow.look import audit as audits
+    from digitflow.merging.merged import of_each_model
+
+    models = [[(valid_lst, path) for path in paths] for paths in of_each_model(probabilities, merge["seeds"])]
+    lists = {"train": train_lst} if folds > 1 else {"train": train_lst, "valid": valid_lst}
+    audits.audit_labels(audit, models, lists, class_names.read(classes))
+
+
+def find_duplicates(
+    images: Input,
+    lists: list[Input],
+    classes: Input,
+    duplicates: Output,
+    outliers: Output,
+    test_images: Input | None = None,
+    test_lst: Input | None = None,
+) -> None:
+    """Find images that are alike, within and across training and test rows, outliers and blank images."""
+    os.environ["OPENBLAS_NUM_THREADS"] = "1"  # two threads spin while they wait for each other
+    from digitflow.dataset import classes as class_names
+    from digitflow.look.duplicates import report_duplicates
+
+    by_name = {path.stem: path for path in lists}
+    report_duplicates(by_name, images, test_lst, test_images, class_names.read(classes), duplicates, outliers)
+
+
+def look_page(
+    images: Input,
+    labels: Input,
+    classes: Input,
+    valid_lst: Input,
+    duplicates: Input,
+    outliers: Input,
+    page: Output,
+    suspects: Output,
+    merge: Json,
+    png: str,
+    fold_valid_lsts: list[Input] | None = None,
+    probabilities: list[Input] | None = None,
+    weights: Input | None = None,
+    test_images: Input | None = None,
+    test_probabilities: list[Input] | None = None,
+    audit: Input | None = None,
+    corrections: Input | None = None,
+) -> None:
+    """Write the page on which people look at images and correct labels, and the sheet of suspects."""
+    from digitflow.look import lookdata
+    from digitflow.look import page as pages
+    from digitflow.look import suspects as sheet
+
+    data = lookdata.read(
+        images,
+        labels,
+        classes,
+        splits=fold_valid_lsts or [valid_lst],
+        valid_lst=valid_lst,
+        probabilities=probabilities or [],
+        merge=merge,
+        weights=weights,
+        test_images=test_images,
+        test_probabilities=test_probabilities or [],
+        audit=audit,
+        duplicates=duplicates,
+        outliers=outliers,
+        corrections=corrections,
+        png=png or None,
+    )
+    pages.write_page(page, data)
+    sheet.suspects_figure(suspects, data)
+
+
+def measure_effect(
+    probabilities: list[Input],
+    lists: list[Input],
+    given_probabilities: list[Input],
+    given_lists: list[Input],
+    effect: Output,
+    merge: Json,
+) -> None:
+    """Compare the same trainings with and without the corrections, on labels as given and as corrected."""
+    from digitflow.look.effect import write_effect
+    from digitflow.merging.merged import of_each_model
+
+    trainings = [(model, count * len(lists)) for model, count in merge["seeds"]]
+    with_them, without = (
+        [
+            list(zip(held_out * (len(paths) // len(lists)), paths, strict=True))
+            for paths in of_each_model(found, trainings)
+        ]
+        for found, held_out in ((probabilities, lists), (given_probabilities, given_lists))
+    )
+    write_effect(effect, without, with_them)

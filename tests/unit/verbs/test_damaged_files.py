@@ -50,7 +50,7 @@ VERBS = {
     "--score {}/out/score --model net --test-probabilities {}/net/test_probabilities.npy "
     "--solution {}/solution.csv",
     "score_table": "--scores {}/score.json --valid-probabilities {}/net/valid_probabilities.npy "
-    "--valid-lst {}/valid.lst --submission {}/submission.csv --solution {}/solution.csv "
+    "--valid-lst {}/valid.lst --classes {}/classes.csv --submission {}/submission.csv --solution {}/solution.csv "
     "--table {}/out/table --merge MERGE",
     "solution_to_idx": "--solution {}/solution.csv --classes {}/classes.csv --labels {}/out/labels",
 }

@@ -26,17 +26,18 @@ def compare_models(
     valid_labels: np.ndarray,
     submissions: Mapping[str, PathLike] | None = None,
     solution: PathLike | None = None,
-    *,
-    classes: int,
+    classes: int | None = None,
 ) -> list[dict[str, Any]]:
     """Compare every two of the models, the merged one among them.
 
     On the test rows, by their `submissions`, where a solution is known; else on the validation rows, by their
-    probabilities (n, classes). Rows with the fields of PAIR_COLUMNS.
+    probabilities (n, classes). `classes`: how many, where there may be no models, but only submissions. Rows
+    with the fields of PAIR_COLUMNS.
     """
     if submissions is None or solution is None:
         labels = {name: probabilities.argmax(axis=1) for name, probabilities in models.items()}
         return compare_pairs(labels, valid_labels, "validation") if len(valid_labels) else []
+    classes = classes or next(iter(models.values())).shape[1]
     true = labelscsv.read(solution, classes)
     labels = {name: labelscsv.read(path, classes, len(true)) for name, path in submissions.items()}
     return compare_pairs(labels, true, "test")

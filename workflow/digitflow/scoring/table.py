@@ -67,15 +67,17 @@ def score_merged(
     valid_labels: np.ndarray,
     submission: PathLike | None,
     solution: PathLike | None,
-    classes: int,
+    classes: int | None = None,
 ) -> Row:
     """Score the merged models: `valid` (n, classes) on the validation labels, the submission by the solution.
 
-    `valid` is None where files are merged, too, which say nothing of the validation rows.
+    `valid` is None where files are merged, too, which say nothing of the validation rows; then `classes` says how
+    many there are.
     """
     row: Row = {"model": MERGED, "framework": method}
     if valid is not None:
         row |= score("valid", valid.argmax(axis=1), valid_labels)
+        classes = valid.shape[1]
     if submission is None or solution is None:
         return row
     true = labelscsv.read(solution, classes)

@@ -235,7 +235,7 @@ MERGE_METHOD = {
 }
 FIXED_WEIGHTS = None if MERGE["weights"] == "auto" else MERGE["weights"]
 MERGE_KEYS = section(
-    {**MERGE_METHOD, "order": MERGE["models"] if MERGED_FILES else None, "weights": FIXED_WEIGHTS}
+    {**MERGE_METHOD, "weights": FIXED_WEIGHTS, **({"order": MERGE["models"]} if MERGED_FILES else {})}
 )
 # Of the models alone, where submission files, which say nothing but labels of test rows, are merged with them.
 MODELS_KEYS = section(

@@ -98,7 +98,7 @@ def make_clone(folder: Path, digits, train_rows: int = TRAIN_ROWS, test_rows: in
     for name in ("rules", "workflow", "config", "profiles"):
         shutil.copytree(PROJECT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy2(PROJECT / "tests" / "no_network" / "sitecustomize.py", folder / "workflow")
-    link_environment(folder / ".venvs" / "mxnet")
+    link_environment(folder / ".venvs" / "mxnet", MXNET_PYTHON)
     shutil.copy2(PROJECT / "tests" / "workflow" / "tiny.yaml", folder)
     images, labels = digits
     images = images.reshape(len(images), -1)
@@ -110,13 +110,13 @@ def make_clone(folder: Path, digits, train_rows: int = TRAIN_ROWS, test_rows: in
     return Clone(folder)
 
 
-def link_environment(environment: Path) -> None:
-    """Lend MXNet's environment to a clone, as if just installed: its jobs never write in the project's."""
+def link_environment(environment: Path, python: Path) -> None:
+    """Lend an environment of the project to a clone, as if just installed: its jobs never write in the project's."""
     environment.mkdir(parents=True)
     for name in ("bin", "lib", "pyvenv.cfg"):
-        (environment / name).symlink_to(MXNET_PYTHON.parents[1] / name)
+        (environment / name).symlink_to(python.parents[1] / name)
     (environment / "installed.txt").touch()
-    shutil.copy2(MXNET_PYTHON.parents[1] / "pins.txt", environment)
+    shutil.copy2(python.parents[1] / "pins.txt", environment)
 
 
 @pytest.fixture(scope="session")

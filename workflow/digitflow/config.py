@@ -22,6 +22,7 @@ import yaml
 
 from digitflow.base.archives import check_readable
 from digitflow.base.errors import ConfigError, InputError
+from digitflow.base.files import read_json
 from digitflow.competing import kaggle
 from digitflow.merging.methods import MERGE_METHODS
 from digitflow.models.registry import FRAMEWORKS
@@ -367,6 +368,14 @@ def _cross_references(config: dict[str, Any]) -> Iterator[str]:
         yield str(error)
     if "merged" in models:
         yield "models.merged: this name is taken by the merged submission; choose another"
+
+
+def solution_of_run(run_json: str | os.PathLike) -> Path | None:
+    """The solution of the test rows, by the configuration that a run noted; None where none is known."""
+    if not Path(run_json).exists():
+        return None
+    solution = csv_paths(read_json(run_json)["configuration"]["data"])[2]
+    return Path(solution) if solution and Path(solution).exists() else None
 
 
 def submission_files() -> dict[str, str]:

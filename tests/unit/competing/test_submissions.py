@@ -22,7 +22,7 @@ def read(path) -> np.ndarray:
 
 
 def read_all(folder):
-    return submissions.read_files(sorted(folder.glob("*.csv")), read, CLASSES)
+    return submissions.read_submissions(sorted(folder.glob("*.csv")), read, CLASSES)
 
 
 @pytest.fixture
@@ -53,9 +53,9 @@ def test_a_file_that_does_not_fit_is_named_and_left_out_by_name(folder, caplog):
 def test_a_name_that_is_left_out_or_missing_cannot_be_merged(folder):
     found, left_out = read_all(folder[0])
     with pytest.raises(ConfigError, match=r"merge\.models: short cannot be merged: .*999 rows"):
-        submissions.choose(["first", "short"], found, left_out)
+        submissions.choose_submissions(["first", "short"], found, left_out)
     with pytest.raises(ConfigError, match=r"no model or submission 'fist'; there are: first, second, third"):
-        submissions.choose(["fist"], found, left_out)
+        submissions.choose_submissions(["fist"], found, left_out)
 
 
 def test_scores_and_agreement_equal_a_count_by_hand(folder):

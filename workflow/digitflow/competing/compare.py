@@ -21,6 +21,7 @@ Read = Callable[[Path], np.ndarray]  # a submission's labels int (n,), in the or
 
 SHOWN_CELLS = 6
 SHOWN_ROWS = 12
+KINDS = ("fixed", "broken", "both_wrong")  # of flips
 TEST, VALIDATION = "test", "validation"
 
 
@@ -177,13 +178,11 @@ def compare(first: Side, second: Side, classes: Sequence[str]) -> Comparison:
 def find_flips(first: Answers, second: Answers) -> dict[str, Flips]:
     """Which images one of two got right, and which neither did; both answer the same images."""
     first_right, second_right = first.given == first.true, second.given == first.true
-    kinds = {
-        "fixed": ~first_right & second_right,
-        "broken": first_right & ~second_right,
-        "both_wrong": ~first_right & ~second_right,
-    }
+    masks = ~first_right & second_right, first_right & ~second_right, ~first_right & ~second_right
     columns = first.ids, first.true, first.given, second.given
-    return {kind: Flips(*(column[rows] for column in columns)) for kind, rows in kinds.items()}
+    return {
+        kind: Flips(*(column[rows] for column in columns)) for kind, rows in zip(KINDS, masks, strict=True)
+    }
 
 
 def as_json(comparison: Comparison) -> dict[str, Any]:

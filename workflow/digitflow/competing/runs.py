@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from digitflow.base.checksums import sha256
-from digitflow.base.errors import FormatError
+from digitflow.base.errors import FormatError, InputError
 from digitflow.base.files import atomic_open, read_json, write_json
 from digitflow.competing import receipts
-from digitflow.competing.store import digest_of
+from digitflow.competing.store import digest_of_json
 from digitflow.scoring.table import MERGED
 
 DIGEST_DIGITS = 8
@@ -37,7 +37,7 @@ class Run:
     @property
     def configuration_digest(self) -> str:
         """The SHA-256 of the configuration, whatever the order of its keys."""
-        return digest_of(self.facts.get("configuration"))
+        return digest_of_json(self.facts.get("configuration"))
 
 
 def read_run(
@@ -78,7 +78,7 @@ def remember(folder: str | Path, run: Run, submission_csv: str | Path) -> Path:
         "submission": run.submission,
     }
     time = str(run.facts["time"])[:19].replace(":", "")
-    path = Path(folder) / f"{time}-{digest_of(run.facts)[:DIGEST_DIGITS]}.json"
+    path = Path(folder) / f"{time}-{digest_of_json(run.facts)[:DIGEST_DIGITS]}.json"
     with atomic_open(path.with_suffix(".csv")) as file:
         file.write(Path(submission_csv).read_bytes())
     write_json(path, record)
@@ -146,8 +146,10 @@ def flatten(value: Mapping[str, Any]) -> dict[str, Any]:
 def format_runs(rows: Sequence[Mapping[str, Any]], by: str = "time") -> str:
     """Runs as a table for people: what is always asked for, then only the settings that differ.
 
-    `by` time: the newest last; `by` score: the best validation score first.
+    `by` time: the newest last; `by` score: the best validation score first. InputError: by anything else.
     """
+    if by not in ORDERS:
+        raise InputError(f"--by {by}: should be one of {', '.join(ORDERS)}")
     if not rows:
         return "no run is remembered yet"
     if by == "score":

@@ -59,7 +59,7 @@ def read_submission(name: str, path: str | Path, read: Read, classes: int) -> Su
     return Submission(name, labels, probabilities)
 
 
-def read_files(
+def read_submissions(
     paths: Sequence[str | Path], read: Read, classes: int
 ) -> tuple[dict[str, Submission], dict[str, str]]:
     """Read submission files: those that fit, by name, and why each of the others is left out."""
@@ -72,7 +72,7 @@ def read_files(
     return found, left_out
 
 
-def choose(
+def choose_submissions(
     names: Sequence[str], found: Mapping[str, Submission], left_out: Mapping[str, str]
 ) -> list[Submission]:
     """The submissions that `merge.models` names. ConfigError: one does not fit, or is not there."""
@@ -92,11 +92,11 @@ def blend_with_models(
 
     `probabilities` are the models' files, one for each seed. ConfigError: a file does not fit.
     """
-    found, left_out = read_files(files, read, classes)
+    found, left_out = read_submissions(files, read, classes)
     for name, seeds in merging.read_models(probabilities, merge["seeds"]).items():
         averaged = methods.mean(seeds)
         found[name] = Submission(name, averaged.argmax(axis=1), averaged)
-    chosen = choose(merge["order"], found, left_out)
+    chosen = choose_submissions(merge["order"], found, left_out)
     return blend(merge["method"], chosen, classes, merge["weights"])
 
 
@@ -129,7 +129,7 @@ def score_files(
     if not files or test_images is None:
         return []
     read = reader(classes, rows_of(test_images))
-    found, _ = read_files(files, read, len(classes))
+    found, _ = read_submissions(files, read, len(classes))
     return scores(found, None if solution is None else read(Path(solution)))
 
 
@@ -139,7 +139,7 @@ def fitting_files(
     """The files that fit, by their names."""
     if not files or test_images is None:
         return {}
-    found, _ = read_files(files, reader(classes, rows_of(test_images)), len(classes))
+    found, _ = read_submissions(files, reader(classes, rows_of(test_images)), len(classes))
     return {path.stem: path for path in files if path.stem in found}
 
 

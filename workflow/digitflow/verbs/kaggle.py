@@ -37,7 +37,7 @@ def plan_submission(
     plan: Output,
     competition: str,
     receipts: str,
-    message: str,
+    message: str | None = None,
 ) -> None:
     """Look at a submission before it is sent: rows, classes, what changed since the last one, message."""
     from digitflow.base.files import write_json

@@ -42,7 +42,7 @@ def score_table(
     from digitflow.scoring.table import read_score, score_merged, write_table
 
     labels, names = lst.read(valid_lst).label, class_names.read(classes)
-    merged = None if merge["order"] else merge_files(valid_probabilities, merge, weights, len(labels))
+    merged = None if "order" in merge else merge_files(valid_probabilities, merge, weights, len(labels))
     last = score_merged(merge["method"], merged, labels, submission, solution, len(names))
     others = submissions.score_files(files or [], names, test_images, solution)
     write_table(table, [*map(read_score, scores), *others, last])
@@ -73,11 +73,11 @@ def compare_models(
     labels, names = lst.read(valid_lst).label, class_names.read(classes)
     models = merging.read_models(valid_probabilities, merge["seeds"], len(labels))
     averaged = {name: methods.mean(seeds) for name, seeds in models.items()}
-    tested = None
+    tested: dict | None = None
     if submission:
         others = fitting_files(files or [], names, test_images)
         tested = {**dict(zip(models, submissions or [], strict=True)), **others, MERGED: submission}
-    if not merge["order"]:
+    if "order" not in merge:
         averaged[MERGED] = merging.merge_files(valid_probabilities, merge, weights, len(labels))
     found = compare_models(averaged, labels, tested, solution, classes=len(names))
     write_table(table, found, PAIR_COLUMNS)
@@ -100,7 +100,7 @@ def compare_submissions(
     read = competing.reader(names, competing.rows_of(test_images))
     own = {path.stem: competing.read_submission(path.stem, path, read, len(names)) for path in submissions}
     merged = competing.read_submission(MERGED, submission, read, len(names))
-    others, left_out = competing.read_files(files, read, len(names))
+    others, left_out = competing.read_submissions(files, read, len(names))
     found = {MERGED: merged, **own, **others}
     competing.write_agreement(table, found)
     competing.say_agreement(found, left_out)

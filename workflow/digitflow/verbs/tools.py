@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from digitflow.verbs.commandline import Input
+from digitflow.verbs.commandline import Input, Output
 
 
 def why(module: str) -> None:
@@ -17,6 +17,42 @@ def why(module: str) -> None:
     for verb in commandline.all_verbs():
         if chain := codedigest.explain(commandline.module_of(verb), verb, name):
             print(f"{verb}: {' -> '.join(chain)}")
+
+
+def runs(by: str = "time", folder: Input = Path("results/runs")) -> None:
+    """Print the runs that are remembered, --by time or score: what came out, and only those settings that differ."""
+    from digitflow.competing import runs
+
+    found = runs.tabulate(runs.recall(folder), folder.parent / "kaggle")
+    print(runs.format_runs(found, by))
+
+
+def compare(
+    first: Input,
+    second: Input,
+    folder: Output = Path("results/compare"),
+    solution: Input | None = None,
+    classes: Input = Path("data/idx/classes.csv"),
+    test_images: Input = Path("data/idx/test-images-idx3-ubyte"),
+    train_images: Input = Path("data/idx/train-images-idx3-ubyte"),
+) -> int:
+    """Say what differs between two runs, folders of results or submissions, and which images flipped: digitflow
+    compare A B. Exit status 1 where B is significantly worse.
+    """
+    from digitflow.competing import compare, comparison_page, submissions
+    from digitflow.config import solution_of_run
+    from digitflow.dataset import classes as class_names
+
+    names = class_names.read(classes)
+    read = submissions.reader(names)
+    known = solution or solution_of_run("results/run.json")
+    true = None if known is None else read(known)
+    sides = [compare.read_side(path, read, true) for path in (first, second)]
+    comparison = compare.compare(*sides, names)
+    print(compare.as_text(comparison))
+    comparison_page.write_all(folder, comparison, test_images, train_images)
+    print(f"\npage: {folder / 'index.html'}")
+    return int(comparison.worse)
 
 
 def look(

@@ -1,5 +1,7 @@
 # Kaggle, before and after a run: the competition's CSVs where they are not there, and a submission where it is asked for.
 
+from digitflow.competing import receipts
+
 # What brings the secrets, which rules/common.smk keeps from all jobs, to one that needs them.
 KAGGLE_CLIENT = "export KAGGLE_API_TOKEN KAGGLE_KEY; {KAGGLE_PYTHON:q}"
 # CSVs that a person put there are only ever read: no rule makes them.
@@ -36,6 +38,10 @@ if MISSING_CSVS:
             data=picked(DATA, "image", "classes"),
         shell:
             call("accept_kaggle")
+
+
+if workflow.is_main_process and not unfinished.is_locked():
+    receipts.remove_without_score("results/kaggle/submitted.json")
 
 
 def wished(path):

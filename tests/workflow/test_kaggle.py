@@ -2,7 +2,7 @@
 
 import json
 import os
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import pytest
@@ -142,8 +142,7 @@ def test_the_same_bytes_are_not_sent_again_and_a_score_that_is_late_is_fetched(a
     receipt = receipts.Receipt(**competition.submitted())
     receipt.status = receipt.public_score = ""
     receipts.write(competition.clone.folder / "results" / "kaggle", receipt)
-    notes = competition.clone.folder / ".snakemake" / "digitflow-unfinished"
-    (notes / "again-late").write_text(json.dumps([SUBMIT[0]]))  # what the verb leaves without a score
+    (competition.clone.folder / SUBMIT[0]).write_text(json.dumps(asdict(receipt)))  # as it is without a score
     done = competition.run(*SUBMIT)
     assert done.returncode == 0, done.stdout
     assert "sent before, reference 1000: not again" in done.stdout

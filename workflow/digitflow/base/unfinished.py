@@ -20,24 +20,16 @@ LONG_AGO = 1  # seconds since 1970: older than any input
 
 @contextlib.contextmanager
 def marked(outputs: Sequence[str | os.PathLike]) -> Iterator[None]:
-    """Keep a note of a job's outputs, relative to the working folder, unless the block ends without an error."""
+    """Keep a note of a job's outputs, by their relative paths, unless the block ends without an error."""
     if not outputs or not NOTES.parent.is_dir():  # not called by Snakemake
         yield
         return
     names = sorted(map(str, outputs))
-    note = NOTES / _digest(names)
+    note = NOTES / hashlib.sha256("\0".join(names).encode()).hexdigest()[:32]
     NOTES.mkdir(exist_ok=True)
     note.write_text(json.dumps(names))
     yield
     note.unlink(missing_ok=True)
-
-
-def to_be_made_again(*outputs: str | os.PathLike) -> None:
-    """Leave a note for the next run that outputs, though whole, are to be made again when they are asked for."""
-    if NOTES.parent.is_dir():
-        NOTES.mkdir(exist_ok=True)
-        names = sorted(map(str, outputs))
-        (NOTES / f"again-{_digest(names)}").write_text(json.dumps(names))
 
 
 def is_locked() -> bool:
@@ -58,7 +50,3 @@ def make_old() -> None:
                 with contextlib.suppress(OSError):
                     os.utime(name, (LONG_AGO, LONG_AGO))
         note.unlink(missing_ok=True)
-
-
-def _digest(names: Sequence[str]) -> str:
-    return hashlib.sha256("\0".join(names).encode()).hexdigest()[:32]

@@ -84,6 +84,17 @@ def read_all(folder: str | Path, competition: str | None = None) -> list[Receipt
     return sorted(found, key=lambda receipt: (receipt.time, receipt.sha256))
 
 
+def remove_without_score(submitted: str | Path) -> None:
+    """Remove the copy of a receipt that a run has made, if its score was not known yet: to be asked for again."""
+    path = Path(submitted)
+    try:
+        known = not path.exists() or read(path).status
+    except FormatError:
+        known = False
+    if not known:
+        path.unlink()
+
+
 @contextlib.contextmanager
 def alone(folder: str | Path, competition: str) -> Iterator[None]:
     """Hold the competition's receipts, until the process ends. DigitflowError: another one has them."""

@@ -1,4 +1,4 @@
-"""Verbs of rules/kaggle.smk. fetch_kaggle and submit_kaggle run beside Kaggle's client, where there is no numpy."""
+"""Verbs of rules/kaggle.smk; fetch_kaggle and submit_kaggle run beside Kaggle's client, without numpy."""
 
 from pathlib import Path
 
@@ -55,7 +55,6 @@ def submit_kaggle(plan: Input, submitted: Output, receipts: str, wish: str) -> N
     """Send the planned submission to Kaggle, unless it was sent before, and wait for its score."""
     from dataclasses import asdict
 
-    from digitflow.base import unfinished
     from digitflow.base.files import read_json, write_json
     from digitflow.competing.kaggle import Kaggle
     from digitflow.competing.submit import check_wish, submit
@@ -65,5 +64,3 @@ def submit_kaggle(plan: Input, submitted: Output, receipts: str, wish: str) -> N
     with Kaggle(planned["competition"]) as kaggle:
         receipt = submit(kaggle, planned, receipts, wish)
     write_json(submitted, asdict(receipt))
-    if not receipt.status:
-        unfinished.to_be_made_again(submitted)

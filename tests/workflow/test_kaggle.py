@@ -41,7 +41,10 @@ class Competition:
 
     def set(self, **world: object) -> None:
         own = self.clone.folder / "own"
-        told = {"authorized": [f"Bearer {TOKEN}"], "files": {name: str(own / name) for name in ("train.csv", "test.csv")}}
+        told = {
+            "authorized": [f"Bearer {TOKEN}"],
+            "files": {name: str(own / name) for name in ("train.csv", "test.csv")},
+        }
         (self.folder / "world.json").write_text(json.dumps(told | world))
 
     def run(self, *arguments: str, **environment: str):
@@ -120,7 +123,10 @@ def test_what_is_not_there_is_downloaded_checked_and_used(a_day):
 def test_nothing_is_sent_without_a_wish(a_day):
     _, printed, asked = a_day
     assert printed["without a wish"].returncode != 0
-    assert "nothing was sent: a submission is made only with `--config submit=yes`" in printed["without a wish"].stdout
+    assert (
+        "nothing was sent: a submission is made only with `--config submit=yes`"
+        in printed["without a wish"].stdout
+    )
     assert asked["without a wish"] == asked["all"]
 
 
@@ -128,7 +134,14 @@ def test_a_submission_is_shown_sent_and_scored(a_day):
     competition, printed, _ = a_day
     told = printed["submit"]
     assert told.returncode == 0, told.stdout
-    for piece in ("200 rows", "classes     0: ", "validation  ", "message     digitflow", "5 left today", "reference 1000"):
+    for piece in (
+        "200 rows",
+        "classes     0: ",
+        "validation  ",
+        "message     digitflow",
+        "5 left today",
+        "reference 1000",
+    ):
         assert piece in told.stdout
     submitted = competition.submitted()
     assert (submitted["ref"], submitted["public_score"], submitted["rank"]) == (1000, "0.99571", 3)
@@ -161,7 +174,9 @@ def test_a_secret_is_in_no_file_and_in_no_job_that_does_not_need_it(a_day):
             assert TOKEN.encode() not in Path(folder, name).read_bytes(), name
     seen = dict.fromkeys((competition.folder / "seen.txt").read_text().splitlines())
     verbs = {line.split()[0] for line in seen if line.endswith("True")}
-    assert verbs - {"-c"} <= {"fetch_kaggle", "submit_kaggle"} | {word for word in verbs if word.startswith("-")}
+    assert verbs - {"-c"} <= {"fetch_kaggle", "submit_kaggle"} | {
+        word for word in verbs if word.startswith("-")
+    }
     assert {"train_numpy False", "merge False", "remember_run False", "plan_submission False"} <= seen.keys()
     assert {"fetch_kaggle True", "submit_kaggle True"} <= seen.keys()
 

@@ -21,7 +21,7 @@ from tests.unit.test_bad_input import drop_privileges
             "'keras_cmm' is not defined; did you mean keras_cnn?",
         ),
         ("own/test.csv", "own/missing.csv", "data.test_csv: there is no file 'own/missing.csv'"),
-        ("source: files", "source: kaggle", "accept its rules"),
+        ("source: files", "competition: Digit Recognizer, source: files", "is no name of a competition"),
     ],
 )
 def test_a_wrong_configuration_stops_before_any_job(fresh, old, new, message):

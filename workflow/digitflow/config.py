@@ -395,13 +395,13 @@ def _wrong_files(config: dict[str, Any], files: dict[str, str]) -> Iterator[str]
     bare = [name for name in named if not Path("submissions", f"{name}_probabilities.npy").exists()]
     if bare and merge["method"] != "vote":
         yield (
-            f"merge.method: {merge['method']} needs probabilities, and {', '.join(bare)} has only labels: write "
-            f"`method: vote`, or put submissions/{bare[0]}_probabilities.npy beside it"
+            f"merge.method: {merge['method']} needs probabilities, and {', '.join(bare)} has only labels: "
+            f"write `method: vote`, or put submissions/{bare[0]}_probabilities.npy beside it"
         )
     if merge["weights"] == "auto":
         yield (
-            f"merge.weights: auto needs predictions of validation rows, and {', '.join(named)} has none: give a "
-            "weight to each"
+            f"merge.weights: auto needs predictions of validation rows, and {', '.join(named)} has none: give "
+            "a weight to each"
         )
     if config["predict"]:
         yield (

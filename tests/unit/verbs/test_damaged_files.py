@@ -50,8 +50,8 @@ VERBS = {
     "--score {}/out/score --model net --test-probabilities {}/net/test_probabilities.npy "
     "--solution {}/solution.csv",
     "score_table": "--scores {}/score.json --valid-probabilities {}/net/valid_probabilities.npy "
-    "--valid-lst {}/valid.lst --classes {}/classes.csv --submission {}/submission.csv --solution {}/solution.csv "
-    "--table {}/out/table --merge MERGE",
+    "--valid-lst {}/valid.lst --classes {}/classes.csv --submission {}/submission.csv "
+    "--solution {}/solution.csv --table {}/out/table --merge MERGE",
     "solution_to_idx": "--solution {}/solution.csv --classes {}/classes.csv --labels {}/out/labels",
 }
 SECTIONS = {"SETTINGS": SETTINGS, "SHAPE": SHAPE, "MERGE": MERGE, "VALIDATION": {"fraction": 0.25, "seed": 0}}

@@ -17,8 +17,8 @@ log = logging.getLogger("digitflow")
 
 MANIFEST = "download.json"
 BY_HAND = (
-    "download train.csv and test.csv from {site}/competitions/{competition}/data into data/kaggle/ yourself; to "
-    "practise without an account, set data.source to mnist"
+    "download train.csv and test.csv from {site}/competitions/{competition}/data into data/kaggle/ yourself; "
+    "to practise without an account, set data.source to mnist"
 )
 BLOCK = 1 << 20
 

@@ -69,7 +69,7 @@ def read_scores(scores_csv: str | Path) -> list[dict[str, str]]:
 
 
 def remember(folder: str | Path, run: Run, submission_csv: str | Path) -> Path:
-    """Keep a run and its submission in a folder: the run's path. Scored anew, a run replaces its own record."""
+    """Keep a run and its submission in a folder: its path. Scored anew, a run replaces its own record."""
     record = {
         "facts": run.facts,
         "scores": run.scores,

@@ -23,8 +23,8 @@ def draw_sheets(
 ) -> dict[str, bytes]:
     """Draw a sheet for each kind of flip that there is: PNG files by kind.
 
-    `test_images` and `train_images`: IDX files; the validation images are rows of the latter. There are no sheets
-    where the file is missing.
+    `test_images` and `train_images`: IDX files; the validation images are rows of the latter. There are no
+    sheets where the file is missing.
     """
     images = train_images if comparison.rows == VALIDATION else test_images
     if not Path(images).exists():
@@ -39,7 +39,7 @@ def draw_sheets(
 
 
 def write_sheets(folder: str | Path, sheets: Mapping[str, bytes]) -> list[Path]:
-    """Write the sheets of `draw_sheets` into a folder, and remove those of an earlier pair: the files' paths."""
+    """Write the sheets of `draw_sheets` into a folder, without those of an earlier pair: the files' paths."""
     for kind in {*KINDS} - {*sheets}:
         Path(folder, f"{kind}.png").unlink(missing_ok=True)
     written = [Path(folder) / f"{kind}.png" for kind in sheets]

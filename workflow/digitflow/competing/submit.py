@@ -130,10 +130,11 @@ def _send_once(
         return receipt
     limits = kaggle.limits()
     if interrupted and limits.total - receipt.counted > listed - receipt.listed:
+        path = receipts.receipt_path(folder, kaggle.competition, receipt.sha256)
         raise DigitflowError(
             f"{plan['file']}: nothing was sent: Kaggle counts one more than it lists; look at "
             f"{SITE}/competitions/{kaggle.competition}/submissions and run again later; if none of them "
-            f"ends with {receipt.mark}, delete {receipts.receipt_path(folder, kaggle.competition, receipt.sha256)}"
+            f"ends with {receipt.mark}, delete {path}"
         )
     for line in describe_plan(plan, limits):
         log.info("%s", line)

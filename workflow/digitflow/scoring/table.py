@@ -71,8 +71,8 @@ def score_merged(
 ) -> Row:
     """Score the merged models: `valid` (n, classes) on the validation labels, the submission by the solution.
 
-    `valid` is None where files are merged, too, which say nothing of the validation rows; then `classes` says how
-    many there are.
+    `valid` is None where files are merged, too, which say nothing of the validation rows; then `classes` says
+    how many there are.
     """
     row: Row = {"model": MERGED, "framework": method}
     if valid is not None:

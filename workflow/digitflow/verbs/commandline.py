@@ -85,9 +85,9 @@ def parameters(verb: Verb) -> Iterator[Parameter]:
 def parse(verb: Verb, arguments: list[str]) -> tuple[dict[str, Any], str | None]:
     """Read a verb's arguments; return them by name, and the path of the log, if one is asked for.
 
-    Among them is `store`, for every verb, where `--store` names a folder. An optional flag without a value, as
-    a rule gives it where it has no such file, is a flag left out. People may give what a tool requires without
-    its flags, in order.
+    Among them is `store`, for every verb, where `--store` names a folder. An optional flag without a value,
+    as a rule gives it where it has no such file, is a flag left out. People may give what a tool requires
+    without its flags, in order.
     """
     parser = argparse.ArgumentParser(
         prog=f"digitflow {verb.__name__}", description=inspect.getdoc(verb), allow_abbrev=False

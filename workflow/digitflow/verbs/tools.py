@@ -20,7 +20,7 @@ def why(module: str) -> None:
 
 
 def runs(by: str = "time", folder: Input = Path("results/runs")) -> None:
-    """Print the runs that are remembered, --by time or score: what came out, and only those settings that differ."""
+    """Print the runs that are remembered, --by time or score, with those settings in which they differ."""
     from digitflow.competing import runs
 
     found = runs.tabulate(runs.recall(folder), folder.parent / "kaggle")
@@ -36,8 +36,8 @@ def compare(
     test_images: Input = Path("data/idx/test-images-idx3-ubyte"),
     train_images: Input = Path("data/idx/train-images-idx3-ubyte"),
 ) -> int:
-    """Say what differs between two runs, folders of results or submissions, and which images flipped: digitflow
-    compare A B. Exit status 1 where B is significantly worse.
+    """Say what differs between two runs, folders of results or submissions, and which images flipped:
+    digitflow compare A B. Exit status 1 where B is significantly worse.
     """
     from digitflow.competing import compare, comparison_page, submissions
     from digitflow.config import solution_of_run

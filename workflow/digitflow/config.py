@@ -400,8 +400,8 @@ def _wrong_files(config: dict[str, Any], files: dict[str, str]) -> Iterator[str]
         )
     if merge["weights"] == "auto":
         yield (
-            f"merge.weights: auto needs predictions of validation rows, and {', '.join(named)} has none: give "
-            "a weight to each"
+            f"merge.weights: auto needs predictions of validation rows, and {', '.join(named)} has none: "
+            "give a weight to each"
         )
     if config["predict"]:
         yield (

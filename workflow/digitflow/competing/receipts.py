@@ -85,7 +85,7 @@ def read_all(folder: str | Path, competition: str | None = None) -> list[Receipt
 
 
 def remove_without_score(submitted: str | Path) -> None:
-    """Remove the copy of a receipt that a run has made, if its score was not known yet: to be asked for again."""
+    """Remove the copy of a receipt that a run has made, if it has no score: the next run asks for that."""
     path = Path(submitted)
     try:
         known = not path.exists() or read(path).status

@@ -104,13 +104,16 @@ rule remember_run:
         run="results/run.json",
         scores="results/scores.csv",
         submission="results/submission.csv",
+        valid_probabilities=merged("valid_probabilities.npy"),
         valid_lst="data/rec/valid.lst",
+        weights=WEIGHTS,
     output:
         remembered=update("results/remembered.txt"),
     log:
         "logs/remember_run.log",
     params:
         runs="results/runs",
+        merge=MERGE_KEYS,
         code=code("remember_run"),
     shell:
         call("remember_run")

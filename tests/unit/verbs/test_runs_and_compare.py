@@ -61,6 +61,19 @@ def test_a_solution_may_be_named_where_no_run_knows_one(project, verb):
     assert verb("compare", project / "solution.csv", submission, "--solution", "solution.csv")[0] == 1
 
 
+def test_without_a_solution_the_validation_answers_of_two_runs_are_compared(project, verb):
+    (project / "solution.csv").unlink()
+    answers = np.array([[row, 3, 3] for row in range(1, 101)])
+    paths = []
+    for name, wrong in (("a", 0), ("b", 30)):
+        answers[:wrong, 2] = 5
+        run = runs.read_run(project / "results" / "run.json", None, project / "results" / "submission.csv")
+        paths.append(runs.remember(name, run, project / "results" / "submission.csv", answers))
+    assert verb("compare", *paths)[0] == 1
+    told = json.loads((project / "results" / "compare" / "comparison.json").read_text())
+    assert (told["rows"], len(told["flips"]["broken"])) == ("validation", 30)
+
+
 def test_runs_are_printed_by_what_differs(project, capsys):
     from digitflow.__main__ import main
 

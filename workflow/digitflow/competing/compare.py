@@ -9,7 +9,7 @@ import numpy as np
 
 from digitflow.base.errors import FormatError, InputError
 from digitflow.base.files import read_json
-from digitflow.competing.runs import commit_of, read_remembered, settings_of
+from digitflow.competing.runs import commit_of, read_remembered, read_validation, settings_of
 from digitflow.formats import lst
 from digitflow.formats.probabilities import read_probabilities
 from digitflow.merging import methods
@@ -139,8 +139,11 @@ def read_side(path: str | Path, read: Read, solution: np.ndarray | None) -> Side
     """
     path = Path(path)
     if path.suffix == ".json" and path.is_file():
-        answers = _test_answers(path.with_suffix(".csv"), read, solution)
-        return Side(str(path), read_remembered(path).facts, {(TEST, MERGED): answers})
+        answers = {(TEST, MERGED): _test_answers(path.with_suffix(".csv"), read, solution)}
+        if (validation := read_validation(path)) is not None:
+            row, label, given = validation.T
+            answers[VALIDATION, MERGED] = Answers(row, given, label)
+        return Side(str(path), read_remembered(path).facts, answers)
     if path.is_file():
         return Side(str(path), {}, {(TEST, MERGED): _test_answers(path, read, solution)})
     results = path / "results" if (path / "results" / "submission.csv").exists() else path

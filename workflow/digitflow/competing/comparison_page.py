@@ -24,7 +24,7 @@ img { background: #fff; max-width: 100%; margin-bottom: 1rem; }
 """
 
 
-def write_all(
+def write_comparison_folder(
     folder: str | Path, comparison: Comparison, test_images: str | Path, train_images: str | Path
 ) -> None:
     """Write a comparison into a folder: comparison.json, the sheets of images that flipped, index.html."""

@@ -107,15 +107,29 @@ def compare_submissions(
 
 
 def remember_run(
-    run: Input, scores: Input, submission: Input, valid_lst: Input, remembered: Output, runs: str
+    run: Input,
+    scores: Input,
+    submission: Input,
+    valid_probabilities: list[Input],
+    valid_lst: Input,
+    remembered: Output,
+    runs: str,
+    merge: Json,
+    weights: Input | None = None,
 ) -> None:
-    """Keep what the run was made from, its scores and its submission in the folder of runs."""
+    """Keep what the run was made from, its scores and its answers in the folder of runs."""
     from digitflow.base.files import atomic_open
     from digitflow.competing import runs as competing
     from digitflow.formats import lst
+    from digitflow.merging.merged import merge_files
 
-    found = competing.read_run(run, scores, submission, len(lst.read(valid_lst)))
-    path = competing.remember(runs, found, submission)
+    rows = len(lst.read(valid_lst))
+    found = competing.read_run(run, scores, submission, rows)
+    validation = None
+    if "order" not in merge:  # files of others say nothing of the validation rows
+        merged = merge_files(valid_probabilities, merge, weights, rows)
+        validation = competing.validation_answers(valid_lst, merged)
+    path = competing.remember(runs, found, submission, validation)
     with atomic_open(remembered, "w") as file:
         file.write(f"{path}\n")
 

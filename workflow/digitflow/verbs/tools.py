@@ -50,7 +50,7 @@ def compare(
     sides = [compare.read_side(path, read, true) for path in (first, second)]
     comparison = compare.compare(*sides, names)
     print(compare.as_text(comparison))
-    comparison_page.write_all(folder, comparison, test_images, train_images)
+    comparison_page.write_comparison_folder(folder, comparison, test_images, train_images)
     print(f"\npage: {folder / 'index.html'}")
     return int(comparison.worse)
 

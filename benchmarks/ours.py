@@ -7,16 +7,16 @@ import sys
 import time
 from pathlib import Path
 
+from digitflow.dataset.conversion import csv_to_idx
 from digitflow.dataset.views import update_tree
 from digitflow.formats import idx
-from digitflow.formats.pixelcsv import Spec, csv_to_idx
 
 
 def convert(train_csv: str, test_csv: str, folder: str) -> None:
     """Both CSVs to IDX files, as the rule does it."""
     out = Path(folder)
-    csv_to_idx(train_csv, out / "train-images", Spec(28, 28, 10, True), out / "train-labels", threads=2)
-    csv_to_idx(test_csv, out / "test-images", Spec(28, 28, 10, False), threads=2)
+    csv_to_idx(train_csv, {}, out / "train-images", out / "train-labels", out / "classes.csv")
+    csv_to_idx(test_csv, {}, out / "test-images", ids=out / "test-ids.csv")
 
 
 def tree(images: str, target: str, labels: str | None = None) -> None:

@@ -51,7 +51,7 @@ def tables() -> Iterator[tuple[str, str]]:
     """Every table of the page by its name."""
     sections = schema()
     header = ["key", "default", "meaning"]
-    for name in ("data", "png", "rec", "validation", "merge"):
+    for name in ("data", "submission", "png", "rec", "validation", "merge"):
         yield name, table(header, *rows(sections["properties"][name]["properties"]))
     yield "top", table(header, *rows({name: sections["properties"][name] for name in TOP}))
     yield "models", table(header, *rows(sections["$defs"]["model"]["properties"]))
@@ -82,7 +82,7 @@ def meaning(function: Any) -> str:
 
 
 def house() -> Iterator[tuple[str, str]]:
-    """The map: each module of the package, and each rule file, with the first line of what it says of itself."""
+    """The map: each module and each rule file, with the first line of what it says of itself."""
     lines = [
         f"- `{path.name}`: {first_line(path)}" for path in sorted(PACKAGE.glob("*.py")) if path.name[0] != "_"
     ]
@@ -98,6 +98,11 @@ def house() -> Iterator[tuple[str, str]]:
             f"- `{path.name}`: {path.read_text().partition(chr(10))[0].lstrip('# ')}" for path in rules
         ),
     )
+
+
+def first_comment(path: Path) -> str:
+    """The comment that a rule file begins with."""
+    return path.read_text().partition("\n")[0].lstrip("# ")
 
 
 def first_line(path: Path) -> str:

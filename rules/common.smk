@@ -33,7 +33,36 @@ SUBMISSION_FILES = {
 }
 MERGED_MODELS = [name for name in MERGE["models"] if name in MODELS]
 MERGED_FILES = [name for name in MERGE["models"] if name not in MODELS]
-TRAIN_CSV, TEST_CSV, SOLUTION_CSV = map(configuration.literal, configuration.csv_paths(DATA))
+TRAIN_PATH, TEST_PATH, SOLUTION_PATH = configuration.csv_paths(DATA)
+READING = configuration.reading(DATA)
+
+
+def has_labels_of_its_own(path):
+    """Whether a test CSV has labels: it is test and solution in one, and they only ever score."""
+    from digitflow.dataset import columns
+
+    try:
+        return columns.decide(path, json.loads(READING), train=False).labelled
+    except DigitflowError:  # the job that reads it says what is wrong
+        return False
+
+
+# What the solution is: rows of id and label, a test CSV with labels (pixels), or an IDX file.
+SOLUTION_KIND = "idx" if DATA["source"] == "idx" and not DATA["solution_csv"] else "csv"
+if DATA["source"] == "files" and TEST_PATH and not SOLUTION_PATH and has_labels_of_its_own(TEST_PATH):
+    SOLUTION_PATH, SOLUTION_KIND = TEST_PATH, "pixels"
+
+# A file, and its name in there if it is an archive of several.
+(TRAIN_CSV, TRAIN_MEMBER), (TEST_CSV, TEST_MEMBER), (SOLUTION_CSV, SOLUTION_MEMBER) = [
+    configuration.packed(path) for path in (TRAIN_PATH, TEST_PATH, SOLUTION_PATH)
+]
+LABELS_FILE = configuration.packed(configuration.labels_path(DATA))[0] or []
+SAMPLE = config["submission"]["sample"] or []
+# The name of an IDX file says how many dimensions it has: so colour is written into the configuration.
+IMAGES = "images-idx4-ubyte" if DATA["image"]["channels"] == 3 else "images-idx3-ubyte"
+TEST_IMAGES = f"data/idx/test-{IMAGES}" if TEST_CSV else []
+# The labels of the test images, where they are known; only scores may have them.
+SOLUTION = "data/idx/test-labels-idx1-ubyte" if TEST_CSV and SOLUTION_CSV else []
 TREES = config["png"]["enabled"]
 FOLDS = [f"/fold{number}" for number in range(config["validation"]["folds"])]
 FOLDS = FOLDS if len(FOLDS) > 1 else []
@@ -65,6 +94,7 @@ shell.prefix(
     )
 )
 
+
 def adopt_changes(tree):
     """Write what was moved, deleted or copied back by hand in the tree into the file of corrections, and say so."""
     from digitflow.dataset import adoption
@@ -87,7 +117,7 @@ if workflow.is_main_process:
     if treetimes.wants_a_look("data/png/train") and not unfinished.is_locked():
         adopt_changes("data/png/train")
 
-CORRECTIONS = configuration.literal(DATA["corrections"]) if os.path.exists(DATA["corrections"]) else []
+CORRECTIONS = DATA["corrections"] if os.path.exists(DATA["corrections"]) else []
 
 
 wildcard_constraints:
@@ -119,10 +149,14 @@ def code(verb, *looked_up):
     return codedigest.of_verb(commandline.module_of(verb), verb, *looked_up)
 
 
+def as_text(text):
+    """A param that is this text: of a plain one, Snakemake takes braces for wildcards."""
+    return lambda wildcards: text
+
+
 def section(value):
     """A piece of the configuration as JSON, in one form however it was written: params compare text."""
-    text = configuration.canonical(value)
-    return lambda wildcards: text
+    return as_text(configuration.canonical(value))
 
 
 def picked(keys, *names):
@@ -148,12 +182,20 @@ def dataset(*names):
 def listed(*names):
     """A function that finds lists, of a fold where there are folds, for a model."""
     folder = {"own": "data/rec", "official": "data/official"}
-    return lambda wildcards: [f"{folder[data_of(wildcards)]}{wildcards.get('fold', '')}/{name}" for name in names]
+    return lambda wildcards: [
+        f"{folder[data_of(wildcards)]}{wildcards.get('fold', '')}/{name}" for name in names
+    ]
 
 
-def dataset_images(wildcards):
+def images_of(name):
+    """A function that finds an IDX file of images, train, test or further ones, for a model."""
+    official = f"data/official/{name}-images-idx3-ubyte"
+    return lambda wildcards: official if data_of(wildcards) == "official" else f"data/idx/{name}-{IMAGES}"
+
+
+def predicted_images(wildcards):
     """The IDX file of the images that a model predicts."""
-    return dataset(f"{wildcards.images}-images-idx3-ubyte")(wildcards)
+    return images_of(wildcards.images)(wildcards)
 
 
 def training_checksums(wildcards):
@@ -169,13 +211,13 @@ def image_checksums(wildcards):
 
 
 def solution(wildcards):
-    """The solution of the test rows of a model or a study, where it is known."""
-    return "data/official/solution.csv" if data_of(wildcards) == "official" else SOLUTION_CSV or []
+    """The labels of the test rows of a model or a study, where they are known."""
+    return "data/official/test-labels-idx1-ubyte" if data_of(wildcards) == "official" else SOLUTION
 
 
 def known_solution(wildcards):
-    """The solution of the configuration's test rows. WorkflowError where there is none."""
-    if not SOLUTION_CSV:
+    """The solution of the configuration's test rows, as it comes. WorkflowError where there is none."""
+    if not SOLUTION:
         raise WorkflowError("the test rows' labels are not known: set data.solution_csv")
     return SOLUTION_CSV
 
@@ -258,7 +300,9 @@ def study_models(study):
 
 def of_study(name):
     """A function that finds a file of every training of a study."""
-    return lambda wildcards: [path for model in study_models(wildcards.study) for path in seeds_of(model, name)]
+    return lambda wildcards: [
+        path for model in study_models(wildcards.study) for path in seeds_of(model, name)
+    ]
 
 
 def all_studies(wildcards):

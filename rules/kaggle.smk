@@ -35,7 +35,7 @@ if MISSING_CSVS:
         log:
             "logs/accept_kaggle.log",
         params:
-            data=picked(DATA, "image", "classes"),
+            data=as_text(READING),
         shell:
             call("accept_kaggle")
 

@@ -35,9 +35,9 @@ rule audit_labels:
 rule find_duplicates:
     """Images that are alike, within and across training and test rows; outliers, and blank images."""
     input:
-        images="data/idx/train-images-idx3-ubyte",
+        images=f"data/idx/train-{IMAGES}",
         lists=lists_of("train"),
-        test_images="data/idx/test-images-idx3-ubyte" if TEST_CSV else [],
+        test_images=TEST_IMAGES,
         test_lst="data/rec/test.lst" if TEST_CSV else [],
         classes="data/idx/classes.csv",
     output:
@@ -54,14 +54,14 @@ rule find_duplicates:
 rule look_page:
     """The page to look at all images and to correct labels: results/look/index.html."""
     input:
-        images="data/idx/train-images-idx3-ubyte",
+        images=f"data/idx/train-{IMAGES}",
         labels="data/idx/train-labels-idx1-ubyte",
         classes="data/idx/classes.csv",
         valid_lst="data/rec/valid.lst",
         fold_valid_lsts=[f"data/rec{fold}/valid.lst" for fold in FOLDS],
         probabilities=merged("valid_probabilities.npy") if HAS_SCORES_OF_ROWS else [],
         weights=WEIGHTS,
-        test_images="data/idx/test-images-idx3-ubyte" if TEST_CSV else [],
+        test_images=TEST_IMAGES,
         test_probabilities=merged("test_probabilities.npy") if TEST_CSV else [],
         audit="results/look/labels.csv" if HAS_SCORES_OF_ROWS else [],
         duplicates="results/look/duplicates.csv",
@@ -81,7 +81,7 @@ rule look_page:
     params:
         merge=MERGE_KEYS,
         png="../../data/png" if TREES else "",
-        assets=configuration.digest_of(f"{workflow.basedir}/workflow/digitflow/look/page"),
+        assets=configuration.clone_digest(f"{workflow.basedir}/workflow/digitflow/look/page"),
         code=code("look_page"),
     shell:
         call("look_page")
@@ -91,10 +91,12 @@ def held_out_fold_by_fold(variant):
     """The validation probabilities of every merged training, model by model; `variant` is "" or "/given"."""
     held_out({})
     if not CORRECTIONS:
-        raise WorkflowError(f"there are no corrections whose effect could be measured: {DATA['corrections']} is missing")
+        raise WorkflowError(
+            f"there are no corrections whose effect could be measured: {DATA['corrections']} is missing"
+        )
     return [
         f"results/models/{model}/seed{seed}{variant}{fold}/valid_probabilities.npy"
-        for model in MERGE["models"]
+        for model in MERGED_MODELS
         for seed in MODELS[model]["seeds"]
         for fold in FOLDS or [""]
     ]

@@ -26,7 +26,6 @@ rule score:
 
 # The user's folder submissions/: files of others, which are listed, scored and compared beside our own.
 OTHERS = [*SUBMISSION_FILES.values()] if TEST_CSV else []
-TEST_IMAGES = "data/idx/test-images-idx3-ubyte" if OTHERS else []
 
 
 rule score_table:
@@ -37,14 +36,11 @@ rule score_table:
         valid_lst="data/rec/valid.lst",
         classes="data/idx/classes.csv",
         weights=WEIGHTS,
-        submission="results/submission.csv" if SOLUTION_CSV else [],
-        solution=SOLUTION_CSV or [],
+        submission="results/submission.csv" if SOLUTION or OTHERS else [],
+        solution=SOLUTION,
         files=OTHERS,
-        test_images=TEST_IMAGES,
     output:
-        table=report(
-            update("results/scores.csv"), caption="../workflow/report/scores.rst", category="Scores"
-        ),
+        table=report(update("results/scores.csv"), caption="../workflow/report/scores.rst", category="Scores"),
     log:
         "logs/score_table.log",
     params:
@@ -61,14 +57,15 @@ rule compare_models:
         valid_lst="data/rec/valid.lst",
         classes="data/idx/classes.csv",
         weights=WEIGHTS,
-        submissions=expand("results/submissions/{model}.csv", model=MERGED_MODELS) if SOLUTION_CSV else [],
-        submission="results/submission.csv" if SOLUTION_CSV else [],
-        solution=SOLUTION_CSV or [],
+        submissions=expand("results/submissions/{model}.csv", model=MERGED_MODELS) if SOLUTION else [],
+        submission="results/submission.csv" if SOLUTION else [],
+        solution=SOLUTION,
         files=OTHERS,
-        test_images=TEST_IMAGES,
     output:
         table=report(
-            update("results/comparisons.csv"), caption="../workflow/report/comparisons.rst", category="Scores"
+            update("results/comparisons.csv"),
+            caption="../workflow/report/comparisons.rst",
+            category="Scores",
         ),
     log:
         "logs/compare_models.log",
@@ -87,7 +84,6 @@ rule compare_submissions:
         files=OTHERS,
         file_probabilities=probabilities_beside(SUBMISSION_FILES),
         classes="data/idx/classes.csv",
-        test_images=TEST_IMAGES,
     output:
         table=update("results/agreement.csv"),
     log:
@@ -124,18 +120,13 @@ def scored(wildcards):
     return "test" if solution(wildcards) else "valid"
 
 
-def images_of(part):
-    """The IDX file with the images of a part's list."""
-    return f"{tree_of(part)}-images-idx3-ubyte"
-
-
 rule show_mistakes:
     """One training's confusion matrix and worst mistakes; made when they are asked for."""
     input:
         probabilities=lambda wildcards: (
             f"results/models/{wildcards.model}/seed{wildcards.seed}/{scored(wildcards)}_probabilities.npy"
         ),
-        images=lambda wildcards: dataset(images_of(scored(wildcards)))(wildcards),
+        images=lambda wildcards: images_of(tree_of(scored(wildcards)))(wildcards),
         lst=lambda wildcards: listed(f"{scored(wildcards)}.lst")(wildcards),
         classes=dataset("classes.csv"),
         weights=[],
@@ -165,17 +156,17 @@ rule show_mistakes:
 
 
 NAME_OF_PART = {"test": "test rows", "valid": "validation rows"}
-MERGED_PART = "test" if SOLUTION_CSV else "valid"
+MERGED_PART = "test" if SOLUTION else "valid"
 
 
 use rule show_mistakes as show_merged_mistakes with:
     input:
         probabilities=merged(f"{MERGED_PART}_probabilities.npy"),
-        images=f"data/idx/{images_of(MERGED_PART)}",
+        images=f"data/idx/{tree_of(MERGED_PART)}-{IMAGES}",
         lst=f"data/rec/{MERGED_PART}.lst",
         classes="data/idx/classes.csv",
         weights=WEIGHTS,
-        solution=SOLUTION_CSV or [],
+        solution=SOLUTION,
     output:
         confusion="results/merged/confusion.csv",
         confusion_figure=report(
@@ -218,16 +209,45 @@ rule show_curves:
         call("show_curves")
 
 
+# No training depends on it, yet it is the first job that has what it needs: a wrong solution stops the run before
+# anything is trained. (One thread only: a job that wants all cores waits for as long as others come in between.)
 rule solution_to_idx:
-    """The known labels of the test rows as an IDX file; made on demand, and nothing trains on it."""
+    """Check the solution, and write its labels as an IDX file, as the official test labels are."""
     input:
         solution=known_solution,
+        images=TEST_IMAGES,
         classes="data/idx/classes.csv",
+        ids="data/idx/test-ids.csv",
+        sample=SAMPLE,
     output:
-        labels="data/idx/test-labels-idx1-ubyte",
+        labels=update("data/idx/test-labels-idx1-ubyte"),
     log:
         "logs/solution_to_idx.log",
+    priority: 100
     params:
+        kind=SOLUTION_KIND,
+        member=SOLUTION_MEMBER,
+        data=as_text(READING if SOLUTION_KIND == "pixels" else "{}"),
+        submission=section(config["submission"]),
         code=code("solution_to_idx"),
     shell:
         call("solution_to_idx")
+
+
+use rule solution_to_idx as official_solution_to_idx with:
+    input:
+        solution="data/official/solution.csv",
+        images="data/official/test-images-idx3-ubyte",
+        classes="data/official/classes.csv",
+        ids=[],
+        sample=[],
+    output:
+        labels="data/official/test-labels-idx1-ubyte",
+    log:
+        "logs/official_solution_to_idx.log",
+    params:
+        kind="csv",
+        member="",
+        data=as_text("{}"),
+        submission="null",
+        code=code("solution_to_idx"),

@@ -19,7 +19,8 @@ rule study:
         "logs/study/{study}.log",
     params:
         study=lambda wildcards: configuration.canonical(
-            {key: config["studies"][wildcards.study][key] for key in ("title", "model", "vary")}, ordered=True
+            {key: config["studies"][wildcards.study][key] for key in ("title", "model", "vary")},
+            ordered=True,
         ),
         models="results/models/{study}",
         code=code("study"),

@@ -6,11 +6,14 @@ rule submit_model:
     input:
         probabilities=lambda wildcards: tested(seeds_of(wildcards.model, "test_probabilities.npy")),
         classes=dataset("classes.csv"),
+        ids="data/idx/test-ids.csv",
+        sample=SAMPLE,
     output:
         submission=update("results/submissions/{model}.csv"),
     log:
         "logs/submit_model/{model}.log",
     params:
+        form=section(config["submission"]),
         code=code("submit_model"),
     shell:
         call("submit_model")
@@ -40,21 +43,26 @@ rule merge:
         weights=WEIGHTS,
         files=[SUBMISSION_FILES[name] for name in MERGED_FILES],
         file_probabilities=probabilities_beside(MERGED_FILES),
-        test_images="data/idx/test-images-idx3-ubyte" if MERGED_FILES else [],
+        test_images=TEST_IMAGES if MERGED_FILES else [],
         classes="data/idx/classes.csv",
-        csvs=[TRAIN_CSV, TEST_CSV or []],
+        ids="data/idx/test-ids.csv",
+        sample=SAMPLE,
+        csvs=[] if DATA["source"] == "folder" else [TRAIN_CSV, TEST_CSV or []],
         lists=["data/rec/train.lst", "data/rec/valid.lst"],
         corrections=CORRECTIONS,
         trees=rules.trees.input if TREES else [],
     output:
         submission=report(
-            update("results/submission.csv"), caption="../workflow/report/submission.rst", category="Submission"
+            update("results/submission.csv"),
+            caption="../workflow/report/submission.rst",
+            category="Submission",
         ),
         run=update("results/run.json"),
     log:
         "logs/merge.log",
     params:
         merge=MERGE_KEYS,
+        form=section(config["submission"]),
         # Noted in run.json; a function of the inputs is not compared, so another setting elsewhere reruns nothing.
         configuration=lambda wildcards, input: configuration.canonical(RECORDED),
         code=code("merge"),
@@ -65,17 +73,18 @@ rule merge:
 rule convert_further:
     """A further CSV, or folder of PNG files, to predict: `predict` in the configuration names it."""
     input:
-        source=lambda wildcards: configuration.literal(config["predict"][wildcards.name]),
+        source=lambda wildcards: config["predict"][wildcards.name],
+        like=f"data/idx/train-{IMAGES}",
     output:
-        images=update("data/idx/{name}-images-idx3-ubyte"),
+        images=update(f"data/idx/{{name}}-{IMAGES}"),
         checksums=update("data/idx/{name}.sfv"),
-        names=update("data/idx/{name}-names.txt"),
+        ids=update("data/idx/{name}-ids.csv"),
     log:
         "logs/convert_further/{name}.log",
     wildcard_constraints:
         name="|".join(config["predict"]) or "(?!)",
     params:
-        data=picked(DATA, "image", "classes", "invert"),
+        data=as_text(READING),
         code=code("convert_further"),
     shell:
         call("convert_further")
@@ -87,7 +96,7 @@ rule predict:
         probabilities=lambda wildcards: merged(f"{wildcards.name}_probabilities.npy"),
         weights=WEIGHTS,
         classes="data/idx/classes.csv",
-        names="data/idx/{name}-names.txt",
+        ids="data/idx/{name}-ids.csv",
     output:
         predictions=update("results/predictions/{name}.csv"),
     log:

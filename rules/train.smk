@@ -5,7 +5,7 @@
 rule train_keras:
     """Train a Keras model on the rows of train.lst, and predict the validation rows."""
     input:
-        images=dataset("train-images-idx3-ubyte"),
+        images=images_of("train"),
         train_lst=listed("train.lst"),
         valid_lst=listed("valid.lst"),
         classes=dataset("classes.csv"),
@@ -37,7 +37,7 @@ rule predict_keras:
     input:
         model="results/models/{model}/seed{seed}{fold}/model.keras",
         metrics="results/models/{model}/seed{seed}{fold}/metrics.json",
-        images=dataset_images,
+        images=predicted_images,
         checksums=image_checksums,
     output:
         probabilities=update("results/models/{model}/seed{seed}{fold}/{images}_probabilities.npy"),
@@ -79,7 +79,6 @@ rule train_mxnet:
     threads: TRAINING_THREADS
     params:
         settings=settings,
-        image=section(DATA["image"]),
         seed="{seed}",
         device=config["device"],
         code=network_code("train_mxnet"),
@@ -93,7 +92,7 @@ rule predict_mxnet:
         symbol="results/models/{model}/seed{seed}{fold}/model-symbol.json",
         model="results/models/{model}/seed{seed}{fold}/model-0000.params",
         metrics="results/models/{model}/seed{seed}{fold}/metrics.json",
-        images=dataset_images,
+        images=predicted_images,
         checksums=image_checksums,
         environment=rules.mxnet_environment.output.installed,
     output:
@@ -114,7 +113,7 @@ rule predict_mxnet:
 rule train_numpy:
     """Train a plain numpy model on the rows of train.lst, and predict the validation rows."""
     input:
-        images=dataset("train-images-idx3-ubyte"),
+        images=images_of("train"),
         train_lst=listed("train.lst"),
         valid_lst=listed("valid.lst"),
         classes=dataset("classes.csv"),
@@ -144,7 +143,7 @@ rule predict_numpy:
     input:
         model="results/models/{model}/seed{seed}{fold}/model.npz",
         metrics="results/models/{model}/seed{seed}{fold}/metrics.json",
-        images=dataset_images,
+        images=predicted_images,
         checksums=image_checksums,
     output:
         probabilities=update("results/models/{model}/seed{seed}{fold}/{images}_probabilities.npy"),
@@ -174,7 +173,7 @@ if FOLDS:
             fold_valid_probabilities=expand(
                 "results/models/{{model}}/seed{{seed}}{fold}/valid_probabilities.npy", fold=FOLDS
             ),
-            images=dataset("train-images-idx3-ubyte"),
+            images=images_of("train"),
             valid_lst=listed("valid.lst"),
         output:
             valid_probabilities=update("results/models/{model}/seed{seed}/valid_probabilities.npy"),
@@ -207,7 +206,7 @@ if FOLDS:
 rule find_learning_rate:
     """Train with a rising rate until the loss explodes, and draw the loss; made when it is asked for."""
     input:
-        images=dataset("train-images-idx3-ubyte"),
+        images=images_of("train"),
         train_lst=listed("train.lst"),
         classes=dataset("classes.csv"),
     output:

@@ -1,11 +1,22 @@
-"""`snakemake --lint`, but for the one finding that is meant: all rules share pinned environments."""
+"""`snakemake --lint`, but for the findings that are meant."""
 
 import re
 import subprocess
 import sys
 from pathlib import Path
 
-MEANT = "Specify a conda environment or container for each rule."
+MEANT = re.compile(
+    # All rules share pinned environments.
+    r"Specify a conda environment or container for each rule\."
+    # Parts of names that begin with a slash, so that a training without folds has none.
+    r'|Absolute path "/(fold|given).*" in line \d+'
+    # A function that one rule file needs stands beside its rules.
+    r"|Mixed rules and functions in same snakefile\."
+    # The interpreter lies in the clone; as a param it would make models again wherever the clone is moved.
+    r"|Shell command directly uses variable MXNET_PYTHON from outside of the rule"
+    # `verify` looks at trees that no input names: what they hold is not known before.
+    r"|Param trees is a prefix of input or output file but hardcoded"
+)
 
 
 def main() -> int:
@@ -19,7 +30,7 @@ def main() -> int:
     for line in report.splitlines():
         if line.startswith("Lints for "):
             place = line.removeprefix("Lints for ")
-        elif line.startswith("    * ") and MEANT not in line:
+        elif line.startswith("    * ") and not MEANT.fullmatch(line[6:].rstrip(":")):
             found.append(f"{place} {line.removeprefix('    * ')}")
     print("\n".join(found))
     return bool(found)

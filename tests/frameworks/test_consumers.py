@@ -15,10 +15,10 @@ import pytest
 from mnist import MNIST
 from PIL import Image
 
+from digitflow.dataset import classes, lists, packing, views
+from digitflow.dataset.conversion import csv_to_idx
 from digitflow.dataset.mnist import write_csv
-from digitflow.formats import lst, recordio
-from digitflow.formats.pixelcsv import Spec, csv_to_idx
-from digitflow.formats.png import write_tree
+from digitflow.formats import lst
 
 TRAIN, TEST, CLASSES, ABSENT, PARTS = 300, 120, 10, 3, 4
 IMAGES, LABELS, TEST_IMAGES = "train-images-idx3-ubyte", "train-labels-idx1-ubyte", "test-images-idx3-ubyte"
@@ -62,16 +62,22 @@ def dataset(tmp_path_factory, digits) -> Dataset:
     data = Dataset(folder, images[rows], labels[rows], images[60_000:][:TEST])
     write_csv(folder / "train.csv", data.images.reshape(TRAIN, -1), data.labels)
     write_csv(folder / "test.csv", data.test_images.reshape(TEST, -1), None)
-    csv_to_idx(folder / "train.csv", folder / IMAGES, Spec(28, 28, CLASSES, labelled=True), folder / LABELS)
-    csv_to_idx(folder / "test.csv", folder / TEST_IMAGES, Spec(28, 28, CLASSES, labelled=False))
-    png = folder / "png"
-    write_tree(folder / IMAGES, png / "train", folder / LABELS, CLASSES)
-    write_tree(folder / TEST_IMAGES, png / "test")
-    lists = [folder / f"{name}.lst" for name in ("train", "valid", "test")]
-    trees = lst.scan_tree(png / "train", png, CLASSES), lst.scan_tree(png / "test", png)
-    lst.write_split(*trees, *lists, classes=CLASSES, fraction=0.1, seed=0)
-    for path in lists:
-        recordio.write(path.with_suffix(".rec"), path.with_suffix(".idx"), lst.read(path), png)
+    csv_to_idx(folder / "train.csv", {"classes": CLASSES}, folder / IMAGES, folder / LABELS)
+    csv_to_idx(folder / "test.csv", {}, folder / TEST_IMAGES)
+    names = [str(label) for label in range(CLASSES)]
+    paths = {name: folder / f"{name}.lst" for name in ("train", "valid", "test")}
+    labelled = lists.of_rows("train", TRAIN, data.labels, names)
+    lists.write_split(labelled, paths["train"], paths["valid"], names, fraction=0.1, seed=0)
+    lst.write(paths["test"], lists.of_rows("test", TEST))
+    sources = {"train": IMAGES, "valid": IMAGES, "test": TEST_IMAGES}
+    for name, path in paths.items():
+        listing, source = lst.read(path), folder / sources[name]
+        packing.pack(path.with_suffix(".rec"), path.with_suffix(".idx"), listing, source)
+    classes.write(folder / "classes.csv", names)
+    png, (train, valid, test) = folder / "png", paths.values()
+    facts = folder / LABELS, folder / "classes.csv"
+    views.update_from_lists(folder / IMAGES, png / "train", png / "train.sfv", [train, valid], *facts)
+    views.update_from_lists(folder / TEST_IMAGES, png / "test", png / "test.sfv", [test])
     return data
 
 

@@ -5,9 +5,10 @@ import subprocess
 import numpy as np
 import pytest
 
-from digitflow.formats import idx, lst, png, recordio
+from digitflow.dataset import lists, packing
+from digitflow.formats import idx, lst, png
 
-ROWS, CLASSES = 300, 10
+ROWS, NAMES = 300, "0123456789"
 
 # Reads <name>.rec in order and without augmentation; saves pixels and labels. The iterator wants more images
 # than a batch holds; it fills the last batch from the start and says in `pad` how far.
@@ -34,7 +35,7 @@ def blobs():
     y, x = np.mgrid[:28, :28]
     centres = rng.uniform(6, 22, (ROWS, 3, 2, 1, 1))
     distance = ((y - centres[:, :, 0]) ** 2 + (x - centres[:, :, 1]) ** 2).min(axis=1)
-    return np.clip(300 - 22 * distance, 0, 255).astype(np.uint8), rng.integers(0, CLASSES, ROWS, np.uint8)
+    return np.clip(300 - 22 * distance, 0, 255).astype(np.uint8), rng.integers(0, len(NAMES), ROWS, np.uint8)
 
 
 @pytest.fixture(scope="module")
@@ -43,26 +44,31 @@ def dataset(tmp_path_factory, mxnet_python):
     folder = tmp_path_factory.mktemp("im2rec")
     images, labels = blobs()
     idx.write(folder / "images", images)
-    idx.write(folder / "labels", labels)
-    png.write_tree(folder / "images", folder / "png/train", folder / "labels", CLASSES)
-    png.write_tree(folder / "images", folder / "png/test")
-    root = folder / "png"
-    trees = lst.scan_tree(root / "train", root, CLASSES), lst.scan_tree(root / "test", root)
+    labelled, unlabelled = lists.of_rows("train", ROWS, labels, NAMES), lists.of_rows("test", ROWS)
+    for listing in (labelled, unlabelled):
+        write_tree(folder / "png", listing, images)
     names = ["train", "valid", "test", "part_0", "part_1", "part_2"]
     ours, theirs = folder / "ours", folder / "theirs"
-    lst.write_split(*trees, *(ours / f"{name}.lst" for name in names[:3]), CLASSES, 0.1, seed=0)
+    lists.write_split(labelled, ours / "train.lst", ours / "valid.lst", NAMES, 0.1, seed=0)
+    lst.write(ours / "test.lst", unlabelled)
     for k in range(3):
         lst.write(ours / f"part_{k}.lst", lst.shard(lst.read(ours / "train.lst"), k, 3))
     for name in names:
-        recordio.write(
-            ours / f"{name}.rec", ours / f"{name}.idx", lst.read(ours / f"{name}.lst"), folder / "png"
-        )
-        lst.write(theirs / f"{name}.lst", lst.read(ours / f"{name}.lst"))
+        listing = lst.read(ours / f"{name}.lst")
+        packing.pack(ours / f"{name}.rec", ours / f"{name}.idx", listing, folder / "images")
+        lst.write(theirs / f"{name}.lst", listing)
     run(mxnet_python, "-m", "mxnet.tools.im2rec", "--pass-through", theirs, folder / "png")
     listed = theirs / "listed", folder / "png/train"
     run(mxnet_python, "-m", "mxnet.tools.im2rec", "--list", "--recursive", "--no-shuffle", *listed)
     run(mxnet_python, "-c", ITERATE, *(ours / name for name in names))
     return folder
+
+
+def write_tree(root, listing, images):
+    """The PNG files of a listing at their paths: what im2rec.py reads."""
+    for path, data in zip(listing.path, png.encode(images), strict=True):
+        (root / path).parent.mkdir(parents=True, exist_ok=True)
+        (root / path).write_bytes(data)
 
 
 def run(*command):
@@ -86,8 +92,8 @@ def test_parts_together_are_the_whole(dataset):
 def test_label_columns_are_written_as_im2rec_writes_them(dataset):
     """Its index counts files from 0 and ours is the CSV row: only label and path can be the same."""
     theirs = (dataset / "theirs" / "listed.lst").read_text().splitlines()
-    lst.write(dataset / "all.lst", lst.scan_tree(dataset / "png/train", dataset / "png/train", CLASSES))
-    ours = (dataset / "all.lst").read_text().splitlines()
+    lst.write(dataset / "all.lst", lists.of_rows("train", ROWS, blobs()[1], NAMES))
+    ours = (dataset / "all.lst").read_text().replace("train/", "").splitlines()
     assert {line.split("\t", 1)[1] for line in ours} == {line.split("\t", 1)[1] for line in theirs}
 
 

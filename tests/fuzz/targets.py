@@ -6,6 +6,7 @@ hypothesis draws, and `crashers/` what once failed.
 """
 
 import contextlib
+import csv as csv_module
 import gzip
 import hashlib
 import io
@@ -16,67 +17,176 @@ import struct
 import zipfile
 import zlib
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import cv2
 import numpy as np
 
 from digitflow.base import archives
-from digitflow.base.errors import DigitflowError
-from digitflow.formats import idx, labelscsv, lst, pixelcsv, png, recordio
-from digitflow.formats.pixelcsv import Spec
+from digitflow.base.errors import DigitflowError, InputError
+from digitflow.dataset import classes, columns
+from digitflow.dataset.adoption import find_changes
+from digitflow.dataset.views import update_tree
+from digitflow.formats import corrections, foreign, idx, labelscsv, lst, pixelcsv, png, recordio
+from digitflow.formats.layout import label_of
 from digitflow.formats.probabilities import check_probabilities, read_probabilities
 from digitflow.scoring import table
 from digitflow.training.checkpoint import Checkpoint
 
 Target = Callable[[bytes, Path], bool]  # whether the bytes were accepted
 
-CELL = r'[ \t]*("?)[ \t]*%s[ \t]*\1[ \t]*'
-NUMBER = CELL % "0*([0-9]{1,3})"
 SPLIT = b"\n--split--\n"  # between the files of an input that stands for several
 
 IMAGES = np.array([[[0, 1], [22, 255]], [[9, 10], [99, 200]], [[3, 0], [0, 0]]], np.uint8)
 LABELS = np.array([1, 0, 2], np.uint8)
 
 
-def reference(data: bytes, spec: Spec) -> np.ndarray | None:
-    """The table of a CSV, columns in the spec's order, or None if it is wrong: slow and plain."""
+@dataclass(frozen=True)
+class Form:
+    """A form of CSV: the section `data` of the configuration that fits it, and what stands in its cells."""
+
+    height: int = 2
+    width: int = 2
+    classes: tuple[str, ...] = ("0", "1", "2")
+    labelled: bool = True
+    header: bool = True
+    separator: str = ","
+    values: tuple[float, float] | None = None
+
+    @property
+    def names(self) -> list[str]:
+        """The columns, in the order in which `reference` gives them."""
+        return ["label"] * self.labelled + [f"pixel{i}" for i in range(self.height * self.width)]
+
+    @property
+    def data(self) -> dict:
+        """What the configuration says of it."""
+        values = "auto" if self.values is None else {"from": self.values[0], "to": self.values[1]}
+        return {
+            "columns": {
+                "header": self.header,
+                "label": ("label" if self.header else 0) if self.labelled else "auto",
+            },
+            "image": {"height": self.height, "width": self.width, "channels": 1},
+            "classes": [*self.classes],
+            "values": values,
+        }
+
+
+def reference(data: bytes, form: Form) -> list[list] | None:
+    """The rows of a CSV, label (if any) and bytes in the form's order, None if it is wrong; slow, plain."""
     lines = data.removeprefix(b"\xef\xbb\xbf").decode("latin-1").split("\n")
     lines = [line.removesuffix("\r") for line in lines]
     while len(lines) > 1 and not lines[-1].strip(" \t\r"):
         lines.pop()
-    header, *rows = [line.split(",") for line in lines]
-    order = [[i for i, cell in enumerate(header) if re.fullmatch(CELL % name, cell)] for name in spec.names]
-    if any(len(places) != 1 for places in order) or len(header) != len(spec.names):
+    table = [split_cells(line, form.separator) for line in lines]
+    order = [*range(len(form.names))]
+    if form.header:
+        header, *table = table
+        if header is None:
+            return None
+        places = [[at for at, cell in enumerate(header) if cell == name] for name in form.names]
+        if any(len(place) != 1 for place in places) or len(header) != len(form.names):
+            return None
+        order = [place[0] for place in places]
+    if not table or any(row is None or len(row) != len(form.names) for row in table):
         return None
-    found = [[re.fullmatch(NUMBER, cell) for cell in row] for row in rows]
-    if not rows or any(len(row) != len(header) or None in row for row in found):
+    rows = [[row[place] for place in order] for row in table]
+    found = [
+        [known_label(row[0], form)] * form.labelled + [byte(c, form) for c in row[form.labelled :]]
+        for row in rows
+    ]
+    if any(None in row for row in found):
         return None
-    table = [[int(row[place][2]) for (place,) in order] for row in found]
-    if any(max(row) > 255 or (spec.labelled and row[0] >= spec.classes) for row in table):
+    ends = max(max(row[form.labelled :]) for row in found)
+    return None if form.values is None and ends in (1, 16) else found
+
+
+def split_cells(line: str, separator: str) -> list[str] | None:
+    """The cells of a line, bare of blanks and quotes; None: a blank line, an open quote, a lone CR."""
+    if line.count('"') % 2 or "\r" in line or not line.strip(" \t\v\f"):
         return None
-    return np.array(table)
+    cells = line.split(separator)
+    if any(cell.count('"') % 2 for cell in cells):
+        [cells] = csv_module.reader([line], delimiter=separator, skipinitialspace=True)
+    bare = []
+    for cell in cells:
+        cell = cell.strip(" \t")
+        if len(cell) > 1 and cell[0] == cell[-1] == '"':
+            cell = cell[1:-1].strip(" \t")
+        bare.append(cell)
+    return bare
+
+
+def known_label(text: str, form: Form) -> str | None:
+    """The class that a cell names."""
+    text = text.encode("latin-1").decode(errors="replace")
+    if whole := re.fullmatch(r"(-?)0*([0-9]+)(\.0*)?", text):
+        text = (whole[1] + whole[2]) if whole[2] != "0" or not whole[1] else text
+    return text if text in form.classes else None
+
+
+def byte(text: str, form: Form) -> int | None:
+    """The pixel in a cell."""
+    if form.values is None:
+        return int(text) if re.fullmatch("0*[0-9]{1,3}", text) and int(text) <= 255 else None
+    if not re.fullmatch(r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?", text):
+        return None
+    start, end = form.values
+    return round((float(text) - start) * 255 / (end - start)) if start <= float(text) <= end else None
+
+
+def read_rows(path: Path, form: Form, **options) -> list[list] | None:
+    """The rows as digitflow reads them, as `reference` gives them; None: it refuses them."""
+    rows = []
+    try:
+        for block in pixelcsv.read_blocks(columns.decide(path, form.data, form.labelled), **options):
+            pixels = block.images.reshape(len(block.images), -1).tolist()
+            rows += (
+                [[label, *row] for label, row in zip(block.labels, pixels, strict=True)]
+                if form.labelled
+                else pixels
+            )
+    except DigitflowError:
+        return None
+    return rows
+
+
+FORMS = [
+    Form(),
+    Form(labelled=False),
+    Form(classes=("a", "b,c", "7"), separator=";"),
+    Form(header=False, separator="\t", values=(0, 16)),
+    Form(values=(-1, 1)),
+    Form(classes=("zwei", "0"), header=False, values=(0, 1)),
+]
 
 
 def csv(data: bytes, folder: Path) -> bool:
-    """A pixel CSV: the table that the reference reads, or an error where the reference finds one."""
+    """A pixel CSV: the rows that the reference reads, or an error where the reference finds one."""
     options, text = data[:1] or b"\0", data[1:]
-    spec = Spec(2, 2, classes=3, labelled=options[0] % 2 == 0)
-    block_bytes = 1 << 19 if options[0] % 3 else 1 + options[0]
-    if options[0] >= 128:  # so that mutations reach the rows
-        text = (",".join(spec.names) + "\n").encode() + text
-    if text[:2] in (b"\x1f\x8b", b"PK"):  # the archives' target sees to those
+    form = FORMS[options[0] % len(FORMS)]
+    block_bytes = 1 << 19 if options[0] % 5 else 1 + options[0]
+    if options[0] >= 128 and form.header:  # so that mutations reach the rows
+        text = (form.separator.join(form.names) + "\n").encode() + text
+    path = folder / "train.csv"
+    path.write_bytes(text)
+    if text[:2] in (b"\x1f\x8b", b"PK") or foreign.looks_like(text.removeprefix(b"\xef\xbb\xbf")):
+        return False  # the archives' target sees to those; foreign files are refused before they are read
+    rows, expected = read_rows(path, form, block_bytes=block_bytes), reference(text, form)
+    if is_plain(text, form):  # other first lines may be read in another way
+        assert rows == expected, (rows, expected)
+    return rows is not None
+
+
+def is_plain(text: bytes, form: Form) -> bool:
+    """Whether the first line has the form's separator and no other, and its names where it has a header."""
+    line = text.removeprefix(b"\xef\xbb\xbf").partition(b"\n")[0].removesuffix(b"\r").decode("latin-1")
+    if (set(",;\t\0\r") - {form.separator}) & {*line} or form.separator not in line:
         return False
-    (folder / "train.csv").write_bytes(text)
-    table = None
-    with contextlib.suppress(DigitflowError):
-        blocks = list(pixelcsv.read_blocks(folder / "train.csv", spec, block_bytes=block_bytes))
-        pixels = np.concatenate([images for images, _ in blocks]).reshape(-1, 4)
-        table = np.column_stack([np.concatenate([b for _, b in blocks]), pixels]) if spec.labelled else pixels
-    expected = reference(text, spec)
-    assert (table is None) == (expected is None), (table, expected)
-    assert table is None or np.array_equal(table, expected), (table, expected)
-    return table is not None
+    cells = split_cells(line, form.separator)
+    return not form.header or (cells is not None and sorted(cells) == sorted(form.names))
 
 
 def archive(data: bytes, folder: Path) -> bool:
@@ -192,29 +302,65 @@ def records(data: bytes, folder: Path) -> bool:
 
 
 def tree(data: bytes, folder: Path) -> bool:
-    """Files of a tree, name, null byte and contents each: what is listed can be packed, verified, decoded."""
-    root = folder / "png"
-    shutil.rmtree(root, ignore_errors=True)
-    (root / "train").mkdir(parents=True)
+    """Files put into a tree, name, null byte and contents each; without contents, one that is taken out.
+
+    What is adopted as a person's wish is what a second look finds: whose picture lies in which folder.
+    """
+    root, images, labels = (
+        folder / "png" / "train",
+        np.concatenate([IMAGES, 255 - IMAGES]),
+        [*LABELS, *LABELS],
+    )
+    names = ["0", "1", "2"]
+    shutil.rmtree(folder / "png", ignore_errors=True)
+    (folder / "corrections.csv").unlink(missing_ok=True)
+    idx.write(folder / "images", images)
+    update_tree(folder / "images", root, folder / "png" / "train.sfv", None, labels, labels, names)
     for file in data.split(SPLIT)[:8]:
         name, _, contents = file.partition(b"\0")
-        place = root / "train" / name.decode("latin-1")
-        inside = ".." not in place.parts and not name.startswith(b"/") and len(place.parts) < 12
-        with contextlib.suppress(OSError):  # a name that is too long, a file in the place of a folder
-            if inside:
+        place = root / name.decode("latin-1")
+        if ".." in place.parts or name.startswith(b"/") or len(place.parts) > len(root.parts) + 9:
+            continue
+        with contextlib.suppress(
+            OSError, ValueError
+        ):  # a name that is too long, a file in the place of a folder
+            if contents:
                 place.parent.mkdir(parents=True, exist_ok=True)
                 place.write_bytes(with_checksums(contents))
+            else:
+                place.unlink()
     try:
-        listing = lst.scan_tree(root / "train", root, classes=3, rows=99)
-        recordio.write(folder / "a.rec", folder / "a.idx", listing, root)
-        records = recordio.verify(folder / "a.rec", folder / "a.idx")
+        changes = find_changes(root, folder / "png" / "train.sfv", folder / "corrections.csv")
     except DigitflowError:
         return False
-    assert records == len(listing)
-    for record, path in zip(recordio.read(folder / "a.rec"), listing.path, strict=True):
-        assert record.payload == (root / path).read_bytes()
-        assert path.split("/")[1] == str(int(record.labels[0]))
-        png.decode(record.payload, path)
+    found = {
+        int(path.name.removesuffix(".png")): path.parent.name
+        for path in root.glob("[0-2]/*.png")
+        if re.fullmatch("0*[1-6][.]png", path.name)
+    }
+    wanted = {row: found.get(row, "drop") for row in range(1, 7)}
+    moved = {row: now for row, now in wanted.items() if now != str(labels[row - 1])}
+    assert {line.id: line.now for line in changes.corrections} == moved
+    return True
+
+
+def corrections_file(data: bytes, folder: Path) -> bool:
+    """A corrections.csv: what is read is there again after one more line, and no byte of it has changed."""
+    path = folder / "corrections.csv"
+    path.write_bytes(data)
+    try:
+        lines = corrections.read(path)
+    except DigitflowError:
+        return False
+    corrections.record(path, lines)
+    assert path.read_bytes() == data
+    new = max((line.id for line in lines), default=0) + 1
+    corrections.record(path, [corrections.Correction(new, "1", "2")])
+    assert path.read_bytes().startswith(data.rstrip(b"\r\n"))
+    assert [replace(line, line=0) for line in corrections.read(path)] == [
+        *(replace(line, line=0) for line in lines),
+        corrections.Correction(new, "1", "2"),
+    ]
     return True
 
 
@@ -230,6 +376,34 @@ def solution(data: bytes, folder: Path) -> bool:
     labelscsv.write(path, labels)
     assert np.array_equal(labelscsv.read(path, 10), labels)
     return True
+
+
+def names(data: bytes, folder: Path) -> bool:
+    """Classes, a sample of a submission, or a list of labels: what is written and read as the same texts."""
+    path, read = folder / "names.csv", False
+    path.write_bytes(data)
+    with contextlib.suppress(DigitflowError):
+        found = classes.read(path)
+        classes.write(path, found)
+        assert classes.read(path) == found
+        with contextlib.suppress(InputError):  # a label that is too long for a folder
+            assert [classes.label_of_folder(name) for name in classes.folder_names(found)] == [
+                *map(label_of, found)
+            ]
+        read = True
+    path.write_bytes(data)
+    with contextlib.suppress(DigitflowError):
+        form = labelscsv.read_sample(path)
+        labelscsv.write_rows(path, form.header, form.ids, form.ids)
+        assert labelscsv.read_sample(path) == form
+        read = True
+    path.write_bytes(data)
+    with contextlib.suppress(DigitflowError):
+        labels = labelscsv.read_list(path, 2)
+        labelscsv.write_rows(path, ("id", "label"), ["1", "2"], labels)
+        assert labelscsv.read_list(path, 2) == labels
+        read = True
+    return read
 
 
 def probabilities(data: bytes, folder: Path) -> bool:
@@ -261,12 +435,17 @@ def kept(data: bytes, folder: Path) -> bool:
 # Where mutation starts from
 
 
-def _csv_text(labelled: bool = True) -> bytes:
-    table = IMAGES.reshape(3, 4)
-    if labelled:
-        table = np.column_stack([LABELS, table])
-    names = Spec(2, 2, 3, labelled).names
-    return "".join(",".join(map(str, row)) + "\n" for row in [names, *table.tolist()]).encode()
+def _csv_text(form: Form = FORMS[0]) -> bytes:
+    start, end = form.values or (0, 255)
+    lines = [form.separator.join(form.names)] * form.header
+    for label, image in zip(LABELS.tolist(), IMAGES.reshape(3, 4).tolist(), strict=True):
+        numbers = [
+            f"{start + (end - start) * value / 255:.17g}" if form.values else str(value) for value in image
+        ]
+        name = form.classes[label % len(form.classes)]
+        quoted = f'"{name}"' if form.separator in name else name
+        lines.append(form.separator.join([quoted] * form.labelled + numbers))
+    return ("\n".join(lines) + "\n").encode()
 
 
 def _zipped(text: bytes, method: int) -> bytes:
@@ -289,12 +468,13 @@ def _idx_bytes(array: np.ndarray) -> bytes:
 
 def _checkpoint() -> bytes:
     file = io.BytesIO()
-    told = json.dumps({"circumstances": hashlib.sha256(b"").hexdigest(), "history": [], "names": ["a"]})
-    np.savez(file, told=np.array(told), a=np.zeros(2, np.float32))
+    stored = json.dumps({"fingerprint": hashlib.sha256(b"").hexdigest(), "history": [], "names": ["a"]})
+    np.savez(file, stored=np.array(stored), a=np.zeros(2, np.float32))
     return file.getvalue()
 
 
 _TEXT = _csv_text()
+_INT_IDX = struct.pack(">4BI2i", 0, 0, 12, 1, 2, 300, 7)
 _FILES = png.encode(IMAGES)
 _FILTERED = cv2.imencode(".png", np.arange(49, dtype=np.uint8).reshape(7, 7))[1].tobytes()
 _REC = [
@@ -312,11 +492,10 @@ TARGETS: dict[str, tuple[Target, list[bytes]]] = {
     "csv": (
         csv,
         [
-            b"\0" + _TEXT,
-            b"\1" + _csv_text(labelled=False),
-            b"\x80" + _TEXT.partition(b"\n")[2],
-            b"\x83" + _csv_text(labelled=False).partition(b"\n")[2].replace(b"22", b' "022" '),
-            b"\2\xef\xbb\xbf" + _TEXT.replace(b"\n", b"\r\n").replace(b"22", b' "022" '),
+            *(bytes([k]) + _csv_text(form) for k, form in enumerate(FORMS)),
+            b"\x81" + _csv_text(FORMS[3]),
+            b"\x96" + _TEXT.partition(b"\n")[2].replace(b"22", b' "022" '),
+            b"\x06\xef\xbb\xbf" + _TEXT.replace(b"\n", b"\r\n").replace(b"22", b' "022" '),
         ],
     ),
     "archive": (
@@ -328,7 +507,7 @@ TARGETS: dict[str, tuple[Target, list[bytes]]] = {
             *(_zipped(_TEXT, method) for method in (zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA)),
         ],
     ),
-    "idx": (idx_file, [_idx_bytes(IMAGES), _idx_bytes(LABELS)]),
+    "idx": (idx_file, [_idx_bytes(IMAGES), _idx_bytes(LABELS), _idx_bytes(IMAGES[..., None]), _INT_IDX]),
     "png": (png_file, [b"r" + _FILES[0], b"-" + _FILES[1], b"r" + _FILTERED]),
     "lst": (
         list_file,
@@ -345,13 +524,23 @@ TARGETS: dict[str, tuple[Target, list[bytes]]] = {
     "tree": (
         tree,
         [
-            SPLIT.join(
-                f"{label}/{row}.png".encode() + b"\0" + data
-                for row, (label, data) in enumerate(zip(LABELS, _FILES, strict=True), 1)
-            )
+            SPLIT.join([b"1/1.png\0", b"2/1.png\0" + _FILES[0]]),
+            b"0/2.png\0" + _FILES[1],
+            SPLIT.join([b"0/.DS_Store\0x", b"0/5.png\0"]),
+        ],
+    ),
+    "corrections": (
+        corrections_file,
+        [
+            b"id,was,now,crc,note\n4625,5,3,,clearly a three\n8580,5,drop,0A1B2C3D,\n",
+            b'\xef\xbb\xbf# Mine.\r\nid,was,now,crc,note\r\n\r\n7,1,ok,,"two, words"\r\n',
         ],
     ),
     "submission": (solution, [b"ImageId,Label\n1,7\n2,0\n3,9\n"]),
+    "names": (
+        names,
+        [b'index,label\n0,A\n1,"b,c"\n', b"id,label\na1,0\na2,0\n", b"7.0\nka\n", b"id,label\n1,7\n2,x\n"],
+    ),
     "probabilities": (
         probabilities,
         [_npy(np.full((2, 4), 0.25, np.float32)), _npy(np.array([[0.5, 0.5]], np.float64))],

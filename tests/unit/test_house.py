@@ -12,7 +12,19 @@ import digitflow
 from digitflow.models.registry import FRAMEWORKS
 
 PACKAGE = Path(digitflow.__file__).parent
-WINGS = ["base", "formats", "dataset", "models", "training", "merging", "scoring", "look", "competing", "studies", "verbs"]
+WINGS = [
+    "base",
+    "formats",
+    "dataset",
+    "models",
+    "training",
+    "merging",
+    "scoring",
+    "look",
+    "competing",
+    "studies",
+    "verbs",
+]
 TOPMOST = ["config", "stale", "verbs.tools", "__main__"]  # of verbs, only those for people stand so high
 FLOORS = {name: floor for floor, name in enumerate([*WINGS, *TOPMOST])}
 FLOORS["codedigest"] = FLOORS["config"]
@@ -104,9 +116,8 @@ ALIKE = {"train", "fit", "predict", "prepare", "batches", "build", "make_optimiz
     "versions",
 }
 NETWORKS = {name for known in FRAMEWORKS.values() for name in known}
-SHARED = (
-    METHODS | ALIKE | {name for name in NETWORKS if sum(name in known for known in FRAMEWORKS.values()) > 1}
-)
+SEVERAL = {name for name in NETWORKS if sum(name in known for known in FRAMEWORKS.values()) > 1}
+SHARED = METHODS | ALIKE | SEVERAL
 
 
 def test_a_public_function_has_a_name_of_its_own():
@@ -124,7 +135,8 @@ def test_a_public_function_has_a_name_of_its_own():
 
 def test_tests_have_names_of_their_own():
     """Without packages of tests, pytest tells two files of one name apart by nothing."""
-    names = [path.name for path in Path(__file__).parents[1].rglob("test_*.py")]
+    folders = [Path(__file__).parents[1] / name for name in ("unit", "frameworks", "workflow")]
+    names = [path.name for folder in folders for path in folder.rglob("test_*.py")]
     assert sorted({name for name in names if names.count(name) > 1}) == []
 
 

@@ -65,7 +65,14 @@ def wrong(path: Path) -> list[str]:
 def _own_load(path: Path, name: str) -> bool:
     """The restricted unpickler, own functions that read by np.load or YAML's safe way, MXNet's numbers."""
     own = {"mnist.py": "_ArrayUnpickler(io.BytesIO(data), encoding='latin1').load"}
-    modules = ("baseline.load", "numpy_mlp.load", "checkpoint.load", "config.load", "mx.nd.load")
+    modules = (
+        "baseline.load",
+        "numpy_mlp.load",
+        "checkpoint.load",
+        "config.load",
+        "mx.nd.load",
+        "KaggleCredentials.load",
+    )
     return name in (own.get(path.name), *modules)
 
 

@@ -16,24 +16,32 @@ from digitflow.dataset.mnist import write_csv
 from digitflow.formats import labelscsv
 
 TRAIN_ROWS, TEST_ROWS = 600, 200
-TARGETS = {"all", "trees", "records", "figures"}  # rules without a job of their own
+TARGETS = {"all", "trees", "records", "figures", "fetch"}  # rules without a job of their own
 SECRET = "never-to-be-seen-again"
 SECRETS = dict.fromkeys(("KAGGLE_USERNAME", "KAGGLE_KEY", "KAGGLE_API_TOKEN"), SECRET)
 
 
 @dataclass(frozen=True)
 class Job:
-    """A job of a dry run: its rule, why it runs, and the files that go in and come out."""
+    """A job of a dry run: its rule, why it runs, what it takes, the files in and out, its log."""
 
     rule: str
     reason: str
+    resources: str
     inputs: frozenset[str]
     outputs: frozenset[str]
+    log: str
+    command: str  # with --printshellcmds
+
+    @property
+    def stage(self) -> str:
+        """The first part of the log's path: the rule, or the one that it was made from."""
+        return Path(self.log).parts[1].removesuffix(".log")
 
 
 @dataclass(frozen=True)
 class Clone:
-    """A copy of the project in a folder of its own, with a tiny configuration."""
+    """A copy of the project in a folder of its own, with a tiny configuration: tiny.yaml."""
 
     folder: Path
 
@@ -61,16 +69,28 @@ class Clone:
         assert finished.returncode == 0, finished.stdout
         blocks = re.split(r"^(?:local)?rule (\w+):$", finished.stdout, flags=re.MULTILINE)[1:]
 
-        def files(text: str, kind: str) -> frozenset[str]:
+        def line(text: str, kind: str) -> str:
             found = re.search(rf"^    {kind}: (.*)$", text, re.MULTILINE)
-            return frozenset(found[1].replace(" (update)", "").split(", ")) if found else frozenset()
+            return found[1] if found else ""
 
-        def reason(text: str) -> str:
-            found = re.search(r"^    reason: (.*)$", text, re.MULTILINE)
+        def files(text: str, kind: str) -> frozenset[str]:
+            found = line(text, kind)
+            return frozenset(found.replace(" (update)", "").split(", ")) if found else frozenset()
+
+        def command(text: str) -> str:
+            found = re.search(r"^Shell command: ((?:.*\\\n)*.*)$", text, re.MULTILINE)
             return found[1] if found else ""
 
         jobs = [
-            Job(rule, reason(text), files(text, "input"), files(text, "output"))
+            Job(
+                rule,
+                line(text, "reason"),
+                line(text, "resources"),
+                files(text, "input"),
+                files(text, "output"),
+                line(text, "log"),
+                command(text),
+            )
             for rule, text in zip(blocks[::2], blocks[1::2], strict=True)
         ]
         return [job for job in jobs if job.rule not in TARGETS]
@@ -91,15 +111,34 @@ class Clone:
         file.write_text(text.replace(old, new))
 
 
-def make_clone(folder: Path, digits, train_rows: int = TRAIN_ROWS, test_rows: int = TEST_ROWS) -> Clone:
-    """Copy the project as it is in the working tree, and write the tiny CSVs and configuration."""
+def make_clone(
+    folder: Path,
+    digits,
+    train_rows: int = TRAIN_ROWS,
+    test_rows: int = TEST_ROWS,
+    configuration: str = "tiny.yaml",
+) -> Clone:
+    """Copy the project as it is in the working tree, and write tiny CSVs and a tiny configuration."""
+    copy_code(folder)
+    link_environment(folder / ".venvs" / "mxnet", MXNET_PYTHON)
+    write_data(folder, digits, train_rows, test_rows, configuration)
+    return Clone(folder)
+
+
+def copy_code(folder: Path) -> None:
+    """Copy what a clone has in git that runs, and the guard of its jobs."""
     folder.mkdir(parents=True)
     shutil.copy2(PROJECT / "Snakefile", folder)
     for name in ("rules", "workflow", "config", "profiles"):
         shutil.copytree(PROJECT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy2(PROJECT / "tests" / "no_network" / "sitecustomize.py", folder / "workflow")
-    link_environment(folder / ".venvs" / "mxnet", MXNET_PYTHON)
-    shutil.copy2(PROJECT / "tests" / "workflow" / "tiny.yaml", folder)
+
+
+def write_data(
+    folder: Path, digits, train_rows: int = TRAIN_ROWS, test_rows: int = TEST_ROWS, configuration="tiny.yaml"
+) -> None:
+    """Write the CSVs and the configuration of a project."""
+    shutil.copy2(PROJECT / "tests" / "workflow" / configuration, folder / "tiny.yaml")
     images, labels = digits
     images = images.reshape(len(images), -1)
     (folder / "own").mkdir()
@@ -107,7 +146,6 @@ def make_clone(folder: Path, digits, train_rows: int = TRAIN_ROWS, test_rows: in
     write_csv(folder / "own" / "train.csv", images[train], labels[train])
     write_csv(folder / "own" / "test.csv", images[test], None)
     labelscsv.write(folder / "own" / "solution.csv", labels[test])
-    return Clone(folder)
 
 
 def link_environment(environment: Path, python: Path) -> None:
@@ -133,11 +171,36 @@ def finished_run(digits, mxnet_python, tmp_path_factory) -> tuple[Clone, str]:
 @pytest.fixture
 def finished(finished_run, tmp_path) -> Clone:
     """A copy of the finished run, times and all, that a test may change."""
-    folder = shutil.copytree(finished_run[0].folder, tmp_path / "clone", symlinks=True)
-    return Clone(folder)
+    return copy_of(finished_run[0], tmp_path)
 
 
 @pytest.fixture
 def fresh(digits, mxnet_python, tmp_path) -> Clone:
     """A copy of the project in which nothing has run."""
     return make_clone(tmp_path / "clone", digits)
+
+
+@pytest.fixture(scope="session")
+def finished_numpy_run(digits, tmp_path_factory) -> tuple[Clone, str]:
+    """A run of numpy models to the end, and what it printed: seconds, where frameworks take a minute."""
+    folder = tmp_path_factory.mktemp("numpy") / "clone"
+    clone = make_clone(folder, digits, configuration="numpy.yaml")
+    result = clone.snakemake()
+    assert result.returncode == 0, result.stdout
+    return clone, result.stdout
+
+
+@pytest.fixture
+def finished_numpy(finished_numpy_run, tmp_path) -> Clone:
+    """A copy of the finished run of numpy models that a test may change."""
+    return copy_of(finished_numpy_run[0], tmp_path)
+
+
+@pytest.fixture
+def fresh_numpy(digits, tmp_path) -> Clone:
+    """A copy of the project, with numpy models, in which nothing has run."""
+    return make_clone(tmp_path / "clone", digits, configuration="numpy.yaml")
+
+
+def copy_of(clone: Clone, folder: Path) -> Clone:
+    return Clone(shutil.copytree(clone.folder, folder / "clone", symlinks=True))

@@ -1,4 +1,6 @@
-"""What an edit of the package makes run again: what can feel it, found by following imports, and nothing else."""
+"""What an edit of the package makes run again: what can feel it, found by following imports, and nothing
+else.
+"""
 
 import ast
 import subprocess
@@ -33,7 +35,15 @@ def traced(clone: Clone) -> dict[str, set[str]]:
 
 def test_what_a_verb_imports_as_it_runs_is_what_its_digest_covers(finished_run):
     runs = traced(finished_run[0])
-    assert runs.keys() >= {"csv_to_idx", "write_lst", "idx_to_png", "pack_rec", "train_keras", "train_mxnet", "merge"}
+    assert runs.keys() >= {
+        "csv_to_idx",
+        "write_lst",
+        "idx_to_png",
+        "pack_rec",
+        "train_keras",
+        "train_mxnet",
+        "merge",
+    }
     for verb, modules in runs.items():
         assert modules - {*RUNNER} == closure(verb) - {*RUNNER}, verb
 
@@ -54,7 +64,14 @@ def test_comments_docstrings_and_layout_rerun_nothing(finished):
 
 @pytest.mark.parametrize(
     "module",
-    ["formats/png.py", "dataset/split.py", "training/schedule.py", "merging/methods.py", "models/mxnet_cnn.py", "scoring/pairs.py"],
+    [
+        "formats/png.py",
+        "dataset/split.py",
+        "training/schedule.py",
+        "merging/methods.py",
+        "models/mxnet_cnn.py",
+        "scoring/pairs.py",
+    ],
 )
 def test_a_changed_constant_reruns_exactly_the_rules_whose_verbs_import_the_module(finished, module):
     path = finished.folder / "workflow" / "digitflow" / module

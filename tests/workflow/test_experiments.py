@@ -75,6 +75,7 @@ def test_every_study_runs_learns_and_stands_on_the_page(experiments):
     clone.configure("learning_rate:\n      - 0.001", "learning_rate:\n      - 0.001\n      - 0.01")
     assert clone.planned_rules("results/studies/optimizers/table.csv") == {
         "train_keras": 1,
+        "predict_keras": 1,
         "score": 1,
         "study": 1,
     }

@@ -1,11 +1,14 @@
 """What a run leaves behind, and what it tells at its end."""
 
 import csv
+import hashlib
 import json
+import subprocess
 
 import numpy as np
 import pytest
-from tests.workflow.conftest import TEST_ROWS, TRAIN_ROWS
+import yaml
+from tests.workflow.conftest import TEST_ROWS, TRAIN_ROWS, Clone
 
 from digitflow.formats import idx, labelscsv, lst, png
 
@@ -59,9 +62,10 @@ def test_the_table_of_pairs_counts_what_the_submissions_differ_in(finished_run):
         assert int(row["only_first"]) == np.sum(first & ~second)
         assert int(row["only_second"]) == np.sum(second & ~first)
         assert float(row["points"]) == pytest.approx(100 * (first.mean() - second.mean()))
-        chance = f"{row['first']} and {row['second']}: a difference of "
-        differ = int(row["only_first"]) + int(row["only_second"]) > 0
-        assert (chance in printed) == (differ and float(row["p_value"]) >= 0.05)
+        told = [line for line in printed.splitlines() if f"p = {float(row['p_value']):.2g}" in line]
+        told = [line for line in told if row["first"] in line and row["second"] in line]
+        assert bool(told) == (first.sum() != second.sum())
+        assert all(("may be chance" in line) == (float(row["p_value"]) >= 0.05) for line in told)
 
 
 def test_every_training_leaves_its_history_and_its_circumstances(finished_run):
@@ -107,15 +111,79 @@ def test_every_job_has_a_log_of_its_own(finished_run):
     folder = clone.folder / "logs"
     logs = {str(path.relative_to(folder)) for path in folder.rglob("*.log")}
     assert logs >= {
-        *("csv_to_idx.log", "idx_to_png/train.log", "idx_to_png/test.log"),
-        *("write_lst.log", "pack_rec/train.log", "pack_rec/valid.log", "pack_rec/test.log"),
+        *("csv_to_idx/train.log", "csv_to_idx/test.log", "write_lst.log", "write_test_lst.log"),
+        *("idx_to_png/train.log", "idx_to_png/test.log", "pack_rec/train.log", "pack_rec/valid.log"),
         *("train_keras/keras_cnn-seed0.log", "train_mxnet/mxnet_lenet-seed0.log"),
+        *("predict_keras/keras_cnn-seed0-test.log", "predict_mxnet/mxnet_lenet-seed0-test.log"),
         *("score/keras_cnn-seed0.log", "submit_model/mxnet_lenet.log", "merge.log", "score_table.log"),
         "compare_models.log",
     }
 
 
+def sha256(path):
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def test_the_record_of_a_run_tells_what_the_submission_was_made_from(finished_run):
+    folder = finished_run[0].folder
+    run = json.loads((folder / "results" / "run.json").read_text())
+    digests = run["digests"]
+    assert digests["submission"] == sha256(folder / "results" / "submission.csv")
+    assert digests["csvs"] == {name: sha256(folder / name) for name in ("own/train.csv", "own/test.csv")}
+    lists = ("data/rec/train.lst", "data/rec/valid.lst")
+    assert digests["lists"] == {name: sha256(folder / name) for name in lists}
+    pins = folder / "workflow" / "envs"
+    assert digests["pins"] == {path.name: sha256(path) for path in pins.glob("*.lock.txt")}
+    assert digests["corrections"] is None
+    written = yaml.safe_load((folder / "tiny.yaml").read_text())
+    assert run["configuration"]["data"].items() >= written["data"].items()
+    for name, model in written["models"].items():
+        assert run["configuration"]["models"][name].items() >= model.items()
+    assert run["versions"]["keras"]
+    assert run["machine"]["cores"] >= 1
+    assert run["seconds"]["train_keras"] > 0
+    # What follows from the submission, or runs beside it, may not have ended.
+    assert run["seconds"].keys() >= {"csv_to_idx", "write_lst", "idx_to_png", "predict_mxnet", "submit_model"}
+
+
+def test_the_record_of_a_run_names_the_commit_and_whether_files_differ(finished_numpy):
+    record = finished_numpy.folder / "results" / "run.json"
+
+    def record_again() -> dict:
+        assert finished_numpy.snakemake("results/run.json", "--force").returncode == 0
+        return json.loads(record.read_text())
+
+    def git(*arguments: str) -> str:
+        identity = ["-c", "user.name=A", "-c", "user.email=a@example.org"]
+        command = ["git", *identity, *arguments]
+        return subprocess.run(
+            command, cwd=finished_numpy.folder, capture_output=True, text=True, check=True
+        ).stdout.strip()
+
+    without = record_again()
+    assert without["commit"] is without["changed"] is None
+    git("init", "--quiet")
+    (finished_numpy.folder / ".gitignore").write_text("data\nresults\nlogs\n.snakemake\n__pycache__\n")
+    git("add", ".")
+    git("commit", "--quiet", "--message", "All of it")
+    committed = record_again()
+    assert committed["commit"] == git("rev-parse", "HEAD")
+    assert committed["changed"] is False
+    (finished_numpy.folder / "Snakefile").open("a").write("# edited\n")
+    assert record_again()["changed"] is True
+
+
 @pytest.mark.parametrize("command", [["--unlock"], ["--summary"], ["--report", "report.html"]], ids=" ".join)
-def test_what_runs_no_job_needs_no_number_of_cores(finished, command):
-    result = finished.call(*command)
+def test_what_runs_no_job_needs_no_number_of_cores(finished_numpy, command):
+    result = finished_numpy.call(*command)
     assert result.returncode == 0, result.stdout
+
+
+@pytest.mark.parametrize(("copy", "remedy"), [("-a", None), ("-r", "--touch")])
+def test_a_project_that_was_copied_is_finished_as_the_readme_says(finished_numpy, copy, remedy):
+    other = finished_numpy.folder.with_name("other")
+    subprocess.run(["cp", copy, finished_numpy.folder, other], check=True)
+    clone = Clone(other)
+    if remedy:
+        assert clone.snakemake(remedy).returncode == 0
+    assert not clone.planned()

@@ -34,17 +34,32 @@ class Stage:
     named: str
 
 
-IDX = Stage("csv_to_idx", "data/idx", "data/idx/train-")
+IDX = Stage("csv_to_idx/train", "data/idx", "data/idx/")
 PNG = Stage("idx_to_png/train", "data/png", "data/png/train")
 LST = Stage("write_lst", "data/rec", "data/rec/train.lst")
 REC = Stage("pack_rec/train", "data/rec", "data/rec/train.rec")
 TRAIN_KERAS = Stage("train_keras/keras_cnn-seed0", KERAS, f"{KERAS}/model.keras")
 TRAIN_MXNET = Stage("train_mxnet/mxnet_lenet-seed0", MXNET, f"{MXNET}/model-symbol.json")
+PREDICT_KERAS = Stage("predict_keras/keras_cnn-seed0-test", KERAS, f"{KERAS}/test_probabilities.npy")
+PREDICT_MXNET = Stage("predict_mxnet/mxnet_lenet-seed0-test", MXNET, f"{MXNET}/test_probabilities.npy")
 SUBMIT = Stage("submit_model/keras_cnn", "results/submissions", "results/submissions/keras_cnn.csv")
 MERGE = Stage("merge", "results", "results/submission.csv")
 SCORE = Stage("score/keras_cnn-seed0", KERAS, f"{KERAS}/score.json")
 TABLE = Stage("score_table", "results", "results/scores.csv")
-STAGES = [IDX, PNG, LST, REC, TRAIN_KERAS, TRAIN_MXNET, SUBMIT, MERGE, SCORE, TABLE]
+STAGES = [
+    IDX,
+    PNG,
+    LST,
+    REC,
+    TRAIN_KERAS,
+    TRAIN_MXNET,
+    PREDICT_KERAS,
+    PREDICT_MXNET,
+    SUBMIT,
+    MERGE,
+    SCORE,
+    TABLE,
+]
 
 each_stage = pytest.mark.parametrize("stage", STAGES, ids=lambda stage: stage.log)
 
@@ -69,26 +84,30 @@ def made(finished_run, tmp_path_factory) -> Made:
     clone.configure("epochs: 8", "epochs: 1")
     finished = clone.snakemake()
     assert finished.returncode == 0, finished.stdout
-    printed = clone.snakemake("--dry-run", "--forceall", "--printshellcmds").stdout
     commands, outputs = {}, {}
-    for job in re.split(r"^(?:local)?rule ", printed, flags=re.MULTILINE)[1:]:
-        if command := re.search(r"^ *(\S+ -m digitflow .*)$", job, re.MULTILINE):
-            log = re.search(r"^    log: logs/(\S+)\.log$", job, re.MULTILINE)[1]
-            commands[log] = command[1].replace("--threads 1", "--threads 2")  # as with -j2, not dry
-            outputs[log] = set(re.search(r"^    output: (.*)$", job, re.MULTILINE)[1].split(", "))
+    for job in clone.planned("all", "--forceall", "--printshellcmds"):
+        log = job.log.removeprefix("logs/").removesuffix(".log")
+        commands[log] = job.command.replace("--threads 1", "--threads 2")  # as with -j2, not dry
+        outputs[log] = set(job.outputs)
     return Made(clone, commands, outputs)
 
 
 class Workplace:
-    """A copy of a finished run in which one stage is to run again, on a disk of its own."""
+    """A copy of a finished run in which one stage is to run, for the first time or again, on its own disk."""
 
     def __init__(self, made: Made, stage: Stage, clone: Clone):
         self.clone, self.stage = clone, stage
         self.command, self.outputs = made.commands[stage.log], made.outputs[stage.log]
         self.disk = clone.folder / stage.folder
+
+    def remove_outputs(self) -> None:
+        """Take away what the stage has made, trees and their inventories among it."""
         for output in self.outputs:
-            path = clone.folder / output
-            shutil.rmtree(path) if path.is_dir() else path.unlink()
+            path = self.clone.folder / output
+            path.unlink()
+            if path.parent.name == "png":
+                path.with_suffix(".inventory").unlink()
+                shutil.rmtree(path.with_suffix(""))
 
     @contextlib.contextmanager
     def mounted(self, options: str) -> Iterator[None]:
@@ -130,14 +149,15 @@ class Workplace:
         )
 
     def fails(self, cause: str, limit: int | None = None) -> None:
-        """Run; there must be one clear line, and no file of this stage."""
+        """Run; there must be one clear line, and the files of this stage as they were, if there were any."""
+        before = contents(self.clone, self.outputs)
         result = self.run(limit)
         assert result.returncode == 1, result.stderr
         (error,) = (line for line in result.stderr.splitlines() if line.startswith("error: "))
         assert self.stage.named in error
         assert cause in error
         assert "Traceback" not in result.stderr
-        assert not contents(self.clone, self.outputs)
+        assert contents(self.clone, self.outputs) == before
         assert not leftovers(self.clone)
 
     def succeeds(self, made: Made) -> None:
@@ -156,11 +176,14 @@ def mount(*arguments: str | Path) -> None:
 
 @pytest.fixture
 def workplace(made, tmp_path) -> Callable[[Stage], Workplace]:
-    """Makes the workplace of a stage."""
+    """Makes the workplace of a stage that is to run for the first time or, if asked, again."""
 
-    def of(stage: Stage) -> Workplace:
+    def of(stage: Stage, again: bool = False) -> Workplace:
         folder = shutil.copytree(made.clone.folder, tmp_path / "clone", symlinks=True)
-        return Workplace(made, stage, Clone(folder))
+        place = Workplace(made, stage, Clone(folder))
+        if not again:
+            place.remove_outputs()
+        return place
 
     return of
 
@@ -194,8 +217,8 @@ def test_a_disk_without_inodes_is_named_and_harms_nothing(workplace, made):
 
 
 @each_stage
-def test_a_folder_that_cannot_be_written_is_named_and_harms_nothing(stage, workplace, made):
-    place = workplace(stage)
+def test_a_folder_that_cannot_be_written_is_named_and_keeps_what_is_there(stage, workplace, made):
+    place = workplace(stage, again=True)
     with place.mounted(f"size={BIG}"):
         place.remount("ro")
         place.fails("Read-only file system")

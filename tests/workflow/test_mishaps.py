@@ -1,15 +1,15 @@
 """What happens to files and to Snakemake's own records: who notices, what is said, and what puts it right."""
 
 import os
-import shutil
 import signal
 import time
 
 import pytest
-from tests.workflow.torture import contents, differences, start
+from tests.workflow.torture import contents, differences, printed, start, stopped_job
 
 MODEL = "results/models/mxnet_lenet/seed0"
-TRAINED = f"{MODEL}/metrics.json"
+TRAINED, PREDICTED = f"{MODEL}/metrics.json", f"{MODEL}/test_probabilities.npy"
+IMAGES = "data/idx/train-images-idx3-ubyte"
 TOMORROW = 86400
 
 
@@ -20,12 +20,15 @@ def outputs_of(clone) -> set[str]:
 @pytest.mark.parametrize(
     ("path", "target", "message"),
     [
-        ("data/idx/train-images-idx3-ubyte", "data/png/train", "damaged: its CRC-32 is "),
-        ("data/idx/train-labels-idx1-ubyte", "data/png/train", "damaged: its CRC-32 is "),
+        (IMAGES, "data/png/train.sfv", "damaged: its CRC-32 is "),
+        (IMAGES, "data/rec/train.rec", "damaged: its CRC-32 is "),
+        ("data/idx/train-labels-idx1-ubyte", "data/rec/train.lst", "damaged: its CRC-32 is "),
+        ("data/idx/test-images-idx3-ubyte", PREDICTED, "damaged: its CRC-32 is "),
         ("data/rec/train.lst", "data/rec/train.rec", "damaged: its CRC-32 is "),
         ("data/rec/valid.rec", TRAINED, "record "),
         ("data/rec/valid.idx", TRAINED, "line "),
-        (f"{MODEL}/test_probabilities.npy", "results/submissions/mxnet_lenet.csv", "damaged: its SHA-256"),
+        (TRAINED, PREDICTED, "damaged: "),
+        (PREDICTED, "results/submissions/mxnet_lenet.csv", "damaged: its SHA-256"),
         (TRAINED, f"{MODEL}/score.json", "damaged: "),
         (f"{MODEL}/score.json", "results/scores.csv", "damaged: "),
     ],
@@ -36,9 +39,11 @@ def test_a_truncated_file_is_named_before_it_is_used_and_made_anew(
     os.truncate(finished.folder / path, (finished.folder / path).stat().st_size // 2)
     broken = finished.snakemake(target)
     assert broken.returncode == 1
-    assert f"error: {path}: {message}" in broken.stdout
+    assert f"error: {path}: {message}" in broken.stdout.splitlines()[-1]
     assert "Traceback" not in broken.stdout
-    assert not (finished.folder / target).exists()
+    # What was good before is still there, and is not taken for good.
+    assert contents(finished, {target}) == contents(finished_run[0], {target})
+    assert any(target in job.outputs for job in finished.planned(target))
 
     repaired = finished.snakemake(target, "--forcerun", path)
     assert repaired.returncode == 0, repaired.stdout
@@ -46,7 +51,7 @@ def test_a_truncated_file_is_named_before_it_is_used_and_made_anew(
     assert contents(finished, made) == contents(finished_run[0], made)
 
 
-@pytest.mark.parametrize("path", ["data/idx/train-images-idx3-ubyte", "data/rec/train.lst"])
+@pytest.mark.parametrize("path", [IMAGES, "data/rec/train.lst"])
 def test_keras_does_not_train_on_a_truncated_file(path, finished):
     os.truncate(finished.folder / path, (finished.folder / path).stat().st_size // 2)
     broken = finished.snakemake(
@@ -57,67 +62,78 @@ def test_keras_does_not_train_on_a_truncated_file(path, finished):
     assert "epoch 1/" not in broken.stdout
 
 
-@pytest.mark.parametrize(
-    "path", ["data/idx/train-images-idx3-ubyte", "data/png/train", "data/rec/train.lst", "data/rec/train.rec"]
-)
+def test_a_csv_that_cannot_be_read_leaves_the_last_good_images_and_is_read_again(
+    finished_numpy_run, finished_numpy
+):
+    csv = finished_numpy.folder / "own" / "train.csv"
+    good = csv.read_bytes()
+    csv.write_bytes(good + b"1,2,3\n")
+    assert finished_numpy.snakemake().returncode == 1
+    made = outputs_of(finished_numpy)
+    assert contents(finished_numpy, made) == contents(finished_numpy_run[0], made)
+    assert finished_numpy.planned_rules(IMAGES) == {"csv_to_idx": 1}
+    assert finished_numpy.planned_rules(IMAGES) == {"csv_to_idx": 1}, "a dry run settles nothing"
+
+    csv.write_bytes(good)
+    assert finished_numpy.snakemake().returncode == 0
+    assert contents(finished_numpy, made) == contents(finished_numpy_run[0], made)
+    assert not finished_numpy.planned()
+
+
+@pytest.mark.parametrize("path", [IMAGES, "data/png/train.sfv", "data/rec/train.lst", "data/rec/train.rec"])
 def test_a_deleted_intermediate_is_not_missed_until_it_is_needed(path, finished_run, finished):
-    there = finished.folder / path
-    shutil.rmtree(there) if there.is_dir() else there.unlink()
+    (finished.folder / path).unlink()
     assert not finished.planned()
     assert finished.snakemake(path).returncode == 0
     assert contents(finished, {path}) == contents(finished_run[0], {path})
 
 
-def test_a_deleted_result_is_made_again(finished_run, finished):
-    (finished.folder / "results" / "submission.csv").unlink()
-    assert finished.snakemake().returncode == 0
-    outputs = outputs_of(finished)
-    assert not differences(finished, outputs, contents(finished_run[0], outputs))
+def test_a_deleted_result_is_made_again(finished_numpy_run, finished_numpy):
+    (finished_numpy.folder / "results" / "submission.csv").unlink()
+    assert finished_numpy.snakemake().returncode == 0
+    outputs = outputs_of(finished_numpy)
+    assert not differences(finished_numpy, outputs, contents(finished_numpy_run[0], outputs))
 
 
-def test_a_second_run_stops_at_the_lock_and_harms_nothing(finished_run, finished):
-    (finished.folder / "results" / "submission.csv").unlink()
-    first = start(finished)
-    while not list((finished.folder / ".snakemake" / "locks").glob("*.output.lock")):
-        time.sleep(0.01)
-    first.send_signal(signal.SIGSTOP)
-    try:
-        second = finished.snakemake()
-    finally:
-        first.send_signal(signal.SIGCONT)
+def test_a_second_run_stops_at_the_lock_and_harms_nothing(finished_numpy_run, finished_numpy):
+    (finished_numpy.folder / "results" / "submission.csv").unlink()
+    first = start(finished_numpy, stop="merge:1")
+    job = stopped_job(finished_numpy, first)
+    second = finished_numpy.snakemake()
+    os.kill(job, signal.SIGCONT)
     assert second.returncode == 1
     assert "Directory cannot be locked" in second.stdout
     assert "Traceback" not in second.stdout
-    assert first.wait() == 0
-    outputs = outputs_of(finished)
-    assert not differences(finished, outputs, contents(finished_run[0], outputs))
+    assert first.wait() == 0, printed(finished_numpy)
+    outputs = outputs_of(finished_numpy)
+    assert not differences(finished_numpy, outputs, contents(finished_numpy_run[0], outputs))
 
 
 # Clocks
 
 
-def test_outputs_from_the_future_rerun_nothing_and_hide_a_later_edit(finished):
+def test_outputs_from_the_future_rerun_nothing_and_hide_a_later_edit(finished_numpy):
     for top in ("data", "results"):
-        for path in (finished.folder / top).rglob("*"):
+        for path in (finished_numpy.folder / top).rglob("*"):
             os.utime(path, (time.time() + TOMORROW,) * 2)
-    assert not finished.planned()
-    finished.edit("own/train.csv", "label,pixel0", '"label",pixel0')
-    assert not finished.planned()  # a time that is earlier than the outputs' is no edit to Snakemake
-    assert finished.planned_rules("--forcerun", "csv_to_idx")["csv_to_idx"] == 1
+    assert not finished_numpy.planned()
+    finished_numpy.edit("own/train.csv", "label,pixel0", '"label",pixel0')
+    assert not finished_numpy.planned()  # a time that is earlier than the outputs' is no edit to Snakemake
+    assert finished_numpy.planned_rules("--forcerun", "csv_to_idx")["csv_to_idx"] == 1
 
 
-def test_an_input_from_the_future_is_named_and_leaves_no_output(finished_run, finished):
-    csv = finished.folder / "own" / "train.csv"
+def test_an_input_from_the_future_is_named_and_leaves_no_output(finished_numpy_run, fresh_numpy):
+    csv = fresh_numpy.folder / "own" / "train.csv"
     os.utime(csv, (time.time() + TOMORROW,) * 2)
-    skewed = finished.snakemake("data/rec/test.rec")
+    skewed = fresh_numpy.snakemake("data/rec/train.rec")
     assert skewed.returncode == 1
     assert "older modification time" in skewed.stdout
     assert "than input own/train.csv" in skewed.stdout
-    assert not list((finished.folder / "data").glob("idx/*"))
+    assert not list((fresh_numpy.folder / "data").glob("idx/*"))
     os.utime(csv)
-    made = {"data/idx/train-images-idx3-ubyte", "data/idx/test-images-idx3-ubyte", "data/rec/test.rec"}
-    assert finished.snakemake("data/rec/test.rec").returncode == 0
-    assert contents(finished, made) == contents(finished_run[0], made)
+    made = {IMAGES, "data/rec/train.lst", "data/rec/valid.lst"}
+    assert fresh_numpy.snakemake("data/rec/train.rec").returncode == 0
+    assert contents(fresh_numpy, made) == contents(finished_numpy_run[0], made)
 
 
 # Snakemake's own options, as docs/reliability.md explains them
@@ -130,11 +146,11 @@ def crashed(finished):
     """A run that was killed after a job had written its files, and before Snakemake had noted it."""
     for path in PACKED:
         (finished.folder / path).unlink()
-    process = start(finished, PACKED[0])
-    while not (finished.folder / PACKED[0]).exists():
-        time.sleep(0.0005)
+    process = start(finished, PACKED[0], stop="pack_rec:end")
+    stopped_job(finished, process)
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
+    assert (finished.folder / PACKED[0]).exists()
     return finished
 
 

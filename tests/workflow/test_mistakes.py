@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from tests.unit.test_bad_input import drop_privileges
+from tests.unit.verbs.test_bad_csv import drop_privileges
 
 
 @pytest.mark.parametrize(
@@ -22,6 +22,7 @@ from tests.unit.test_bad_input import drop_privileges
         ),
         ("own/test.csv", "own/missing.csv", "data.test_csv: there is no file 'own/missing.csv'"),
         ("source: files", "competition: Digit Recognizer, source: files", "is no name of a competition"),
+        ("own/test.csv", "'own/{test}.csv'", "data.test_csv: 'own/{test}.csv': Snakemake takes braces"),
     ],
 )
 def test_a_wrong_configuration_stops_before_any_job(fresh, old, new, message):
@@ -33,41 +34,55 @@ def test_a_wrong_configuration_stops_before_any_job(fresh, old, new, message):
     assert not (fresh.folder / "data").exists()
 
 
-def test_a_bad_cell_is_named_and_leaves_no_file(fresh):
-    path = fresh.folder / "own" / "train.csv"
+def test_a_bad_cell_is_named_last_of_all_and_leaves_no_file(fresh_numpy):
+    path = fresh_numpy.folder / "own" / "train.csv"
     lines = path.read_text().splitlines(keepends=True)
     lines[16] = lines[16].replace(",0,", ",256,", 1)
     column = lines[16].split(",").index("256") - 1
     path.write_text("".join(lines))
-    finished = fresh.snakemake("results/submission.csv")
+    finished = fresh_numpy.snakemake("results/submission.csv")
     assert finished.returncode == 1
-    assert "own/train.csv, line 17, " in finished.stdout
-    assert f"pixel{column}" in finished.stdout
-    assert "'256'" in finished.stdout
+    *_, job, error = finished.stdout.rstrip().splitlines()
+    assert job.startswith("csv_to_idx failed")
+    assert "log: logs/csv_to_idx/train.log" in job
+    assert error.startswith("error: own/train.csv, line 17, ")
+    assert f"pixel{column}" in error
+    assert "'256'" in error
     assert "Traceback" not in finished.stdout
-    assert not list((fresh.folder / "data").rglob("*ubyte*"))
+    assert not list((fresh_numpy.folder / "data").rglob("train-*"))
 
 
 @pytest.mark.parametrize(
     ("path", "rule"),
     [
-        ("data/idx/train-images-idx3-ubyte", "train_keras"),
+        ("data/idx/train-images-idx3-ubyte", "train_numpy"),
         ("data/idx/test-images-idx3-ubyte", "idx_to_png"),
-        ("results/models/keras_cnn/seed0/test_probabilities.npy", "merge"),
-        ("results/models/mxnet_lenet/seed0/model-0000.params", "score"),
+        ("data/idx/test-images-idx3-ubyte", "predict_numpy"),
+        ("results/models/wide/seed0/test_probabilities.npy", "merge"),
+        ("results/models/wide/seed0/model.npz", "predict_numpy"),
     ],
 )
-def test_a_bit_flipped_behind_snakemakes_back_is_found_and_named(finished, path, rule):
-    file = finished.folder / path
+def test_a_bit_flipped_behind_snakemakes_back_is_found_and_named(finished_numpy, path, rule):
+    file = finished_numpy.folder / path
     times = file.stat().st_atime_ns, file.stat().st_mtime_ns
     data = bytearray(file.read_bytes())
-    data[-1] ^= 1  # a pixel, the lowest bit of a probability or of a weight
+    data[-1] ^= 1  # a pixel, the lowest bit of a probability, the end of an archive of weights
     file.write_bytes(data)
     os.utime(file, ns=times)
-    result = finished.snakemake("--forcerun", rule)
+    result = finished_numpy.snakemake("--forcerun", rule)
     assert result.returncode == 1
     assert f"error: {path}: damaged: its " in result.stdout
     assert "Traceback" not in result.stdout
+
+
+def test_a_flipped_bit_of_an_mxnet_model_is_found_before_it_predicts(finished):
+    path = "results/models/mxnet_lenet/seed0/model-0000.params"
+    data = bytearray((finished.folder / path).read_bytes())
+    data[-1] ^= 1
+    (finished.folder / path).write_bytes(data)
+    result = finished.snakemake("--forcerun", "predict_mxnet")
+    assert result.returncode == 1
+    assert f"error: {path}: damaged: its " in result.stdout
 
 
 def test_a_gpu_that_is_not_there_is_looked_for_and_missed(finished):
@@ -93,23 +108,24 @@ WRONG_FILES = {  # of the training or the test CSV: what it becomes, and what is
 
 
 @pytest.mark.parametrize("case", WRONG_FILES)
-def test_a_wrong_csv_is_named_and_leaves_no_file(fresh, case):
+def test_a_wrong_csv_is_named_and_leaves_no_file(fresh_numpy, case):
     change, message = WRONG_FILES[case]
-    path = fresh.folder / "own" / f"{case.split(',')[0]}.csv"
+    part = case.split(",")[0]
+    path = fresh_numpy.folder / "own" / f"{part}.csv"
     path.write_bytes(change(path.read_bytes()))
-    finished = fresh.snakemake("results/submission.csv")
+    finished = fresh_numpy.snakemake("results/submission.csv")
     assert finished.returncode == 1
     assert f"error: own/{message}" in finished.stdout
     assert "Traceback" not in finished.stdout
-    assert not list((fresh.folder / "data").rglob("*ubyte*"))
+    assert not list((fresh_numpy.folder / "data").rglob(f"{part}-*"))
 
 
-def test_an_archive_as_kaggle_serves_it_gives_the_same_images(finished_run, fresh):
-    path = fresh.folder / "own" / "train.csv"
+def test_an_archive_as_kaggle_serves_it_gives_the_same_images(finished_numpy_run, fresh_numpy):
+    path = fresh_numpy.folder / "own" / "train.csv"
     path.with_name("train.csv.gz").write_bytes(gzip.compress(path.read_bytes()))
-    fresh.configure("own/train.csv", "own/train.csv.gz")
-    assert fresh.snakemake(IDX).returncode == 0
-    assert (fresh.folder / IDX).read_bytes() == (finished_run[0].folder / IDX).read_bytes()
+    fresh_numpy.configure("own/train.csv", "own/train.csv.gz")
+    assert fresh_numpy.snakemake(IDX).returncode == 0
+    assert (fresh_numpy.folder / IDX).read_bytes() == (finished_numpy_run[0].folder / IDX).read_bytes()
 
 
 def make_unreadable(path: Path) -> None:
@@ -126,13 +142,13 @@ WRONG_KINDS = {
 
 
 @pytest.mark.parametrize("message", WRONG_KINDS)
-def test_what_is_no_readable_file_stops_before_any_job(fresh, message):
-    WRONG_KINDS[message](fresh.folder / "own" / "other.csv")
-    fresh.configure("own/test.csv", "own/other.csv")
+def test_what_is_no_readable_file_stops_before_any_job(fresh_numpy, message):
+    WRONG_KINDS[message](fresh_numpy.folder / "own" / "other.csv")
+    fresh_numpy.configure("own/test.csv", "own/other.csv")
     snakemake = Path(sys.executable).with_name("snakemake")
     finished = subprocess.run(
         [snakemake, "-j1", "results/submission.csv", "--configfile", "tiny.yaml"],
-        cwd=fresh.folder,
+        cwd=fresh_numpy.folder,
         preexec_fn=drop_privileges,
         capture_output=True,
         text=True,
@@ -141,7 +157,7 @@ def test_what_is_no_readable_file_stops_before_any_job(fresh, message):
     assert finished.returncode == 1
     assert f"data.test_csv: own/other.csv: {message}" in finished.stderr
     assert "Traceback" not in finished.stderr
-    assert not (fresh.folder / "data").exists()
+    assert not (fresh_numpy.folder / "data").exists()
 
 
 def flip(data: bytes) -> bytes:
@@ -158,7 +174,7 @@ PROBABILITIES = f"{MODELS}/keras_cnn/seed0/test_probabilities.npy"
 DAMAGED = {  # the file: the damage, what is asked for, what is said, and what must not have begun
     "data/rec/train.rec": (flip, f"{MODELS}/mxnet_lenet/seed0/metrics.json", ": record ", "device cpu: "),
     IDX: (cut, f"{MODELS}/keras_cnn/seed0/metrics.json", ": damaged: ", "device cpu: "),
-    PROBABILITIES: (cut, "results/submission.csv", ": damaged: ", "rows from 2 model"),
+    PROBABILITIES: (cut, "results/submission.csv", ": damaged: ", "results/submission.csv: 200 rows"),
 }
 
 
@@ -169,6 +185,6 @@ def test_a_file_that_was_damaged_is_named_before_it_is_used(finished, path):
     file.write_bytes(damage(file.read_bytes()))
     run = finished.snakemake(target, "--force")
     assert run.returncode == 1
-    assert f"error: {path}{message}" in run.stdout
+    assert f"error: {path}{message}" in run.stdout.splitlines()[-1]
     assert never not in run.stdout
     assert "Traceback" not in run.stdout

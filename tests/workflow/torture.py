@@ -1,8 +1,9 @@
 """Kill the real workflow at many moments, resume it as the README says, compare every output: `make torture`.
 
 A run is killed once in every rule, each time going on from what is there, and then has to end with the
-outputs of a run that nobody disturbed. The moments come from a seeded generator: half of them lie anywhere in
-a job, the other half just after a temporary file has appeared, for a job writes only for a few milliseconds.
+outputs of a run that nobody disturbed. The moments are told by what a job does, not by a clock: it stops
+itself before one of its writes (tests/no_network/sitecustomize.py), and waits there for the kill. So nothing
+here depends on how fast the machine is.
 """
 
 import contextlib
@@ -20,14 +21,14 @@ import sys
 import tempfile
 import time
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import NamedTuple
 
 from tests.conftest import MNIST, PROJECT
-from tests.workflow.conftest import Clone, make_clone
+from tests.workflow.conftest import Clone, Job, make_clone
 
 from digitflow.dataset.mnist import read_mnist
 
@@ -35,14 +36,13 @@ TRAIN_ROWS, TEST_ROWS = 3000, 1000
 PAGE = PROJECT / "docs" / "reliability.md"
 BEGIN, END = "<!-- torture: written by make torture -->\n", "<!-- end of torture -->\n"
 
+# In an order in which each one's own files are made only after those of the ones before it.
 RULES = [
-    *("csv_to_idx", "idx_to_png", "write_lst", "pack_rec", "train_keras", "train_mxnet"),
-    *("submit_model", "merge", "score", "score_table", "compare_models"),
+    *("csv_to_idx", "write_lst", "write_test_lst", "idx_to_png", "pack_rec", "train_keras", "train_mxnet"),
+    *("predict_keras", "predict_mxnet", "submit_model", "merge", "score", "score_table", "compare_models"),
 ]
-SECONDS = {"train_keras": 6.0, "train_mxnet": 4.0}  # about how long a job takes, for a moment anywhere in it
-SECONDS_OF_OTHERS = 0.4
-SECONDS_OF_WRITING = 0.005
 SECONDS_OF_HANGING = 20
+PAUSE = 0.02  # seconds between two looks
 
 
 class Kill(NamedTuple):
@@ -58,11 +58,14 @@ class Kill(NamedTuple):
         return self.signal == signal.SIGKILL and self.target != "job"
 
     def send(self, snakemake: int, job: int) -> None:
-        """Send the signal; `snakemake` leads the group of all processes."""
-        if self.target == "all":
-            os.killpg(snakemake, self.signal)
-        else:
-            os.kill({"Snakemake": snakemake, "job": job}[self.target], self.signal)
+        """Send the signal; `snakemake` leads the group of all processes. A stopped job goes on."""
+        with contextlib.suppress(ProcessLookupError):
+            if self.target == "all":
+                os.killpg(snakemake, self.signal)
+            else:
+                os.kill({"Snakemake": snakemake, "job": job}[self.target], self.signal)
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(job, signal.SIGCONT)
 
 
 KILLS = [
@@ -79,7 +82,7 @@ KILLS = [
 class Interruption:
     """What a kill met and left."""
 
-    rule: str  # that was running; "" between two jobs
+    rule: str  # that was running
     kill: str
     writing: bool  # a temporary file was left
     wrong: list[str]  # files under their final names that are not those of the undisturbed run
@@ -90,21 +93,30 @@ class Interruption:
 
 
 def contents(clone: Clone, outputs: set[str]) -> dict[str, object]:
-    """The outputs that are there, the files of trees one by one; those that hold times without these."""
+    """The outputs that are there, and the pictures of trees; those that hold times without these."""
     found = {}
     for output in outputs:
         path = clone.folder / output
-        for file in path.rglob("*.png") if path.is_dir() else [path] * path.exists():
-            found[str(file.relative_to(clone.folder))] = timeless(file)
+        tree = path.with_suffix("")  # of which `path` is the manifest
+        for file in [path, *(files_below(tree) if path.parent.name == "png" else ())]:
+            with contextlib.suppress(FileNotFoundError):
+                found[str(file.relative_to(clone.folder))] = timeless(file)
     return found
+
+
+def files_below(folder: Path) -> Iterator[Path]:
+    """All files in a folder, which may change meanwhile: os.walk passes over what is gone."""
+    for parent, _, names in os.walk(folder):
+        yield from (Path(parent, name) for name in names)
 
 
 def timeless(path: Path) -> object:
     """What is in a file, but for times and addresses in memory. An error where it is cut off."""
     data = path.read_bytes()
-    if path.name in ("metrics.json", "score.json"):
+    if path.name in ("metrics.json", "score.json", "run.json") or path.name.endswith("_prediction.json"):
         # The digests are those of files that are compared themselves, one of which holds times.
-        return {key: value for key, value in json.loads(data).items() if key not in ("seconds", "sha256")}
+        times = ("time", "seconds", "sha256", "made_from")
+        return {key: value for key, value in json.loads(data).items() if key not in times}
     if path.name in ("history.csv", "scores.csv"):
         rows = csv.DictReader(io.StringIO(data.decode()), strict=True)
         return [{key: value for key, value in row.items() if key != "seconds"} for row in rows]
@@ -128,94 +140,108 @@ def differences(clone: Clone, outputs: set[str], expected: dict[str, object]) ->
 
 def leftovers(clone: Clone) -> list[str]:
     """Temporary files and folders."""
-    found = (path for top in ("data", "results") for path in (clone.folder / top).rglob(".*"))
-    return [str(path) for path in found if path.name != ".snakemake_timestamp"]
+    return [
+        str(Path(parent, name))
+        for top in ("data", "results")
+        for parent, folders, names in os.walk(clone.folder / top)
+        for name in (*folders, *names)
+        if name.startswith(".") and name != ".snakemake_timestamp"
+    ]
 
 
 # Processes
 
 
-def jobs_of(session: int) -> dict[str, int]:
-    """The rules whose jobs are running in a session, each with a process."""
-    found = {}
+def jobs_of(session: int) -> list[int]:
+    """The processes of the jobs that are running in a session."""
+    found = []
     for process in [int(path.name) for path in Path("/proc").glob("[0-9]*")]:
         with contextlib.suppress(OSError):  # it has just ended
             if os.getsid(process) == session:
                 arguments = Path(f"/proc/{process}/cmdline").read_text().split("\0")
-                if arguments[1:3] == ["-m", "digitflow"] and "--log" in arguments:
-                    log = Path(arguments[arguments.index("--log") + 1])
-                    found[log.parts[1].removesuffix(".log")] = process
+                if arguments[1:3] == ["-m", "digitflow"]:
+                    found.append(process)
     return found
 
 
-def start(clone: Clone, *targets: str) -> subprocess.Popen:
-    """Start Snakemake in a session of its own, so that a signal can reach it and all its jobs."""
+def start(clone: Clone, *targets: str, stop: str = "") -> subprocess.Popen:
+    """Start Snakemake in a session of its own, so that a signal can reach it and all its jobs.
+
+    `stop` is a verb and a moment: the number of its write, from 1, before which it is to stop, or "end".
+    """
+    stops = clone.folder / "stops"
+    stops.mkdir(exist_ok=True)
+    for left in stops.iterdir():
+        left.unlink()
     command = [Path(sys.executable).with_name("snakemake"), "-j2", *targets, "--configfile", "tiny.yaml"]
+    environment = {"PYTHONPATH": f"{clone.folder}/workflow", "DIGITFLOW_STOP": stop}
     with open(clone.folder / "snakemake.out", "w") as out:
         return subprocess.Popen(
-            command, cwd=clone.folder, start_new_session=True, stdout=out, stderr=subprocess.STDOUT
+            command,
+            cwd=clone.folder,
+            env=os.environ | environment,
+            start_new_session=True,
+            stdout=out,
+            stderr=subprocess.STDOUT,
         )
 
 
-def is_writing(folders: set[Path]) -> bool:
-    """Whether an output is being written in one of the folders; a training's checkpoint is none."""
-    names = (path.name for folder in folders if folder.exists() for path in folder.iterdir())
-    return any("partial" in name and "checkpoint" not in name for name in names)
+def stopped_job(clone: Clone, process: subprocess.Popen) -> int | None:
+    """Wait until a job of a run has stopped, and return its process; None where the run ends without."""
+    while process.poll() is None:
+        for mark in (clone.folder / "stops").iterdir():
+            if state_of(int(mark.name)) == "T":
+                return int(mark.name)
+        time.sleep(PAUSE)
+    return None
+
+
+def state_of(process: int) -> str:
+    """What a process does, in the kernel's letters: T, it is stopped; none, it is gone."""
+    with contextlib.suppress(OSError):
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0]
+    return ""
+
+
+def wait_for_jobs(session: int) -> None:
+    """Wait until no job of a session is running: one may outlive its Snakemake."""
+    while jobs_of(session):
+        time.sleep(PAUSE)
+
+
+def printed(clone: Clone) -> str:
+    """What the last run that was started has printed."""
+    return (clone.folder / "snakemake.out").read_text()
 
 
 class Torture:
     """A run that is killed again and again."""
 
-    def __init__(self, clone: Clone, expected: dict[str, object], rng: random.Random):
-        self.clone, self.expected, self.rng = clone, expected, rng
+    def __init__(self, clone: Clone, expected: dict[str, object]):
+        self.clone, self.expected = clone, expected
         jobs = clone.planned("--forceall")
         self.outputs = {output for job in jobs for output in job.outputs}
-        self.folders: dict[str, set[Path]] = {}
+        self.jobs: dict[str, Job] = {}
         for job in jobs:
-            parents = {clone.folder / Path(output).parent for output in job.outputs}
-            self.folders.setdefault(job.rule, set()).update(parents)
-        self.sessions: list[int] = []
-        self.failed = 0  # runs that got in the way of a job which had outlived its Snakemake
+            self.jobs.setdefault(job.stage, job)
 
-    def interruptions(self, kills: dict[str, Kill], writing: bool) -> Iterator[Interruption]:
-        """Run again and again, each time killed in one more of these rules; see `interrupt`."""
-        failed = -1
-        while kills and failed < self.failed:
-            failed = self.failed
-            while kills and (one := self.interrupt(kills, writing)):
-                yield one
+    def interrupt(self, rule: str, kill: Kill, write: int) -> Interruption | None:
+        """Run until a job of a rule has come to one of its writes, and kill; None where it has fewer writes.
 
-    def interrupt(self, kills: dict[str, Kill], writing: bool) -> Interruption | None:
-        """Run until a job of one of these rules is met, and kill it; None where the run ends before.
-
-        The rule is taken out of `kills`.
+        Only what the job needs runs before it, so that rules that come later find their work undone.
         """
-        disturbed = self.orphans()
-        process = start(self.clone)
-        self.sessions.append(process.pid)
-        while True:
-            while not (met := jobs_of(process.pid).keys() & kills):
-                if process.poll() is not None:
-                    assert process.returncode == 0 or disturbed, self.printed()
-                    self.failed += process.returncode != 0
-                    return None
-                time.sleep(0.01)
-            rule = met.pop()
-            kill = kills.pop(rule)
-            self.wait(process.pid, rule, writing)
-            running = jobs_of(process.pid)
-            if running or kill.target != "job":  # a job that has just ended cannot be killed
-                break
-        with contextlib.suppress(ProcessLookupError):
-            kill.send(process.pid, running.get(rule) or next(iter(running.values()), 0))
+        process = start(self.clone, min(self.jobs[rule].outputs), stop=f"{rule}:{write}")
+        job = stopped_job(self.clone, process)
+        if job is None:
+            assert process.returncode == 0, printed(self.clone)
+            return None
+        kill.send(process.pid, job)
         hung = self.end(process)
-        while kill.target == "all" and jobs_of(process.pid):
-            time.sleep(0.01)
+        wait_for_jobs(process.pid)
         wrong, writes = differences(self.clone, self.outputs, self.expected), bool(leftovers(self.clone))
         if kill.crash:
             assert self.clone.call("--unlock").returncode == 0
-        hit = rule if rule in running else next(iter(running), "")
-        return Interruption(hit, kill.name, writes, wrong, hung)
+        return Interruption(rule, kill.name, writes, wrong, hung)
 
     def end(self, process: subprocess.Popen) -> bool:
         """Wait until Snakemake ends; where it hangs without a job, help with Ctrl-C, and return True."""
@@ -226,32 +252,13 @@ class Torture:
             elif time.monotonic() - busy > SECONDS_OF_HANGING:
                 hung, busy = True, time.monotonic()
                 process.send_signal(signal.SIGINT)
-            time.sleep(0.05)
+            time.sleep(PAUSE)
         return hung
-
-    def wait(self, session: int, rule: str, writing: bool) -> None:
-        """Wait for the moment of a kill: soon after the job begins to write, or any."""
-        if not writing:
-            time.sleep(self.rng.uniform(0, SECONDS.get(rule, SECONDS_OF_OTHERS)))
-            return
-        while not is_writing(self.folders[rule]) and rule in jobs_of(session):
-            time.sleep(0.0005)
-        time.sleep(self.rng.uniform(0, SECONDS_OF_WRITING))
-
-    def orphans(self) -> list[int]:
-        """The sessions in which a job outlived its Snakemake."""
-        return [session for session in self.sessions if jobs_of(session)]
-
-    def printed(self) -> str:
-        """What the last run printed."""
-        return (self.clone.folder / "snakemake.out").read_text()
 
     def finish(self) -> list[str]:
         """Run to the end; return what is not as in the undisturbed run."""
-        while self.orphans():
-            time.sleep(0.1)
         returncode = start(self.clone).wait()
-        assert returncode == 0, self.printed()
+        assert returncode == 0, printed(self.clone)
         missing = self.expected.keys() - contents(self.clone, self.outputs).keys()
         return [
             *sorted(missing), *differences(self.clone, self.outputs, self.expected), *leftovers(self.clone)
@@ -261,37 +268,43 @@ class Torture:
 # The long run
 
 
-def rounds() -> Iterator[tuple[dict[str, Kill], bool]]:
-    """Which kill meets which rule: over all rounds every rule meets every kill, at both kinds of moment."""
-    for shift in range(len(KILLS)):
-        for writing in (True, False):
-            yield {rule: KILLS[(at + shift) % len(KILLS)] for at, rule in enumerate(RULES)}, writing
+def rounds() -> Iterator[dict[str, Kill]]:
+    """Which kill meets which rule: over all rounds every rule meets every kill, twice."""
+    for shift in range(2 * len(KILLS)):
+        yield {rule: KILLS[(at + shift) % len(KILLS)] for at, rule in enumerate(RULES)}
 
 
-def table(met: list[Interruption], column: str, names: list[str]) -> str:
+def writes_of(trace: Path) -> dict[str, int]:
+    """How often each verb of a run has written, by what its jobs have left; the least of several."""
+    found: dict[str, int] = {}
+    for path in trace.glob("writes-*"):
+        verb, count = path.read_text().split(" writes\n")
+        found[verb] = min(int(count), found.get(verb, int(count)))
+    return found
+
+
+def table(met: list[Interruption], column: str, names: Sequence[str]) -> str:
     """Count the interruptions by a column."""
     lines = []
     for name in names:
         some = [one for one in met if getattr(one, column) == name]
         counts = len(some), sum(one.writing for one in some), sum(len(one.wrong) for one in some)
-        lines.append(" | ".join(["", name or "none: between two jobs", *map(str, counts), ""]).strip())
+        lines.append(" | ".join(["", name, *map(str, counts), ""]).strip())
     return "\n".join(lines)
 
 
-def report(met: list[Interruption], runs: int, outputs: int, different: int, in_the_way: int) -> str:
+def report(met: list[Interruption], runs: int, outputs: int, different: int) -> str:
     """The text between the markers of the page."""
     head = "kills | with a temporary file left | files half-written or wrong under a final name |\n"
     rule = "|---|--:|--:|--:|\n"
-    rules = [name for name in [*RULES, ""] if any(one.rule == name for one in met)]
     return (
         f"{len(met)} kills in {runs} runs over {TRAIN_ROWS:,} + {TEST_ROWS:,} digits, "
         f"{datetime.date.today():%d %B %Y}: Snakemake {version('snakemake')}, Keras {version('keras')}, "
         f"Linux {platform.release().partition('-')[0]}, {os.cpu_count()} cores.\n"
         f"After the last resumption of each run, {different} of {runs} x {outputs:,} output files were "
-        "missing, unlike the undisturbed run's,\nor temporary files left over. Resumed runs that failed "
-        f"because a job that had outlived its Snakemake was in the way: {in_the_way}.\n"
+        "missing, unlike the undisturbed run's,\nor temporary files left over.\n"
         f"Hangs of Snakemake after SIGTERM, ended by Ctrl-C: {sum(one.hung for one in met)}.\n\n"
-        f"| killed while it ran | {head}{rule}{table(met, 'rule', rules)}\n\n"
+        f"| killed while it ran | {head}{rule}{table(met, 'rule', RULES)}\n\n"
         f"| how | {head}{rule}{table(met, 'kill', [kill.name for kill in KILLS])}\n"
     )
 
@@ -305,30 +318,32 @@ def write_page(text: str) -> None:
 def main() -> int:
     """Kill, compare, and write the page; returns 1 where an output differed."""
     rng = random.Random(0)
-    pixels, labels = read_mnist(MNIST)
-    met, different, in_the_way = [], [], 0
+    digits = read_mnist(MNIST)
+    met, different = [], []
     with tempfile.TemporaryDirectory() as folder:
 
         def clone_of(name: str) -> Clone:
-            clone = make_clone(Path(folder, name), (pixels, labels), TRAIN_ROWS, TEST_ROWS)
+            clone = make_clone(Path(folder, name), digits, TRAIN_ROWS, TEST_ROWS)
             for model in ("keras_cnn", "mxnet_lenet"):
                 clone.configure(f"{model}: {{epochs: 8, batch_size: 32}}", f"{model}: {{epochs: 2}}")
             return clone
 
-        undisturbed = Torture(clone_of("undisturbed"), {}, rng)
-        finished = undisturbed.clone.snakemake()
+        undisturbed = Torture(clone_of("undisturbed"), {})
+        trace = undisturbed.clone.folder / "trace"
+        trace.mkdir()
+        finished = undisturbed.clone.snakemake(DIGITFLOW_TRACE=str(trace))
         assert finished.returncode == 0, finished.stdout
-        expected = contents(undisturbed.clone, undisturbed.outputs)
-        for number, (kills, writing) in enumerate(rounds(), 1):
-            torture = Torture(clone_of(f"round{number}"), expected, rng)
-            for one in torture.interruptions(kills, writing):
-                print(f"round {number}: {one}", flush=True)
-                met.append(one)
+        expected, writes = contents(undisturbed.clone, undisturbed.outputs), writes_of(trace)
+        for number, kills in enumerate(rounds(), 1):
+            torture = Torture(clone_of(f"round{number}"), expected)
+            for rule, kill in kills.items():
+                if one := torture.interrupt(rule, kill, rng.randint(1, writes[rule])):
+                    print(f"round {number}: {one}", flush=True)
+                    met.append(one)
             wrong = torture.finish()
-            print(f"round {number}: {len(wrong)} differ {wrong[:5]}; not met: {[*kills]}", flush=True)
+            print(f"round {number}: {len(wrong)} differ {wrong[:5]}", flush=True)
             different += wrong
-            in_the_way += torture.failed
-            write_page(report(met, number, len(expected), len(different), in_the_way))
+            write_page(report(met, number, len(expected), len(different)))
     return int(bool(different) or any(one.wrong for one in met))
 
 

@@ -31,7 +31,7 @@ FORM = 1  # of the cache: to be raised when what is kept changes its meaning
 
 
 class Code(NamedTuple):
-    """A module, or one verb: the digest of its syntax tree, and the modules of this package that it imports."""
+    """A module, or one verb: the digest of its syntax tree, and which modules of this package it imports."""
 
     digest: str
     imports: list[str]

@@ -20,10 +20,10 @@ from typing import Any
 import jsonschema
 import yaml
 
-from digitflow.base.archives import check_readable
+from digitflow.base.archives import check_readable, split_member
 from digitflow.base.errors import ConfigError, InputError
-from digitflow.base.files import read_json
 from digitflow.competing import kaggle
+from digitflow.dataset import locations
 from digitflow.merging.methods import MERGE_METHODS
 from digitflow.models.registry import FRAMEWORKS
 from digitflow.studies.points import points
@@ -37,6 +37,7 @@ COLUMNS = {"seeds", "parameters", "trained_epochs", "seconds", "status", "device
     f"{part}_accuracy" for part in ("train", "valid", "test")
 }
 FOLDER = re.compile(r"[\w.+-]+")
+DIGITS = 10  # classes of mnist and of the Digit Recognizer, even if a part of them lacks one
 
 
 def validate(config: dict[str, Any]) -> dict[str, Any]:
@@ -53,6 +54,7 @@ def validate(config: dict[str, Any]) -> dict[str, Any]:
     complete = _with_defaults(config, rules, rules["$defs"])
     mistakes = [
         *_cross_references(complete),
+        *_braces(complete),
         *_missing_files(complete["data"]),
         *_wrong_points(complete, rules),
     ]
@@ -112,12 +114,12 @@ def canonical(value: Any, ordered: bool = False) -> str:
     return json.dumps(_plain(value), sort_keys=not ordered, ensure_ascii=False)
 
 
-def literal(path: str | None) -> str | None:
-    """A path as Snakemake's files and shell texts want it: it takes single braces for wildcards."""
-    return path and path.replace("{", "{{").replace("}", "}}")
+def literal(text: str) -> str:
+    """A text as Snakemake's shell commands want it: they take what stands in single braces for a name."""
+    return text.replace("{", "{{").replace("}", "}}")
 
 
-def digest_of(path: str | os.PathLike) -> str:
+def clone_digest(path: str | os.PathLike) -> str:
     """A digest of a file of the clone, or of all files in a folder: a param of rules that depend on them."""
     files = sorted(Path(path).iterdir()) if Path(path).is_dir() else [Path(path)]
     return hashlib.sha256(b"\0".join(file.read_bytes() for file in files)).hexdigest()[:16]
@@ -358,7 +360,7 @@ def _cross_references(config: dict[str, Any]) -> Iterator[str]:
                 "validation.fraction is 0: set it above 0, or leave them out"
             )
     if weights == "auto" and not fraction and folds == 1:
-        yield "merge.weights: auto fits them to validation rows: set validation.folds to 5, or validation.fraction"
+        yield "merge.weights: auto needs validation rows: set validation.folds to 5, or validation.fraction"
     for name in config["predict"]:
         if name in ("train", "valid", "test", "oof"):
             yield f"predict.{name}: this name is taken; choose another"
@@ -366,16 +368,10 @@ def _cross_references(config: dict[str, Any]) -> Iterator[str]:
         kaggle.check_name(config["data"]["competition"])
     except ConfigError as error:
         yield str(error)
+    if config["submission"]["sample"] and not _exists(config["submission"]["sample"]):
+        yield f"submission.sample: there is no file {config['submission']['sample']!r}"
     if "merged" in models:
         yield "models.merged: this name is taken by the merged submission; choose another"
-
-
-def solution_of_run(run_json: str | os.PathLike) -> Path | None:
-    """The solution of the test rows, by the configuration that a run noted; None where none is known."""
-    if not Path(run_json).exists():
-        return None
-    solution = csv_paths(read_json(run_json)["configuration"]["data"])[2]
-    return Path(solution) if solution and Path(solution).exists() else None
 
 
 def submission_files() -> dict[str, str]:
@@ -411,30 +407,96 @@ def _wrong_files(config: dict[str, Any], files: dict[str, str]) -> Iterator[str]
 
 
 def csv_paths(data: dict[str, Any]) -> tuple[str, str | None, str | None]:
-    """The paths of the train CSV, of the test CSV where there is one, and of the solution where it is known."""
-    if data["source"] == "files":
-        return data["train_csv"], data["test_csv"], data["solution_csv"]
-    folder = f"data/{data['source']}"
-    solution_csv = f"{folder}/solution.csv" if data["source"] == "mnist" else data["solution_csv"]
-    return f"{folder}/train.csv", f"{folder}/test.csv", solution_csv
+    """Where the training images are, the test images where there are some, and the solution where it is
+    known.
+
+    Of the source folder these are folders, of idx the IDX files of images and of the test images' labels. A
+    path may be ARCHIVE.zip/NAME.
+    """
+    folder = data["folder"] if data["source"] in ("folder", "idx") else f"data/{data['source']}"
+    match data["source"]:
+        case "files":
+            return data["train_csv"], data["test_csv"], data["solution_csv"]
+        case "kaggle":
+            train, test = (str(locations.find_csv(folder, f"{part}.csv")) for part in ("train", "test"))
+            return train, test, data["solution_csv"]
+        case "folder":
+            test = f"{folder}/test" if Path(folder, "test").is_dir() else None
+            return f"{folder}/train", test, data["solution_csv"]
+        case "idx":
+            train, _ = locations.find_idx(folder, "train")
+            test, labels = locations.find_idx(folder, "test") if locations.has_test(folder) else (None, None)
+            solution = data["solution_csv"] or labels
+            return tuple(path and str(path) for path in (train, test, solution))
+    return f"{folder}/train.csv", f"{folder}/test.csv", f"{folder}/solution.csv"
+
+
+def labels_path(data: dict[str, Any]) -> str | None:
+    """The file of the training labels, where it is not that of the images."""
+    if data["source"] == "idx":
+        return str(locations.find_idx(data["folder"], "train")[1])
+    return data["labels_csv"]
+
+
+def packed(path: str | None) -> tuple[str | None, str]:
+    """The file that a path is in, and what the path is called in there if that is an archive, else ""."""
+    file, name = split_member(path) if path else (None, None)
+    return file and str(file), name or ""
+
+
+def reading(data: dict[str, Any]) -> str:
+    """What of the section `data` says how images are read, as JSON: what differs from its default."""
+    properties = schema()["properties"]["data"]["properties"]
+    changed = {}
+    for key in ("image", "columns", "values", "invert", "classes", "labels_csv"):
+        value = _without_defaults(data[key], properties[key])
+        if canonical(value) != canonical(properties[key]["default"]):
+            changed[key] = value
+    if data["source"] in ("folder", "idx"):
+        changed["source"] = data["source"]
+    if data["source"] in ("mnist", "kaggle") and data["classes"] == "auto":
+        changed["classes"] = DIGITS
+    return canonical(changed)
+
+
+def _braces(config: dict[str, Any]) -> Iterator[str]:
+    """Paths that Snakemake would take for patterns: no form of escaping reaches its input files."""
+    paths = {f"data.{key}": value for key, value in config["data"].items() if isinstance(value, str)}
+    paths |= {f"predict.{name}": path for name, path in config["predict"].items()}
+    for key, path in paths.items():
+        if {*"{}"} & {*path}:
+            yield f"{key}: {path!r}: Snakemake takes braces for a pattern; rename it, or link to it"
 
 
 def _missing_files(data: dict[str, Any]) -> Iterator[str]:
-    train_csv, test_csv, solution_csv = csv_paths(data)
+    if data["source"] in ("folder", "idx") and not (data["folder"] and Path(data["folder"]).is_dir()):
+        yield f"data.folder: {data['folder']!r}, should be a folder, for data.source is {data['source']}"
+        return
+    try:
+        train_csv, test_csv, solution_csv = csv_paths(data)
+    except InputError as error:
+        yield f"data.folder: {error}"
+        return
     if data["source"] == "mnist":
         return
+    if data["source"] == "folder":
+        train_csv = test_csv = ""
     if data["source"] == "kaggle":  # what is not there is downloaded
-        train_csv, test_csv = (path if os.path.lexists(path) else "" for path in (train_csv, test_csv))
+        train_csv, test_csv = (path if _exists(path) else "" for path in (train_csv, test_csv))
     wanted = {"data.train_csv": train_csv} if train_csv != "" else {}
-    wanted |= {"data.test_csv": test_csv} if test_csv else {}
-    wanted |= {"data.solution_csv": solution_csv} if solution_csv else {}
+    optional = {"test_csv": test_csv, "solution_csv": solution_csv, "labels_csv": data["labels_csv"]}
+    wanted |= {f"data.{key}": path for key, path in optional.items() if path}
     for key, path in wanted.items():
         if path is None:
             yield f"{key}: null, should be the path of a CSV, for data.source is files"
-        elif not os.path.lexists(path):
+        elif not _exists(path):
             yield f"{key}: there is no file {path!r}"
         else:
             try:
                 check_readable(path)
             except InputError as error:
                 yield f"{key}: {error}"
+
+
+def _exists(path: str) -> bool:
+    return os.path.lexists(split_member(path)[0])

@@ -88,11 +88,37 @@ def test_an_archive_must_hold_exactly_one_csv(tmp_path):
     path = tmp_path / "digits.zip"
     path.write_bytes(zipped({"test.csv": TEXT, "train.csv": TEXT, "a.txt": b""}))
     expected = "a zip archive must hold one .csv file, not 2: ['test.csv', 'train.csv', 'a.txt']"
-    assert error_of(path) == f"{path}: {expected}"
+    assert error_of(path) == f"{path}: {expected}: say which, such as digits.zip/test.csv"
     path.write_bytes(zipped({f"{i}.txt": b"" for i in range(20)}))
     assert "not 0: ['0.txt', " in error_of(path)
     path.write_bytes(zipped({}))
     assert "not 0: []" in error_of(path)
+
+
+def test_one_of_several_files_in_an_archive_is_named_behind_its_path(tmp_path):
+    path = tmp_path / "digit-recognizer.zip"
+    path.write_bytes(zipped({"train.csv": TEXT, "a/test.csv": b"other"}))
+    for name, text in (("train.csv", TEXT), ("a/test.csv", b"other"), ("test.csv", b"other")):
+        with archives.open_csv(path / name) as stream:
+            assert stream.read(1 << 20) == text
+    archives.check_readable(path / "train.csv")
+    message = error_of(path / "solution.csv")
+    assert message == f"{path}: there is no 'solution.csv' in this archive: ['train.csv', 'a/test.csv']"
+
+
+@pytest.mark.parametrize(
+    ("names", "looks"),
+    [
+        (["x.npy", "y.npy"], "numpy arrays (npz)"),
+        (["[Content_Types].xml", "xl/workbook.xml"], "an Excel workbook (xlsx)"),
+        (["mimetype", "content.xml"], "an OpenDocument spreadsheet"),
+        (["7/1.png", "7/2.png"], "a zip archive of PNG files"),
+    ],
+)
+def test_an_archive_of_another_kind_is_named_for_what_it_is(tmp_path, names, looks):
+    path = tmp_path / "train.csv"
+    path.write_bytes(zipped(dict.fromkeys(names, b"x")))
+    assert f"this looks like {looks}" in error_of(path)
 
 
 @pytest.mark.parametrize(

@@ -131,7 +131,7 @@ def test_a_tree_in_which_nothing_changed_is_not_listed(project, monkeypatch):
 
 def forbid_listing(monkeypatch):
     monkeypatch.setattr(adoption, "scan", lambda *_: pytest.fail("the tree was listed"))
-    monkeypatch.setattr(adoption, "load", lambda *_: pytest.fail("the inventory was read"))
+    monkeypatch.setattr(adoption, "read_inventory", lambda *_: pytest.fail("the inventory was read"))
 
 
 def test_after_an_adoption_the_tree_is_not_listed_again_even_if_it_is_not_yet_up_to_date(
@@ -156,7 +156,7 @@ def test_without_a_tree_or_where_all_was_deleted_nothing_is_found(project):
     shutil.rmtree(project.tree)
     project.manifest.unlink()
     assert project.adopt() == []
-    inventory.path_of(project.tree).unlink()
+    inventory.inventory_path(project.tree).unlink()
     assert project.adopt() == []
     project.update()
     assert project.picture(1).exists()
@@ -188,7 +188,7 @@ def test_a_line_that_says_what_was_done_in_the_tree_as_well_stays_as_it_was_type
     project.picture(1).rename(project.picture(1, 3))
     assert project.adopt() == []
     assert project.corrections.read_text() == text
-    assert inventory.load(project.tree).place[0] == 3
+    assert inventory.read_inventory(project.tree).place[0] == 3
 
 
 def test_a_line_that_says_something_else_than_the_tree_stops_with_both(project):

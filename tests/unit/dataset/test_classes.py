@@ -1,44 +1,103 @@
-"""What the classes are called: written, read, and refused where the file is not theirs."""
+"""The names of classes: their order, their file, and folders that are safe on every system."""
 
+import re
+
+import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from digitflow.base.errors import FormatError, InputError
 from digitflow.dataset import classes
 
+ODD = [
+    "a/b",
+    "..",
+    "con",
+    "",
+    "drop",
+    "ok",
+    "A",
+    "a",
+    "x.",
+    " y",
+    "%41",
+    "ж",
+    "NUL.txt",
+    "~",
+    ".A",
+    ".a",
+    "#1",
+]
 
-def test_a_line_has_the_index_and_the_label(tmp_path):
-    classes.write(tmp_path / "classes.csv", ["0", "ka", "a,b"])
-    assert (tmp_path / "classes.csv").read_bytes() == b'index,label\n0,0\n1,ka\n2,"a,b"\n'
+
+def test_labels_stand_in_natural_order():
+    labels = ["b10", "10", "b9", "-1", "9", "a", "B", "b10"]
+    assert classes.in_natural_order(labels) == ["-1", "9", "10", "B", "a", "b9", "b10"]
 
 
-NAMES = st.lists(st.text(st.characters(exclude_categories=("Cs",), exclude_characters="\r\0"), min_size=1))
+def test_odd_labels_have_safe_and_different_folders_that_lead_back():
+    names = classes.folder_names(ODD)
+    assert [classes.label_of_folder(name) for name in names] == ODD
+    assert len({name.casefold() for name in names}) == len(ODD)
+    assert not any(
+        re.search(r'[/\\:*?"<>|]|^[. ]|[. ]$', name) or name in ("", "con", "drop") for name in names
+    )
 
 
-@given(names=NAMES)
-def test_any_names_come_back(tmp_path_factory, names):
-    path = tmp_path_factory.getbasetemp() / "classes.csv"
-    classes.write(path, names)
-    assert classes.read(path) == names
+def test_usual_labels_are_their_own_folders():
+    usual = ["0", "10", "A", "character_01_ka", "ж", "two words"]
+    assert classes.folder_names(usual) == usual
+
+
+@settings(deadline=None)
+@given(labels=st.lists(st.text(st.characters(exclude_categories=["Cs"]), max_size=12), unique=True))
+def test_any_labels_lead_back_from_their_folders(labels):
+    labels = [*dict.fromkeys(map(classes.label_of, labels))]
+    names = classes.folder_names(labels)
+    assert [classes.label_of_folder(name) for name in names] == labels
+    assert not any({*name} & {*"/\\\0"} or name in ("", ".", "..") for name in names)
+
+
+@settings(deadline=None)
+@given(
+    labels=st.lists(
+        st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\r\n\0")), unique=True
+    )
+)
+def test_any_classes_come_back_from_their_file(tmp_path_factory, labels):
+    path = tmp_path_factory.mktemp("classes") / "classes.csv"
+    classes.write(path, labels)
+    assert classes.read(path) == labels
+
+
+def test_the_file_has_a_line_per_class(tmp_path):
+    classes.write(tmp_path / "classes.csv", ["A", "b,c"])
+    assert (tmp_path / "classes.csv").read_text() == 'index,label\n0,A\n1,"b,c"\n'
 
 
 @pytest.mark.parametrize(
-    ("text", "message"),
+    ("text", "where"),
     [
         ("", "line 1"),
-        ("label,index\n", "line 1: .* should be index,label; delete it and run again"),
-        ("index,label\n0,a\n2,b\n", r"line 3: \['2', 'b'\], should be 1 and a label"),
-        ("index,label\n0\n", "line 2"),
-        ("index,label\n0,a,b\n", "line 2"),
+        ("label,index\n", "line 1"),
+        ("index,label\n1,a\n", "line 2"),
+        ("index,label\n0,a\n1,a\n", "line 3"),
     ],
 )
-def test_a_wrong_line_is_named(tmp_path, text, message):
+def test_a_damaged_file_is_named_with_its_line(tmp_path, text, where):
     (tmp_path / "classes.csv").write_text(text)
-    with pytest.raises(FormatError, match=rf"classes\.csv, {message}"):
+    with pytest.raises(FormatError, match=where):
         classes.read(tmp_path / "classes.csv")
 
 
-def test_a_missing_file_is_named(tmp_path):
-    with pytest.raises(InputError, match=r"classes\.csv: cannot be read"):
-        classes.read(tmp_path / "classes.csv")
+def test_more_than_256_classes_have_four_bytes_each():
+    names = [*map(str, range(257))]
+    assert classes.indices(names[:256], names[:256], "it").dtype == np.uint8
+    assert classes.indices(names, names, "it").tolist() == [*range(257)]
+    assert classes.indices(names, names, "it").dtype == np.int32
+
+
+def test_an_unknown_label_is_named_with_its_row():
+    with pytest.raises(InputError, match=r"test.csv, row 2: 'x' is none of the 2 classes, 'a', 'b'"):
+        classes.indices(["a", "x"], ["a", "b"], "test.csv")

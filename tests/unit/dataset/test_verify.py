@@ -1,185 +1,168 @@
 """The whole data set read back: every flipped bit in any of its files is found and named."""
 
+import json
 import shutil
 
 import numpy as np
 import pytest
 
 from digitflow.base.errors import FormatError, InputError
-from digitflow.dataset import verify
+from digitflow.dataset import lists, packing, verify
 from digitflow.dataset.views import update_tree
 from digitflow.formats import idx, lst, png, recordio
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (12, 2, 2), np.uint8)
 LABELS = np.arange(12, dtype=np.uint8) % 2
-
-
-def convert(folder):
-    idx.write(folder / "images", IMAGES)
-    idx.write(folder / "labels", LABELS)
-    tree = folder / "png/train"
-    update_tree(folder / "images", tree, folder / "png/train.sfv", None, LABELS, LABELS, ["0", "1"])
-    update_tree(folder / "images", folder / "png/test", folder / "png/test.sfv")
-    relist(folder)
-
-
-def relist(folder):
-    root = folder / "png"
-    trees = lst.scan_tree(root / "train", root, classes=2), lst.scan_tree(root / "test", root)
-    lst.write_split(*trees, *(folder / f"{name}.lst" for name in ("train", "valid", "test")), 2, 0.3, seed=0)
-    for name in ("train", "valid", "test"):
-        recordio.write(
-            folder / f"{name}.rec", folder / f"{name}.idx", lst.read(folder / f"{name}.lst"), folder / "png"
-        )
+NAMES = ["0", "1"]
+PARTS = ("train", "valid")
 
 
 @pytest.fixture
 def dataset(tmp_path):
-    convert(tmp_path)
+    """Twelve images in two classes: IDX file, tree, lists and records."""
+    idx.write(tmp_path / "images", IMAGES)
+    update_tree(
+        tmp_path / "images", tmp_path / "png/train", tmp_path / "png/train.sfv", None, LABELS, LABELS, NAMES
+    )
+    labelled = lists.of_rows("train", 12, LABELS, NAMES)
+    lists.write_split(labelled, *(tmp_path / f"{part}.lst" for part in PARTS), NAMES, 0.3, seed=0)
+    for part in PARTS:
+        pack(tmp_path, part)
     return tmp_path
 
 
-def check(folder, names=("train", "valid")):
-    return verify.verify(
-        folder / "images",
-        folder / "png/train",
-        folder / "png",
-        [folder / f"{name}.lst" for name in names],
-        [[(folder / f"{name}.rec", folder / f"{name}.idx")] for name in names],
-        folder / "labels",
-        classes=2,
-    )
+def pack(folder, part):
+    listing = lst.read(folder / f"{part}.lst")
+    packing.pack(folder / f"{part}.rec", folder / f"{part}.idx", listing, folder / "images")
+
+
+def check(folder, parts=PARTS, tree="png/train"):
+    listings = [folder / f"{part}.lst" for part in parts]
+    recs = [[(folder / f"{part}.rec", folder / f"{part}.idx")] for part in parts]
+    return verify.verify(folder / "images", listings, recs, tree and folder / tree)
 
 
 def test_a_data_set_that_was_just_made_is_right(dataset):
-    assert check(dataset) == {"rows": 12, "images": 12, "deleted": 0, "relabelled": 0, "records": 12}
+    assert check(dataset) == {"rows": 12, "images": 12, "records": 12, "dropped": 0}
 
 
-def test_a_test_set_has_one_list_and_no_labels(dataset):
-    recs = [[(dataset / "test.rec", dataset / "test.idx")]]
-    counts = verify.verify(
-        dataset / "images", dataset / "png/test", dataset / "png", [dataset / "test.lst"], recs
-    )
-    assert counts["records"] == counts["rows"] == 12
+def test_without_a_tree_lists_and_records_are_compared(dataset):
+    shutil.rmtree(dataset / "png")
+    assert check(dataset, tree=None)["records"] == 12
 
 
 def test_records_may_lie_in_parts(dataset):
-    listings = [dataset / "train.lst", dataset / "valid.lst"]
-    parts = [[], [(dataset / "valid.rec", dataset / "valid.idx")]]
+    train = lst.read(dataset / "train.lst")
+    parts = []
     for k in range(3):
-        parts[0].append((dataset / f"train_{k}.rec", dataset / f"train_{k}.idx"))
-        recordio.write(*parts[0][k], lst.shard(lst.read(listings[0]), k, 3), dataset / "png")
-    trees = dataset / "png/train", dataset / "png"
-    assert verify.verify(dataset / "images", *trees, listings, parts, classes=2)["records"] == 12
+        parts += [dataset / f"train_{k}.rec", dataset / f"train_{k}.idx"]
+        packing.pack(*parts[-2:], lst.shard(train, k, 3), dataset / "images")
+    recs, idxs = [*parts[::2], dataset / "valid.rec"], [*parts[1::2], dataset / "valid.idx"]
+    by_list = [verify.by_list(recs[:3], idxs[:3], 3)[0], verify.by_list(recs[3:], idxs[3:], 1)[0]]
+    listings = [dataset / f"{part}.lst" for part in PARTS]
+    assert verify.verify(dataset / "images", listings, by_list)["records"] == 12
 
 
-def test_records_are_optional(dataset):
-    listings = [dataset / "train.lst", dataset / "valid.lst"]
-    counts = verify.verify(dataset / "images", dataset / "png/train", dataset / "png", listings, classes=2)
-    assert (counts["images"], counts["records"]) == (12, 0)
+def test_a_dropped_image_is_counted(dataset):
+    valid = lst.read(dataset / "valid.lst")
+    lst.write(dataset / "valid.lst", valid.select(np.arange(len(valid)) > 0))
+    pack(dataset, "valid")
+    assert check(dataset) == {"rows": 12, "images": 11, "records": 11, "dropped": 1}
 
 
-def test_moved_and_deleted_images_are_counted_once_the_lists_know(dataset):
-    (dataset / "png/train/1/02.png").rename(dataset / "png/train/0/02.png")
-    (dataset / "png/train/1/04.png").unlink()
-    with pytest.raises(FormatError, match="make the lists again"):
-        check(dataset)
-    relist(dataset)
-    assert check(dataset) == {"rows": 12, "images": 11, "deleted": 1, "relabelled": 1, "records": 11}
+def flip(path, bit):
+    data = bytearray(path.read_bytes())
+    data[bit // 8] ^= 1 << bit % 8
+    path.write_bytes(data)
 
 
-def test_more_rows_than_a_block_are_all_compared(tmp_path):
-    images = np.arange(4100, dtype=np.uint16).view(np.uint8).reshape(-1, 1, 2)
-    idx.write(tmp_path / "images", images)
-    update_tree(tmp_path / "images", tmp_path / "test", tmp_path / "test.sfv")
-    lst.write(tmp_path / "test.lst", lst.scan_tree(tmp_path / "test", tmp_path))
-    compare = (tmp_path / "images", tmp_path / "test", tmp_path, [tmp_path / "test.lst"])
-    assert verify.verify(*compare)["images"] == 4100
-    images[4099] = 77
-    idx.write(tmp_path / "images", images)
-    with pytest.raises(FormatError, match=r"4100\.png: row 0, column 0: 3; image 4100 of .*images has 77"):
-        verify.verify(*compare)
+FILES = ["images", "train.lst", "valid.lst", "valid.rec", "train.idx"]
 
 
-def flipped_bytes(data):
-    """The data with one bit of each byte flipped, another in each."""
-    for byte in range(len(data)):
-        damaged = bytearray(data)
-        damaged[byte] ^= 1 << byte * 3 % 8
-        yield bytes(damaged)
-
-
-@pytest.mark.parametrize(
-    "name", ["images", "png/train/1/02.png", "train.lst", "valid.lst", "valid.rec", "train.idx"]
-)
+@pytest.mark.parametrize("name", FILES)
 def test_a_flipped_bit_is_found_wherever_it_is(dataset, name):
-    data = (dataset / name).read_bytes()
-    for damaged in flipped_bytes(data):
-        (dataset / name).write_bytes(damaged)
-        with pytest.raises(InputError):
+    whole = (dataset / name).read_bytes()
+    for bit in range(8 * len(whole)):
+        flip(dataset / name, bit)
+        with pytest.raises((FormatError, InputError)):
             check(dataset)
+        (dataset / name).write_bytes(whole)
+
+
+def test_a_flipped_bit_in_a_file_of_the_tree_is_found(dataset):
+    path = dataset / "png/train" / lst.read(dataset / "train.lst").path[0].removeprefix("train/")
+    whole = path.read_bytes()
+    for bit in range(8 * len(whole)):
+        flip(path, bit)
+        with pytest.raises(FormatError, match=f"{path.name}: not the image of its record"):
+            check(dataset)
+        path.write_bytes(whole)
 
 
 def test_a_flipped_pixel_is_named_with_its_image(dataset):
-    data = bytearray((dataset / "images").read_bytes())
-    data[16 + 4 * 6 + 3] ^= 1  # image 7, row 1, column 1
-    (dataset / "images").write_bytes(data)
-    with pytest.raises(FormatError, match=r"07\.png: row 1, column 1: \d+; image 7 of .*images has \d+"):
+    images = IMAGES.copy()
+    row = int(lst.read(dataset / "train.lst").index[0])
+    images[row - 1, 1, 0] ^= 1
+    idx.write(dataset / "images", images)
+    with pytest.raises(FormatError, match=rf"record of image {row} .*: at 1, 0: \d+; the IDX file has \d+"):
         check(dataset)
 
 
-def test_a_flipped_label_of_a_record_is_named_with_its_image(dataset):
-    data = bytearray((dataset / "valid.rec").read_bytes())
-    data[15] ^= 0x40
-    (dataset / "valid.rec").write_bytes(data)
-    first = lst.read(dataset / "valid.lst").index[0]
-    with pytest.raises(
-        FormatError, match=rf"valid.rec: record of image {first} at byte 0: labels \[.*\]; .*valid.lst has"
-    ):
-        check(dataset)
-
-
-def test_a_record_with_another_picture_is_named(dataset):
-    [path, *_] = lst.read(dataset / "valid.lst").path
-    shutil.copy(dataset / "png/test/05.png", dataset / "png" / path)
-    recordio.write(
-        dataset / "valid.rec", dataset / "valid.idx", lst.read(dataset / "valid.lst"), dataset / "png"
+def test_a_record_with_another_label_is_named(dataset):
+    listing = lst.read(dataset / "valid.lst")
+    rows = zip(
+        listing.index.tolist(),
+        (1 - listing.label).tolist(),
+        png.encode(IMAGES[listing.index - 1]),
+        strict=True,
     )
-    row = int(path[-6:-4]) - 1
-    (dataset / "png" / path).write_bytes(png.encode(IMAGES[row : row + 1])[0])
-    with pytest.raises(
-        FormatError, match=rf"valid.rec: record .* at byte 0: not the bytes of {path}; pack it again"
-    ):
+    recordio.write(dataset / "valid.rec", dataset / "valid.idx", rows)
+    with pytest.raises(FormatError, match=rf"record of image {listing.index[0]} .*: labels"):
         check(dataset)
 
 
-@pytest.mark.parametrize(
-    ("names", "message"),
-    [
-        (("train",), "is in no list"),
-        (("train", "valid", "train"), "train.lst and .*train.lst: image .* is listed twice"),
-        (("train", "valid", "test"), r"(train|valid).lst and .*test.lst: image \d+ is listed twice"),
-    ],
-)
-def test_the_lists_hold_every_image_once(dataset, names, message):
-    with pytest.raises(FormatError, match=message):
-        check(dataset, names)
-
-
-def test_a_listed_image_that_is_not_in_the_tree_is_named(dataset):
-    (dataset / "png/train/1/12.png").unlink()
-    with pytest.raises(FormatError, match=r"train.lst: image 12 is not in the tree; make the lists again"):
-        check(dataset)
-
-
-@pytest.mark.parametrize("change", [-1, 1])
-def test_records_are_as_many_as_lines(dataset, change):
-    listing = lst.read(dataset / "train.lst")
-    n = len(listing) + change
-    longer = lst.Listing(
-        np.append(listing.index, 13)[:n], np.append(listing.label, 0)[:n], [*listing.path, "test/01.png"][:n]
-    )
-    recordio.write(dataset / "train.rec", dataset / "train.idx", longer, dataset / "png")
-    message = "has no record" if change < 0 else "image 13: .*train.lst has no line for this record"
+@pytest.mark.parametrize(("part", "more"), [("train", -1), ("train", 1)])
+def test_records_are_as_many_as_lines(dataset, part, more):
+    listing = lst.read(dataset / f"{part}.lst")
+    if more > 0:
+        lst.write(dataset / f"{part}.lst", listing.select(np.arange(len(listing)) < len(listing) - 1))
+        message = f"image {listing.index[-1]}: .* has no line for this record"
+    else:
+        fewer = listing.select(np.arange(len(listing)) < len(listing) - 1)
+        packing.pack(dataset / f"{part}.rec", dataset / f"{part}.idx", fewer, dataset / "images")
+        message = f"image {listing.index[-1]} has no record"
     with pytest.raises(FormatError, match=message):
         check(dataset)
+
+
+def test_an_image_in_two_lists_is_named_with_both(dataset):
+    row = int(lst.read(dataset / "valid.lst").index[0])
+    labelled = lists.of_rows("train", 12, LABELS, NAMES)
+    lst.write(dataset / "train.lst", labelled)
+    pack(dataset, "train")
+    with pytest.raises(FormatError, match=rf"train.lst and .*valid.lst: image {row} is listed twice"):
+        check(dataset)
+
+
+def test_a_file_that_is_gone_from_the_tree_is_named_with_the_way_on(dataset):
+    path = dataset / "png/train" / lst.read(dataset / "train.lst").path[0].removeprefix("train/")
+    path.unlink()
+    with pytest.raises(FormatError, match=rf"{path.name}: cannot be read: .*snakemake trees"):
+        check(dataset)
+
+
+def test_more_rows_than_a_block_are_all_compared(tmp_path):
+    images = np.random.default_rng(1).integers(0, 256, (5000, 1, 1), np.uint8)
+    idx.write(tmp_path / "images", images)
+    lst.write(tmp_path / "test.lst", lists.of_rows("test", 5000))
+    pack(tmp_path, "test")
+    assert check(tmp_path, ["test"], tree=None)["records"] == 5000
+    images[4999] ^= 1
+    idx.write(tmp_path / "images", images)
+    with pytest.raises(FormatError, match="record of image 5000 "):
+        check(tmp_path, ["test"], tree=None)
+
+
+def test_the_report_holds_the_counts(dataset):
+    verify.write_report(dataset / "verify.json", {"train": check(dataset)})
+    assert json.loads((dataset / "verify.json").read_text())["train"]["records"] == 12

@@ -265,7 +265,7 @@ def test_a_folder_of_something_else_is_refused_and_not_touched(project):
 def test_a_tree_without_its_inventory_is_recognised_by_its_pictures(made):
     (made.tree / "0/01.png").rename(made.tree / "3/01.png")
     (made.tree / "0/05.png").unlink()
-    inventory.path_of(made.tree).unlink()
+    inventory.inventory_path(made.tree).unlink()
     before = stats(made.tree)
     assert made.update() == Counts()
     assert stats(made.tree) == before
@@ -275,7 +275,7 @@ def test_a_tree_without_its_inventory_is_recognised_by_its_pictures(made):
 
 
 def test_a_damaged_inventory_is_named_with_the_way_on(made):
-    inventory.path_of(made.tree).write_bytes(inventory.path_of(made.tree).read_bytes()[:500])
+    inventory.inventory_path(made.tree).write_bytes(inventory.inventory_path(made.tree).read_bytes()[:500])
     with pytest.raises(FormatError, match=r"train\.inventory: damaged: .*; delete it and run again"):
         made.update()
 

@@ -99,8 +99,8 @@ DAMAGED = {
     b"\x89PNG" + bytes(40): "starts with 89 50 4e 47, not with 00 00 08",
     b"\0\0\x0d\x03" + HEADER[4:] + bytes(24): r"type 0x0d \(float\), not 0x08 \(ubyte\)",
     b"\0\0\x07\x03" + HEADER[4:] + bytes(24): r"type 0x07 \(unknown\)",
-    b"\0\0\x08\0": "dimensions: 0, not 1 to 3",
-    b"\0\0\x08\xff" + bytes(4 * 255): "dimensions: 255, not 1 to 3",
+    b"\0\0\x08\0": "dimensions: 0, not 1 to 4",
+    b"\0\0\x08\xff" + bytes(4 * 255): "dimensions: 255, not 1 to 4",
     b"\0\0\x08\x02\xff\xff\xff\xff\0\0\0\0": "4294967295 x 0 values: items without any",
     b"\0\0\x08\x03" + b"\xff" * 12 + bytes(24): "truncated: 40 bytes, 4294967295 x 4294967295 x",
 }
@@ -120,7 +120,7 @@ def test_a_damaged_file_is_refused_with_its_name_and_what_would_be_right(tmp_pat
 
 def test_labels_given_for_images_are_refused(file, tmp_path):
     assert idx.read(file, ndim=3).shape == (4, 2, 3)
-    with pytest.raises(FormatError, match=r"dimensions: 3, not 1 \(labels have 1, images 3\)"):
+    with pytest.raises(FormatError, match=r"dimensions: 3, not 1 \(labels have 1, images 3, or 4"):
         idx.read(file, ndim=1)
 
 

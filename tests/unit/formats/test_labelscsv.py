@@ -1,45 +1,100 @@
-"""Submissions and solutions: exact bytes, and what is wrong with a file of others, by its line."""
+"""Solutions, samples and lists of labels as people have them: read where they can only mean one thing."""
 
 import numpy as np
 import pytest
 
-from digitflow.base.errors import FormatError, InputError
+from digitflow.base.errors import FormatError
 from digitflow.formats import labelscsv
+from digitflow.formats.labelscsv import Form
 
 
-def test_a_written_submission_has_the_exact_bytes(tmp_path):
-    labelscsv.write(tmp_path / "s.csv", np.array([7, 0, 9]))
-    assert (tmp_path / "s.csv").read_bytes() == b"ImageId,Label\n1,7\n2,0\n3,9\n"
+def test_names_ids_and_header_are_written_as_they_are_told(tmp_path):
+    labelscsv.write(tmp_path / "s.csv", np.array([1, 0]), ["ka", "b,c"], ["x7", "x8"], ("id", "label"))
+    assert (tmp_path / "s.csv").read_text() == 'id,label\nx7,"b,c"\nx8,ka\n'
+    assert labelscsv.read(tmp_path / "s.csv", ["ka", "b,c"], ids=["x7", "x8"]).tolist() == [1, 0]
 
 
-def test_a_submission_comes_back(tmp_path):
-    labels = np.random.default_rng(0).integers(0, 10, 500)
-    labelscsv.write(tmp_path / "s.csv", labels)
-    np.testing.assert_array_equal(labelscsv.read(tmp_path / "s.csv", 10, rows=500), labels)
+@pytest.mark.parametrize(
+    "text",
+    [
+        "ImageId,Label\n1,7\n10,1\n2,0\n3,9\n4,4\n5,5\n6,6\n7,7\n8,8\n9,2\n",
+        "id,label,Usage\n" + "".join(f"{k}.0,{k % 10}.0,Public\n" for k in range(10, 0, -1)),
+    ],
+)
+def test_rows_in_another_order_floats_and_a_usage_column_are_understood(tmp_path, text):
+    (tmp_path / "s.csv").write_text(text)
+    rows = {int(float(line.split(",")[0])): int(float(line.split(",")[1])) for line in text.splitlines()[1:]}
+    assert labelscsv.read(tmp_path / "s.csv", 10, rows=10).tolist() == [rows[k] for k in range(1, 11)]
 
 
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "line 1"),
-        ("Id,Label\n1,2\n", "should be the header ImageId,Label"),
-        ("ImageId,Label\n2,1\n1,1\n", "line 2: '2,1', should begin with ImageId 1"),
-        ("ImageId,Label\n1,1\n1,1\n", "line 3: '1,1', should begin with ImageId 2"),
-        ("ImageId,Label\n1,1\n3,1\n", "line 3: '3,1', should begin with ImageId 2"),
-        ("ImageId,Label\n1,10\n", "Label '10', should be one of 0 to 9"),
-        ("ImageId,Label\n1,-1\n", "Label '-1', should be one of 0 to 9"),
-        ("ImageId,Label\n1,2.0\n", "Label '2.0', should be one of 0 to 9"),
-        ("ImageId,Label\n1\n", "line 2"),
-        ("ImageId,Label\n1,1\n", "1 rows, should be 2"),
-        ("ImageId,Label\n1,1\n2,1\n3,1\n", "3 rows, should be 2"),
+        ("ImageId,Label\n1,7\n3,1\n", "2 rows, should be 3: ImageId '2' is missing"),
+        (
+            "ImageId,Label\n1,7\n2,1\n4,1\n",
+            "line 4: ImageId '4' is no id of a test image; ImageId '3' is missing",
+        ),
+        ("ImageId,Label\n1,7\n2,1\n2,1\n", "line 4: ImageId '2' is there a second time"),
+        ("ImageId,Label\n1,7\n2,eleven\n3,1\n", "line 3: Label 'eleven', should be one of 0 to 9"),
+        ("ImageId,Label\n1,7\n2\n3,1\n", "line 3: 1 cells, not 2"),
     ],
 )
-def test_a_wrong_submission_is_refused_with_its_line(tmp_path, text, message):
+def test_a_solution_that_does_not_fit_is_named_exactly(tmp_path, text, message):
     (tmp_path / "s.csv").write_text(text)
     with pytest.raises(FormatError, match=message):
-        labelscsv.read(tmp_path / "s.csv", 10, rows=2)
+        labelscsv.read(tmp_path / "s.csv", 10, rows=3)
 
 
-def test_a_missing_file_is_named(tmp_path):
-    with pytest.raises(InputError, match=r"s\.csv: there is no such file"):
-        labelscsv.read(tmp_path / "s.csv", 10)
+def test_a_form_comes_from_the_sample_or_the_test_file_or_the_first_number(tmp_path):
+    (tmp_path / "sample.csv").write_text("id,label\na,0\nb,0\n")
+    sample = {"sample": tmp_path / "sample.csv"}
+    assert labelscsv.submission_form(sample, 2, None, "test.csv") == Form(("id", "label"), ["a", "b"])
+    assert labelscsv.submission_form(sample, 2, ["a", "b"], "test.csv").ids == ["a", "b"]
+    told = {"id": "id", "label": "digit", "first": 0}
+    assert labelscsv.submission_form(told, 2, None, "test.csv") == Form(("id", "digit"), ["0", "1"])
+    assert labelscsv.submission_form({}, 2, ["x", "y"], "test.csv") == Form(("ImageId", "Label"), ["x", "y"])
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("id,label\na,0\nb,0\nc,0\n", "3 rows, test.csv has 2"),
+        ("id,label\nb,0\na,0\n", "line 2: id 'b', where test.csv has 'a'"),
+        ("id,label\na,0\na,0\n", "line 3: 'a,0', should be an id of its own"),
+        ("id,label,x\na,0,0\n", "line 1: 'id,label,x', should be two names"),
+        ("id,label\na\n", "line 2: 'a', should be an id"),
+    ],
+)
+def test_a_sample_of_another_test_file_is_refused(tmp_path, text, message):
+    (tmp_path / "sample.csv").write_text(text)
+    with pytest.raises(FormatError, match=message):
+        labelscsv.submission_form({"sample": tmp_path / "sample.csv"}, 2, ["a", "b"], "test.csv")
+
+
+@pytest.mark.parametrize("text", ["7\nka\n", "label\n7\nka\n", "id,label\n1,7\n2,ka\n", "7.0\r\nka\r\n\r\n"])
+def test_labels_in_a_file_of_their_own_are_read_in_order(tmp_path, text):
+    (tmp_path / "labels.csv").write_text(text)
+    assert labelscsv.read_list(tmp_path / "labels.csv", 2) == ["7", "ka"]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("7\n", "1 labels for 2 images"),
+        ("7\n\n8\n", "line 2"),
+        ("id,label\n2,7\n1,8\n", "line 2: id '2', should be 1"),
+    ],
+)
+def test_labels_that_do_not_fit_the_images_are_refused(tmp_path, text, message):
+    (tmp_path / "labels.csv").write_text(text)
+    with pytest.raises(FormatError, match=message):
+        labelscsv.read_list(tmp_path / "labels.csv", 2)
+
+
+def test_ids_come_back_from_their_file(tmp_path):
+    ids = ["0", "a,b", "ж"]
+    labelscsv.write_ids(tmp_path / "ids.csv", ids)
+    assert labelscsv.read_ids(tmp_path / "ids.csv", 3) == ids
+    with pytest.raises(FormatError, match="3 ids for 4 images"):
+        labelscsv.read_ids(tmp_path / "ids.csv", 4)

@@ -65,7 +65,13 @@ def test_rows_are_ordered_by_the_probability_of_the_given_label_and_then_by_id()
 def out_of_fold(images, labels):
     """Probabilities of a small network for digits of the fifth that it did not learn from."""
     fold = fold_of(np.arange(1, len(labels) + 1), labels, 5, 0)
-    options = {"architecture": "mlp", "module": "numpy_mlp", "epochs": 4, "batch_size": 64, "learning_rate": 0.003}
+    options = {
+        "architecture": "mlp",
+        "module": "numpy_mlp",
+        "epochs": 4,
+        "batch_size": 64,
+        "learning_rate": 0.003,
+    }
     chosen = Settings(network={"hidden": [64]}, **options)
     probabilities = np.empty((len(labels), 10), np.float32)
     for k in range(5):

@@ -13,7 +13,7 @@ from digitflow.base.errors import FormatError, InputError
 from digitflow.formats import corrections
 from digitflow.formats.corrections import Correction
 from digitflow.look import page
-from digitflow.look.lookdata import AUDIT_COLUMNS, LookData, read_table
+from digitflow.look.lookdata import AUDIT_COLUMNS, LookData, read_look_table
 from digitflow.look.page import read_content, write_page
 from digitflow.look.suspects import suspects_figure
 
@@ -146,7 +146,7 @@ def test_tables_are_read_with_names_as_they_stand_there(tmp_path):
     file = tmp_path / "labels.csv"
     header = ",".join(AUDIT_COLUMNS)
     file.write_text(f"{header}\n7,007,NA,0.25,-0.5,True,fold 1\n8,null,1e3,0.5,0.5,False,valid\n")
-    table = read_table(file, AUDIT_COLUMNS)
+    table = read_look_table(file, AUDIT_COLUMNS)
     assert table["given"].tolist() == ["007", "null"]
     assert table["proposed"].tolist() == ["NA", "1e3"]
     assert table["flagged"].tolist() == [True, False]
@@ -159,12 +159,12 @@ def test_a_table_without_its_columns_is_named(tmp_path):
     with pytest.raises(
         FormatError, match=r"labels\.csv: damaged: no column proposed; delete it and run again"
     ):
-        read_table(file, AUDIT_COLUMNS)
+        read_look_table(file, AUDIT_COLUMNS)
     with pytest.raises(FormatError, match="damaged"):
         file.write_text("")
-        read_table(file, AUDIT_COLUMNS)
+        read_look_table(file, AUDIT_COLUMNS)
     with pytest.raises(InputError, match="there is no such file"):
-        read_table(tmp_path / "none.csv", AUDIT_COLUMNS)
+        read_look_table(tmp_path / "none.csv", AUDIT_COLUMNS)
 
 
 def test_the_suspects_sheet_of_the_report_is_the_same_each_time(data, tmp_path):

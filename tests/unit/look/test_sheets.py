@@ -32,10 +32,10 @@ def test_each_image_lies_in_its_cell_and_the_rest_is_black(images, columns):
 @given(IMAGES)
 def test_a_sheet_is_a_png_file_of_exactly_these_pixels(images):
     sheet = sheets.arrange(images, 3)
-    data = sheets.encode(sheet)
+    data = sheets.encode_sheet(sheet)
     found = np.asarray(Image.open(io.BytesIO(data)))
     assert np.array_equal(found.reshape(sheet.shape), sheet)
-    assert sheets.encode(sheet.copy()) == data
+    assert sheets.encode_sheet(sheet.copy()) == data
 
 
 def test_a_sheet_has_as_many_images_as_its_side_allows():

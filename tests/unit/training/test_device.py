@@ -17,22 +17,22 @@ from digitflow.training import device
     ],
 )
 def test_auto_takes_a_gpu_that_is_seen_and_cpu_never_does(requested, gpus, chosen):
-    assert device.choose(requested, "Net 1.0", gpus) == chosen
+    assert device.choose_device(requested, "Net 1.0", gpus) == chosen
 
 
 def test_gpu_without_one_says_what_was_looked_for(tmp_path):
     with pytest.raises(DeviceError, match=r"Net 1\.0 sees none: no NVIDIA driver is loaded .*/absent"):
-        device.choose("gpu", "Net 1.0", [], driver=tmp_path / "absent")
+        device.choose_device("gpu", "Net 1.0", [], driver=tmp_path / "absent")
 
 
 def test_gpu_with_a_driver_but_blind_framework_points_at_its_build(tmp_path):
     with pytest.raises(DeviceError, match=r"CUDA_VISIBLE_DEVICES .* built for CUDA"):
-        device.choose("gpu", "Net 1.0", [], driver=tmp_path)
+        device.choose_device("gpu", "Net 1.0", [], driver=tmp_path)
 
 
 def test_another_device_is_refused():
     with pytest.raises(ConfigError, match="'tpu' is not one of auto, cpu, gpu"):
-        device.choose("tpu", "Net 1.0", [])
+        device.choose_device("tpu", "Net 1.0", [])
 
 
 def test_the_cpu_has_the_name_that_the_system_gives(tmp_path):

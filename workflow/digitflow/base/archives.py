@@ -1,4 +1,7 @@
-"""Open a CSV that is plain, gzipped or in a zip archive: told apart by the first bytes, not by the name."""
+"""Open a CSV that is plain, gzipped or in a zip archive: told apart by the first bytes, not by the name.
+
+A path such as `digit-recognizer.zip/train.csv` is one file of an archive that has several.
+"""
 
 import contextlib
 import gzip
@@ -52,8 +55,8 @@ class Stream:
 
 @contextlib.contextmanager
 def open_csv(path: str | os.PathLike) -> Iterator[Stream]:
-    """Open a CSV, plain, gzipped or alone in a zip archive. Raises InputError, while reading as well."""
-    path = Path(path)
+    """Open a CSV, plain, gzipped or in a zip archive. Raises InputError, while reading as well."""
+    path, name = split_member(path)
     with contextlib.ExitStack() as stack:
         file = stack.enter_context(_open_file(path))
         size = os.fstat(file.fileno()).st_size
@@ -65,16 +68,26 @@ def open_csv(path: str | os.PathLike) -> Iterator[Stream]:
         elif magic in (b"PK\x03\x04", b"PK\x05\x06"):
             with _damage_is_an_input_error(path, "zip archive"):
                 archive = stack.enter_context(zipfile.ZipFile(file))
-                member = _only_csv(path, archive.infolist())
+                member = _csv_member(path, archive.infolist(), name)
                 packed = stack.enter_context(archive.open(member))
             yield Stream(path, packed, "zip archive", size)
         else:
             yield Stream(path, file, "file", size)
 
 
+def split_member(path: str | os.PathLike) -> tuple[Path, str | None]:
+    """The file that a path is in, and the name that it has in there if that file is a zip archive."""
+    path = Path(path)
+    with contextlib.suppress(OSError):  # whoever opens the file says what is wrong
+        for parent in path.parents:
+            if parent.is_file() and zipfile.is_zipfile(parent):
+                return parent, path.relative_to(parent).as_posix()
+    return path, None
+
+
 def check_readable(path: str | os.PathLike) -> None:
     """Raise InputError unless `path` is a regular file that may be read."""
-    _open_file(Path(path)).close()
+    _open_file(split_member(path)[0]).close()
 
 
 def _open_file(path: Path) -> BinaryIO:
@@ -107,17 +120,42 @@ def _damage_is_an_input_error(path: Path, kind: str) -> Iterator[None]:
         raise InputError(f"{path}: a damaged or unreadable {kind}: {reason}") from error
 
 
-def _only_csv(path: Path, members: list[zipfile.ZipInfo]) -> zipfile.ZipInfo:
-    """Return the one CSV among the members of an archive."""
+def _csv_member(path: Path, members: list[zipfile.ZipInfo], wanted: str | None) -> zipfile.ZipInfo:
+    """Return the CSV of that name among the members of an archive, or the one that there is."""
     for member in members:
         _refuse_unsafe(path, member)
     # macOS adds a __MACOSX/._train.csv to each train.csv.
     names = [m.filename for m in members if not m.is_dir() and not m.filename.startswith("__MACOSX/")]
+    listed = ", ".join(map(repr, names[:10])) + (", ..." if len(names) > 10 else "")
+    if wanted is not None:
+        found = [name for name in names if name == wanted] or [
+            name for name in names if PurePosixPath(name).name == wanted
+        ]
+        if len(found) != 1:
+            raise InputError(f"{path}: there is no {wanted!r} in this archive: [{listed}]")
+        return next(member for member in members if member.filename == found[0])
+    if looks := _other_archive(names):
+        raise InputError(f"{path}: this looks like {looks}")
     tables = [name for name in names if name.lower().endswith(".csv")]
     if len(tables) != 1:
-        listed = ", ".join(map(repr, names[:10])) + (", ..." if len(names) > 10 else "")
-        raise InputError(f"{path}: a zip archive must hold one .csv file, not {len(tables)}: [{listed}]")
+        choice = f": say which, such as {path.name}/{tables[0]}" if tables else ""
+        raise InputError(
+            f"{path}: a zip archive must hold one .csv file, not {len(tables)}: [{listed}]{choice}"
+        )
     return next(member for member in members if member.filename == tables[0])
+
+
+def _other_archive(names: list[str]) -> str | None:
+    """Say what a zip archive with these members is, if it is of another kind."""
+    if names and all(name.endswith(".npy") for name in names):
+        return "numpy arrays (npz): load them with numpy.load and save them as CSV, one row per image"
+    if "xl/workbook.xml" in names:
+        return "an Excel workbook (xlsx): save the sheet as CSV"
+    if "content.xml" in names and "mimetype" in names:
+        return "an OpenDocument spreadsheet: save the sheet as CSV"
+    if names and all(name.lower().endswith(".png") for name in names):
+        return "a zip archive of PNG files: unpack it and set data.source to folder"
+    return None
 
 
 def _refuse_unsafe(path: Path, member: zipfile.ZipInfo) -> None:

@@ -24,11 +24,15 @@ img { background: #fff; max-width: 100%; margin-bottom: 1rem; }
 """
 
 
-def write_comparison_folder(
-    folder: str | Path, comparison: Comparison, test_images: str | Path, train_images: str | Path
-) -> None:
-    """Write a comparison into a folder: comparison.json, the sheets of images that flipped, index.html."""
+def write_comparison_folder(folder: str | Path, comparison: Comparison, images: str | Path) -> None:
+    """Write a comparison into a folder: comparison.json, the sheets of images that flipped, index.html.
+
+    `images`: the folder with the IDX files of the images, which may have colours.
+    """
     folder = Path(folder)
+    test_images, train_images = (
+        next(Path(images).glob(f"{part}-images-idx?-ubyte"), Path(images, part)) for part in ("test", "train")
+    )
     drawn = sheets.draw_sheets(comparison, test_images, train_images)
     write_json(folder / "comparison.json", as_json(comparison))
     sheets.write_sheets(folder, drawn)

@@ -115,7 +115,7 @@ def read_validation(path: Path) -> np.ndarray | None:
 
 
 def validation_answers(valid_lst: str | Path, merged: np.ndarray) -> np.ndarray | None:
-    """What merged probabilities (n, classes) say of validation rows, for `remember`; None without such rows."""
+    """What merged probabilities (n, classes) say of validation rows, for `remember`; None without rows."""
     listing = lst.read(valid_lst)
     if not len(listing):
         return None

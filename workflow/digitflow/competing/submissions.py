@@ -12,6 +12,7 @@ import numpy as np
 from digitflow.base.errors import ConfigError, InputError
 from digitflow.base.files import atomic_open
 from digitflow.formats import idx, labelscsv
+from digitflow.formats.labelscsv import Form
 from digitflow.formats.probabilities import read_probabilities
 from digitflow.merging import merged as merging
 from digitflow.merging import methods
@@ -31,9 +32,16 @@ class Submission:
     probabilities: np.ndarray | None = None
 
 
-def reader(classes: Sequence[str], rows: int | None = None) -> Read:
-    """What reads a submission file of so many rows, whose labels are these classes."""
-    return lambda path: labelscsv.read(path, len(classes), rows)
+def reader(classes: Sequence[str], form: Form | None = None) -> Read:
+    """What reads submission files of these classes in the images' order; `form`: their header and ids."""
+    if form is None:
+        return lambda path: labelscsv.read(path, classes)
+    return lambda path: labelscsv.read(path, classes, None, form.ids, form.header)
+
+
+def form_of(submission_csv: str | Path) -> Form:
+    """The form of one of our own submissions, which those of others must have, too."""
+    return labelscsv.read_sample(submission_csv)
 
 
 def read_submission(name: str, path: str | Path, read: Read, classes: int) -> Submission:
@@ -86,18 +94,30 @@ def choose_submissions(
 
 
 def blend_with_models(
-    files: Sequence[Path], probabilities: Sequence[Path], merge: Mapping[str, Any], read: Read, classes: int
-) -> np.ndarray:
-    """Blend files and models as the section `merge` says, whose `order` names both: labels int64 (n,).
+    submission_csv: Path,
+    files: Sequence[Path],
+    probabilities: Sequence[Path],
+    merge: Mapping[str, Any],
+    classes: Sequence[str],
+    test_images: Path,
+    ids: Path,
+    form: Mapping[str, Any],
+) -> None:
+    """Write the blend of files and models as the section `merge` says, whose `order` names both.
 
-    `probabilities` are the models' files, one for each seed. ConfigError: a file does not fit.
+    `probabilities` are the models' files, one for each seed; `test_images` and `ids` those of the test set;
+    `form` is the section `submission` of the configuration. ConfigError: a file does not fit.
     """
-    found, left_out = read_submissions(files, read, classes)
+    rows, *_ = idx.read_header(test_images)
+    wanted = labelscsv.submission_form(form, rows, labelscsv.read_ids(ids, rows), ids)
+    found, left_out = read_submissions(files, reader(classes, wanted), len(classes))
     for name, seeds in merging.read_models(probabilities, merge["seeds"]).items():
         averaged = methods.mean(seeds)
         found[name] = Submission(name, averaged.argmax(axis=1), averaged)
     chosen = choose_submissions(merge["order"], found, left_out)
-    return blend(merge["method"], chosen, classes, merge["weights"])
+    labels = blend(merge["method"], chosen, len(classes), merge["weights"])
+    labelscsv.write(submission_csv, labels, classes, wanted.ids, wanted.header)
+    log.info(f"{submission_csv}: {len(labels):,} rows")
 
 
 def scores(found: Mapping[str, Submission], solution: np.ndarray | None) -> list[dict[str, Any]]:
@@ -113,34 +133,25 @@ def scores(found: Mapping[str, Submission], solution: np.ndarray | None) -> list
     return rows
 
 
-def rows_of(test_images: str | Path) -> int:
-    """How many rows a submission must have: one for each image of an IDX file."""
-    rows, *_ = idx.read_header(test_images, ndim=3)
-    return rows
-
-
 def score_files(
-    files: Sequence[Path],
-    classes: Sequence[str],
-    test_images: str | Path | None,
-    solution: str | Path | None,
+    files: Sequence[Path], classes: Sequence[str], submission_csv: Path | None, solution: Path | None
 ) -> list[dict[str, Any]]:
-    """Rows for the table of scores, one per file that fits."""
-    if not files or test_images is None:
+    """Rows for the table of scores, one per file that fits our own submission; `solution`: an IDX file."""
+    if not files or submission_csv is None:
         return []
-    read = reader(classes, rows_of(test_images))
-    found, _ = read_submissions(files, read, len(classes))
-    return scores(found, None if solution is None else read(Path(solution)))
+    form = form_of(submission_csv)
+    found, _ = read_submissions(files, reader(classes, form), len(classes))
+    return scores(found, None if solution is None else idx.read_labels(solution, len(form.ids), len(classes)))
 
 
-def fitting_files(
-    files: Sequence[Path], classes: Sequence[str], test_images: str | Path | None
-) -> dict[str, Path]:
-    """The files that fit, by their names."""
-    if not files or test_images is None:
+def labels_of_files(
+    files: Sequence[Path], classes: Sequence[str], submission_csv: Path
+) -> dict[str, np.ndarray]:
+    """The labels of the files that fit our own submission, by their names."""
+    if not files:
         return {}
-    found, _ = read_submissions(files, reader(classes, rows_of(test_images)), len(classes))
-    return {path.stem: path for path in files if path.stem in found}
+    found, _ = read_submissions(files, reader(classes, form_of(submission_csv)), len(classes))
+    return {name: submission.labels for name, submission in found.items()}
 
 
 def agreement(found: Mapping[str, Submission]) -> np.ndarray:

@@ -8,21 +8,22 @@ from pathlib import Path
 import numpy as np
 
 from digitflow.base.errors import InputError
+from digitflow.dataset.classes import label_of_folder
 from digitflow.dataset.corrections import check_classes
 from digitflow.dataset.inventory import (
     NOWHERE,
     Found,
     Inventory,
-    describe,
     file_name,
-    load,
+    name_stranger,
     picture_path,
+    read_inventory,
     scan,
     settle,
     some,
 )
 from digitflow.dataset.trees import open_folders, read_file
-from digitflow.dataset.treetimes import is_understood, path_of
+from digitflow.dataset.treetimes import inventory_path, is_understood
 from digitflow.dataset.views import shown_crc
 from digitflow.formats.corrections import DROP, OK, Correction, read, record
 
@@ -72,10 +73,10 @@ def find_changes(
     are passed over: the next update makes the pictures again.
     """
     tree, manifest = Path(tree), Path(manifest)
-    if not path_of(tree).exists():
+    if not inventory_path(tree).exists():
         return Changes([], [])  # no tree of digitflow's, or one that the next update has to recognise
     if not tree.is_dir():
-        if manifest.exists() and (load(tree).place != NOWHERE).any():
+        if manifest.exists() and (read_inventory(tree).place != NOWHERE).any():
             raise InputError(
                 f"{tree}: is gone; no image is dropped for that. To have the pictures made again, delete "
                 f"{manifest} and run again"
@@ -83,7 +84,7 @@ def find_changes(
         return Changes([], [])
     if is_understood(tree):
         return Changes([], [])
-    known = load(tree)
+    known = read_inventory(tree)
     comparison = _Comparison(tree, manifest, known, scan(tree, known.names, len(known), len(str(len(known)))))
     comparison.check_files()
     if not deletions:
@@ -100,6 +101,7 @@ class _Comparison:
         # What an unfinished update has moved, and what it has not yet, is nobody's wish.
         self.changed = (found.place != known.place) & (found.place != known.next_place)
         self.edited: set[int] = set()
+        self.labels = [label_of_folder(name) for name in known.names]
 
     def _name(self, row: int) -> str:
         return file_name(row + 1, len(str(len(self.known))))
@@ -115,7 +117,7 @@ class _Comparison:
         """Every file must be a picture of the tree, and every picture be there once."""
         if self.found.strangers:
             raise InputError(
-                f"{self.tree}: {some([describe(path) for path in self.found.strangers])}: not made by "
+                f"{self.tree}: {some([name_stranger(path) for path in self.found.strangers])}: not made by "
                 "digitflow and used by nothing; move it out of the tree. Images to learn from belong into "
                 "the training CSV"
             )
@@ -140,7 +142,7 @@ class _Comparison:
         place = int(many.argmax())
         raise InputError(
             f"{self.tree}: {losses[place]:,} of the {sizes[place]:,} pictures of class "
-            f"{self.known.names[place]} are gone: too many to drop without asking, and nothing was changed. "
+            f"{self.labels[place]} are gone: too many to drop without asking, and nothing was changed. "
             f"To have them made again, delete {self.manifest} and run again; to drop these images: {BELIEVE}"
         )
 
@@ -148,7 +150,7 @@ class _Comparison:
         """Read the pictures of all folders that changed: one may have the name of another."""
         if not self.changed.any():
             return
-        known, since = self.known, path_of(self.tree).stat().st_mtime_ns
+        known, since = self.known, inventory_path(self.tree).stat().st_mtime_ns
         for place, name in enumerate(known.names):
             folder = self.tree / name
             if not folder.is_dir() or folder.stat().st_mtime_ns < since:
@@ -157,7 +159,7 @@ class _Comparison:
                 for row in np.flatnonzero(self.found.place == place).tolist():
                     data = read_file(self.found.names.get(row, self._name(row)), opened)
                     if zlib.crc32(data) != known.file_crc[row]:
-                        self._check_picture(row, shown_crc(data))
+                        self._check_picture(row, shown_crc(data, known.shape))
 
     def _check_picture(self, row: int, shown: int | None) -> None:
         known, path = self.known, self._path(row)
@@ -190,7 +192,7 @@ class _Comparison:
         rows = np.flatnonzero(self.changed).tolist()
         if not rows:
             return Changes([], [], self.known)
-        check_classes(self.known.names)
+        check_classes(self.labels)
         typed = {correction.id: correction for correction in read(path)}
         corrections, lines = [], []
         for row in rows:
@@ -209,8 +211,8 @@ class _Comparison:
 
     def _correct(self, row: int) -> Correction:
         known, place = self.known, self.found.place[row]
-        was = known.names[known.given[row]]
-        now = DROP if place == NOWHERE else OK if place == known.given[row] else known.names[place]
+        was = self.labels[known.given[row]]
+        now = DROP if place == NOWHERE else OK if place == known.given[row] else self.labels[place]
         return Correction(row + 1, was, now, f"{known.next_pixel_crc[row]:08X}")
 
     def _place_of(self, row: int, now: str) -> int | None:
@@ -219,7 +221,7 @@ class _Comparison:
             return NOWHERE
         if now == OK:
             return self.known.given[row]
-        return self.known.names.index(now) if now in self.known.names else None
+        return self.labels.index(now) if now in self.labels else None
 
     def _check_line(self, row: int, line: Correction, correction: Correction, path: PathLike) -> None:
         """What a person typed is replaced only if the tree had it before the change."""

@@ -1,38 +1,116 @@
-"""What the classes are called: `classes.csv`, a line of index and label for each."""
+"""The classes of a data set: what its labels are called, in which order, and in which folders they lie."""
 
 import csv
 import os
-from collections.abc import Sequence
+import re
+from collections.abc import Iterable, Sequence
+from urllib.parse import unquote
+
+import numpy as np
 
 from digitflow.base.errors import FormatError, InputError
 from digitflow.base.files import atomic_open
+from digitflow.formats.layout import WHOLE, abbreviated, label_of
 
-PathLike = str | os.PathLike
 HEADER = ["index", "label"]
+MAX_CLASSES = 1 << 16
+MAX_BYTE_CLASSES = 1 << 8
+MAX_INT_DIGITS = 18
+MAX_NAME_BYTES = 255  # of a file or folder, on all systems
+# What a file system or a shell takes for something else, at least on one system.
+UNSAFE = re.compile(r'[%/\\:*?"<>|\x00-\x1f\x7f]|^[. ~#@]|[. ]$')
+# Windows' devices, and the words that mean something else in corrections.csv.
+RESERVED = re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?|drop|ok", re.IGNORECASE)
+EMPTY = "%"
 
 
-def write(path: PathLike, names: Sequence[str]) -> None:
-    """Write the names of the classes, in the order of their indices."""
-    with atomic_open(path, "w") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(HEADER)
-        writer.writerows(enumerate(names))
+def in_natural_order(labels: Iterable[str]) -> list[str]:
+    """The different labels in the order a person gives them: numbers by value, then a2 before a10."""
+    return sorted({*labels}, key=_natural_key)
 
 
-def read(path: PathLike) -> list[str]:
-    """The names of the classes. FormatError names the line that is not the next index and its label."""
+def _natural_key(label: str) -> tuple:
+    if WHOLE.fullmatch(label) and len(label) < MAX_INT_DIGITS:
+        return 0, int(label), label
+    parts = re.split("0*([0-9]+)", label)  # words and numbers in turn; a longer number is a larger one
+    return 1, [(len(part), part) if k % 2 else part for k, part in enumerate(parts)], label
+
+
+def indices(labels: Sequence[str], classes: Sequence[str], where: str) -> np.ndarray:
+    """The places of labels in `classes`: uint8 (n,) for up to 256 classes, else int32.
+
+    InputError names the first label that is no class, and its row from 1.
+    """
+    index = {label: k for k, label in enumerate(classes)}
+    if len(classes) > MAX_CLASSES:
+        raise InputError(f"{where}: {len(classes):,} classes, more than {MAX_CLASSES:,}: is this the label?")
     try:
-        with open(path, newline="", encoding="utf-8") as file:
-            lines = list(csv.reader(file))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"{path}: cannot be read: {error}") from error
-    if not lines or lines[0] != HEADER:
-        raise FormatError(
-            f"{path}, line 1: {lines[:1]}, should be {','.join(HEADER)}; delete it and run again"
-        )
-    for number, line in enumerate(lines[1:]):
-        if len(line) != 2 or line[0] != str(number):
+        return np.fromiter(map(index.__getitem__, labels), label_dtype(len(classes)), len(labels))
+    except KeyError as error:
+        label, known = error.args[0], abbreviated(classes)
+        row = labels.index(label) + 1
+        raise InputError(
+            f"{where}, row {row}: {label!r} is none of the {len(classes)} classes, {known}"
+        ) from None
+
+
+def label_dtype(classes: int) -> type:
+    """The type that the indices of so many classes have in IDX files."""
+    return np.uint8 if classes <= MAX_BYTE_CLASSES else np.int32
+
+
+def write(path: str | os.PathLike, classes: Sequence[str]) -> None:
+    """Write classes.csv: the index in .lst and IDX files, and what the label is called."""
+    with atomic_open(path, "w") as file:
+        rows = csv.writer(file, lineterminator="\n")
+        rows.writerow(HEADER)
+        rows.writerows(enumerate(classes))
+
+
+def read(path: str | os.PathLike) -> list[str]:
+    """Read classes.csv: the labels by their index. FormatError names the line that is wrong."""
+    try:
+        with open(path, newline="", encoding="utf-8-sig") as file:
+            header, *rows = list(csv.reader(file, strict=True)) or [[]]
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror}") from error
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise FormatError(f"{path}: cannot be read as CSV: {error}; delete it and run again") from error
+    if header != HEADER:
+        raise FormatError(f"{path}, line 1: {','.join(header)!r}, should be the header {','.join(HEADER)}")
+    labels = {}
+    for index, row in enumerate(rows):
+        if len(row) != 2 or row[0] != str(index) or row[1] in labels:
             raise FormatError(
-                f"{path}, line {number + 2}: {line}, should be {number} and a label; delete it and run again"
+                f"{path}, line {index + 2}: {','.join(row)!r}, should be {index} and a label of its own; "
+                "delete the file and run again"
             )
-    return [label for _, label in lines[1:]]
+        labels[row[1]] = index
+    return [*labels]
+
+
+def folder_names(classes: Sequence[str]) -> list[str]:
+    """A safe name of a folder for each label, which `label_of_folder` turns back.
+
+    Characters that a file system may not take become %XX, as in addresses; so do whole labels that mean
+    something else there, or that differ from another one only by case, which some systems overlook.
+    """
+    seen, names = set(), []
+    for label in classes:
+        name = UNSAFE.sub(lambda found: _escaped(found[0]), label) or EMPTY
+        if RESERVED.fullmatch(name) or name.casefold() in seen:
+            name = _escaped(label)
+        if len(name.encode()) > MAX_NAME_BYTES:
+            raise InputError(f"the label {label[:40]!r}... is too long for the name of a folder")
+        seen.add(name.casefold())
+        names.append(name)
+    return names
+
+
+def label_of_folder(name: str) -> str:
+    """The label that the name of a folder stands for."""
+    return "" if name == EMPTY else label_of(unquote(name))
+
+
+def _escaped(text: str) -> str:
+    return "".join(f"%{byte:02X}" for byte in text.encode())

@@ -19,7 +19,7 @@ import numpy as np
 
 from digitflow.base.errors import FormatError
 from digitflow.base.files import atomic_open, atomic_path
-from digitflow.dataset.treetimes import path_of
+from digitflow.dataset.treetimes import inventory_path
 
 PathLike = str | os.PathLike
 LINES = 4096  # of a manifest that are made at a time
@@ -35,9 +35,10 @@ COPY = re.compile(r"copy of ([0-9]+)\.png|([0-9]+)[ _(-].*\.png", re.IGNORECASE)
 class Inventory:
     """Where the picture of each row was put: arrays of (rows,), folders as places in `names` or NOWHERE.
 
-    `names`: the folders; one empty name for a tree without. `given`: the CSV's label. `place`: the folder.
-    `file_crc`, `pixel_crc`: CRC-32 of the file and of the pixels in it. `next_place`, `next_pixel_crc`: what
-    an update that has begun makes of them; they differ from the others only until it ends.
+    `names`: the folders, as `classes.folder_names` has them; one empty name for a tree without. `given`: the
+    CSV's label. `place`: the folder. `file_crc`, `pixel_crc`: CRC-32 of the file and of the pixels in it.
+    `next_place`, `next_pixel_crc`: what an update that has begun makes of them; they differ from the others
+    only until it ends.
     """
 
     names: list[str]
@@ -47,7 +48,7 @@ class Inventory:
     pixel_crc: np.ndarray  # uint32
     next_place: np.ndarray  # int16
     next_pixel_crc: np.ndarray  # uint32
-    shape: np.ndarray  # height, width
+    shape: np.ndarray  # height, width, and 3 in colour
 
     def __len__(self) -> int:
         return len(self.place)
@@ -90,9 +91,9 @@ def picture_path(names: list[str], place: int, name: str) -> str:
     return f"{names[place]}/{name}" if names[place] else name
 
 
-def load(tree: PathLike) -> Inventory | None:
+def read_inventory(tree: PathLike) -> Inventory | None:
     """Read the inventory of a tree; None if there is none. FormatError: the file is damaged."""
-    path = path_of(tree)
+    path = inventory_path(tree)
     try:
         with np.load(path, allow_pickle=False) as arrays:
             inventory = Inventory(**{name: arrays[name] for name in Inventory.__dataclass_fields__})
@@ -105,12 +106,12 @@ def load(tree: PathLike) -> Inventory | None:
     return replace(inventory, names=inventory.names.tolist())
 
 
-def save(tree: PathLike, inventory: Inventory) -> int:
+def save_inventory(tree: PathLike, inventory: Inventory) -> int:
     """Write the inventory of a tree, as one after which anything may have been done in it by hand.
 
     Returns the time of writing in nanoseconds.
     """
-    with atomic_path(path_of(tree)) as temporary:
+    with atomic_path(inventory_path(tree)) as temporary:
         with open(temporary, "wb") as file:
             np.savez(file, **{name: getattr(inventory, name) for name in Inventory.__dataclass_fields__})
         written = temporary.stat().st_mtime_ns
@@ -120,12 +121,12 @@ def save(tree: PathLike, inventory: Inventory) -> int:
 
 def understand(tree: PathLike, until: int) -> None:
     """Note that all that was done in a tree until then is in its inventory: it becomes the file's time."""
-    os.utime(path_of(tree), ns=(until, until))
+    os.utime(inventory_path(tree), ns=(until, until))
 
 
 def settle(tree: PathLike, inventory: Inventory) -> None:
     """Write the inventory, and note that it tells all if it does: another change may have come meanwhile."""
-    written = save(tree, inventory)
+    written = save_inventory(tree, inventory)
     now = scan(tree, inventory.names, len(inventory), len(str(len(inventory))))
     if np.array_equal(now.place, inventory.place) and not (now.strangers or now.doubled):
         understand(tree, written)
@@ -193,7 +194,7 @@ def _scan_folder(path: Path, folder: str, place: int, digits: int, found: Found)
     found.place[once[found.place[once] == NOWHERE]] = place
 
 
-def describe(stranger: str) -> str:
+def name_stranger(stranger: str) -> str:
     """A path that `scan` did not know, and what it may be."""
     name = stranger.rsplit("/", 1)[-1]
     if copy := COPY.fullmatch(name):

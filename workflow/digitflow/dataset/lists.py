@@ -36,8 +36,10 @@ def of_rows(folder: str, rows: int, labels: np.ndarray | None = None, names: Seq
 def read_corrected(
     images: PathLike, labels: PathLike, classes: PathLike, corrections: PathLike | None
 ) -> tuple[Listing, list[str]]:
-    """The listing of all training rows, labelled as corrected, without the dropped ones; and the classes' names."""
-    rows, *_ = idx.read_header(images, ndim=3)
+    """The listing of all training rows, labelled as corrected, without the dropped ones; and the classes'
+    names.
+    """
+    rows, *_ = idx.read_header(images, idx.IMAGES)
     names = class_names.read(classes)
     found = idx.read_labels(labels, rows, len(names))
     keep = np.ones(rows, bool)
@@ -46,7 +48,7 @@ def read_corrected(
         found, keep = apply(found, images, names, lines, corrections)
         dropped = int((~keep).sum())
         log.info(f"{corrections}: {len(lines):,} corrections; {dropped:,} images dropped")
-    return of_rows("train", rows, found, names).select(keep), names
+    return of_rows("train", rows, found, class_names.folder_names(names)).select(keep), names
 
 
 def first_of_equals(images: PathLike, index: np.ndarray) -> np.ndarray:
@@ -57,7 +59,7 @@ def first_of_equals(images: PathLike, index: np.ndarray) -> np.ndarray:
 
 
 def write_all(labelled: Listing, *paths: PathLike) -> None:
-    """Write the whole listing to each of several lists: with folds, every row trains and every row validates."""
+    """Write the whole listing to several lists: with folds, every row trains and every row validates."""
     for path in paths:
         lst.write(path, labelled)
 
@@ -73,7 +75,8 @@ def write_split(
 ) -> None:
     """Write two lists: `fraction` of every class in the validation list, all others in the training list.
 
-    `first` as of `first_of_equals`: equal images stay on one side. InputError: a class keeps no training image, or no row validates though some should.
+    `first` as of `first_of_equals`: equal images stay on one side. InputError: a class keeps no training
+    image, or no row validates though some should.
     """
     mask = validation_mask(labelled.index, labelled.label, fraction, seed, first)
     _check_classes(
@@ -81,7 +84,7 @@ def write_split(
     )
     if fraction and not mask.any():
         raise InputError(
-            f"validation.fraction: {fraction} of each class is less than one image, so no row would validate; "
+            """Write the whole listing to several lists: with folds, every row trains and validates."""
             "raise it, or set it to 0 to train on all rows without a score"
         )
     _write("train", train_lst, labelled.select(~mask), names)
@@ -98,7 +101,8 @@ def write_folds(
 ) -> None:
     """Write two lists for each fold: the rows that it leaves out validate, all others train.
 
-    `first` as of `first_of_equals`: equal images are left out together. InputError: a class has fewer images than there are folds, so that one of them would learn without it.
+    `first` as of `first_of_equals`: equal images are left out together. InputError: a class has fewer images
+    than there are folds, so that one of them would learn without it.
     """
     fold = fold_of(labelled.index, labelled.label, len(train_lsts), seed, first)
     for number, (train_lst, valid_lst) in enumerate(zip(train_lsts, valid_lsts, strict=True)):

@@ -1,4 +1,4 @@
-"""RecordIO files of a list, packed from the pixels of an IDX file: the PNG files' own bytes, without a tree."""
+"""RecordIO files of a list, packed from an IDX file: the PNG files' own bytes, without a tree."""
 
 import os
 from collections.abc import Iterator
@@ -26,7 +26,7 @@ def pack(rec_path: PathLike, idx_path: PathLike, listing: Listing, images_idx: P
 
 def _encode(index: np.ndarray, images_idx: PathLike) -> Iterator[bytes]:
     """Yield rows of an IDX file, counted from 1 and ascending, as PNG files."""
-    count, *_ = idx.read_header(images_idx, ndim=3)
+    count, *_ = idx.read_header(images_idx, idx.IMAGES)
     if len(index) and index[-1] > count:
         raise FormatError(f"{images_idx}: {count} images; the list has image {index[-1]}")
     first = 1

@@ -18,8 +18,9 @@ def _mix(value: np.ndarray) -> np.ndarray:
 def first_of_equal(blocks: Iterable[np.ndarray]) -> np.ndarray:
     """For each image the place, int64 (n,), from 0, of the first one with the same pixels: often its own.
 
-    `blocks` are uint8 (k, ...), one after the other. Images are compared by a 64-bit sum of products, in a tenth of
-    the time of a digest of each: two others of a million images are taken for equal once in 10^7 data sets.
+    `blocks` are uint8 (k, ...), one after the other. Images are compared by a 64-bit sum of products, in a
+    tenth of the time of a digest of each: two others of a million images are taken for equal once in 10^7
+    data sets.
     """
     sums = [_sums(np.ascontiguousarray(block).reshape(len(block), -1)) for block in blocks]
     _, first, group = np.unique(
@@ -65,8 +66,8 @@ def fold_of(
 ) -> np.ndarray:
     """Deal every class out to `folds` folds of almost equal size: 0..folds-1, int64 (n,).
 
-    By the keys of `validation_mask`, with the same meaning of `first`: fold 0 of five leaves out the rows that a
-    fraction of 0.2 chooses.
+    By the keys of `validation_mask`, with the same meaning of `first`: fold 0 of five leaves out the rows
+    that a fraction of 0.2 chooses.
     """
 
     def deal(sizes: np.ndarray) -> np.ndarray:

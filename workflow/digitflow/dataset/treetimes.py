@@ -9,7 +9,7 @@ from pathlib import Path
 PathLike = str | os.PathLike
 
 
-def path_of(tree: PathLike) -> Path:
+def inventory_path(tree: PathLike) -> Path:
     """The inventory's file, beside the tree."""
     tree = Path(tree)
     return tree.with_name(f"{tree.name}.inventory")
@@ -19,9 +19,9 @@ def is_understood(tree: PathLike) -> bool:
     """Whether no folder of the tree has changed since everything in it was known: ten calls, no listing."""
     with os.scandir(tree) as entries:
         folders = [entry.stat().st_mtime_ns for entry in entries if entry.is_dir()]
-    return max(Path(tree).stat().st_mtime_ns, *folders, 0) < path_of(tree).stat().st_mtime_ns
+    return max(Path(tree).stat().st_mtime_ns, *folders, 0) < inventory_path(tree).stat().st_mtime_ns
 
 
 def wants_a_look(tree: PathLike) -> bool:
     """Whether the tree is gone, or one of its folders has changed, since its inventory was written."""
-    return path_of(tree).exists() and not (Path(tree).is_dir() and is_understood(tree))
+    return inventory_path(tree).exists() and not (Path(tree).is_dir() and is_understood(tree))

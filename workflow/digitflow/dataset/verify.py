@@ -33,7 +33,7 @@ def verify(
     pixels of the IDX rows; in the tree, where there is one, the file of each image is the record's own bytes.
     Images that the user has dropped are counted. FormatError names the file and the image that differ.
     """
-    rows, *_ = idx.read_header(images_idx, ndim=3)
+    rows, *_ = idx.read_header(images_idx, idx.IMAGES)
     read = [lst.read(path) for path in listings]
     _refuse_doubles(read, listings)
     counts = {"rows": rows, "images": sum(map(len, read)), "records": 0}
@@ -100,7 +100,7 @@ def _compare_record(
     where = f"{rec_path}: record of image {record.index} at byte {record.offset}"
     if record.index != index:
         raise FormatError(f"{where}: line {at + 1} of {name} is image {index}")
-    if record.labels.tolist() != [label]:
+    if record.labels.tobytes() != np.float32(label).tobytes():  # as bytes: -0 is not 0
         raise FormatError(f"{where}: labels {record.labels.tolist()}; {name} has {label}")
     image = png.decode(record.payload, where)
     if image.shape != pixels.shape:
@@ -122,5 +122,6 @@ def _compare_file(path: Path, record: recordio.Record) -> None:
         ) from error
     if data != record.payload:
         raise FormatError(
-            f"{path}: not the image of its record; move it away and make it again: snakemake -R idx_to_png -- trees"
+            f"{path}: not the image of its record; delete it, then make it again: "
+            "snakemake -R idx_to_png -- trees"
         )

@@ -1,7 +1,8 @@
 """Trees of PNG files: a view of the rows of an IDX file, brought up to date in place.
 
-`<tree>/<label>/<id>.png` where there are labels, `<tree>/<id>.png` where there are none; ids are rows from 1,
-padded with zeros. Nothing learns from a tree. What a person put into one, or changed in one, is left alone.
+`<tree>/<label>/<id>.png`, the label in a form that any file system takes, where there are labels,
+`<tree>/<id>.png` where there are none; ids are rows from 1, padded with zeros. Nothing learns from a tree.
+What a person put into one, or changed in one, is left alone.
 """
 
 import logging
@@ -20,11 +21,11 @@ from digitflow.dataset import classes as class_names
 from digitflow.dataset.inventory import (
     NOWHERE,
     Inventory,
-    describe,
     file_name,
-    load,
+    name_stranger,
     picture_path,
-    save,
+    read_inventory,
+    save_inventory,
     scan,
     settle,
     some,
@@ -37,6 +38,7 @@ from digitflow.formats import idx, lst, png
 log = logging.getLogger("digitflow")
 
 BLOCK = 4096  # images at a time: a few megabytes
+MAX_FOLDERS = np.iinfo(np.int16).max  # an inventory has their places
 PathLike = str | os.PathLike
 
 
@@ -57,7 +59,7 @@ def update_from_lists(
     labels_idx: PathLike | None = None,
     classes_csv: PathLike | None = None,
 ) -> Counts:
-    """Bring a tree up to date with the lists of its images, as `update_tree`; with labels, those of the CSV."""
+    """Bring a tree up to date with the lists of its images: `update_tree`, with the labels of the CSV."""
     read = [lst.read(path) for path in lists]
     ids, labels = (np.concatenate([getattr(part, name) for part in read]) for name in ("index", "label"))
     if labels_idx is None:
@@ -77,19 +79,19 @@ def update_tree(
 ) -> Counts:
     """Bring a tree up to date with an IDX file, writing only what differs, and write its manifest.
 
-    `ids`: the rows, from 1, that have a picture; None: all. With `classes`, the names of the folders:
+    `ids`: the rows, from 1, that have a picture; None: all. With `classes`, whose labels name the folders:
     `labels`, int, of these rows, and `given`, int, the label that the CSV gives each row of the file. A
     picture that a person edited, moved since the corrections were read, or put there is left alone and named
     in the log. InputError: `tree` is a folder of something else; DigitflowError: the disk is full. What was
     right stays.
     """
     tree = Path(tree)
-    rows, *shape = idx.read_header(images_idx, ndim=3)
+    rows, *shape = idx.read_header(images_idx, idx.IMAGES)
     if given is not None and len(given) != rows:
         raise InputError(f"{images_idx}: {rows:,} images, but {len(given):,} labels; make both files again")
     place = np.full(rows, NOWHERE, np.int16)
     place[slice(None) if ids is None else np.asarray(ids) - 1] = 0 if labels is None else labels
-    names = [""] if classes is None else _check_folders(classes, tree)
+    names = [""] if classes is None else _folders(classes)
     given = np.zeros(rows, np.int16) if given is None else np.asarray(given, np.int16)
     pixels = _pixel_crcs(images_idx, rows)
     goal = Inventory(names, given, place, np.zeros(rows, np.uint32), pixels, place, pixels, np.array(shape))
@@ -106,19 +108,18 @@ def update_tree(
     return counts
 
 
-def _check_folders(classes: Sequence[str], tree: Path) -> list[str]:
-    for name in classes:
-        if name.startswith(".") or any(character in name for character in "/\\\0") or not name:
-            raise InputError(
-                f"{tree}: no folder can have the name of class {name!r}; rename it in the CSV, or do without "
-                "trees: png: {enabled: false}"
-            )
-    return list(classes)
+def _folders(classes: Sequence[str]) -> list[str]:
+    if len(classes) > MAX_FOLDERS:
+        raise InputError(
+            f"{len(classes):,} classes, and a tree has at most {MAX_FOLDERS:,} folders; do without trees: "
+            "png: {enabled: false}"
+        )
+    return class_names.folder_names(classes)
 
 
 def _blocks(images_idx: PathLike) -> Iterator[tuple[int, np.ndarray]]:
     start = 0
-    for images in idx.read_blocks(images_idx, BLOCK, ndim=3):
+    for images in idx.read_blocks(images_idx, BLOCK, idx.IMAGES):
         yield start, images
         start += len(images)
 
@@ -149,9 +150,9 @@ def _make(images_idx: PathLike, tree: Path, goal: Inventory, progress: Progress)
             file_crc[start + order] = [zlib.crc32(file) for file in files]
             progress.advance(len(images))
         # Killed between the two names, the next run knows whose pictures these are. All of them are older.
-        begun = save(tree, replace(goal, place=np.full_like(goal.place, NOWHERE)))
+        begun = save_inventory(tree, replace(goal, place=np.full_like(goal.place, NOWHERE)))
     made = replace(goal, file_crc=file_crc)
-    save(tree, made)
+    save_inventory(tree, made)
     understand(tree, begun)
     return made, Counts(written=int((made.place != NOWHERE).sum()))
 
@@ -161,7 +162,7 @@ def _update(
 ) -> tuple[Inventory, Counts]:
     """Bring a tree that is there up to date, picture by picture; each is whole at any time."""
     rows, names = len(goal), goal.names
-    known = load(tree)
+    known = read_inventory(tree)
     recognised = known is None
     known = (known or _recognise(tree, goal)).fit(names, rows)
     goal = goal.fit(known.names, len(known))
@@ -194,7 +195,7 @@ def _recognise(tree: Path, goal: Inventory) -> Inventory:
         path = picture_path(goal.names, found.place[row], name)
         data = (tree / path).read_bytes()
         file_crc[row] = zlib.crc32(data)
-        if shown_crc(data) != goal.pixel_crc[row]:
+        if shown_crc(data, goal.shape) != goal.pixel_crc[row]:
             wrong.append(path)
     if wrong:
         raise InputError(
@@ -208,9 +209,9 @@ def _recognise(tree: Path, goal: Inventory) -> Inventory:
     return replace(goal, place=place, next_place=place, file_crc=file_crc)
 
 
-def shown_crc(data: bytes) -> int | None:
-    """The CRC-32 of the pixels that a picture shows in grey; None: it is no picture."""
-    picture = png.read_picture(data)
+def shown_crc(data: bytes, shape: Sequence[int]) -> int | None:
+    """The CRC-32 of the pixels that a picture shows, in colour if `shape` is; None: it is no picture."""
+    picture = png.read_picture(data, colour=len(shape) == 3)
     return None if picture is None else zlib.crc32(np.ascontiguousarray(picture))
 
 
@@ -262,12 +263,12 @@ class _Update:
         )
         same = np.array_equal(self.before, self.after) and np.array_equal(known.pixel_crc, goal.pixel_crc)
         if not (same and self.same_shape):
-            save(self.tree, begun)
+            save_inventory(self.tree, begun)
         missing = ~self.there & (known.place != NOWHERE) & (known.place == known.next_place)
         missing &= (goal.place != NOWHERE) & ~self.left_alone
         self._warn(
             "no pictures of this tree, and used by nothing; move them out of it",
-            map(describe, found.strangers),
+            map(name_stranger, found.strangers),
         )
         self._warn(
             "each there twice; delete one of them",
@@ -323,7 +324,7 @@ class _Update:
         if crc == known.file_crc[row]:
             same = self.same_shape and known.pixel_crc[row] == goal.pixel_crc[row]
             return "right" if same else "wrong"
-        shown = shown_crc(data)
+        shown = shown_crc(data, goal.shape)
         if shown == goal.pixel_crc[row]:  # saved again by another program, or by an update that was killed
             self.file_crc[row] = crc
             return "right"

@@ -1,11 +1,12 @@
-"""IDX files of unsigned bytes: the format of the official MNIST files.
+"""IDX files of unsigned bytes, the format of the official MNIST files, and of 32-bit numbers for many labels.
 
-Layout (https://yann.lecun.org/exdb/mnist/): two zero bytes, the type (0x08: unsigned byte), the number of
-dimensions, each dimension as a big-endian uint32, then the values in row-major order.
+Layout (https://yann.lecun.org/exdb/mnist/): two zero bytes, the type (0x08: unsigned byte, 0x0c: int32), the
+number of dimensions, each dimension as a big-endian uint32, then the values, big-endian, in row-major order.
 """
 
 import contextlib
 import gzip
+import io
 import math
 import os
 import shutil
@@ -19,72 +20,84 @@ import numpy as np
 from digitflow.base.errors import FormatError, InputError
 from digitflow.base.files import atomic_open
 
-UBYTE = 0x08
+UBYTE, INT = 0x08, 0x0C
+DTYPES = {UBYTE: np.dtype(np.uint8), INT: np.dtype(">i4")}
 TYPES = {0x08: "ubyte", 0x09: "byte", 0x0B: "short", 0x0C: "int", 0x0D: "float", 0x0E: "double"}
-MAX_DIMENSIONS = 3  # rows, height, width
+MAX_DIMENSIONS = 4  # rows, height, width, channels
+INT_DIMENSIONS = 2  # of labels, or of QMNIST's labels with what else is known of a digit
+IMAGES = (3, 4)  # the dimensions of images: grey, or with channels
 PathLike = str | os.PathLike
+Dimensions = int | tuple[int, ...] | None
 
 
-def read_header(path: PathLike, ndim: int | None = None) -> tuple[int, ...]:
+def read_header(path: PathLike, ndim: Dimensions = None) -> tuple[int, ...]:
     """Return the shape of a file after checking its header and size.
 
-    `ndim`: how many dimensions are wanted (images 3, labels 1; None: any).
+    `ndim`: how many dimensions are wanted (labels 1, images 3, or 4 with colours; None: any).
     Raises FormatError for a wrong magic, type or number of dimensions, a truncated or over-long file;
     InputError for one that cannot be opened.
     """
     with _open(path) as file:
-        return _header(file, path, ndim)
+        return _header(file, path, ndim)[1]
 
 
-def read(path: PathLike, ndim: int | None = None) -> np.ndarray:
-    """Read the whole file: uint8, the shape from the header. Raises as `read_header`."""
+def read(path: PathLike, ndim: Dimensions = None) -> np.ndarray:
+    """Read the whole file: uint8 or int32, the shape from the header. Raises as `read_header`."""
     with _open(path) as file:
-        return _read_array(file, path, _header(file, path, ndim))
+        return _read_array(file, path, *_header(file, path, ndim))
+
+
+def parse(data: bytes, path: PathLike, ndim: Dimensions = None) -> np.ndarray:
+    """The array in the bytes of an IDX file; `path` is for messages. Raises as `read_header`."""
+    file = io.BytesIO(data)
+    return _read_array(file, path, *_header(file, path, ndim))
 
 
 def read_labels(path: PathLike, rows: int, classes: int) -> np.ndarray:
-    """Read the labels, uint8 (rows,), of so many images. FormatError: another number, or no class."""
+    """Read the labels, int64 (rows,), of images. FormatError: not so many rows, or no class."""
     labels = read(path, ndim=1)
     if len(labels) != rows:
         raise FormatError(f"{path}: {len(labels)} labels for {rows} images")
-    if (wrong := labels >= classes).any():
+    if (wrong := (labels < 0) | (labels >= classes)).any():
         row = int(wrong.argmax())
         raise FormatError(f"{path}: row {row + 1}: label {labels[row]}; classes are 0 to {classes - 1}")
-    return labels
+    return labels.astype(np.int64)
 
 
-def open_memmap(path: PathLike, ndim: int | None = None) -> np.memmap:
-    """Map the file read-only: uint8, the shape from the header. Raises as `read_header`."""
+def open_memmap(path: PathLike, ndim: Dimensions = None) -> np.memmap:
+    """Map the file read-only: uint8 or big-endian int32, shaped by its header. Raises as `read_header`."""
     with _open(path) as file:
-        shape = _header(file, path, ndim)
-        return np.memmap(file, np.uint8, mode="r", offset=file.tell(), shape=shape)
+        dtype, shape = _header(file, path, ndim)
+        return np.memmap(file, dtype, mode="r", offset=file.tell(), shape=shape)
 
 
-def read_blocks(path: PathLike, rows: int = 4096, ndim: int | None = None) -> Iterator[np.ndarray]:
-    """Yield the file in blocks of up to `rows` items, uint8 (n, ...). Raises as `read_header`.
+def read_blocks(path: PathLike, rows: int = 4096, ndim: Dimensions = None) -> Iterator[np.ndarray]:
+    """Yield the file in blocks of up to `rows` items, uint8 or int32 (n, ...). Raises as `read_header`.
 
     Plain reads, for mapped pages would count as this process's memory.
     """
     with _open(path) as file:
-        count, *item_shape = _header(file, path, ndim)
+        dtype, (count, *item_shape) = _header(file, path, ndim)
         for start in range(0, count, rows):
-            yield _read_array(file, path, (min(rows, count - start), *item_shape))
+            yield _read_array(file, path, dtype, (min(rows, count - start), *item_shape))
 
 
 class Writer:
     """Write an IDX file block by block; it takes its final name when the `with` block ends without an error.
 
-    `item_shape`: the shape of one item, (28, 28) for images, () for labels.
+    `item_shape`: the shape of one item, (28, 28) for images, () for labels. `dtype`: uint8, or int32 where
+    there are more than 256 labels.
     """
 
-    def __init__(self, path: PathLike, item_shape: tuple[int, ...]):
+    def __init__(self, path: PathLike, item_shape: tuple[int, ...], dtype: type = np.uint8):
         self.path, self.item_shape = Path(path), tuple(item_shape)
+        self.dtype, self.type = np.dtype(dtype), {"uint8": UBYTE, "int32": INT}[np.dtype(dtype).name]
         self.count = 0
 
     def __enter__(self) -> "Writer":
         with contextlib.ExitStack() as stack:
             self._file = stack.enter_context(atomic_open(self.path))
-            self._file.write(_pack_header((0, *self.item_shape)))
+            self._file.write(_pack_header(self.type, (0, *self.item_shape)))
             stack.push(self._patch_count)
             self._stack = stack.pop_all()
         return self
@@ -93,21 +106,23 @@ class Writer:
         return self._stack.__exit__(*failure)
 
     def append(self, block: np.ndarray) -> None:
-        """Add the items of `block`, uint8 (n, *item_shape)."""
-        if block.dtype != np.uint8 or block.shape[1:] != self.item_shape:
-            raise ValueError(f"{self.path}: {block.dtype} {block.shape} is not uint8 (n, *{self.item_shape})")
-        self._file.write(np.ascontiguousarray(block).data)
+        """Add the items of `block`, uint8 or int32 (n, *item_shape)."""
+        if block.dtype != self.dtype or block.shape[1:] != self.item_shape:
+            raise ValueError(
+                f"{self.path}: {block.dtype} {block.shape} is not {self.dtype} (n, *{self.item_shape})"
+            )
+        self._file.write(np.ascontiguousarray(block, DTYPES[self.type]).data)
         self.count += len(block)
 
     def _patch_count(self, failure, *_) -> None:
         if failure is None:
             self._file.seek(0)
-            self._file.write(_pack_header((self.count, *self.item_shape)))
+            self._file.write(_pack_header(self.type, (self.count, *self.item_shape)))
 
 
 def write(path: PathLike, array: np.ndarray) -> None:
-    """Write a uint8 array of 1 to 3 dimensions as one IDX file."""
-    with Writer(path, array.shape[1:]) as writer:
+    """Write a uint8 or int32 array of 1 to 4 dimensions as one IDX file."""
+    with Writer(path, array.shape[1:], array.dtype) as writer:
         writer.append(array)
 
 
@@ -132,13 +147,14 @@ def _open(path: PathLike) -> BinaryIO:
         raise InputError(f"{path}: cannot be opened: {error.strerror}") from error
 
 
-def _pack_header(shape: tuple[int, ...]) -> bytes:
-    return struct.pack(f">4B{len(shape)}I", 0, 0, UBYTE, len(shape), *shape)
+def _pack_header(kind: int, shape: tuple[int, ...]) -> bytes:
+    return struct.pack(f">4B{len(shape)}I", 0, 0, kind, len(shape), *shape)
 
 
-def _header(file: BinaryIO, path: PathLike, ndim: int | None) -> tuple[int, ...]:
+def _header(file: BinaryIO, path: PathLike, ndim: Dimensions) -> tuple[np.dtype, tuple[int, ...]]:
     """Read and check the header; the file is left at the first value."""
-    size = os.fstat(file.fileno()).st_size
+    size = file.seek(0, os.SEEK_END)
+    file.seek(0)
     magic = file.read(4)
     if len(magic) < 4:
         raise FormatError(f"{path}: truncated: {size} bytes, an IDX file has at least 8")
@@ -146,20 +162,24 @@ def _header(file: BinaryIO, path: PathLike, ndim: int | None) -> tuple[int, ...]
         raise FormatError(f"{path}: a gzip file: unpack it first, an IDX file starts with 00 00 08")
     if magic[:2] != b"\0\0":
         raise FormatError(f"{path}: not an IDX file: it starts with {magic.hex(' ')}, not with 00 00 08")
-    if magic[2] != UBYTE:
+    if magic[2] not in DTYPES or (magic[2] == INT and magic[3] > INT_DIMENSIONS):
         found = TYPES.get(magic[2], "unknown")
         raise FormatError(f"{path}: values of type {magic[2]:#04x} ({found}), not {UBYTE:#04x} (ubyte)")
-    if not 1 <= magic[3] <= MAX_DIMENSIONS or ndim not in (None, magic[3]):
-        wanted = f"1 to {MAX_DIMENSIONS}" if ndim is None else ndim
-        raise FormatError(f"{path}: dimensions: {magic[3]}, not {wanted} (labels have 1, images 3)")
+    wanted = range(1, MAX_DIMENSIONS + 1) if ndim is None else (ndim,) if isinstance(ndim, int) else ndim
+    if magic[3] not in wanted:
+        listed = f"1 to {MAX_DIMENSIONS}" if ndim is None else " or ".join(map(str, wanted))
+        raise FormatError(
+            f"{path}: dimensions: {magic[3]}, not {listed} (labels have 1, images 3, or 4 with colours)"
+        )
     dimensions = file.read(4 * magic[3])
     if len(dimensions) < 4 * magic[3]:
         raise FormatError(f"{path}: truncated: {size} bytes, the header alone has {4 + 4 * magic[3]}")
     shape = struct.unpack(f">{magic[3]}I", dimensions)
     if 0 in shape[1:]:
         raise FormatError(f"{path}: {' x '.join(map(str, shape))} values: items without any")
-    _check_size(path, size, file.tell() + math.prod(shape), shape)
-    return shape
+    dtype = DTYPES[magic[2]]
+    _check_size(path, size, file.tell() + dtype.itemsize * math.prod(shape), shape)
+    return dtype, shape
 
 
 def _check_size(path: PathLike, found: int, expected: int, shape: tuple[int, ...]) -> None:
@@ -169,8 +189,8 @@ def _check_size(path: PathLike, found: int, expected: int, shape: tuple[int, ...
         raise FormatError(f"{path}: {what}: {found:,} bytes, {values} values make {expected:,}")
 
 
-def _read_array(file: BinaryIO, path: PathLike, shape: tuple[int, ...]) -> np.ndarray:
-    array = np.empty(shape, np.uint8)
-    if file.readinto(array) != array.size:
+def _read_array(file: BinaryIO, path: PathLike, dtype: np.dtype, shape: tuple[int, ...]) -> np.ndarray:
+    array = np.empty(shape, dtype)
+    if file.readinto(array) != array.nbytes:
         raise FormatError(f"{path}: truncated while it was being read")
-    return array
+    return array.astype(dtype.newbyteorder("="), copy=False)

@@ -1,50 +1,231 @@
-"""Labels as CSV, one row per image: submissions and solutions."""
+"""Labels as CSV, one row per image: submissions, solutions, samples, lists of labels or of ids."""
 
 import csv
-from pathlib import Path
+import io
+import logging
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from digitflow.base.archives import open_csv
 from digitflow.base.errors import FormatError, InputError
 from digitflow.base.files import atomic_open
+from digitflow.formats.layout import ID_NAMES, LABEL_NAMES, classes_in_words, label_fault, label_of
 
-HEADER = ["ImageId", "Label"]
+log = logging.getLogger("digitflow")
 
-
-def write(path: str | Path, labels: np.ndarray) -> None:
-    """Write labels int (n,) as a submission: the header ImageId,Label and ids from 1 in order."""
-    with atomic_open(path, "w") as file:
-        file.write(",".join(HEADER) + "\n")
-        file.writelines(f"{number},{label}\n" for number, label in enumerate(labels.tolist(), start=1))
+PathLike = str | os.PathLike
+HEADER = ("ImageId", "Label")
+USAGE = "usage"  # Kaggle's solutions: Public or Private
 
 
-def read(path: str | Path, classes: int, rows: int | None = None) -> np.ndarray:
-    """Read a submission or a solution: labels int64 (n,).
+class Form(NamedTuple):
+    """What a submission must look like: its header, and the ids in their order."""
 
-    Raises FormatError, with the line, for a wrong header, ids that are not 1..n in order, a label that is not
-    one of 0..classes-1, or, where `rows` is given, another number of rows.
+    header: tuple[str, str]
+    ids: list[str]
+
+
+def write(
+    path: PathLike,
+    labels: np.ndarray,
+    classes: Sequence[str] | None = None,
+    ids: Sequence[str] | None = None,
+    header: tuple[str, str] = HEADER,
+) -> None:
+    """Write labels int (n,) as a submission.
+
+    `classes`: what the labels are called; None: themselves. `ids`: None for 1, 2, ...
     """
-    try:
-        with open(path, newline="", encoding="utf-8-sig") as file:
-            lines = list(csv.reader(file))
-    except FileNotFoundError as error:
-        raise InputError(f"{path}: there is no such file") from error
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"{path}: cannot be read as CSV: {error}") from error
-    if not lines or lines[0] != HEADER:
-        raise FormatError(f"{path}, line 1: {lines[:1]}, should be the header {','.join(HEADER)}")
-    allowed = {str(label): label for label in range(classes)}
+    texts = [str(label) if classes is None else classes[label] for label in labels.tolist()]
+    write_rows(path, header, [*map(str, range(1, len(texts) + 1))] if ids is None else ids, texts)
+
+
+def write_rows(path: PathLike, header: tuple[str, str], ids: Sequence[str], labels: Sequence[str]) -> None:
+    """Write ids and labels, both as texts."""
+    with atomic_open(path, "w") as file:
+        rows = csv.writer(file, lineterminator="\n")
+        rows.writerow(header)
+        rows.writerows(zip(ids, labels, strict=True))
+
+
+def read(
+    path: PathLike,
+    classes: int | Sequence[str],
+    rows: int | None = None,
+    ids: Sequence[str] | None = None,
+    header: tuple[str, str] = HEADER,
+) -> np.ndarray:
+    """Read a submission or a solution: the indices of the labels int64 (n,), in the order of `ids`.
+
+    `classes`: the labels by index, or how many there are. `ids`: None for 1, 2, ... `rows`: how many there
+    must be, where there are no ids. The rows may be in another order, numbers may be written as 1.0, and
+    there may be a column Usage; the log says so. `header`: one that is right beside the usual ones. Raises
+    FormatError, with the line, for anything else.
+    """
+    names = [*map(str, range(classes))] if isinstance(classes, int) else [*classes]
+    index = {label: k for k, label in enumerate(names)}
+    line_1, lines = _read_lines(path)
+    at_id, at_label = (0, 1) if (*line_1,) == header else _columns(path, line_1)
+    found: dict[str, int] = {}
+    for number, line in enumerate(lines, start=2):
+        where = f"{path}, line {number}"
+        if len(line) != len(line_1):
+            raise FormatError(f"{where}: {len(line)} cells, not {len(line_1)}: {','.join(line_1)}")
+        id_, label = label_of(line[at_id].strip()), label_of(line[at_label].strip())
+        if id_ in found:
+            raise FormatError(f"{where}: {line_1[at_id]} {id_!r} is there a second time")
+        if label not in index:
+            wanted = classes_in_words(names)
+            raise FormatError(f"{where}: {line_1[at_label]} {line[at_label]!r}, should be one of {wanted}")
+        found[id_] = index[label]
+    count = len(found) if rows is None else rows
+    expected = [*map(str, range(1, count + 1))] if ids is None else [*map(label_of, ids)]
+    _check_ids(path, line_1[at_id], expected, found)
+    if [*found] != expected:
+        log.info("%s: the rows are not in the order of the images, and were put into it by their ids", path)
+    return np.array([found[id_] for id_ in expected], dtype=np.int64)
+
+
+def _check_ids(path: PathLike, name: str, expected: list[str], found: dict[str, int]) -> None:
+    """The ids must be those expected, in any order."""
+    known = {*expected}
+    unknown = next(((line, id_) for line, id_ in enumerate(found, start=2) if id_ not in known), None)
+    missing = next((id_ for id_ in expected if id_ not in found), None)
+    wrong = f"{path}, line {unknown[0]}: {name} {unknown[1]!r} is no id of a test image" if unknown else ""
+    if len(found) != len(expected):
+        why = wrong or f"{name} {missing!r} is missing"
+        raise FormatError(f"{path}: {len(found):,} rows, should be {len(expected):,}: {why}")
+    if unknown:
+        raise FormatError(f"{wrong}; {name} {missing!r} is missing")
+
+
+def read_sample(path: PathLike) -> Form:
+    """Read the header and the ids of a sample_submission.csv. FormatError, with the line: it is none."""
+    header, lines = _read_lines(path)
+    if len(header) != 2:
+        raise FormatError(
+            f"{path}, line 1: {','.join(header)!r}, should be two names, one of the ids and one of the labels"
+        )
+    ids = {}
+    for number, line in enumerate(lines, start=2):
+        if len(line) != 2 or not line[0].strip() or line[0] in ids:
+            raise FormatError(
+                f"{path}, line {number}: {','.join(line)!r}, should be an id of its own, a label"
+            )
+        ids[line[0]] = number
+    return Form((header[0], header[1]), [*ids])
+
+
+def submission_form(
+    submission: Mapping[str, Any], rows: int, test_ids: Sequence[str] | None, test_csv: PathLike
+) -> Form:
+    """What a submission for so many test rows must look like, by that section of the configuration.
+
+    `test_ids`: those of the test file, None where it has none. FormatError: `submission.sample` has other
+    ids, another number of them or another order than the test file.
+    """
+    if sample := submission.get("sample"):
+        form = read_sample(sample)
+        if len(form.ids) != rows:
+            raise FormatError(f"{sample}: {len(form.ids):,} rows, {test_csv} has {rows:,}: are they a pair?")
+        for line, (wanted, found) in enumerate(zip(test_ids or form.ids, form.ids, strict=True), start=2):
+            if wanted != found:
+                raise FormatError(
+                    f"{sample}, line {line}: id {found!r}, where {test_csv} has {wanted!r}: the ids must be "
+                    "those of the test file, in its order"
+                )
+        return form
+    header = submission.get("id", HEADER[0]), submission.get("label", HEADER[1])
+    first = submission.get("first", 1)
+    return Form(header, [*test_ids] if test_ids else [*map(str, range(first, first + rows))])
+
+
+def write_ids(path: PathLike, ids: Sequence[str]) -> None:
+    """Write the ids of images, one per line, under the header id: none where the images have none."""
+    with atomic_open(path, "w") as file:
+        csv.writer(file, lineterminator="\n").writerows([["id"], *([id_] for id_ in ids)])
+
+
+def read_ids(path: PathLike, rows: int) -> list[str] | None:
+    """Read what `write_ids` wrote, None if there are none. FormatError: not that, or not so many."""
+    header, lines = _read_lines(path)
+    if header != ["id"] or any(len(line) != 1 for line in lines):
+        raise FormatError(
+            f"{path}: not a list of ids, one per line under the header id; delete it, run again"
+        )
+    if lines and len(lines) != rows:
+        raise FormatError(f"{path}: {len(lines):,} ids for {rows:,} images; delete it and run again")
+    return [line[0] for line in lines] or None
+
+
+def read_own(path: PathLike, classes: Sequence[str]) -> np.ndarray:
+    """The indices of the labels, int64 (n,), of a submission that `write` wrote, under any header.
+
+    FormatError: a line is no id and label.
+    """
+    index = {label: k for k, label in enumerate(classes)}
     labels = []
-    for number, line in enumerate(lines[1:], start=1):
-        if len(line) != 2 or line[0] != str(number):
-            raise FormatError(
-                f"{path}, line {number + 1}: {','.join(line)!r}, should begin with ImageId {number}"
-            )
-        if line[1] not in allowed:
-            raise FormatError(
-                f"{path}, line {number + 1}: Label {line[1]!r}, should be one of 0 to {classes - 1}"
-            )
-        labels.append(allowed[line[1]])
-    if rows is not None and len(labels) != rows:
-        raise FormatError(f"{path}: {len(labels)} rows, should be {rows}")
-    return np.array(labels, dtype=np.int64)
+    for number, line in enumerate(_read_lines(path)[1], start=2):
+        if len(line) != 2 or line[1] not in index:
+            raise FormatError(f"{path}, line {number}: {','.join(line)!r}, should be an id and a label")
+        labels.append(index[line[1]])
+    return np.array(labels, np.int64)
+
+
+def read_list(path: PathLike, rows: int) -> list[str]:
+    """Read the labels of images in a file of their own, in the images' order.
+
+    It has one label per line, with or without a header, or ids 1, 2, ... and labels under a header.
+    FormatError names the line that is wrong.
+    """
+    first, lines = _read_lines(path)
+    start = 2
+    if len(first) == 1:
+        if first[0].strip().lower() not in LABEL_NAMES:
+            first, lines, start = ["label"], [first, *lines], 1
+        place = 0
+    else:
+        at_id, place = _columns(path, first)
+        for row, line in enumerate(lines, start=1):
+            if len(line) > at_id and label_of(line[at_id].strip()) != str(row):
+                raise FormatError(f"{path}, line {row + 1}: {first[at_id]} {line[at_id]!r}, should be {row}")
+    labels = []
+    for number, line in enumerate(lines, start=start):
+        if len(line) != len(first):
+            raise FormatError(f"{path}, line {number}: {len(line)} cells, not {len(first)}")
+        label = label_of(line[place].strip())
+        if fault := label_fault(label, None):
+            raise FormatError(f"{path}, line {number}: {line[place]!r} {fault}")
+        labels.append(label)
+    if len(labels) != rows:
+        raise FormatError(f"{path}: {len(labels):,} labels for {rows:,} images")
+    return labels
+
+
+def _read_lines(path: PathLike) -> tuple[list[str], list[list[str]]]:
+    """The first line of a CSV and the others, blank lines at the end left out."""
+    with open_csv(path) as stream:
+        data = b"".join(iter(lambda: stream.read(1 << 20), b""))
+    try:
+        lines = list(csv.reader(io.StringIO(data.decode("utf-8-sig"), newline="")))
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise InputError(f"{path}: cannot be read as CSV: {error}") from error
+    while lines and not any(cell.strip() for cell in lines[-1]):
+        lines.pop()
+    if not lines:
+        raise FormatError(f"{path}, line 1: empty, should be the header {','.join(HEADER)}")
+    return lines[0], lines[1:]
+
+
+def _columns(path: PathLike, header: list[str]) -> tuple[int, int]:
+    """The places of the ids and of the labels."""
+    names = [name.strip().lower() for name in header]
+    ids = [place for place, name in enumerate(names) if name in ID_NAMES]
+    labels = [place for place, name in enumerate(names) if name in LABEL_NAMES]
+    others = [name for name in names if name not in (*ID_NAMES, *LABEL_NAMES, USAGE)]
+    if len(ids) != 1 or len(labels) != 1 or others:
+        raise FormatError(f"{path}, line 1: {','.join(header)!r}, should be the header {','.join(HEADER)}")
+    return ids[0], labels[0]

@@ -16,9 +16,7 @@ from digitflow.base.files import atomic_open
 
 PathLike = str | os.PathLike
 LINE = re.compile(r"([0-9]{1,18})\t([0-9]{1,18})(?:\.0*)?\t([^\x00-\x1f]+)\r?\n")
-LABEL_AND_INDEX = re.compile(
-    r"(?:(?:.*/)?([0-9]{1,18})/|.*/|)([0-9]{1,18})\.png"
-)  # a label, if any; an index
+FOLDER_AND_INDEX = re.compile(r"(?:(.*)/)?([0-9]{1,18})\.png")
 
 
 @dataclass(frozen=True)
@@ -58,13 +56,15 @@ def write(path: PathLike, listing: Listing) -> None:
 def read(path: PathLike) -> Listing:
     """Read a list file. FormatError names the line whose columns, index, label or order are wrong.
 
-    Index and label must be those in a path like 7/00017.png: so damage is found in either.
+    The index must be that in a path like 7/00017.png, and all images of a folder must have one label: so
+    damage is found in either.
     """
     rows, last = [], 0
+    labels: dict[str, int] = {}  # of the folders
     try:
         with open(path, encoding="utf-8", newline="\n") as file:
             for number, line in enumerate(file, start=1):
-                row = _parse(line, f"{path}: line {number}")
+                row = _parse(line, f"{path}: line {number}", labels)
                 if row[0] <= last:
                     raise FormatError(
                         f"{path}: line {number}: index {row[0]} after {last}; they ascend from 1"
@@ -88,14 +88,16 @@ def read_complete(path: PathLike) -> Listing:
     return listing
 
 
-def _parse(line: str, where: str) -> tuple[int, int, str]:
+def _parse(line: str, where: str, labels: dict[str, int]) -> tuple[int, int, str]:
     match = LINE.fullmatch(line)
     if not match:
         raise FormatError(f"{where}: {_wrong(line)}")
     index, label, path = int(match[1]), int(match[2]), match[3]
-    named = LABEL_AND_INDEX.fullmatch(path)
-    if named and (int(named[2]) != index or int(named[1] or label) != label):
-        raise FormatError(f"{where}: index {index} and label {label}, but the path is {path}")
+    named = FOLDER_AND_INDEX.fullmatch(path)
+    if named and int(named[2]) != index:
+        raise FormatError(f"{where}: index {index}, but the path is {path}")
+    if named and (known := labels.setdefault(named[1], label)) != label:
+        raise FormatError(f"{where}: label {label}, but other images in {named[1]}/ have {known}")
     return index, label, path
 
 

@@ -1,86 +1,54 @@
-"""Pixel CSVs as Kaggle's Digit Recognizer has them: one image a row, a whole number 0..255 a cell.
+"""Pixel CSVs: one image per row, one number per pixel; read by a layout that says what each column is.
 
-The file is read in blocks of whole lines. A block of nothing but digits, commas and line ends is parsed
-densely, all its bytes at once (`_parse_fast`); that path takes only what is surely right. Any other block is
-parsed cell by cell (`_parse_exactly`), which understands quotes and spaces and says where and what is wrong.
+The file is read in blocks of whole lines. A block of nothing but digits, separators and line ends is parsed
+densely (`dense`); that path takes only what is surely right, after columns of text were cut out. Any other
+block is split into cells (`_Reader._exactly`): each distinct spelling is understood once, quotes, blanks and
+fractions among them, and what is wrong is named with line, column and value.
 """
 
-import contextlib
+import itertools
+import math
 import os
-import re
-from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from functools import partial
-from pathlib import Path
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
 from digitflow.base.archives import Stream, open_csv
 from digitflow.base.errors import InputError
 from digitflow.base.progress import Progress
-from digitflow.formats import idx
+from digitflow.formats import dense, foreign
+from digitflow.formats.layout import (
+    NUMBER,
+    SEPARATORS,
+    Block,
+    Layout,
+    label_fault,
+    label_of,
+    shown,
+    split_line,
+    text_of,
+    unquoted,
+)
 
 PathLike = str | os.PathLike
 BLOCK_BYTES = 1 << 19  # smaller: numpy's overhead a call; larger: scratch arrays leave the core's own cache
+HEAD_BYTES = 1 << 20  # the header and some rows
 LINE_BYTES_PER_COLUMN = 64  # a line of more bytes (at least 64 KiB) is damage, not data
 MAX_SHOWN = 10  # findings in a message
 MAX_COUNTED = 100_000  # findings after which the file is given up
+MAX_SPELLINGS = 1 << 16  # remembered; numbers of many digits may have as many as there are pixels
 
 BOM = b"\xef\xbb\xbf"
-SPACES = b" \t"
 BLANK = b" \t\r\n"
-COMMA, NEWLINE, ZERO = b",\n0"
-# The usual spellings, looked up at once; `_value` understands the others.
-VALUES = {form % value: value for value in range(256) for form in (b"%d", b'"%d"')}
+NEWLINE = ord("\n")
+# The usual spellings of whole numbers, looked up at once; `_whole` understands the others.
+WHOLE = {form % value: value for value in range(256) for form in (b"%d", b'"%d"')}
+LABELS = [str(number) for number in range(256)]
 LONE_CR = "lone CR line ends (old Mac): save it with LF or CRLF"
-SEPARATORS = {";": "semicolons", "\t": "tabs"}
-OTHER_FORMATS = {
-    b"\xff\xfe": "UTF-16 text: save it as UTF-8",
-    b"\xfe\xff": "UTF-16 text: save it as UTF-8",
-    b"BZh": "a bzip2 file: unpack it",
-    b"\xfd7zXZ": "an xz file: unpack it",
-    b"\x28\xb5\x2f\xfd": "a zstd file: unpack it",
-    b"7z\xbc\xaf": "a 7-Zip file: unpack it",
-    b"PAR1": "a Parquet file: export it as CSV",
-    b"\x1f\x8b": "a gzip file inside of another archive: unpack it",
-    b"PK\x03\x04": "a zip archive inside of another: unpack it",
-    b"<": "a web page: a download that needs an account?",
-}
-
-
-@dataclass(frozen=True)
-class Spec:
-    """What a CSV must hold: the size of an image, the number of classes, and whether there is a label."""
-
-    height: int
-    width: int
-    classes: int
-    labelled: bool
-
-    @property
-    def names(self) -> list[str]:
-        """The columns: label (if labelled), pixel0, pixel1, ... in row-major order."""
-        return ["label"] * self.labelled + [f"pixel{i}" for i in range(self.height * self.width)]
-
-    def __str__(self) -> str:
-        label = "label, " if self.labelled else ""
-        return f"{label}pixel0 to pixel{self.height * self.width - 1} ({self.height} x {self.width} images)"
-
-
-@dataclass(frozen=True)
-class Layout:
-    """The header of one file that satisfies a spec.
-
-    `names`: the columns as they stand in the file. `order`: where the spec's columns stand among them; None:
-    they stand in the spec's order.
-    """
-
-    path: Path
-    spec: Spec
-    names: list[str]
-    order: list[int] | None
+SCALES = ((0, 1), (-1, 1), (0, 16), (0, 255))  # what fractions usually mean, 0 to 255 rounded
+SCALE_ENDS = (1, 16)  # whole numbers that end here were hardly meant as nearly black
+DEEP = (0, 65_535)
+NUMBER_BYTES = b"0123456789+-.eE \t"
 
 
 class Findings:
@@ -94,69 +62,51 @@ class Findings:
         self.shown = [*self.shown, finding][:MAX_SHOWN]
         self.count += 1
 
-    def extend(self, other: "Findings") -> None:
-        self.shown = [*self.shown, *other.shown][:MAX_SHOWN]
-        self.count += other.count
-
     def __str__(self) -> str:
         more = self.count - len(self.shown)
         return "\n".join(self.shown) + (f"\nand {more:,} more, {self.count:,} errors in all" if more else "")
 
 
-def csv_to_idx(
-    csv: PathLike,
-    images: PathLike,
-    spec: Spec,
-    labels: PathLike | None = None,
-    threads: int = 1,
-    invert: bool = False,
-) -> int:
-    """Convert a pixel CSV to IDX files of images and, if it is labelled, of labels; return the rows.
-
-    `invert`: write 255 - pixel, for dark digits on white. Raises InputError; then no file is written.
-    """
-    if (labels is not None) != spec.labelled:
-        raise ValueError("a labelled CSV has labels to write, an unlabelled one has none")
-    with contextlib.ExitStack() as stack:
-        image_writer = stack.enter_context(idx.Writer(images, (spec.height, spec.width)))
-        label_writer = stack.enter_context(idx.Writer(labels, ())) if spec.labelled else None
-        progress = stack.enter_context(Progress(f"{csv}", None))
-        for image_block, label_block in read_blocks(csv, spec, progress, threads):
-            image_writer.append(~image_block if invert else image_block)
-            if label_writer:
-                label_writer.append(label_block)
-    return image_writer.count
+def read_head(path: PathLike) -> bytes:
+    """The first mebibyte of a CSV, without its byte order mark. InputError: it is empty or no text."""
+    with open_csv(path) as stream:
+        head = _read_all(stream, HEAD_BYTES).removeprefix(BOM)
+    if not head:
+        raise InputError(f"{path}: empty: one row per image is needed")
+    if looks := foreign.looks_like(head):
+        raise InputError(f"{path}: this looks like {looks}")
+    line = head.partition(b"\n")[0].removesuffix(b"\r")
+    if b"\0" in line:
+        raise InputError(f"{path}, line 1: {foreign.NULL_BYTES}")
+    if b"\r" in line:
+        raise InputError(f"{path}, line 1: {LONE_CR}")
+    if not line.strip(BLANK):
+        raise InputError(f"{path}, line 1: blank, where the header or the first row must be")
+    return head
 
 
 def read_blocks(
-    path: PathLike,
-    spec: Spec,
-    progress: Progress | None = None,
-    threads: int = 1,
-    block_bytes: int = BLOCK_BYTES,
-) -> Iterator[tuple[np.ndarray, np.ndarray | None]]:
-    """Yield the rows in order: images uint8 (n, height, width), labels uint8 (n,) or None.
+    layout: Layout, progress: Progress | None = None, block_bytes: int = BLOCK_BYTES
+) -> Iterator[Block]:
+    """Yield the rows of a file in order.
 
     `progress` is advanced by the rows of a block; its total is guessed from the bytes where they are known.
-    Raises InputError with up to ten findings and their number; no block is yielded after a wrong one.
+    Raises InputError with up to ten findings and their number; no block is yielded after a wrong one. How far
+    the numbers go is known at the end of the file: nothing may be used before the last block has come.
     """
     _keep_freed_memory()
-    findings, rows = Findings(), 0
-    with open_csv(path) as stream:
-        layout, rest = _read_header(stream, Path(path), spec, block_bytes)
-        blocks = _whole_lines(stream, layout, rest, block_bytes)
-        for table, found in _map_in_order(partial(_parse, layout), blocks, threads):
-            rows += len(table)
-            _advance(progress, stream, len(table))
-            findings.extend(found)
-            if findings.count > MAX_COUNTED:
-                raise InputError(f"{findings}; reading stopped there")
-            if not findings.count:
-                yield _images_and_labels(table, spec)
-    if findings.count:
-        raise InputError(str(findings))
+    reader, rows = _Reader(layout), 0
+    with open_csv(layout.path) as stream:
+        for first, text in _whole_lines(stream, layout, block_bytes):
+            block = reader.parse(first, text)
+            rows += len(block.images)
+            _advance(progress, stream, len(block.images))
+            if not reader.findings.count:
+                yield block
+    reader.finish()
     if not rows:
-        raise InputError(f"{path}: a header and no rows: one row an image is needed")
+        what = "a header and no rows" if layout.header else "no rows"
+        raise InputError(f"{layout.path}: {what}: one row per image is needed")
 
 
 def _keep_freed_memory() -> None:
@@ -175,114 +125,28 @@ def _advance(progress: Progress | None, stream: Stream, rows: int) -> None:
         progress.advance(rows)
 
 
-def _images_and_labels(table: np.ndarray, spec: Spec) -> tuple[np.ndarray, np.ndarray | None]:
-    """Split a table, uint8 (n, columns), into images and labels."""
-    images = table[:, int(spec.labelled) :].reshape(-1, spec.height, spec.width)
-    return images, table[:, 0] if spec.labelled else None
-
-
-def _map_in_order(function: Callable, items: Iterable, threads: int) -> Iterator:
-    """Map in threads, results in order; at most `threads` + 1 items are in flight, for flat memory."""
-    if threads == 1:
-        yield from map(function, items)
-        return
-    with ThreadPoolExecutor(threads) as pool:
-        waiting = deque()
-        for item in items:
-            waiting.append(pool.submit(function, item))
-            if len(waiting) > threads:
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
-
-
-# The header
-
-
-def _read_header(stream: Stream, path: Path, spec: Spec, block_bytes: int) -> tuple[Layout, bytes]:
-    """Read and check the first line; return it and the bytes that were read after it."""
-    data = b""
-    while b"\n" not in data and len(data) < _line_limit(len(spec.names)):
-        piece = stream.read(max(block_bytes, len(data)))
-        if not piece:
-            break
-        data += piece
-    data = data.removeprefix(BOM)
-    if not data:
-        raise InputError(f"{path}: empty: a header and one row an image are needed")
-    line, _, rest = data.partition(b"\n")
-    line = line.removesuffix(b"\r")
-    _refuse_other_formats(path, line)
-    if not line.strip(BLANK):
-        raise InputError(f"{path}, line 1: blank, where the header must be: {spec}")
-    names = [_unquote(cell).decode(errors="replace") for cell in line.split(b",")]
-    _check_names(path, names, spec)
-    position = {name: i for i, name in enumerate(names)}
-    order = None if names == spec.names else [position[name] for name in spec.names]
-    return Layout(path, spec, names, order), rest
-
-
-def _refuse_other_formats(path: Path, line: bytes) -> None:
-    """Say what the file looks like if its first line is no line of text."""
-    for signature, looks in OTHER_FORMATS.items():
-        if line.startswith(signature):
-            raise InputError(f"{path}: this looks like {looks}")
-    if b"\0" in line:
-        raise InputError(
-            f"{path}, line 1: null bytes: this looks like UTF-16, an archive or no text: save it as UTF-8"
-        )
-    if b"\r" in line:
-        raise InputError(f"{path}, line 1: {LONE_CR}")
-
-
-def _check_names(path: Path, names: list[str], spec: Spec) -> None:
-    found, expected = Counter(names), set(spec.names)
-    missing = [name for name in spec.names if name not in found]
-    extra = [name for name in found if name not in expected]
-    doubled = [name for name, count in found.items() if count > 1 and name in expected]
-    if missing and (separated := _other_separator(names)):
-        raise InputError(f"{path}, line 1: {separated}")
-    right = f"the columns must be, in any order, {spec}"
-    if all(re.fullmatch(r"[-+.\d]+", name) for name in names):
-        raise InputError(f"{path}, line 1: numbers, where the header must be: {right}")
-    if missing == ["label"] and not extra:
-        raise InputError(f"{path}, line 1: no column label: is this a test file? {right.capitalize()}")
-    if extra == ["label"] and not missing:
-        raise InputError(f"{path}, line 1: a column label: is this a train file? {right.capitalize()}")
-    kinds = (("missing", missing), ("not known", extra), ("more than once", doubled))
-    wrong = [f"{kind}: {_abbreviate(some)}" for kind, some in kinds if some]
-    if wrong:
-        raise InputError(f"{path}, line 1: columns {'; '.join(wrong)}: {right}")
-
-
-def _other_separator(cells: list[str]) -> str | None:
-    """Say what separates the cells of a line that has no comma, if that is known."""
-    for separator, looks in SEPARATORS.items():
-        if len(cells) == 1 and separator in cells[0]:
-            return f"this looks separated by {looks}: commas are needed"
-    return None
-
-
-def _abbreviate(names: list[str]) -> str:
-    shown = ", ".join(_show(name) for name in names[:5])
-    return shown + (f" and {len(names) - 5:,} more" if len(names) > 5 else "")
-
-
 # Blocks of whole lines
 
 
-def _line_limit(columns: int) -> int:
-    return max(1 << 16, LINE_BYTES_PER_COLUMN * columns)
+def _read_all(stream: Stream, size: int) -> bytes:
+    """The next `size` bytes, fewer only where the file ends."""
+    data = b""
+    while len(data) < size and (piece := stream.read(size - len(data))):
+        data += piece
+    return data
 
 
-def _whole_lines(
-    stream: Stream, layout: Layout, rest: bytes, block_bytes: int
-) -> Iterator[tuple[int, bytes]]:
-    """Yield the number of the first line and the text of blocks of whole lines.
+def _whole_lines(stream: Stream, layout: Layout, block_bytes: int) -> Iterator[tuple[int, bytes]]:
+    """Yield the number of the first line and the text of blocks of whole lines, the header left out.
 
     No block ends with a blank line: those wait in `rest` until a row follows (a finding) or the file ends.
     """
-    number, limit = 2, _line_limit(len(layout.names))
+    number, limit = 1, max(1 << 16, LINE_BYTES_PER_COLUMN * len(layout.names))
+    rest = _read_all(stream, len(BOM)).removeprefix(BOM)
+    if layout.header:
+        while b"\n" not in rest and (piece := stream.read(max(block_bytes, len(rest)))):
+            rest += piece
+        number, rest = 2, rest.partition(b"\n")[2]
     while True:
         end = _end_of_rows(rest)
         if end:
@@ -311,117 +175,310 @@ def _end_of_rows(text: bytes) -> int:
     return 0
 
 
-def _parse(layout: Layout, numbered: tuple[int, bytes]) -> tuple[np.ndarray, Findings]:
-    """Parse a block into uint8 (rows, columns in the spec's order) and what is wrong with it."""
-    first, block = numbered
-    if b"\r" in block:
-        block = block.replace(b"\r\n", b"\n")
-    findings = Findings()
-    table = _parse_fast(block, len(layout.names))
-    if table is None or not _labels_are_classes(table, layout):
-        table = _parse_exactly(layout, first, block, findings)
-    if layout.order is not None:
-        table = table.take(layout.order, axis=1)
-    return table, findings
+# Rows
 
 
-def _labels_are_classes(table: np.ndarray, layout: Layout) -> bool:
-    spec = layout.spec
-    return not spec.labelled or bool((table[:, layout.names.index("label")] < spec.classes).all())
+class _Reader:
+    """Parses the blocks of one file; keeps what is wrong with it, and how far its numbers go."""
+
+    def __init__(self, layout: Layout) -> None:
+        self.layout = layout
+        self.findings = Findings()
+        self._beyond_scales = 0  # findings that no other scale of the values would mend
+        self._lowest, self._highest = math.inf, -math.inf
+        self._text = sorted({*range(len(layout.names))} - {*layout.pixels} - {layout.label})
+        self._texts_and_label = sorted({*self._text} | ({layout.label} - {None}))
+        self._label_is_text = False  # or a whole number from 0 to 255
+        self._is_clean = True  # the last block
+        self._in_file = sorted(layout.pixels)
+        order = np.searchsorted(self._in_file, layout.pixels)
+        self._order = order if (np.diff(order) < 0).any() else None
+        self._classes = None if layout.classes is None else dict.fromkeys(layout.classes)
+        self._pixels: dict[bytes, int] = {}
+        self._whole = None if layout.values is None else _bytes_of_whole_numbers(*layout.values)
+
+    def parse(self, first: int, text: bytes) -> Block:
+        """Parse a block whose first line has the number `first`; without rows if something is wrong."""
+        if b"\r" in text:
+            text = text.replace(b"\r\n", b"\n")
+        block = self._densely(text) or self._as_numbers(text) or self._exactly(first, text)
+        if self._beyond_scales > MAX_COUNTED:
+            raise InputError(f"{self.findings}; reading stopped there")
+        return block
+
+    def finish(self) -> None:
+        """Raise InputError if something was wrong, or if the numbers were hardly meant as they are."""
+        if self.findings.count:
+            raise InputError(f"{self.findings}{self._fitting_values()}")
+        if self.layout.values is None and self._highest in SCALE_ENDS:
+            end = self._highest
+            raise InputError(
+                f"{self.layout.path}: the pixels are whole numbers that end at {end}, nearly black of 255: "
+                f"write values: {{from: 0, to: {end}}} under data: in the configuration; if they are right "
+                "as they are, values: {from: 0, to: 255}"
+            )
+
+    def _fitting_values(self) -> str:
+        """The line of the configuration with which the file's numbers can be read, if there is one."""
+        low, high = self._lowest + 0.0, self._highest  # no -0
+        if self._beyond_scales or self.layout.values is not None:
+            return ""
+        deep = self.findings.count > MAX_SHOWN and low >= 0 and DEEP[1] / 16 < high <= DEEP[1]
+        fits = [scale for scale in SCALES if scale[0] <= low and high <= scale[1]] or [DEEP] * deep
+        if not fits:
+            return ""
+        start, end = fits[0]
+        return (
+            f"\nthe numbers go from {low:g} to {high:g}: if {start} is black and {end} white, write "
+            f"values: {{from: {start}, to: {end}}} under data: in the configuration"
+        )
+
+    def _block(self, table: np.ndarray, cells: dict[int, list[bytes]], labels: list[str] | None) -> Block:
+        """The rows of pixels uint8 (n, pixels), these in the order of the file."""
+        if self.layout.values is None and self._highest <= max(SCALE_ENDS):  # after that it tells nothing
+            self._highest = max(self._highest, int(table.max(initial=0)))
+        if self._order is not None:
+            table = table.take(self._order, axis=1)
+        height, width, *channels = self.layout.shape
+        if self.layout.transposed:
+            images = table.reshape(-1, width, height, *channels).swapaxes(1, 2)
+        else:
+            images = table.reshape(-1, height, width, *channels)
+        ids = None if self.layout.id is None else [text_of(cell) for cell in cells[self.layout.id]]
+        return Block(images, labels, ids)
+
+    # Densely
+
+    def _densely(self, text: bytes) -> Block | None:
+        """The rows of a clean block; None if it may be anything else."""
+        layout = self.layout
+        if layout.separator == b" ":
+            return None
+        if not self._is_clean and self._dense_rows(text[: text.index(b"\n") + 1]) is None:
+            return None  # after a block that was not clean, one row shows whether the next may be
+        block = self._dense_rows(text)
+        if block is None and layout.label is not None and not self._label_is_text:
+            self._label_is_text = True
+            block = self._dense_rows(text)
+            self._label_is_text = block is not None
+        self._is_clean = block is not None
+        return block
+
+    def _dense_rows(self, text: bytes) -> Block | None:
+        layout, cells, places = self.layout, {}, self._text
+        if self._label_is_text:
+            places = self._texts_and_label
+        if places:
+            cut = dense.cut_columns(text, len(layout.names), places, layout.separator)
+            if cut is None:
+                return None
+            text, cells = cut
+        if self._whole is not None:
+            text = dense.without_zero_fractions(text, layout.separator)
+        table = dense.parse(text, len(layout.names) - len(places), layout.separator)
+        if table is None:
+            return None
+        if layout.label is not None and not self._label_is_text:
+            at = layout.label - sum(place < layout.label for place in places)
+            labels = [LABELS[number] for number in table[:, at].tolist()]
+            wrong = self._classes is not None and not {*labels} <= self._classes.keys()
+            table = table[:, 1:] if at == 0 else np.delete(table, at, axis=1)
+        else:
+            labels, faults = self._labels(cells, range(len(table)))
+            wrong = bool(faults)
+        if wrong or self._wrong_ids(cells, range(len(table))):
+            return None
+        if self._whole is not None:
+            low, high = layout.values
+            if table.min(initial=255) < low or table.max(initial=0) > high:
+                return None
+            table = self._whole.take(table)
+        return self._block(table, cells, labels)
+
+    # As numbers of any spelling, without quotes
+
+    def _as_numbers(self, text: bytes) -> Block | None:
+        """The rows of a block of right rows; None if it may be anything else."""
+        layout, columns = self.layout, len(self.layout.names)
+        if layout.values is None or b'"' in text:
+            return None
+        places = self._texts_and_label
+        rows, cut = [], []
+        for line in text[:-1].split(b"\n"):
+            cells = line.split() if layout.separator == b" " else line.split(layout.separator)
+            if len(cells) != columns:
+                return None
+            cut.append([cells.pop(place) for place in reversed(places)])
+            # What float takes of these bytes is what `NUMBER` takes, with blanks around it.
+            if b"".join(cells).translate(None, NUMBER_BYTES):
+                return None
+            try:
+                rows.append(np.array([*map(float, cells)]))
+            except ValueError:
+                return None
+        numbers, (low, high) = np.array(rows), layout.values
+        if not (numbers.min() >= low and numbers.max() <= high):
+            return None
+        text_cells = dict(zip(reversed(places), zip(*cut, strict=True), strict=True))
+        labels, faults = self._labels(text_cells, range(len(rows)))
+        if faults or self._wrong_ids(text_cells, range(len(rows))):
+            return None
+        table = np.rint((numbers - low) * 255 / (high - low)).astype(np.uint8)
+        return self._block(table, text_cells, labels)
+
+    # Cell by cell
+
+    def _exactly(self, first: int, text: bytes) -> Block:
+        """The rows of a block; if something is wrong with it no rows, and findings in the file's order."""
+        layout, columns = self.layout, len(self.layout.names)
+        wrong, lines, flat = [], [], []
+        for number, line in enumerate(text[:-1].split(b"\n"), first):
+            cells = split_line(line, layout.separator)
+            if len(cells) != columns or b'"' in line or b"\r" in line:
+                try:
+                    cells = self._odd_line(line, cells)
+                except InputError as error:
+                    wrong.append((number, 0, str(error)))
+                    continue
+            lines.append(number)
+            flat += cells
+        text_cells = {place: flat[place::columns] for place in self._texts_and_label}
+        for gone, place in enumerate(reversed(self._texts_and_label)):
+            del flat[place :: columns - gone]
+        labels, wrong_labels = self._labels(text_cells, lines)
+        wrong += wrong_labels + self._wrong_ids(text_cells, lines)
+        self._beyond_scales += len(wrong)
+        wrong_pixels, more = self._wrong_pixels(flat, lines)
+        if wrong or wrong_pixels:
+            for line, _, what in sorted(wrong + wrong_pixels):
+                self.findings.add(f"{layout.path}, line {line}{what}")
+            self.findings.count += more
+            return Block(np.empty((0, *layout.shape), np.uint8), None, None)
+        table = np.frombuffer(bytes(map(self._pixels.__getitem__, flat)), np.uint8)
+        return self._block(table.reshape(len(lines), len(layout.pixels)), text_cells, labels)
+
+    def _odd_line(self, line: bytes, cells: list[bytes]) -> list[bytes]:
+        """The cells of a line with quotes, or with another number of cells. InputError: it is wrong."""
+        layout = self.layout
+        if not line.strip():
+            raise InputError(": an empty line between rows")
+        if line.count(b'"') % 2:
+            raise InputError(": a quote is opened and not closed")
+        if b"\r" in line:
+            raise InputError(f": {LONE_CR}")
+        if len(cells) != len(layout.names):
+            separated = _other_separator(cells, layout.separator)
+            count = f"{len(cells):,} cell{'s' * (len(cells) > 1)}, not {len(layout.names):,}: {layout}"
+            raise InputError(f": {separated or count}")
+        return cells
+
+    def _wrong_pixels(self, cells: list[bytes], lines: list[int]) -> tuple[list[tuple[int, int, str]], int]:
+        """What is wrong with the first wrong pixels, and how many more are wrong.
+
+        The bytes that right ones mean are in `_pixels` afterwards.
+        """
+        if len(self._pixels) > MAX_SPELLINGS:
+            self._pixels.clear()
+        spellings = {*cells}
+        for cell in spellings.difference(self._pixels):
+            value = _whole(cell) if self._whole is None else self._scaled(cell)
+            if value is not None:
+                self._pixels[cell] = value
+        wrong = spellings.difference(self._pixels)
+        if not wrong:
+            return [], 0
+        numbers = [float(unquoted(cell)) for cell in spellings if _is_number(cell)]
+        self._lowest = min(self._lowest, *numbers, math.inf)
+        self._highest = max(self._highest, *numbers, -math.inf)
+        no_numbers = {cell for cell in wrong if not _is_number(cell)}
+        self._beyond_scales += sum(map(no_numbers.__contains__, cells))
+        start, end = self.layout.values or (0, 255)
+        wanted = f"a {'whole ' * (self._whole is None)}number from {start:g} to {end:g}"
+        found, columns = [], len(self._in_file)
+        places = itertools.compress(range(len(cells)), map(wrong.__contains__, cells))
+        for at in itertools.islice(places, MAX_SHOWN):
+            column = self._in_file[at % columns]
+            cell = shown(cells[at].decode(errors="replace"))
+            what = f", column {self.layout.names[column]}: {cell} is not {wanted}"
+            found.append((lines[at // columns], column, what))
+        return found, sum(1 for _ in places)
+
+    def _scaled(self, cell: bytes) -> int | None:
+        """The byte that the number in a cell means, None if there is none or it is out of range."""
+        start, end = self.layout.values
+        if not _is_number(cell) or not start <= (number := float(unquoted(cell))) <= end:
+            return None
+        return round((number - start) * 255 / (end - start))
+
+    # Columns of text
+
+    def _labels(
+        self, cells: dict[int, list[bytes]], lines: Sequence[int]
+    ) -> tuple[list[str] | None, list[tuple[int, int, str]]]:
+        """The labels of rows, and what is wrong with some; the lines are those of the rows."""
+        layout = self.layout
+        if layout.one_hot:
+            return self._one_hot_labels(cells, lines)
+        if layout.label is None:
+            return None, []
+        known = {cell: label_of(text_of(cell)) for cell in {*cells[layout.label]}}
+        faults = {cell: label_fault(label, self._classes) for cell, label in known.items()}
+        wrong = []
+        if any(faults.values()):
+            for line, cell in zip(lines, cells[layout.label], strict=True):
+                if fault := faults[cell]:
+                    seen = WHOLE.get(cell, shown(cell.decode(errors="replace")))
+                    wrong.append(
+                        (line, layout.label, f", column {layout.names[layout.label]}: {seen} {fault}")
+                    )
+        return [known[cell] for cell in cells[layout.label]], wrong
+
+    def _one_hot_labels(
+        self, cells: dict[int, list[bytes]], lines: Sequence[int]
+    ) -> tuple[list[str], list[tuple[int, int, str]]]:
+        names = self.layout.names
+        places, labels = zip(*self.layout.one_hot, strict=True)
+        found, wrong = [], []
+        for line, row in zip(lines, zip(*(cells[place] for place in places), strict=True), strict=True):
+            numbers = [float(unquoted(cell)) if _is_number(cell) else math.nan for cell in row]
+            if sorted(numbers) != [0] * (len(numbers) - 1) + [1]:
+                text = shown(",".join(cell.decode(errors="replace") for cell in row))
+                where = f", columns {names[places[0]]} to {names[places[-1]]}"
+                wrong.append((line, places[0], f"{where}: {text} is not a single 1 among zeros"))
+            found.append(labels[int(np.argmax(numbers))])
+        return found, wrong
+
+    def _wrong_ids(self, cells: dict[int, list[bytes]], lines: Sequence[int]) -> list[tuple[int, int, str]]:
+        place = self.layout.id
+        if place is None:
+            return []
+        where = f", column {self.layout.names[place]}: the id is missing"
+        return [
+            (line, place, where) for line, cell in zip(lines, cells[place], strict=True) if not unquoted(cell)
+        ]
 
 
-def _parse_fast(block: bytes, columns: int) -> np.ndarray | None:
-    """Return uint8 (rows, columns) of a block of clean rows, or None if anything about it is unusual.
-
-    Each byte gets the value of a cell that would end there, from itself and the two bytes before it; then
-    those bytes are picked that a separator follows. Some 25 passes over bytes in cache, vectorised by numpy.
-    """
-    text = np.frombuffer(b"\n\n" + block, np.uint8)  # so that the first cell has two bytes before it as well
-    digit = text - np.uint8(ZERO)
-    is_digit = digit <= 9
-    digit *= is_digit.view(np.uint8)  # separators count as 0
-    two = is_digit[:-1] & is_digit[1:]
-    three = two[:-1] & two[1:]
-    hundreds = digit[:-2] * three.view(np.uint8)
-    below = digit[1:-1] * np.uint8(10) + digit[2:]
-    value = hundreds * np.uint8(100) + below
-    empty_cell = not (is_digit[1:-1] | is_digit[2:]).all()
-    above_255 = hundreds.max() > 2 or (value < below).any()  # 256 to 299 wrap around in uint8
-    four_digits = (three[:-1] & three[1:]).any()
-    if empty_cell or above_255 or four_digits:
-        return None
-    ends = np.flatnonzero(~is_digit[3:])
-    rows, surplus = divmod(len(ends), columns)
-    line_ends = text[3:][ends[columns - 1 :: columns]]
-    commas = np.count_nonzero(text == COMMA)
-    if surplus or commas != rows * (columns - 1) or (line_ends != NEWLINE).any():
-        return None
-    return value.take(ends).reshape(rows, columns)
+def _other_separator(cells: list[bytes], separator: bytes) -> str | None:
+    """Say what separates the cells of a line that is not split by the file's separator, if that is known."""
+    for other, name in SEPARATORS.items():
+        if len(cells) == 1 and other != b" " and other in cells[0]:
+            return f"this looks separated by {name}: {SEPARATORS[separator]} are needed"
+    return None
 
 
-# Cell by cell
+def _is_number(cell: bytes) -> bool:
+    return NUMBER.fullmatch(unquoted(cell).decode("latin-1")) is not None
 
 
-def _parse_exactly(layout: Layout, first: int, block: bytes, findings: Findings) -> np.ndarray:
-    """Return uint8 (good rows, columns) of a block, in the file's order; add what is wrong to `findings`."""
-    label = layout.names.index("label") if layout.spec.labelled else None
-    table = bytearray()
-    for number, line in enumerate(block[:-1].split(b"\n"), first):
-        values = [VALUES.get(cell) for cell in line.split(b",")]
-        if None in values or len(values) != len(layout.names):
-            values = _parse_line(layout, number, line, findings)
-        if label is not None and values and values[label] >= layout.spec.classes:
-            where = f"{layout.path}, line {number}, column label"
-            findings.add(f"{where}: {values[label]} is not {_wanted('label', layout.spec)}")
-        table += bytes(values)
-    return np.frombuffer(table, np.uint8).reshape(-1, len(layout.names))
-
-
-def _parse_line(layout: Layout, number: int, line: bytes, findings: Findings) -> list[int]:
-    """Return the values of one line, or nothing after adding what is wrong to `findings`."""
-    where, columns = f"{layout.path}, line {number}", len(layout.names)
-    cells = line.split(b",")
-    if not line.strip():
-        findings.add(f"{where}: an empty line between rows")
-    elif line.count(b'"') % 2:
-        findings.add(f"{where}: a quote is opened and not closed")
-    elif b"\r" in line:
-        findings.add(f"{where}: {LONE_CR}")
-    elif len(cells) != columns:
-        separated = _other_separator([cell.decode(errors="replace") for cell in cells[:2]])
-        count = f"{len(cells):,} cell{'s' * (len(cells) > 1)}, not {columns:,}: {layout.spec}"
-        findings.add(f"{where}: {separated or count}")
-    else:
-        values = [_value(cell) for cell in cells]
-        if None not in values:
-            return values
-        for name, cell, value in zip(layout.names, cells, values, strict=True):
-            if value is None:
-                shown = _show(cell.decode(errors="replace"))
-                findings.add(f"{where}, column {name}: {shown} is not {_wanted(name, layout.spec)}")
-    return []
-
-
-def _wanted(name: str, spec: Spec) -> str:
-    """What would be right in a column."""
-    return f"a class from 0 to {spec.classes - 1}" if name == "label" else "a whole number from 0 to 255"
-
-
-def _value(cell: bytes) -> int | None:
+def _whole(cell: bytes) -> int | None:
     """The whole number 0..255 in a cell, None if there is none."""
-    text = _unquote(cell)
+    text = unquoted(cell)
     if not text.isdigit():  # of bytes: only 0 to 9
         return None
-    text = text.lstrip(b"0") or b"0"
-    return VALUES.get(text)
+    return WHOLE.get(text.lstrip(b"0") or b"0")
 
 
-def _unquote(cell: bytes) -> bytes:
-    cell = cell.strip(SPACES)
-    if len(cell) > 1 and cell[:1] == cell[-1:] == b'"':
-        cell = cell[1:-1].strip(SPACES)
-    return cell
-
-
-def _show(text: str) -> str:
-    return repr(text if len(text) <= 40 else text[:37] + "...")
+def _bytes_of_whole_numbers(start: float, end: float) -> np.ndarray:
+    """The byte that each number from 0 to 255 means if `start` to `end` means 0 to 255, uint8 (256,)."""
+    numbers = np.clip(np.arange(256), start, end)
+    return np.rint((numbers - start) * 255 / (end - start)).astype(np.uint8)

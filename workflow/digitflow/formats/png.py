@@ -1,10 +1,11 @@
-"""PNG files of digits: 8-bit greyscale; encode, check and decode.
+"""PNG files of 8-bit grey or RGB: encode, check and decode.
 
 The format: W3C, Portable Network Graphics (PNG) Specification, https://www.w3.org/TR/png-3/.
 """
 
 import functools
 import io
+import math
 import struct
 import zlib
 
@@ -14,7 +15,9 @@ from digitflow.base.errors import FormatError
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 COLOUR_TYPES = {0: "greyscale", 2: "RGB", 3: "palette", 4: "greyscale with alpha", 6: "RGB with alpha"}
-GREY_8_BIT = bytes([8, 0, 0, 0, 0])  # bit depth, colour type, compression, filter method, interlace
+# Bit depth, colour type, compression, filter method, interlace: by the number of channels.
+KINDS = {1: bytes([8, 0, 0, 0, 0]), 3: bytes([8, 2, 0, 0, 0])}
+CHANNELS = {kind: channels for channels, kind in KINDS.items()}
 NONE, PAETH = 0, 4  # the first and the last of the row filters
 MAX_SIDE = 1 << 15  # OpenCV, with which MXNet reads, refuses more than 2^30 pixels
 HEAD = 33  # bytes of signature and header
@@ -34,7 +37,8 @@ IDAT_CRC = zlib.crc32(b"IDAT")  # where the checksum of every IDAT chunk starts
 
 
 def encode(images: np.ndarray) -> list[bytes]:
-    """Encode uint8 (n, h, w) images as n PNG files: 8-bit greyscale, no row filter, one IDAT chunk.
+    """Encode uint8 (n, h, w) or (n, h, w, 3) images as n PNG files: grey or RGB, no row filter, one IDAT
+    chunk.
 
     The bytes are the same on every run on one kind of processor. Another kind may find other matches (ISA-L
     hashes with the processor's own CRC instruction) and compress the same pixels to other bytes.
@@ -42,12 +46,13 @@ def encode(images: np.ndarray) -> list[bytes]:
     # Here, for MXNet's environment checks PNG files and has no isal.
     from isal.isal_zlib import compress, crc32
 
-    n, height, width = images.shape
-    rows = np.full((n, height, width + 1), NONE, np.uint8)  # each row begins with its filter
-    rows[:, :, 1:] = images
-    head = _head(struct.pack(">II", width, height) + GREY_8_BIT)
+    n, height, width, *channels = images.shape
+    row = width * math.prod(channels)
+    rows = np.full((n, height, row + 1), NONE, np.uint8)  # each row begins with its filter
+    rows[:, :, 1:] = images.reshape(n, height, row)
+    head = _head(struct.pack(">II", width, height) + KINDS[math.prod(channels)])
     files = []
-    for pixels in rows.reshape(n, height * (width + 1)):
+    for pixels in rows.reshape(n, height * (row + 1)):
         # ASSUME: quick beats small, for a file takes some 40 us to create and a disk block of 4 KiB anyway.
         # ISA-L's level 0: 2.2 us a digit, 351 bytes. Its level 1: 11.6 us, 218 bytes. zlib's level 1: 19 us,
         # 206 bytes.
@@ -58,11 +63,11 @@ def encode(images: np.ndarray) -> list[bytes]:
 
 
 def decode(data: bytes, where: str) -> np.ndarray:
-    """Decode an 8-bit greyscale PNG file to uint8 (h, w). FormatError names `where` and what is wrong."""
-    height, width, raw = read_rows(data, where)
-    rows = np.frombuffer(raw, np.uint8).reshape(height, width + 1)
+    """Decode a PNG file to uint8 (h, w), or (h, w, 3) in RGB. FormatError names `where` and what is wrong."""
+    shape, raw = read_rows(data, where)
+    rows = np.frombuffer(raw, np.uint8).reshape(shape[0], -1)
     if (rows[:, 0] == NONE).all():
-        return rows[:, 1:]
+        return rows[:, 1:].reshape(shape)
     # Another program's file, with filtered rows.
     from PIL import Image
 
@@ -70,48 +75,58 @@ def decode(data: bytes, where: str) -> np.ndarray:
         return np.asarray(image)
 
 
-def read_picture(data: bytes) -> np.ndarray | None:
-    """What a picture of any format shows, in grey: uint8 (h, w). None: it is no picture."""
+def shape_of(data: bytes, where: str) -> tuple[int, ...]:
+    """The shape (h, w), or (h, w, 3) in RGB, of a PNG file, by its header. FormatError as `check`."""
+    try:
+        return _read_header(data[:HEAD])
+    except FormatError as error:
+        raise FormatError(f"{where}: {error}") from None
+
+
+def read_picture(data: bytes, colour: bool = False) -> np.ndarray | None:
+    """What a picture of any format shows: uint8 (h, w) in grey, or (h, w, 3) in colour. None: it is no
+    picture.
+    """
     from PIL import Image
 
     try:
         with Image.open(io.BytesIO(data)) as image:
             image.verify()  # checksums, too; reading alone passes over some
         with Image.open(io.BytesIO(data)) as image:
-            return np.asarray(image.convert("L"))
+            return np.asarray(image.convert("RGB" if colour else "L"))
     except Image.DecompressionBombError:
         return np.zeros((0, 0), np.uint8)  # a picture, and none that needs to be looked at
     except Exception:  # Pillow's readers raise whatever a damaged file leads them to
         return None
 
 
-def check(data: bytes, where: str) -> tuple[int, int, bytes]:
-    """Check a PNG file's chunks, checksums and kind; return height, width and the compressed rows.
+def check(data: bytes, where: str) -> tuple[tuple[int, ...], bytes]:
+    """Check a PNG file's chunks, checksums and kind; return its shape and the compressed rows.
 
-    FormatError names `where`, and what the file is if it is not 8-bit greyscale without interlacing.
+    FormatError names `where`, and what the file is if it is not 8-bit grey or RGB without interlacing.
     """
     try:
-        return *_read_header(data[:HEAD]), _read_chunks(data)
+        return _read_header(data[:HEAD]), _read_chunks(data)
     except FormatError as error:
         raise FormatError(f"{where}: {error}") from None
 
 
-def read_rows(data: bytes, where: str) -> tuple[int, int, bytes]:
-    """Check all of a PNG file; return height, width and the rows, each of its filter and filtered pixels.
+def read_rows(data: bytes, where: str) -> tuple[tuple[int, ...], bytes]:
+    """Check all of a PNG file; return its shape and the rows, each of its filter and filtered pixels.
 
     What passes can be decoded, by libpng as well: MXNet's iterator ends the process at a file that cannot.
     It takes twice the time of `check`, which is enough for files that are read again. FormatError as there.
     """
-    height, width, compressed = check(data, where)
+    shape, compressed = check(data, where)
     try:
-        return height, width, _inflate(compressed, height, width)
+        return shape, _inflate(compressed, shape)
     except FormatError as error:
         raise FormatError(f"{where}: {error}") from None
 
 
 @functools.lru_cache  # the images of a tree have one size, and so one header
-def _read_header(start: bytes) -> tuple[int, int]:
-    """Height and width from the first bytes of a file."""
+def _read_header(start: bytes) -> tuple[int, ...]:
+    """The shape, (h, w) or (h, w, 3), from the first bytes of a file."""
     if start[:8] != SIGNATURE:
         raise FormatError(f"not a PNG file: it begins with {start[:8]!r}" if start else "empty")
     if len(start) < HEAD:
@@ -119,15 +134,16 @@ def _read_header(start: bytes) -> tuple[int, int]:
     width, height, depth, colour, *_, interlace = struct.unpack_from(">II5B", start, 16)
     if start != _head(start[16:29]):
         raise FormatError("damaged PNG file: wrong length, type or checksum of its header")
-    if start[24:29] != GREY_8_BIT:
+    channels = CHANNELS.get(start[24:29])
+    if channels is None:
         found = f"{depth}-bit {COLOUR_TYPES.get(colour, f'colour type {colour}')}{', interlaced' * interlace}"
         raise FormatError(
-            f"a PNG file in {found}; digits are 8-bit greyscale, not interlaced: save it so again, for "
+            f"a PNG file in {found}; images are 8-bit grey or RGB, not interlaced: save it so again, for "
             "example with mogrify -colorspace Gray -depth 8 -interlace none -define png:color-type=0"
         )
     if not (0 < width <= MAX_SIDE and 0 < height <= MAX_SIDE):
         raise FormatError(f"damaged PNG file: {width} x {height} pixels, not 1 to {MAX_SIDE:,} a side")
-    return height, width
+    return (height, width) if channels == 1 else (height, width, channels)
 
 
 def _read_chunks(data: bytes) -> bytes:
@@ -148,16 +164,20 @@ def _read_chunks(data: bytes) -> bytes:
             rows.append(data[at + CHUNK.size : crc])
             follows = crc + 4
         elif not (kind.isalpha() and kind[:1].islower()):  # chunks that a reader may pass over
-            raise FormatError(f"damaged PNG file: chunk {kind!r} at byte {at} is not one of a greyscale file")
+            raise FormatError(
+                f"damaged PNG file: chunk {kind!r} at byte {at} is not one of a grey or RGB file"
+            )
         at = crc + 4
     if not rows:
         raise FormatError("damaged PNG file: no IDAT chunk")
     return b"".join(rows)
 
 
-def _inflate(compressed: bytes, height: int, width: int) -> bytes:
+def _inflate(compressed: bytes, shape: tuple[int, ...]) -> bytes:
     """The rows, exactly as many as the pixels need, each with a filter that there is."""
-    size = height * (width + 1)
+    height, width, *channels = shape
+    row = width * math.prod(channels) + 1
+    size = height * row
     # ASSUME: zlib, as libpng has it. ISA-L takes a quarter of the time (2.6 us a digit, zlib 10), and takes
     # codes for right that libpng refuses.
     inflater = zlib.decompressobj()
@@ -167,6 +187,6 @@ def _inflate(compressed: bytes, height: int, width: int) -> bytes:
         raise FormatError(f"damaged PNG file: {error}") from None
     if len(rows) != size or not inflater.eof or inflater.unused_data:
         raise FormatError(f"damaged PNG file: its data do not fill {width} x {height} pixels exactly")
-    if (filter_ := max(rows[:: width + 1])) > PAETH:
+    if (filter_ := max(rows[::row])) > PAETH:
         raise FormatError(f"damaged PNG file: row filter {filter_}; there are 0 to {PAETH}")
     return rows

@@ -13,7 +13,7 @@ ROW_SUM_TOLERANCE = 1e-3  # float32 softmax rows, averaged over shifts, are with
 
 
 def write_probabilities(path: Path, probabilities: np.ndarray, gaps: bool = False) -> None:
-    """Write checked float32 softmax rows, shape (n, classes), as .npy; with `gaps`, rows may be not a number."""
+    """Write checked float32 softmax rows (n, classes) as .npy; with `gaps`, rows may be not a number."""
     check_probabilities(probabilities, str(path), gaps)
     data = io.BytesIO()  # to a file of the disk, numpy writes in a way that does not say why it failed
     np.save(data, probabilities.astype(np.float32))

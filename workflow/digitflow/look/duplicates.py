@@ -359,7 +359,7 @@ def report_duplicates(
         parts.append(Part("test", idx.open_memmap(test_images), listing.index - 1, listing.index))
     pool = Pool(parts)
     findings = find_duplicates(pool)
-    conflicts = write_pairs(duplicates_csv, pool, findings.pairs)
+    conflicts = write_duplicates(duplicates_csv, pool, findings.pairs)
     write_outliers(outliers_csv, pool, findings)
     pairs = len(findings.pairs.first)
     log.info(
@@ -369,7 +369,7 @@ def report_duplicates(
     log.info(f"{outliers_csv}: {blank:,} blank images, {outliers:,} unlike any other")
 
 
-def write_pairs(path: PathLike, pool: Pool, pairs: Pairs) -> int:
+def write_duplicates(path: PathLike, pool: Pool, pairs: Pairs) -> int:
     """Write pairs as CSV: conflicting labels first, then pairs across parts, then the nearest ones.
 
     Return how many pairs have conflicting labels.

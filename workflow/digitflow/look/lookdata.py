@@ -29,7 +29,7 @@ OUTLIER_COLUMNS = ("part", "id", "reason", "distance")
 TEXTS = ("given", "proposed", "split", "first_part", "second_part", "kind", "part", "reason")
 
 
-def read_table(path: str | Path, columns: Sequence[str]) -> "pd.DataFrame":
+def read_look_table(path: str | Path, columns: Sequence[str]) -> "pd.DataFrame":
     """Read a CSV of the audit, duplicates or outliers, in which a class may be called 007 or NA.
 
     FormatError: it has not these columns. InputError: there is no such file.
@@ -69,7 +69,7 @@ class LookData:
     (m, classes) are the test images' probabilities.
     `audit` has AUDIT_COLUMNS, the most suspicious first, labels by their names; `duplicates` has
     DUPLICATE_COLUMNS and `outliers` OUTLIER_COLUMNS, in the order in which they are shown: the part "test" is
-    the test images, any other the training rows. `read_table` reads all three.
+    the test images, any other the training rows. `read_look_table` reads all three.
     `corrections` must fit the rows, and `corrections_text` be the file that they were read from. `png` is the
     folder of the PNG trees as seen from the page, such as ../../data/png; None: there are none.
     `missing` says why something is None, by the name of the field: "no test set".
@@ -156,8 +156,9 @@ def read(
 ) -> LookData:
     """Read all that the page shows from the files of a run.
 
-    `splits`: the list of the validation rows, or one for each fold; `probabilities` of the rows of `valid_lst` and
-    `test_probabilities`, merged as the section `merge` and `weights` say; without them nothing is predicted.
+    `splits`: the list of the validation rows, or one for each fold; `probabilities` of the rows of
+    `valid_lst` and `test_probabilities`, merged as the section `merge` and `weights` say; without them
+    nothing is predicted.
     """
     pixels, names = idx.open_memmap(images), class_names.read(classes)
     given = idx.read_labels(labels, len(pixels), len(names)).astype(np.int64)
@@ -180,9 +181,9 @@ def read(
         test_ids=None if test is None else np.arange(1, len(test) + 1),
         predictions=predictions,
         test_merged=merge_files(test_probabilities, merge, weights) if test_probabilities else None,
-        audit=read_table(audit, AUDIT_COLUMNS) if audit else None,
-        duplicates=read_table(duplicates, DUPLICATE_COLUMNS),
-        outliers=read_table(outliers, OUTLIER_COLUMNS),
+        audit=read_look_table(audit, AUDIT_COLUMNS) if audit else None,
+        duplicates=read_look_table(duplicates, DUPLICATE_COLUMNS),
+        outliers=read_look_table(outliers, OUTLIER_COLUMNS),
         corrections=corrections_csv.read(corrections) if corrections else (),
         corrections_text=Path(corrections).read_bytes().decode() if corrections else "",
         png=png,

@@ -71,7 +71,7 @@ def show_mistakes(
         log.info(f"{names[label]} taken for {names[given]}: {count:,}")
     write_confusion(confusion, found.matrix, names)
     confusion_figure(confusion_png, found.matrix, title)
-    pixels = idx.open_memmap(images, ndim=3)[listing.index[found.rows] - 1]
+    pixels = idx.open_memmap(images, idx.IMAGES)[listing.index[found.rows] - 1]
     files = [Path(listing.path[row]).stem for row in found.rows]
     if len(files) < found.wrong:
         title += f"; the {len(files)} with the highest probability"

@@ -32,7 +32,7 @@ def arrange(images: np.ndarray, columns: int) -> np.ndarray:
     return grid.reshape(rows * height, columns * width, *channels)
 
 
-def encode(pixels: np.ndarray) -> bytes:
+def encode_sheet(pixels: np.ndarray) -> bytes:
     """Encode uint8 pixels (h, w), grey, or (h, w, 1, 3 or 4) as a PNG file; equal pixels give equal bytes."""
     from PIL import Image
 
@@ -43,4 +43,4 @@ def encode(pixels: np.ndarray) -> bytes:
 
 def write(path: str | Path, images: np.ndarray, columns: int) -> None:
     """Write images, as `arrange` takes them, as one sheet in rows of `columns`."""
-    Path(path).write_bytes(encode(arrange(images, columns)))
+    Path(path).write_bytes(encode_sheet(arrange(images, columns)))

@@ -26,7 +26,7 @@ def write(
     lists: Sequence[Path],
     corrections: Path | None,
 ) -> None:
-    """Write time, commit, configuration, digests, versions, machine and seconds per rule; git may be missing."""
+    """Write time, commit, configuration, digests, versions, machine and seconds; git may be missing."""
     pins = sorted((CLONE / "workflow" / "envs").glob("*.lock.txt"))
     digests = {
         "submission": sha256(submission),

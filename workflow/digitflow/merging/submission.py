@@ -4,7 +4,7 @@ import csv
 import logging
 import os
 from collections.abc import Mapping, Sequence
-from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -16,31 +16,40 @@ log = logging.getLogger("digitflow")
 PathLike = str | os.PathLike
 
 
-def write(path: PathLike, probabilities: np.ndarray, classes: Sequence[str]) -> None:
-    """Write the most probable class of each row (n, classes) as a submission."""
+def write(
+    path: PathLike,
+    probabilities: np.ndarray,
+    classes: Sequence[str],
+    ids: PathLike | None = None,
+    form: Mapping[str, Any] | None = None,
+) -> None:
+    """Write the most probable class of each row (n, classes) as a submission.
+
+    `ids`: the file of the test images' ids. `form`: the section `submission` of the configuration.
+    """
     _check_width(path, probabilities, classes)
     labels = probabilities.argmax(axis=1)
-    labelscsv.write(path, labels)
+    found = labelscsv.read_ids(ids, len(labels)) if ids else None
+    wanted = labelscsv.submission_form(form or {}, len(labels), found, ids or "the test set")
+    labelscsv.write(path, labels, classes, wanted.ids, wanted.header)
     log.info(f"{path}: {len(labels):,} rows")
 
 
 def write_predictions(
-    path: PathLike, probabilities: np.ndarray, classes: Sequence[str], names: PathLike
+    path: PathLike, probabilities: np.ndarray, classes: Sequence[str], ids: PathLike
 ) -> None:
-    """Write id, label and probability of each image; `names` is a file with one id per line, in order."""
+    """Write id, label and probability of each image; `ids` is the file of their ids, without any for 1, 2,
+    ...
+    """
     _check_width(path, probabilities, classes)
-    ids = Path(names).read_text(encoding="utf-8").splitlines()
-    if len(ids) != len(probabilities):
-        raise FormatError(
-            f"{names}: {len(ids)} names for {len(probabilities)} images; delete it and run again"
-        )
+    names = labelscsv.read_ids(ids, len(probabilities)) or range(1, len(probabilities) + 1)
     best = probabilities.argmax(axis=1)
     with atomic_open(path, "w") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(["id", "label", "probability"])
-        for name, label, row in zip(ids, best.tolist(), probabilities, strict=True):
+        for name, label, row in zip(names, best.tolist(), probabilities, strict=True):
             writer.writerow([name, classes[label], f"{row[label]:.6f}"])
-    log.info(f"{path}: {len(ids):,} images")
+    log.info(f"{path}: {len(names):,} images")
 
 
 def say_weights(weights: Mapping[str, float]) -> None:

@@ -13,12 +13,12 @@ log = logging.getLogger("digitflow")
 Seed = tuple[int, int]  # that of the training, and the number of the try
 
 
-def random_guess(input_shape: tuple[int, int], classes: int) -> "Guess":
+def random_guess(input_shape: tuple[int, ...], classes: int) -> "Guess":
     """Labels drawn evenly by the training's seed: right for one image in `classes`."""
     return Guess(classes, searches=False)
 
 
-def seed_search(input_shape: tuple[int, int], classes: int) -> "Guess":
+def seed_search(input_shape: tuple[int, ...], classes: int) -> "Guess":
     """The luckiest of as many seeds as there are epochs, judged by the training labels.
 
     What it has found is luck on these labels, and is worth nothing on others.

@@ -6,7 +6,7 @@ from keras import layers
 from digitflow.models.keras_parts import batch_norm, classifier, padding, pixels
 
 
-def small_cnn(input_shape: tuple[int, int], classes: int) -> keras.Model:
+def small_cnn(input_shape: tuple[int, ...], classes: int) -> keras.Model:
     """Three convolutions with batch normalisation and no hidden dense layer.
 
     In the manner of An et al. 2020 (arXiv:2008.10400): large windows, and no padding, for the border of a
@@ -21,7 +21,7 @@ def small_cnn(input_shape: tuple[int, int], classes: int) -> keras.Model:
     return classifier(raw, x, classes, "small_cnn")
 
 
-def lenet(input_shape: tuple[int, int], classes: int) -> keras.Model:
+def lenet(input_shape: tuple[int, ...], classes: int) -> keras.Model:
     """Twice convolution and pooling, one hidden layer: LeCun et al. 1998, with ReLU and max pooling.
 
     The quickest one, for a first look. 411,802 parameters for 28x28 and 10 classes.

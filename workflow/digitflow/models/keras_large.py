@@ -6,7 +6,7 @@ from keras import layers
 from digitflow.models.keras_parts import batch_norm, classifier, padding, pixels
 
 
-def cnn_128_256(input_shape: tuple[int, int], classes: int) -> keras.Model:
+def cnn_128_256(input_shape: tuple[int, ...], classes: int) -> keras.Model:
     """Two wide convolutions and two hidden layers: 21,670,282 parameters for 28x28 and 10 classes.
 
     Nearly all of them are in the first hidden layer.
@@ -21,7 +21,7 @@ def cnn_128_256(input_shape: tuple[int, int], classes: int) -> keras.Model:
     return classifier(raw, x, classes, "cnn_128_256")
 
 
-def deotte(input_shape: tuple[int, int], classes: int) -> keras.Model:
+def deotte(input_shape: tuple[int, ...], classes: int) -> keras.Model:
     """One of the fifteen networks of Deotte's "25 Million Images!" (Kaggle, 2018).
 
     Strided convolutions in the place of pooling, and normalisation after ReLU. 327,242 parameters for 28x28
@@ -38,7 +38,7 @@ def deotte(input_shape: tuple[int, int], classes: int) -> keras.Model:
     return classifier(raw, x, classes, "deotte")
 
 
-def resnet18(input_shape: tuple[int, int], classes: int, width: int = 64) -> keras.Model:
+def resnet18(input_shape: tuple[int, ...], classes: int, width: int = 64) -> keras.Model:
     """Eight residual blocks in four stages: He et al. 2015, arXiv:1512.03385, for small images.
 
     The first convolution is 3x3 and not pooled, as theirs for CIFAR-10. The stages have `width` channels,

@@ -8,7 +8,7 @@ from keras import layers
 from digitflow.models.keras_parts import classifier, pixels, probabilities
 
 
-def mlp(input_shape: tuple[int, int], classes: int, hidden: Sequence[int] = (800,)) -> keras.Model:
+def mlp(input_shape: tuple[int, ...], classes: int, hidden: Sequence[int] = (800,)) -> keras.Model:
     """A hidden ReLU layer for each width in `hidden`: 784-800-10 for 28x28, 636,010 parameters."""
     raw, x = pixels(input_shape)
     x = layers.Flatten()(x)
@@ -17,7 +17,7 @@ def mlp(input_shape: tuple[int, int], classes: int, hidden: Sequence[int] = (800
     return classifier(raw, x, classes, "mlp")
 
 
-def dense_net(input_shape: tuple[int, int], classes: int) -> keras.Model:
+def dense_net(input_shape: tuple[int, ...], classes: int) -> keras.Model:
     """Two hidden layers of 128, dropout between them, as a subclass: 118,282 parameters for 28x28."""
     return DenseNet(classes, name="dense_net")
 
@@ -36,7 +36,7 @@ class DenseNet(keras.Model):
         self.second = layers.Dense(128, activation="relu")
         self.probabilities = probabilities(classes)
 
-    def build(self, input_shape: tuple[int | None, int, int]) -> None:
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
         """Make the weights: a call does so, layer by layer."""
         self.call(keras.Input(batch_shape=input_shape))
 

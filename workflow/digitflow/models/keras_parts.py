@@ -1,4 +1,4 @@
-"""What the Keras networks have in common: raw pixels 0..255 (n, h, w) in, softmax rows (n, classes) out.
+"""What the Keras networks have in common: raw pixels 0..255 (n, h, w) or (n, h, w, 3) in, softmax rows out.
 
 Pixels are scaled inside, so that who uses a saved model need not know how.
 """
@@ -7,10 +7,15 @@ import keras
 from keras import layers
 
 
-def pixels(shape: tuple[int, int]) -> tuple[keras.KerasTensor, keras.KerasTensor]:
-    """The input, pixels (n, h, w), 0..255, and the same as (n, h, w, 1), 0..1."""
+def pixels(shape: tuple[int, ...]) -> tuple[keras.KerasTensor, keras.KerasTensor]:
+    """The input, pixels (n, h, w) or (n, h, w, 3), 0..255, and the same as (n, h, w, 1 or 3), 0..1."""
     raw = keras.Input(shape, name="pixels")
-    return raw, layers.Reshape((*shape, 1))(layers.Rescaling(1 / 255)(raw))
+    return raw, layers.Reshape(with_channels(shape))(layers.Rescaling(1 / 255)(raw))
+
+
+def with_channels(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """The shape of an image with its channels: (h, w, 1) for grey."""
+    return shape if len(shape) == 3 else (*shape, 1)
 
 
 def padding(x: keras.KerasTensor, size: int) -> str:

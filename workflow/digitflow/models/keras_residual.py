@@ -7,7 +7,7 @@ from digitflow.models.keras_parts import batch_norm, classifier, padding, pixels
 
 
 def residual_cnn(
-    input_shape: tuple[int, int], classes: int, channels: int = 32, dropout: float = 0.2
+    input_shape: tuple[int, ...], classes: int, channels: int = 32, dropout: float = 0.2
 ) -> keras.Model:
     """One large window, pooled at once, then residual blocks (He et al. 2015, arXiv:1512.03385).
 

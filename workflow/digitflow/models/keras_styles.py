@@ -6,16 +6,16 @@ Two convolutions, pooling and a hidden layer, with dropout; 1,199,882 parameters
 import keras
 from keras import layers
 
-from digitflow.models.keras_parts import classifier, pixels, probabilities
+from digitflow.models.keras_parts import classifier, pixels, probabilities, with_channels
 
 
-def sequential_cnn(input_shape: tuple[int, int], classes: int) -> keras.Model:
+def sequential_cnn(input_shape: tuple[int, ...], classes: int) -> keras.Model:
     """A list of layers: the shortest, for networks without branches."""
     return keras.Sequential(
         [
             keras.Input(input_shape, name="pixels"),
             layers.Rescaling(1 / 255),
-            layers.Reshape((*input_shape, 1)),
+            layers.Reshape(with_channels(input_shape)),
             layers.Conv2D(32, 3, activation="relu"),
             layers.Conv2D(64, 3, activation="relu"),
             layers.MaxPooling2D(),
@@ -29,7 +29,7 @@ def sequential_cnn(input_shape: tuple[int, int], classes: int) -> keras.Model:
     )
 
 
-def functional_cnn(input_shape: tuple[int, int], classes: int) -> keras.Model:
+def functional_cnn(input_shape: tuple[int, ...], classes: int) -> keras.Model:
     """A graph of layers, each called on what comes before it: branches, and shapes known as it is built."""
     raw, x = pixels(input_shape)
     x = layers.Conv2D(32, 3, activation="relu")(x)
@@ -42,7 +42,7 @@ def functional_cnn(input_shape: tuple[int, int], classes: int) -> keras.Model:
     return classifier(raw, x, classes, "functional_cnn")
 
 
-def subclassed_cnn(input_shape: tuple[int, int], classes: int) -> keras.Model:
+def subclassed_cnn(input_shape: tuple[int, ...], classes: int) -> keras.Model:
     """A class with a `call` in plain Python: anything goes, and more has to be said to save it."""
     return SubclassedCNN(classes, name="subclassed_cnn")
 
@@ -64,13 +64,14 @@ class SubclassedCNN(keras.Model):
         self.hidden_dropout = layers.Dropout(0.5)
         self.probabilities = probabilities(classes)
 
-    def build(self, input_shape: tuple[int | None, int, int]) -> None:
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
         """Make the weights: a call does so, layer by layer."""
         self.call(keras.Input(batch_shape=input_shape))
 
     def call(self, pixels, training=None):
-        """Softmax rows (n, classes) of pixels 0..255 (n, h, w)."""
-        x = keras.ops.expand_dims(self.scale(pixels), -1)
+        """Softmax rows (n, classes) of pixels 0..255 (n, h, w) or (n, h, w, 3)."""
+        x = self.scale(pixels)
+        x = x if len(x.shape) == 4 else keras.ops.expand_dims(x, -1)
         x = self.pool(self.second(self.first(x)))
         x = self.flatten(self.pool_dropout(x, training=training))
         x = self.hidden_dropout(self.hidden(x), training=training)

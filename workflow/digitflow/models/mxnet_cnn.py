@@ -1,4 +1,4 @@
-"""Convolutional networks in MXNet's Gluon. They take pixels 0..1 (n, 1, h, w), give logits (n, classes)."""
+"""Convolutional networks in MXNet's Gluon. They take pixels 0..1 (n, c, h, w), give logits (n, classes)."""
 
 from mxnet.gluon import nn
 
@@ -7,7 +7,7 @@ from mxnet.gluon import nn
 MOMENTUM = 0.8
 
 
-def lenet(input_shape: tuple[int, int], classes: int) -> nn.HybridSequential:
+def lenet(input_shape: tuple[int, ...], classes: int) -> nn.HybridSequential:
     """LeNet-5's plan (LeCun et al. 1998) with what came later: batch norm, ReLU, max pooling, dropout.
 
     Any `input_shape` will do: Gluon infers it. The first layer has stride 2, so that all that follows has a
@@ -26,7 +26,7 @@ def lenet(input_shape: tuple[int, int], classes: int) -> nn.HybridSequential:
 
 
 def modern_cnn(
-    input_shape: tuple[int, int], classes: int, channels: int = 32, dropout: float = 0.2
+    input_shape: tuple[int, ...], classes: int, channels: int = 32, dropout: float = 0.2
 ) -> nn.HybridSequential:
     """Residual blocks (He et al. 2015, arXiv:1512.03385) between strided convolutions, then one dense layer.
 

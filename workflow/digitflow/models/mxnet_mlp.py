@@ -1,9 +1,9 @@
-"""A multilayer perceptron as a symbol, for MXNet's Module: images (n, 1, h, w) to softmax rows."""
+"""A multilayer perceptron as a symbol, for MXNet's Module: images (n, c, h, w) to softmax rows."""
 
 import mxnet as mx
 
 
-def mlp_module(input_shape: tuple[int, int], classes: int, width: int = 128) -> mx.sym.Symbol:
+def mlp_module(input_shape: tuple[int, ...], classes: int, width: int = 128) -> mx.sym.Symbol:
     """One hidden layer of `width`; the loss, cross-entropy, is that of SoftmaxOutput. Any `input_shape`."""
     pixels = mx.sym.Flatten(mx.sym.Variable("data"), name="pixels")
     hidden = mx.sym.FullyConnected(pixels, num_hidden=width, name="hidden")

@@ -1,4 +1,4 @@
-"""The multi-layer perceptron in plain numpy: pixels 0..255 (n, h, w) in, softmax rows (n, classes) out.
+"""The multi-layer perceptron in plain numpy: pixels 0..255 (n, h, w[, 3]) in, softmax rows (n, classes) out.
 
 docs/numpy_network.md derives every formula here, in the same names.
 """
@@ -15,7 +15,7 @@ from digitflow.base import files
 from digitflow.base.errors import ConfigError, FormatError
 
 
-def mlp(input_shape: tuple[int, int], classes: int, hidden: Sequence[int] = (800,)) -> "MLP":
+def mlp(input_shape: tuple[int, ...], classes: int, hidden: Sequence[int] = (800,)) -> "MLP":
     """Dense layers of `hidden` units with ReLU, then softmax; without hidden ones, softmax regression.
 
     636,010 parameters for 28x28 and 10 classes. Raises ConfigError for other than counts of units.

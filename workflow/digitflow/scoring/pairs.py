@@ -2,13 +2,13 @@
 
 import itertools
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from digitflow.base.errors import FormatError
-from digitflow.formats import labelscsv
+from digitflow.formats import idx, labelscsv
 from digitflow.scoring.measures import paired_difference
 from digitflow.scoring.table import MERGED, read_table
 
@@ -24,22 +24,24 @@ SHOWN_PAIRS = 6  # in the closing summary: the table of pairs has them all
 def compare_models(
     models: Mapping[str, np.ndarray],
     valid_labels: np.ndarray,
-    submissions: Mapping[str, PathLike] | None = None,
+    submissions: Mapping[str, PathLike | np.ndarray] | None = None,
     solution: PathLike | None = None,
-    classes: int | None = None,
+    names: Sequence[str] = (),
 ) -> list[dict[str, Any]]:
     """Compare every two of the models, the merged one among them.
 
-    On the test rows, by their `submissions`, where a solution is known; else on the validation rows, by their
-    probabilities (n, classes). `classes`: how many, where there may be no models, but only submissions. Rows
-    with the fields of PAIR_COLUMNS.
+    On the test rows, by their `submissions`, files or labels, with the `names` of classes, where a solution is known, an IDX
+    file of labels; else on the validation rows, by their probabilities (n, classes). Rows with the fields of
+    PAIR_COLUMNS.
     """
     if submissions is None or solution is None:
         labels = {name: probabilities.argmax(axis=1) for name, probabilities in models.items()}
         return compare_pairs(labels, valid_labels, "validation") if len(valid_labels) else []
-    classes = classes or next(iter(models.values())).shape[1]
-    true = labelscsv.read(solution, classes)
-    labels = {name: labelscsv.read(path, classes, len(true)) for name, path in submissions.items()}
+    labels = {
+        name: given if isinstance(given, np.ndarray) else labelscsv.read_own(given, names)
+        for name, given in submissions.items()
+    }
+    true = idx.read_labels(solution, len(next(iter(labels.values()))), len(names))
     return compare_pairs(labels, true, "test")
 
 
@@ -98,7 +100,8 @@ def _sentence(pair: Any) -> str:
     images = f"{abs(pair.only_first - pair.only_second):,} of {pair.images:,} {pair.rows} images"
     if pair.p_value < SIGNIFICANT:
         better, worse = (pair.first, pair.second) if pair.points > 0 else (pair.second, pair.first)
-        return f"{better} is better than {worse}: {abs(pair.points):.{digits}f} points, {images}, p = {pair.p_value:.2g}"
+        points = f"{abs(pair.points):.{digits}f} points"
+        return f"{better} is better than {worse}: {points}, {images}, p = {pair.p_value:.2g}"
     if pair.points == 0:
         return f"{pair.first} and {pair.second} are right equally often, on different images"
     return (

@@ -10,7 +10,7 @@ import numpy as np
 from digitflow.base.checksums import check_digests
 from digitflow.base.errors import FormatError
 from digitflow.base.files import atomic_open, read_json
-from digitflow.formats import labelscsv
+from digitflow.formats import idx, labelscsv
 from digitflow.formats.probabilities import read_probabilities
 from digitflow.scoring.measures import Accuracy, accuracy
 
@@ -50,7 +50,7 @@ def score_training(
 ) -> Row:
     """Score one training of `model`, whose metrics and validation probabilities lie in one folder.
 
-    `test` holds its test probabilities (m, classes), scored where there is a solution.
+    `test` holds its test probabilities (m, classes), scored where there is a solution: an IDX file of labels.
     """
     check_digests(metrics)
     valid = read_probabilities(metrics.with_name("valid_probabilities.npy"), len(valid_labels))
@@ -58,7 +58,7 @@ def score_training(
     if test is None or solution is None:
         return row
     found = read_probabilities(test)
-    return row | score("test", found.argmax(axis=1), labelscsv.read(solution, found.shape[1], len(found)))
+    return row | score("test", found.argmax(axis=1), idx.read_labels(solution, *found.shape))
 
 
 def score_merged(
@@ -67,21 +67,20 @@ def score_merged(
     valid_labels: np.ndarray,
     submission: PathLike | None,
     solution: PathLike | None,
-    classes: int | None = None,
+    names: Sequence[str],
 ) -> Row:
     """Score the merged models: `valid` (n, classes) on the validation labels, the submission by the solution.
 
-    `valid` is None where files are merged, too, which say nothing of the validation rows; then `classes` says
-    how many there are.
+    `valid` is None where files are merged, too, which say nothing of the validation rows. `solution`: an IDX
+    file of labels. `names`: those of the classes, which the submission has.
     """
     row: Row = {"model": MERGED, "framework": method}
     if valid is not None:
         row |= score("valid", valid.argmax(axis=1), valid_labels)
-        classes = valid.shape[1]
     if submission is None or solution is None:
         return row
-    true = labelscsv.read(solution, classes)
-    return row | score("test", labelscsv.read(submission, classes, len(true)), true)
+    given = labelscsv.read_own(submission, names)
+    return row | score("test", given, idx.read_labels(solution, len(given), len(names)))
 
 
 def read_metrics(path: Path) -> Row:

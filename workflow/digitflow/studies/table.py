@@ -9,7 +9,7 @@ from typing import Any
 
 from digitflow.base.checksums import check_digests
 from digitflow.base.files import read_json
-from digitflow.formats import labelscsv, lst
+from digitflow.formats import idx, lst
 from digitflow.formats.probabilities import read_probabilities
 from digitflow.merging import methods
 from digitflow.scoring import table as scoring
@@ -94,7 +94,7 @@ def write_pairs(
 ) -> None:
     """Write the comparisons of every two of the best points, each with its seeds averaged.
 
-    On the test rows where a solution is known, else on the validation rows.
+    On the test rows where a solution is known, an IDX file of labels, else on the validation rows.
     """
     part, rows = ("valid", "validation") if solution is None else ("test", "test")
     labels = {}
@@ -102,7 +102,7 @@ def write_pairs(
         seeds = [read_probabilities(folder / f"{part}_probabilities.npy") for folder in result.folders]
         mean = methods.mean(seeds)
         labels[" ".join(result.point.values.values())] = mean.argmax(axis=1)
-    true = lst.read(valid_lst).label if solution is None else labelscsv.read(solution, *mean.shape[::-1])
+    true = lst.read(valid_lst).label if solution is None else idx.read_labels(solution, *mean.shape)
     scoring.write_table(path, compare_pairs(labels, true, rows), PAIR_COLUMNS)
 
 

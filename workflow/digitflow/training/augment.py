@@ -22,13 +22,13 @@ def augment_batch(
 ) -> np.ndarray:
     """Change each image at random; what comes from outside is 0, the background.
 
-    `images` is uint8 (n, h, w), and so is the result, a new array: a pure function of the images, the options
-    and the state of `rng`. Each of these is drawn evenly from -x..x: `rotate` in degrees, `zoom` as a part of
-    the size, `shift` as a part of the width and of the height, `shear` in pixels sideways a row. `elastic` is
-    the standard deviation, in pixels, of how far each of 4 x 4 places moves down and sideways; what lies
-    between them moves smoothly with them (Simard et al. 2003, ICDAR). `part` of the images are warped, drawn
-    at random; `cubic` resamples by cubic convolution. Last, a square of `erase` pixels a side becomes 0 in
-    each image (DeVries and Taylor 2017, arXiv:1708.04552).
+    `images` is uint8 (n, h, w) or (n, h, w, 3), and so is the result, a new array: a pure function of the
+    images, the options and the state of `rng`. Each of these is drawn evenly from -x..x: `rotate` in degrees,
+    `zoom` as a part of the size, `shift` as a part of the width and of the height, `shear` in pixels sideways
+    a row. `elastic` is the standard deviation, in pixels, of how far each of 4 x 4 places moves down and
+    sideways; what lies between them moves smoothly with them (Simard et al. 2003, ICDAR). `part` of the
+    images are warped, drawn at random; `cubic` resamples by cubic convolution. Last, a square of `erase`
+    pixels a side becomes 0 in each image (DeVries and Taylor 2017, arXiv:1708.04552).
 
     Mirroring is left out: a mirrored 2 is not a digit. There is one warp, not one for each effect, since each
     resampling costs time and blurs.
@@ -50,7 +50,7 @@ def _warp(
     cubic: bool,
     elastic: float,
 ) -> np.ndarray:
-    n, height, width = images.shape
+    n, height, width = images.shape[:3]
     maps = _maps(rng, n, (height, width), *effects)
     left_alone = rng.random(n) >= part if part < 1 else np.zeros(n, bool)
     maps[left_alone] = np.eye(2, 3)
@@ -74,7 +74,7 @@ def _warp(
 
 def _erase(images: np.ndarray, rng: np.random.Generator, side: int) -> None:
     """Set a square in each image to 0, wherever it fits; in an image that is smaller, all that there is."""
-    n, height, width = images.shape
+    n, height, width = images.shape[:3]
     tops, lefts = (rng.integers(0, max(size - side, 0) + 1, n) for size in (height, width))
     for image, top, left in zip(images, tops, lefts, strict=True):
         image[top : top + side, left : left + side] = 0

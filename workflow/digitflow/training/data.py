@@ -11,7 +11,9 @@ from digitflow.formats import idx, lst
 
 
 class Data(NamedTuple):
-    """Images uint8 (n, h, w), mapped, and who may use which: rows, from 0, and labels, int64 (k,)."""
+    """Images uint8 (n, h, w) or (n, h, w, 3), mapped, and who may use which: rows, from 0, and labels, int64
+    (k,).
+    """
 
     images: np.ndarray
     training: tuple[np.ndarray, np.ndarray]
@@ -24,7 +26,7 @@ def open_data(images: Path, train_lst: Path, valid_lst: Path, classes: int, trai
     `train_rows`: use only the first so many training rows, unless it is 0. There may be no validation rows.
     Raises InputError for a list that is not of these images, or without training rows.
     """
-    pixels = idx.open_memmap(images, ndim=3)
+    pixels = idx.open_memmap(images, idx.IMAGES)
     training = read_rows(train_lst, len(pixels), classes, train_rows)
     if not len(training[0]):
         raise InputError(f"{train_lst}: no rows; at least one training image is needed")
@@ -50,17 +52,29 @@ def read_rows(path: Path, count: int, classes: int, limit: int = 0) -> tuple[np.
     return listing.index[rows] - 1, listing.label[rows]
 
 
-def shifted(images: np.ndarray, count: int) -> Iterator[np.ndarray]:
-    """Yield `count` (1, 5 or 9) copies of images (..., h, w): unchanged first, then shifted by one pixel.
+def wrong_shape(images: Path, shape: tuple[int, ...], model: Path, learned: tuple[int, ...]) -> str:
+    """Say that a model cannot predict images, for it has learned from others in size or colour."""
+    found, known = (" x ".join(map(str, one)) for one in (shape, learned))
+    return (
+        f"{images}: images of {found} pixels, but {model} has learned from {known}: all images must have one "
+        "size, and be grey or in colour alike"
+    )
 
-    The pixels that move in are 0.
+
+def shifted(images: np.ndarray, count: int, axis: int = 1) -> Iterator[np.ndarray]:
+    """Yield `count` (1, 5 or 9) copies of images (n, h, w) or (n, h, w, c), shifted by a pixel but for the
+    first.
+
+    The pixels that move in are 0. `axis` is that of the height, which that of the width follows: 2 for images
+    (n, c, h, w).
     """
     steps = [(0, 0), (-1, 0), (1, 0), (0, -1), (0, 1), (-1, -1), (-1, 1), (1, -1), (1, 1)]
     for down, right in steps[:count]:
         moved = np.zeros_like(images)
-        to_rows, from_rows = _overlap(down, images.shape[-2])
-        to_columns, from_columns = _overlap(right, images.shape[-1])
-        moved[..., to_rows, to_columns] = images[..., from_rows, from_columns]
+        to_rows, from_rows = _overlap(down, images.shape[axis])
+        to_columns, from_columns = _overlap(right, images.shape[axis + 1])
+        before = (slice(None),) * axis
+        moved[*before, to_rows, to_columns] = images[*before, from_rows, from_columns]
         yield moved
 
 

@@ -10,7 +10,7 @@ DRIVER = Path("/proc/driver/nvidia")  # there as soon as the kernel module is lo
 BFLOAT16_FLAGS = frozenset({"avx512_bf16", "amx_bf16"})
 
 
-def choose(requested: str, framework: str, gpus: Sequence[str], driver: Path = DRIVER) -> str:
+def choose_device(requested: str, framework: str, gpus: Sequence[str], driver: Path = DRIVER) -> str:
     """Decide "gpu" or "cpu".
 
     `requested` is auto, cpu or gpu; `framework` is its name and version; `gpus` are those that it sees.

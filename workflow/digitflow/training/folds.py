@@ -28,7 +28,7 @@ def collect(
     `valid_out` has one row for each line of `valid_lst`, `oof_out` one for each row of the CSV: those of
     dropped rows, which no fold predicts, are not a number. FormatError: a row is in no fold, or in two.
     """
-    rows, *_ = idx.read_header(images, ndim=3)
+    rows, *_ = idx.read_header(images, idx.IMAGES)
     listings = [lst.read(path) for path in fold_lsts]
     parts = [
         (listing, read_probabilities(found, len(listing)))

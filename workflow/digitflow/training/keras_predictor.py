@@ -19,7 +19,7 @@ import numpy as np
 from digitflow.base.errors import InputError
 from digitflow.formats import idx
 from digitflow.training import device as devices
-from digitflow.training.data import shifted
+from digitflow.training.data import shifted, wrong_shape
 from digitflow.training.settings import Settings
 
 if TYPE_CHECKING:
@@ -36,15 +36,13 @@ def apply(
     """Predict all images of an IDX file with a saved model: softmax rows float32 (n, classes), and the
     device.
     """
-    pixels = idx.open_memmap(images, ndim=3)
+    pixels = idx.open_memmap(images, idx.IMAGES)
     where = prepare(device, min(threads or devices.cores(), devices.cores()))
     import keras
 
     network = keras.saving.load_model(model, compile=False, safe_mode=True)
     if network.input_shape[1:] != pixels.shape[1:]:
-        raise InputError(
-            f"{images}: images of {pixels.shape[1:]} pixels; {model} was trained on {network.input_shape[1:]}"
-        )
+        raise InputError(wrong_shape(images, pixels.shape[1:], model, network.input_shape[1:]))
     rows = np.arange(len(pixels))
     return predict(network, pixels, rows, network.output_shape[-1], settings.test_shifts), where
 
@@ -64,7 +62,7 @@ def prepare(device: str, threads: int | None = None) -> str:
 
         keras.config.set_image_data_format("channels_last")
         backend, gpus = keras.config.backend(), gpus_seen()
-        chosen = devices.choose(device, f"{backend} {versions()[backend]}", gpus)
+        chosen = devices.choose_device(device, f"{backend} {versions()[backend]}", gpus)
     if chosen == "gpu" and backend == "tensorflow":
         import tensorflow as tf
 
@@ -99,7 +97,7 @@ def quiet() -> Iterator[None]:
 def predict(
     model: "keras.Model", images: np.ndarray, rows: np.ndarray, classes: int, shifts: int = 1
 ) -> np.ndarray:
-    """Softmax rows float32 (n, classes) of `rows` of uint8 images (n, h, w), averaged over `shifts` moves."""
+    """Softmax rows float32 (n, classes) of `rows` of uint8 images, averaged over `shifts` moves."""
     probabilities = np.empty((len(rows), classes), np.float32)
     for start in range(0, len(rows), PREDICT_ROWS):
         block = images[rows[start : start + PREDICT_ROWS]]

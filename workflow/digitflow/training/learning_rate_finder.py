@@ -79,7 +79,7 @@ def find(
 
     Raises what `train` raises, and DigitflowError where the loss falls at no rate.
     """
-    pixels = idx.open_memmap(images, ndim=3)
+    pixels = idx.open_memmap(images, idx.IMAGES)
     rows, labels = read_rows(train_lst, len(pixels), classes, settings.train_rows)
     prepare(device, threads)
     curve = rise(pixels, rows, labels, classes, settings, seed)

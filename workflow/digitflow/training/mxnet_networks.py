@@ -28,7 +28,7 @@ class Network:
             updater.states_synced[i] = True
 
     def step(self, images: mx.nd.NDArray, labels: mx.nd.NDArray) -> tuple[mx.nd.NDArray, mx.nd.NDArray]:
-        """Learn from a batch (n, 1, h, w); returns the losses (n,) and scores (n, classes) of before."""
+        """Learn from a batch (n, c, h, w); returns the losses (n,) and scores (n, classes) of before."""
         raise NotImplementedError
 
     def probabilities(self, images: mx.nd.NDArray) -> mx.nd.NDArray:
@@ -96,7 +96,7 @@ class Block(Network):
     def __init__(
         self,
         block: mx.gluon.HybridBlock,
-        shape: tuple[int, int],
+        shape: tuple[int, ...],
         classes: int,
         smoothing: float,
         optimizer: mx.optimizer.Optimizer,
@@ -104,7 +104,7 @@ class Block(Network):
     ):
         block.initialize(mx.init.MSRAPrelu(slope=0), ctx=context)  # He et al. 2015, arXiv:1502.01852
         block.hybridize(static_alloc=True, static_shape=True)
-        block(mx.nd.zeros((1, 1, *shape), ctx=context))  # now the weights have shapes
+        block(mx.nd.zeros((1, *shape), ctx=context))  # now the weights have shapes
         parameters = block.collect_params()
         learned = [name for name, parameter in parameters.items() if parameter.grad_req != "null"]
         arrays = {name: parameter.data() for name, parameter in parameters.items()}
@@ -137,13 +137,13 @@ class Symbolic(Network):
     def __init__(
         self,
         symbol: mx.sym.Symbol,
-        shape: tuple[int, int],
+        shape: tuple[int, ...],
         size: int,
         optimizer: mx.optimizer.Optimizer,
         context: mx.Context,
     ):
         self._module = module = mx.mod.Module(symbol, context=context)
-        module.bind([("data", (size, 1, *shape))], [("softmax_label", (size,))])
+        module.bind([("data", (size, *shape))], [("softmax_label", (size,))])
         module.init_params(mx.init.Xavier(magnitude=2))
         module.init_optimizer(kvstore=None, optimizer=optimizer)
         weights, statistics = module.get_params()
@@ -174,11 +174,11 @@ class Symbolic(Network):
 
 
 def build(
-    settings: Settings, shape: tuple[int, int], classes: int, size: int, context: mx.Context
+    settings: Settings, shape: tuple[int, ...], classes: int, size: int, context: mx.Context
 ) -> Network:
-    """A network with its first weights, to be trained with batches of `size` images of `shape`."""
+    """A network with its first weights, to be trained with batches of `size` images of `shape` (c, h, w)."""
     optimizer = make_optimizer(settings, size)
-    model = models.build(settings.module, settings.architecture, shape, classes, **settings.network)
+    model = models.build(settings.module, settings.architecture, shape[1:], classes, **settings.network)
     if not isinstance(model, mx.sym.Symbol):
         network = Block(model, shape, classes, settings.label_smoothing, optimizer, context)
     elif settings.label_smoothing:

@@ -37,19 +37,22 @@ def apply(
     """Predict all images of an IDX file with a saved model: softmax rows float32 (n, classes), and the
     device.
     """
-    pixels = idx.open_memmap(images, ndim=3)
+    pixels = idx.open_memmap(images, idx.IMAGES)
     context, where = prepare(device, threads)
     import mxnet as mx
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # that the input's type is not known yet: it is the first batch's
         network = mx.gluon.SymbolBlock.imports(str(symbol), ["data"], str(params), ctx=context)
+    channels = (pixels.shape[3:] or (1,))[0]
     scale = np.float32(1 if settings.raw_pixels else 1 / 255)
     rows = []
     for start in range(0, len(pixels), PREDICT_ROWS):
-        block = pixels[start : start + PREDICT_ROWS, None].astype(np.float32) * scale
+        block = pixels[start : start + PREDICT_ROWS].astype(np.float32) * scale
+        block = np.moveaxis(block.reshape(*block.shape[:3], channels), 3, 1)
         views = [
-            network(mx.nd.array(view, ctx=context)).softmax() for view in shifted(block, settings.test_shifts)
+            network(mx.nd.array(view, ctx=context)).softmax()
+            for view in shifted(block, settings.test_shifts, axis=2)
         ]
         rows.append((sum(views) / len(views)).asnumpy())
     return np.concatenate(rows), where
@@ -62,7 +65,7 @@ def prepare(device: str, threads: int) -> tuple["mx.Context", str]:
     import mxnet as mx
 
     gpus = [str(mx.gpu(number)) for number in range(mx.context.num_gpus())]
-    chosen = devices.choose(device, f"MXNet {mx.__version__}", gpus)
+    chosen = devices.choose_device(device, f"MXNet {mx.__version__}", gpus)
     where = f"{chosen}: {', '.join(gpus) if chosen == 'gpu' else devices.cpu_name()}"
     log.info(f"device {where}; " + ", ".join(f"{name} {version}" for name, version in versions().items()))
     return mx.Context(chosen), where

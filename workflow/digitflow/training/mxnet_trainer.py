@@ -6,7 +6,6 @@ MXNet is imported inside the functions, for it reads its environment variables o
 import contextlib
 import logging
 import math
-import struct
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -17,7 +16,7 @@ import numpy as np
 from digitflow.base import files
 from digitflow.base.checksums import sha256
 from digitflow.base.errors import DigitflowError, FormatError
-from digitflow.formats import recordio
+from digitflow.formats import png, recordio
 from digitflow.training import schedule
 from digitflow.training.checkpoint import Checkpoint, fingerprint
 from digitflow.training.data import shifted
@@ -35,8 +34,6 @@ log = logging.getLogger("digitflow")
 
 
 BEST = "best "  # begins the names of a checkpoint's arrays that are the best epoch's, not the last one's
-PNG_SIZE_AT = 16  # width and height, big-endian, in the IHDR chunk
-
 
 Parts = Sequence[tuple[Path, Path]]  # the .rec and .idx of each shard, in order
 
@@ -46,7 +43,7 @@ class Records(NamedTuple):
 
     rec: str  # paths, joined by semicolons: MXNet reads several as if they were one
     idx: Path  # of all
-    shape: tuple[int, int]  # height, width
+    shape: tuple[int, ...]  # channels, height, width
     labels: np.ndarray  # int64 (n,)
 
 
@@ -54,7 +51,6 @@ def train(
     train: Parts,
     valid: Parts,
     *,
-    shape: tuple[int, int],
     classes: int,
     settings: Settings,
     seed: int,
@@ -67,7 +63,7 @@ def train(
 ) -> None:
     """Train on the rows of `train`, then write the model, its history, metrics and validation probabilities.
 
-    `train` and `valid` are shards of images of `shape` (height, width). `device` is auto, cpu or gpu. `code`
+    `train` and `valid` are shards of images of one size, grey or RGB. `device` is auto, cpu or gpu. `code`
     is the digest of the code that trains, which a checkpoint must match. The probabilities are float32 (n,
     classes), rows as in the files. The same seed on the same machine gives the same bytes, also where a
     killed training is resumed. Raises FormatError for a damaged .rec before MXNet sees it, ConfigError,
@@ -75,11 +71,15 @@ def train(
     """
     with contextlib.ExitStack() as stack:
         training, validation = (
-            stack.enter_context(open_records(parts, shape, classes, limit))
+            stack.enter_context(open_records(parts, classes, limit))
             for parts, limit in ((train, settings.train_rows), (valid, 0))
         )
         if not len(training.labels):
             raise FormatError(f"{train[0][0]}: no records; at least one training image is needed")
+        if len(validation.labels) and validation.shape != training.shape:
+            raise FormatError(
+                f"{valid[0][0]}: images of {validation.shape}, {train[0][0]} has {training.shape}"
+            )
         context, where = prepare(device, threads)
         machine = {"versions": versions(), "device": where, "threads": threads}
         inputs = {path.name: sha256(path) for part in (*train, *valid) for path in part}
@@ -108,20 +108,22 @@ def train(
 
 
 @contextlib.contextmanager
-def open_records(parts: Parts, shape: tuple[int, int], classes: int, limit: int = 0) -> Iterator[Records]:
+def open_records(parts: Parts, classes: int, limit: int = 0) -> Iterator[Records]:
     """Check .rec and .idx files whole, and join them for MXNet; the first `limit` records, unless it is 0.
 
     Raises FormatError naming the record. MXNet's iterator ends the process at damage, crops what is too
     large, and takes any number for a label.
     """
-    labels = [label for part in parts for label in _read_labels(*part, shape, classes)]
+    shapes: dict[tuple[int, ...], None] = {}
+    labels = [label for part in parts for label in _read_labels(*part, shapes, classes)]
+    height, width, *channels = next(iter(shapes), (0, 0))
     with tempfile.TemporaryDirectory() as folder:
         index = Path(folder, "joined.idx")
         recordio.join_indices(parts, index)
         paths = ";".join(str(rec_path) for rec_path, _ in parts)
         if 0 < limit < len(labels):
             paths, labels = str(_first_records(parts, index, limit, Path(folder))), labels[:limit]
-        yield Records(paths, index, shape, np.array(labels))
+        yield Records(paths, index, (*(channels or (1,)), height, width), np.array(labels, np.int64))
 
 
 def _first_records(parts: Parts, index: Path, count: int, folder: Path) -> Path:
@@ -140,16 +142,17 @@ def _first_records(parts: Parts, index: Path, count: int, folder: Path) -> Path:
     return path
 
 
-def _read_labels(rec_path: Path, idx_path: Path, shape: tuple[int, int], classes: int) -> Iterator[int]:
+def _read_labels(
+    rec_path: Path, idx_path: Path, shapes: dict[tuple[int, ...], None], classes: int
+) -> Iterator[int]:
+    """The labels of the records, all of whose images have one shape: the first comes into `shapes`."""
     recordio.verify(rec_path, idx_path)
-    height, width = shape
     for number, record in enumerate(recordio.read(rec_path), 1):
         where = f"{rec_path}: record {number}, index {record.index}"
-        found = struct.unpack_from(">II", record.payload, PNG_SIZE_AT)
-        if found != (width, height):
-            raise FormatError(
-                f"{where}: {found[0]} x {found[1]} pixels; the configuration has {width} x {height}"
-            )
+        found = png.shape_of(record.payload, where)
+        if (first := next(iter(shapes), found)) != found:
+            raise FormatError(f"{where}: an image of {found} pixels; the first one has {first}")
+        shapes[found] = None
         if len(record.labels) != 1 or record.labels[0] not in range(classes):
             raise FormatError(
                 f"{where}: the label {record.labels.tolist()}; expected one of 0 to {classes - 1}"
@@ -195,7 +198,7 @@ def fit(
         network.restore(kept[0], len(history.rows) * per_epoch)
         for row in history.rows:
             update_plateau(rates, row["valid_loss"])
-    if settings.augment.shift and training.shape[0] != training.shape[1]:
+    if settings.augment.shift and training.shape[1] != training.shape[2]:
         log.warning("augment.shift: with MXNet only square images are shifted; these are not")
     # The training loss has these targets, too: of the labels alone it could not be compared with it.
     targets = one_hot(validation.labels, classes, settings.label_smoothing)
@@ -244,7 +247,7 @@ def train_epoch(
     size = min(settings.batch_size, len(training.labels))
     per_epoch = -(-len(training.labels) // size)
     loss_sum = right = mx.nd.zeros(1, ctx=context)
-    passes = batches(training, settings, context, **shuffle, **warp(settings.augment, training.shape))
+    passes = batches(training, settings, context, **shuffle, **warp(settings.augment, training.shape[1:]))
     for step, (images, labels, _) in enumerate(passes, epoch * per_epoch):
         rate = rates(step)
         network.set_rate(rate)
@@ -266,7 +269,7 @@ def update_plateau(rates: schedule.Schedule, valid_loss: float) -> None:
 def batches(
     records: Records, settings: Settings, context: "mx.Context", **options: Any
 ) -> Iterator[tuple["mx.nd.NDArray", "mx.nd.NDArray", int]]:
-    """Yield images (n, 1, h, w), labels (n,), and how many of the n belong to this pass.
+    """Yield images (n, c, h, w), labels (n,), and how many of the n belong to this pass.
 
     Pixels are 0..1, or 0..255 where the settings want them raw. n is always the settings' batch size, or all
     rows where they are fewer: the last batch is filled from the start.
@@ -276,7 +279,7 @@ def batches(
     iterator = mx.io.ImageRecordIter(
         path_imgrec=records.rec,
         path_imgidx=str(records.idx),
-        data_shape=(1, *records.shape),
+        data_shape=records.shape,
         batch_size=min(settings.batch_size, len(records.labels)),
         round_batch=True,
         scale=1.0 if settings.raw_pixels else 1 / 255,
@@ -292,7 +295,7 @@ def batches(
         yield images, labels, len(labels) - batch.pad
 
 
-def warp(augment: Augment, shape: tuple[int, int]) -> dict[str, Any]:
+def warp(augment: Augment, shape: tuple[int, ...]) -> dict[str, Any]:
     """The options of ImageRecordIter for an augmentation of images of `shape` (height, width)."""
     side = max(shape)
     # ASSUME: only square images are shifted. The iterator's canvas is square (see below), and a random crop
@@ -326,7 +329,7 @@ def predict(
     if not len(records.labels):
         return np.empty((0, classes), np.float32)
     for images, _, count in batches(records, settings, context):
-        moved = shifted(images.asnumpy(), shifts)
+        moved = shifted(images.asnumpy(), shifts, axis=2)
         mean = sum(network.probabilities(mx.nd.array(copy, ctx=context)) for copy in moved) / shifts
         rows.append(mean.asnumpy()[:count])
     return np.concatenate(rows)

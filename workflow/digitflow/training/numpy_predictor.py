@@ -1,15 +1,17 @@
 """Predict with a plain numpy model."""
 
+import math
 from pathlib import Path
 
 import numpy as np
 
+from digitflow.base.errors import InputError
 from digitflow.formats import idx
 from digitflow.models import baseline, numpy_mlp
 from digitflow.models.baseline import Guess
 from digitflow.models.numpy_mlp import MLP
 from digitflow.training import device as devices
-from digitflow.training.data import shifted
+from digitflow.training.data import shifted, wrong_shape
 from digitflow.training.settings import Settings
 
 PREDICT_ROWS = 1024  # images per prediction step: memory stays flat whatever the size of the data
@@ -19,15 +21,17 @@ def apply(model: Path, images: Path, *, settings: Settings) -> tuple[np.ndarray,
     """Predict all images of an IDX file with a saved model: softmax rows float32 (n, classes), and the
     device.
     """
-    pixels = idx.open_memmap(images, ndim=3)
+    pixels = idx.open_memmap(images, idx.IMAGES)
     network = baseline.load(model) or numpy_mlp.load(model)
+    if isinstance(network, MLP) and network.sizes[0] != math.prod(pixels.shape[1:]):
+        raise InputError(wrong_shape(images, pixels.shape[1:], model, network.sizes[:1]))
     return predict(
         network, pixels, np.arange(len(pixels)), settings.test_shifts
     ), f"cpu: {devices.cpu_name()}"
 
 
 def predict(model: MLP | Guess, images: np.ndarray, rows: np.ndarray, shifts: int = 1) -> np.ndarray:
-    """Softmax rows float32 (n, classes) of `rows` of uint8 images, averaged over `shifts` moves by a pixel."""
+    """Softmax rows float32 (n, classes) of `rows` of uint8 images, averaged over `shifts` moves."""
     if isinstance(model, Guess):
         return model.predict(rows)
     probabilities = np.empty((len(rows), model.sizes[-1]), np.float32)

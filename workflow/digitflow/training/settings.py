@@ -97,7 +97,7 @@ class Settings:
     raw_pixels: bool = key("MXNet only: train on pixels 0..255 as they are, not on 0..1.", False)
     train_rows: int = key("Train on only the first so many training rows; 0 is all.", 0, minimum=0)
     patience: int = key(
-        "Epochs without a lower validation loss after which training stops and its best weights are kept; 0 is never.",
+        "Epochs without a lower validation loss that end a training; its best weights are kept. 0: never.",
         0,
         minimum=0,
     )

@@ -22,8 +22,6 @@ Input = Annotated[Path, "input"]
 Output = Annotated[Path, "output"]
 Json = Annotated[Any, "json"]
 
-TOOLS = "digitflow.verbs.tools"  # the module of the verbs for people
-
 Verb = Callable[..., int | None]
 
 
@@ -85,9 +83,9 @@ def parameters(verb: Verb) -> Iterator[Parameter]:
 def parse(verb: Verb, arguments: list[str]) -> tuple[dict[str, Any], str | None]:
     """Read a verb's arguments; return them by name, and the path of the log, if one is asked for.
 
-    Among them is `store`, for every verb, where `--store` names a folder. An optional flag without a value,
-    as a rule gives it where it has no such file, is a flag left out. People may give what a tool requires
-    without its flags, in order.
+    Among them is `store`, for every verb, where `--store` names a folder. Words before any flag are those of
+    the required parameters, in order. An optional flag without a value, as a rule gives it where it has no such
+    file, is a flag left out.
     """
     parser = argparse.ArgumentParser(
         prog=f"digitflow {verb.__name__}", description=inspect.getdoc(verb), allow_abbrev=False
@@ -106,9 +104,8 @@ def parse(verb: Verb, arguments: list[str]) -> tuple[dict[str, Any], str | None]
             action=action,
             default=argparse.SUPPRESS,
         )
-    if verb.__module__ == TOOLS:
-        arguments = _places_named(arguments, known)
-    given = vars(parser.parse_args(_flags_with_values_joined(arguments, known)))
+    words = _flags_with_values_joined(_places_named(arguments, known), known)
+    given = vars(parser.parse_args(words))
     log = given.pop("log")
     for one in known:
         if one.many and one.name in given:
@@ -136,10 +133,12 @@ def outputs(verb: Verb, given: dict[str, Any]) -> list[Path]:
 
 
 def _places_named(arguments: list[str], known: list[Parameter]) -> list[str]:
-    """The words before the first flag, each behind the flag of a required parameter."""
-    required = [one.flag for one in known if one.required]
+    """The words before the first flag, each behind the flag of a required parameter; a list takes all."""
     end = next((place for place, word in enumerate(arguments) if word.startswith("-")), len(arguments))
-    named = [word for pair in zip(required, arguments[:end], strict=False) for word in pair]
+    required = [one for one in known if one.required] or known[:1]
+    if not end or required[0].many:
+        return [required[0].flag, *arguments] if end else arguments
+    named = [word for one, word in zip(required, arguments[:end], strict=False) for word in (one.flag, word)]
     return named + arguments[min(end, len(required)) :]
 
 

@@ -13,18 +13,26 @@ def csv_to_idx(
     images: Output,
     checksums: Output,
     data: Json,
+    member: str = "",
+    labels_file: Input | None = None,
     labels: Output | None = None,
     classes: Output | None = None,
+    ids: Output | None = None,
+    like: str = "",
+    submission: Json = None,
 ) -> None:
-    """Parse and check a CSV, and write its pixels, and its labels if there are any, as IDX files."""
-    from digitflow.base import checksums as sfv
-    from digitflow.dataset import classes as class_names
-    from digitflow.formats import pixelcsv
+    """Parse and check a CSV, a folder or IDX files; write images, and labels or ids that there are, for the
+    rest.
 
-    spec = pixelcsv.Spec(**data["image"], classes=data["classes"], labelled=labels is not None)
-    pixelcsv.csv_to_idx(csv, images, spec, labels, invert=data["invert"])
-    if classes:
-        class_names.write(classes, [str(label) for label in range(data["classes"])])
+    `member`: the file's name in the archive `csv`. `like`: the training images, whose size a test set must
+    have.
+    """
+    from digitflow.base import checksums as sfv
+    from digitflow.dataset import sources, testset
+
+    rows = sources.convert(csv / member, data, images, labels, classes, ids, labels_file, like or None)
+    if ids:
+        testset.check_submission_form(submission, ids, rows, csv)
     sfv.write(checksums, [images, *([labels] if labels else [])])
 
 
@@ -48,11 +56,11 @@ def write_lst(
     fold_train_lsts: list[Output] | None = None,
     fold_valid_lsts: list[Output] | None = None,
 ) -> None:
-    """List the training images with their corrected labels, and say which of them train and which validate."""
+    """List the training images with their corrected labels; say which train and which validate."""
     from digitflow.base import checksums as sfv
     from digitflow.dataset import lists
 
-    sfv.check(checksums, labels)
+    sfv.check(checksums, images, labels)
     labelled, names = lists.read_corrected(images, labels, classes, corrections)
     first = lists.first_of_equals(images, labelled.index)
     if fold_train_lsts:
@@ -72,7 +80,7 @@ def write_test_lst(images: Input, test_lst: Output, list_checksums: Output) -> N
     from digitflow.dataset import lists
     from digitflow.formats import idx, lst
 
-    rows, *_ = idx.read_header(images, ndim=3)
+    rows, *_ = idx.read_header(images, idx.IMAGES)
     lst.write(test_lst, lists.of_rows("test", rows))
     sfv.write(list_checksums, [test_lst])
 

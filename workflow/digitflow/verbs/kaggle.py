@@ -17,12 +17,10 @@ def fetch_kaggle(manifest: Output, competition: str, names: list[str]) -> None:
 def accept_kaggle(manifest: Input, csvs: list[Output], data: Json) -> None:
     """Check the CSVs that were downloaded, to their last row, and move them to their places."""
     from digitflow.competing import download
-    from digitflow.formats import pixelcsv
+    from digitflow.dataset import conversion
 
     def check(path: Path) -> None:
-        labelled = path.name == "train.csv"
-        spec = pixelcsv.Spec(**data["image"], classes=data["classes"], labelled=labelled)
-        for _ in pixelcsv.read_blocks(path, spec):
+        for _ in conversion.read_csv(path, data, train=path.name == "train.csv").blocks:
             pass
 
     download.accept(manifest.parent, csvs[0].parent, check)
@@ -46,7 +44,7 @@ def plan_submission(
     from digitflow.formats import lst
 
     names = class_names.read(classes)
-    read = submissions.reader(names)
+    read = submissions.reader(names, submissions.form_of(submission))
     found = runs.read_run(run, scores, submission, len(lst.read(valid_lst)))
     write_json(plan, preview.make_plan(submission, read, names, competition, receipts, found, message))
 

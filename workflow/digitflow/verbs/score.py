@@ -32,7 +32,6 @@ def score_table(
     submission: Input | None = None,
     solution: Input | None = None,
     files: list[Input] | None = None,
-    test_images: Input | None = None,
 ) -> None:
     """Gather the models' scores, add those of submission files and of the merge, and write the table."""
     from digitflow.competing import submissions
@@ -43,8 +42,8 @@ def score_table(
 
     labels, names = lst.read(valid_lst).label, class_names.read(classes)
     merged = None if "order" in merge else merge_files(valid_probabilities, merge, weights, len(labels))
-    last = score_merged(merge["method"], merged, labels, submission, solution, len(names))
-    others = submissions.score_files(files or [], names, test_images, solution)
+    last = score_merged(merge["method"], merged, labels, submission, solution, names)
+    others = submissions.score_files(files or [], names, submission, solution)
     write_table(table, [*map(read_score, scores), *others, last])
 
 
@@ -59,10 +58,9 @@ def compare_models(
     submission: Input | None = None,
     solution: Input | None = None,
     files: list[Input] | None = None,
-    test_images: Input | None = None,
 ) -> None:
     """Compare every two of the models and the merged submission, and write the table of pairs."""
-    from digitflow.competing.submissions import fitting_files
+    from digitflow.competing import submissions as competing
     from digitflow.dataset import classes as class_names
     from digitflow.formats import lst
     from digitflow.merging import merged as merging
@@ -73,14 +71,13 @@ def compare_models(
     labels, names = lst.read(valid_lst).label, class_names.read(classes)
     models = merging.read_models(valid_probabilities, merge["seeds"], len(labels))
     averaged = {name: methods.mean(seeds) for name, seeds in models.items()}
-    tested: dict | None = None
-    if submission:
-        others = fitting_files(files or [], names, test_images)
-        tested = {**dict(zip(models, submissions or [], strict=True)), **others, MERGED: submission}
     if "order" not in merge:
         averaged[MERGED] = merging.merge_files(valid_probabilities, merge, weights, len(labels))
-    found = compare_models(averaged, labels, tested, solution, classes=len(names))
-    write_table(table, found, PAIR_COLUMNS)
+    tested: dict = {}
+    if solution:
+        others = competing.labels_of_files(files or [], names, submission)
+        tested = {**dict(zip(models, submissions or [], strict=True)), **others, MERGED: submission}
+    write_table(table, compare_models(averaged, labels, tested or None, solution, names), PAIR_COLUMNS)
 
 
 def compare_submissions(
@@ -88,7 +85,6 @@ def compare_submissions(
     submission: Input,
     files: list[Input],
     classes: Input,
-    test_images: Input,
     table: Output,
 ) -> None:
     """Check the submission files of others, and say on how many images each two submissions agree."""
@@ -97,7 +93,7 @@ def compare_submissions(
     from digitflow.scoring.table import MERGED
 
     names = class_names.read(classes)
-    read = competing.reader(names, competing.rows_of(test_images))
+    read = competing.reader(names, competing.form_of(submission))
     own = {path.stem: competing.read_submission(path.stem, path, read, len(names)) for path in submissions}
     merged = competing.read_submission(MERGED, submission, read, len(names))
     others, left_out = competing.read_submissions(files, read, len(names))
@@ -149,14 +145,14 @@ def show_mistakes(
 ) -> None:
     """Draw the confusion matrix and the worst mistakes of one training, or of several that are merged."""
     from digitflow.dataset import classes as class_names
-    from digitflow.formats import labelscsv
+    from digitflow.formats import idx
     from digitflow.formats import lst as lists
     from digitflow.look import mistakes
     from digitflow.merging.merged import merge_files
 
     listing, names = lists.read(lst), class_names.read(classes)
     merged = merge_files(probabilities, merge, weights, len(listing))
-    true = labelscsv.read(solution, len(names), len(listing)) if solution else listing.label
+    true = idx.read_labels(solution, len(listing), len(names)) if solution else listing.label
     mistakes.show_mistakes(
         merged, images, listing, true, names, title, confusion, confusion_figure, mistakes_figure
     )
@@ -170,10 +166,22 @@ def show_curves(history: Input, figure: Output, title: str) -> None:
     curves.curves_figure(figure, read_history(history), title)
 
 
-def solution_to_idx(solution: Input, classes: Input, labels: Output) -> None:
-    """Write the labels of a solution as an IDX file, as the official test labels are."""
-    from digitflow.dataset import classes as class_names
-    from digitflow.formats import idx, labelscsv
+def solution_to_idx(
+    solution: Input,
+    images: Input,
+    classes: Input,
+    labels: Output,
+    kind: str,
+    data: Json,
+    submission: Json,
+    ids: Input | None = None,
+    member: str = "",
+) -> None:
+    """Check a solution, and write its labels as an IDX file, in the order of the test images.
 
-    found = labelscsv.read(solution, len(class_names.read(classes)))
-    idx.write(labels, found.astype("uint8"))
+    `kind`: csv for rows of id and label, pixels for a test CSV with labels, idx for an IDX file. `member`:
+    the file's name in the archive `solution`.
+    """
+    from digitflow.dataset.testset import write_solution
+
+    write_solution(labels, solution / member, images, classes, ids, submission, kind, data)

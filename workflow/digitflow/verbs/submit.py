@@ -3,7 +3,9 @@
 from digitflow.verbs.commandline import Input, Json, Output
 
 
-def submit_model(probabilities: list[Input], classes: Input, submission: Output) -> None:
+def submit_model(
+    probabilities: list[Input], classes: Input, submission: Output, form: Json, ids: Input | None = None
+) -> None:
     """Write one model's submission: its seeds averaged."""
     from digitflow.dataset import classes as class_names
     from digitflow.formats.probabilities import read_probabilities
@@ -11,7 +13,7 @@ def submit_model(probabilities: list[Input], classes: Input, submission: Output)
     from digitflow.merging import submission as submissions
 
     merged = methods.mean([read_probabilities(path) for path in probabilities])
-    submissions.write(submission, merged, class_names.read(classes))
+    submissions.write(submission, merged, class_names.read(classes), ids, form)
 
 
 def fit_weights(probabilities: list[Input], valid_lst: Input, weights: Output, merge: Json) -> None:
@@ -27,9 +29,11 @@ def fit_weights(probabilities: list[Input], valid_lst: Input, weights: Output, m
 def merge(
     probabilities: list[Input],
     classes: Input,
+    ids: Input,
     submission: Output,
     run: Output,
     merge: Json,
+    form: Json,
     configuration: Json,
     csvs: list[Input],
     lists: list[Input],
@@ -43,33 +47,35 @@ def merge(
     """
     from digitflow.competing import submissions as competing
     from digitflow.dataset import classes as class_names
-    from digitflow.formats import labelscsv
     from digitflow.merging import merged, run_record
     from digitflow.merging import submission as submissions
 
     names = class_names.read(classes)
     if files:
-        read = competing.reader(names, competing.rows_of(test_images))
-        labels = competing.blend_with_models(files, probabilities, merge, read, len(names))
-        labelscsv.write(submission, labels)
+        competing.blend_with_models(submission, files, probabilities, merge, names, test_images, ids, form)
     else:
-        submissions.write(submission, merged.merge_files(probabilities, merge, weights), names)
+        submissions.write(submission, merged.merge_files(probabilities, merge, weights), names, ids, form)
     run_record.write(run, submission, configuration, [*csvs, *(files or [])], lists, corrections)
 
 
-def convert_further(source: Input, images: Output, checksums: Output, names: Output, data: Json) -> None:
-    """Write a CSV, or a folder of PNG files, that is to be predicted as an IDX file, and its images' ids."""
+def convert_further(
+    source: Input, like: Input, images: Output, checksums: Output, ids: Output, data: Json
+) -> None:
+    """Write a CSV, or a folder of PNG files, that is to be predicted as an IDX file, and its images' ids.
+
+    `like`: the IDX file of the training images, whose size they must have.
+    """
     from digitflow.base import checksums as sfv
     from digitflow.dataset.further import convert
 
-    convert(source, images, names, data)
+    convert(source, images, ids, data, like)
     sfv.write(checksums, [images])
 
 
 def predict(
     probabilities: list[Input],
     classes: Input,
-    names: Input,
+    ids: Input,
     predictions: Output,
     merge: Json,
     weights: Input | None = None,
@@ -80,4 +86,4 @@ def predict(
     from digitflow.merging import submission as submissions
 
     found = merged.merge_files(probabilities, merge, weights)
-    submissions.write_predictions(predictions, found, class_names.read(classes), names)
+    submissions.write_predictions(predictions, found, class_names.read(classes), ids)

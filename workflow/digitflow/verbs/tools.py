@@ -33,26 +33,39 @@ def compare(
     folder: Output = Path("results/compare"),
     solution: Input | None = None,
     classes: Input = Path("data/idx/classes.csv"),
-    test_images: Input = Path("data/idx/test-images-idx3-ubyte"),
-    train_images: Input = Path("data/idx/train-images-idx3-ubyte"),
+    test_labels: Input = Path("data/idx/test-labels-idx1-ubyte"),
+    images: Input = Path("data/idx"),
 ) -> int:
     """Say what differs between two runs, folders of results or submissions, and which images flipped:
     digitflow compare A B. Exit status 1 where B is significantly worse.
     """
     from digitflow.competing import compare, comparison_page, submissions
-    from digitflow.config import solution_of_run
     from digitflow.dataset import classes as class_names
+    from digitflow.formats import idx
 
-    names = class_names.read(classes)
-    read = submissions.reader(names)
-    known = solution or solution_of_run("results/run.json")
-    true = None if known is None else read(known)
+    names, own = class_names.read(classes), Path("results/submission.csv")
+    read = submissions.reader(names, submissions.form_of(own) if own.exists() else None)
+    true = read(solution) if solution else idx.read(test_labels, ndim=1) if test_labels.exists() else None
     sides = [compare.read_side(path, read, true) for path in (first, second)]
     comparison = compare.compare(*sides, names)
     print(compare.as_text(comparison))
-    comparison_page.write_comparison_folder(folder, comparison, test_images, train_images)
+    comparison_page.write_comparison_folder(folder, comparison, images)
     print(f"\npage: {folder / 'index.html'}")
     return int(comparison.worse)
+
+
+def describe(files: list[Input], configfile: list[Input] | None = None, sheet: Input | None = None) -> None:
+    """Say what files or folders of images are, and the configuration that reads them: digitflow describe
+    train.csv test.csv. With --sheet FILE.png, draw the first hundred images, to see that they stand upright.
+    """
+    import json
+
+    from digitflow import config
+    from digitflow.dataset.describe import describe
+
+    data = json.loads(config.reading(config.load(configfile)["data"])) if configfile else {}
+    for path in files:
+        print(describe(path, data, sheet))
 
 
 def look(
@@ -61,7 +74,9 @@ def look(
     png: Input = Path("data/png"),
     port: int = 0,
 ) -> None:
-    """Serve the page to look at images on this machine alone; each decision is saved in corrections.csv at once."""
+    """Serve the page to look at images on this machine alone; each decision is saved in corrections.csv at
+    once.
+    """
     from digitflow.look.server import serve
 
     serve(page, corrections, png if png.is_dir() else None, port)

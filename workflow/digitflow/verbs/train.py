@@ -56,7 +56,6 @@ def train_mxnet(
     metrics: Output,
     valid_probabilities: Output,
     settings: Json,
-    image: Json,
     seed: int,
     device: str,
     threads: int,
@@ -71,7 +70,6 @@ def train_mxnet(
     mxnet_trainer.train(
         list(zip(train_rec, train_idx, strict=True)),
         list(zip(valid_rec, valid_idx, strict=True)),
-        shape=(image["height"], image["width"]),
         classes=len(class_names.read(classes)),
         settings=Settings.from_dict(settings),
         seed=seed,

@@ -1,0 +1,253 @@
+"""What the columns of a CSV are: found where one reading is possible, else asked for with lines to write."""
+
+import numpy as np
+import pytest
+
+from digitflow.base.errors import ConfigError, InputError
+from digitflow.dataset import columns
+from digitflow.formats import pixelcsv
+
+SQUARE = "pixel0,pixel1,pixel2,pixel3"
+
+
+@pytest.fixture
+def csv(tmp_path):
+    """A function that writes the text of a CSV and returns its path."""
+
+    def write(text: str):
+        path = tmp_path / "train.csv"
+        path.write_bytes(text.encode())
+        return path
+
+    return write
+
+
+def rows_of(path, data=None, train=True):
+    """Images as lists, labels and ids of a file."""
+    layout = columns.decide(path, data or {}, train)
+    [block] = pixelcsv.read_blocks(layout)
+    return block.images.tolist(), block.labels, block.ids
+
+
+def message_of(path, data=None, train=True, error=InputError) -> str:
+    with pytest.raises(error) as found:
+        rows_of(path, data, train)
+    return str(found.value).replace(f"{path.parent}/", "")
+
+
+@pytest.mark.parametrize("name", ["label", "Label", "CLASS", "character", "target", "y", "digit", " label "])
+def test_the_label_is_found_by_its_name_in_any_case_and_place(csv, name):
+    path = csv(f"pixel0,pixel1,{name},pixel2,pixel3\n1,2,eight,3,200\n")
+    assert rows_of(path) == ([[[1, 2], [3, 200]]], ["eight"], None)
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        "pixel3,pixel1,pixel2,pixel0",
+        "pixel4,pixel2,pixel3,pixel1",
+        "pixel0003,pixel0001,pixel0002,pixel0000",
+        "pixel_1_1,pixel_0_1,pixel_1_0,pixel_0_0",
+        "2x2,1x2,2x1,1x1",
+        "3,1,2,0",
+        "Block 4,Block 2,Block 3,Block 1",
+    ],
+)
+def test_pixels_are_ordered_by_the_numbers_in_their_names(csv, names):
+    assert rows_of(csv(f"label,{names}\n7,200,2,3,1\n"))[0] == [[[1, 2], [3, 200]]]
+
+
+def test_names_that_count_rows_and_columns_give_the_size(csv):
+    names = ",".join(f"{row}x{column}" for row in (1, 2) for column in (1, 2, 3))
+    assert columns.decide(csv(f"label,{names}\n"), {}, train=True).shape == (2, 3)
+
+
+@pytest.mark.parametrize(("pixels", "shape"), [(4, (2, 2)), (12, (2, 2, 3)), (192, (8, 8, 3)), (64, (8, 8))])
+def test_the_size_is_found_where_one_square_fits(csv, pixels, shape):
+    header = ",".join(["label", *(f"p{k}" for k in range(pixels))])
+    assert columns.decide(csv(header), {}, train=True).shape == shape
+
+
+def test_a_size_that_is_no_square_is_asked_for(csv):
+    header = ",".join(["label", *(f"p{k}" for k in range(6))])
+    assert message_of(csv(header)).splitlines() == [
+        "train.csv, line 1: 6 columns of pixels make no square: write one of these lines under data: in the "
+        "configuration:",
+        "  image: {height: 2, width: 3, channels: 1}  # 2 x 3 images",
+        "  image: {height: 3, width: 2, channels: 1}  # 3 x 2 images",
+    ]
+    assert columns.decide(csv(header), {"image": {"height": 2, "channels": 1}}, train=True).shape == (2, 3)
+
+
+def test_a_transposed_image_stands_upright_and_has_the_height_that_is_told(csv):
+    data = {"image": {"height": 3, "width": 2, "transpose": True}}
+    header = ",".join(["label", *(f"p{k}" for k in range(6))])
+    images, *_ = rows_of(csv(f"{header}\n0,1,2,3,40,50,60\n"), data)
+    assert images == [[[1, 40], [2, 50], [3, 60]]]
+
+
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+def test_a_separator_is_found_in_the_header(csv, separator):
+    text = f"label,{SQUARE}\n7,1,2,3,200\n".replace(",", separator)
+    assert rows_of(csv(text)) == ([[[1, 2], [3, 200]]], ["7"], None)
+
+
+def test_blanks_separate_however_many_there_are(csv):
+    data = {"columns": {"label": -1}}
+    assert rows_of(csv(" 1  2 3 200 7 \r\n"), data) == ([[[1, 2], [3, 200]]], ["7"], None)
+
+
+def test_without_a_header_the_label_is_asked_for_with_both_lines(csv):
+    assert message_of(csv("3,0,0,9,200\n3,0,0,8,100\n")).splitlines()[1:] == [
+        "  columns: {label: 0}   # the first column is the label, now only 3",
+        "  columns: {label: -1}  # the last column is the label, now 200, 100",
+    ]
+
+
+def test_words_without_a_header_can_only_be_the_label(csv):
+    assert rows_of(csv("ka,0,0,9,200\n")) == ([[[0, 0], [9, 200]]], ["ka"], None)
+
+
+def test_numbers_that_count_may_be_names_or_pixels_and_are_asked_about(csv):
+    path = csv("0,1,2,3\n9,8,7,200\n")
+    message = message_of(path, train=False)
+    assert "columns: {header: true} " in message
+    assert "columns: {header: false}" in message
+    assert rows_of(path, {"columns": {"header": True}}, train=False)[0] == [[[9, 8], [7, 200]]]
+
+
+def test_a_first_row_that_was_taken_for_a_header_and_saved_is_named(csv):
+    message = message_of(csv("0,0.1,0.2,0.3,3\n0,0,0,9,200\n"), {"columns": {"label": 0}})
+    assert message.startswith(
+        "train.csv, line 1: '0.1' where the lines below have whole numbers: the first row"
+    )
+
+
+def test_ids_are_kept_and_an_index_is_asked_about(csv):
+    assert rows_of(csv(f"id,{SQUARE}\na7,1,2,3,200\n"), train=False) == ([[[1, 2], [3, 200]]], None, ["a7"])
+    path = csv(f",label,{SQUARE}\n0,7,1,2,3,200\n")
+    assert "columns: {ignore: [0]}  # the column without a name is not needed" in message_of(path)
+    assert rows_of(path, {"columns": {"ignore": [0]}}) == ([[[1, 2], [3, 200]]], ["7"], None)
+
+
+def test_two_columns_that_may_be_the_label_are_asked_about(csv):
+    path = csv(f"label,class,{SQUARE}\n1,seven,1,2,3,200\n")
+    assert "columns: {label: label, ignore: [class]}  # label is the label" in message_of(path)
+    assert rows_of(path, {"columns": {"label": "class", "ignore": ["label"]}})[1] == ["seven"]
+
+
+def test_a_label_column_of_another_name_can_be_told(csv):
+    path = csv(f"what,{SQUARE}\n7,1,2,3,200\n")
+    assert "columns: {label: what}" in message_of(path)
+    assert rows_of(path, {"columns": {"label": "what"}})[1] == ["7"]
+    message = message_of(path, {"columns": {"label": "where"}})
+    assert message.startswith(
+        "train.csv, line 1: no column 'where', which data.columns.label names, among 'what'"
+    )
+
+
+@pytest.mark.parametrize(
+    ("header", "row"),
+    [
+        (f"class_b,class_a,{SQUARE}", "0,1,1,2,3,200\n1,0,1,2,3,200"),
+        (f"{SQUARE},label_b,label_a", "1,2,3,200,0.0,1.0\n1,2,3,200,1.0,0.0"),
+    ],
+)
+def test_a_one_hot_label_is_found_by_its_names(csv, header, row):
+    assert rows_of(csv(f"{header}\n{row}\n"))[1] == ["a", "b"]
+
+
+def test_a_one_hot_label_can_be_told_and_must_have_a_single_1(csv):
+    path = csv("1,2,3,200,0,1\n1,2,3,200,1,1\n")
+    message = message_of(path, {"columns": {"label": [-2, -1]}})
+    assert message == "train.csv, line 2, columns 5 to 6: '1,1' is not a single 1 among zeros"
+
+
+def test_labels_with_gaps_and_of_any_script_are_read(csv):
+    labels = ["24", "ж", "character_01_ka", "-1", "٣", "a/b"]
+    path = csv(f"label,{SQUARE}\n" + "".join(f"{label},1,2,3,200\n" for label in labels))
+    assert rows_of(path)[1] == labels
+
+
+@pytest.mark.parametrize("label", ["", "nan", "2.5"])
+def test_what_is_no_label_is_named(csv, label):
+    message = message_of(csv(f"label,{SQUARE}\n{label},1,2,3,200\n"))
+    assert message.startswith(f"train.csv, line 2, column label: {label!r} is ")
+
+
+def test_classes_that_are_told_are_the_only_ones(csv):
+    path = csv(f"label,{SQUARE}\nc,1,2,3,200\n")
+    message = message_of(path, {"classes": ["a", "b"]})
+    assert message == "train.csv, line 2, column label: 'c' is not a class from 'a', 'b'"
+    with pytest.raises(ConfigError, match="True is no label: write it in quotes"):
+        columns.classes_of({"classes": [True, "b"]})
+
+
+@pytest.mark.parametrize(
+    ("cells", "values"),
+    [
+        ("0,1,1,1", "0, to: 1"),
+        ("0,8,16,4", "0, to: 16"),
+        ("0.0,0.5,1.0,0.25", "0, to: 1"),
+        ("-1,0,1.0,0.5", "-1, to: 1"),
+        ("0.0,13.0,16.0,4.0", "0, to: 16"),
+        ("0.0,13.0,255.0,4.0", "0, to: 255"),
+    ],
+)
+def test_numbers_of_another_scale_stop_with_the_line_that_fits(csv, cells, values):
+    assert f"values: {{from: {values}}} under data: in the configuration" in message_of(
+        csv(f"label,{SQUARE}\n7,{cells}\n")
+    )
+
+
+@pytest.mark.parametrize(("start", "end"), [(0, 1), (-1, 1), (0, 16), (0, 255), (0, 65535), (0.5, 1.5)])
+def test_values_are_mapped_exactly_and_what_is_out_of_range_stops(csv, start, end):
+    data = {"values": {"from": start, "to": end}}
+    levels = np.arange(256).reshape(64, 4)
+    lines = [",".join(repr(start + (end - start) * int(level) / 255) for level in row) for row in levels]
+    path = csv(f"label,{SQUARE}\n" + "".join(f"7,{line}\n" for line in lines))
+    images, *_ = rows_of(path, data)
+    assert np.array_equal(np.array(images).reshape(64, 4), levels)
+    message = message_of(csv(f"label,{SQUARE}\n7,0.5,{end},{end + 0.001},{start}\n"), data)
+    assert f"is not a number from {start:g} to {end:g}" in message
+
+
+def test_values_that_end_before_they_begin_are_refused():
+    with pytest.raises(ConfigError, match="from 1 to 0: from must be below to"):
+        columns.values_of({"values": {"from": 1, "to": 0}})
+
+
+def test_whole_numbers_that_are_right_as_they_are_can_be_told(csv):
+    data = {"values": {"from": 0, "to": 255}}
+    assert rows_of(csv(f"label,{SQUARE}\n7,0,1,1,0\n"), data)[0] == [[[0, 1], [1, 0]]]
+
+
+def test_a_train_file_may_have_its_labels_elsewhere_but_not_twice(csv):
+    data = {"labels_csv": "labels.csv"}
+    assert rows_of(csv(f"{SQUARE}\n1,2,3,200\n"), data)[1] is None
+    assert "labels in this file and in data.labels_csv" in message_of(
+        csv(f"label,{SQUARE}\n7,1,2,3,4\n"), data
+    )
+
+
+FOREIGN = {
+    "an IDX file": b"\0\0\x08\x03" + bytes(20),
+    "an HDF5 file": b"\x89HDF\r\n\x1a\n",
+    "a Parquet file": b"PAR1",
+    "an ARFF file": b"% a comment\n\n@RELATION digits\n",
+    "libsvm text": b"7 1:0.5 2:-1 256:0.25\n",
+    "a Git LFS pointer": b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 76775041\n",
+    "a web page": b"<!DOCTYPE html>\n<title>Sign in</title>",
+    "a numpy array (npy)": b"\x93NUMPY\1\0",
+    "an Excel workbook (xls)": b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1",
+    "JSON": b'{"label": [7]}',
+}
+
+
+@pytest.mark.parametrize("what", FOREIGN)
+def test_what_is_no_csv_is_named_for_what_it_is_with_the_way_on(tmp_path, what):
+    path = tmp_path / "train.csv"
+    path.write_bytes(FOREIGN[what])
+    message = message_of(path)
+    assert f"train.csv: this looks like {what}" in message
+    assert ": " in message.partition(what)[2]

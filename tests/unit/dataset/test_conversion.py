@@ -1,0 +1,84 @@
+"""A CSV to IDX files, classes, ids and a solution: all of them right, or none there."""
+
+import logging
+
+import numpy as np
+import pytest
+
+from digitflow.base.errors import InputError
+from digitflow.dataset import classes, conversion
+from digitflow.formats import idx, labelscsv
+
+SQUARE = "p0,p1,p2,p3"
+
+
+@pytest.fixture
+def out(tmp_path):
+    return tmp_path / "out"
+
+
+def convert(tmp_path, text, data=None, **outputs):
+    (tmp_path / "a.csv").write_text(text)
+    paths = {name: tmp_path / "out" / name for name in outputs if outputs[name]}
+    return conversion.csv_to_idx(tmp_path / "a.csv", data or {}, tmp_path / "out" / "images", **paths)
+
+
+def test_three_hundred_classes_have_indices_of_four_bytes_and_come_back(tmp_path, out):
+    rows = "".join(f"{label * 3},0,1,2,200\n" for label in range(299, -1, -1))
+    assert convert(tmp_path, f"label,{SQUARE}\n{rows}", labels=True, classes=True) == 300
+    assert (out / "labels").read_bytes()[:4] == b"\0\0\x0c\x01"
+    names = classes.read(out / "classes")
+    assert [names[index] for index in idx.read(out / "labels")] == [str(k * 3) for k in range(299, -1, -1)]
+    assert idx.read_labels(out / "labels", 300, 300).dtype == np.int32
+
+
+def test_classes_that_are_told_keep_their_order_and_one_without_images_is_warned_of(tmp_path, out, caplog):
+    data = {"classes": ["ten", "b", "a"]}
+    with caplog.at_level(logging.WARNING, "digitflow"):
+        convert(tmp_path, f"label,{SQUARE}\na,1,2,3,200\nb,1,2,3,200\n", data, labels=True, classes=True)
+    assert idx.read(out / "labels").tolist() == [2, 1]
+    assert classes.read(out / "classes") == ["ten", "b", "a"]
+    assert "no image has the label ten" in caplog.text
+
+
+def test_what_was_decided_is_in_the_log(tmp_path, caplog):
+    with caplog.at_level(logging.INFO, "digitflow"):
+        convert(tmp_path, f"{SQUARE};Class\n".replace(",", ";") + "1;2;3;200;x\n", labels=True)
+    for reason in ("separated by semicolons", "label: column Class", "4 pixels: 2 x 2 images"):
+        assert reason in caplog.text
+
+
+def test_labels_come_from_a_file_of_their_own(tmp_path, out):
+    (tmp_path / "labels.csv").write_text("b\na\n")
+    data = {"labels_csv": tmp_path / "labels.csv"}
+    convert(tmp_path, f"{SQUARE}\n1,2,3,200\n4,5,6,7\n", data, labels=True, classes=True)
+    assert idx.read(out / "labels").tolist() == [1, 0]
+
+
+def test_a_test_file_with_labels_and_ids_is_its_own_solution(tmp_path, out):
+    text = f"id,label,{SQUARE}\nx9,b,1,2,3,200\nx1,a,4,5,6,7\n"
+    convert(tmp_path, text, ids=True, solution=True)
+    ids = labelscsv.read_ids(out / "ids", 2)
+    assert ids == ["x9", "x1"]
+    assert labelscsv.read(out / "solution", ["a", "b"], ids=ids).tolist() == [1, 0]
+
+
+@pytest.mark.parametrize(
+    ("text", "outputs", "message"),
+    [
+        (
+            f"id,{SQUARE}\nx,1,2,3,200\nx,4,5,6,7\n",
+            {"ids": True},
+            "the id 'x' is there twice, in rows 1 and 2",
+        ),
+        (f"id,{SQUARE}\n,1,2,3,200\n", {"ids": True}, "line 2, column id: the id is missing"),
+        (f"{SQUARE}\n1,2,3,200\n", {"solution": True}, "there are no labels of which to make a solution"),
+        (f"label,{SQUARE}\n7,1,2,3,1\n7,1,2,16,1\n", {"labels": True, "classes": True}, "end at 16"),
+        (f"label,{SQUARE}\n7,1,2,3,0.5\n", {"labels": True, "classes": True}, "values: {from: 0, to: 16}"),
+    ],
+)
+def test_a_refused_file_leaves_nothing(tmp_path, out, text, outputs, message):
+    with pytest.raises(InputError) as error:
+        convert(tmp_path, text, **outputs)
+    assert message in str(error.value)
+    assert not any(out.glob("*"))

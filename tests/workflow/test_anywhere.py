@@ -1,0 +1,96 @@
+"""One clone, projects in folders of their own, and any characters in the paths of either."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from tests.conftest import PROJECT
+from tests.workflow.conftest import Clone, copy_code, link_environment, write_data
+
+UV = PROJECT / ".tools" / "bin"  # where it is not on the PATH: it lists what MXNet's environment has
+AWKWARD = Path("it's a {strange} é", "-place")
+
+
+def call(clone: Path, project: Path, *arguments: str) -> subprocess.CompletedProcess:
+    """Run a project from outside both folders, as the README says."""
+    command = [
+        *(Path(sys.executable).with_name("snakemake"), "-j2", "-s", clone / "Snakefile", "-d", project),
+        *(*arguments, "--configfile", project / "tiny.yaml"),
+    ]
+    return subprocess.run(
+        command,
+        cwd=project.parent,
+        env=os.environ | {"PYTHONPATH": f"{clone}/workflow", "PATH": f"{os.environ['PATH']}:{UV}"},
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        check=False,
+    )
+
+
+@pytest.fixture
+def clone(tmp_path) -> Path:
+    folder = tmp_path / "clone" / AWKWARD
+    copy_code(folder)
+    return folder
+
+
+@pytest.fixture
+def project(tmp_path, digits) -> Path:
+    folder = tmp_path / "project" / AWKWARD
+    folder.mkdir(parents=True)
+    write_data(folder, digits, configuration="numpy.yaml")
+    return folder
+
+
+def files_of(folder: Path) -> dict[str, bytes]:
+    """All files but what Python compiles."""
+    paths = (path for path in folder.rglob("*") if path.is_file() and "__pycache__" not in path.parts)
+    return {str(path.relative_to(folder)): path.read_bytes() for path in paths}
+
+
+def test_any_characters_may_stand_in_the_paths_of_clone_and_project(clone, project, finished_numpy_run):
+    before = files_of(clone)
+    result = call(clone, project, "all", "records", "results/verify.json")
+    assert result.returncode == 0, result.stdout
+    for name in ("results/submission.csv", "data/rec/train.lst", "data/png/train.sfv"):
+        assert (project / name).read_bytes() == (finished_numpy_run[0].folder / name).read_bytes()
+    assert files_of(clone) == before
+    again = call(clone, project, "--dry-run")
+    assert "Nothing to be done" in again.stdout, again.stdout
+
+
+@pytest.mark.usefixtures("mxnet_python")
+def test_mxnet_and_keras_train_there_too(clone, project):
+    link_environment(clone / ".venvs" / "mxnet")
+    shutil.copy2(PROJECT / "tests" / "workflow" / "tiny.yaml", project)
+    Clone(project).configure("epochs: 8", "epochs: 1")
+    result = call(clone, project, "results/submission.csv")
+    assert result.returncode == 0, result.stdout
+
+
+def test_a_clone_in_a_folder_with_a_colon_is_refused_before_the_first_job(tmp_path, project):
+    clone = tmp_path / "a:b"
+    copy_code(clone)
+    result = call(clone, project, "results/submission.csv")
+    assert result.returncode == 1
+    assert "a colon separates the folders of PATH; move the clone" in result.stdout.splitlines()[-1]
+    assert "Traceback" not in result.stdout
+    assert not (project / "data").exists()
+
+
+def test_two_projects_of_one_clone_do_not_touch_each_other(clone, project, tmp_path, digits):
+    other = tmp_path / "other"
+    other.mkdir()
+    write_data(other, digits, train_rows=300, test_rows=50, configuration="numpy.yaml")
+    Clone(other).configure("epochs: 5", "epochs: 2")
+    assert call(clone, project).returncode == 0
+    first = files_of(project)
+    assert call(clone, other).returncode == 0
+    assert files_of(project) == first
+    for folder, rows in ((project, 200), (other, 50)):
+        assert len((folder / "results" / "submission.csv").read_text().splitlines()) == rows + 1
+        assert "Nothing to be done" in call(clone, folder, "--dry-run").stdout

@@ -1,0 +1,248 @@
+"""Labels that a person corrects, in the file or in the tree: they reach every model; nothing undoes them."""
+
+import csv
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+from tests.workflow.conftest import TRAIN_ROWS, Clone, copy_of
+from tests.workflow.torture import contents, start, stopped_job
+
+from digitflow.formats import lst, recordio
+
+FILE = "corrections.csv"
+LISTS = ["data/rec/train.lst", "data/rec/valid.lst"]
+VIEWS = ["data/png/train.sfv", *LISTS]  # all that a correction changes, short of training
+MOVED, BACK, DELETED = range(1, 41), range(31, 41), range(41, 51)  # rows
+
+
+def labels_of(clone: Clone) -> dict[int, int]:
+    """The label of each row that a model may see, as the lists have it."""
+    found = {}
+    for name in LISTS:
+        listing = lst.read(clone.folder / name)
+        found |= dict(zip(listing.index.tolist(), listing.label.tolist(), strict=True))
+    return found
+
+
+def recorded_labels_of(clone: Clone) -> dict[int, int]:
+    """The same, as MXNet reads it."""
+    return {
+        record.index: int(record.labels[0])
+        for part in ("train", "valid")
+        for record in recordio.read(clone.folder / f"data/rec/{part}.rec")
+    }
+
+
+def picture(clone: Clone, row: int) -> Path:
+    """Where the tree has a row's picture."""
+    (path,) = (clone.folder / "data" / "png" / "train").glob(f"*/{row:03d}.png")
+    return path
+
+
+def move(clone: Clone, row: int, label: int) -> None:
+    path = picture(clone, row)
+    path.rename(path.parents[1] / str(label) / path.name)
+
+
+def lines_of(clone: Clone) -> list[dict[str, str]]:
+    lines = (clone.folder / FILE).read_text().splitlines()
+    return list(csv.DictReader(line for line in lines if not line.startswith("#")))
+
+
+def test_a_new_line_reruns_the_lists_and_converts_nothing(finished):
+    label = labels_of(finished)[1]
+    (finished.folder / FILE).write_text(f"id,was,now,crc,note\n1,{label},{(label + 1) % 10},,mine\n")
+    planned = finished.planned_rules()
+    assert planned["write_lst"] == planned["train_keras"] == planned["train_mxnet"] == 1
+    assert planned.keys().isdisjoint({"csv_to_idx", "csv_to_idx_test", "write_test_lst"})
+
+
+def test_a_line_reaches_lists_records_and_tree_and_its_removal_takes_it_back(
+    finished_numpy_run, finished_numpy
+):
+    made = {*LISTS, "data/png/train.sfv"}
+    targets = [*LISTS, "data/rec/train.rec", "data/rec/valid.rec", "data/png/train.sfv"]
+    label = labels_of(finished_numpy)[7]
+    other = (label + 1) % 10
+    (finished_numpy.folder / FILE).write_text(f"id,was,now,crc,note\n7,{label},{other},,\n8,0,drop,,\n")
+    wrong = finished_numpy.snakemake(*targets)
+    truth = labels_of(finished_numpy)
+    assert truth[8] != 0
+    assert wrong.returncode == 1
+    assert f"error: {FILE}, line 3: column was: '0'" in wrong.stdout
+    (finished_numpy.folder / FILE).write_text(
+        f"id,was,now,crc,note\n7,{label},{other},,\n8,{truth[8]},drop,,\n"
+    )
+    result = finished_numpy.snakemake(*targets)
+    assert result.returncode == 0, result.stdout
+    expected = {row: was for row, was in truth.items() if row != 8} | {7: other}
+    assert labels_of(finished_numpy) == recorded_labels_of(finished_numpy) == expected
+    assert picture(finished_numpy, 7).parent.name == str(other)
+
+    (finished_numpy.folder / FILE).write_text("id,was,now,crc,note\n")
+    assert finished_numpy.snakemake(*targets).returncode == 0
+    assert contents(finished_numpy, made) == contents(finished_numpy_run[0], made)
+
+
+def test_the_next_run_notices_what_was_moved_deleted_and_put_back(finished_numpy):
+    before = labels_of(finished_numpy)
+    (finished_numpy.folder / FILE).write_text("# Mine.\nid,was,now,crc,note\n")
+    move(finished_numpy, 3, (before[3] + 1) % 10)
+    gone = picture(finished_numpy, 4).read_bytes(), picture(finished_numpy, 4)
+    gone[1].unlink()
+    planned = finished_numpy.snakemake("--dry-run", *VIEWS)
+    assert "003.png" in planned.stdout
+    assert not lines_of(finished_numpy), "a dry run only says what it would write"
+
+    result = finished_numpy.snakemake(*VIEWS)
+    assert result.returncode == 0, result.stdout
+    found = {row["id"]: (row["was"], row["now"]) for row in lines_of(finished_numpy)}
+    assert found == {"3": (str(before[3]), str((before[3] + 1) % 10)), "4": (str(before[4]), "drop")}
+    assert labels_of(finished_numpy) == {
+        row: (label + 1) % 10 if row == 3 else label for row, label in before.items() if row != 4
+    }
+    assert (finished_numpy.folder / FILE).read_text().startswith("# Mine.\n")
+    assert not finished_numpy.planned(*VIEWS)
+
+    gone[1].write_bytes(gone[0])
+    move(finished_numpy, 3, before[3])
+    assert finished_numpy.snakemake(*VIEWS).returncode == 0
+    assert labels_of(finished_numpy) == before
+    assert not finished_numpy.planned(*VIEWS)
+
+
+def test_a_tree_that_is_gone_is_no_wish_to_drop_every_image(finished_numpy):
+    shutil.rmtree(finished_numpy.folder / "data" / "png" / "train")
+    result = finished_numpy.snakemake()
+    assert result.returncode == 1
+    assert "data/png/train: is gone; no image is dropped for that" in result.stdout
+    assert "Traceback" not in result.stdout
+    assert not (finished_numpy.folder / FILE).exists()
+    (finished_numpy.folder / "data" / "png" / "train.sfv").unlink()
+    assert finished_numpy.snakemake("trees").returncode == 0
+    assert len(list((finished_numpy.folder / "data" / "png" / "train").rglob("*.png"))) == TRAIN_ROWS
+
+
+def test_a_file_in_the_tree_that_is_nobodys_picture_stops_the_run(finished_numpy):
+    (finished_numpy.folder / "data" / "png" / "train" / "0" / "holiday.png").write_bytes(b"sun")
+    result = finished_numpy.snakemake()
+    assert result.returncode == 1
+    assert "0/holiday.png" in result.stdout
+    assert not (finished_numpy.folder / FILE).exists()
+
+
+# Nothing undoes them
+
+
+@pytest.fixture(scope="module")
+def corrected_run(finished_numpy_run, tmp_path_factory) -> Clone:
+    """A finished run in which 50 pictures were moved, deleted, and moved and put back."""
+    clone = copy_of(finished_numpy_run[0], tmp_path_factory.mktemp("corrected"))
+    file = clone.folder / FILE
+    file.write_text("# What I found.\nid,was,now,crc,note\n")
+    before = labels_of(clone)
+    for row in MOVED:
+        move(clone, row, (before[row] + 1) % 10)
+    assert clone.snakemake(*LISTS).returncode == 0
+    for row in DELETED:
+        picture(clone, row).unlink()
+    for row in BACK:
+        move(clone, row, before[row])
+    file.write_text(file.read_text() + "# To be continued.\n")
+    result = clone.snakemake("trees", *LISTS)
+    assert result.returncode == 0, result.stdout
+    return clone
+
+
+@pytest.fixture
+def corrected(corrected_run, tmp_path) -> Clone:
+    """A copy of that run that a test may change."""
+    return copy_of(corrected_run, tmp_path)
+
+
+def expected_labels(finished_numpy_run) -> dict[int, int]:
+    before = labels_of(finished_numpy_run[0])
+    return {
+        row: (label + 1) % 10 if row in MOVED and row not in BACK else label
+        for row, label in before.items()
+        if row not in DELETED
+    }
+
+
+def edit_a_comment(clone: Clone) -> None:
+    (clone.folder / "workflow/digitflow/formats/png.py").open("a").write("# A comment.\n")
+
+
+def edit_code(clone: Clone) -> None:
+    for module in ("formats/png.py", "formats/pixelcsv.py", "dataset/views.py", "dataset/lists.py"):
+        (clone.folder / "workflow/digitflow" / module).open("a").write("EDITED = 1\n")
+
+
+def touch_the_csvs(clone: Clone) -> None:
+    for name in ("train", "test"):
+        os.utime(clone.folder / "own" / f"{name}.csv")
+
+
+def rewrite_the_csvs(clone: Clone) -> None:
+    for name in ("train", "test"):
+        path = clone.folder / "own" / f"{name}.csv"
+        path.write_bytes(path.read_bytes().replace(b"\n", b"\r\n"))
+
+
+def more_classes(clone: Clone) -> None:
+    clone.configure("own/solution.csv}", "own/solution.csv, classes: 12}")
+
+
+def delete_the_data(clone: Clone) -> None:
+    shutil.rmtree(clone.folder / "data")
+
+
+def clean(clone: Clone) -> None:
+    """What `make clean` removes."""
+    for name in ("data/idx", "data/png", "data/rec", "logs", "results"):
+        shutil.rmtree(clone.folder / name)
+
+
+def kill_the_trees(clone: Clone) -> None:
+    for write in (1, 3, 20):
+        shutil.rmtree(clone.folder / "data" / "idx", ignore_errors=True)
+        process = start(clone, "data/png/train.sfv", "--forcerun", "idx_to_png", stop=f"idx_to_png:{write}")
+        if job := stopped_job(clone, process):
+            os.killpg(process.pid, 9)
+            os.kill(job, 9)
+        process.wait()
+        clone.call("--unlock")
+
+
+def flip_a_byte_of_each_file(clone: Clone) -> None:
+    """Of all that the lists and the tree are made from; whoever reads one says so, and it is made again."""
+    for name in ("data/idx/train-images-idx3-ubyte", "data/idx/train-labels-idx1-ubyte", *LISTS):
+        path = clone.folder / name
+        data = bytearray(path.read_bytes())
+        data[len(data) // 2] ^= 1
+        path.write_bytes(data)
+        clone.snakemake("trees", *LISTS)
+        path.unlink(missing_ok=True)
+        assert clone.snakemake("trees", *LISTS, "--forcerun", name).returncode == 0
+
+
+@pytest.mark.parametrize(
+    "mishap",
+    [
+        *(edit_a_comment, edit_code, touch_the_csvs, rewrite_the_csvs, more_classes, delete_the_data, clean),
+        *(kill_the_trees, flip_a_byte_of_each_file),
+    ],
+)
+def test_corrections_outlive(mishap, corrected, finished_numpy_run):
+    typed = (corrected.folder / FILE).read_bytes()
+    expected = expected_labels(finished_numpy_run)
+    assert labels_of(corrected) == expected
+    mishap(corrected)
+    result = corrected.snakemake("trees", *LISTS)
+    assert result.returncode == 0, result.stdout
+    assert labels_of(corrected) == expected
+    assert (corrected.folder / FILE).read_bytes() == typed
+    tree = corrected.folder / "data" / "png" / "train"
+    assert {int(path.stem): int(path.parent.name) for path in tree.rglob("*.png")} == expected

@@ -1,0 +1,146 @@
+"""Runs without a test set, without validation rows, and with folds, in which every row validates once."""
+
+import csv
+import json
+
+import numpy as np
+import pytest
+from tests.workflow.conftest import TEST_ROWS, TRAIN_ROWS
+
+from digitflow.formats import lst
+
+FOLDS = 3
+MODELS = ("wide", "plain")
+
+
+def scores_of(clone) -> dict[str, dict[str, str]]:
+    with open(clone.folder / "results" / "scores.csv", newline="") as file:
+        return {row["model"]: row for row in csv.DictReader(file)}
+
+
+# No test set
+
+
+def test_without_a_test_csv_models_are_trained_and_scored(fresh_numpy):
+    fresh_numpy.configure(", test_csv: own/test.csv, solution_csv: own/solution.csv", "")
+    result = fresh_numpy.snakemake()
+    assert result.returncode == 0, result.stdout
+    assert not fresh_numpy.planned("all", "trees", "--omit-from", "idx_to_png")
+    scores = scores_of(fresh_numpy)
+    assert float(scores["wide"]["valid_accuracy"]) > 0.7
+    assert scores["wide"]["test_accuracy"] == ""
+    assert not list((fresh_numpy.folder / "results").rglob("test_probabilities.npy"))
+    assert not list((fresh_numpy.folder / "data").rglob("test*"))
+    verified = fresh_numpy.snakemake("trees", "records", "results/verify.json")
+    assert verified.returncode == 0, verified.stdout
+    report = json.loads((fresh_numpy.folder / "results" / "verify.json").read_text())
+    assert report.keys() == {"train"}
+
+
+def test_without_a_test_csv_a_submission_is_refused_with_the_key_that_is_missing(fresh_numpy):
+    fresh_numpy.configure(", test_csv: own/test.csv, solution_csv: own/solution.csv", "")
+    result = fresh_numpy.snakemake("results/submission.csv")
+    assert result.returncode == 1
+    assert result.stdout.splitlines()[-1] == (
+        "error: there is no test set to predict: set data.test_csv to the path of its CSV"
+    )
+    assert "Traceback" not in result.stdout
+    assert not (fresh_numpy.folder / "data").exists()
+
+
+# No validation rows
+
+
+def test_a_fraction_of_0_trains_on_all_rows_and_scores_the_test_set_alone(fresh_numpy):
+    fresh_numpy.configure("device: cpu", "device: cpu\nvalidation: {fraction: 0}")
+    result = fresh_numpy.snakemake()
+    assert result.returncode == 0, result.stdout
+    assert len(lst.read(fresh_numpy.folder / "data" / "rec" / "train.lst")) == TRAIN_ROWS
+    assert len(lst.read(fresh_numpy.folder / "data" / "rec" / "valid.lst")) == 0
+    for row in scores_of(fresh_numpy).values():
+        assert row["valid_accuracy"] == ""
+        assert float(row["test_accuracy"]) > 0.7
+    assert "nan" not in result.stdout.lower()
+    assert not fresh_numpy.planned()
+
+
+def test_a_fraction_that_leaves_no_row_to_validate_stops_before_a_training(fresh_numpy):
+    result = fresh_numpy.snakemake("--config", "validation={fraction: 0.001}")
+    assert result.returncode == 1
+    assert "error: validation.fraction: 0.001 " in result.stdout
+    assert not (fresh_numpy.folder / "results").exists()
+
+
+# Folds
+
+
+@pytest.fixture(scope="module")
+def folded(digits, tmp_path_factory):
+    """A finished run with folds and fitted weights."""
+    from tests.workflow.conftest import make_clone
+
+    clone = make_clone(tmp_path_factory.mktemp("folds") / "clone", digits, configuration="numpy.yaml")
+    clone.configure("device: cpu", f"device: cpu\nvalidation: {{folds: {FOLDS}}}")
+    clone.configure("models: [wide, plain]", "models: [wide, plain], weights: auto")
+    result = clone.snakemake()
+    assert result.returncode == 0, result.stdout
+    return clone
+
+
+def fold_lists(clone) -> list[tuple[lst.Listing, lst.Listing]]:
+    folders = [clone.folder / "data" / "rec" / f"fold{number}" for number in range(FOLDS)]
+    return [(lst.read(folder / "train.lst"), lst.read(folder / "valid.lst")) for folder in folders]
+
+
+def test_every_row_is_left_out_by_one_fold_and_learned_from_by_the_others(folded):
+    everyone = set(range(1, TRAIN_ROWS + 1))
+    left_out = []
+    for train, valid in fold_lists(folded):
+        assert {*train.index.tolist()} == everyone - {*valid.index.tolist()}
+        left_out += valid.index.tolist()
+    assert sorted(left_out) == sorted(everyone)
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_out_of_fold_probabilities_are_in_the_order_of_the_csv(folded, model):
+    folder = folded.folder / "results" / "models" / model / "seed0"
+    collected = np.load(folder / "oof_probabilities.npy")
+    assert collected.shape == (TRAIN_ROWS, 10)
+    for number, (_, valid) in enumerate(fold_lists(folded)):
+        own = np.load(folder / f"fold{number}" / "valid_probabilities.npy")
+        np.testing.assert_array_equal(collected[valid.index - 1], own)
+    labels = lst.read(folded.folder / "data" / "rec" / "train.lst").label
+    row = scores_of(folded)[model]
+    assert float(row["valid_accuracy"]) == pytest.approx(np.mean(collected.argmax(axis=1) == labels))
+    assert float(row["valid_accuracy"]) > 0.7
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_the_folds_predictions_of_the_test_set_are_averaged(folded, model):
+    folder = folded.folder / "results" / "models" / model / "seed0"
+    of_folds = [np.load(folder / f"fold{number}" / "test_probabilities.npy") for number in range(FOLDS)]
+    mean = np.load(folder / "test_probabilities.npy")
+    assert mean.shape == (TEST_ROWS, 10)
+    np.testing.assert_allclose(mean, np.mean(of_folds, axis=0), atol=1e-6)
+
+
+def test_fitted_weights_are_kept_and_merge_the_submission(folded):
+    fitted = json.loads((folded.folder / "results" / "merge_weights.json").read_text())
+    assert fitted["models"] == [*MODELS]
+    assert fitted["rows"] == TRAIN_ROWS
+    weights = np.array(fitted["weights"])
+    assert (weights >= 0).all()
+    models = [folded.folder / "results" / "models" / name / "seed0" for name in MODELS]
+    merged = sum(
+        weight * np.load(folder / "test_probabilities.npy")
+        for weight, folder in zip(weights, models, strict=True)
+    )
+    with open(folded.folder / "results" / "submission.csv", newline="") as file:
+        labels = [int(row["Label"]) for row in csv.DictReader(file)]
+    assert labels == merged.argmax(axis=1).tolist()
+
+
+def test_folds_that_are_done_are_not_trained_again(folded):
+    assert not folded.planned()
+    more = folded.planned_rules("--config", f"validation={{folds: {FOLDS}, seed: 0}}")
+    assert not more

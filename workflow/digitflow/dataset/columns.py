@@ -1,0 +1,608 @@
+"""Which columns of a pixel CSV are what: decided from its first rows and the configuration's section `data`.
+
+What is left at `auto` is decided only where one reading is possible. Otherwise an InputError says what the
+readings are, and for each the line of the configuration that chooses it.
+"""
+
+import itertools
+import json
+import math
+import os
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, NamedTuple, NoReturn
+
+from digitflow.base.errors import ConfigError, InputError
+from digitflow.formats.layout import (
+    ID_NAMES,
+    LABEL_NAMES,
+    NUMBER,
+    SEPARATORS,
+    Layout,
+    abbreviated,
+    label_of,
+    size_in_words,
+    split_line,
+    text_of,
+    unquoted,
+)
+from digitflow.formats.pixelcsv import HEAD_BYTES, read_head
+
+AUTO = "auto"
+# A pixel's name ends with a number, or with those of its row, column and channel: pixel7, pixel_0_7, 1x7.
+PIXEL_NAME = re.compile(r"(?P<stem>.*?)(?P<numbers>[0-9]{1,9}(?:[x_,.][0-9]{1,9}){0,2})")
+AXES = re.compile("[x_,.]")
+ONE_HOT_NAME = re.compile(rf"({'|'.join(LABEL_NAMES)})[_. -](.+)", re.IGNORECASE)
+SAMPLE = 500  # rows that are looked at
+MAX_BYTE = 255
+
+
+class _Columns(NamedTuple):
+    """What the columns are: places, and the names of the classes of a one-hot label."""
+
+    pixels: list[int]
+    label: int | None
+    one_hot: list[tuple[int, str]]
+    id: int | None
+    grid: tuple[int, ...] | None  # rows, columns and channels as the pixels' names count them
+
+
+@dataclass
+class _Table:
+    """The first lines of a file, and what has been decided about them."""
+
+    path: str | os.PathLike
+    lines: list[bytes]
+    separator: bytes = b","
+    names: list[str] | None = None  # None: no header
+    reasons: list[str] = field(default_factory=list)
+
+    @cached_property
+    def first(self) -> list[str]:
+        """The cells of line 1."""
+        return [text_of(cell) for cell in split_line(self.lines[0], self.separator)]
+
+    @property
+    def width(self) -> int:
+        """How many columns there are."""
+        return len(self.first)
+
+    @cached_property
+    def rows(self) -> list[list[bytes]]:
+        """The cells of the first rows."""
+        lines = self.lines if self.names is None else self.lines[1:]
+        return [split_line(line, self.separator) for line in lines[:SAMPLE] if line.strip()]
+
+
+def decide(path: str | os.PathLike, data: Mapping[str, Any], train: bool) -> Layout:
+    """Decide what the columns of a file are; `data` is that section of the configuration.
+
+    A `train` file must have labels, unless `data.labels_csv` has them; a test file may. InputError: no
+    reading is possible, or several are; ConfigError: the section contradicts itself.
+    """
+    columns, image = data.get("columns") or {}, data.get("image") or {}
+    table = _read_table(path, columns.get("header", AUTO))
+    needed = train and not data.get("labels_csv")
+    chosen = _named_columns(table, columns, needed) if table.names else _placed_columns(table, data, needed)
+    if train and data.get("labels_csv") and (chosen.label is not None or chosen.one_hot):
+        raise InputError(
+            f"{path}: there are labels in this file and in data.labels_csv: write labels_csv: null, or list "
+            "the column of the labels in data.columns.ignore"
+        )
+    names = table.names or [str(place + 1) for place in range(table.width)]
+    shape = _shape(table, len(chosen.pixels), image, chosen.grid)
+    table.reasons.append(_label_reason(names, chosen))
+    if chosen.id is not None:
+        table.reasons.append(f"ids: column {names[chosen.id]}")
+    left = {*range(table.width)} - {
+        *chosen.pixels,
+        chosen.label,
+        chosen.id,
+        *(at for at, _ in chosen.one_hot),
+    }
+    if left:
+        table.reasons.append(f"ignored: {abbreviated([names[place] for place in sorted(left)])}")
+    return Layout(
+        path,
+        tuple(names),
+        tuple(chosen.pixels),
+        shape,
+        transposed=bool(image.get("transpose", False)),
+        label=chosen.label,
+        one_hot=tuple(chosen.one_hot),
+        id=chosen.id,
+        separator=table.separator,
+        header=table.names is not None,
+        classes=classes_of(data),
+        values=values_of(data),
+        reasons=tuple(table.reasons),
+    )
+
+
+def classes_of(data: Mapping[str, Any]) -> tuple[str, ...] | None:
+    """The labels that there may be, None: those that are found. ConfigError: a list of something else."""
+    classes = data.get("classes", AUTO)
+    if classes == AUTO:
+        return None
+    if isinstance(classes, int):
+        return tuple(map(str, range(classes)))
+    for label in classes:
+        if isinstance(label, bool) or not isinstance(label, int | str):
+            raise ConfigError(f"data.classes: {label!r} is no label: write it in quotes")
+    labels = tuple(label_of(str(label)) for label in classes)
+    if doubled := [label for label, count in Counter(labels).items() if count > 1]:
+        raise ConfigError(f"data.classes: {doubled[0]!r} is there more than once")
+    return labels
+
+
+def values_of(data: Mapping[str, Any]) -> tuple[float, float] | None:
+    """The numbers that mean 0 and 255; None: these themselves. ConfigError: they cannot mean that."""
+    values = data.get("values") or AUTO
+    if values == AUTO:
+        return None
+    start, end = float(values["from"]), float(values["to"])
+    if not (math.isfinite(start) and math.isfinite(end) and start < end):
+        raise ConfigError(
+            f"data.values: from {start:g} to {end:g}: from must be below to; for dark digits on white, write "
+            "invert: true"
+        )
+    return start, end
+
+
+def _stop(where: str, readings: Iterable[tuple[str, str]]) -> NoReturn:
+    """Say that several readings are possible, and the line of the configuration for each."""
+    readings = list(readings)
+    wide = max(len(line) for line, _ in readings)
+    lines = "\n".join(f"  {line:{wide}}  # {meaning}" for line, meaning in readings)
+    one_of = "one of these lines" if len(readings) > 1 else "this line"
+    raise InputError(f"{where}: write {one_of} under data: in the configuration:\n{lines}")
+
+
+# The first rows
+
+
+def _read_table(path: str | os.PathLike, header: bool | str) -> _Table:
+    head = read_head(path)
+    lines = head.split(b"\n", SAMPLE + 1)
+    if len(head) == HEAD_BYTES or len(lines) > SAMPLE + 1:
+        lines = lines[:-1] or lines  # the last one may be cut off, or has all the rest
+    table = _Table(path, [line.removesuffix(b"\r") for line in lines])
+    table.separator = _separator(path, lines[0])
+    table.reasons.append(f"separated by {SEPARATORS[table.separator]}")
+    if header == AUTO:
+        header, why = _has_header(table)
+        table.reasons.append(why)
+    if header:
+        table.names = table.first
+    return table
+
+
+def _separator(path: str | os.PathLike, line: bytes) -> bytes:
+    """What separates the cells of a line, where only one thing can."""
+    bare = re.sub(rb'"[^"]*"', b"x", line)
+    if b"\t" in bare and (b"," in bare or b";" in bare):  # tabs beside these are no separators
+        bare = re.sub(rb"[ \t]*([,;]|^|$)[ \t]*", rb"\1", bare)
+    found = [separator for separator in SEPARATORS if separator != b" " and separator in bare]
+    if len(found) > 1:
+        names = " and ".join(SEPARATORS[separator] for separator in found)
+        raise InputError(f"{path}, line 1: there are {names}: save the file with commas alone")
+    if found:
+        return found[0]
+    return b" " if len(bare.split()) > 1 else b","
+
+
+def _has_header(table: _Table) -> tuple[bool, str]:
+    """Whether the first line has names, and why."""
+    where = f"{table.path}, line 1"
+    numbers, words = [], []
+    for text in table.first:
+        (numbers if NUMBER.fullmatch(text) else words).append(text)
+    if not numbers:
+        return True, "a header: line 1 has names"
+    counts = len(numbers) > 1 and numbers in (
+        [*map(str, range(len(numbers)))],
+        [*map(str, range(1, len(numbers) + 1))],
+    )
+    if counts and (len(numbers) > MAX_BYTE + 1 or any(_is_known(text) for text in words)):
+        return True, f"a header: line 1 counts from {numbers[0]} to {numbers[-1]}"
+    if counts:
+        _ask_for_header(f"{where}: {numbers[0]} to {numbers[-1]} may be names or pixels")
+    if any(map(_is_known, words)) and not _same_words(table):
+        return True, "a header: line 1 has a name where the lines below have numbers"
+    if not words and (doubled := _numbered_doubles(table)):
+        raise InputError(
+            f"{where}: {doubled!r} where the lines below have whole numbers: the first row was once taken "
+            "for a header, and its numbers made different: take the file as it was before, or delete line 1"
+        )
+    if words and not _same_words(table):
+        _ask_for_header(f"{where}: numbers and {abbreviated(words)} may be names or a row")
+    return False, "no header: line 1 has numbers"
+
+
+def _numbered_doubles(table: _Table) -> str | None:
+    """A cell like 0.1 in line 1, as pandas names the second of two columns 0, above whole numbers."""
+    fractions = [text for text in table.first if "." in text]
+    below = table.rows[1] if len(table.rows) > 1 else []
+    return fractions[0] if fractions and below and not any(b"." in cell for cell in below) else None
+
+
+def _ask_for_header(where: str) -> NoReturn:
+    _stop(
+        where,
+        [
+            ("columns: {header: true}", "line 1 has the names of the columns"),
+            ("columns: {header: false}", "line 1 is the first image"),
+        ],
+    )
+
+
+def _is_known(name: str) -> bool:
+    return name.lower() in (*LABEL_NAMES, *ID_NAMES)
+
+
+def _same_words(table: _Table) -> bool:
+    """Whether line 1 has words just where the lines below have them; one line alone may be a row."""
+    words = [_number(text.encode()) is None for text in table.first]
+    return sum(words) < len(words) / 2 and all(
+        words == [_number(cell) is None for cell in row] for row in table.rows
+    )
+
+
+# Columns by name
+
+
+def _named_columns(table: _Table, columns: Mapping[str, Any], needed: bool) -> _Columns:
+    names, where = table.names, f"{table.path}, line 1"
+    ignored = {place for name in columns.get("ignore") or () if (place := _place(table, name)) is not None}
+    label, one_hot = _chosen_label(table, columns.get("label", AUTO), needed)
+    id_ = None if columns.get("id", AUTO) == AUTO else _place(table, columns["id"])
+    taken = ignored | {label, id_} | {place for place, _ in one_hot}
+    left = [place for place in range(table.width) if place not in taken]
+    pixels, grid = _pixels_by_name(where, names, left)
+    table.reasons.append(f"pixels: {names[pixels[0]]} to {names[pixels[-1]]}, in the order of their numbers")
+    rest = sorted({*left} - {*pixels})
+    if columns.get("id", AUTO) == AUTO:
+        id_ = _only(where, "id", names, [place for place in rest if names[place].lower() in ID_NAMES])
+        rest = [place for place in rest if place != id_]
+    if columns.get("label", AUTO) == AUTO:
+        found = [place for place in rest if names[place].lower() in LABEL_NAMES]
+        label = _only(where, "label", names, found)
+        if label is None:
+            one_hot = _one_hot_by_name(table, rest)
+        rest = [place for place in rest if place != label and place not in dict(one_hot)]
+    if rest:
+        _ask_for_columns(where, names, rest, label is None and not one_hot)
+    if needed and label is None and not one_hot:
+        raise InputError(
+            f"{where}: no column label: is this a test file? Of a train file, name the column of the labels, "
+            "columns: {label: NAME}, or the file that they are in, labels_csv: PATH, under data: in the "
+            "configuration"
+        )
+    return _Columns(pixels, label, one_hot, id_, grid)
+
+
+def _place(table: _Table, column: str | int) -> int | None:
+    """The place of a column that the configuration gives by name or place; None: it is not in this file."""
+    if isinstance(column, int):
+        return column % table.width if -table.width <= column < table.width else None
+    if table.names is None:
+        raise ConfigError(
+            f"data.columns: {column!r}: {table.path} has no header; give the place of the column, 0 or -1"
+        )
+    found = [place for place, name in enumerate(table.names) if name == column]
+    found = found or [place for place, name in enumerate(table.names) if name.lower() == column.lower()]
+    return found[0] if len(found) == 1 else None
+
+
+def _chosen_label(
+    table: _Table, label: str | int | list, needed: bool
+) -> tuple[int | None, list[tuple[int, str]]]:
+    """The column of the labels, or those of a one-hot label, as the configuration says."""
+    if label == AUTO:
+        return None, []
+    wanted = label if isinstance(label, list) else [label]
+    places = [_place(table, column) for column in wanted]
+    if None in places:
+        if needed:
+            names = abbreviated(table.names) if table.names else f"{table.width} columns without names"
+            raise InputError(
+                f"{table.path}, line 1: no column {wanted[places.index(None)]!r}, which data.columns.label "
+                f"names, among {names}"
+            )
+        return None, []
+    if not isinstance(label, list):
+        return places[0], []
+    classes = [table.names[place] if table.names else str(k) for k, place in enumerate(places)]
+    return None, list(zip(places, _without_common_start(classes), strict=True))
+
+
+def _without_common_start(names: list[str]) -> list[str]:
+    """What tells names like class_0 and class_1 apart."""
+    match = [ONE_HOT_NAME.fullmatch(name) for name in names]
+    return [found[2] for found in match] if all(match) else names
+
+
+def _only(where: str, kind: str, names: list[str], found: list[int]) -> int | None:
+    """The one place among those found, None if there is none."""
+    if len(found) > 1:
+        if len({names[place] for place in found}) < len(found):
+            raise InputError(f"{where}: columns more than once: {names[found[0]]!r}")
+        _stop(
+            f"{where}: more than one column may be the {kind}",
+            (
+                (
+                    f"columns: {{{kind}: {_yaml(names[place])}, "
+                    f"ignore: [{', '.join(_yaml(names[other]) for other in found if other != place)}]}}",
+                    f"{names[place]} is the {kind}",
+                )
+                for place in found
+            ),
+        )
+    return found[0] if found else None
+
+
+def _one_hot_by_name(table: _Table, rest: list[int]) -> list[tuple[int, str]]:
+    """Columns like class_0, class_1, ... of which each row has one 1."""
+    match = {place: found for place in rest if (found := ONE_HOT_NAME.fullmatch(table.names[place]))}
+    if len(match) < 2 or not _is_one_hot(table.rows, [*match]):
+        return []
+    return [(place, found[2]) for place, found in match.items()]
+
+
+def _is_one_hot(rows: list[list[bytes]], places: Sequence[int]) -> bool:
+    """Whether every row has one 1 in these columns, and else zeros; and every column a 1 in some row."""
+    used = set()
+    for row in rows:
+        if len(row) <= max(places):
+            continue  # a finding when the file is read
+        numbers = [_number(row[place]) for place in places]
+        if numbers.count(1) != 1 or numbers.count(0) != len(places) - 1:
+            return False
+        used.add(numbers.index(1))
+    return len(used) == len(places)
+
+
+def _number(cell: bytes) -> float | None:
+    text = unquoted(cell).decode("latin-1")
+    return float(text) if NUMBER.fullmatch(text) else None
+
+
+def _ask_for_columns(where: str, names: list[str], rest: list[int], no_label: bool) -> NoReturn:
+    """Ask what columns are that are no pixels."""
+    unnamed = [place for place in rest if not names[place] or names[place].startswith("Unnamed: ")]
+    if len(rest) > 3 or (len({*names}) < len(names) and not unnamed):
+        doubled = [name for name, count in Counter(names[place] for place in rest).items() if count > 1]
+        known = f"; more than once: {abbreviated(doubled)}" if doubled else ""
+        raise InputError(
+            f"{where}: columns not known: {abbreviated([names[place] for place in rest])}{known}: if they "
+            "are not needed, list them in data.columns.ignore of the configuration"
+        )
+    readings = []
+    for place in rest:
+        name, column = (
+            names[place] or "the column without a name",
+            _yaml(names[place]) if names[place] else place,
+        )
+        index = ", such as the row numbers that pandas writes" if place in unnamed else ""
+        readings.append((f"columns: {{ignore: [{column}]}}", f"{name} is not needed{index}"))
+        readings.append((f"columns: {{id: {column}}}", f"{name} has the ids of the images"))
+        if no_label:
+            readings.append((f"columns: {{label: {column}}}", f"{name} has the labels"))
+    _stop(f"{where}: columns not known: {abbreviated([names[place] for place in rest])}", readings)
+
+
+def _yaml(name: str) -> str:
+    """A name as a YAML value."""
+    plain = re.fullmatch(r"[A-Za-z_]\w*", name, re.ASCII)
+    reserved = name.lower() in ("y", "n", "yes", "no", "on", "off", "true", "false", "null", "auto")
+    return name if plain and not reserved else json.dumps(name, ensure_ascii=not name.isprintable())
+
+
+def _pixels_by_name(
+    where: str, names: list[str], places: list[int]
+) -> tuple[list[int], tuple[int, ...] | None]:
+    """The places of the pixels in the order of their numbers; the grid, if they count rows and columns."""
+    groups: dict[tuple[str, int], dict[int, tuple[int, ...]]] = {}
+    for place in places:
+        if match := PIXEL_NAME.fullmatch(names[place]):
+            numbers = tuple(map(int, AXES.split(match["numbers"])))
+            groups.setdefault((match["stem"], len(numbers)), {})[place] = numbers
+    if not groups:
+        raise InputError(
+            f"{where}: no columns of pixels, such as pixel0, pixel1, ..., among {abbreviated(names)}: their "
+            "names should end with numbers; if this is no header, write columns: {header: false} under data: "
+            "in the configuration"
+        )
+    sizes = sorted(map(len, groups.values()))
+    if len(sizes) > 1 and sizes[-1] == sizes[-2]:
+        raise InputError(
+            f"{where}: the pixels may be {' or '.join(repr(stem + '...') for stem, _ in groups)}: list the "
+            "others in data.columns.ignore of the configuration"
+        )
+    (_, dimensions), group = max(groups.items(), key=lambda item: len(item[1]))
+    others = [names[place] for place in places if place not in group and not _is_known(names[place])]
+    _check_complete(where, names, group, others)
+    pixels = sorted(group, key=group.__getitem__)
+    if dimensions == 1:
+        return pixels, None
+    low, high = ([ends(axis) for axis in zip(*group.values(), strict=True)] for ends in (min, max))
+    return pixels, tuple(b - a + 1 for a, b in zip(low, high, strict=True))
+
+
+def _check_complete(
+    where: str, names: list[str], group: dict[int, tuple[int, ...]], others: list[str]
+) -> None:
+    """Every number from the first, 0 or 1, to the last must be there once, in each dimension."""
+    axes = zip(*group.values(), strict=True)
+    ranges = [range(min(1, min(axis)), max(axis) + 1) for axis in axes]
+    found = Counter(group.values())
+    wanted = math.prod(map(len, ranges))
+    example = next(iter(group))
+    wrong = []
+    if wanted > 4 * len(group) + 64:
+        wrong.append(f"too few: {len(group):,} of {wanted:,}")
+    else:
+        missing = [_like(names[example], at) for at in itertools.product(*ranges) if at not in found]
+        if missing:
+            wrong.append(f"missing: {abbreviated(missing)}")
+    doubled = [place for place, numbers in group.items() if found[numbers] > 1]
+    if doubled:
+        listed = dict.fromkeys(names[place] for place in doubled)
+        wrong.append(f"more than once: {abbreviated([*listed])}")
+    if wrong and others:
+        wrong.append(f"others: {abbreviated(others)}")
+    if wrong:
+        raise InputError(f"{where}: columns {'; '.join(wrong)}: each pixel needs one column")
+
+
+def _like(name: str, numbers: tuple[int, ...]) -> str:
+    """The name that a pixel with these numbers would have, after another pixel's."""
+    match = PIXEL_NAME.fullmatch(name)
+    left = iter(numbers)
+    return match["stem"] + re.sub("[0-9]+", lambda old: f"{next(left):0{_padding(old[0])}}", match["numbers"])
+
+
+def _padding(digits: str) -> int:
+    return len(digits) if digits.startswith("0") and len(digits) > 1 else 0
+
+
+# Columns by place
+
+
+def _placed_columns(table: _Table, data: Mapping[str, Any], needed: bool) -> _Columns:
+    """The columns of a file without a header."""
+    columns = data.get("columns") or {}
+    auto = columns.get("label", AUTO) == AUTO
+    label, one_hot = _chosen_label(table, columns.get("label", AUTO), needed)
+    id_ = None if columns.get("id", AUTO) == AUTO else _place(table, columns["id"])
+    ignored = [_place(table, column) for column in columns.get("ignore") or ()]
+    taken = {*ignored, label, id_, *(place for place, _ in one_hot)}
+    left = [place for place in range(table.width) if place not in taken]
+    image = data.get("image") or {}
+    if auto:
+        label, one_hot = _label_by_content(table, left, image, needed)
+    elif not needed and not _shapes(len(left), image) and _shapes(len(left) + 1, image) and label is not None:
+        left, label = sorted([*left, label]), None  # a test file without the label that train has
+    pixels = [place for place in left if place != label and place not in dict(one_hot)]
+    if not pixels:
+        raise InputError(f"{table.path}, line 1: no columns of pixels are left")
+    table.reasons.append(f"pixels: {len(pixels)} columns, in their order")
+    return _Columns(pixels, label, one_hot, id_, None)
+
+
+def _label_by_content(
+    table: _Table, left: list[int], image: Mapping[str, Any], needed: bool
+) -> tuple[int | None, list[tuple[int, str]]]:
+    """The label among columns without names, where the first rows leave one reading."""
+    where = f"{table.path}, line 1"
+    words = [
+        place for place in left if any(_number(row[place]) is None for row in table.rows if place < len(row))
+    ]
+    if len(words) == 1 and _shapes(len(left) - 1, image):
+        return words[0], []
+    if words:
+        listed = abbreviated([str(place + 1) for place in words])
+        raise InputError(
+            f"{where}: words in columns {listed}, and no header: name the label and what is to be ignored by "
+            "place, such as columns: {label: 0, ignore: [1]}, under data: in the configuration"
+        )
+    if not needed and _shapes(len(left), image):
+        return None, []
+    if _shapes(len(left) - 1, image):
+        first, last = left[0], left[-1]
+        readings = [
+            (f"columns: {{label: {line}}}", f"the {end} column is the label, now {_seen(table.rows, place)}")
+            for line, end, place in ((0, "first", first), (-1, "last", last))
+        ]
+        if not needed:
+            readings.append(("columns: {id: 0}", "the first column has the ids of the images"))
+        _stop(f"{where}: no header, and {len(left):,} columns: one more than an image has", readings)
+    found = _one_hot_by_content(table, left, image)
+    if len(found) == 1:
+        return None, [(place, str(number)) for number, place in enumerate(found[0])]
+    if needed and _shapes(len(left), image):
+        raise InputError(
+            f"{where}: {len(left):,} columns are an image without a label: is this a test file? If the "
+            "labels are in a file of their own, write labels_csv: PATH under data: in the configuration"
+        )
+    return None, []  # no size fits, which `_shape` says
+
+
+def _seen(rows: list[list[bytes]], place: int) -> str:
+    """The values of a column in the first rows, in words."""
+    values = dict.fromkeys(text_of(row[place]) for row in rows if place < len(row))
+    listed = ", ".join([*values][:5])
+    return f"only {listed}" if len(values) == 1 else f"{listed}{', ...' * (len(values) > 5)}"
+
+
+def _one_hot_by_content(table: _Table, left: list[int], image: Mapping[str, Any]) -> list[list[int]]:
+    """The runs of columns at either end that hold one 1 a row and leave an image."""
+    found = []
+    for count in range(2, len(left)):
+        if _shapes(len(left) - count, image):
+            for places in (left[:count], left[-count:]):
+                if _is_one_hot(table.rows, places):
+                    found.append(places)
+    return found
+
+
+# The size of an image
+
+
+def _shapes(pixels: int, image: Mapping[str, Any]) -> list[tuple[int, ...]]:
+    """The shapes, (h, w) or (h, w, 3), that so many pixels may have; squares where no side is known."""
+    height, width, channels = (image.get(key, AUTO) for key in ("height", "width", "channels"))
+    shapes = []
+    for depth in (1, 3) if channels == AUTO else (channels,):
+        area, rest = divmod(pixels, depth)
+        if rest or area < 1:
+            continue
+        side = math.isqrt(area)
+        if height == AUTO and width == AUTO:
+            size = side, side
+        elif height == AUTO:
+            size = area // width, width
+        else:
+            size = height, area // height if width == AUTO else width
+        if size[0] * size[1] == area:
+            shapes.append(size if depth == 1 else (*size, depth))
+    return shapes
+
+
+def _shape(
+    table: _Table, pixels: int, image: Mapping[str, Any], grid: tuple[int, ...] | None
+) -> tuple[int, ...]:
+    where = f"{table.path}, line 1: {pixels:,} columns of pixels"
+    told = {key: image[key] for key in ("height", "width", "channels") if image.get(key, AUTO) != AUTO}
+    if grid and not told:
+        table.reasons.append("the names of the pixels count their rows and columns")
+        return grid if grid[2:] != (1,) else grid[:2]
+    shapes = _shapes(pixels, image)
+    if len(shapes) == 1:
+        table.reasons.append(f"{pixels:,} pixels: {size_in_words(shapes[0])}")
+        return shapes[0]
+    if shapes:
+        _stop(f"{where} have several sizes", ((_image_line(shape), size_in_words(shape)) for shape in shapes))
+    if told:
+        listed = ", ".join(f"{key}: {value}" for key, value in told.items())
+        raise InputError(f"{where} do not fit data.image, which says {listed}")
+    sides = [side for side in range(math.isqrt(pixels), 1, -1) if pixels % side == 0][:2]
+    sizes = [size for side in sides for size in ((side, pixels // side), (pixels // side, side))]
+    if not sizes:
+        raise InputError(f"{where} make no square and no other image, in grey or in RGB")
+    _stop(f"{where} make no square", ((_image_line(size), size_in_words(size)) for size in sizes))
+
+
+def _image_line(shape: tuple[int, ...]) -> str:
+    channels = 3 if len(shape) == 3 else 1
+    return f"image: {{height: {shape[0]}, width: {shape[1]}, channels: {channels}}}"
+
+
+def _label_reason(names: list[str], chosen: _Columns) -> str:
+    if chosen.one_hot:
+        first, last = chosen.one_hot[0][0], chosen.one_hot[-1][0]
+        return f"label: {len(chosen.one_hot)} columns, {names[first]} to {names[last]}, one of which is 1"
+    return "no label" if chosen.label is None else f"label: column {names[chosen.label]}"

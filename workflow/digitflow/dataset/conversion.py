@@ -1,0 +1,123 @@
+"""From any source of images to IDX files, the names of the classes, ids and a solution."""
+
+import contextlib
+import logging
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from digitflow.base.errors import InputError
+from digitflow.base.progress import Progress
+from digitflow.dataset import classes as class_names
+from digitflow.dataset import columns
+from digitflow.formats import idx, labelscsv, pixelcsv
+from digitflow.formats.layout import Block, Layout
+
+log = logging.getLogger("digitflow")
+
+PathLike = str | os.PathLike
+RARE = 20  # images of the largest class, from which on one of a single image is named
+
+
+class Source(NamedTuple):
+    """Where images come from: the name for messages, the shape of an image, and the rows."""
+
+    name: str
+    shape: tuple[int, ...]
+    blocks: Iterable[Block]
+
+
+def csv_to_idx(
+    csv_path: PathLike,
+    data: Mapping[str, Any],
+    images: PathLike,
+    labels: PathLike | None = None,
+    classes: PathLike | None = None,
+    ids: PathLike | None = None,
+    solution: PathLike | None = None,
+) -> int:
+    """Convert a pixel CSV to an IDX file of images, and write what else has a path; return the rows.
+
+    `data`: that section of the configuration. With `labels` and `classes` it is a train file: its labels
+    become an IDX file of indices and classes.csv. Of a test file, `ids` gets the ids, a list without any
+    where the file has none, and `solution` the labels. Raises InputError or ConfigError; then no file is
+    written.
+    """
+    source = read_csv(csv_path, data, train=labels is not None)
+    return to_idx(source, data, images, labels, classes, ids, solution)
+
+
+def read_csv(path: PathLike, data: Mapping[str, Any], train: bool) -> Source:
+    """The rows of a pixel CSV. What was decided about it goes into the log. Raises as `columns.decide`."""
+    layout = columns.decide(path, data, train)
+    for reason in layout.reasons:
+        log.info("%s: %s", path, reason)
+    return Source(f"{path}", layout.shape, _blocks(layout))
+
+
+def _blocks(layout: Layout) -> Iterator[Block]:
+    with Progress(f"{layout.path}", None) as progress:
+        yield from pixelcsv.read_blocks(layout, progress)
+
+
+def to_idx(
+    source: Source,
+    data: Mapping[str, Any],
+    images: PathLike,
+    labels: PathLike | None = None,
+    classes: PathLike | None = None,
+    ids: PathLike | None = None,
+    solution: PathLike | None = None,
+) -> int:
+    """Write the rows of a source as `csv_to_idx` does; return how many there are."""
+    found_labels, found_ids, invert = [], [], data.get("invert", False)
+    with contextlib.ExitStack() as stack:
+        writer = stack.enter_context(idx.Writer(images, source.shape))
+        for block in source.blocks:
+            writer.append(~block.images if invert else block.images)
+            found_labels += block.labels or []
+            found_ids += block.ids or []
+        if labels is not None and data.get("labels_csv"):
+            found_labels = labelscsv.read_list(data["labels_csv"], writer.count)
+        if ids is not None or solution is not None:
+            _check_ids(found_ids, source.name)
+        if labels is not None:
+            names = columns.classes_of(data) or class_names.in_natural_order(found_labels)
+            indices = _indices(found_labels, names, writer.count, source.name)
+            label_writer = stack.enter_context(idx.Writer(labels, (), indices.dtype))
+            label_writer.append(indices)
+            if classes is not None:
+                class_names.write(classes, names)
+        if ids is not None:
+            labelscsv.write_ids(ids, found_ids)
+        if solution is not None:
+            if not found_labels:
+                raise InputError(f"{source.name}: there are no labels of which to make a solution")
+            numbers = [*map(str, range(1, writer.count + 1))]
+            labelscsv.write_rows(solution, labelscsv.HEADER, found_ids or numbers, found_labels)
+    return writer.count
+
+
+def _indices(labels: list[str], classes: Sequence[str], rows: int, where: str) -> np.ndarray:
+    """The indices of the rows' labels. InputError: there are none, or one is no class."""
+    if len(labels) != rows:
+        raise InputError(f"{where}: {len(labels):,} labels for {rows:,} images")
+    indices = class_names.indices(labels, classes, where)
+    counts = np.bincount(indices, minlength=len(classes))
+    for k in np.flatnonzero(counts == 0):
+        log.warning("%s: no image has the label %s", where, classes[k])
+    for k in np.flatnonzero(counts == 1) if counts.max() > RARE else ():
+        row = int(np.argmax(indices == k)) + 1
+        log.warning("%s: only one image, row %d, has the label %s: is it a slip?", where, row, classes[k])
+    return indices
+
+
+def _check_ids(ids: Sequence[str], where: str) -> None:
+    """No id may be there twice. InputError names the rows."""
+    seen = {}
+    for row, text in enumerate(ids, start=1):
+        if text in seen:
+            raise InputError(f"{where}: the id {text!r} is there twice, in rows {seen[text]} and {row}")
+        seen[text] = row

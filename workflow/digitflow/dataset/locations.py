@@ -1,0 +1,60 @@
+"""Where the files of a source lie, under the names that they usually have."""
+
+import os
+import zipfile
+from pathlib import Path
+
+from digitflow.base.errors import InputError
+
+PathLike = str | os.PathLike
+TEST_NAMES = ("test", "t10k")
+
+
+def find_csv(folder: PathLike, name: str) -> Path:
+    """The CSV of that name in a folder as the competition's page gives it: plain, or packed in a zip archive.
+
+    The archive may hold that file alone (train.csv.zip), or all of the competition (digit-recognizer.zip):
+    then the path is ARCHIVE.zip/NAME. Where there is nothing, it is FOLDER/NAME, of which the reader says so.
+    """
+    folder = Path(folder)
+    for path in (folder / name, folder / f"{name}.zip", folder / f"{name}.gz"):
+        if path.exists():
+            return path
+    for path in sorted(folder.glob("*.zip")):
+        if zipfile.is_zipfile(path):
+            with zipfile.ZipFile(path) as archive:
+                if name in archive.namelist():
+                    return path / name
+    return folder / name
+
+
+def has_test(folder: PathLike) -> bool:
+    """Whether there are IDX files of test images, under one of their usual names."""
+    return any(True for name in TEST_NAMES for _ in Path(folder).glob(f"{name}-images*idx[34]-ubyte*"))
+
+
+def find_idx(folder: PathLike, part: str) -> tuple[Path, Path | None]:
+    """The IDX files of images and labels of `part`, train or test, under their usual names, .gz or not.
+
+    InputError: there are no images, or several files of them.
+    """
+    names = ("train",) if part == "train" else TEST_NAMES
+    found = {
+        kind: [
+            path
+            for name in names
+            for dimensions in kinds
+            for suffix in ("", ".gz")
+            for separator in ("-", ".")  # unpacked by some programs: train-images.idx3-ubyte
+            if (path := Path(folder, f"{name}-{kind}{separator}idx{dimensions}-ubyte{suffix}")).exists()
+        ]
+        for kind, kinds in (("images", (3, 4)), ("labels", (1,)))
+    }
+    for kind, paths in found.items():
+        if len(paths) > 1:
+            raise InputError(f"{folder}: {paths[0].name} and {paths[1].name}: keep one of them")
+        if not paths and (kind == "images" or part == "train"):
+            raise InputError(
+                f"{folder}: no {names[0]}-{kind}-idx{'3' if kind == 'images' else '1'}-ubyte[.gz]"
+            )
+    return found["images"][0], found["labels"][0] if found["labels"] else None

@@ -1,0 +1,211 @@
+"""Images from any source: a CSV, a folder of PNG files, or IDX files."""
+
+import os
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from digitflow.base.archives import open_csv
+from digitflow.base.errors import InputError
+from digitflow.base.progress import Progress
+from digitflow.dataset import classes as class_names
+from digitflow.dataset import conversion
+from digitflow.dataset.classes import label_of_folder
+from digitflow.dataset.conversion import Source
+from digitflow.formats import idx
+from digitflow.formats.layout import Block, size_in_words
+
+PathLike = str | os.PathLike
+BLOCK = 2048  # images at a time
+MODES = {"L": (), "RGB": (3,)}
+# What systems leave in folders, and nobody put there.
+LEFT_BEHIND = re.compile(r"\..*|@eaDir|#recycle|Thumbs\.db|ehthumbs\.db|desktop\.ini|Icon\r", re.IGNORECASE)
+
+
+def open_source(
+    path: PathLike, data: Mapping[str, Any], train: bool, labels_file: PathLike | None = None
+) -> Source:
+    """Images from what `data.source` says that `path` is: a CSV, a folder of PNG files, or an IDX file.
+
+    `labels_file`: the IDX file of the labels. The names of the classes in a classes.csv beside it are taken.
+    """
+    match data.get("source"):
+        case "folder":
+            return read_folder(path, train)
+        case "idx":
+            beside = Path(path).with_name("classes.csv")
+            names = class_names.read(beside) if labels_file and beside.exists() else None
+            return read_idx(path, labels_file, names)
+    return conversion.read_csv(path, data, train)
+
+
+def convert(
+    path: PathLike,
+    data: Mapping[str, Any],
+    images: PathLike,
+    labels: PathLike | None = None,
+    classes: PathLike | None = None,
+    ids: PathLike | None = None,
+    labels_file: PathLike | None = None,
+    like: PathLike | None = None,
+) -> int:
+    """Write the images of a source as an IDX file, and what else has a path; return the rows.
+
+    `data`, `labels`, `classes`, `ids` as of `conversion.csv_to_idx`. `like`: a training source, whose images
+    these must fit. Raises InputError or ConfigError; then no file is written.
+    """
+    source = open_source(path, data, labels is not None, labels_file)
+    check_channels(source, data)
+    if like is not None:
+        check_like(source, open_source(like, data, True).shape, like)
+    return conversion.to_idx(source, data, images, labels, classes, ids)
+
+
+def check_channels(source: Source, data: Mapping[str, Any]) -> None:
+    """The name of an IDX file tells its dimensions, so colour is written down. InputError: it is not."""
+    channels, written = (source.shape[2:] or (1,))[0], (data.get("image") or {}).get("channels", "auto")
+    if channels != (1 if written == "auto" else written):
+        kind = {1: "grey", 3: "in colour"}[channels]
+        raise InputError(
+            f"{source.name}: the images are {kind}: write image: {{channels: {channels}}} under data: in the "
+            "configuration"
+        )
+
+
+def check_like(source: Source, shape: tuple[int, ...], like: PathLike) -> None:
+    """All images must have one size. InputError: these have another than the training images in `like`."""
+    if source.shape != shape:
+        raise InputError(
+            f"{source.name}: {size_in_words(source.shape)}, but {like} has {size_in_words(shape)}: no model "
+            "that learns from these can label those; are they of one data set?"
+        )
+
+
+def read_folder(folder: PathLike, labelled: bool) -> Source:
+    """The PNG files of a folder, in the order of their paths.
+
+    `labelled`: they lie in folders named like their labels, as in data/png/train; else in `folder` itself.
+    The ids of the test images are the files' names without .png. InputError names the file that is no PNG
+    file in 8-bit grey or RGB, or of another size than the first.
+    """
+    paths = _png_files(Path(folder), labelled)
+    labels = [label_of_folder(path.parent.name) for path in paths] if labelled else None
+    return _pictures(folder, paths, labels, None if labelled else [path.stem for path in paths])
+
+
+def read_any_folder(folder: PathLike) -> Source:
+    """All PNG files below a folder, in the order of their paths, which are their ids. Raises as
+    `read_folder`.
+    """
+    paths = sorted(path for path in Path(folder).rglob("*.png") if not LEFT_BEHIND.fullmatch(path.name))
+    if not paths:
+        raise InputError(f"{folder}: no PNG file in it")
+    return _pictures(folder, paths, None, [str(path.relative_to(folder)) for path in paths])
+
+
+def _pictures(folder: PathLike, paths: list[Path], labels: list[str] | None, ids: list[str] | None) -> Source:
+    first = _read_png(paths[0])
+    return Source(f"{folder}", first.shape, _folder_blocks(folder, paths, first, labels, ids))
+
+
+def _png_files(folder: Path, labelled: bool) -> list[Path]:
+    if not folder.is_dir():
+        raise InputError(f"{folder}: no such folder: data.folder needs train/LABEL/*.png and test/*.png")
+    parents = [path for path in _entries(folder) if path.is_dir()] if labelled else [folder]
+    strays = [path for path in _entries(folder) if not path.is_dir()] if labelled else []
+    files = [path for parent in parents for path in _entries(parent)]
+    for path in chain(strays, files):
+        if path.suffix.lower() != ".png" or path.is_dir() or path in strays:
+            what = "a folder for each label" if labelled else "PNG files"
+            raise InputError(f"{path}: {folder} should hold {what} and nothing else: move it away")
+    if not files:
+        raise InputError(f"{folder}: no PNG files{' in folders named like their labels' * labelled}")
+    return files
+
+
+def _entries(folder: Path) -> list[Path]:
+    """What is in a folder, sorted by name, without what systems leave there."""
+    return sorted(path for path in folder.iterdir() if not LEFT_BEHIND.fullmatch(path.name))
+
+
+def _read_png(path: Path) -> np.ndarray:
+    """Read a PNG file: uint8 (h, w), or (h, w, 3) in RGB."""
+    from PIL import Image, UnidentifiedImageError
+
+    try:
+        with Image.open(path, formats=["PNG"]) as image:
+            if image.mode not in MODES:
+                raise InputError(
+                    f"{path}: a PNG file of Pillow's mode {image.mode}, not 8-bit grey (L) or RGB: convert "
+                    "it, with ImageMagick: mogrify -colorspace Gray -depth 8 -alpha off FILE"
+                )
+            return np.asarray(image)
+    except InputError:
+        raise
+    except (UnidentifiedImageError, OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise InputError(f"{path}: not a whole PNG file: {error}") from error
+
+
+def _folder_blocks(
+    folder: PathLike, paths: list[Path], first: np.ndarray, labels: list[str] | None, ids: list[str] | None
+) -> Iterator[Block]:
+    with Progress(f"{folder}: PNG", len(paths), "images") as progress:
+        for start in range(0, len(paths), BLOCK):
+            part = slice(start, start + BLOCK)
+            images = np.empty((len(paths[part]), *first.shape), np.uint8)
+            for image, path in zip(images, paths[part], strict=True):
+                found = _read_png(path)
+                if found.shape != first.shape:
+                    raise InputError(f"{path}: shape {found.shape}, {paths[0]} has {first.shape}")
+                image[:] = found
+            yield Block(images, labels and labels[part], ids and ids[part])
+            progress.advance(len(images))
+
+
+def read_idx(
+    images: PathLike, labels: PathLike | None = None, classes: Sequence[str] | None = None
+) -> Source:
+    """IDX files of images and labels, plain or gzipped; they are read into memory whole.
+
+    `classes`: what the labels are called, as classes.csv has it; None: their numbers.
+
+    Images have three dimensions, or four in RGB. Labels have one; of two, as QMNIST's, the first column
+    counts. FormatError or InputError: a file is damaged, or they do not fit together.
+    """
+    pixels = idx.parse(_unpacked(images), images, idx.IMAGES)
+    if pixels.dtype != np.uint8 or pixels.shape[3:] not in ((), (3,)):
+        raise InputError(f"{images}: {pixels.dtype} {pixels.shape}: images need bytes, in grey or in RGB")
+    texts = None
+    if labels is not None:
+        texts = read_idx_labels(labels, classes)
+        if len(texts) != len(pixels):
+            raise InputError(f"{labels}: {len(texts):,} labels, {images} has {len(pixels):,} images")
+    blocks = (
+        Block(pixels[at : at + BLOCK], texts and texts[at : at + BLOCK], None)
+        for at in range(0, len(pixels), BLOCK)
+    )
+    return Source(f"{images}", pixels.shape[1:], blocks)
+
+
+def read_idx_labels(path: PathLike, classes: Sequence[str] | None = None) -> list[str]:
+    """The labels of an IDX file, called as the classes say. Raises as `read_idx`."""
+    numbers = idx.parse(_unpacked(path), path, (1, 2))
+    numbers = numbers if numbers.ndim == 1 else numbers[:, 0]
+    return [_called(number, classes, path) for number in numbers.tolist()]
+
+
+def _called(number: int, classes: Sequence[str] | None, where: PathLike) -> str:
+    if classes is None:
+        return str(number)
+    if not 0 <= number < len(classes):
+        raise InputError(f"{where}: label {number}; there are {len(classes)} classes")
+    return classes[number]
+
+
+def _unpacked(path: PathLike) -> bytes:
+    with open_csv(path) as stream:
+        return b"".join(iter(lambda: stream.read(1 << 20), b""))

@@ -1,0 +1,57 @@
+"""What is known of the test images beside their pixels: their ids, and the labels that only ever score."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from digitflow.base.errors import InputError
+from digitflow.dataset import classes as class_names
+from digitflow.dataset import conversion, sources
+from digitflow.formats import idx, labelscsv
+
+PathLike = str | os.PathLike
+
+
+def check_submission_form(
+    submission: Mapping[str, Any], ids: PathLike, rows: int, test_csv: PathLike
+) -> None:
+    """Check the section `submission` of the configuration against the test images. Raises as
+    `submission_form`.
+    """
+    labelscsv.submission_form(submission, rows, labelscsv.read_ids(ids, rows), test_csv)
+
+
+def write_solution(
+    path: PathLike,
+    solution: PathLike,
+    images: PathLike,
+    classes: PathLike,
+    ids: PathLike | None = None,
+    submission: Mapping[str, Any] | None = None,
+    kind: str = "csv",
+    data: Mapping[str, Any] | None = None,
+) -> None:
+    """Write the labels of the test images as an IDX file of their indices, in the order of the images.
+
+    `solution`, by `kind`: "csv", rows of id and label in any order; "pixels", a test CSV that has labels of
+    its own, read as the section `data` says; "idx", an IDX file. InputError or FormatError: it is not for
+    these images, or a label is no class.
+    """
+    rows, *_ = idx.read_header(images, idx.IMAGES)
+    names = class_names.read(classes)
+    if kind == "csv":
+        known = labelscsv.read_ids(ids, rows) if ids else None
+        form = labelscsv.submission_form(submission or {}, rows, known, images)
+        found = labelscsv.read(solution, names, rows, form.ids)
+        idx.write(path, found.astype(class_names.label_dtype(len(names))))
+        return
+    if kind == "idx":
+        beside = Path(solution).with_name("classes.csv")
+        labels = sources.read_idx_labels(solution, class_names.read(beside) if beside.exists() else None)
+    else:
+        blocks = conversion.read_csv(solution, data or {}, train=False).blocks
+        labels = [label for block in blocks for label in block.labels]
+    if len(labels) != rows:
+        raise InputError(f"{solution}: {len(labels):,} labels for {rows:,} test images")
+    idx.write(path, class_names.indices(labels, names, str(solution)))

@@ -1,0 +1,57 @@
+"""What a file is that is no CSV: told by its first bytes, with the way on."""
+
+import os
+import re
+
+SAVE_AS_CSV = "load it with {} and save it as CSV, one row per image"
+SIGNATURES = {
+    b"\xff\xfe": "UTF-16 text: save it as UTF-8",
+    b"\xfe\xff": "UTF-16 text: save it as UTF-8",
+    b"BZh": "a bzip2 file: unpack it",
+    b"\xfd7zXZ": "an xz file: unpack it",
+    b"\x28\xb5\x2f\xfd": "a zstd file: unpack it",
+    b"7z\xbc\xaf": "a 7-Zip file: unpack it",
+    b"Rar!": "a RAR archive: unpack it",
+    b"PAR1": "a Parquet file: export it as CSV (pandas.read_parquet(...).to_csv(..., index=False))",
+    b"ARROW1": "a Feather file: export it as CSV (pandas.read_feather(...).to_csv(..., index=False))",
+    b"\x1f\x8b": "a gzip file inside of another archive: unpack it",
+    b"PK\x03\x04": "a zip archive inside of another: unpack it",
+    b"\xd0\xcf\x11\xe0": "an Excel workbook (xls): save the sheet as CSV",
+    b"\x93NUMPY": f"a numpy array (npy): {SAVE_AS_CSV.format('numpy.load')}",
+    b"\x89HDF": f"an HDF5 file: {SAVE_AS_CSV.format('h5py')}",
+    b"MATLAB 5.0": f"a MATLAB file: {SAVE_AS_CSV.format('scipy.io.loadmat')}",
+    b"\x89PNG": "a PNG picture: for a folder of them, set data.source to folder",
+    b"\xff\xd8\xff": "a JPEG picture: a pixel CSV, IDX files or a folder of PNG files are needed",
+    b"\x80\x04": f"a Python pickle: {SAVE_AS_CSV.format('Python, if you trust it,')}",
+    b"SQLite format 3": "an SQLite database: export its table as CSV",
+    b"version https://git-lfs": "a Git LFS pointer, not the file itself: fetch the file with `git lfs pull`",
+    b"%PDF": "a PDF document: a pixel CSV is needed",
+    b"<": "a web page: a download that needs an account? Sign in, download again, and put the CSV here",
+}
+IDX = re.compile(rb"\x00\x00[\x08\x09\x0b-\x0e][\x01-\x04]")
+ARFF = re.compile(rb"(\s*(%[^\n]*)?\n)*\s*@relation\b", re.IGNORECASE)
+LIBSVM = re.compile(rb"[-+.\de]+([ \t]+\d+:[-+.\de]+)+[ \t\r]*(\n|$)")
+JSON = re.compile(rb"\s*[\[{]\s*[\[{\"]")
+NULL_BYTES = "null bytes: this looks like UTF-16, an archive or no text: save it as UTF-8"
+
+
+def is_idx(path: str | os.PathLike) -> bool:
+    """Whether a file starts as an IDX file does."""
+    with open(path, "rb") as file:
+        return IDX.match(file.read(4)) is not None
+
+
+def looks_like(start: bytes) -> str | None:
+    """Say what a file that starts so is, and the way on; None: it may be a CSV."""
+    for signature, looks in SIGNATURES.items():
+        if start.startswith(signature):
+            return looks
+    if IDX.match(start):
+        return "an IDX file: set data.source to idx and data.folder to the folder that it lies in"
+    if ARFF.match(start):
+        return f"an ARFF file: {SAVE_AS_CSV.format('scipy.io.arff')}"
+    if LIBSVM.match(start):
+        return f"libsvm text (number:value): {SAVE_AS_CSV.format('sklearn.datasets.load_svmlight_file')}"
+    if JSON.match(start):
+        return f"JSON: {SAVE_AS_CSV.format('pandas.read_json')}"
+    return None

@@ -1,0 +1,136 @@
+"""What the columns of a pixel CSV are, the rows that come out of it, and how a cell is understood."""
+
+import csv
+import os
+import re
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import numpy as np
+
+SEPARATORS = {b",": "commas", b";": "semicolons", b"\t": "tabs", b" ": "blanks"}
+LABEL_NAMES = ("label", "labels", "class", "character", "target", "y", "digit")  # in any case
+ID_NAMES = ("id", "imageid", "image_id")
+NUMBER = re.compile(r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?")
+WHOLE = re.compile(r"(-(?=0*[1-9]))?0*([0-9]+)(\.0*)?")  # of labels
+
+
+class Block(NamedTuple):
+    """Some rows of a data set, in order, from whatever it is read.
+
+    `images`: uint8 (n, h, w), or (n, h, w, 3) in RGB. `labels`, `ids`: n texts, None where there are none.
+    """
+
+    images: np.ndarray
+    labels: list[str] | None
+    ids: list[str] | None
+
+
+@dataclass(frozen=True)
+class Layout:
+    """What the columns of one file are. Places count from 0.
+
+    `names`: of all columns, as in the header; `1`, `2`, ... where there is none.
+    `pixels`: the places of the pixels, in the order in which they fill an image.
+    `shape`: of an image, (h, w) or (h, w, 3); `transposed`: its pixels come column by column.
+    `label`: the place of the label. `one_hot`: places, each with the label that a 1 there means.
+    `classes`: the labels that there may be; None: any.
+    `values`: the numbers that mean 0 and 255; None: these themselves, and whole numbers only.
+    `reasons`: why all this was decided so, for the log.
+    """
+
+    path: str | os.PathLike
+    names: tuple[str, ...]
+    pixels: tuple[int, ...]
+    shape: tuple[int, ...]
+    transposed: bool = False
+    label: int | None = None
+    one_hot: tuple[tuple[int, str], ...] = ()
+    id: int | None = None
+    separator: bytes = b","
+    header: bool = True
+    classes: tuple[str, ...] | None = None
+    values: tuple[float, float] | None = None
+    reasons: tuple[str, ...] = field(default=(), compare=False)
+
+    @property
+    def labelled(self) -> bool:
+        """Whether each row has a label."""
+        return self.label is not None or bool(self.one_hot)
+
+    def __str__(self) -> str:
+        label = "" if self.label is None else f"{self.names[self.label]}, "
+        pixels = f"{self.names[self.pixels[0]]} to {self.names[self.pixels[-1]]}"
+        return f"{label}{pixels} ({size_in_words(self.shape)})"
+
+
+def size_in_words(shape: tuple[int, ...]) -> str:
+    """What images of a shape are, for messages."""
+    return f"{shape[0]} x {shape[1]} {'RGB ' if len(shape) == 3 else ''}images"
+
+
+def split_line(line: bytes, separator: bytes) -> list[bytes]:
+    """The cells of a line, which may have separators between quotes. A blank separates however long it is."""
+    cells = line.split() if separator == b" " else line.split(separator)
+    if b'"' not in line or not any(cell.count(b'"') % 2 for cell in cells):
+        return cells
+    # Latin-1 has a character for each byte, so that no byte is lost on the way.
+    reader = csv.reader([line.decode("latin-1")], delimiter=separator.decode(), skipinitialspace=True)
+    try:
+        return [cell.encode("latin-1") for row in reader for cell in row]
+    except csv.Error:  # a cell of more than 128 KiB
+        return cells
+
+
+def unquoted(cell: bytes) -> bytes:
+    """A cell without the blanks and quotes around it."""
+    cell = cell.strip(b" \t")
+    if len(cell) > 1 and cell[:1] == cell[-1:] == b'"':
+        cell = cell[1:-1].strip(b" \t")
+    return cell
+
+
+def text_of(cell: bytes) -> str:
+    """The text in a cell."""
+    return unquoted(cell).decode(errors="replace").replace('""', '"')
+
+
+def label_of(text: str) -> str:
+    """A label as it is known from then on: a whole number without needless zeros, 7 for 07 and 7.0."""
+    whole = WHOLE.fullmatch(text)
+    if not whole:
+        return text
+    return (whole[1] or "") + whole[2]
+
+
+def label_fault(label: str, classes: Collection[str] | None) -> str | None:
+    """What is wrong with a label from `label_of`, None: nothing. `classes`: those allowed, None: any."""
+    if classes is not None:
+        return None if label in classes else f"is not a class from {classes_in_words(classes)}"
+    if not label or label.lower() == "nan":
+        return "is no label: give the row one, or take it out"
+    if NUMBER.fullmatch(label) and not WHOLE.fullmatch(label):
+        return "is a number but no whole one: is this the column of the labels?"
+    if "\ufffd" in label:
+        return "is not UTF-8: save the file as UTF-8"
+    return None
+
+
+def classes_in_words(classes: Collection[str]) -> str:
+    """What the classes are, for messages."""
+    classes = [*classes]
+    if classes == [*map(str, range(len(classes)))]:
+        return f"0 to {len(classes) - 1}"
+    return abbreviated(classes)
+
+
+def abbreviated(names: Sequence[str]) -> str:
+    """The first few of some names, and how many more there are."""
+    listed = ", ".join(map(shown, names[:5]))
+    return listed + (f" and {len(names) - 5:,} more" if len(names) > 5 else "")
+
+
+def shown(text: str) -> str:
+    """A text in quotes, cut where it is long."""
+    return repr(text if len(text) <= 40 else text[:37] + "...")

@@ -30,7 +30,7 @@ fetch: $(MAIN)  ## all that the network is needed for; a run after it opens no c
 	.venv/bin/snakemake -j$(CORES) fetch
 
 test: $(DEV)  ## every test: unit, inside each framework's environment, and of the workflow
-	.venv/bin/snakemake -j$(CORES) --quiet all -- .venvs/mxnet/installed.txt data/mnist/mnist.pkl.gz
+	.venv/bin/snakemake -j$(CORES) --quiet all -- .venvs/mxnet/installed.txt .venvs/kaggle/installed.txt data/mnist/mnist.pkl.gz
 	.venv/bin/python -m pytest
 
 unit: $(DEV)  ## the tests that take seconds
@@ -79,12 +79,14 @@ lock: $(UV)  ## pin what workflow/envs/*.in ask for
 	cd workflow/envs && $(LOCK) main.in -o main.lock.txt
 	cd workflow/envs && $(LOCK) dev.in -c main.lock.txt -o dev.lock.txt
 	cd workflow/envs && $(LOCK) mxnet.in -o mxnet.lock.txt
+	cd workflow/envs && $(LOCK) kaggle.in -o kaggle.lock.txt
 	cd workflow/envs && $(LOCK) bench.in -o bench.lock.txt
 	cd workflow/envs && $(LOCK) fuzz.in -c main.lock.txt -o fuzz.lock.txt
 	cd workflow/envs && $(LOCK) uv.in -o uv.lock.txt
 
-clean:  ## remove results and conversions; CSVs, corrections and environments stay
-	find results data/idx data/png data/rec data/official logs -mindepth 1 ! -path results/README.md -delete 2>/dev/null || true
+clean:  ## remove results and conversions; CSVs, corrections, remembered runs, receipts and environments stay
+	find results data/idx data/png data/rec data/official logs -mindepth 1 ! -path results/README.md \
+		! -path 'results/runs*' ! -path 'results/kaggle*' -delete 2>/dev/null || true
 
 clean-stale: $(MAIN)  ## remove what no configuration asks for any more, after a list of it: [CONFIG=mine.yaml]
 	.venv/bin/digitflow clean_stale --remove true $(if $(CONFIG),--configfile $(CONFIG))

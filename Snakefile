@@ -13,6 +13,7 @@ include: "rules/convert.smk"
 include: "rules/train.smk"
 include: "rules/submit.smk"
 include: "rules/score.smk"
+include: "rules/kaggle.smk"
 include: "rules/look.smk"
 include: "rules/study.smk"
 
@@ -21,12 +22,13 @@ report: "workflow/report/workflow.rst"
 
 
 rule all:
-    """The merged submission, the table of scores and that of pairs; without a test set, the tables."""
+    """The merged submission, the tables of scores and of pairs, the run remembered; without a test set, the tables."""
     default_target: True
     input:
-        "results/submission.csv" if TEST_CSV else [],
+        ["results/submission.csv", "results/remembered.txt"] if TEST_CSV else [],
         "results/scores.csv",
         "results/comparisons.csv",
+        "results/agreement.csv" if OTHERS else [],
 
 
 rule figures:
@@ -35,7 +37,7 @@ rule figures:
         rules.all.input,
         merged("curves.png"),
         merged("mistakes.png"),
-        "results/merged/mistakes.png",
+        "results/merged/mistakes.png" if MERGED_MODELS else [],
 
 
 onsuccess:

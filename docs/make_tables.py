@@ -18,6 +18,7 @@ WINGS = (
     *("verbs", "studies", "competing", "look", "scoring", "merging"),
     *("training", "models", "dataset", "formats", "base"),
 )
+TOP = ("device", "predict", "store", "submit", "message")  # keys that are no sections
 BEGIN, END = "<!-- {}: written by make docs -->", "<!-- end of {} -->"
 
 
@@ -52,7 +53,7 @@ def tables() -> Iterator[tuple[str, str]]:
     header = ["key", "default", "meaning"]
     for name in ("data", "submission", "png", "rec", "validation", "merge"):
         yield name, table(header, *rows(sections["properties"][name]["properties"]))
-    yield "top", table(header, *rows({name: sections["properties"][name] for name in ("device", "predict")}))
+    yield "top", table(header, *rows({name: sections["properties"][name] for name in TOP}))
     yield "models", table(header, *rows(sections["$defs"]["model"]["properties"]))
     yield "studies", table(header, *rows(sections["$defs"]["study"]["properties"]))
     known = [

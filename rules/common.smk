@@ -28,6 +28,11 @@ except ConfigError as error:
 DATA = config["data"]
 MODELS = configuration.models(config)
 MERGE = config["merge"]
+SUBMISSION_FILES = {
+    name: configuration.literal(path) for name, path in configuration.submission_files().items()
+}
+MERGED_MODELS = [name for name in MERGE["models"] if name in MODELS]
+MERGED_FILES = [name for name in MERGE["models"] if name not in MODELS]
 TRAIN_PATH, TEST_PATH, SOLUTION_PATH = configuration.csv_paths(DATA)
 READING = configuration.reading(DATA)
 
@@ -62,22 +67,30 @@ TREES = config["png"]["enabled"]
 FOLDS = [f"/fold{number}" for number in range(config["validation"]["folds"])]
 FOLDS = FOLDS if len(FOLDS) > 1 else []
 
+# What a run is made from: not where it is kept, nor what is sent.
+RECORDED = {key: value for key, value in config.items() if key not in ("store", "submit", "message")}
+
 # In the clone, which may lie elsewhere than the project's folder.
 MXNET_ENVIRONMENT = f"{workflow.basedir}/.venvs/mxnet"
 MXNET_PYTHON = f"{MXNET_ENVIRONMENT}/bin/python"
+KAGGLE_ENVIRONMENT = f"{workflow.basedir}/.venvs/kaggle"
+KAGGLE_PYTHON = f"{KAGGLE_ENVIRONMENT}/bin/python"
+STORE = config["store"]
 HAS_GPU = config["device"] != "cpu" and configuration.gpu_driver()
 
 # Snakemake lowers it to the cores that there are, so that on a few cores one training runs at a time: two side by
 # side take longer. ASSUME: small nets gain nothing beyond eight.
 TRAINING_THREADS = 8
 
-# Jobs call `python -m digitflow`: this Python, this package, and uv where `make` has put it.
+# Jobs call `python -m digitflow`: this Python, this package, and uv where `make` has put it. Kaggle's secrets stay
+# in the shell, without becoming part of a job's environment: the jobs that need them export them again.
 shell.prefix(
     configuration.literal(
         "set -euo pipefail; "
         f'export PATH={shlex.quote(os.path.dirname(sys.executable))}:"$PATH":'
         f"{shlex.quote(f'{workflow.basedir}/.tools/bin')} "
         f"PYTHONPATH={shlex.quote(f'{workflow.basedir}/workflow')}; "
+        "export -n KAGGLE_API_TOKEN KAGGLE_KEY; "
     )
 )
 
@@ -122,9 +135,13 @@ wildcard_constraints:
 # What a rule calls, and what of its verb makes it run again
 
 
-def call(verb, python="python"):
-    """The shell text that calls a verb with the rule's inputs, outputs and params of the same names."""
-    return f"{python} -m {commandline.template(verb)}"
+def call(verb, python="python", stored=False):
+    """The shell text that calls a verb with the rule's inputs, outputs and params of the same names.
+
+    `stored`: what it makes is kept, and comes back where it was made before from the same.
+    """
+    store = " --store {STORE:q}" if stored and STORE else ""
+    return f"{python} -m {commandline.template(verb)}{store}"
 
 
 def code(verb, *looked_up):
@@ -238,7 +255,13 @@ def seeds_of(model, name):
 
 def merged(name):
     """A file of every seed of every merged model."""
-    return [path for model in MERGE["models"] for path in seeds_of(model, name)]
+    return [path for model in MERGED_MODELS for path in seeds_of(model, name)]
+
+
+def probabilities_beside(names):
+    """The probabilities that lie beside submission files of these names."""
+    paths = [f"submissions/{name}_probabilities.npy" for name in names]
+    return [configuration.literal(path) for path in paths if os.path.exists(path)]
 
 
 def tested(paths):
@@ -248,11 +271,20 @@ def tested(paths):
     return paths
 
 
+MERGE_METHOD = {
+    "method": MERGE["method"],
+    "seeds": [[model, len(MODELS[model]["seeds"])] for model in MERGED_MODELS],
+}
+FIXED_WEIGHTS = None if MERGE["weights"] == "auto" else MERGE["weights"]
 MERGE_KEYS = section(
+    {**MERGE_METHOD, "weights": FIXED_WEIGHTS, **({"order": MERGE["models"]} if MERGED_FILES else {})}
+)
+# Of the models alone, where submission files, which say nothing but labels of test rows, are merged with them.
+MODELS_KEYS = section(
     {
-        "method": MERGE["method"],
-        "seeds": [[model, len(MODELS[model]["seeds"])] for model in MERGE["models"]],
-        "weights": None if MERGE["weights"] == "auto" else MERGE["weights"],
+        **MERGE_METHOD,
+        "weights": FIXED_WEIGHTS
+        and [weight for name, weight in zip(MERGE["models"], FIXED_WEIGHTS, strict=True) if name in MODELS],
     }
 )
 WEIGHTS = "results/merge_weights.json" if MERGE["weights"] == "auto" else []

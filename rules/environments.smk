@@ -24,8 +24,20 @@ rule mxnet_environment:
         """
 
 
+use rule mxnet_environment as kaggle_environment with:
+    output:
+        installed=".venvs/kaggle/installed.txt",
+    log:
+        "logs/kaggle_environment.log",
+    params:
+        environment=lambda wildcards, input: KAGGLE_ENVIRONMENT,
+        lock=lambda wildcards, input: f"{workflow.basedir}/workflow/envs/kaggle.lock.txt",
+        pins=configuration.clone_digest(f"{workflow.basedir}/workflow/envs/kaggle.lock.txt"),
+
+
 rule fetch:
-    """All that the network is needed for: environments and MNIST. A run after it opens no connection."""
+    """All that the network is needed for: environments, and MNIST or the competition's CSVs."""
     input:
         rules.mxnet_environment.output.installed,
         "data/mnist/mnist.pkl.gz" if DATA["source"] == "mnist" else [],
+        [rules.kaggle_environment.output.installed, TRAIN_CSV, TEST_CSV] if DATA["source"] == "kaggle" else [],

@@ -96,7 +96,7 @@ def held_out_fold_by_fold(variant):
         )
     return [
         f"results/models/{model}/seed{seed}{variant}{fold}/valid_probabilities.npy"
-        for model in MERGE["models"]
+        for model in MERGED_MODELS
         for seed in MODELS[model]["seeds"]
         for fold in FOLDS or [""]
     ]

@@ -24,6 +24,10 @@ rule score:
         call("score")
 
 
+# The user's folder submissions/: files of others, which are listed, scored and compared beside our own.
+OTHERS = [*SUBMISSION_FILES.values()] if TEST_CSV else []
+
+
 rule score_table:
     """The table of all: one row for each model and seed, and the merged submission's."""
     input:
@@ -32,8 +36,9 @@ rule score_table:
         valid_lst="data/rec/valid.lst",
         classes="data/idx/classes.csv",
         weights=WEIGHTS,
-        submission="results/submission.csv" if SOLUTION else [],
+        submission="results/submission.csv" if SOLUTION or OTHERS else [],
         solution=SOLUTION,
+        files=OTHERS,
     output:
         table=report(update("results/scores.csv"), caption="../workflow/report/scores.rst", category="Scores"),
     log:
@@ -52,9 +57,10 @@ rule compare_models:
         valid_lst="data/rec/valid.lst",
         classes="data/idx/classes.csv",
         weights=WEIGHTS,
-        submissions=expand("results/submissions/{model}.csv", model=MERGE["models"]) if SOLUTION else [],
+        submissions=expand("results/submissions/{model}.csv", model=MERGED_MODELS) if SOLUTION else [],
         submission="results/submission.csv" if SOLUTION else [],
         solution=SOLUTION,
+        files=OTHERS,
     output:
         table=report(
             update("results/comparisons.csv"),
@@ -68,6 +74,45 @@ rule compare_models:
         code=code("compare_models"),
     shell:
         call("compare_models")
+
+
+rule compare_submissions:
+    """Check the submission files of others, and say on how many images each two submissions agree."""
+    input:
+        submissions=expand("results/submissions/{model}.csv", model=MERGED_MODELS),
+        submission="results/submission.csv",
+        files=OTHERS,
+        file_probabilities=probabilities_beside(SUBMISSION_FILES),
+        classes="data/idx/classes.csv",
+    output:
+        table=update("results/agreement.csv"),
+    log:
+        "logs/compare_submissions.log",
+    params:
+        code=code("compare_submissions"),
+    shell:
+        call("compare_submissions")
+
+
+rule remember_run:
+    """Keep what the run was made from, its scores and its submission among the runs."""
+    input:
+        run="results/run.json",
+        scores="results/scores.csv",
+        submission="results/submission.csv",
+        valid_probabilities=merged("valid_probabilities.npy"),
+        valid_lst="data/rec/valid.lst",
+        weights=WEIGHTS,
+    output:
+        remembered=update("results/remembered.txt"),
+    log:
+        "logs/remember_run.log",
+    params:
+        runs="results/runs",
+        merge=MERGE_KEYS,
+        code=code("remember_run"),
+    shell:
+        call("remember_run")
 
 
 def scored(wildcards):
@@ -139,8 +184,8 @@ use rule show_mistakes as show_merged_mistakes with:
     log:
         "logs/show_merged_mistakes.log",
     params:
-        merge=MERGE_KEYS,
-        title=f"merged, {NAME_OF_PART[MERGED_PART]}",
+        merge=MODELS_KEYS,
+        title=f"merged{' models alone' if MERGED_FILES else ''}, {NAME_OF_PART[MERGED_PART]}",
         code=code("show_mistakes"),
 
 

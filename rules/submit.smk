@@ -39,8 +39,11 @@ rule merge:
     """The merged submission, what it was made from, and before it the trees to look at."""
     input:
         probabilities=lambda wildcards: tested(merged("test_probabilities.npy")),
-        submissions=expand("results/submissions/{model}.csv", model=MERGE["models"]),
+        submissions=expand("results/submissions/{model}.csv", model=MERGED_MODELS),
         weights=WEIGHTS,
+        files=[SUBMISSION_FILES[name] for name in MERGED_FILES],
+        file_probabilities=probabilities_beside(MERGED_FILES),
+        test_images=TEST_IMAGES if MERGED_FILES else [],
         classes="data/idx/classes.csv",
         ids="data/idx/test-ids.csv",
         sample=SAMPLE,
@@ -61,7 +64,7 @@ rule merge:
         merge=MERGE_KEYS,
         form=section(config["submission"]),
         # Noted in run.json; a function of the inputs is not compared, so another setting elsewhere reruns nothing.
-        configuration=lambda wildcards, input: configuration.canonical(config),
+        configuration=lambda wildcards, input: configuration.canonical(RECORDED),
         code=code("merge"),
     shell:
         call("merge")

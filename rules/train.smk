@@ -29,7 +29,7 @@ rule train_keras:
         versions=configuration.keras_versions(),
         code=network_code("train_keras"),
     shell:
-        call("train_keras")
+        call("train_keras", stored=True)
 
 
 rule predict_keras:
@@ -83,7 +83,7 @@ rule train_mxnet:
         device=config["device"],
         code=network_code("train_mxnet"),
     shell:
-        call("train_mxnet", python="{MXNET_PYTHON:q}")
+        call("train_mxnet", python="{MXNET_PYTHON:q}", stored=True)
 
 
 rule predict_mxnet:
@@ -135,7 +135,7 @@ rule train_numpy:
         versions=configuration.numpy_versions(),
         code=network_code("train_numpy"),
     shell:
-        call("train_numpy")
+        call("train_numpy", stored=True)
 
 
 rule predict_numpy:

@@ -131,14 +131,62 @@ def test_what_is_no_readable_file_is_named_before_any_job(tmp_path):
             validate(config)
 
 
-def test_missing_kaggle_files_are_explained(tmp_path, monkeypatch):
+def test_kaggle_files_may_be_missing_and_those_that_are_there_must_be_readable(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(ConfigError, match=r"accept its rules"):
-        validate(changed("data.source", "kaggle"))
-    for name in ("train", "test"):
-        (tmp_path / "data" / "kaggle").mkdir(parents=True, exist_ok=True)
-        (tmp_path / "data" / "kaggle" / f"{name}.csv").touch()
-    assert csv_paths(validate(changed("data.source", "kaggle"))["data"])[0] == "data/kaggle/train.csv"
+    config = changed("data.source", "kaggle")
+    assert csv_paths(validate(config)["data"])[0] == "data/kaggle/train.csv"
+    (tmp_path / "data" / "kaggle" / "train.csv").mkdir(parents=True)
+    with pytest.raises(ConfigError, match=r"data\.train_csv: data/kaggle/train\.csv: a folder"):
+        validate(config)
+
+
+@pytest.fixture
+def others(tmp_path, monkeypatch):
+    """A project with two submission files of others."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "submissions").mkdir()
+    for name in ("friend.csv", "notebook.csv", "notebook_probabilities.npy"):
+        (tmp_path / "submissions" / name).touch()
+    return tmp_path / "submissions"
+
+
+def test_files_of_others_are_merged_by_their_names(others):
+    config = changed("merge.models", ["keras_cnn", "friend"])
+    config["merge"] |= {"method": "vote", "weights": [2, 1]}
+    assert validate(config)["merge"]["models"] == ["keras_cnn", "friend"]
+    assert validate(changed("merge.models", ["keras_cnn", "notebook"]))["merge"]["method"] == "mean"
+
+
+@pytest.mark.parametrize(
+    ("merge", "message"),
+    [
+        ({"models": ["frend"]}, r"merge\.models: 'frend' is not defined; did you mean friend\?"),
+        ({"models": ["keras_cnn", "friend"]}, r"friend has only labels: write `method: vote`"),
+        ({"models": ["friend"], "method": "vote", "weights": "auto"}, r"friend has none: give a weight"),
+    ],
+)
+def test_what_cannot_be_done_with_files_of_others_is_said_before_any_job(others, merge, message):
+    config = changed("merge", merge)
+    with pytest.raises(ConfigError, match=message):
+        validate(config)
+
+
+def test_a_file_of_others_needs_a_name_of_its_own(others):
+    (others / "keras_cnn.csv").touch()
+    with pytest.raises(ConfigError, match=r"submissions/keras_cnn\.csv: .* give the file another name"):
+        validate(changed("device", "cpu"))
+
+
+def test_files_of_others_cannot_label_further_images(others):
+    config = changed("merge", {"models": ["friend"], "method": "vote"})
+    config["predict"] = {"mine": __file__}
+    with pytest.raises(ConfigError, match=r"predict: friend in merge\.models says nothing of further images"):
+        validate(config)
+
+
+def test_a_competition_is_named_as_in_its_address():
+    with pytest.raises(ConfigError, match=r"data\.competition: 'Digit Recognizer' is no name"):
+        validate(changed("data.competition", "Digit Recognizer"))
 
 
 def test_every_key_of_the_schema_has_a_description_and_every_object_is_closed():

@@ -49,6 +49,11 @@ def failing(error):
     return action
 
 
+def test_an_exit_status_of_the_verbs_own_is_passed_on(monkeypatch):
+    monkeypatch.setattr(commandline, "all_verbs", lambda: {"worse": lambda: 1, "same": lambda: 0})
+    assert [__main__.main([name]) for name in ("worse", "same")] == [1, 0]
+
+
 def test_a_verb_that_ends_well_is_status_0(run, tmp_path):
     status, printed = run(lambda out: out.write_text("done"))
     assert (status, printed) == (0, "")

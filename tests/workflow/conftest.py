@@ -120,7 +120,7 @@ def make_clone(
 ) -> Clone:
     """Copy the project as it is in the working tree, and write tiny CSVs and a tiny configuration."""
     copy_code(folder)
-    link_environment(folder / ".venvs" / "mxnet")
+    link_environment(folder / ".venvs" / "mxnet", MXNET_PYTHON)
     write_data(folder, digits, train_rows, test_rows, configuration)
     return Clone(folder)
 
@@ -148,13 +148,13 @@ def write_data(
     labelscsv.write(folder / "own" / "solution.csv", labels[test])
 
 
-def link_environment(environment: Path) -> None:
-    """Lend MXNet's environment to a clone, as if just installed: its jobs never write in the project's."""
+def link_environment(environment: Path, python: Path) -> None:
+    """Lend an environment of the project to a clone, as if just installed: its jobs never write in the project's."""
     environment.mkdir(parents=True)
     for name in ("bin", "lib", "pyvenv.cfg"):
-        (environment / name).symlink_to(MXNET_PYTHON.parents[1] / name)
+        (environment / name).symlink_to(python.parents[1] / name)
     (environment / "installed.txt").touch()
-    shutil.copy2(MXNET_PYTHON.parents[1] / "pins.txt", environment)
+    shutil.copy2(python.parents[1] / "pins.txt", environment)
 
 
 @pytest.fixture(scope="session")

@@ -22,21 +22,25 @@ def main(arguments: list[str] | None = None) -> int:
         print(_help(verbs), file=sys.stdout if name in ("-h", "--help") else sys.stderr)
         return 0 if name in ("-h", "--help") else 2
     given, log_path = commandline.parse(verbs[name], rest)
+    store = given.pop("store", None)
     try:
         logs.start(log_path, logs.name_of(log_path) if log_path else None)
     except OSError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     outputs = commandline.outputs(verbs[name], given) if log_path else []  # only a job's can be made again
-    return _run(verbs[name], given, outputs)
+    return _run(verbs[name], given, outputs, store)
 
 
-def _run(verb: commandline.Verb, given: dict, outputs: list) -> int:
-    """Call a verb; map a user's mistake to exit status 1, an interruption to 130, our own fault to 2."""
+def _run(verb: commandline.Verb, given: dict, outputs: list, store: str | None = None) -> int:
+    """Call a verb; map a user's mistake to exit status 1, an interruption to 130, our own fault to 2.
+
+    A verb may return an exit status of its own. `store`: a folder that may have what it would make.
+    """
     started = time.monotonic()
     try:
         with unfinished.marked(outputs):
-            verb(**given)
+            status = _stored(verb, given, store) if store else verb(**given)
     except DigitflowError as error:
         log.error(f"error: {error}")
         return 1
@@ -50,7 +54,13 @@ def _run(verb: commandline.Verb, given: dict, outputs: list) -> int:
         log.exception("this is a fault of digitflow's own; please report it with these lines:")
         return 2
     logs.note(f"done in {time.monotonic() - started:.2f} s")
-    return 0
+    return status or 0
+
+
+def _stored(verb: commandline.Verb, given: dict, store: str) -> int | None:
+    from digitflow.verbs import storing  # which other jobs have no use for
+
+    return storing.run(verb, given, store)
 
 
 def _help(verbs: dict[str, commandline.Verb]) -> str:

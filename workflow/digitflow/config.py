@@ -22,6 +22,7 @@ import yaml
 
 from digitflow.base.archives import check_readable, split_member
 from digitflow.base.errors import ConfigError, InputError
+from digitflow.competing import kaggle
 from digitflow.dataset import locations
 from digitflow.merging.methods import MERGE_METHODS
 from digitflow.models.registry import FRAMEWORKS
@@ -37,12 +38,6 @@ COLUMNS = {"seeds", "parameters", "trained_epochs", "seconds", "status", "device
 }
 FOLDER = re.compile(r"[\w.+-]+")
 DIGITS = 10  # classes of mnist and of the Digit Recognizer, even if a part of them lacks one
-
-KAGGLE_HOW_TO = """The Digit Recognizer's CSVs are not in data/kaggle/. To get them:
-  1. sign in at kaggle.com, open the competition "Digit Recognizer" (digit-recognizer) and accept its rules;
-  2. download train.csv and test.csv from its Data page (or: kaggle competitions download digit-recognizer);
-  3. put both into data/kaggle/ and run again.
-Without an account, leave data.source at mnist: the same digits, with the test labels known."""
 
 
 def validate(config: dict[str, Any]) -> dict[str, Any]:
@@ -344,9 +339,11 @@ def _cross_references(config: dict[str, Any]) -> Iterator[str]:
     for name, model in models.items():
         yield from (f"models.{name}.{mistake}" for mistake in _wrong_architecture(model))
         yield from (f"models.{name}.{mistake}" for mistake in _ignored(model))
+    files = submission_files()
     for name in merge["models"]:
-        if name not in models:
-            yield f"merge.models: {name!r} is not defined{_suggest(name, list(models))}"
+        if name not in models and name not in files:
+            yield f"merge.models: {name!r} is not defined{_suggest(name, [*models, *files])}"
+    yield from _wrong_files(config, files)
     weights = merge["weights"]
     if isinstance(weights, list) and len(weights) != len(merge["models"]):
         yield f"merge.weights: {len(weights)} weights for {len(merge['models'])} models; give each its own"
@@ -367,10 +364,46 @@ def _cross_references(config: dict[str, Any]) -> Iterator[str]:
     for name in config["predict"]:
         if name in ("train", "valid", "test", "oof"):
             yield f"predict.{name}: this name is taken; choose another"
+    try:
+        kaggle.check_name(config["data"]["competition"])
+    except ConfigError as error:
+        yield str(error)
     if config["submission"]["sample"] and not _exists(config["submission"]["sample"]):
         yield f"submission.sample: there is no file {config['submission']['sample']!r}"
     if "merged" in models:
         yield "models.merged: this name is taken by the merged submission; choose another"
+
+
+def submission_files() -> dict[str, str]:
+    """The user's own submissions by name: the CSVs in the folder submissions/ of the project."""
+    return {path.stem: str(path) for path in sorted(Path("submissions").glob("*.csv"))}
+
+
+def _wrong_files(config: dict[str, Any], files: dict[str, str]) -> Iterator[str]:
+    """What cannot be done with the files that merge.models names."""
+    merge = config["merge"]
+    for name in files:
+        if name in (*config["models"], "merged"):
+            yield f"{files[name]}: {name} is the name of a model of yours; give the file another name"
+    named = [name for name in merge["models"] if name in files]
+    if not named:
+        return
+    bare = [name for name in named if not Path("submissions", f"{name}_probabilities.npy").exists()]
+    if bare and merge["method"] != "vote":
+        yield (
+            f"merge.method: {merge['method']} needs probabilities, and {', '.join(bare)} has only labels: "
+            f"write `method: vote`, or put submissions/{bare[0]}_probabilities.npy beside it"
+        )
+    if merge["weights"] == "auto":
+        yield (
+            f"merge.weights: auto needs predictions of validation rows, and {', '.join(named)} has none: "
+            "give a weight to each"
+        )
+    if config["predict"]:
+        yield (
+            f"predict: {', '.join(named)} in merge.models says nothing of further images; leave it out of "
+            "merge.models, or leave out predict"
+        )
 
 
 def csv_paths(data: dict[str, Any]) -> tuple[str, str | None, str | None]:
@@ -444,13 +477,12 @@ def _missing_files(data: dict[str, Any]) -> Iterator[str]:
     except InputError as error:
         yield f"data.folder: {error}"
         return
-    if data["source"] == "kaggle" and not (_exists(train_csv) and _exists(test_csv)):
-        yield KAGGLE_HOW_TO
-        return
     if data["source"] == "mnist":
         return
     if data["source"] == "folder":
         train_csv = test_csv = ""
+    if data["source"] == "kaggle":  # what is not there is downloaded
+        train_csv, test_csv = (path if _exists(path) else "" for path in (train_csv, test_csv))
     wanted = {"data.train_csv": train_csv} if train_csv != "" else {}
     optional = {"test_csv": test_csv, "solution_csv": solution_csv, "labels_csv": data["labels_csv"]}
     wanted |= {f"data.{key}": path for key, path in optional.items() if path}

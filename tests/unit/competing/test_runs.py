@@ -64,6 +64,16 @@ def test_a_run_is_remembered_once_and_comes_back_as_it_was(tmp_path):
     assert run.test is None
 
 
+def test_the_answers_to_validation_images_are_remembered_and_damage_is_named(tmp_path):
+    run = make_run(tmp_path / "results")
+    answers = np.array([[7, 1, 1], [9, 2, 3]])
+    path = runs.remember(tmp_path / "runs", run, tmp_path / "results" / "submission.csv", answers)
+    assert runs.read_validation(path).tolist() == answers.tolist()
+    path.with_suffix(".valid.csv").write_text("id,label,given\n7,1,one\n")
+    with pytest.raises(FormatError, match=r"valid\.csv: damaged"):
+        runs.read_validation(path)
+
+
 def test_only_the_columns_that_differ_are_shown(tmp_path):
     first = make_run(tmp_path / "a")
     second = make_run(tmp_path / "b", 0.9961, (1, 2, 4), time="2026-11-27T09:00:00+00:00", **with_epochs(30))

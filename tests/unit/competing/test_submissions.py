@@ -21,6 +21,10 @@ def read(path) -> np.ndarray:
     return labelscsv.read(path, CLASSES, 1000)
 
 
+def read_all(folder):
+    return submissions.read_submissions(sorted(folder.glob("*.csv")), read, CLASSES)
+
+
 @pytest.fixture
 def folder(tmp_path, digits):
     """Three submissions for 1,000 real labels, each wrong somewhere; and what people put beside them."""
@@ -37,7 +41,8 @@ def folder(tmp_path, digits):
 
 
 def test_a_file_that_does_not_fit_is_named_and_left_out_by_name(folder, caplog):
-    found, left_out = submissions.read_folder(folder[0], read, CLASSES)
+    found, left_out = read_all(folder[0])
+    submissions.say_agreement(found, left_out)
     assert list(found) == ["first", "second", "third"]
     assert "999 rows, should be 1,000" in left_out["short"]
     assert "line 2: Label 'a'" in left_out["letters"]
@@ -46,15 +51,15 @@ def test_a_file_that_does_not_fit_is_named_and_left_out_by_name(folder, caplog):
 
 
 def test_a_name_that_is_left_out_or_missing_cannot_be_merged(folder):
-    found, left_out = submissions.read_folder(folder[0], read, CLASSES)
+    found, left_out = read_all(folder[0])
     with pytest.raises(ConfigError, match=r"merge\.models: short cannot be merged: .*999 rows"):
-        submissions.choose(["first", "short"], found, left_out)
+        submissions.choose_submissions(["first", "short"], found, left_out)
     with pytest.raises(ConfigError, match=r"no model or submission 'fist'; there are: first, second, third"):
-        submissions.choose(["fist"], found, left_out)
+        submissions.choose_submissions(["fist"], found, left_out)
 
 
 def test_scores_and_agreement_equal_a_count_by_hand(folder):
-    found, _ = submissions.read_folder(folder[0], read, CLASSES)
+    found, _ = read_all(folder[0])
     rows = submissions.scores(found, folder[1])
     assert [row["test_accuracy"] for row in rows] == [0.98, 0.98, 0.98]
     assert "test_accuracy" not in submissions.scores(found, None)[0]
@@ -65,7 +70,7 @@ def test_scores_and_agreement_equal_a_count_by_hand(folder):
 
 def test_nothing_is_written_into_the_users_folder(folder):
     before = {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in folder[0].iterdir()}
-    found, _ = submissions.read_folder(folder[0], read, CLASSES)
+    found, _ = read_all(folder[0])
     submissions.blend("vote", list(found.values()), CLASSES)
     after = {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in folder[0].iterdir()}
     assert before == after
@@ -111,7 +116,7 @@ def test_a_tie_is_left_to_the_probabilities_where_there_are_some():
 
 
 def test_a_mean_needs_the_probabilities_of_all(folder):
-    found, _ = submissions.read_folder(folder[0], read, CLASSES)
+    found, _ = read_all(folder[0])
     with pytest.raises(ConfigError, match=r"first, second, third has only labels: write `method: vote`"):
         submissions.blend("mean", list(found.values()), CLASSES)
 
@@ -122,7 +127,7 @@ def test_probabilities_beside_a_file_are_read_and_must_choose_its_labels(folder)
     probabilities = np.full((1000, CLASSES), 0.05, np.float32)
     probabilities[np.arange(1000), true] = 0.55
     write_probabilities(place / "fourth_probabilities.npy", probabilities)
-    found, _ = submissions.read_folder(place, read, CLASSES)
+    found, _ = read_all(place)
     assert found["fourth"].probabilities is not None
     write_probabilities(place / "first_probabilities.npy", probabilities)
     with pytest.raises(InputError, match=r"first_probabilities\.npy: row 1 prefers"):

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from digitflow.verbs import MODULES, commandline
+from digitflow.verbs import MODULES, commandline, tools
 from digitflow.verbs.commandline import Input, Json, Output
 
 
@@ -213,3 +213,21 @@ def test_every_verb_has_a_docstring_and_annotations_that_make_a_command_line(nam
         commandline.parse(verb, ["--help"])
     assert ended.value.code == 0
     assert f"usage: digitflow {name}" in capsys.readouterr().out
+
+
+def test_a_tool_takes_what_it_requires_by_place_or_by_flag():
+    by_place = commandline.parse(tools.compare, ["a", "b", "--folder", "c"])[0]
+    assert by_place == commandline.parse(tools.compare, ["--second", "b", "--first", "a", "--folder", "c"])[0]
+    assert by_place == {"first": Path("a"), "second": Path("b"), "folder": Path("c")}
+
+
+@pytest.mark.parametrize("words", [["a"], ["a", "b", "c"]])
+def test_too_few_or_too_many_places_are_a_usage_error(words, capsys):
+    with pytest.raises(SystemExit):
+        commandline.parse(tools.compare, words)
+    assert "usage: digitflow compare" in capsys.readouterr().err
+
+
+def test_a_folder_to_keep_what_is_made_can_be_given_to_any_verb():
+    assert commandline.parse(sample, [*words(), "--store", "kept"])[0]["store"] == "kept"
+    assert "store" not in commandline.parse(sample, words())[0]

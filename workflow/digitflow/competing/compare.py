@@ -9,7 +9,7 @@ import numpy as np
 
 from digitflow.base.errors import FormatError, InputError
 from digitflow.base.files import read_json
-from digitflow.competing.runs import commit_of, read_remembered, settings_of
+from digitflow.competing.runs import commit_of, read_remembered, read_validation, settings_of
 from digitflow.formats import lst
 from digitflow.formats.probabilities import read_probabilities
 from digitflow.merging import methods
@@ -21,6 +21,7 @@ Read = Callable[[Path], np.ndarray]  # a submission's labels int (n,), in the or
 
 SHOWN_CELLS = 6
 SHOWN_ROWS = 12
+KINDS = ("fixed", "broken", "both_wrong")  # of flips
 TEST, VALIDATION = "test", "validation"
 
 
@@ -138,8 +139,11 @@ def read_side(path: str | Path, read: Read, solution: np.ndarray | None) -> Side
     """
     path = Path(path)
     if path.suffix == ".json" and path.is_file():
-        answers = _test_answers(path.with_suffix(".csv"), read, solution)
-        return Side(str(path), read_remembered(path).facts, {(TEST, MERGED): answers})
+        answers = {(TEST, MERGED): _test_answers(path.with_suffix(".csv"), read, solution)}
+        if (validation := read_validation(path)) is not None:
+            row, label, given = validation.T
+            answers[VALIDATION, MERGED] = Answers(row, given, label)
+        return Side(str(path), read_remembered(path).facts, answers)
     if path.is_file():
         return Side(str(path), {}, {(TEST, MERGED): _test_answers(path, read, solution)})
     results = path / "results" if (path / "results" / "submission.csv").exists() else path
@@ -177,13 +181,11 @@ def compare(first: Side, second: Side, classes: Sequence[str]) -> Comparison:
 def find_flips(first: Answers, second: Answers) -> dict[str, Flips]:
     """Which images one of two got right, and which neither did; both answer the same images."""
     first_right, second_right = first.given == first.true, second.given == first.true
-    kinds = {
-        "fixed": ~first_right & second_right,
-        "broken": first_right & ~second_right,
-        "both_wrong": ~first_right & ~second_right,
-    }
+    masks = ~first_right & second_right, first_right & ~second_right, ~first_right & ~second_right
     columns = first.ids, first.true, first.given, second.given
-    return {kind: Flips(*(column[rows] for column in columns)) for kind, rows in kinds.items()}
+    return {
+        kind: Flips(*(column[rows] for column in columns)) for kind, rows in zip(KINDS, masks, strict=True)
+    }
 
 
 def as_json(comparison: Comparison) -> dict[str, Any]:

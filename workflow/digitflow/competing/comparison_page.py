@@ -5,8 +5,9 @@ import html
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from digitflow.base.files import atomic_open
-from digitflow.competing.compare import Comparison, Pair
+from digitflow.base.files import atomic_open, write_json
+from digitflow.competing import sheets
+from digitflow.competing.compare import Comparison, Pair, as_json
 
 STYLE = """
 :root { color-scheme: light dark; --paper: #fbfbfa; --line: #e2e2de; --ink: #1d1d1b; }
@@ -23,7 +24,22 @@ img { background: #fff; max-width: 100%; margin-bottom: 1rem; }
 """
 
 
-def write_comparison(path: str | Path, comparison: Comparison, sheets: Mapping[str, bytes]) -> None:
+def write_comparison_folder(folder: str | Path, comparison: Comparison, images: str | Path) -> None:
+    """Write a comparison into a folder: comparison.json, the sheets of images that flipped, index.html.
+
+    `images`: the folder with the IDX files of the images, which may have colours.
+    """
+    folder = Path(folder)
+    test_images, train_images = (
+        next(Path(images).glob(f"{part}-images-idx?-ubyte"), Path(images, part)) for part in ("test", "train")
+    )
+    drawn = sheets.draw_sheets(comparison, test_images, train_images)
+    write_json(folder / "comparison.json", as_json(comparison))
+    sheets.write_sheets(folder, drawn)
+    write_comparison(folder / "index.html", comparison, drawn)
+
+
+def write_comparison(path: str | Path, comparison: Comparison, drawn: Mapping[str, bytes]) -> None:
     """Write a comparison, and the PNG files of its sheets, as one HTML file."""
     first, second = map(html.escape, comparison.names)
     parts = [
@@ -36,7 +52,7 @@ def write_comparison(path: str | Path, comparison: Comparison, sheets: Mapping[s
         _table("What differs", ("key", "first", "second"), comparison.settings),
         _table("Scores", ("images", "first", "second", "points", "verdict"), map(_cells, comparison.pairs)),
     ]
-    for kind, data in sheets.items():
+    for kind, data in drawn.items():
         title = kind.replace("_", " ")
         source = base64.b64encode(data).decode()
         parts.append(f'<h2>{title}</h2><img alt="{title}" src="data:image/png;base64,{source}">')

@@ -16,6 +16,10 @@ from digitflow.competing.kaggle import SITE, Kaggle
 log = logging.getLogger("digitflow")
 
 MANIFEST = "download.json"
+BY_HAND = (
+    "download train.csv and test.csv from {site}/competitions/{competition}/data into data/kaggle/ yourself; "
+    "to practise without an account, set data.source to mnist"
+)
 BLOCK = 1 << 20
 
 
@@ -80,6 +84,11 @@ def accept(staging: str | Path, folder: str | Path, check: Callable[[Path], obje
     with atomic_open(ledger, "w") as file:
         file.writelines(f"{digest}  {name}\n" for name, digest in sorted((known | came).items()))
     return [folder / name for name in came]
+
+
+def by_hand(competition: str) -> str:
+    """The way to a competition's files without a token."""
+    return BY_HAND.format(site=SITE, competition=competition)
 
 
 def read_digests(ledger: str | Path) -> dict[str, str]:

@@ -87,8 +87,10 @@ class Kaggle:
     ServiceError, from every method: one line with what happened and what to do.
     """
 
-    def __init__(self, competition: str, timeout: float = TIMEOUT):
+    def __init__(self, competition: str, timeout: float = TIMEOUT, by_hand: str = ""):
+        """`by_hand`: the way without credentials, for the message where there are none."""
         check_name(competition)
+        self._credentials = f"{CREDENTIALS}{by_hand and '; or '}{by_hand}"
         self.competition = competition
         self._timeout = timeout
         self._secrets: list[str] = []
@@ -101,7 +103,7 @@ class Kaggle:
             for scheme in ("http://", "https://"):
                 session.mount(scheme, _adapter(self._timeout, self._note_answer))
         if session.auth is None:
-            raise ServiceError(f"there are no credentials for Kaggle: {CREDENTIALS}", refused=True)
+            raise ServiceError(f"there are no credentials for Kaggle: {self._credentials}", refused=True)
         self._secrets = [*session.auth] if isinstance(session.auth, tuple) else [session.auth.token]
         if not all(
             secret.isascii() and secret.isprintable() and " " not in secret for secret in self._secrets
@@ -302,7 +304,7 @@ class Kaggle:
         """What a status below 500 means, and what to do; `after`: seconds to wait, where they are told."""
         page = f"{SITE}/competitions/{self.competition}"
         if status == 401:
-            return f"Kaggle rejects the credentials ({told}): {CREDENTIALS}"
+            return f"Kaggle rejects the credentials ({told}): {self._credentials}"
         if status == 403:
             return (
                 f"Kaggle refuses ({told}): accept the rules at {page}/rules, signed in as the owner of the "

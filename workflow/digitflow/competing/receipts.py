@@ -52,19 +52,19 @@ class Receipt:
         return f"{self.message} {self.mark}"
 
 
-def path_of(folder: str | Path, competition: str, sha256: str) -> Path:
+def receipt_path(folder: str | Path, competition: str, sha256: str) -> Path:
     """Where the receipt of a file lies, in the folder of all receipts."""
     return Path(folder) / competition / f"{sha256}.json"
 
 
 def copy_of(folder: str | Path, competition: str, sha256: str) -> Path:
     """Where the copy of what was sent lies."""
-    return path_of(folder, competition, sha256).with_suffix(".csv")
+    return receipt_path(folder, competition, sha256).with_suffix(".csv")
 
 
 def write(folder: str | Path, receipt: Receipt) -> None:
     """Write a receipt; when this returns, it is on the disk."""
-    write_json(path_of(folder, receipt.competition, receipt.sha256), asdict(receipt))
+    write_json(receipt_path(folder, receipt.competition, receipt.sha256), asdict(receipt))
 
 
 def read(path: str | Path) -> Receipt:
@@ -82,6 +82,17 @@ def read_all(folder: str | Path, competition: str | None = None) -> list[Receipt
     """All receipts of one competition, or of all of them, the oldest first."""
     found = map(read, Path(folder).glob(f"{competition or '*'}/*.json"))
     return sorted(found, key=lambda receipt: (receipt.time, receipt.sha256))
+
+
+def remove_without_score(submitted: str | Path) -> None:
+    """Remove the copy of a receipt that a run has made, if it has no score: the next run asks for that."""
+    path = Path(submitted)
+    try:
+        known = not path.exists() or read(path).status
+    except FormatError:
+        known = False
+    if not known:
+        path.unlink()
 
 
 @contextlib.contextmanager

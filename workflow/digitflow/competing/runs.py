@@ -7,11 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from digitflow.base.checksums import sha256
-from digitflow.base.errors import FormatError
+from digitflow.base.errors import FormatError, InputError
 from digitflow.base.files import atomic_open, read_json, write_json
 from digitflow.competing import receipts
-from digitflow.competing.store import digest_of
+from digitflow.competing.store import digest_of_json
+from digitflow.formats import lst
 from digitflow.scoring.table import MERGED
 
 DIGEST_DIGITS = 8
@@ -37,7 +40,7 @@ class Run:
     @property
     def configuration_digest(self) -> str:
         """The SHA-256 of the configuration, whatever the order of its keys."""
-        return digest_of(self.facts.get("configuration"))
+        return digest_of_json(self.facts.get("configuration"))
 
 
 def read_run(
@@ -68,8 +71,14 @@ def read_scores(scores_csv: str | Path) -> list[dict[str, str]]:
     return rows
 
 
-def remember(folder: str | Path, run: Run, submission_csv: str | Path) -> Path:
-    """Keep a run and its submission in a folder: the run's path. The same run gives the same files."""
+def remember(
+    folder: str | Path, run: Run, submission_csv: str | Path, validation: np.ndarray | None = None
+) -> Path:
+    """Keep a run and its submission in a folder: its path. Scored anew, a run replaces its own record.
+
+    `validation` int (n, 3): row from 1, true label and label given of each validation image, where known; by
+    these two runs can be compared whose test labels nobody knows.
+    """
     record = {
         "facts": run.facts,
         "scores": run.scores,
@@ -78,11 +87,39 @@ def remember(folder: str | Path, run: Run, submission_csv: str | Path) -> Path:
         "submission": run.submission,
     }
     time = str(run.facts["time"])[:19].replace(":", "")
-    path = Path(folder) / f"{time}-{digest_of(record)[:DIGEST_DIGITS]}.json"
+    path = Path(folder) / f"{time}-{digest_of_json(run.facts)[:DIGEST_DIGITS]}.json"
     with atomic_open(path.with_suffix(".csv")) as file:
         file.write(Path(submission_csv).read_bytes())
+    if validation is not None:
+        with atomic_open(validation_beside(path), "w") as file:
+            file.write("id,label,given\n")
+            file.writelines(f"{row},{label},{given}\n" for row, label, given in validation.tolist())
     write_json(path, record)
     return path
+
+
+def validation_beside(path: Path) -> Path:
+    """The file with the validation answers of a run that was remembered."""
+    return path.with_suffix(".valid.csv")
+
+
+def read_validation(path: Path) -> np.ndarray | None:
+    """The validation answers of a run that was remembered, int (n, 3). FormatError: they are damaged."""
+    beside = validation_beside(path)
+    if not beside.exists():
+        return None
+    try:
+        return np.loadtxt(beside, dtype=np.int64, delimiter=",", skiprows=1, ndmin=2).reshape(-1, 3)
+    except ValueError as error:
+        raise FormatError(f"{beside}: damaged: {error}; delete it") from error
+
+
+def validation_answers(valid_lst: str | Path, merged: np.ndarray) -> np.ndarray | None:
+    """What merged probabilities (n, classes) say of validation rows, for `remember`; None without rows."""
+    listing = lst.read(valid_lst)
+    if not len(listing):
+        return None
+    return np.stack([listing.index, listing.label, merged.argmax(axis=1)], axis=1)
 
 
 def recall(folder: str | Path) -> list[Run]:
@@ -146,8 +183,10 @@ def flatten(value: Mapping[str, Any]) -> dict[str, Any]:
 def format_runs(rows: Sequence[Mapping[str, Any]], by: str = "time") -> str:
     """Runs as a table for people: what is always asked for, then only the settings that differ.
 
-    `by` time: the newest last; `by` score: the best validation score first.
+    `by` time: the newest last; `by` score: the best validation score first. InputError: by anything else.
     """
+    if by not in ORDERS:
+        raise InputError(f"--by {by}: should be one of {', '.join(ORDERS)}")
     if not rows:
         return "no run is remembered yet"
     if by == "score":

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from digitflow.base.files import atomic_open
-from digitflow.competing.compare import VALIDATION, Comparison, Flips
+from digitflow.competing.compare import KINDS, VALIDATION, Comparison, Flips
 from digitflow.formats import idx
 
 COLUMNS = 12
@@ -23,9 +23,12 @@ def draw_sheets(
 ) -> dict[str, bytes]:
     """Draw a sheet for each kind of flip that there is: PNG files by kind.
 
-    `test_images` and `train_images`: IDX files; the validation images are rows of the latter.
+    `test_images` and `train_images`: IDX files; the validation images are rows of the latter. There are no
+    sheets where the file is missing.
     """
     images = train_images if comparison.rows == VALIDATION else test_images
+    if not Path(images).exists():
+        return {}
     found = {}
     for kind, flips in comparison.flips.items():
         if len(flips):
@@ -36,7 +39,9 @@ def draw_sheets(
 
 
 def write_sheets(folder: str | Path, sheets: Mapping[str, bytes]) -> list[Path]:
-    """Write the sheets of `draw_sheets` into a folder: the files' paths."""
+    """Write the sheets of `draw_sheets` into a folder, without those of an earlier pair: the files' paths."""
+    for kind in {*KINDS} - {*sheets}:
+        Path(folder, f"{kind}.png").unlink(missing_ok=True)
     written = [Path(folder) / f"{kind}.png" for kind in sheets]
     for path, data in zip(written, sheets.values(), strict=True):
         with atomic_open(path) as file:

@@ -35,7 +35,7 @@ def key_of(parts: Mapping[str, Any]) -> str:
     `parts`: settings, seed, fold, and the digests of lists, images, code, versions and threads, as JSON
     values; settings are compared by what they mean, so that 1 and 1.0 are the same.
     """
-    return digest_of(_plain(parts))
+    return digest_of_json(_plain(parts))
 
 
 def keep(store: str | Path, key: str, folder: str | Path, names: Sequence[str], limit: int = LIMIT) -> None:
@@ -89,7 +89,7 @@ def bring_back(store: str | Path, key: str, folder: str | Path, names: Sequence[
     return False
 
 
-def digest_of(value: object) -> str:
+def digest_of_json(value: object) -> str:
     """The SHA-256 of a JSON value, whatever the order of its keys."""
     return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
 

@@ -1,5 +1,6 @@
 """Submission files from anywhere, only read: checked, scored, compared with ours, and blended."""
 
+import csv
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -9,7 +10,11 @@ from typing import Any
 import numpy as np
 
 from digitflow.base.errors import ConfigError, InputError
+from digitflow.base.files import atomic_open
+from digitflow.formats import idx, labelscsv
+from digitflow.formats.labelscsv import Form
 from digitflow.formats.probabilities import read_probabilities
+from digitflow.merging import merged as merging
 from digitflow.merging import methods
 from digitflow.scoring.measures import accuracy
 
@@ -25,6 +30,18 @@ class Submission:
     name: str
     labels: np.ndarray
     probabilities: np.ndarray | None = None
+
+
+def reader(classes: Sequence[str], form: Form | None = None) -> Read:
+    """What reads submission files of these classes in the images' order; `form`: their header and ids."""
+    if form is None:
+        return lambda path: labelscsv.read(path, classes)
+    return lambda path: labelscsv.read(path, classes, None, form.ids, form.header)
+
+
+def form_of(submission_csv: str | Path) -> Form:
+    """The form of one of our own submissions, which those of others must have, too."""
+    return labelscsv.read_sample(submission_csv)
 
 
 def read_submission(name: str, path: str | Path, read: Read, classes: int) -> Submission:
@@ -50,19 +67,20 @@ def read_submission(name: str, path: str | Path, read: Read, classes: int) -> Su
     return Submission(name, labels, probabilities)
 
 
-def read_folder(folder: str | Path, read: Read, classes: int) -> tuple[dict[str, Submission], dict[str, str]]:
-    """Read all CSVs of a folder: those that fit, by name, and why each of the others is left out."""
+def read_submissions(
+    paths: Sequence[str | Path], read: Read, classes: int
+) -> tuple[dict[str, Submission], dict[str, str]]:
+    """Read submission files: those that fit, by name, and why each of the others is left out."""
     found, left_out = {}, {}
-    for path in sorted(Path(folder).glob("*.csv")):
+    for path in map(Path, paths):
         try:
             found[path.stem] = read_submission(path.stem, path, read, classes)
         except InputError as error:
             left_out[path.stem] = str(error)
-            log.warning("left out: %s", error)
     return found, left_out
 
 
-def choose(
+def choose_submissions(
     names: Sequence[str], found: Mapping[str, Submission], left_out: Mapping[str, str]
 ) -> list[Submission]:
     """The submissions that `merge.models` names. ConfigError: one does not fit, or is not there."""
@@ -73,6 +91,33 @@ def choose(
             known = ", ".join(found) or "none"
             raise ConfigError(f"merge.models: there is no model or submission {name!r}; there are: {known}")
     return [found[name] for name in names]
+
+
+def blend_with_models(
+    submission_csv: Path,
+    files: Sequence[Path],
+    probabilities: Sequence[Path],
+    merge: Mapping[str, Any],
+    classes: Sequence[str],
+    test_images: Path,
+    ids: Path,
+    form: Mapping[str, Any],
+) -> None:
+    """Write the blend of files and models as the section `merge` says, whose `order` names both.
+
+    `probabilities` are the models' files, one for each seed; `test_images` and `ids` those of the test set;
+    `form` is the section `submission` of the configuration. ConfigError: a file does not fit.
+    """
+    rows, *_ = idx.read_header(test_images)
+    wanted = labelscsv.submission_form(form, rows, labelscsv.read_ids(ids, rows), ids)
+    found, left_out = read_submissions(files, reader(classes, wanted), len(classes))
+    for name, seeds in merging.read_models(probabilities, merge["seeds"]).items():
+        averaged = methods.mean(seeds)
+        found[name] = Submission(name, averaged.argmax(axis=1), averaged)
+    chosen = choose_submissions(merge["order"], found, left_out)
+    labels = blend(merge["method"], chosen, len(classes), merge["weights"])
+    labelscsv.write(submission_csv, labels, classes, wanted.ids, wanted.header)
+    log.info(f"{submission_csv}: {len(labels):,} rows")
 
 
 def scores(found: Mapping[str, Submission], solution: np.ndarray | None) -> list[dict[str, Any]]:
@@ -88,10 +133,47 @@ def scores(found: Mapping[str, Submission], solution: np.ndarray | None) -> list
     return rows
 
 
+def score_files(
+    files: Sequence[Path], classes: Sequence[str], submission_csv: Path | None, solution: Path | None
+) -> list[dict[str, Any]]:
+    """Rows for the table of scores, one per file that fits our own submission; `solution`: an IDX file."""
+    if not files or submission_csv is None:
+        return []
+    form = form_of(submission_csv)
+    found, _ = read_submissions(files, reader(classes, form), len(classes))
+    return scores(found, None if solution is None else idx.read_labels(solution, len(form.ids), len(classes)))
+
+
+def labels_of_files(
+    files: Sequence[Path], classes: Sequence[str], submission_csv: Path
+) -> dict[str, np.ndarray]:
+    """The labels of the files that fit our own submission, by their names."""
+    if not files:
+        return {}
+    found, _ = read_submissions(files, reader(classes, form_of(submission_csv)), len(classes))
+    return {name: submission.labels for name, submission in found.items()}
+
+
 def agreement(found: Mapping[str, Submission]) -> np.ndarray:
     """The share of images on which each two submissions agree: float64 (k, k), in the order of `found`."""
     labels = [submission.labels for submission in found.values()]
     return np.array([[np.mean(a == b) for b in labels] for a in labels])
+
+
+def write_agreement(path: str | Path, found: Mapping[str, Submission]) -> None:
+    """Write the pairwise agreement as CSV: a row and a column for each submission, shares from 0 to 1."""
+    with atomic_open(path, "w") as file:
+        rows = csv.writer(file, lineterminator="\n")
+        rows.writerow(["model", *found])
+        for name, shares in zip(found, agreement(found).tolist(), strict=True):
+            rows.writerow([name, *(round(share, 6) for share in shares)])
+
+
+def say_agreement(found: Mapping[str, Submission], left_out: Mapping[str, str]) -> None:
+    """Log which files are left out, and the pairwise agreement of the others."""
+    for reason in left_out.values():
+        log.warning(f"left out: {reason}")
+    log.info(format_agreement(found))
 
 
 def format_agreement(found: Mapping[str, Submission]) -> str:

@@ -60,7 +60,7 @@ def submit(
     if sha256 != plan["sha256"]:
         raise InputError(f"{plan['file']}: changed since it was looked at; nothing was sent: run again")
     with receipts.alone(folder, kaggle.competition):
-        path = receipts.path_of(folder, kaggle.competition, sha256)
+        path = receipts.receipt_path(folder, kaggle.competition, sha256)
         receipt = receipts.read(path) if path.exists() else None
         if receipt is not None and receipt.state == receipts.SENT:
             log.info("%s: these bytes were sent before, reference %s: not again", plan["file"], receipt.ref)
@@ -93,7 +93,7 @@ def fetch_scores(kaggle: Kaggle, folder: str | Path, patience: float = 0.0, paus
     return len(owing)
 
 
-def describe(plan: Mapping[str, Any], limits: Limits) -> list[str]:
+def describe_plan(plan: Mapping[str, Any], limits: Limits) -> list[str]:
     """What is shown before a submission is sent, line by line."""
     counts = ", ".join(f"{label}: {count}" for label, count in plan["class_counts"].items())
     lines = [
@@ -130,12 +130,13 @@ def _send_once(
         return receipt
     limits = kaggle.limits()
     if interrupted and limits.total - receipt.counted > listed - receipt.listed:
+        path = receipts.receipt_path(folder, kaggle.competition, receipt.sha256)
         raise DigitflowError(
             f"{plan['file']}: nothing was sent: Kaggle counts one more than it lists; look at "
             f"{SITE}/competitions/{kaggle.competition}/submissions and run again later; if none of them "
-            f"ends with {receipt.mark}, delete {receipts.path_of(folder, kaggle.competition, receipt.sha256)}"
+            f"ends with {receipt.mark}, delete {path}"
         )
-    for line in describe(plan, limits):
+    for line in describe_plan(plan, limits):
         log.info("%s", line)
     if limits.left < 1:
         raise DigitflowError(
@@ -208,7 +209,7 @@ def _sent(folder: str | Path, receipt: Receipt, ref: int) -> None:
 
 
 def _place(folder: str | Path, receipt: Receipt) -> Path:
-    return receipts.path_of(folder, receipt.competition, receipt.sha256).with_suffix(".upload")
+    return receipts.receipt_path(folder, receipt.competition, receipt.sha256).with_suffix(".upload")
 
 
 def _fetch_score(kaggle: Kaggle, folder: str | Path, receipt: Receipt) -> bool:

@@ -56,32 +56,34 @@ def read(
     classes: int | Sequence[str],
     rows: int | None = None,
     ids: Sequence[str] | None = None,
+    header: tuple[str, str] = HEADER,
 ) -> np.ndarray:
     """Read a submission or a solution: the indices of the labels int64 (n,), in the order of `ids`.
 
     `classes`: the labels by index, or how many there are. `ids`: None for 1, 2, ... `rows`: how many there
     must be, where there are no ids. The rows may be in another order, numbers may be written as 1.0, and
-    there may be a column Usage; the log says so. Raises FormatError, with the line, for anything else.
+    there may be a column Usage; the log says so. `header`: one that is right beside the usual ones. Raises
+    FormatError, with the line, for anything else.
     """
     names = [*map(str, range(classes))] if isinstance(classes, int) else [*classes]
     index = {label: k for k, label in enumerate(names)}
-    header, lines = _read_lines(path)
-    at_id, at_label = _columns(path, header)
+    line_1, lines = _read_lines(path)
+    at_id, at_label = (0, 1) if (*line_1,) == header else _columns(path, line_1)
     found: dict[str, int] = {}
     for number, line in enumerate(lines, start=2):
         where = f"{path}, line {number}"
-        if len(line) != len(header):
-            raise FormatError(f"{where}: {len(line)} cells, not {len(header)}: {','.join(header)}")
+        if len(line) != len(line_1):
+            raise FormatError(f"{where}: {len(line)} cells, not {len(line_1)}: {','.join(line_1)}")
         id_, label = label_of(line[at_id].strip()), label_of(line[at_label].strip())
         if id_ in found:
-            raise FormatError(f"{where}: {header[at_id]} {id_!r} is there a second time")
+            raise FormatError(f"{where}: {line_1[at_id]} {id_!r} is there a second time")
         if label not in index:
             wanted = classes_in_words(names)
-            raise FormatError(f"{where}: {header[at_label]} {line[at_label]!r}, should be one of {wanted}")
+            raise FormatError(f"{where}: {line_1[at_label]} {line[at_label]!r}, should be one of {wanted}")
         found[id_] = index[label]
     count = len(found) if rows is None else rows
     expected = [*map(str, range(1, count + 1))] if ids is None else [*map(label_of, ids)]
-    _check_ids(path, header[at_id], expected, found)
+    _check_ids(path, line_1[at_id], expected, found)
     if [*found] != expected:
         log.info("%s: the rows are not in the order of the images, and were put into it by their ids", path)
     return np.array([found[id_] for id_ in expected], dtype=np.int64)

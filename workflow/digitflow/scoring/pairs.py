@@ -24,13 +24,13 @@ SHOWN_PAIRS = 6  # in the closing summary: the table of pairs has them all
 def compare_models(
     models: Mapping[str, np.ndarray],
     valid_labels: np.ndarray,
-    submissions: Mapping[str, PathLike] | None = None,
+    submissions: Mapping[str, PathLike | np.ndarray] | None = None,
     solution: PathLike | None = None,
     names: Sequence[str] = (),
 ) -> list[dict[str, Any]]:
     """Compare every two of the models, the merged one among them.
 
-    On the test rows, by their `submissions` with the `names` of classes, where a solution is known, an IDX
+    On the test rows, by their `submissions`, files or labels, with the `names` of classes, where a solution is known, an IDX
     file of labels; else on the validation rows, by their probabilities (n, classes). Rows with the fields of
     PAIR_COLUMNS.
     """
@@ -39,7 +39,10 @@ def compare_models(
         return compare_pairs(labels, valid_labels, "validation") if len(valid_labels) else []
     (rows,) = idx.read_header(solution, ndim=1)
     true = idx.read_labels(solution, rows, len(names))
-    labels = {name: labelscsv.read_own(path, names, rows) for name, path in submissions.items()}
+    labels = {
+        name: given if isinstance(given, np.ndarray) else labelscsv.read_own(given, names, rows)
+        for name, given in submissions.items()
+    }
     return compare_pairs(labels, true, "test")
 
 

@@ -63,7 +63,7 @@ def score_training(
 
 def score_merged(
     method: str,
-    valid: np.ndarray,
+    valid: np.ndarray | None,
     valid_labels: np.ndarray,
     submission: PathLike | None,
     solution: PathLike | None,
@@ -71,9 +71,12 @@ def score_merged(
 ) -> Row:
     """Score the merged models: `valid` (n, classes) on the validation labels, the submission by the solution.
 
-    `solution`: an IDX file of labels. `names`: those of the classes, which the submission has.
+    `valid` is None where files are merged, too, which say nothing of the validation rows. `solution`: an IDX
+    file of labels. `names`: those of the classes, which the submission has.
     """
-    row = {"model": MERGED, "framework": method} | score("valid", valid.argmax(axis=1), valid_labels)
+    row: Row = {"model": MERGED, "framework": method}
+    if valid is not None:
+        row |= score("valid", valid.argmax(axis=1), valid_labels)
     if submission is None or solution is None:
         return row
     (rows,) = idx.read_header(solution, ndim=1)

@@ -5,4 +5,4 @@ What a verb needs is imported when it runs: MXNet's environment has no Keras, an
 conversion should not wait for either. So these modules are light, and the Snakefile reads their signatures.
 """
 
-MODULES = ("fetch", "convert", "train", "submit", "score", "look", "study", "tools")
+MODULES = ("fetch", "convert", "train", "submit", "score", "kaggle", "look", "study", "tools")

@@ -22,7 +22,7 @@ Input = Annotated[Path, "input"]
 Output = Annotated[Path, "output"]
 Json = Annotated[Any, "json"]
 
-Verb = Callable[..., None]
+Verb = Callable[..., int | None]
 
 
 class Parameter(NamedTuple):
@@ -83,16 +83,16 @@ def parameters(verb: Verb) -> Iterator[Parameter]:
 def parse(verb: Verb, arguments: list[str]) -> tuple[dict[str, Any], str | None]:
     """Read a verb's arguments; return them by name, and the path of the log, if one is asked for.
 
-    Words before any flag are the first parameter's. An optional flag without a value, as a rule gives it
-    where it has no such file, is a flag left out.
+    Among them is `store`, for every verb, where `--store` names a folder. Words before any flag are those of
+    the required parameters, in order. An optional flag without a value, as a rule gives it where it has no such
+    file, is a flag left out.
     """
     parser = argparse.ArgumentParser(
         prog=f"digitflow {verb.__name__}", description=inspect.getdoc(verb), allow_abbrev=False
     )
     parser.add_argument("--log", help="a file that gets a copy of what is printed")
+    parser.add_argument("--store", nargs="?", help="a folder that keeps what was made, to bring it back")
     known = list(parameters(verb))
-    if arguments and not arguments[0].startswith("-"):
-        arguments = [known[0].flag, *arguments]
     for one in known:
         nargs = None if one.required and not one.many else "?"
         action = "append" if one.many else "store"
@@ -104,7 +104,8 @@ def parse(verb: Verb, arguments: list[str]) -> tuple[dict[str, Any], str | None]
             action=action,
             default=argparse.SUPPRESS,
         )
-    given = vars(parser.parse_args(_flags_with_values_joined(arguments, known)))
+    words = _flags_with_values_joined(_places_named(arguments, known), known)
+    given = vars(parser.parse_args(words))
     log = given.pop("log")
     for one in known:
         if one.many and one.name in given:
@@ -131,13 +132,23 @@ def outputs(verb: Verb, given: dict[str, Any]) -> list[Path]:
     return found
 
 
+def _places_named(arguments: list[str], known: list[Parameter]) -> list[str]:
+    """The words before the first flag, each behind the flag of a required parameter; a list takes all."""
+    end = next((place for place, word in enumerate(arguments) if word.startswith("-")), len(arguments))
+    required = [one for one in known if one.required] or known[:1]
+    if not end or required[0].many:
+        return [required[0].flag, *arguments] if end else arguments
+    named = [word for one, word in zip(required, arguments[:end], strict=False) for word in (one.flag, word)]
+    return named + arguments[min(end, len(required)) :]
+
+
 def _flags_with_values_joined(arguments: list[str], known: list[Parameter]) -> list[str]:
     """`--flag value` as `--flag=value`, so that a value may begin with a hyphen, as a file's name can.
 
     The flag of a list is repeated for each of its values.
     """
     many = {one.flag for one in known if one.many}
-    flags = {one.flag for one in known} | {"--log"}
+    flags = {one.flag for one in known} | {"--log", "--store"}
     joined, flag = [], ""
     for word in arguments:
         if word.partition("=")[0] in {*flags, "--help", "-h"}:

@@ -31,17 +31,20 @@ def score_table(
     weights: Input | None = None,
     submission: Input | None = None,
     solution: Input | None = None,
+    files: list[Input] | None = None,
 ) -> None:
-    """Gather the models' scores, add the merged submission's, and write the table."""
+    """Gather the models' scores, add those of submission files and of the merge, and write the table."""
+    from digitflow.competing import submissions
     from digitflow.dataset import classes as class_names
     from digitflow.formats import lst
     from digitflow.merging.merged import merge_files
     from digitflow.scoring.table import read_score, score_merged, write_table
 
-    labels = lst.read(valid_lst).label
-    merged = merge_files(valid_probabilities, merge, weights, len(labels))
-    last = score_merged(merge["method"], merged, labels, submission, solution, class_names.read(classes))
-    write_table(table, [*map(read_score, scores), last])
+    labels, names = lst.read(valid_lst).label, class_names.read(classes)
+    merged = None if "order" in merge else merge_files(valid_probabilities, merge, weights, len(labels))
+    last = score_merged(merge["method"], merged, labels, submission, solution, names)
+    others = submissions.score_files(files or [], names, submission, solution)
+    write_table(table, [*map(read_score, scores), *others, last])
 
 
 def compare_models(
@@ -54,8 +57,10 @@ def compare_models(
     submissions: list[Input] | None = None,
     submission: Input | None = None,
     solution: Input | None = None,
+    files: list[Input] | None = None,
 ) -> None:
     """Compare every two of the models and the merged submission, and write the table of pairs."""
+    from digitflow.competing import submissions as competing
     from digitflow.dataset import classes as class_names
     from digitflow.formats import lst
     from digitflow.merging import merged as merging
@@ -63,13 +68,66 @@ def compare_models(
     from digitflow.scoring.pairs import PAIR_COLUMNS, compare_models
     from digitflow.scoring.table import MERGED, write_table
 
-    labels = lst.read(valid_lst).label
+    labels, names = lst.read(valid_lst).label, class_names.read(classes)
     models = merging.read_models(valid_probabilities, merge["seeds"], len(labels))
     averaged = {name: methods.mean(seeds) for name, seeds in models.items()}
-    averaged[MERGED] = merging.merge_files(valid_probabilities, merge, weights, len(labels))
-    own = dict(zip(averaged, [*submissions, submission], strict=True)) if submissions else None
-    pairs = compare_models(averaged, labels, own, solution, class_names.read(classes))
-    write_table(table, pairs, PAIR_COLUMNS)
+    if "order" not in merge:
+        averaged[MERGED] = merging.merge_files(valid_probabilities, merge, weights, len(labels))
+    tested: dict = {}
+    if solution:
+        others = competing.labels_of_files(files or [], names, submission)
+        tested = {**dict(zip(models, submissions or [], strict=True)), **others, MERGED: submission}
+    write_table(table, compare_models(averaged, labels, tested or None, solution, names), PAIR_COLUMNS)
+
+
+def compare_submissions(
+    submissions: list[Input],
+    submission: Input,
+    files: list[Input],
+    classes: Input,
+    table: Output,
+) -> None:
+    """Check the submission files of others, and say on how many images each two submissions agree."""
+    from digitflow.competing import submissions as competing
+    from digitflow.dataset import classes as class_names
+    from digitflow.scoring.table import MERGED
+
+    names = class_names.read(classes)
+    read = competing.reader(names, competing.form_of(submission))
+    own = {path.stem: competing.read_submission(path.stem, path, read, len(names)) for path in submissions}
+    merged = competing.read_submission(MERGED, submission, read, len(names))
+    others, left_out = competing.read_submissions(files, read, len(names))
+    found = {MERGED: merged, **own, **others}
+    competing.write_agreement(table, found)
+    competing.say_agreement(found, left_out)
+
+
+def remember_run(
+    run: Input,
+    scores: Input,
+    submission: Input,
+    valid_probabilities: list[Input],
+    valid_lst: Input,
+    remembered: Output,
+    runs: str,
+    merge: Json,
+    weights: Input | None = None,
+) -> None:
+    """Keep what the run was made from, its scores and its answers in the folder of runs."""
+    from digitflow.base.files import atomic_open
+    from digitflow.competing import runs as competing
+    from digitflow.formats import lst
+    from digitflow.merging.merged import merge_files
+
+    rows = len(lst.read(valid_lst))
+    found = competing.read_run(run, scores, submission, rows)
+    validation = None
+    if "order" not in merge:  # files of others say nothing of the validation rows
+        merged = merge_files(valid_probabilities, merge, weights, rows)
+        validation = competing.validation_answers(valid_lst, merged)
+    path = competing.remember(runs, found, submission, validation)
+    with atomic_open(remembered, "w") as file:
+        file.write(f"{path}\n")
 
 
 def show_mistakes(

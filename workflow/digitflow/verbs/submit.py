@@ -39,15 +39,23 @@ def merge(
     lists: list[Input],
     weights: Input | None = None,
     corrections: Input | None = None,
+    files: list[Input] | None = None,
+    test_images: Input | None = None,
 ) -> None:
-    """Merge the models' test probabilities into the submission, and note what the run was made from."""
+    """Merge the models' test probabilities, and submission files that are named beside them, into the
+    submission; note what the run was made from.
+    """
+    from digitflow.competing import submissions as competing
     from digitflow.dataset import classes as class_names
     from digitflow.merging import merged, run_record
     from digitflow.merging import submission as submissions
 
-    found = merged.merge_files(probabilities, merge, weights)
-    submissions.write(submission, found, class_names.read(classes), ids, form)
-    run_record.write(run, submission, configuration, csvs, lists, corrections)
+    names = class_names.read(classes)
+    if files:
+        competing.blend_with_models(submission, files, probabilities, merge, names, test_images, ids, form)
+    else:
+        submissions.write(submission, merged.merge_files(probabilities, merge, weights), names, ids, form)
+    run_record.write(run, submission, configuration, [*csvs, *(files or [])], lists, corrections)
 
 
 def convert_further(

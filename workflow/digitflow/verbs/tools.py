@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from digitflow.verbs.commandline import Input
+from digitflow.verbs.commandline import Input, Output
 
 
 def why(module: str) -> None:
@@ -17,6 +17,41 @@ def why(module: str) -> None:
     for verb in commandline.all_verbs():
         if chain := codedigest.explain(commandline.module_of(verb), verb, name):
             print(f"{verb}: {' -> '.join(chain)}")
+
+
+def runs(by: str = "time", folder: Input = Path("results/runs")) -> None:
+    """Print the runs that are remembered, --by time or score, with those settings in which they differ."""
+    from digitflow.competing import runs
+
+    found = runs.tabulate(runs.recall(folder), folder.parent / "kaggle")
+    print(runs.format_runs(found, by))
+
+
+def compare(
+    first: Input,
+    second: Input,
+    folder: Output = Path("results/compare"),
+    solution: Input | None = None,
+    classes: Input = Path("data/idx/classes.csv"),
+    test_labels: Input = Path("data/idx/test-labels-idx1-ubyte"),
+    images: Input = Path("data/idx"),
+) -> int:
+    """Say what differs between two runs, folders of results or submissions, and which images flipped:
+    digitflow compare A B. Exit status 1 where B is significantly worse.
+    """
+    from digitflow.competing import compare, comparison_page, submissions
+    from digitflow.dataset import classes as class_names
+    from digitflow.formats import idx
+
+    names, own = class_names.read(classes), Path("results/submission.csv")
+    read = submissions.reader(names, submissions.form_of(own) if own.exists() else None)
+    true = read(solution) if solution else idx.read(test_labels, ndim=1) if test_labels.exists() else None
+    sides = [compare.read_side(path, read, true) for path in (first, second)]
+    comparison = compare.compare(*sides, names)
+    print(compare.as_text(comparison))
+    comparison_page.write_comparison_folder(folder, comparison, images)
+    print(f"\npage: {folder / 'index.html'}")
+    return int(comparison.worse)
 
 
 def describe(files: list[Input], configfile: list[Input] | None = None, sheet: Input | None = None) -> None:

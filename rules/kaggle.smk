@@ -1,0 +1,93 @@
+# Kaggle, before and after a run: the competition's CSVs where they are not there, and a submission where it is asked for.
+
+from digitflow.competing import receipts
+
+# What brings the secrets, which rules/common.smk keeps from all jobs, to one that needs them.
+KAGGLE_CLIENT = "export KAGGLE_API_TOKEN KAGGLE_KEY; {KAGGLE_PYTHON:q}"
+# CSVs that a person put there are only ever read: no rule makes them.
+MISSING_CSVS = [
+    path for path in (TRAIN_CSV, TEST_CSV) if DATA["source"] == "kaggle" and not os.path.lexists(path)
+]
+
+
+if MISSING_CSVS:
+
+    rule fetch_kaggle:
+        """Download the competition's CSVs into a folder of their own, with their digests."""
+        input:
+            environment=rules.kaggle_environment.output.installed,
+        output:
+            manifest=temp("data/kaggle/download/download.json"),
+        log:
+            "logs/fetch_kaggle.log",
+        params:
+            competition=DATA["competition"],
+            names=[os.path.basename(path) for path in MISSING_CSVS],
+        shell:
+            call("fetch_kaggle", python=KAGGLE_CLIENT)
+
+    rule accept_kaggle:
+        """Read what came to the last row, compare it with earlier downloads, and move it to its place."""
+        input:
+            manifest=rules.fetch_kaggle.output.manifest,
+        output:
+            csvs=update(MISSING_CSVS),
+        log:
+            "logs/accept_kaggle.log",
+        params:
+            data=as_text(READING),
+        shell:
+            call("accept_kaggle")
+
+
+if workflow.is_main_process and not unfinished.is_locked():
+    receipts.remove_without_score("results/kaggle/submitted.json")
+
+
+def wished(path):
+    """What is sent; WorkflowError where nobody asked for that, or where it is not the competition's."""
+    if not config["submit"]:
+        raise WorkflowError("nothing was sent: a submission is made only with `--config submit=yes`")
+    if DATA["source"] == "mnist":
+        raise WorkflowError(
+            "nothing was sent: data.source is mnist, whose test images are not the competition's; set it to kaggle"
+        )
+    return tested(path)
+
+
+rule plan_submission:
+    """What is to be sent, and what a person wants to see before it is."""
+    input:
+        submission="results/submission.csv",
+        run="results/run.json",
+        scores="results/scores.csv",
+        valid_lst="data/rec/valid.lst",
+        classes="data/idx/classes.csv",
+    output:
+        plan="results/kaggle/plan.json",
+    log:
+        "logs/plan_submission.log",
+    params:
+        competition=DATA["competition"],
+        receipts="results/kaggle",
+        message=config["message"] or "",
+        code=code("plan_submission"),
+    shell:
+        call("plan_submission")
+
+
+rule submit_kaggle:
+    """Send the submission, once, and wait for its score: only by its own name, and with `--config submit=yes`."""
+    input:
+        plan=lambda wildcards: wished("results/kaggle/plan.json"),
+        environment=rules.kaggle_environment.output.installed,
+    output:
+        submitted="results/kaggle/submitted.json",
+    log:
+        "logs/submit_kaggle.log",
+    params:
+        receipts="results/kaggle",
+        wish=config["submit"],
+        code=code("submit_kaggle"),
+    shell:
+        call("submit_kaggle", python=KAGGLE_CLIENT)

@@ -1,0 +1,87 @@
+"""The tools `runs` and `compare`, called as a person does, on runs that a person has."""
+
+import json
+
+import numpy as np
+import pytest
+
+from digitflow.competing import runs
+from digitflow.dataset import classes
+from digitflow.formats import idx, labelscsv
+
+ROWS = 400
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch, digits):
+    """A project with the run of today, and that of yesterday remembered, which had 20 more right."""
+    monkeypatch.chdir(tmp_path)
+    images, labels = digits
+    true = labels[:ROWS].astype(np.int64)
+    classes.write(tmp_path / "data" / "idx" / "classes.csv", list("0123456789"))
+    idx.write(tmp_path / "data" / "idx" / "test-images-idx3-ubyte", images[:ROWS])
+    labelscsv.write(tmp_path / "solution.csv", true)
+    answers = true.copy()
+    for epochs, wrong in ((20, 10), (30, 30)):
+        answers[:wrong] = (true[:wrong] + 1) % 10
+        labelscsv.write(tmp_path / "results" / "submission.csv", answers)
+        data = {"source": "files", "train_csv": "train.csv", "test_csv": None, "solution_csv": "solution.csv"}
+        configuration = {"data": data, "models": {"net": {"epochs": epochs}}}
+        facts = {"time": f"2026-11-{epochs}T08:00:00Z", "configuration": configuration}
+        (tmp_path / "results" / "run.json").write_text(json.dumps(facts))
+        run = runs.read_run(tmp_path / "results" / "run.json", None, tmp_path / "results" / "submission.csv")
+        runs.remember(tmp_path / "results" / "runs", run, tmp_path / "results" / "submission.csv")
+    return tmp_path
+
+
+def test_a_worse_run_is_told_shown_and_is_an_exit_status(project, verb):
+    (yesterday, _) = sorted((project / "results" / "runs").glob("*.json"))
+    status, _ = verb("compare", yesterday.relative_to(project), "results")
+    assert status == 1
+    told = json.loads((project / "results" / "compare" / "comparison.json").read_text())
+    assert told["worse"]
+    assert told["settings"] == [{"key": "models.net.epochs", "first": 20, "second": 30}]
+    assert len(told["flips"]["broken"]) == 20
+    made = {path.name for path in (project / "results" / "compare").iterdir()}
+    assert made == {"broken.png", "both_wrong.png", "comparison.json", "index.html"}
+
+
+def test_equal_sides_are_the_same_and_leave_no_older_sheets(project, verb):
+    test_a_worse_run_is_told_shown_and_is_an_exit_status(project, verb)
+    status, _ = verb("compare", "results", "results")
+    assert status == 0
+    assert json.loads((project / "results" / "compare" / "comparison.json").read_text())["same"]
+    assert not (project / "results" / "compare" / "broken.png").exists()
+
+
+def test_a_solution_may_be_named_where_no_run_knows_one(project, verb):
+    (project / "results" / "run.json").unlink()
+    submission = project / "results" / "submission.csv"
+    assert verb("compare", project / "solution.csv", submission)[0] == 0  # without a truth, nothing is worse
+    assert verb("compare", project / "solution.csv", submission, "--solution", "solution.csv")[0] == 1
+
+
+def test_without_a_solution_the_validation_answers_of_two_runs_are_compared(project, verb):
+    (project / "solution.csv").unlink()
+    answers = np.array([[row, 3, 3] for row in range(1, 101)])
+    paths = []
+    for name, wrong in (("a", 0), ("b", 30)):
+        answers[:wrong, 2] = 5
+        run = runs.read_run(project / "results" / "run.json", None, project / "results" / "submission.csv")
+        paths.append(runs.remember(name, run, project / "results" / "submission.csv", answers))
+    assert verb("compare", *paths)[0] == 1
+    told = json.loads((project / "results" / "compare" / "comparison.json").read_text())
+    assert (told["rows"], len(told["flips"]["broken"])) == ("validation", 30)
+
+
+def test_runs_are_printed_by_what_differs(project, capsys):
+    from digitflow.__main__ import main
+
+    assert main(["runs"]) == 0
+    head, first, second = capsys.readouterr().out.splitlines()
+    assert head.split() == ["time", "models.net.epochs"]
+    assert (first.split()[-1], second.split()[-1]) == ("20", "30")
+
+
+def test_an_order_that_there_is_not_is_refused(project, verb):
+    assert verb("runs", "--by", "luck") == (1, "error: --by luck: should be one of time, score\n")

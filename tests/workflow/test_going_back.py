@@ -1,0 +1,109 @@
+"""Going back to old settings trains nothing, and submission files of others are merged: by real runs."""
+
+import csv
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tests.workflow.conftest import Clone, make_clone
+
+from digitflow.formats import labelscsv
+
+CONFIGURATION = """
+data: {source: files, train_csv: own/train.csv, test_csv: own/test.csv, solution_csv: own/solution.csv}
+device: cpu
+png: {enabled: false}
+models:
+  plain: {framework: numpy, architecture: mlp, epochs: 2, batch_size: 32, learning_rate: 0.002}
+merge: {models: [plain]}
+"""
+
+
+@pytest.fixture
+def project(digits, mxnet_python, tmp_path) -> Clone:
+    """A clone with one small numpy model, and the default store."""
+    clone = make_clone(tmp_path / "clone", digits)
+    (clone.folder / "tiny.yaml").write_text(CONFIGURATION)
+    return clone
+
+
+def trained(clone: Clone) -> dict[str, bytes]:
+    """What a run left of the training, file by file."""
+    done = clone.snakemake()
+    assert done.returncode == 0, done.stdout
+    (log,) = (clone.folder / "logs" / "train_numpy").glob("*.log")
+    folder = clone.folder / "results" / "models" / "plain" / "seed0"
+    made = {path.name: path.read_bytes() for path in folder.iterdir()}
+    return made | {"log": log.read_bytes()}
+
+
+def test_a_then_b_then_a_trains_twice_and_remembers_three_runs(project):
+    first = trained(project)
+    project.configure("epochs: 2", "epochs: 3")
+    second = trained(project)
+    assert b"epoch 3/3" in second["log"]
+    project.configure("epochs: 3", "epochs: 2")
+    third = trained(project)
+    assert b"brought back from .store" in third["log"]
+    assert b"epoch 1/" not in third["log"]
+    assert {**third, "log": b""} == {**first, "log": b""}
+    assert not project.planned()
+    assert len([*(project.folder / "results" / "runs").glob("*.json")]) == 3
+
+
+def vote_by_hand(ballots: list[np.ndarray], weights: list[int]) -> list[int]:
+    chosen = []
+    for votes in zip(*(ballot.tolist() for ballot in ballots), strict=True):
+        counts = Counter()
+        for label, weight in zip(votes, weights, strict=True):
+            counts[label] += weight
+        chosen.append(max(counts, key=counts.get))
+    return chosen
+
+
+def test_files_of_others_are_checked_scored_and_merged(project):
+    folder = project.folder / "submissions"
+    folder.mkdir()
+    true = labelscsv.read(project.folder / "own" / "solution.csv", 10)
+    ballots = []
+    for place, name in enumerate(("friend", "notebook", "third")):
+        answers = true.copy()
+        answers[place * 20 : place * 20 + 50] = (answers[place * 20 : place * 20 + 50] + place + 1) % 10
+        labelscsv.write(folder / f"{name}.csv", answers)
+        ballots.append(answers)
+    labelscsv.write(folder / "short.csv", true[:-1])
+    before = {path: path.read_bytes() for path in folder.iterdir()}
+    project.configure(
+        "{models: [plain]}", "{method: vote, models: [friend, notebook, third], weights: [4, 3, 2]}"
+    )
+    done = project.snakemake()
+    assert done.returncode == 0, done.stdout
+    assert "left out: submissions/short.csv: 199 rows, should be 200" in done.stdout
+    blended = labelscsv.read(project.folder / "results" / "submission.csv", 10)
+    assert blended.tolist() == vote_by_hand(ballots, [4, 3, 2])
+    scores = read(project.folder / "results" / "scores.csv")
+    assert [row["model"] for row in scores] == ["friend", "notebook", "third", "merged"]
+    assert [float(row["test_accuracy"]) for row in scores] == [0.75, 0.75, 0.75, (blended == true).mean()]
+    pairs = read(project.folder / "results" / "comparisons.csv")
+    assert ("friend", "notebook") in {(row["first"], row["second"]) for row in pairs}
+    agreement = {row["model"]: row for row in read(project.folder / "results" / "agreement.csv")}
+    assert float(agreement["friend"]["third"]) == np.mean(ballots[0] == ballots[2])
+    assert {path: path.read_bytes() for path in folder.iterdir()} == before
+    assert not (project.folder / "results" / "models").exists()
+
+
+def test_files_of_others_are_merged_with_models(project):
+    folder = project.folder / "submissions"
+    folder.mkdir()
+    true = labelscsv.read(project.folder / "own" / "solution.csv", 10)
+    labelscsv.write(folder / "friend.csv", true)
+    project.configure("{models: [plain]}", "{method: vote, models: [plain, friend], weights: [1, 2]}")
+    done = project.snakemake("results/submission.csv", "results/merged/mistakes.png")
+    assert done.returncode == 0, done.stdout
+    assert labelscsv.read(project.folder / "results" / "submission.csv", 10).tolist() == true.tolist()
+
+
+def read(path: Path) -> list[dict[str, str]]:
+    with open(path, newline="") as file:
+        return list(csv.DictReader(file))

@@ -1,0 +1,191 @@
+"""Download, submission and what stands around them, by real runs against the small Kaggle of endpoint.py."""
+
+import json
+import os
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import pytest
+from tests.unit.competing.conftest import KAGGLE_PYTHON, TOKEN, running_endpoint
+from tests.workflow.conftest import Clone, link_environment, make_clone
+
+from digitflow.competing import receipts
+
+CONFIGURATION = """
+data: {source: kaggle}
+device: cpu
+store: null
+png: {enabled: false}
+models:
+  plain: {framework: numpy, architecture: mlp, epochs: 2, batch_size: 32, learning_rate: 0.002}
+merge: {models: [plain]}
+"""
+SUBMIT = ("results/kaggle/submitted.json", "--config", "submit=yes")
+# Each Python of a run says whether it could see a secret.
+SPY = """
+import os, sys
+if os.environ.get("SPY") and len(sys.argv) > 1:
+    seen = "KAGGLE_API_TOKEN" in os.environ or "KAGGLE_KEY" in os.environ
+    with open(os.environ["SPY"], "a") as file:
+        file.write(f"{sys.argv[1]} {seen}\\n")
+"""
+
+
+@dataclass(frozen=True)
+class Competition:
+    """A clone whose Kaggle is a process of this machine, which is told in `folder` how to behave."""
+
+    clone: Clone
+    folder: Path
+    port: str
+
+    def set(self, **world: object) -> None:
+        own = self.clone.folder / "own"
+        told = {
+            "authorized": [f"Bearer {TOKEN}"],
+            "files": {name: str(own / name) for name in ("train.csv", "test.csv")},
+        }
+        (self.folder / "world.json").write_text(json.dumps(told | world))
+
+    def run(self, *arguments: str, **environment: str):
+        """Run Snakemake with a token and the small Kaggle; Kaggle's own verbose mode is on."""
+        proxy = f"http://127.0.0.1:{self.port}"
+        given = {"KAGGLE_API_TOKEN": TOKEN, "KAGGLE_API_ENVIRONMENT": "LOCALHOST", "VERBOSE": "1"}
+        given |= {"http_proxy": proxy, "HTTP_PROXY": proxy, "HOME": str(self.folder)}
+        given |= {"SPY": str(self.folder / "seen.txt")}
+        return self.clone.snakemake(*arguments, **given | environment)
+
+    def methods(self) -> list[str]:
+        """What Kaggle was asked for so far."""
+        log = self.folder / "log.jsonl"
+        return [json.loads(line)["method"] for line in log.read_text().splitlines()] if log.exists() else []
+
+    def submissions(self) -> list[dict]:
+        return json.loads((self.folder / "state.json").read_text())["submissions"]
+
+    def submitted(self) -> dict:
+        return json.loads((self.clone.folder / "results" / "kaggle" / "submitted.json").read_text())
+
+
+@pytest.fixture(scope="session")
+def a_day(digits, mxnet_python, tmp_path_factory):
+    """A competition from an empty folder to a score, and what each step printed."""
+    if not KAGGLE_PYTHON.exists():
+        pytest.skip("no environment for Kaggle's client: `make test` builds it")
+    folder = tmp_path_factory.mktemp("kaggle")
+    clone = make_clone(folder / "clone", digits)
+    (clone.folder / "tiny.yaml").write_text(CONFIGURATION)
+    (clone.folder / "workflow" / "sitecustomize.py").write_text(SPY)  # in place of the guard of the network
+    link_environment(clone.folder / ".venvs" / "kaggle", KAGGLE_PYTHON)
+    with running_endpoint(folder) as port:
+        competition = Competition(clone, folder, port)
+        competition.set()
+        printed = {}
+        steps = {
+            "without credentials": ((), {"KAGGLE_API_TOKEN": "", "KAGGLE_KEY": "", "KAGGLE_USERNAME": ""}),
+            "all": ((), {}),
+            "without a wish": (SUBMIT[:1], {}),
+            "submit": (SUBMIT, {}),
+        }
+        asked = {}
+        for name, (arguments, environment) in steps.items():
+            printed[name] = competition.run(*arguments, **environment)
+            asked[name] = competition.methods()
+        yield competition, printed, asked
+
+
+def test_without_an_account_one_line_says_both_ways(a_day):
+    _, printed, asked = a_day
+    first = printed["without credentials"]
+    assert first.returncode == 1
+    (line,) = [line for line in first.stdout.splitlines() if "no credentials" in line]
+    assert "~/.kaggle/access_token" in line
+    assert "competitions/digit-recognizer/data into data/kaggle/ yourself" in line
+    assert "set data.source to mnist" in line
+    assert asked["without credentials"] == []
+
+
+def test_what_is_not_there_is_downloaded_checked_and_used(a_day):
+    competition, printed, asked = a_day
+    assert printed["all"].returncode == 0, printed["all"].stdout
+    assert asked["all"] == ["ListDataFiles", "DownloadDataFile", "train.csv", "DownloadDataFile", "test.csv"]
+    data, own = (competition.clone.folder / name for name in ("data/kaggle", "own"))
+    for name in ("train.csv", "test.csv"):
+        assert (data / name).read_bytes() == (own / name).read_bytes()
+    assert sorted(path.name for path in data.rglob("*") if path.is_file()) == [
+        "digests.sha256",
+        "test.csv",
+        "train.csv",
+    ]
+    assert (competition.clone.folder / "results" / "submission.csv").exists()
+
+
+def test_nothing_is_sent_without_a_wish(a_day):
+    _, printed, asked = a_day
+    assert printed["without a wish"].returncode != 0
+    assert (
+        "nothing was sent: a submission is made only with `--config submit=yes`"
+        in printed["without a wish"].stdout
+    )
+    assert asked["without a wish"] == asked["all"]
+
+
+def test_a_submission_is_shown_sent_and_scored(a_day):
+    competition, printed, _ = a_day
+    told = printed["submit"]
+    assert told.returncode == 0, told.stdout
+    for piece in (
+        "200 rows",
+        "classes     0: ",
+        "validation  ",
+        "message     digitflow",
+        "5 left today",
+        "reference 1000",
+    ):
+        assert piece in told.stdout
+    submitted = competition.submitted()
+    assert (submitted["ref"], submitted["public_score"], submitted["rank"]) == (1000, "0.99571", 3)
+    (entry,) = competition.submissions()
+    assert entry["sha256"] == submitted["sha256"]
+
+
+def test_the_same_bytes_are_not_sent_again_and_a_score_that_is_late_is_fetched(a_day):
+    competition, *_ = a_day
+    assert not competition.clone.planned_rules(*SUBMIT).keys() & {"submit_kaggle"}
+    receipt = receipts.Receipt(**competition.submitted())
+    receipt.status = receipt.public_score = ""
+    receipts.write(competition.clone.folder / "results" / "kaggle", receipt)
+    (competition.clone.folder / SUBMIT[0]).write_text(json.dumps(asdict(receipt)))  # as it is without a score
+    done = competition.run(*SUBMIT)
+    assert done.returncode == 0, done.stdout
+    assert "sent before, reference 1000: not again" in done.stdout
+    assert competition.submitted()["public_score"] == "0.99571"
+    assert len(competition.submissions()) == 1
+
+
+def test_a_secret_is_in_no_file_and_in_no_job_that_does_not_need_it(a_day):
+    competition, printed, _ = a_day
+    report = competition.run("--report", "report.html")
+    assert report.returncode == 0, report.stdout
+    for done in [*printed.values(), report]:
+        assert TOKEN not in done.stdout
+    for folder, _, names in os.walk(competition.clone.folder):
+        for name in names:
+            assert TOKEN.encode() not in Path(folder, name).read_bytes(), name
+    seen = dict.fromkeys((competition.folder / "seen.txt").read_text().splitlines())
+    verbs = {line.split()[0] for line in seen if line.endswith("True")}
+    assert verbs - {"-c"} <= {"fetch_kaggle", "submit_kaggle"} | {
+        word for word in verbs if word.startswith("-")
+    }
+    assert {"train_numpy False", "merge False", "remember_run False", "plan_submission False"} <= seen.keys()
+    assert {"fetch_kaggle True", "submit_kaggle True"} <= seen.keys()
+
+
+def test_files_that_a_person_put_there_are_used_without_an_account(digits, mxnet_python, tmp_path):
+    clone = make_clone(tmp_path / "clone", digits)
+    (clone.folder / "tiny.yaml").write_text(CONFIGURATION)
+    (clone.folder / "data").mkdir()
+    (clone.folder / "own").rename(clone.folder / "data" / "kaggle")
+    planned = clone.planned_rules()
+    assert planned["csv_to_idx"] == 1
+    assert not planned.keys() & {"fetch_kaggle", "accept_kaggle", "kaggle_environment", "submit_kaggle"}

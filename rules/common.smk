@@ -49,10 +49,10 @@ if DATA["source"] == "files" and TEST_PATH and not SOLUTION_PATH and has_labels_
 
 # A file, and its name in there if it is an archive of several.
 (TRAIN_CSV, TRAIN_MEMBER), (TEST_CSV, TEST_MEMBER), (SOLUTION_CSV, SOLUTION_MEMBER) = [
-    map(configuration.literal, configuration.packed(path)) for path in (TRAIN_PATH, TEST_PATH, SOLUTION_PATH)
+    configuration.packed(path) for path in (TRAIN_PATH, TEST_PATH, SOLUTION_PATH)
 ]
-LABELS_FILE = configuration.literal(configuration.packed(configuration.labels_path(DATA))[0]) or []
-SAMPLE = configuration.literal(config["submission"]["sample"]) or []
+LABELS_FILE = configuration.packed(configuration.labels_path(DATA))[0] or []
+SAMPLE = config["submission"]["sample"] or []
 # The name of an IDX file says how many dimensions it has: so colour is written into the configuration.
 IMAGES = "images-idx4-ubyte" if DATA["image"]["channels"] == 3 else "images-idx3-ubyte"
 TEST_IMAGES = f"data/idx/test-{IMAGES}" if TEST_CSV else []
@@ -104,7 +104,7 @@ if workflow.is_main_process:
     if treetimes.wants_a_look("data/png/train") and not unfinished.is_locked():
         adopt_changes("data/png/train")
 
-CORRECTIONS = configuration.literal(DATA["corrections"]) if os.path.exists(DATA["corrections"]) else []
+CORRECTIONS = DATA["corrections"] if os.path.exists(DATA["corrections"]) else []
 
 
 wildcard_constraints:

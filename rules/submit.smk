@@ -70,7 +70,7 @@ rule merge:
 rule convert_further:
     """A further CSV, or folder of PNG files, to predict: `predict` in the configuration names it."""
     input:
-        source=lambda wildcards: configuration.literal(config["predict"][wildcards.name]),
+        source=lambda wildcards: config["predict"][wildcards.name],
         like=f"data/idx/train-{IMAGES}",
     output:
         images=update(f"data/idx/{{name}}-{IMAGES}"),

@@ -16,6 +16,8 @@ from digitflow.training.settings import Settings
 
 PARAMETERS = {
     "mlp": 784 * 800 + 800 + 800 * 10 + 10,
+    "small_cnn": 131_754,
+    "residual_cnn": 207_274,
     "dense_net": 784 * 128 + 128 + 128 * 128 + 128 + 128 * 10 + 10,
     "sequential_cnn": 1_199_882,
     "functional_cnn": 1_199_882,
@@ -59,6 +61,8 @@ def test_it_has_the_number_of_parameters_that_its_docstring_states(name):
         ("cnn_128_256", {}, 0.001),
         ("resnet18", {"width": 8}, 0.01),
         ("deotte", {}, 0.005),
+        ("residual_cnn", {}, 0.005),
+        ("residual_cnn", {"channels": 16, "dropout": 0}, 0.005),
     ],
 )
 def test_three_epochs_of_1000_digits_are_learnt_to_more_than_80_percent(digits, name, network, rate):

@@ -423,12 +423,12 @@ def kept(data: bytes, folder: Path) -> bool:
     """What a training or a score left as JSON, and a checkpoint: read, or refused."""
     seed, read = folder / "seed0", False
     seed.mkdir(exist_ok=True)
-    for name in ("metrics.json", "table.json", "checkpoint.npz"):
+    for name in ("metrics.json", "score.json", "checkpoint.npz"):
         (seed / name).write_bytes(data)
     with contextlib.suppress(DigitflowError):
         read = bool(table.read_metrics(seed / "metrics.json"))
     with contextlib.suppress(DigitflowError):
-        read = bool(table.read_score(seed / "table.json"))
+        read = bool(table.read_score(seed / "score.json"))
     return read or Checkpoint(seed / "checkpoint.npz", "").load() is not None
 
 

@@ -4,7 +4,7 @@ An attempt to reach the network ends that Python's work. With DIGITFLOW_TRACE it
 imported and how often it has written; with DIGITFLOW_STOP it stops a verb at one of these writes.
 """
 
-# ruff: noqa: PTH
+# ruff: noqa: PTH109, PTH118, PTH206, PTH208
 # Every Python of a run begins with this: it imports nothing that the program might not.
 
 import atexit

@@ -7,7 +7,7 @@ import yaml
 from snakemake.utils import update_config
 
 from digitflow.base.errors import ConfigError
-from digitflow.config import SCHEMA, csv_paths, literal, models, schema, settings_text, typed, validate
+from digitflow.config import SCHEMA, csv_paths, models, schema, settings_text, typed, validate
 from digitflow.merging.methods import MERGE_METHODS
 from digitflow.models.registry import FRAMEWORKS
 from digitflow.training.schedule import SCHEDULES
@@ -114,14 +114,11 @@ def test_a_file_that_is_not_there_is_named():
         validate(config)
 
 
-def test_a_path_with_braces_is_taken_and_doubled_for_snakemake(tmp_path):
-    (tmp_path / "{a}.csv").touch()
+def test_a_path_with_braces_is_refused_before_snakemake_takes_it_for_a_pattern():
     config = changed("data.source", "files")
-    config["data"] |= {"train_csv": f"{tmp_path}/{{a}}.csv", "test_csv": None}
-    path, test_csv, _ = csv_paths(validate(config)["data"])
-    assert path == f"{tmp_path}/{{a}}.csv"
-    assert literal(path) == f"{tmp_path}/{{{{a}}}}.csv"
-    assert literal(test_csv) is None
+    config["data"] |= {"train_csv": "{a}.csv"}
+    with pytest.raises(ConfigError, match=r"data\.train_csv: '\{a\}\.csv': Snakemake takes braces"):
+        validate(config)
 
 
 def test_what_is_no_readable_file_is_named_before_any_job(tmp_path):

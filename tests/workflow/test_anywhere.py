@@ -10,6 +10,7 @@ import pytest
 from tests.conftest import PROJECT
 from tests.workflow.conftest import Clone, copy_code, link_environment, write_data
 
+UV = PROJECT / ".tools" / "bin"  # where it is not on the PATH: it lists what MXNet's environment has
 AWKWARD = Path("it's a {strange} é", "-place")
 
 
@@ -22,7 +23,7 @@ def call(clone: Path, project: Path, *arguments: str) -> subprocess.CompletedPro
     return subprocess.run(
         command,
         cwd=project.parent,
-        env=os.environ | {"PYTHONPATH": f"{clone}/workflow"},
+        env=os.environ | {"PYTHONPATH": f"{clone}/workflow", "PATH": f"{os.environ['PATH']}:{UV}"},
         text=True,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

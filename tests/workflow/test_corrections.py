@@ -6,14 +6,15 @@ import shutil
 from pathlib import Path
 
 import pytest
-from tests.workflow.conftest import TRAIN_ROWS, Clone
+from tests.workflow.conftest import TRAIN_ROWS, Clone, copy_of
 from tests.workflow.torture import contents, start, stopped_job
 
 from digitflow.formats import lst, recordio
 
 FILE = "corrections.csv"
 LISTS = ["data/rec/train.lst", "data/rec/valid.lst"]
-MOVED, DELETED = range(1, 41), range(41, 51)  # rows
+VIEWS = ["data/png/train.sfv", *LISTS]  # all that a correction changes, short of training
+MOVED, BACK, DELETED = range(1, 41), range(31, 41), range(41, 51)  # rows
 
 
 def labels_of(clone: Clone) -> dict[int, int]:
@@ -68,9 +69,9 @@ def test_a_line_reaches_lists_records_and_tree_and_its_removal_takes_it_back(
     (finished_numpy.folder / FILE).write_text(f"id,was,now,crc,note\n7,{label},{other},,\n8,0,drop,,\n")
     wrong = finished_numpy.snakemake(*targets)
     truth = labels_of(finished_numpy)
-    if truth[8] != 0:
-        assert wrong.returncode == 1
-        assert f"error: {FILE}, line 3: column was: '0'" in wrong.stdout
+    assert truth[8] != 0
+    assert wrong.returncode == 1
+    assert f"error: {FILE}, line 3: column was: '0'" in wrong.stdout
     (finished_numpy.folder / FILE).write_text(
         f"id,was,now,crc,note\n7,{label},{other},,\n8,{truth[8]},drop,,\n"
     )
@@ -91,11 +92,11 @@ def test_the_next_run_notices_what_was_moved_deleted_and_put_back(finished_numpy
     move(finished_numpy, 3, (before[3] + 1) % 10)
     gone = picture(finished_numpy, 4).read_bytes(), picture(finished_numpy, 4)
     gone[1].unlink()
-    planned = finished_numpy.snakemake("--dry-run")
+    planned = finished_numpy.snakemake("--dry-run", *VIEWS)
     assert "003.png" in planned.stdout
     assert not lines_of(finished_numpy), "a dry run only says what it would write"
 
-    result = finished_numpy.snakemake()
+    result = finished_numpy.snakemake(*VIEWS)
     assert result.returncode == 0, result.stdout
     found = {row["id"]: (row["was"], row["now"]) for row in lines_of(finished_numpy)}
     assert found == {"3": (str(before[3]), str((before[3] + 1) % 10)), "4": (str(before[4]), "drop")}
@@ -103,13 +104,13 @@ def test_the_next_run_notices_what_was_moved_deleted_and_put_back(finished_numpy
         row: (label + 1) % 10 if row == 3 else label for row, label in before.items() if row != 4
     }
     assert (finished_numpy.folder / FILE).read_text().startswith("# Mine.\n")
-    assert not finished_numpy.planned()
+    assert not finished_numpy.planned(*VIEWS)
 
     gone[1].write_bytes(gone[0])
     move(finished_numpy, 3, before[3])
-    assert finished_numpy.snakemake().returncode == 0
+    assert finished_numpy.snakemake(*VIEWS).returncode == 0
     assert labels_of(finished_numpy) == before
-    assert not finished_numpy.planned()
+    assert not finished_numpy.planned(*VIEWS)
 
 
 def test_a_tree_that_is_gone_is_no_wish_to_drop_every_image(finished_numpy):
@@ -135,29 +136,36 @@ def test_a_file_in_the_tree_that_is_nobodys_picture_stops_the_run(finished_numpy
 # Nothing undoes them
 
 
-@pytest.fixture
-def corrected(finished_numpy_run, finished_numpy) -> Clone:
-    """A finished run in which 50 pictures were moved, deleted, and moved and put back; `expected` labels."""
-    file = finished_numpy.folder / FILE
+@pytest.fixture(scope="module")
+def corrected_run(finished_numpy_run, tmp_path_factory) -> Clone:
+    """A finished run in which 50 pictures were moved, deleted, and moved and put back."""
+    clone = copy_of(finished_numpy_run[0], tmp_path_factory.mktemp("corrected"))
+    file = clone.folder / FILE
     file.write_text("# What I found.\nid,was,now,crc,note\n")
-    before = labels_of(finished_numpy)
+    before = labels_of(clone)
     for row in MOVED:
-        move(finished_numpy, row, (before[row] + 1) % 10)
-    assert finished_numpy.snakemake(*LISTS).returncode == 0
+        move(clone, row, (before[row] + 1) % 10)
+    assert clone.snakemake(*LISTS).returncode == 0
     for row in DELETED:
-        picture(finished_numpy, row).unlink()
-    for row in list(MOVED)[-10:]:
-        move(finished_numpy, row, before[row])
+        picture(clone, row).unlink()
+    for row in BACK:
+        move(clone, row, before[row])
     file.write_text(file.read_text() + "# To be continued.\n")
-    result = finished_numpy.snakemake()
+    result = clone.snakemake("trees", *LISTS)
     assert result.returncode == 0, result.stdout
-    return finished_numpy
+    return clone
+
+
+@pytest.fixture
+def corrected(corrected_run, tmp_path) -> Clone:
+    """A copy of that run that a test may change."""
+    return copy_of(corrected_run, tmp_path)
 
 
 def expected_labels(finished_numpy_run) -> dict[int, int]:
     before = labels_of(finished_numpy_run[0])
     return {
-        row: (label + 1) % 10 if row in list(MOVED)[:-10] else label
+        row: (label + 1) % 10 if row in MOVED and row not in BACK else label
         for row, label in before.items()
         if row not in DELETED
     }

@@ -7,8 +7,9 @@ import time
 import pytest
 from tests.workflow.torture import contents, differences, printed, start, stopped_job
 
-MODEL = "results/models/mxnet_lenet/seed0"
+MODEL = "results/models/plain/seed0"
 TRAINED, PREDICTED = f"{MODEL}/metrics.json", f"{MODEL}/test_probabilities.npy"
+TRAINED_BY_MXNET = "results/models/mxnet_lenet/seed0/metrics.json"
 IMAGES = "data/idx/train-images-idx3-ubyte"
 TOMORROW = 86400
 
@@ -17,38 +18,47 @@ def outputs_of(clone) -> set[str]:
     return {output for job in clone.planned("--forceall") for output in job.outputs}
 
 
+def is_named_before_it_is_used_and_made_anew(path, target, message, expected, clone) -> None:
+    """Truncate a file, ask for what is made from it, and have the file made again."""
+    os.truncate(clone.folder / path, (clone.folder / path).stat().st_size // 2)
+    broken = clone.snakemake(target)
+    assert broken.returncode == 1
+    assert f"error: {path}: {message}" in broken.stdout.splitlines()[-1]
+    assert "Traceback" not in broken.stdout
+    # What was good before is still there, and is not taken for good.
+    assert contents(clone, {target}) == contents(expected, {target})
+    assert any(target in job.outputs for job in clone.planned(target))
+
+    repaired = clone.snakemake(target, "--forcerun", path)
+    assert repaired.returncode == 0, repaired.stdout
+    made = {path, target}
+    assert contents(clone, made) == contents(expected, made)
+
+
 @pytest.mark.parametrize(
     ("path", "target", "message"),
     [
         (IMAGES, "data/png/train.sfv", "damaged: its CRC-32 is "),
-        (IMAGES, "data/rec/train.rec", "damaged: its CRC-32 is "),
         ("data/idx/train-labels-idx1-ubyte", "data/rec/train.lst", "damaged: its CRC-32 is "),
         ("data/idx/test-images-idx3-ubyte", PREDICTED, "damaged: its CRC-32 is "),
-        ("data/rec/train.lst", "data/rec/train.rec", "damaged: its CRC-32 is "),
-        ("data/rec/valid.rec", TRAINED, "record "),
-        ("data/rec/valid.idx", TRAINED, "line "),
+        ("data/rec/train.lst", "data/png/train.sfv", "damaged: its CRC-32 is "),
         (TRAINED, PREDICTED, "damaged: "),
-        (PREDICTED, "results/submissions/mxnet_lenet.csv", "damaged: its SHA-256"),
+        (PREDICTED, "results/submissions/plain.csv", "damaged: its SHA-256"),
         (TRAINED, f"{MODEL}/score.json", "damaged: "),
         (f"{MODEL}/score.json", "results/scores.csv", "damaged: "),
     ],
 )
 def test_a_truncated_file_is_named_before_it_is_used_and_made_anew(
-    path, target, message, finished_run, finished
+    path, target, message, finished_numpy_run, finished_numpy
 ):
-    os.truncate(finished.folder / path, (finished.folder / path).stat().st_size // 2)
-    broken = finished.snakemake(target)
-    assert broken.returncode == 1
-    assert f"error: {path}: {message}" in broken.stdout.splitlines()[-1]
-    assert "Traceback" not in broken.stdout
-    # What was good before is still there, and is not taken for good.
-    assert contents(finished, {target}) == contents(finished_run[0], {target})
-    assert any(target in job.outputs for job in finished.planned(target))
+    is_named_before_it_is_used_and_made_anew(path, target, message, finished_numpy_run[0], finished_numpy)
 
-    repaired = finished.snakemake(target, "--forcerun", path)
-    assert repaired.returncode == 0, repaired.stdout
-    made = {path, target}
-    assert contents(finished, made) == contents(finished_run[0], made)
+
+@pytest.mark.parametrize(("kind", "message"), [("rec", "record "), ("idx", "line ")])
+def test_a_truncated_record_never_reaches_mxnet(kind, message, finished_run, finished):
+    is_named_before_it_is_used_and_made_anew(
+        f"data/rec/valid.{kind}", TRAINED_BY_MXNET, message, finished_run[0], finished
+    )
 
 
 @pytest.mark.parametrize("path", [IMAGES, "data/rec/train.lst"])

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from tests.unit.test_bad_input import drop_privileges
+from tests.unit.verbs.test_bad_csv import drop_privileges
 
 
 @pytest.mark.parametrize(
@@ -16,12 +16,13 @@ from tests.unit.test_bad_input import drop_privileges
         ("epochs: 8", "epoch: 8", "models.keras_cnn.epoch: unknown key; did you mean epochs?"),
         ("epochs: 8", "epochs: many", "models.keras_cnn.epochs: 'many', should be of type integer"),
         (
-            "device: cpu",
-            "merge: {models: [keras_cmm]}",
+            "models: [keras_cnn",
+            "models: [keras_cmm",
             "'keras_cmm' is not defined; did you mean keras_cnn?",
         ),
         ("own/test.csv", "own/missing.csv", "data.test_csv: there is no file 'own/missing.csv'"),
         ("source: files", "source: kaggle", "accept its rules"),
+        ("own/test.csv", "'own/{test}.csv'", "data.test_csv: 'own/{test}.csv': Snakemake takes braces"),
     ],
 )
 def test_a_wrong_configuration_stops_before_any_job(fresh, old, new, message):

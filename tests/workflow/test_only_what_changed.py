@@ -84,7 +84,7 @@ def test_settings_that_mean_the_same_rerun_nothing(finished, rewrite):
     path = finished.folder / "tiny.yaml"
     config = yaml.safe_load(path.read_text())
     path.write_text(yaml.safe_dump(rewrite(config), sort_keys=False))
-    assert not finished.planned("all", "trees", "records")
+    assert not finished.planned("all", "trees")
 
 
 @pytest.mark.parametrize("section", ["data", "png", "rec", "validation", "merge", "root"])
@@ -94,7 +94,7 @@ def test_a_new_key_with_a_default_reruns_nothing(finished, section):
     part = schema if section == "root" else schema["properties"][section]
     part["properties"]["brand_new"] = {"description": "New.", "type": "integer", "default": 7}
     path.write_text(yaml.safe_dump(schema, sort_keys=False))
-    assert not finished.planned("all", "trees", "records")
+    assert not finished.planned("all", "trees")
     known = finished.snakemake(
         "--dry-run", "--config", "brand_new=8" if section == "root" else f"{section}={{brand_new: 8}}"
     )

@@ -40,12 +40,12 @@ def test_a_further_csv_is_labelled_and_trains_nothing(finished_numpy, further):
 def test_a_folder_of_pictures_is_labelled_as_the_csv_of_them(finished_numpy, further):
     images, _ = further
     write_csv(finished_numpy.folder / "own" / "new.csv", images.reshape(COUNT, -1), None)
-    folder = finished_numpy.folder / "own" / "o'brien's {photos}" / "é"
+    folder = finished_numpy.folder / "own" / "o'brien's photos" / "é"
     folder.mkdir(parents=True)
     for row, picture in enumerate(png.encode(images), 1):
         (folder / f"{row:02d}.png").write_bytes(picture)
     (finished_numpy.folder / "tiny.yaml").open("a").write(
-        "predict: {rows: own/new.csv, pictures: \"own/o'brien's {photos}\"}\n"
+        "predict: {rows: own/new.csv, pictures: \"own/o'brien's photos\"}\n"
     )
     result = finished_numpy.snakemake("results/predictions/rows.csv", "results/predictions/pictures.csv")
     assert result.returncode == 0, result.stdout

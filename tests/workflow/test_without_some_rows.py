@@ -41,7 +41,9 @@ def test_without_a_test_csv_a_submission_is_refused_with_the_key_that_is_missing
     fresh_numpy.configure(", test_csv: own/test.csv, solution_csv: own/solution.csv", "")
     result = fresh_numpy.snakemake("results/submission.csv")
     assert result.returncode == 1
-    assert "set data.test_csv to the path of its CSV" in result.stdout.splitlines()[-1]
+    assert result.stdout.splitlines()[-1] == (
+        "error: there is no test set to predict: set data.test_csv to the path of its CSV"
+    )
     assert "Traceback" not in result.stdout
     assert not (fresh_numpy.folder / "data").exists()
 

@@ -22,7 +22,11 @@ def main(arguments: list[str] | None = None) -> int:
         print(_help(verbs), file=sys.stdout if name in ("-h", "--help") else sys.stderr)
         return 0 if name in ("-h", "--help") else 2
     given, log_path = commandline.parse(verbs[name], rest)
-    logs.start(log_path, logs.name_of(log_path) if log_path else None)
+    try:
+        logs.start(log_path, logs.name_of(log_path) if log_path else None)
+    except OSError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
     outputs = commandline.outputs(verbs[name], given) if log_path else []  # only a job's can be made again
     return _run(verbs[name], given, outputs)
 

@@ -59,6 +59,7 @@ def validate(config: dict[str, Any]) -> dict[str, Any]:
     complete = _with_defaults(config, rules, rules["$defs"])
     mistakes = [
         *_cross_references(complete),
+        *_braces(complete),
         *_missing_files(complete["data"]),
         *_wrong_points(complete, rules),
     ]
@@ -118,9 +119,9 @@ def canonical(value: Any, ordered: bool = False) -> str:
     return json.dumps(_plain(value), sort_keys=not ordered, ensure_ascii=False)
 
 
-def literal(path: str | None) -> str | None:
-    """A path as Snakemake's files and shell texts want it: it takes single braces for wildcards."""
-    return path and path.replace("{", "{{").replace("}", "}}")
+def literal(text: str) -> str:
+    """A text as Snakemake's shell commands want it: they take what stands in single braces for a name."""
+    return text.replace("{", "{{").replace("}", "}}")
 
 
 def clone_digest(path: str | os.PathLike) -> str:
@@ -423,6 +424,15 @@ def reading(data: dict[str, Any]) -> str:
     if data["source"] in ("mnist", "kaggle") and data["classes"] == "auto":
         changed["classes"] = DIGITS
     return canonical(changed)
+
+
+def _braces(config: dict[str, Any]) -> Iterator[str]:
+    """Paths that Snakemake would take for patterns: no form of escaping reaches its input files."""
+    paths = {f"data.{key}": value for key, value in config["data"].items() if isinstance(value, str)}
+    paths |= {f"predict.{name}": path for name, path in config["predict"].items()}
+    for key, path in paths.items():
+        if {*"{}"} & {*path}:
+            yield f"{key}: {path!r}: Snakemake takes braces for a pattern; rename it, or link to it"
 
 
 def _missing_files(data: dict[str, Any]) -> Iterator[str]:

@@ -35,6 +35,10 @@ NOISE = re.compile(
 )
 STAMP = re.compile(r"\d\d:\d\d:\d\d ")  # how a message begins in the log of a job
 TRACE = re.compile(r'^(Traceback:\n|  File ".*", line \d+, in .*\n?)', re.MULTILINE)
+# An input function's own words, of which Snakemake tells the place and the wildcards, too.
+INPUT_FUNCTION = re.compile(
+    r"InputFunctionException in rule .*\nError:\n  WorkflowError:\n(.*?)(\nWildcards:.*)?", re.DOTALL
+)
 TAIL = 10  # lines of a log that has no error message
 CLOCKS = 2.0  # seconds by which a file system's clock may be behind
 NAME_WIDTH = 32  # longer names push their times to the right, and those of all that follow
@@ -137,6 +141,8 @@ class LogHandler(LogHandlerBase):
         if not self.common_settings.verbose:
             text = TRACE.sub("", text).rstrip()
             text = re.sub(r'^WorkflowError( in file ".*", line \d+)?:\n', "error: ", text)
+            if found := INPUT_FUNCTION.fullmatch(text):
+                text = f"error: {textwrap.dedent(found[1]).rstrip()}"
         if record.thread in self.endings:
             self.errors.append(self.endings[record.thread])
         self.endings[record.thread] = text

@@ -20,7 +20,7 @@ def results(tmp_path):
                 folder.mkdir(parents=True, exist_ok=True)
                 value = accuracy + 0.01 * seed
                 score = {"valid_accuracy": value, "valid_low": value - 0.05, "valid_high": value + 0.05}
-                (folder / "table.json").write_text(json.dumps(score))
+                (folder / "score.json").write_text(json.dumps(score))
                 status = "diverged" if failed and epochs == 1 else "finished"
                 metrics = {"parameters": 1000, "epochs": epochs, "seconds": 2.0, "status": status}
                 metrics["device"] = "cpu: a fast one"

@@ -75,7 +75,7 @@ def read(study: Mapping[str, Any], models: str | Path) -> list[Result]:
             Result(
                 point,
                 folders,
-                [read_json(folder / "table.json") for folder in folders],
+                [read_json(folder / "score.json") for folder in folders],
                 [read_json(folder / "metrics.json") for folder in folders],
                 [read_history(folder / "history.csv") for folder in folders],
             )

@@ -64,16 +64,15 @@ def main(folder: str, rows: str = "20000") -> int:
     """Make both data sets, train on both, compare."""
     images, labels = read_mnist(PROJECT / "data" / "mnist" / "mnist.pkl.gz")
     order = np.random.default_rng(7).permutation(len(images))[: int(rows) + TEST_ROWS]
-    grey, labels = images[order].reshape(-1, 28, 28), labels[order]
+    images, labels = images[order].reshape(-1, 28, 28), labels[order]
     found = {}
-    for name, pixels, channels in (("grey", grey, 1), ("colour", in_colour(grey), 3)):
+    for name, pixels, channels in (("grey", images, 1), ("colour", in_colour(images), 3)):
         write(Path(folder, name, "own"), pixels, labels, int(rows))
         found[name] = accuracies(Path(folder, name).resolve(), channels)
     worse = {model: found["grey"][model] - found["colour"][model] for model in MODELS}
     for model, points in worse.items():
-        print(
-            f"{model}: grey {found['grey'][model]:.2f} %, colour {found['colour'][model]:.2f} %, {-points:+.2f}"
-        )
+        grey, colour = found["grey"][model], found["colour"][model]
+        print(f"{model}: grey {grey:.2f} %, colour {colour:.2f} %, {-points:+.2f} points")
     return int(max(worse.values()) > POINTS)
 
 

@@ -51,8 +51,8 @@ from digitflow.training.settings import Augment, Settings
 from digitflow.training.mxnet_trainer import batches, open_records, warp
 rec, idx, out = sys.argv[1:]
 settings = Settings("lenet", "mxnet_cnn", epochs=1, batch_size=8, learning_rate=0)
-with open_records([(rec, idx)], (28, 28), 10) as records:
-    options = warp(Augment(rotate=10, zoom=0.1, shift=0.1, shear=0.1), records.shape)
+with open_records([(rec, idx)], 10) as records:
+    options = warp(Augment(rotate=10, zoom=0.1, shift=0.1, shear=0.1), records.shape[1:])
     passes = [batches(records, settings, mx.cpu(), **options) for _ in range(2)]
     twice = [[images.asnumpy() for images, _, _ in batches] for batches in passes]
 np.save(out, np.array(twice).reshape(2, -1, 28, 28))
@@ -67,10 +67,10 @@ from digitflow.training.mxnet_trainer import batches, open_records
 folder, rows, out = sys.argv[1:]
 parts = [(Path(folder, f"{name}.rec"), Path(folder, f"{name}.idx")) for name in ("valid", "train")]
 settings = Settings("lenet", "mxnet_cnn", epochs=1, batch_size=64, learning_rate=0, raw_pixels=True)
-with open_records(parts, (28, 28), 10, int(rows)) as records:
+with open_records(parts, 10, int(rows)) as records:
     found = [images.asnumpy()[:count] for images, _, count in batches(records, settings, mx.cpu())]
     assert len(records.labels) == int(rows)
-np.save(out, np.concatenate(found)[:, 0])
+np.save(out, np.concatenate(found).squeeze(1) if records.shape[0] == 1 else np.concatenate(found))
 """
 OPTIMIZE = """
 import json, sys
@@ -88,7 +88,7 @@ class Last(Checkpoint):
         raise Killed
 data, checkpoint, cases = sys.argv[1:]
 context, _ = mxnet_predictor.prepare("cpu", 2)
-opened = [training.open_records([(Path(data, f"{name}.rec"), Path(data, f"{name}.idx"))], (28, 28), 10, rows)
+opened = [training.open_records([(Path(data, f"{name}.rec"), Path(data, f"{name}.idx"))], 10, rows)
           for name, rows in (("train", 500), ("valid", 100))]
 results = []
 with opened[0] as train, opened[1] as valid:
@@ -151,9 +151,8 @@ def run(mxnet_python):
 def train(run):
     """Run the verb on the files of a folder; returns the finished process, or what another `run` returns."""
 
-    def train(data, out, settings=SETTINGS, shape=(28, 28), seed=0, device="cpu", run=run):
+    def train(data, out, settings=SETTINGS, seed=0, device="cpu", run=run):
         flags = {"settings": json.dumps(settings), "seed": seed, "classes": data / "classes.csv"}
-        flags |= {"image": json.dumps({"height": shape[0], "width": shape[1]})}
         flags |= {"device": device, "threads": 2, "code": "none"}
         for part in ("train", "valid"):
             flags |= {f"{part}-rec": data / f"{part}.rec", f"{part}-idx": data / f"{part}.idx"}
@@ -313,7 +312,6 @@ def test_a_truncated_file_stops_with_a_message_before_mxnet_aborts(data, train, 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"shape": (32, 32)}, "28 x 28 pixels; the configuration has 32 x 32"),
         ({"settings": SETTINGS | {"network": {"depth": 3}}}, "network: lenet does not take 'depth'"),
         ({"settings": SETTINGS | {"optimizer": "magic"}}, "optimizer: 'magic' is not one of adam, adamax,"),
         (
@@ -328,6 +326,30 @@ def test_what_does_not_fit_is_refused_by_name(data, train, tmp_path, change, mes
     process = train(data, tmp_path / "out", **change)
     assert process.returncode == 1
     assert message in process.stderr
+
+
+def test_images_of_another_size_among_the_records_are_refused_by_name(data, train, tmp_path):
+    shutil.copytree(data, tmp_path, dirs_exist_ok=True)
+    pack(tmp_path, "valid", np.zeros((3, 32, 32), np.uint8), np.arange(3))
+    process = train(tmp_path, tmp_path / "out")
+    assert process.returncode == 1
+    assert "valid.rec: images of (1, 32, 32), " in process.stderr
+
+
+def test_records_in_colour_are_read_with_red_first_and_learned_from(run, train, predict, sample, tmp_path):
+    images, labels = sample
+    tint = np.random.default_rng(0).integers(64, 256, (len(images), 1, 1, 3))
+    coloured = (images[..., None] * tint // 255).astype(np.uint8)
+    data = pack_splits(tmp_path / "data", coloured, labels, train=1000, valid=200)
+    done = run("-c", FIRST, data, 1200, tmp_path / "read.npy")
+    assert done.returncode == 0, done.stderr
+    read = np.load(tmp_path / "read.npy")  # (n, channels, h, w), the validation rows first
+    assert np.array_equal(read[:200].transpose(0, 2, 3, 1), coloured[1000:1200])
+    assert np.array_equal(read[200:].transpose(0, 2, 3, 1), coloured[:1000])
+    process = train(data, tmp_path / "out")
+    assert process.returncode == 0, process.stderr
+    found = predict(tmp_path / "out", data / "test-images")
+    assert np.mean(found.argmax(axis=1) == labels[1200:]) > 0.88
 
 
 def test_a_label_beyond_the_classes_is_refused_by_name(data, train, tmp_path):

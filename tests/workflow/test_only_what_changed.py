@@ -147,16 +147,25 @@ def test_a_changed_solution_reruns_scoring_only(finished):
     lines = path.read_text().splitlines()
     lines[1] = f"1,{(int(lines[1].partition(',')[2]) + 1) % 10}"
     path.write_text("\n".join(lines) + "\n")
-    assert finished.planned_rules() == {"score": 2, "score_table": 1, "compare_models": 1}
+    assert finished.planned_rules() == {
+        "solution_to_idx": 1,
+        "score": 2,
+        "score_table": 1,
+        "compare_models": 1,
+    }
 
 
 @pytest.mark.parametrize(
     ("target", "scoring"),
     [
-        ("all", {"score", "score_table", "compare_models"}),
+        ("all", {"solution_to_idx", "score", "score_table", "compare_models"}),
         (
             "figures",
-            {"score", "score_table", "compare_models", "show_mistakes", "show_merged_mistakes"},
+            {
+                "solution_to_idx",
+                *("score", "score_table", "compare_models"),
+                *("show_mistakes", "show_merged_mistakes"),
+            },
         ),
     ],
 )

@@ -1,0 +1,80 @@
+"""Digits in colour are learned as well as in grey: the same models on both, in all three frameworks.
+
+Usage: python benchmarks/colour.py FOLDER [TRAIN_ROWS]. Prints a line for each model: test accuracy in grey,
+in colour, and the difference in points; exit status 1 where colour is more than half a point worse.
+"""
+
+import csv
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import yaml
+
+from digitflow.dataset.mnist import read_mnist
+from digitflow.formats import idx
+
+PROJECT = Path(__file__).parents[1]
+TEST_ROWS = 10_000
+POINTS = 0.5
+SHARED = {"batch_size": 64, "learning_rate": 0.002, "augment": {"rotate": 8, "shift": 0.05}, "test_shifts": 5}
+MODELS = {
+    "numpy_mlp": {"framework": "numpy", "architecture": "mlp", "epochs": 20, **SHARED},
+    "keras_lenet": {"framework": "keras", "architecture": "lenet", "epochs": 5, **SHARED},
+    "mxnet_lenet": {"framework": "mxnet", "architecture": "lenet", "epochs": 5, **SHARED},
+}
+
+
+def in_colour(images: np.ndarray) -> np.ndarray:
+    """Grey images uint8 (n, h, w) as (n, h, w, 3): ink and ground in colours that depend on the row alone."""
+    coloured = np.empty((*images.shape, 3), np.uint8)
+    for row, image in enumerate(images):
+        rng = np.random.default_rng((20, row))
+        ground, ink = rng.integers(0, 96, 3), rng.integers(128, 256, 3)
+        coloured[row] = np.rint(ground + (ink - ground) * (image[..., None] / 255))
+    return coloured
+
+
+def write(folder: Path, images: np.ndarray, labels: np.ndarray, rows: int) -> None:
+    """Write the first `rows` as training files and as many as TEST_ROWS after them as test files."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, part in (("train", slice(rows)), ("test", slice(rows, rows + TEST_ROWS))):
+        idx.write(folder / f"{name}-images-idx{images.ndim}-ubyte", images[part])
+        idx.write(folder / f"{name}-labels-idx1-ubyte", labels[part])
+
+
+def accuracies(folder: Path, channels: int) -> dict[str, float]:
+    """Run the workflow in a folder with IDX files in own/; the models' test accuracies in per cent."""
+    config = {
+        "data": {"source": "idx", "folder": "own", "image": {"channels": channels}},
+        "png": {"enabled": False},
+        "device": "cpu",
+        "models": MODELS,
+        "merge": {"models": list(MODELS)},
+    }
+    (folder / "config.yaml").write_text(yaml.safe_dump(config))
+    command = [Path(sys.executable).with_name("snakemake"), "-s", PROJECT / "Snakefile", "-d", folder, "-j2"]
+    subprocess.run([*command, "--configfile", folder / "config.yaml"], check=True)
+    with open(folder / "results" / "scores.csv", newline="") as file:
+        return {row["model"]: 100 * float(row["test_accuracy"]) for row in csv.DictReader(file)}
+
+
+def main(folder: str, rows: str = "20000") -> int:
+    """Make both data sets, train on both, compare."""
+    images, labels = read_mnist(PROJECT / "data" / "mnist" / "mnist.pkl.gz")
+    order = np.random.default_rng(7).permutation(len(images))[: int(rows) + TEST_ROWS]
+    images, labels = images[order].reshape(-1, 28, 28), labels[order]
+    found = {}
+    for name, pixels, channels in (("grey", images, 1), ("colour", in_colour(images), 3)):
+        write(Path(folder, name, "own"), pixels, labels, int(rows))
+        found[name] = accuracies(Path(folder, name).resolve(), channels)
+    worse = {model: found["grey"][model] - found["colour"][model] for model in MODELS}
+    for model, points in worse.items():
+        grey, colour = found["grey"][model], found["colour"][model]
+        print(f"{model}: grey {grey:.2f} %, colour {colour:.2f} %, {-points:+.2f} points")
+    return int(max(worse.values()) > POINTS)
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))

@@ -84,7 +84,7 @@ def write_split(
     )
     if fraction and not mask.any():
         raise InputError(
-            """Write the whole listing to several lists: with folds, every row trains and validates."""
+            f"validation.fraction: {fraction} of each class is less than one image, so no row would validate; "
             "raise it, or set it to 0 to train on all rows without a score"
         )
     _write("train", train_lst, labelled.select(~mask), names)

@@ -84,8 +84,8 @@ def write_split(
     )
     if fraction and not mask.any():
         raise InputError(
-            f"validation.fraction: {fraction} of each class is less than one image, so no row would validate; "
-            "raise it, or set it to 0 to train on all rows without a score"
+            f"validation.fraction: {fraction} of each class is less than one image, so no row would "
+            "validate; raise it, or set it to 0 to train on all rows without a score"
         )
     _write("train", train_lst, labelled.select(~mask), names)
     _write("validation", valid_lst, labelled.select(mask), names)

@@ -100,9 +100,9 @@ WRONG_FILES = {  # of the training or the test CSV: what it becomes, and what is
         lambda text: gzip.compress(text)[:-9],
         "train.csv: a damaged or unreadable gzip",
     ),
-    "test, with labels": (
+    "test, with the name of a column that no row has": (
         lambda text: b"label," + text,
-        "test.csv, line 1: a column label: is this a train file?",
+        "test.csv, line 2: 784 cells, not 785",
     ),
 }
 

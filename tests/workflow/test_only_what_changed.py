@@ -73,7 +73,7 @@ def with_defaults_written_out(config):
         name: model | {"test_shifts": 5, "optimizer": "adam", "seeds": [0], "patience": 0}
         for name, model in config["models"].items()
     }
-    data = config["data"] | {"image": {"height": 28, "width": 28}, "classes": 10, "invert": False}
+    data = config["data"] | {"image": {"height": "auto", "width": "auto"}, "classes": "auto", "invert": False}
     merge = {"method": "mean", "models": ["keras_cnn", "mxnet_lenet"], "weights": None}
     validation = {"fraction": 0.1, "folds": 1, "seed": 0}
     return config | {"data": data, "models": models, "merge": merge, "validation": validation, "predict": {}}

@@ -149,7 +149,9 @@ def write_data(
 
 
 def link_environment(environment: Path, python: Path) -> None:
-    """Lend an environment of the project to a clone, as if just installed: its jobs never write in the project's."""
+    """Lend an environment of the project to a clone, as if just installed: its jobs never write in the
+    project's.
+    """
     environment.mkdir(parents=True)
     for name in ("bin", "lib", "pyvenv.cfg"):
         (environment / name).symlink_to(python.parents[1] / name)

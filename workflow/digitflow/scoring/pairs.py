@@ -30,9 +30,9 @@ def compare_models(
 ) -> list[dict[str, Any]]:
     """Compare every two of the models, the merged one among them.
 
-    On the test rows, by their `submissions`, files or labels, with the `names` of classes, where a solution is known, an IDX
-    file of labels; else on the validation rows, by their probabilities (n, classes). Rows with the fields of
-    PAIR_COLUMNS.
+    On the test rows, by their `submissions`, files or labels, with the `names` of classes, where a solution
+    is known, an IDX file of labels; else on the validation rows, by their probabilities (n, classes). Rows
+    with the fields of PAIR_COLUMNS.
     """
     if submissions is None or solution is None:
         labels = {name: probabilities.argmax(axis=1) for name, probabilities in models.items()}

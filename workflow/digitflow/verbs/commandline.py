@@ -84,8 +84,8 @@ def parse(verb: Verb, arguments: list[str]) -> tuple[dict[str, Any], str | None]
     """Read a verb's arguments; return them by name, and the path of the log, if one is asked for.
 
     Among them is `store`, for every verb, where `--store` names a folder. Words before any flag are those of
-    the required parameters, in order. An optional flag without a value, as a rule gives it where it has no such
-    file, is a flag left out.
+    the required parameters, in order. An optional flag without a value, as a rule gives it where it has no
+    such file, is a flag left out.
     """
     parser = argparse.ArgumentParser(
         prog=f"digitflow {verb.__name__}", description=inspect.getdoc(verb), allow_abbrev=False

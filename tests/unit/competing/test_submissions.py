@@ -44,7 +44,7 @@ def test_a_file_that_does_not_fit_is_named_and_left_out_by_name(folder, caplog):
     found, left_out = read_all(folder[0])
     submissions.say_agreement(found, left_out)
     assert list(found) == ["first", "second", "third"]
-    assert "999 rows, should be 1000" in left_out["short"]
+    assert "999 rows, should be 1,000" in left_out["short"]
     assert "line 2: Label 'a'" in left_out["letters"]
     assert "left out" in caplog.text
     assert "short.csv" in caplog.text

@@ -21,12 +21,12 @@ def project(tmp_path, monkeypatch, digits):
     classes.write(tmp_path / "data" / "idx" / "classes.csv", list("0123456789"))
     idx.write(tmp_path / "data" / "idx" / "test-images-idx3-ubyte", images[:ROWS])
     labelscsv.write(tmp_path / "solution.csv", true)
+    idx.write(tmp_path / "data" / "idx" / "test-labels-idx1-ubyte", true.astype(np.uint8))
     answers = true.copy()
     for epochs, wrong in ((20, 10), (30, 30)):
         answers[:wrong] = (true[:wrong] + 1) % 10
         labelscsv.write(tmp_path / "results" / "submission.csv", answers)
-        data = {"source": "files", "train_csv": "train.csv", "test_csv": None, "solution_csv": "solution.csv"}
-        configuration = {"data": data, "models": {"net": {"epochs": epochs}}}
+        configuration = {"models": {"net": {"epochs": epochs}}}
         facts = {"time": f"2026-11-{epochs}T08:00:00Z", "configuration": configuration}
         (tmp_path / "results" / "run.json").write_text(json.dumps(facts))
         run = runs.read_run(tmp_path / "results" / "run.json", None, tmp_path / "results" / "submission.csv")
@@ -55,14 +55,14 @@ def test_equal_sides_are_the_same_and_leave_no_older_sheets(project, verb):
 
 
 def test_a_solution_may_be_named_where_no_run_knows_one(project, verb):
-    (project / "results" / "run.json").unlink()
+    (project / "data" / "idx" / "test-labels-idx1-ubyte").unlink()
     submission = project / "results" / "submission.csv"
     assert verb("compare", project / "solution.csv", submission)[0] == 0  # without a truth, nothing is worse
     assert verb("compare", project / "solution.csv", submission, "--solution", "solution.csv")[0] == 1
 
 
 def test_without_a_solution_the_validation_answers_of_two_runs_are_compared(project, verb):
-    (project / "solution.csv").unlink()
+    (project / "data" / "idx" / "test-labels-idx1-ubyte").unlink()
     answers = np.array([[row, 3, 3] for row in range(1, 101)])
     paths = []
     for name, wrong in (("a", 0), ("b", 30)):

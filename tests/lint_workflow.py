@@ -12,7 +12,7 @@ MEANT = re.compile(
     r'|Absolute path "/(fold|given).*" in line \d+'
     # A function that one rule file needs stands beside its rules.
     r"|Mixed rules and functions in same snakefile\."
-    # Where an interpreter or the store of trainings lies; as a param it would make models again when that is moved.
+    # Where an interpreter or the store lies; as a param it would make models again when that is moved.
     r"|Shell command directly uses variable (MXNET_PYTHON|KAGGLE_PYTHON|STORE) from outside of the rule"
     # Folders whose files no input names: what they hold is not known before.
     r"|Param (trees|receipts) is a prefix of input or output file but hardcoded"

@@ -25,7 +25,7 @@ rule audit_labels:
     log:
         "logs/audit_labels.log",
     params:
-        merge=MERGE_KEYS,
+        merge=MODELS_KEYS,
         folds=config["validation"]["folds"],
         code=code("audit_labels"),
     shell:
@@ -79,7 +79,7 @@ rule look_page:
     log:
         "logs/look_page.log",
     params:
-        merge=MERGE_KEYS,
+        merge=MODELS_KEYS,
         png="../../data/png" if TREES else "",
         assets=configuration.clone_digest(f"{workflow.basedir}/workflow/digitflow/look/page"),
         code=code("look_page"),
@@ -114,7 +114,7 @@ rule measure_effect:
     log:
         "logs/measure_effect.log",
     params:
-        merge=MERGE_KEYS,
+        merge=MODELS_KEYS,
         code=code("measure_effect"),
     shell:
         call("measure_effect")

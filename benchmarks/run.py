@@ -26,7 +26,7 @@ PEERS = PROJECT / ".venvs" / "bench" / "bin" / "python"
 MXNET = PROJECT / ".venvs" / "mxnet" / "bin" / "python"
 TRAIN_CSV, TEST_CSV = PROJECT / "data" / "mnist" / "train.csv", PROJECT / "data" / "mnist" / "test.csv"
 SHARDS = 8
-RECORDS = [f"data/rec/{part}.{kind}" for part in ("train", "valid", "test") for kind in ("rec", "idx")]
+ALL_FORMATS = ("records", "trees")  # targets: lists and RecordIO files, and the trees beside them
 GROWTH_ROWS = (42_000, 200_000, 1_000_000)
 
 
@@ -154,7 +154,7 @@ def compare_chain(times: dict, folder: Path) -> None:
 
     clone = copy_project(folder / "clone", TRAIN_CSV, TEST_CSV)
     settle()
-    times["digitflow, snakemake -j2"].append(snakemake(clone, "-j2", *RECORDS).seconds)
+    times["digitflow, snakemake -j2"].append(snakemake(clone, "-j2", *ALL_FORMATS).seconds)
     times["digitflow write_lst, pack_rec x 3"].append(list_and_pack(clone))
 
 
@@ -163,25 +163,41 @@ def list_and_pack(clone: Path) -> float:
     verb = (MAIN / "python", "-m", "digitflow")
 
     def pack(part: str) -> None:
-        paths = (
-            "--lst",
-            f"data/rec/{part}.lst",
-            "--rec",
-            f"data/rec/{part}.rec",
-            "--idx",
-            f"data/rec/{part}.idx",
+        tree = "test" if part == "test" else "train"
+        flags = {
+            "lst": f"data/rec/{part}.lst",
+            "images": f"data/idx/{tree}-images-idx3-ubyte",
+            "rec": f"data/rec/{part}.rec",
+            "idx": f"data/rec/{part}.idx",
+            "shard": 0,
+            "shards": 1,
+        }
+        sums = [
+            "--checksums",
+            f"data/idx/{tree}.sfv",
+            f"data/rec/{'test' if part == 'test' else 'lists'}.sfv",
+        ]
+        run(
+            *verb,
+            "pack_rec",
+            *(str(word) for name in flags for word in (f"--{name}", flags[name])),
+            *sums,
+            cwd=clone,
         )
-        run(*verb, "pack_rec", "--root", "data/png", *paths, cwd=clone)
 
     settle()
     start = time.perf_counter()
     run(
-        *(*verb, "write_lst", "--root", "data/png"),
-        *("--train-images", "data/idx/train-images-idx3-ubyte"),
-        *("--test-images", "data/idx/test-images-idx3-ubyte"),
-        *("--train-tree", "data/png/train", "--test-tree", "data/png/test"),
-        *("--classes", "10", "--fraction", "0.1", "--seed", "0"),
-        *(word for part in ("train", "valid", "test") for word in (f"--{part}-lst", f"data/rec/{part}.lst")),
+        *(*verb, "write_lst", "--images", "data/idx/train-images-idx3-ubyte"),
+        *("--labels", "data/idx/train-labels-idx1-ubyte", "--classes", "data/idx/classes.csv"),
+        *("--checksums", "data/idx/train.sfv", "--list-checksums", "data/rec/lists.sfv"),
+        *("--train-lst", "data/rec/train.lst", "--valid-lst", "data/rec/valid.lst"),
+        *("--validation", '{"folds": 1, "fraction": 0.1, "seed": 0}'),
+        cwd=clone,
+    )
+    run(
+        *(*verb, "write_test_lst", "--images", "data/idx/test-images-idx3-ubyte"),
+        *("--test-lst", "data/rec/test.lst", "--list-checksums", "data/rec/test.sfv"),
         cwd=clone,
     )
     with ThreadPoolExecutor(2) as pool:
@@ -198,7 +214,8 @@ def copy_project(folder: Path, train_csv: Path, test_csv: Path) -> Path:
     (folder / ".venvs").symlink_to(PROJECT / ".venvs")
     (folder / "own.yaml").write_text(
         f"data: {{source: files, train_csv: {train_csv}, test_csv: {test_csv}}}\n"
-        "models: {keras_cnn: {epochs: 1}, mxnet_lenet: {epochs: 1}}\n"
+        "models: {keras_cnn: {architecture: small_cnn, epochs: 1}, mxnet_lenet: {epochs: 1}}\n"
+        "merge: {models: [keras_cnn, mxnet_lenet]}\n"
     )
     return folder
 
@@ -242,7 +259,7 @@ def measure_growth(folder: Path, trees: bool) -> list[Growth]:
         with open(clone / "own.yaml", "a") as config:
             config.write(f"rec: {{shards: {SHARDS}}}\npng: {{enabled: {str(trees).lower()}}}\n")
         targets = [f"data/rec/train_{shard:03d}.rec" for shard in range(SHARDS)]
-        done = snakemake(clone, "-j2", *targets)
+        done = snakemake(clone, "-j2", *targets, *(["data/png/train.sfv"] if trees else []))
         curve.append(Growth(rows, done.seconds, done.megabytes))
     return curve
 
@@ -348,7 +365,7 @@ def write_results(rounds: int, folder: Path) -> None:
         "",
         section("CSV to IDX", reading, "digitflow csv_to_idx", "polars read to numpy", 1.3),
         section("PNG trees", trees, "digitflow write_tree x 2", "files of the same sizes x 2", 1.3),
-        section("Start", dry_runs, "digitflow, dry run of a finished run", "empty Snakefile, dry run", 1.5),
+        section("Start", dry_runs, "digitflow, dry run of a finished run", "empty Snakefile, dry run", 1.25),
         section(
             "Lists and RecordIO", chain.only(packing_ours, packing_peer), packing_ours, packing_peer, 0.2
         ),

@@ -5,10 +5,10 @@ import os
 import re
 import shlex
 import sys
-from functools import partial
 
 sys.path.insert(0, f"{workflow.basedir}/workflow")
 
+from snakemake import persistence
 from snakemake.logging import logger
 from snakemake.utils import update_config
 
@@ -24,6 +24,10 @@ try:
     configuration.check_folder(workflow.basedir)
 except ConfigError as error:
     raise WorkflowError(str(error)) from None
+
+# Snakemake looks for tables among params, and imports pandas to know one: 0.25 s of every command. Ours are text.
+if hasattr(persistence.PersistenceBase, "_serialize_param_pandas"):
+    persistence.PersistenceBase._serialize_param_pandas = persistence.PersistenceBase._serialize_param_builtin
 
 DATA = config["data"]
 MODELS = configuration.models(config)

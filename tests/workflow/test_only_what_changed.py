@@ -131,13 +131,16 @@ def cut_last_row(path):
 
 def test_a_changed_training_csv_reruns_all_that_knows_it_and_no_test_image(finished):
     cut_last_row(finished.folder / "own" / "train.csv")
-    assert finished.planned_rules() == {"csv_to_idx": 1, "write_lst": 1, **FROM_THE_LISTS}
+    assert finished.planned_rules() == {
+        **{"csv_to_idx": 1, "write_lst": 1, "solution_to_idx": 1},
+        **FROM_THE_LISTS,
+    }
 
 
 def test_a_changed_test_csv_trains_nothing(finished):
     cut_last_row(finished.folder / "own" / "test.csv")
     assert finished.planned_rules() == {
-        **{"csv_to_idx_test": 1, "write_test_lst": 1, "idx_to_png": 1},
+        **{"csv_to_idx_test": 1, "write_test_lst": 1, "idx_to_png": 1, "solution_to_idx": 1},
         **PREDICTIONS,
     }
 
@@ -148,10 +151,7 @@ def test_a_changed_solution_reruns_scoring_only(finished):
     lines[1] = f"1,{(int(lines[1].partition(',')[2]) + 1) % 10}"
     path.write_text("\n".join(lines) + "\n")
     assert finished.planned_rules() == {
-        "solution_to_idx": 1,
-        "score": 2,
-        "score_table": 1,
-        "compare_models": 1,
+        **{"solution_to_idx": 1, "score": 2, "score_table": 1, "compare_models": 1}
     }
 
 
@@ -162,8 +162,7 @@ def test_a_changed_solution_reruns_scoring_only(finished):
         (
             "figures",
             {
-                "solution_to_idx",
-                *("score", "score_table", "compare_models"),
+                *("solution_to_idx", "score", "score_table", "compare_models"),
                 *("show_mistakes", "show_merged_mistakes"),
             },
         ),

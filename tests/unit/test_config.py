@@ -7,7 +7,7 @@ import yaml
 from snakemake.utils import update_config
 
 from digitflow.base.errors import ConfigError
-from digitflow.config import SCHEMA, csv_paths, models, schema, settings_text, typed, validate
+from digitflow.config import SCHEMA, csv_paths, models, reading, schema, settings_text, typed, validate
 from digitflow.merging.methods import MERGE_METHODS
 from digitflow.models.registry import FRAMEWORKS
 from digitflow.training.schedule import SCHEDULES
@@ -333,3 +333,36 @@ def test_a_new_key_with_a_default_is_no_change(monkeypatch):
     assert text_of() == before
     assert text_of(novelty=7) == before
     assert text_of(novelty=8) != before
+
+
+def test_how_images_are_read_is_told_by_what_differs_from_the_defaults(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "train.csv").touch()
+    files = {"source": "files", "train_csv": "train.csv"}
+    assert reading(validate(changed("data", files))["data"]) == "{}"
+    written_out = files | {
+        "image": {"height": "auto", "transpose": False},
+        "values": "auto",
+        "classes": "auto",
+    }
+    assert reading(validate(changed("data", written_out))["data"]) == "{}"
+    told = files | {"columns": {"label": -1}, "values": {"from": 0, "to": 16.0}}
+    assert reading(validate(changed("data", told))["data"]) == (
+        '{"columns": {"label": -1}, "values": {"from": 0, "to": 16}}'
+    )
+
+
+def test_mnist_and_the_digit_recognizer_have_ten_classes_whatever_is_found():
+    data = validate(changed("data", {"source": "mnist"}))["data"]
+    assert reading(data) == '{"classes": 10}'
+    assert reading(data | {"source": "kaggle"}) == '{"classes": 10}'
+    assert reading(data | {"source": "kaggle", "competition": "another"}) == "{}"
+    assert reading(data | {"classes": ["a", "b"]}) == '{"classes": ["a", "b"]}'
+
+
+@pytest.mark.parametrize("source", ["folder", "idx"])
+def test_a_source_that_is_a_folder_needs_one(source):
+    with pytest.raises(
+        ConfigError, match=rf"data\.folder: None, should be a folder, for data.source is {source}"
+    ):
+        validate(changed("data", {"source": source}))

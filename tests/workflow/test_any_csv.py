@@ -67,7 +67,8 @@ def test_the_labels_of_a_test_file_reach_scores_and_nothing_else(words):
     while new := {job for job in jobs if job not in reached and job.inputs & files}:
         reached |= new
         files |= {path for job in new for path in job.outputs}
-    scoring = {"score", "score_table", "compare_models", "show_mistakes", "show_merged_mistakes"}
+    scoring = {"score", "score_table", "compare_models", "remember_run"}
+    scoring |= {"show_mistakes", "show_merged_mistakes"}
     assert {job.rule for job in reached} == scoring
 
 

@@ -151,18 +151,18 @@ def test_a_changed_solution_reruns_scoring_only(finished):
     lines[1] = f"1,{(int(lines[1].partition(',')[2]) + 1) % 10}"
     path.write_text("\n".join(lines) + "\n")
     assert finished.planned_rules() == {
-        **{"solution_to_idx": 1, "score": 2, "score_table": 1, "compare_models": 1}
+        **{"solution_to_idx": 1, "score": 2, "score_table": 1, "compare_models": 1, "remember_run": 1}
     }
 
 
 @pytest.mark.parametrize(
     ("target", "scoring"),
     [
-        ("all", {"solution_to_idx", "score", "score_table", "compare_models"}),
+        ("all", {"solution_to_idx", "score", "score_table", "compare_models", "remember_run"}),
         (
             "figures",
             {
-                *("solution_to_idx", "score", "score_table", "compare_models"),
+                *("solution_to_idx", "score", "score_table", "compare_models", "remember_run"),
                 *("show_mistakes", "show_merged_mistakes"),
             },
         ),

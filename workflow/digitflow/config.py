@@ -37,7 +37,7 @@ COLUMNS = {"seeds", "parameters", "trained_epochs", "seconds", "status", "device
     f"{part}_accuracy" for part in ("train", "valid", "test")
 }
 FOLDER = re.compile(r"[\w.+-]+")
-DIGITS = 10  # classes of mnist and of the Digit Recognizer, even if a part of them lacks one
+DIGITS, DIGIT_RECOGNIZER = 10, "digit-recognizer"
 
 
 def validate(config: dict[str, Any]) -> dict[str, Any]:
@@ -454,7 +454,7 @@ def reading(data: dict[str, Any]) -> str:
             changed[key] = value
     if data["source"] in ("folder", "idx"):
         changed["source"] = data["source"]
-    if data["source"] in ("mnist", "kaggle") and data["classes"] == "auto":
+    if data["classes"] == "auto" and _has_digits(data):
         changed["classes"] = DIGITS
     return canonical(changed)
 
@@ -466,6 +466,11 @@ def _braces(config: dict[str, Any]) -> Iterator[str]:
     for key, path in paths.items():
         if {*"{}"} & {*path}:
             yield f"{key}: {path!r}: Snakemake takes braces for a pattern; rename it, or link to it"
+
+
+def _has_digits(data: dict[str, Any]) -> bool:
+    """Whether the images are known to be the ten digits, even if a part of them lacks one."""
+    return data["source"] == "mnist" or (data["source"], data["competition"]) == ("kaggle", DIGIT_RECOGNIZER)
 
 
 def _missing_files(data: dict[str, Any]) -> Iterator[str]:

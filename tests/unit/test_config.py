@@ -65,7 +65,11 @@ def test_defaults_are_filled_in_at_every_depth():
         ("models.keras_cnn.epochs", 0, "models.keras_cnn.epochs: 0 is less than the minimum of 1"),
         ("models.keras_cnn.framework", "torch", "'torch', should be one of keras, mxnet, numpy"),
         ("models.keras_cnn.architecture", "resnet", "'resnet' is not one of keras's: small_cnn, lenet"),
-        ("models.mxnet_lenet.augment", {"elastic": 1.0}, "augment: elastic and erase are for keras and numpy"),
+        (
+            "models.mxnet_lenet.augment",
+            {"elastic": 1.0},
+            "augment: elastic and erase are for keras and numpy",
+        ),
         ("models.mxnet_lenet.precision", "bfloat16", "precision: bfloat16 is for keras only"),
         ("models.keras_cnn.precision", "half", "'half', should be one of auto, float32, bfloat16"),
         ("models.mxnet_lenet.augment", {"cubic": True}, "augment: part and cubic are for keras and numpy"),

@@ -18,6 +18,7 @@ import functools
 import hashlib
 import json
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -69,6 +70,23 @@ def explain(stage: str, verb: str, module: str) -> list[str]:
             seen.add(chain[-1])
             chains += [[*chain, name] for name in _modules()[chain[-1]].imports]
     return []
+
+
+def reasons(name: str, stages: Mapping[str, str]) -> list[str]:
+    """A line for each verb that an edit of a module makes run again: how it comes to depend on it.
+
+    `stages` has the verbs' module of each verb. InputError: the package has no such module.
+    """
+    check_module(name)
+    lines = []
+    for verb, stage in stages.items():
+        if name == f"verbs.{stage}":
+            lines.append(f"{verb}: it stands there; another verb of the module does not count")
+        elif chain := explain(stage, verb, name):
+            lines.append(f"{verb}: {' -> '.join(chain)}")
+    if name.startswith("models."):
+        lines.append("the trainings of every model whose network is in it, or in a module that imports it")
+    return lines or [f"no verb comes to {name}: an edit of it makes nothing run again"]
 
 
 def check_module(name: str) -> None:

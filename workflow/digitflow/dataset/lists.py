@@ -1,6 +1,4 @@
-"""Who may learn from what: the rows of the CSV, with corrected labels, as MXNet lists of training and
-validation.
-"""
+"""Who may learn from what: the CSV's rows, with corrected labels, as lists of training and validation."""
 
 import logging
 import os

@@ -1,5 +1,4 @@
-"""The verbs: one module for each rule file, of the same name; `tools` has those for people. A verb is a plain
-function and holds no logic.
+"""The verbs: plain functions without logic, one module for each rule file; `tools` has those for people.
 
 What a verb needs is imported when it runs: MXNet's environment has no Keras, and the other way round, and a
 conversion should not wait for either. So these modules are light, and the Snakefile reads their signatures.

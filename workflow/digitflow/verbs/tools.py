@@ -6,17 +6,13 @@ from digitflow.verbs.commandline import Input, Output
 
 
 def why(module: str) -> None:
-    """Say which verbs an edit of a module makes run again, and by which imports: digitflow why --module
-    formats/png.py.
-    """
+    """Say which verbs an edit of a module makes run again, and by which imports, for example of formats/png.py."""
     from digitflow import codedigest
     from digitflow.verbs import commandline
 
     name = module.removeprefix("workflow/digitflow/").removesuffix(".py").replace("/", ".")
-    codedigest.check_module(name)
-    for verb in commandline.all_verbs():
-        if chain := codedigest.explain(commandline.module_of(verb), verb, name):
-            print(f"{verb}: {' -> '.join(chain)}")
+    stages = {verb: commandline.module_of(verb) for verb in commandline.all_verbs()}
+    print("\n".join(codedigest.reasons(name, stages)))
 
 
 def runs(by: str = "time", folder: Input = Path("results/runs")) -> None:

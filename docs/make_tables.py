@@ -92,12 +92,7 @@ def house() -> Iterator[tuple[str, str]]:
         lines += [f"  - `{path.name}`: {first_line(path)}" for path in modules]
     yield "house", "\n".join(lines)
     rules = sorted((PROJECT / "rules").glob("*.smk"))
-    yield (
-        "rules",
-        "\n".join(
-            f"- `{path.name}`: {path.read_text().partition(chr(10))[0].lstrip('# ')}" for path in rules
-        ),
-    )
+    yield "rules", "\n".join(f"- `{path.name}`: {first_comment(path)}" for path in rules)
 
 
 def first_comment(path: Path) -> str:

@@ -6,7 +6,7 @@ from digitflow.verbs.commandline import Input, Output
 
 
 def why(module: str) -> None:
-    """Say which verbs an edit of a module makes run again, and by which imports, for example of formats/png.py."""
+    """Say which verbs an edit of a module, such as formats/png.py, makes run again, and why."""
     from digitflow import codedigest
     from digitflow.verbs import commandline
 

@@ -145,7 +145,7 @@ def call(verb, python="python", stored=False):
     `stored`: what it makes is kept, and comes back where it was made before from the same.
     """
     store = " --store {STORE:q}" if stored and STORE else ""
-    return f"{python} -m {commandline.template(verb)}{store}"
+    return f"{unfinished.NOTED}{python} -m {commandline.template(verb)}{store}{unfinished.DONE}"
 
 
 def code(verb, *looked_up):

@@ -268,7 +268,7 @@ def test_other_sizes_and_numbers_of_classes_are_learnt(sample, train, tmp_path, 
     resized[:, :height, :width] = images[:, top : top + height, left : left + width]
     pack_splits(tmp_path, resized, labels, train=300, valid=100, names="01")
     settings = SETTINGS | {"epochs": 5, "learning_rate": 0.01, "test_shifts": 5} | changes
-    process = train(tmp_path, tmp_path, settings, shape)
+    process = train(tmp_path, tmp_path, settings)
     assert process.returncode == 0, process.stderr
     assert ("only square images are shifted" in process.stderr) == (shape[0] != shape[1])
     valid = np.load(tmp_path / "valid_probabilities.npy")
@@ -389,9 +389,10 @@ def test_a_killed_training_resumes_to_the_same_bytes(data, train, mxnet_python, 
 
 def test_every_optimizer_lowers_the_loss_and_resumes_to_the_same_weights(data, run, tmp_path):
     rates = {"adam": 0.002, "adamax": 0.01, "nadam": 0.002, "rmsprop": 0.001, "adadelta": 1.0}
-    rates |= {"adagrad": 0.05, "sgd": 0.05, "ftrl": 1.0}
+    rates |= {"adagrad": 0.05, "sgd": 0.05}
     cases = [{"optimizer": name, "learning_rate": rate} for name, rate in rates.items()]
     cases += [{"optimizer": "rmsprop", "learning_rate": 0.001, "optimizer_options": {"centered": True}}]
+    cases += [{"optimizer": "ftrl", "learning_rate": 1.0, "schedule": "constant"}]
     cases += [{key: PLAIN[key] for key in ("optimizer", "learning_rate", "optimizer_options")}]
     plateau = {"schedule": "plateau", "schedule_options": {"factor": 0.1, "patience": 1}}
     cases += [plateau | {"optimizer": "sgd", "learning_rate": 0.7}]  # so fast that the second epoch is worse

@@ -10,7 +10,6 @@ import pytest
 from tests.conftest import PROJECT
 
 from digitflow import __main__
-from digitflow.base import unfinished
 from digitflow.base.errors import InputError
 from digitflow.verbs import commandline
 from digitflow.verbs.commandline import Output
@@ -86,19 +85,10 @@ def test_the_log_has_what_was_printed_and_how_long_it_took(run, tmp_path):
     assert re.fullmatch(r"[0-9:]{8} done in 0\.\d\d s", last)
 
 
-def test_a_job_that_fails_leaves_a_note_of_its_outputs_and_one_that_ends_well_none(run, tmp_path):
-    (tmp_path / ".snakemake").mkdir()
-    run(failing(InputError("no")), "--log", "a.log")
-    (note,) = (tmp_path / unfinished.NOTES).iterdir()
-    assert note.read_text() == '["result"]'
-    run(lambda out: None, "--log", "a.log")
-    assert not list((tmp_path / unfinished.NOTES).iterdir())
-
-
-def test_a_verb_that_a_person_calls_leaves_no_note(run, tmp_path):
-    (tmp_path / ".snakemake").mkdir()
-    run(failing(InputError("no")))
-    assert not (tmp_path / unfinished.NOTES).exists()
+def test_too_little_memory_is_no_fault_of_digitflow(run):
+    status, printed = run(failing(MemoryError("Unable to allocate 9 TiB")))
+    assert status == 1
+    assert "Unable to allocate 9 TiB: this needs more memory than there is" in printed
 
 
 @pytest.mark.parametrize(

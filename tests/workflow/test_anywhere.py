@@ -63,9 +63,8 @@ def test_any_characters_may_stand_in_the_paths_of_clone_and_project(clone, proje
     assert "Nothing to be done" in again.stdout, again.stdout
 
 
-@pytest.mark.usefixtures("mxnet_python")
-def test_mxnet_and_keras_train_there_too(clone, project):
-    link_environment(clone / ".venvs" / "mxnet")
+def test_mxnet_and_keras_train_there_too(clone, project, mxnet_python):
+    link_environment(clone / ".venvs" / "mxnet", mxnet_python)
     shutil.copy2(PROJECT / "tests" / "workflow" / "tiny.yaml", project)
     Clone(project).configure("epochs: 8", "epochs: 1")
     result = call(clone, project, "results/submission.csv")

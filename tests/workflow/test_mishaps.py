@@ -197,5 +197,6 @@ def test_forcerun_takes_a_rule_or_a_file_and_what_follows(finished):
         "merge": 1,
         "score_table": 1,
         "compare_models": 1,
+        "remember_run": 1,
     }
     assert finished.planned_rules("--forcerun", "data/rec/valid.rec")["train_mxnet"] == 1

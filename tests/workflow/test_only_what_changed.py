@@ -5,8 +5,22 @@ import os
 import pytest
 import yaml
 
-AFTER_PREDICTION = {"score": 1, "submit_model": 1, "merge": 1, "score_table": 1, "compare_models": 1}
-OF_BOTH = {"score": 2, "submit_model": 2, "merge": 1, "score_table": 1, "compare_models": 1}
+AFTER_PREDICTION = {
+    "score": 1,
+    "submit_model": 1,
+    "merge": 1,
+    "score_table": 1,
+    "compare_models": 1,
+    "remember_run": 1,
+}
+OF_BOTH = {
+    "score": 2,
+    "submit_model": 2,
+    "merge": 1,
+    "score_table": 1,
+    "compare_models": 1,
+    "remember_run": 1,
+}
 PREDICTIONS = {"predict_keras": 1, "predict_mxnet": 1, **OF_BOTH}
 FROM_THE_LISTS = {"idx_to_png": 1, "pack_rec": 2, "train_keras": 1, "train_mxnet": 1, **PREDICTIONS}
 
@@ -43,7 +57,7 @@ def test_another_seed_of_a_model_is_trained_beside_the_first(finished):
 
 def test_another_way_to_merge_trains_nothing(finished):
     assert finished.planned_rules("--config", "merge={method: vote}") == {
-        **{"merge": 1, "score_table": 1, "compare_models": 1}
+        **{"merge": 1, "score_table": 1, "compare_models": 1, "remember_run": 1}
     }
 
 

@@ -120,6 +120,8 @@ def timeless(path: Path) -> object:
     if path.name in ("history.csv", "scores.csv"):
         rows = csv.DictReader(io.StringIO(data.decode()), strict=True)
         return [{key: value for key, value in row.items() if key != "seconds"} for row in rows]
+    if path.name == "remembered.txt":  # it names a folder by the time
+        return data.startswith(b"results/runs/") and data.endswith(b"\n")
     if path.suffix == ".keras":
         archive = zipfile.ZipFile(io.BytesIO(data))
         parts = {name: archive.read(name) for name in archive.namelist() if name != "metadata.json"}

@@ -7,7 +7,7 @@ import logging
 import sys
 import time
 
-from digitflow.base import logs, unfinished
+from digitflow.base import logs
 from digitflow.base.errors import DigitflowError
 from digitflow.verbs import commandline
 
@@ -28,19 +28,17 @@ def main(arguments: list[str] | None = None) -> int:
     except OSError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
-    outputs = commandline.outputs(verbs[name], given) if log_path else []  # only a job's can be made again
-    return _run(verbs[name], given, outputs, store)
+    return _run(verbs[name], given, store)
 
 
-def _run(verb: commandline.Verb, given: dict, outputs: list, store: str | None = None) -> int:
+def _run(verb: commandline.Verb, given: dict, store: str | None = None) -> int:
     """Call a verb; map a user's mistake to exit status 1, an interruption to 130, our own fault to 2.
 
     A verb may return an exit status of its own. `store`: a folder that may have what it would make.
     """
     started = time.monotonic()
     try:
-        with unfinished.marked(outputs):
-            status = _stored(verb, given, store) if store else verb(**given)
+        status = _stored(verb, given, store) if store else verb(**given)
     except DigitflowError as error:
         log.error(f"error: {error}")
         return 1
@@ -50,6 +48,11 @@ def _run(verb: commandline.Verb, given: dict, outputs: list, store: str | None =
     except KeyboardInterrupt:
         log.error("interrupted")
         return 130
+    except MemoryError as error:
+        log.error(
+            f"error: {error}: this needs more memory than there is; a smaller network or batch_size does not"
+        )
+        return 1
     except Exception:
         log.exception("this is a fault of digitflow's own; please report it with these lines:")
         return 2

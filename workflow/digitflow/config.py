@@ -292,6 +292,12 @@ def _ignored(model: dict[str, Any]) -> Iterator[str]:
         yield "augment: part and cubic are for keras and numpy; MXNet warps all images, linearly"
     if framework == "mxnet" and (augment.get("elastic") or augment.get("erase")):
         yield "augment: elastic and erase are for keras and numpy"
+    if (
+        framework == "mxnet"
+        and model.get("optimizer") == "ftrl"
+        and model.get("schedule", "one_cycle") not in ("constant", "plateau")
+    ):
+        yield "optimizer: ftrl divides by the rate, and this schedule takes it to 0: set schedule: constant"
     if framework != "keras" and model.get("precision", "auto") == "bfloat16":
         yield "precision: bfloat16 is for keras only"
     if framework != "mxnet" and model.get("raw_pixels"):
@@ -329,6 +335,11 @@ def _wrong_points(config: dict[str, Any], schema: dict) -> Iterator[str]:
             mistakes += [f"{axis}: the axis has the name of a column" for axis in {*point.values} & COLUMNS]
             if study["data"] == "official" and point.model.get("framework") == "mxnet":
                 mistakes.append("data: official is for keras and numpy only")
+            validation = config["validation"]
+            if study["data"] == "own" and (validation["folds"] > 1 or not validation["fraction"]):
+                mistakes.append(
+                    "studies compare by one validation set: set validation.folds to 1, and fraction above 0"
+                )
             if mistakes:
                 yield f"studies.{name}: {point.name}: {'; '.join(mistakes)}"
                 break

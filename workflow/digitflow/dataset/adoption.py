@@ -23,7 +23,7 @@ from digitflow.dataset.inventory import (
     some,
 )
 from digitflow.dataset.trees import open_folders, read_file
-from digitflow.dataset.treetimes import inventory_path, is_understood
+from digitflow.dataset.treetimes import changed_at, inventory_path, is_understood
 from digitflow.dataset.views import shown_crc
 from digitflow.formats.corrections import DROP, OK, Correction, read, record
 
@@ -153,7 +153,7 @@ class _Comparison:
         known, since = self.known, inventory_path(self.tree).stat().st_mtime_ns
         for place, name in enumerate(known.names):
             folder = self.tree / name
-            if not folder.is_dir() or folder.stat().st_mtime_ns < since:
+            if not folder.is_dir() or changed_at(folder.stat()) < since:
                 continue
             with open_folders(folder) as (opened,):
                 for row in np.flatnonzero(self.found.place == place).tolist():

@@ -18,8 +18,13 @@ def inventory_path(tree: PathLike) -> Path:
 def is_understood(tree: PathLike) -> bool:
     """Whether no folder of the tree has changed since everything in it was known: ten calls, no listing."""
     with os.scandir(tree) as entries:
-        folders = [entry.stat().st_mtime_ns for entry in entries if entry.is_dir()]
-    return max(Path(tree).stat().st_mtime_ns, *folders, 0) < inventory_path(tree).stat().st_mtime_ns
+        folders = [changed_at(entry.stat()) for entry in entries if entry.is_dir()]
+    return max(changed_at(Path(tree).stat()), *folders, 0) < inventory_path(tree).stat().st_mtime_ns
+
+
+def changed_at(status: os.stat_result) -> int:
+    """When a folder changed, in ns: what keeps times (rsync -a, tar) sets back mtime, but not ctime."""
+    return max(status.st_mtime_ns, status.st_ctime_ns)
 
 
 def wants_a_look(tree: PathLike) -> bool:

@@ -6,11 +6,12 @@ Keras is imported inside the functions, for a backend reads its environment vari
 import contextlib
 import dataclasses
 import functools
+import inspect
 import logging
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -301,8 +302,18 @@ def make_optimizer(settings: Settings, rates: schedule.Schedule, steps: int) -> 
     if clash := fixed.keys() & settings.optimizer_options.keys():
         raise ConfigError(f"optimizer_options: {', '.join(sorted(clash))} is set by keys of its own")
     try:
-        optimizer = kinds[settings.optimizer](**fixed, **settings.optimizer_options)
+        kind = kinds[settings.optimizer]
+        optimizer = kind(**fixed, **_with_floats(kind, settings.optimizer_options))
     except (TypeError, ValueError) as error:
         raise ConfigError(f"optimizer_options: {settings.optimizer}: {error}") from error
     optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
     return optimizer
+
+
+def _with_floats(kind: Callable, options: Mapping[str, Any]) -> dict[str, Any]:
+    """The options with 0.0 for 0 where the default is a float: Keras tells them apart, and YAML need not."""
+    defaults = {name: one.default for name, one in inspect.signature(kind).parameters.items()}
+    return {
+        name: float(value) if type(value) is int and isinstance(defaults.get(name), float) else value
+        for name, value in options.items()
+    }

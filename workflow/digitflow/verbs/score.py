@@ -173,7 +173,7 @@ def solution_to_idx(
     labels: Output,
     kind: str,
     data: Json,
-    submission: Json,
+    submission: Json = None,
     ids: Input | None = None,
     member: str = "",
 ) -> None:

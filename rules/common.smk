@@ -21,7 +21,7 @@ from digitflow.verbs import commandline
 try:
     update_config(config, configuration.typed(workflow.config_settings.config))
     config = configuration.validate(config)
-    configuration.check_folder(workflow.basedir)
+    configuration.check_folder(workflow.basedir, configured=bool(workflow.config_settings.overwrite_config))
 except ConfigError as error:
     raise WorkflowError(str(error)) from None
 
@@ -104,14 +104,15 @@ def adopt_changes(tree):
     from digitflow.dataset import adoption
 
     try:
-        if workflow.output_settings.dryrun:
+        dry = workflow.output_settings.dryrun
+        if dry:
             lines = adoption.find_changes(tree, f"{tree}.sfv", DATA["corrections"]).lines
         else:
             lines = adoption.adopt(tree, f"{tree}.sfv", DATA["corrections"])
     except DigitflowError as error:
         raise WorkflowError(str(error)) from None
     for line in lines:
-        logger.info(line)
+        logger.info(f"would write into {line}; what follows from it runs then" if dry else line)
 
 
 if workflow.is_main_process:

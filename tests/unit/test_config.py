@@ -7,7 +7,17 @@ import yaml
 from snakemake.utils import update_config
 
 from digitflow.base.errors import ConfigError
-from digitflow.config import SCHEMA, csv_paths, models, reading, schema, settings_text, typed, validate
+from digitflow.config import (
+    SCHEMA,
+    check_folder,
+    csv_paths,
+    models,
+    reading,
+    schema,
+    settings_text,
+    typed,
+    validate,
+)
 from digitflow.merging.methods import MERGE_METHODS
 from digitflow.models.registry import FRAMEWORKS
 from digitflow.training.schedule import SCHEDULES
@@ -370,3 +380,23 @@ def test_a_source_that_is_a_folder_needs_one(source):
         ConfigError, match=rf"data\.folder: None, should be a folder, for data.source is {source}"
     ):
         validate(changed("data", {"source": source}))
+
+
+def test_a_project_whose_configuration_is_not_given_is_not_run_as_mnist(tmp_path, monkeypatch):
+    clone, project = tmp_path / "clone", tmp_path / "project"
+    project.mkdir()
+    monkeypatch.chdir(project)
+    check_folder(clone, configured=False)  # nothing is here: MNIST may be meant
+    (project / "mine.yaml").touch()
+    check_folder(clone, configured=True)
+    with pytest.raises(ConfigError, match=r"no configuration is given; add --configfile mine\.yaml"):
+        check_folder(clone, configured=False)
+
+
+def test_ftrl_with_mxnet_needs_a_rate_that_does_not_end_at_0():
+    model = {"framework": "mxnet", "architecture": "lenet", "optimizer": "ftrl", "schedule": "cosine"}
+    model |= {"epochs": 1, "batch_size": 32, "learning_rate": 1.0}
+    with pytest.raises(ConfigError, match="ftrl divides by the rate.*set schedule: constant"):
+        validate({"models": {"a": model}, "merge": {"models": ["a"]}})
+    validate({"models": {"a": model | {"schedule": "constant"}}, "merge": {"models": ["a"]}})
+    validate({"models": {"a": model | {"framework": "keras"}}, "merge": {"models": ["a"]}})

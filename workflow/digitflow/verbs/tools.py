@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from digitflow.base.errors import InputError
 from digitflow.verbs.commandline import Input, Output
 
 
@@ -61,6 +62,8 @@ def describe(files: list[Input], configfile: list[Input] | None = None, sheet: I
 
     data = json.loads(config.reading(config.load(configfile)["data"])) if configfile else {}
     for path in files:
+        if not any(place.exists() for place in (path, *list(path.parents)[:-1])):  # or in an archive
+            raise InputError(f"{path}: no such file")
         print(describe_file(path, data, sheet))
 
 

@@ -396,7 +396,7 @@ def test_a_project_whose_configuration_is_not_given_is_not_run_as_mnist(tmp_path
 def test_ftrl_with_mxnet_needs_a_rate_that_does_not_end_at_0():
     model = {"framework": "mxnet", "architecture": "lenet", "optimizer": "ftrl", "schedule": "cosine"}
     model |= {"epochs": 1, "batch_size": 32, "learning_rate": 1.0}
-    with pytest.raises(ConfigError, match="ftrl divides by the rate.*set schedule: constant"):
+    with pytest.raises(ConfigError, match=r"ftrl divides by the rate.*set schedule: constant"):
         validate({"models": {"a": model}, "merge": {"models": ["a"]}})
     validate({"models": {"a": model | {"schedule": "constant"}}, "merge": {"models": ["a"]}})
     validate({"models": {"a": model | {"framework": "keras"}}, "merge": {"models": ["a"]}})

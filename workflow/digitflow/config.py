@@ -129,13 +129,13 @@ def check_folder(clone: str | os.PathLike, configured: bool = True) -> None:
     """Refuse a clone in a folder from which no job could be called, and a project whose configuration is not
     given: `configured` says whether one is. ConfigError says why.
     """
-    if not configured and Path.cwd() != Path(clone).resolve():
+    elsewhere = Path.cwd() != Path(clone).resolve()
+    if elsewhere and not configured and (found := sorted(path.name for path in Path().glob("*.y*ml"))):
         # Without it, MNIST would be converted and trained in the place of the project's own data.
-        if found := sorted(path.name for path in Path().glob("*.y*ml")):
-            raise ConfigError(
-                f"{found[0]} is here, and no configuration is given; add --configfile {found[0]} after the "
-                "targets, if there are any"
-            )
+        raise ConfigError(
+            f"{found[0]} is here, and no configuration is given; add --configfile {found[0]} after the "
+            "targets, if there are any"
+        )
     if ":" in str(clone):
         raise ConfigError(
             f"{clone}: a colon separates the folders of PATH; move the clone to a folder without one"

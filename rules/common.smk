@@ -314,7 +314,7 @@ def all_studies(wildcards):
     """All studies as JSON. WorkflowError where there are none."""
     if not config["studies"]:
         raise WorkflowError("no studies are configured: add --configfile config/experiments.yaml")
-    return configuration.canonical(config["studies"])
+    return configuration.canonical(config["studies"], ordered=True)  # as their tables, and the page
 
 
 def figures_of_studies(wildcards):

@@ -32,25 +32,25 @@ def times(project):
 
 
 def run(command, *outputs):
-    """Run a job's shell text as Snakemake does; returns what it printed."""
+    """Run a job's shell text; returns its exit status and what it printed."""
     text = (unfinished.NOTED + command + unfinished.DONE).replace("{output:q}", shlex.join(outputs))
-    shell = ["bash", "-c", f"set -euo pipefail; {text}"]
-    return subprocess.run(shell, text=True, capture_output=True, check=False).stdout
+    ended = subprocess.run(["bash", "-c", text], text=True, capture_output=True, check=False)
+    return ended.returncode, ended.stdout
 
 
 def fail(*outputs):
-    run("exit 137", *outputs)
+    assert run("false", *outputs) == (1, "")
 
 
 def test_while_a_job_runs_there_is_a_note_and_after_it_ended_well_none(project):
-    assert run(f"cat {unfinished.NOTES}/*", "a", "b's {c} $d") == "a\nb's {c} $d\n"
+    assert run(f"cat {unfinished.NOTES}/*", "a", "b's {c} $d") == (0, "a\nb's {c} $d\n")
     assert notes(project) == []
     unfinished.make_old()
     assert times(project) == [NOW, NOW]
 
 
 def test_a_job_whose_program_cannot_even_start_leaves_a_note(project):
-    run("no/such/python -m digitflow", "b")
+    assert run("no/such/python -m digitflow", "b") == (127, "")
     unfinished.make_old()
     assert times(project) == [NOW, unfinished.LONG_AGO]
 

@@ -23,9 +23,9 @@ LONG_AGO = 1  # seconds since 1970: older than any input
 # The shell text around a job's own, with the fields that Snakemake fills in. A note has a name of an output
 # in each line. It is named for all of them, so that a second try deletes the note of the first.
 NOTED = f"""mkdir -p {NOTES} && note={NOTES}/$(printf '%s\\n' {{output:q}} | cksum | tr ' ' -) && \\
-printf '%s\\n' {{output:q}} >"$note"
+printf '%s\\n' {{output:q}} >"$note" && \\
 """
-DONE = """
+DONE = """ && \\
 rm -f "$note\""""
 
 

@@ -14,7 +14,7 @@ from digitflow import codedigest
 from digitflow.verbs import commandline
 
 # What runs a verb: it passes values on, and is not followed.
-RUNNER = ("", "__main__", "base.logs", "codedigest", "verbs", *codedigest.RUNNER_ONLY)
+RUNNER = ("", "__main__", "base.logs", "codedigest", "verbs", "verbs.commandline")
 ROUND_A_NETWORK = {"train_keras": ["models.keras_cnn"], "train_mxnet": ["models.mxnet_cnn"]}
 
 

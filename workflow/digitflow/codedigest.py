@@ -26,8 +26,6 @@ from digitflow.base.errors import InputError
 
 PACKAGE = Path(__file__).parent
 CACHE = PACKAGE / "__pycache__" / "code_digests.json"
-# What brings a rule's values to a verb, and does not count.
-RUNNER_ONLY = ("verbs.commandline",)
 FORM = 1  # of the cache: to be raised when what is kept changes its meaning
 
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from digitflow.base.errors import DigitflowError, FormatError
-from digitflow.dataset.trees import atomic_tree, read_files
+from digitflow.base.errors import DigitflowError
+from digitflow.dataset.trees import atomic_tree, open_folders, read_file
 
 
 def names(folder):
@@ -45,15 +45,9 @@ def test_a_place_that_cannot_be_written_is_named(tmp_path):
         pass
 
 
-def test_files_are_read_in_the_order_asked_for_whatever_their_size(tmp_path):
+def test_a_file_is_read_whole_whatever_its_size(tmp_path):
     contents = {"b": b"", "a": b"x" * (1 << 16), "c": bytes(range(256)) * 1000}
     for name, data in contents.items():
         (tmp_path / name).write_bytes(data)
-    assert list(read_files(contents, tmp_path)) == list(contents.values())
-
-
-@pytest.mark.parametrize(("root", "missing"), [("", "c"), ("nowhere", "nowhere")])
-def test_a_file_or_root_that_is_missing_is_named(tmp_path, root, missing):
-    (tmp_path / "a").touch()
-    with pytest.raises(FormatError, match=f"/{missing}: cannot be read: No such file"):
-        list(read_files(["a", "c"], tmp_path / root))
+    with open_folders(tmp_path) as (folder,):
+        assert [read_file(name, folder) for name in contents] == list(contents.values())

@@ -82,14 +82,6 @@ def test_a_flipped_bit_of_an_index_or_a_label_is_found(tmp_path):
                 lst.read(tmp_path / "a.lst")
 
 
-def test_a_test_list_that_leaves_an_image_out_is_not_complete(tmp_path):
-    lst.write(tmp_path / "a.lst", listing(4))
-    assert len(lst.read_complete(tmp_path / "a.lst")) == 4
-    lst.write(tmp_path / "a.lst", listing(4).select(np.array([True, False, True, True])))
-    with pytest.raises(FormatError, match=r"a\.lst: line 2: index 3, not 2; no test image is left out"):
-        lst.read_complete(tmp_path / "a.lst")
-
-
 def test_a_missing_list_is_named(tmp_path):
     with pytest.raises(InputError, match=r"a\.lst: cannot be opened: No such file"):
         lst.read(tmp_path / "a.lst")

@@ -1,13 +1,9 @@
 """What the page says of all images, and which of them it picks out."""
 
-import csv
-import dataclasses
-
 import numpy as np
 import pytest
 from tests.browser.example import example
 
-from digitflow.formats.corrections import Correction
 from digitflow.look import choices, summary
 from digitflow.look.lookdata import LookData, Predictions
 
@@ -29,28 +25,6 @@ def test_mean_and_variance_are_numpys_class_by_class(digits):
         assert np.allclose(variance[label], members.var(axis=0))
     assert not mean[10].any()
     assert not variance[10].any()
-
-
-def test_the_table_of_classes_counts_what_corrections_change(data, tmp_path):
-    first, second = (str(label) for label in data.labels[:2])
-    changes = [Correction(1, first, "9"), Correction(2, second, "drop"), Correction(3, "", "ok")]
-    summary.write_class_table(tmp_path / "classes.csv", dataclasses.replace(data, corrections=changes))
-    with open(tmp_path / "classes.csv", newline="") as file:
-        table = {row["class"]: row for row in csv.DictReader(file)}
-    assert list(table) == list(data.names)
-    counts = np.bincount(data.labels, minlength=10)
-    for name, row in table.items():
-        expected = counts[int(name)] + (name == "9") - (name == first) - (name == second)
-        assert (int(row["images"]), int(row["corrected"])) == (expected, int(name == "9"))
-        assert int(row["dropped"]) == int(name == second)
-    assert sum(int(row["predicted_in_test"]) for row in table.values()) == len(data.test_ids)
-
-
-def test_the_table_of_classes_leaves_empty_what_is_not_known(data, tmp_path):
-    bare = dataclasses.replace(data, audit=None, predictions=None, test_merged=None)
-    summary.write_class_table(tmp_path / "classes.csv", bare)
-    lines = (tmp_path / "classes.csv").read_text().splitlines()
-    assert lines[1] == f"0,{(data.labels == 0).sum()},0,0,,,"
 
 
 def test_histograms_count_every_pixel_and_every_image_once(digits):

@@ -8,7 +8,7 @@ import shutil
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from digitflow.base.errors import DigitflowError, FormatError
+from digitflow.base.errors import DigitflowError
 
 # Windows looks up no name relative to an open folder, and would change line ends.
 HAS_FOLDERS = hasattr(os, "O_DIRECTORY") and os.open in os.supports_dir_fd
@@ -99,17 +99,6 @@ def write_files(contents: Iterable[bytes], names: Iterable[str], folders: Iterab
                 data = data[os.write(file, data) :]
         finally:
             os.close(file)
-
-
-def read_files(paths: Iterable[str], root: str | os.PathLike) -> Iterator[bytes]:
-    """Yield the contents of files below `root`. FormatError names the one that cannot be read."""
-    path = "."
-    try:
-        with open_folders(Path(root)) as (folder,):
-            for path in paths:
-                yield read_file(path, folder)
-    except OSError as error:
-        raise FormatError(f"{Path(root, path)}: cannot be read: {error.strerror}") from error
 
 
 def read_file(path: str, folder: int | Path) -> bytes:

@@ -78,16 +78,6 @@ def read(path: PathLike) -> Listing:
     return _listing(rows)
 
 
-def read_complete(path: PathLike) -> Listing:
-    """Read the list of a test set. FormatError, beside those of `read`, for an index that is left out."""
-    listing = read(path)
-    for row in np.flatnonzero(listing.index != np.arange(1, len(listing) + 1)):
-        raise FormatError(
-            f"{path}: line {row + 1}: index {listing.index[row]}, not {row + 1}; no test image is left out"
-        )
-    return listing
-
-
 def _parse(line: str, where: str, labels: dict[str, int]) -> tuple[int, int, str]:
     match = LINE.fullmatch(line)
     if not match:

@@ -1,55 +1,12 @@
-"""What images are like on the whole: classes, their mean and variance, histograms of pixels and ink."""
+"""What images are like on the whole: each class's mean and variance, histograms of pixels and ink."""
 
-import csv
 from collections.abc import Iterator
-from pathlib import Path
 
 import numpy as np
 
-from digitflow.base.files import atomic_open
-from digitflow.look.lookdata import LookData
-
 INK_BINS = 64  # of an image's mean pixel, 4 grey levels each
 PIXEL_BINS = 32  # of pixels, 8 grey levels each
-CLASS_COLUMNS = (
-    "class",
-    "images",
-    "corrected",
-    "dropped",
-    "flagged",
-    "wrongly_predicted",
-    "predicted_in_test",
-)
 BLOCK = 4096  # images at a time: integers of 8 bytes would fill the memory
-
-
-def write_class_table(path: str | Path, data: LookData) -> None:
-    """Write a CSV with CLASS_COLUMNS, a line per class: the page's summary, for the report.
-
-    `images` have the class after corrections; `corrected` are those of them that had another, `dropped` those
-    that had this one; `wrongly_predicted` of `images`. What is not known is left empty.
-    """
-    classes, now, was = len(data.names), data.corrected, np.asarray(data.labels, np.int64)
-    columns = {
-        "images": _count(now, classes),
-        "corrected": _count(now[now != was], classes),
-        "dropped": _count(was[now < 0], classes),
-    }
-    if data.audit is not None:
-        columns["flagged"] = _count(now[data.rows_of(data.audit.loc[data.audit["flagged"], "id"])], classes)
-    if data.predictions is not None:
-        given = now[data.predictions.rows]
-        wrong = data.predictions.merged.argmax(axis=1) != given
-        columns["wrongly_predicted"] = _count(given[wrong], classes)
-    if data.test_merged is not None:
-        columns["predicted_in_test"] = _count(data.test_merged.argmax(axis=1), classes)
-    unknown = [""] * classes
-    with atomic_open(path, "w") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(CLASS_COLUMNS)
-        writer.writerows(
-            zip(data.names, *(columns.get(name, unknown) for name in CLASS_COLUMNS[1:]), strict=True)
-        )
 
 
 def _count(labels: np.ndarray, classes: int) -> list[int]:

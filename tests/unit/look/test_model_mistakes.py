@@ -4,6 +4,7 @@ import logging
 
 import numpy as np
 import pytest
+from tests.unit.eight_rows import TRUE, softmax, wrong_at
 
 from digitflow.base.errors import FormatError
 from digitflow.dataset.lists import of_rows
@@ -17,22 +18,7 @@ from digitflow.look.mistakes import (
     write_confusion,
 )
 
-TRUE = np.array([0, 1, 2, 2, 1, 0, 1, 2])
 PNG = b"\x89PNG"
-
-
-def softmax(labels, sure=0.8):
-    """Rows of probabilities, float32 (n, 3), that give these labels."""
-    rows = np.full((len(labels), 3), (1 - sure) / 2, np.float32)
-    rows[np.arange(len(labels)), labels] = sure
-    return rows
-
-
-def wrong_at(*places):
-    """The true labels, but for these places."""
-    labels = TRUE.copy()
-    labels[list(places)] = (labels[list(places)] + 1) % 3
-    return labels
 
 
 def test_mistakes_are_counted_and_the_worst_come_first():

@@ -3,6 +3,7 @@
 import numpy as np
 import pandas
 import pytest
+from tests.unit.eight_rows import TRUE, softmax, wrong_at
 
 from digitflow.base.errors import FormatError
 from digitflow.formats import idx, labelscsv
@@ -15,23 +16,6 @@ from digitflow.scoring.pairs import (
     read_pairs,
 )
 from digitflow.scoring.table import write_table
-
-TRUE = np.array([0, 1, 2, 2, 1, 0, 1, 2])
-
-
-def softmax(labels, sure=0.8):
-    """Rows of probabilities, float32 (n, 3), that give these labels."""
-    rows = np.full((len(labels), 3), (1 - sure) / 2, np.float32)
-    rows[np.arange(len(labels)), labels] = sure
-    return rows
-
-
-def wrong_at(*places):
-    """The true labels, but for these places."""
-    labels = TRUE.copy()
-    labels[list(places)] = (labels[list(places)] + 1) % 3
-    return labels
-
 
 NAMES = [*"0123456789"][:3]
 MODELS = {"a": softmax(wrong_at(1, 2)), "b": softmax(wrong_at(3)), "merged": softmax(wrong_at(3))}

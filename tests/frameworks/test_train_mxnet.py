@@ -253,6 +253,7 @@ def test_the_saved_model_gives_the_same_probabilities(trained, sample, run, tmp_
         ((32, 32), {}),
         ((30, 20), {}),
         ((24, 20), {"architecture": "modern_cnn"}),
+        ((14, 12), {"architecture": "small_cnn"}),
         (
             (30, 20),
             {"architecture": "mlp_module", "module": "mxnet_mlp", "label_smoothing": 0, "batch_size": 120},
@@ -482,8 +483,12 @@ def test_a_rate_that_teaches_the_mlp_scaled_pixels_makes_it_collapse_on_raw_ones
         np.testing.assert_allclose(np.load(tmp_path / "again.npy"), expected, atol=1e-5)
 
 
-def test_the_modern_cnn_learns_2000_digits_to_more_than_94_percent(data, train, predict, sample, tmp_path):
-    process = train(data, tmp_path, SETTINGS | {"architecture": "modern_cnn", "epochs": 4})
+@pytest.mark.parametrize(("name", "parameters"), [("modern_cnn", "207,274"), ("small_cnn", "131,754")])
+def test_larger_networks_learn_2000_digits_to_more_than_94_percent(
+    data, train, predict, sample, tmp_path, name, parameters
+):
+    process = train(data, tmp_path, SETTINGS | {"architecture": name, "epochs": 4})
     assert process.returncode == 0, process.stderr
+    assert f"{name}: {parameters} parameters" in process.stderr
     test = predict(tmp_path, data / "test-images")
     assert (test.argmax(1) == sample[1][2300:]).mean() > 0.94

@@ -31,7 +31,7 @@ fetch: $(MAIN)  ## all that the network is needed for; a run after it opens no c
 
 test: $(DEV)  ## every test: unit, inside each framework's environment, and of the workflow
 	.venv/bin/snakemake -j$(CORES) --quiet all -- .venvs/mxnet/installed.txt .venvs/kaggle/installed.txt data/mnist/mnist.pkl.gz
-	.venv/bin/python -m pytest
+	.venv/bin/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 unit: $(DEV)  ## the tests that take seconds
 	.venv/bin/snakemake -j1 --quiet all -- data/mnist/mnist.pkl.gz

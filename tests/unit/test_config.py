@@ -11,8 +11,8 @@ from digitflow.config import (
     SCHEMA,
     check_folder,
     csv_paths,
+    load_file,
     models,
-    read_file,
     reading,
     schema,
     settings_text,
@@ -163,20 +163,20 @@ def test_a_file_that_is_no_configuration_is_named_with_line_and_column(tmp_path,
     path = tmp_path / "mine.yaml"
     path.write_bytes(text)
     with pytest.raises(ConfigError, match=message) as error:
-        read_file(path)
+        load_file(path)
     assert str(error.value).startswith(str(path))
     assert "\n" not in str(error.value)
 
 
 def test_a_configuration_that_is_not_there_brings_its_neighbour_to_mind(tmp_path):
     with pytest.raises(ConfigError, match="there is no such file; the files here are none"):
-        read_file(tmp_path / "mime.yaml")
+        load_file(tmp_path / "mime.yaml")
     (tmp_path / "mine.yaml").write_text("device: cpu\n")
-    assert read_file(tmp_path / "mine.yaml") == {"device": "cpu"}
+    assert load_file(tmp_path / "mine.yaml") == {"device": "cpu"}
     with pytest.raises(ConfigError, match=r"mime.yaml: there is no such file; did you mean mine.yaml"):
-        read_file(tmp_path / "mime.yaml")
+        load_file(tmp_path / "mime.yaml")
     with pytest.raises(ConfigError, match="cannot be read: Is a directory"):
-        read_file(tmp_path)
+        load_file(tmp_path)
 
 
 def test_what_is_no_readable_file_is_named_before_any_job(tmp_path):

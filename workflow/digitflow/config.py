@@ -71,11 +71,11 @@ def load(files: Sequence[str | os.PathLike] = ()) -> dict[str, Any]:
 
     config = yaml.safe_load((SCHEMA.parents[2] / "config" / "config.yaml").read_text())
     for path in files:
-        update_config(config, read_file(path))
+        update_config(config, load_file(path))
     return validate(config)
 
 
-def read_file(path: str | os.PathLike) -> dict[str, Any]:
+def load_file(path: str | os.PathLike) -> dict[str, Any]:
     """The keys and values of a configuration file. ConfigError says what is wrong with it, and where."""
     path = Path(path)
     try:

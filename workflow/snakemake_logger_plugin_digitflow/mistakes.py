@@ -48,14 +48,14 @@ def _mistake(option: str, word: str, folder: Path) -> str | None:
     """What is wrong with a word behind an option; TARGET: it was meant to be one. None: nothing."""
     # Imported now that the run has failed: earlier, it would decide which clone's digitflow a Snakefile gets.
     from digitflow.base.errors import ConfigError
-    from digitflow.config import read_file
+    from digitflow.config import load_file
 
     if option in VALUES and "=" not in word:
         return TARGET
     if option not in FILES:
         return None
     try:
-        read_file(folder / word)
+        load_file(folder / word)
     except ConfigError as error:
         is_configuration = Path(word).suffix in (".yaml", ".yml", ".json")
         return str(error).replace(f"{folder}/", "") if is_configuration else TARGET

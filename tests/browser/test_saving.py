@@ -64,7 +64,8 @@ def test_the_path_of_the_file_can_be_read_to_its_end_in_a_narrow_window(served, 
     end = served.run(
         """const counter = document.getElementById("counter").getBoundingClientRect();
         const saved = document.getElementById("saved").getClientRects();
-        return [...saved].every((line) => line.right <= counter.right + 1 && line.bottom <= counter.bottom + 1)"""
+        return [...saved].every((line) =>
+            line.right <= counter.right + 1 && line.bottom <= counter.bottom + 1)"""
     )
     served.driver.set_window_size(before["width"], before["height"])
     assert end, "a line of it is cut off"

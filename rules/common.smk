@@ -334,7 +334,8 @@ def figures_of_studies(wildcards):
 
 def targets():
     """Rules and files by their names, for hints; a rule that makes many files stands for one of them."""
-    idx = [f"{part}-{kind}" for part in ("train", "test") for kind in (IMAGES[:-6], "labels-idx1")]
+    kinds = (IMAGES.removesuffix("-ubyte"), "labels-idx1")
+    idx = [f"{part}-{kind}" for part in ("train", "test") for kind in kinds]
     names = {
         "model": [*MERGED_MODELS, *config["models"]],
         "study": [*config["studies"]],

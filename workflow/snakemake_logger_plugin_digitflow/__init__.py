@@ -103,8 +103,8 @@ class LogHandler(LogHandlerBase):
     def close(self) -> None:
         """Print what would run, and the errors, below all that Snakemake and the Snakefile have said."""
         if self.plan and self.plan.stats:
-            self._print("\n".join(self.plan.lines()))
-            self.plan.stats = {}
+            text, self.plan.stats = "\n".join(self.plan.lines()), {}
+            self._print(text)
         errors = [*self.errors, *self.endings.values(), *self.failures.values()]
         if self.interrupted:
             errors = [error for error in errors if "was ended by SIGINT" not in error]
@@ -130,7 +130,7 @@ class LogHandler(LogHandlerBase):
             self._job_failed(record)
         if self.own_words:
             self._in_own_words(record, event)
-        elif self.common_settings.verbose or not is_noise(record, event):
+        else:
             self.plain.handle(record)
 
     def _in_own_words(self, record: logging.LogRecord, event: LogEvent | None) -> None:

@@ -56,12 +56,13 @@ class Plan:
 
     def lines(self) -> Iterator[str]:
         """A line for each job, or one for all jobs of a rule where they are many; then how many they are."""
+        width = max([NAME_WIDTH, *(len(job.name) for jobs in self.jobs.values() for job in jobs)])
         for rule, jobs in self.jobs.items():
             if len(jobs) > MANY and not self.show_commands:
-                yield f"{f'{rule} ({len(jobs)} jobs)':{NAME_WIDTH}} {why(jobs)}"
+                yield f"{f'{rule} ({len(jobs)} jobs)':{width}} {why(jobs)}"
                 continue
             for job in sorted(jobs, key=lambda job: job.name):
-                yield f"{job.name:{NAME_WIDTH}} {why([job])}"
+                yield f"{job.name:{width}} {why([job])}"
                 if self.show_commands:
                     yield textwrap.indent(job.command, "    ")
         total = f"{self.stats['total']} job{'s' * (self.stats['total'] != 1)} would run"
@@ -71,12 +72,13 @@ class Plan:
         before, *parts = REASON.split(text)
         found = {before: []} if before else {}  # words that a new release has
         for kind, about in zip(parts[::2], parts[1::2], strict=True):
-            names = about.split(", ") if about else []
+            words, always, what = REASONS[kind].partition(": ")
+            names = about.split(", ") if about else [what] if what else []
             if kind == "Params have changed since last execution":
                 names = [*changed_settings(about)]
             elif kind == "Input files updated by another job":
                 names = [self.makers.get(name, name) for name in names]
-            found.setdefault(REASONS[kind], []).extend(names)
+            found.setdefault(words + always.strip(), []).extend(names)
         return found
 
 

@@ -137,6 +137,7 @@ def shortened(text: str) -> str:
 
 def counted(stats: Mapping[str, int], would: str = "") -> str:
     """How many jobs of which rules run, or would run."""
-    rules = [f"{count} {rule}" for rule, count in stats.items() if rule != "total"]
+    rules = [f"{count}~{rule}" for rule, count in stats.items() if rule != "total"]
     line = f"{stats['total']} job{'s' * (stats['total'] != 1)}{would}: {', '.join(rules)}"
-    return textwrap.fill(line, 100, subsequent_indent="    ", break_on_hyphens=False)
+    # A rule's name has no ~, and a line is not broken between a number and its rule.
+    return textwrap.fill(line, 100, subsequent_indent="    ", break_on_hyphens=False).replace("~", " ")

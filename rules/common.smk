@@ -9,6 +9,7 @@ import sys
 sys.path.insert(0, f"{workflow.basedir}/workflow")
 
 from snakemake import persistence
+from snakemake.io import strip_wildcard_constraints
 from snakemake.logging import logger
 from snakemake.utils import update_config
 
@@ -326,6 +327,37 @@ def figures_of_studies(wildcards):
             yield from (seeds_of(model, name)[0] for model in models for name in names)
         if "learning_rate" in keys["figures"]:
             yield f"results/learning_rates/{models[0]}.png"
+
+
+# What can be asked for by name
+
+
+def targets():
+    """Rules and files by their names, for hints; a rule that makes many files stands for one of them."""
+    kinds = (IMAGES.removesuffix("-ubyte"), "labels-idx1")
+    idx = [f"{part}-{kind}" for part in ("train", "test") for kind in kinds]
+    names = {
+        "model": [*MERGED_MODELS, *config["models"]],
+        "study": [*config["studies"]],
+        "seed": sorted({seed for model in MODELS.values() for seed in model["seeds"]}),
+        "fold": ["", *FOLDS],
+        "tree": ["train", "test"],
+        "part": ["train", "valid", "test"],
+        "images": ["test", *config["predict"]],
+        "name": [*config["predict"], *idx],
+        "shard": [""] if config["rec"]["shards"] == 1 else ["_000"],
+    }
+    found = {}
+    for rule in workflow.rules:
+        patterns = [strip_wildcard_constraints(str(pattern)) for pattern in rule.output]
+        files = [path for path in expand(patterns, **names) if rule.is_producer(path)]
+        found |= {os.path.basename(path): path for path in reversed(files)} | {path: path for path in files}
+        found |= {rule.name: path for path in files[:1]} if rule.has_wildcards() else {rule.name: rule.name}
+    return found
+
+
+for console in workflow.logger_manager.get_log_handlers():
+    console.targets = targets
 
 
 def print_closing(dag):

@@ -58,6 +58,19 @@ def test_a_decision_is_in_the_file_with_label_and_checksum_once_the_page_says_sa
     wait_for(lambda: [_unplaced(line) for line in corrections.read(file)] == wanted)
 
 
+def test_the_path_of_the_file_can_be_read_to_its_end_in_a_narrow_window(served, tmp_path):
+    before = served.driver.get_window_size()
+    served.driver.set_window_size(1200, 800)
+    end = served.run(
+        """const counter = document.getElementById("counter").getBoundingClientRect();
+        const saved = document.getElementById("saved").getClientRects();
+        return [...saved].every((line) =>
+            line.right <= counter.right + 1 && line.bottom <= counter.bottom + 1)"""
+    )
+    served.driver.set_window_size(before["width"], before["height"])
+    assert end, "a line of it is cut off"
+
+
 def _unplaced(line: Correction) -> Correction:
     return Correction(line.id, line.was, line.now, line.crc, line.note)
 

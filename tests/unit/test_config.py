@@ -11,6 +11,7 @@ from digitflow.config import (
     SCHEMA,
     check_folder,
     csv_paths,
+    load_file,
     models,
     reading,
     schema,
@@ -114,6 +115,11 @@ def test_values_of_the_command_line_get_their_types():
     }  # fmt: skip
 
 
+def test_a_value_of_the_command_line_that_is_no_yaml_is_named():
+    with pytest.raises(ConfigError, match=r"--config, '\{source: files', line 1, column 15: no YAML"):
+        typed({"data": "{source: files"})
+
+
 def test_all_mistakes_are_told_at_once():
     config = changed("models.keras_cnn.epochs", "ten")
     config["validation"]["seed"] = -1
@@ -133,6 +139,44 @@ def test_a_path_with_braces_is_refused_before_snakemake_takes_it_for_a_pattern()
     config["data"] |= {"train_csv": "{a}.csv"}
     with pytest.raises(ConfigError, match=r"data\.train_csv: '\{a\}\.csv': Snakemake takes braces"):
         validate(config)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (
+            b"data:\n\tsource: files\n",
+            r"line 2, column 1: no YAML: found character '\\t'.*; indent with blanks",
+        ),
+        (
+            b"data: {source: files\nmerge: 3\n",
+            r"line 2, column 6: .* that begins in line 1; .*close every bracket",
+        ),
+        (b"a: b: c\n", "line 1, column 5: no YAML: mapping values are not allowed here"),
+        (b"a: \x00\n", "mine.yaml: is no YAML: unacceptable character #x0000"),
+        (b"a: \xff\n", "mine.yaml: byte 3 is no UTF-8 text; save the file as UTF-8"),
+        (b"- a\n", "mine.yaml: has no keys at its top level; write what differs"),
+        (b"# nothing yet\n", "mine.yaml: has no keys at its top level; write what differs"),
+    ],
+)
+def test_a_file_that_is_no_configuration_is_named_with_line_and_column(tmp_path, text, message):
+    path = tmp_path / "mine.yaml"
+    path.write_bytes(text)
+    with pytest.raises(ConfigError, match=message) as error:
+        load_file(path)
+    assert str(error.value).startswith(str(path))
+    assert "\n" not in str(error.value)
+
+
+def test_a_configuration_that_is_not_there_brings_its_neighbour_to_mind(tmp_path):
+    with pytest.raises(ConfigError, match="there is no such file; the files here are none"):
+        load_file(tmp_path / "mime.yaml")
+    (tmp_path / "mine.yaml").write_text("device: cpu\n")
+    assert load_file(tmp_path / "mine.yaml") == {"device": "cpu"}
+    with pytest.raises(ConfigError, match=r"mime.yaml: there is no such file; did you mean mine.yaml"):
+        load_file(tmp_path / "mime.yaml")
+    with pytest.raises(ConfigError, match="cannot be read: Is a directory"):
+        load_file(tmp_path)
 
 
 def test_what_is_no_readable_file_is_named_before_any_job(tmp_path):

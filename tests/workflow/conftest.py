@@ -67,7 +67,7 @@ class Clone:
 
     def planned(self, *arguments: str, **environment: str) -> list[Job]:
         """The jobs of a dry run, without the target rule itself."""
-        finished = self.snakemake("--dry-run", *arguments, **environment)
+        finished = self.snakemake("--dry-run", "--verbose", *arguments, **environment)
         assert finished.returncode == 0, finished.stdout
         blocks = re.split(r"^(?:local)?rule (\w+):$", finished.stdout, flags=re.MULTILINE)[1:]
 

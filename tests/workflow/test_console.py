@@ -84,14 +84,85 @@ def test_a_second_run_says_that_nothing_is_to_be_done(run):
     ]
 
 
-def test_a_dry_run_keeps_snakemakes_words_for_jobs_and_reasons(run):
-    printed = run(TWO_JOBS, "--dry-run")
+def test_a_dry_run_names_each_job_with_its_reason_and_ends_with_their_number(run, tmp_path):
+    assert run(TWO_JOBS, "--dry-run").splitlines() == [
+        "convert test                     missing: test.txt",
+        "convert train                    missing: train.txt",
+        "all                              after convert",
+        "3 jobs would run; this was a dry run",
+    ]
+    run(TWO_JOBS)
+    (tmp_path / "test.txt").unlink()
+    assert run(TWO_JOBS, "-n").splitlines()[0] == "convert test                     missing: test.txt"
+
+
+def test_a_dry_run_shows_commands_or_only_numbers_when_asked_to(run):
+    assert run(TWO_JOBS, "--dry-run", "--printshellcmds").splitlines()[:2] == [
+        "convert test                     missing: test.txt",
+        "    echo converted test >&2; touch test.txt",
+    ]
+    for quiet in (["--quiet"], ["--quiet", "rules"], ["--quiet", "all"]):
+        assert run(TWO_JOBS, "--dry-run", *quiet) == "3 jobs would run: 2 convert, 1 all\n"
+
+
+def test_a_verbose_dry_run_keeps_snakemakes_words(run):
+    printed = run(TWO_JOBS, "--dry-run", "--verbose")
     assert re.search(
         r"^rule convert:\n    output: train.txt\n(    .*\n)*    reason: Missing output", printed, re.M
     )
     assert re.search(r"^convert +2$", printed, re.MULTILINE)
-    assert "Host:" not in printed
-    assert "Building DAG" not in printed
+
+
+def test_many_jobs_of_a_rule_share_a_line_of_a_dry_run(run):
+    printed = run(
+        """
+rule all:
+    input: expand("{number}.txt", number=range(30))
+rule make:
+    output: "{number}.txt"
+    shell: "touch {output}"
+""",
+        "--dry-run",
+    )
+    make, last, total = printed.splitlines()
+    assert re.fullmatch(r"make \(30 jobs\) +missing: 0.txt, 1.txt, 10.txt, .* and 22 more", make)
+    assert last.split() == ["all", "after", "make"]
+    assert total == "31 jobs would run; this was a dry run"
+
+
+WITH_SETTINGS = """
+rule all:
+    input: "given.txt", "other.txt"
+    output: update("all.txt")
+    params: settings='{"rate": 0.1, "depth": 2}', code="0123456789abcdef"
+    shell: "touch {output}"
+"""
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (lambda folder: (folder / "all.txt").unlink(), "missing: all.txt"),
+        (lambda folder: (folder / "given.txt").write_text("edited"), "changed: given.txt"),
+        (("0.1", "0.5"), "changed: rate 0.1 -> 0.5"),
+        (('{"rate"', '{"seed": 3, "rate"'), "changed: seed default -> 3"),
+        ((', "depth": 2}', "}"), "changed: depth 2 -> default"),
+        (("0123", "9999"), "changed: code or pins"),
+        (("touch", "touch -c"), "changed: the rule itself"),
+        ((', "other.txt"', ""), "changed: which files it reads"),
+    ],
+)
+def test_a_dry_run_says_in_few_words_what_has_changed(run, tmp_path, change, reason):
+    for name in ("given.txt", "other.txt"):
+        (tmp_path / name).write_text("as it was")
+    run(WITH_SETTINGS)
+    if callable(change):
+        change(tmp_path)
+    planned, total = run(
+        WITH_SETTINGS if callable(change) else WITH_SETTINGS.replace(*change), "--dry-run"
+    ).splitlines()
+    assert planned.split(maxsplit=1) == ["all", reason]
+    assert total == "1 job would run; this was a dry run"
 
 
 def test_the_error_of_a_job_comes_last_and_once(run, tmp_path):
@@ -123,6 +194,16 @@ raise SystemExit(1)"'''
     assert printed.count("error: a wrong cell") == 1
     assert printed.endswith("\nerror: a wrong cell\n")
     assert "all | reading\n" in printed
+
+
+def test_that_a_file_to_be_updated_was_not_there_is_not_said_when_its_job_fails(run):
+    printed = run(
+        'rule all:\n    output: update("a.txt"), update("b.txt")\n    log: "all.log"\n'
+        "    shell: \"echo 'error: wrong' >{log}; exit 1\"\n",
+        fails=True,
+    )
+    assert "restore" not in printed
+    assert printed.endswith("\nall failed, log: all.log\nerror: wrong\n")
 
 
 def test_a_log_without_an_error_shows_its_last_lines(run, tmp_path):
@@ -159,7 +240,7 @@ def test_a_job_that_succeeds_when_tried_again_leaves_no_error(run):
     assert printed.splitlines()[-1].startswith("done in")
 
 
-def test_while_others_still_run_an_error_is_told_at_once_and_again_at_the_end(tmp_path):
+def test_while_others_still_run_a_failure_is_told_at_once_and_its_error_at_the_end(tmp_path):
     process = start(
         tmp_path,
         """
@@ -177,11 +258,12 @@ rule bad:
     printed = []
     for line in process.stdout:
         printed.append(line)
-        if line == "error: wrong\n":
-            (tmp_path / "go").touch()  # `long` ends only now that the error has been told
+        if line.startswith("bad failed"):
+            (tmp_path / "go").touch()  # `long` ends only now that the failure has been told
     assert process.wait() == 1
     text = "".join(printed)
-    assert re.search(r"bad failed after .*\nerror: wrong\nlong +\d+\.\d s  \[1 of 3\]\n", text)
+    assert re.search(r"bad failed after \d+\.\d s, log: bad.log\nlong +\d+\.\d s  \[1 of 3\]\n", text)
+    assert text.count("error: wrong") == 1
     assert text.endswith("\nbad failed, log: bad.log\nerror: wrong\n")
 
 
@@ -214,6 +296,38 @@ def test_errors_of_snakemakes_own_come_in_full_and_last(run, snakefile, argument
     printed = run(snakefile, *arguments, fails=True)
     assert printed.endswith(words)
     assert "  File " not in printed
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (
+            ["-n", "--configfile", "mine.yaml", "results/submission.csv"],
+            "error: results/submission.csv: read as configuration, for --configfile takes every word "
+            "behind it; what is to be made comes first:\n"
+            "snakemake results/submission.csv --logger digitflow --cores 2 -n --configfile mine.yaml\n",
+        ),
+        (
+            ["--configfile", "mine.yaml", "train.txt"],
+            "train.txt --logger digitflow --cores 2 --configfile mine.yaml\n",
+        ),
+        (["--config", "a=1", "it's"], "snakemake 'it'\"'\"'s' --logger digitflow --cores 2 --config a=1\n"),
+        (
+            ["--configfile", "mime.yaml"],
+            "\nerror: mime.yaml: there is no such file; did you mean mine.yaml?\n",
+        ),
+        (["--configfile", "mine.yaml", "tab.yaml"], "close every bracket and quote\n"),
+        (["--configfile", "list.yaml"], "such as data: {source: kaggle}\n"),
+    ],
+)
+def test_a_wrong_configuration_or_order_of_words_ends_with_one_clear_line(run, tmp_path, arguments, words):
+    (tmp_path / "mine.yaml").write_text("a: 1\n")
+    (tmp_path / "tab.yaml").write_text("a:\n\tb: 1\n")
+    (tmp_path / "list.yaml").write_text("- a\n")
+    (tmp_path / "train.txt").write_text("of an earlier run\n")
+    printed = run(TWO_JOBS, *arguments, fails=True)
+    assert printed.endswith(words)
+    assert printed.count("\n") <= 3, "nothing of Snakemake's"
 
 
 def test_ctrl_c_prints_one_line(tmp_path):

@@ -34,6 +34,25 @@ def test_a_wrong_configuration_stops_before_any_job(fresh, old, new, message):
     assert not (fresh.folder / "data").exists()
 
 
+@pytest.mark.parametrize(
+    ("target", "hint"),
+    [
+        ("results/submision.csv", "no rule makes this; did you mean results/submission.csv?"),
+        ("submission.csv", "no rule makes this; did you mean results/submission.csv?"),
+        ("rceords", "no rule makes this; did you mean records?"),
+        ("results/models/wid/seed0/model.npz", "did you mean results/models/wide/seed0/model.npz?"),
+        ("xyzzy", "no rule makes this; snakemake --list-target-rules shows the rules"),
+        ("train_numpy", "makes many files; ask for one of them, such as results/models/wide/seed0/model.npz"),
+    ],
+)
+def test_a_misspelt_target_brings_the_nearest_one_to_mind_in_the_last_line(fresh_numpy, target, hint):
+    finished = fresh_numpy.snakemake("--dry-run", target)
+    assert finished.returncode == 1
+    last = finished.stdout.splitlines()[-1]
+    assert last.startswith(f"error: {target}: ")
+    assert hint in last
+
+
 def test_a_bad_cell_is_named_last_of_all_and_leaves_no_file(fresh_numpy):
     path = fresh_numpy.folder / "own" / "train.csv"
     lines = path.read_text().splitlines(keepends=True)

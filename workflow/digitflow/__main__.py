@@ -2,7 +2,7 @@
 installed.
 """
 
-import inspect
+import difflib
 import logging
 import sys
 import time
@@ -17,10 +17,15 @@ log = logging.getLogger("digitflow")
 def main(arguments: list[str] | None = None) -> int:
     """Run a verb; returns the exit status: 0, or 1 after a message on what the user can put right."""
     name, *rest = (sys.argv[1:] if arguments is None else arguments) or ["--help"]
+    if name in ("-h", "--help"):
+        print(commandline.overview(every="all" in rest))
+        return 0
     verbs = commandline.all_verbs()
     if name not in verbs:
-        print(_help(verbs), file=sys.stdout if name in ("-h", "--help") else sys.stderr)
-        return 0 if name in ("-h", "--help") else 2
+        close = difflib.get_close_matches(name, verbs, n=1)
+        hint = f"did you mean {close[0]}? " if close else ""
+        print(f"error: {name}: no such verb; {hint}digitflow --help lists them", file=sys.stderr)
+        return 1
     given, log_path = commandline.parse(verbs[name], rest)
     store = given.pop("store", None)
     try:
@@ -64,13 +69,6 @@ def _stored(verb: commandline.Verb, given: dict, store: str) -> int | None:
     from digitflow.verbs import storing  # which other jobs have no use for
 
     return storing.run(verb, given, store)
-
-
-def _help(verbs: dict[str, commandline.Verb]) -> str:
-    lines = [f"  {name:<20} {(inspect.getdoc(verb) or '').splitlines()[0]}" for name, verb in verbs.items()]
-    return "\n".join(
-        ["usage: digitflow VERB --flag value ...", "", *lines, "", "digitflow VERB --help: its flags"]
-    )
 
 
 if __name__ == "__main__":

@@ -71,11 +71,30 @@ def load(files: Sequence[str | os.PathLike] = ()) -> dict[str, Any]:
 
     config = yaml.safe_load((SCHEMA.parents[2] / "config" / "config.yaml").read_text())
     for path in files:
-        try:
-            update_config(config, yaml.safe_load(Path(path).read_text()))
-        except (OSError, yaml.YAMLError) as error:
-            raise ConfigError(f"{path}: cannot be read as YAML: {error}") from error
+        update_config(config, load_file(path))
     return validate(config)
+
+
+def load_file(path: str | os.PathLike) -> dict[str, Any]:
+    """The keys and values of a configuration file. ConfigError says what is wrong with it, and where."""
+    path = Path(path)
+    try:
+        found = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        others = sorted(other.name for other in path.parent.glob("*.y*ml"))
+        raise ConfigError(f"{path}: there is no such file{_suggest(path.name, others, 'files')}") from None
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path}: byte {error.start} is no UTF-8 text; save the file as UTF-8") from None
+    except yaml.YAMLError as error:
+        raise ConfigError(_explain_yaml(path, error)) from None
+    if not isinstance(found, dict):
+        raise ConfigError(
+            f"{path}: has no keys at its top level; write what differs from the defaults, such as "
+            "data: {source: kaggle}"
+        )
+    return found
 
 
 def models(config: dict[str, Any]) -> dict[str, dict[str, Any]]:
@@ -205,12 +224,18 @@ def _without_defaults(value: Any, schema: dict) -> Any:
 
 
 def typed(value: Any) -> Any:
-    """What Snakemake's --config gave, with its types: inside of braces and brackets all comes as text."""
+    """What Snakemake's --config gave, with its types: inside of braces and brackets all comes as text.
+
+    ConfigError: such a text is no YAML.
+    """
     if isinstance(value, dict):
         return {key: typed(item) for key, item in value.items()}
     if isinstance(value, list):
         return [typed(item) for item in value]
-    return yaml.safe_load(value) if isinstance(value, str) else value
+    try:
+        return yaml.safe_load(value) if isinstance(value, str) else value
+    except yaml.YAMLError as error:
+        raise ConfigError(_explain_yaml(f"--config, {value!r}", error)) from None
 
 
 @functools.cache
@@ -263,13 +288,25 @@ def _explain(error: jsonschema.ValidationError) -> str:
             return f"{key}: {error.message} ({error.schema.get('description', error.validator)})"
 
 
+def _explain_yaml(what: str | os.PathLike, error: yaml.YAMLError) -> str:
+    """Say in one line where a text is no YAML, and what to look for."""
+    if not isinstance(error, yaml.MarkedYAMLError):
+        return f"{what}: is no YAML: {' '.join(str(error).split())}"
+    begin, place = error.context_mark, error.problem_mark
+    since = f", {error.context} that begins in line {begin.line + 1}" if begin else ""
+    return (
+        f"{what}, line {place.line + 1}, column {place.column + 1}: no YAML: {error.problem}{since}; indent "
+        "with blanks, not tabs, and close every bracket and quote"
+    )
+
+
 def _join(key: str, name: str) -> str:
     return f"{key}.{name}" if key else str(name)
 
 
-def _suggest(name: str, known: list[str]) -> str:
+def _suggest(name: str, known: list[str], kind: str = "keys") -> str:
     close = difflib.get_close_matches(str(name), known, n=1)
-    return f"; did you mean {close[0]}?" if close else f"; the keys here are {', '.join(known)}"
+    return f"; did you mean {close[0]}?" if close else f"; the {kind} here are {', '.join(known) or 'none'}"
 
 
 def _with_defaults(value: Any, schema: dict, definitions: dict) -> Any:

@@ -2,7 +2,7 @@
 
 Snakemake finds this plugin by the package's name (`logger: digitflow` in the profile). What happens comes
 as log records with an `event`, in a thread of its own; `close` is called when all else has been said, the
-Snakefile's `onerror` included. Dry runs and `--verbose` keep Snakemake's own words.
+Snakefile's `onerror` included. `--verbose` keeps Snakemake's own words.
 """
 
 import logging
@@ -12,13 +12,16 @@ import signal
 import sys
 import textwrap
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from snakemake.logging import ColorizingTextHandler, DefaultFilter, DefaultFormatter, is_quiet_about
 from snakemake_interface_logger_plugins.base import LogHandlerBase
 from snakemake_interface_logger_plugins.common import LogEvent
+
+from snakemake_logger_plugin_digitflow import mistakes
+from snakemake_logger_plugin_digitflow.plan import NAME_WIDTH, Plan, counted
 
 # Verbs that find this variable leave their error to the console, which prints it once, and last.
 # ASSUME: digitflow.base.logs has the same name. An import would fix which clone's digitflow a Snakefile gets.
@@ -31,6 +34,8 @@ NOISE = re.compile(
     "|(Group jobs|Conda environments|Singularity containers): (inactive|ignored)"
     "|Removing (temporary output|output files of failed job|local copy of storage file)"
     "|Storing output in storage|Finished (retrieval|upload)"
+    "|Cannot restore .*: no backup found|Restored previous version of"
+    "|Reasons:|Some jobs were triggered by provenance|Rules with provenance triggered jobs|This was a dry-run"
     "|Shutting down|Exiting because a job execution failed|Complete log"
 )
 STAMP = re.compile(r"\d\d:\d\d:\d\d ")  # how a message begins in the log of a job
@@ -41,7 +46,6 @@ INPUT_FUNCTION = re.compile(
 )
 TAIL = 10  # lines of a log that has no error message
 CLOCKS = 2.0  # seconds by which a file system's clock may be behind
-NAME_WIDTH = 32  # longer names push their times to the right, and those of all that follow
 
 
 @dataclass(frozen=True)
@@ -71,9 +75,10 @@ class LogHandler(LogHandlerBase):
                 settings.quiet, settings.debug_dag, settings.verbose, settings.dryrun, settings.printshellcmds
             )
         )
-        self.own_words = not (settings.dryrun or settings.verbose)
+        self.own_words = not settings.verbose
         self.shows_progress = not is_quiet_about(settings.quiet or (), "progress")
         self.started = time.time()
+        self.folder = Path.cwd()
         self.width = NAME_WIDTH
         self.finished = self.total = 0
         self.running: dict[int, Job] = {}
@@ -81,6 +86,8 @@ class LogHandler(LogHandlerBase):
         self.failures: dict[int, str] = {}  # by job, for a job that is tried again may yet succeed
         self.errors: list[str] = []
         self.interrupted = False
+        self.targets: Callable[[], Mapping[str, str]] | None = None  # set by the Snakefile once it is read
+        self.plan = Plan(settings.printshellcmds) if settings.dryrun and self.own_words else None
         if not settings.dryrun:
             os.environ[CONSOLE] = "1"
 
@@ -94,7 +101,10 @@ class LogHandler(LogHandlerBase):
             self.handleError(record)
 
     def close(self) -> None:
-        """Print the errors, below all that Snakemake and the Snakefile have said."""
+        """Print what would run, and the errors, below all that Snakemake and the Snakefile have said."""
+        if self.plan and self.plan.stats:
+            text, self.plan.stats = "\n".join(self.plan.lines()), {}
+            self._print(text)
         errors = [*self.errors, *self.endings.values(), *self.failures.values()]
         if self.interrupted:
             errors = [error for error in errors if "was ended by SIGINT" not in error]
@@ -120,15 +130,17 @@ class LogHandler(LogHandlerBase):
             self._job_failed(record)
         if self.own_words:
             self._in_own_words(record, event)
-        elif self.common_settings.verbose or not is_noise(record, event):
+        else:
             self.plain.handle(record)
 
     def _in_own_words(self, record: logging.LogRecord, event: LogEvent | None) -> None:
-        if event == LogEvent.RUN_INFO:
+        if self.plan and event in (LogEvent.JOB_INFO, LogEvent.RUN_INFO):
+            self._planned(record, event)
+        elif event == LogEvent.RUN_INFO:
             self._decided(record.stats)
         elif event == LogEvent.JOB_FINISHED:
             self._job_finished(record)
-        elif event in (LogEvent.SHELLCMD, LogEvent.DEBUG_DAG):
+        elif event == LogEvent.DEBUG_DAG or (event == LogEvent.SHELLCMD and not self.plan):
             self.plain.handle(record)
         elif event is None and not is_noise(record, event):
             self._message(record)
@@ -143,9 +155,20 @@ class LogHandler(LogHandlerBase):
             text = re.sub(r'^WorkflowError( in file ".*", line \d+)?:\n', "error: ", text)
             if found := INPUT_FUNCTION.fullmatch(text):
                 text = f"error: {textwrap.dedent(found[1]).rstrip()}"
+            text = self._explained(text)
         if record.thread in self.endings:
             self.errors.append(self.endings[record.thread])
         self.endings[record.thread] = text
+
+    def _explained(self, text: str) -> str:
+        """An error's text, or a better one where the mistake is in the command."""
+        if self.total:  # jobs are decided on: the command was understood
+            return text
+        if self.targets:
+            return mistakes.of_the_target(text, sys.argv[1:], self.targets)
+        if found := mistakes.of_the_command(sys.argv[1:], self.folder):
+            return found
+        return f"error: {text.splitlines()[-1]}" if text.startswith("Traceback ") else text
 
     def _job_failed(self, record: logging.LogRecord) -> None:
         job = self.running.pop(record.jobid, Job(record.rule_name, record.created))
@@ -161,9 +184,9 @@ class LogHandler(LogHandlerBase):
         where = f", log: {log or record.log[0]}" if record.log else ""
         self.failures[record.jobid] = f"{job.name} {ending}{where}\n{text}".rstrip()
         if self.own_words and "SIGINT" not in ending:
-            self._print(f"{job.name} {ending} after {in_words(record.created - job.started)}", red=True)
-            if self.running and text:  # they may take long: the error is said now, too
-                self._print(text, red=True)
+            after = f"{job.name} {ending} after {in_words(record.created - job.started)}"
+            # Other jobs may run on for long, and the error itself comes last.
+            self._print(after + (where if self.running else ""), red=True)
 
     def _job_finished(self, record: logging.LogRecord) -> None:
         job = self.running.pop(record.job_id)
@@ -174,13 +197,18 @@ class LogHandler(LogHandlerBase):
             count = f"[{self.finished:{len(str(self.total))}} of {self.total}]"
             self._print(f"{job.name:{self.width}} {took:>12}  {count}")
 
+    def _planned(self, record: logging.LogRecord, event: LogEvent) -> None:
+        """Keep what a dry run says of a job, or of all, for its end."""
+        if event == LogEvent.RUN_INFO:
+            self.plan.stats = record.stats
+        elif not is_quiet_about(self.common_settings.quiet or (), "rules"):
+            self.plan.add(job_name(record.rule_name, record.wildcards), record)
+
     def _decided(self, stats: Mapping[str, int]) -> None:
         """Say how many jobs of which rules will run."""
         self.total = stats["total"]
         if self.shows_progress:
-            rules = [f"{count} {rule}" for rule, count in stats.items() if rule != "total"]
-            line = f"{self.total} job{'s' * (self.total != 1)}: {', '.join(rules)}"
-            self._print(textwrap.fill(line, 100, subsequent_indent="    ", break_on_hyphens=False))
+            self._print(counted(stats))
 
     def _message(self, record: logging.LogRecord) -> None:
         """Print a message of Snakemake's or the Snakefile's."""

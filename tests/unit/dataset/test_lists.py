@@ -139,4 +139,4 @@ def test_a_correction_moves_a_row_to_its_label_and_drop_leaves_it_out(data, capl
     assert listing.index.tolist() == [1, 2, 3, 4, 6]
     assert listing.label.tolist() == [0, 0, 0, 1, 1]
     assert listing.path[1] == "train/a/2.png"
-    assert "corrections.csv: 3 corrections; 1 images dropped" in caplog.text
+    assert "corrections.csv: 3 corrections; 1 image dropped" in caplog.text

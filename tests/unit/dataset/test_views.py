@@ -115,6 +115,15 @@ def test_nothing_is_written_where_nothing_differs(made):
     assert made.manifest.read_bytes() == manifest
 
 
+def test_what_an_update_did_is_said_in_words_that_frighten_nobody():
+    assert str(Counts()) == "all pictures are as they should be"
+    assert str(Counts(written=42_000)) == "42,000 written"
+    assert str(Counts(0, 499, 41_500)) == (
+        "499 moved to their labels' folders, "
+        "41,500 removed, whose rows are dropped or not in the CSV any more"
+    )
+
+
 def test_only_what_differs_is_moved_removed_and_written(made):
     before = stats(made.tree)
     labels = LABELS.copy()

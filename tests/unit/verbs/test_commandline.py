@@ -1,6 +1,7 @@
 """The command line of a verb, made from its signature: what its words become, and the text of a rule."""
 
 import inspect
+import re
 from pathlib import Path
 
 import pytest
@@ -145,18 +146,18 @@ def test_a_negative_number_is_a_value():
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"csv": None}, "the following arguments are required: --csv"),
+        ({"csv": None}, "error: missing: --csv; digitflow sample --help says more"),
         ({"count": ["three"]}, "argument --count: invalid int value: 'three'"),
         ({"invert": ["yes"]}, "argument --invert: invalid"),
         ({"data": ["{"]}, "argument --data: invalid"),
         ({"csv": []}, "argument --csv: expected one argument"),
     ],
 )
-def test_a_mistake_is_named_with_its_flag_and_exit_status_2(capsys, changes, message):
+def test_a_mistake_is_named_with_its_flag_in_the_last_line_and_exit_status_1(capsys, changes, message):
     with pytest.raises(SystemExit) as ended:
         parsed(**changes)
-    assert ended.value.code == 2
-    assert message in capsys.readouterr().err
+    assert ended.value.code == 1
+    assert message in capsys.readouterr().err.splitlines()[-1]
 
 
 def test_help_shows_the_docstring_and_every_flag(capsys):
@@ -219,6 +220,42 @@ def test_a_tool_takes_what_it_requires_by_place_or_by_flag():
     by_place = commandline.parse(tools.compare, ["a", "b", "--folder", "c"])[0]
     assert by_place == commandline.parse(tools.compare, ["--second", "b", "--first", "a", "--folder", "c"])[0]
     assert by_place == {"first": Path("a"), "second": Path("b"), "folder": Path("c")}
+
+
+def test_a_place_that_is_empty_is_named_as_the_help_names_it(capsys):
+    with pytest.raises(SystemExit) as ended:
+        commandline.parse(tools.compare, ["a"])
+    assert ended.value.code == 1
+    assert capsys.readouterr().err == (
+        "usage: digitflow compare FIRST SECOND [--flag ...]\n"
+        "error: missing: SECOND; digitflow compare --help says more\n"
+    )
+
+
+def of_people() -> list[str]:
+    return [name for name in VERBS if commandline.module_of(name) == "tools"]
+
+
+@pytest.mark.parametrize("name", of_people())
+def test_the_help_of_a_verb_for_people_says_what_each_parameter_is(name):
+    text = commandline.help_on(VERBS[name])
+    for one in commandline.parameters(VERBS[name]):
+        word = one.name.upper() if one.required else one.flag
+        assert re.search(rf"^  {word}( \.\.\.)?  +\w", text, re.MULTILINE), f"{word}: nothing is said of it"
+    assert max(map(len, text.splitlines())) <= 80
+
+
+def test_the_list_of_verbs_has_one_whole_sentence_in_one_line_for_each_verb_for_people():
+    shown = re.findall(r"^  (\w+)  +(.*)$", commandline.overview(), re.MULTILINE)
+    assert sorted(name for name, _ in shown) == sorted(of_people())
+    assert all(sentence.endswith(".") for _, sentence in shown)
+
+
+def test_the_list_of_all_verbs_has_each_of_them_by_the_file_of_its_rule():
+    text = commandline.overview(every=True)
+    assert sorted(re.findall(r"^  (\w+)  +\w", text, re.MULTILINE)) == sorted(VERBS)
+    assert "rules/convert.smk\n  csv_to_idx " in text
+    assert max(map(len, text.splitlines())) <= 80
 
 
 @pytest.mark.parametrize("words", [["a"], ["a", "b", "c"]])

@@ -45,7 +45,10 @@ def read_corrected(
         lines = corrections_csv.read(corrections)
         found, keep = apply(found, images, names, lines, corrections)
         dropped = int((~keep).sum())
-        log.info(f"{corrections}: {len(lines):,} corrections; {dropped:,} images dropped")
+        log.info(
+            f"{corrections}: {len(lines):,} correction{'s' * (len(lines) != 1)}; "
+            f"{dropped:,} image{'s' * (dropped != 1)} dropped"
+        )
     return of_rows("train", rows, found, class_names.folder_names(names)).select(keep), names
 
 

@@ -50,6 +50,16 @@ class Counts:
     moved: int = 0
     removed: int = 0
 
+    def __str__(self) -> str:
+        said = {
+            f"{self.written:,} written": self.written,
+            f"{self.moved:,} moved to their labels' folders": self.moved,
+            f"{self.removed:,} removed, whose rows are dropped or not in the CSV any more": self.removed,
+        }
+        return (
+            ", ".join(text for text, count in said.items() if count) or "all pictures are as they should be"
+        )
+
 
 def update_from_lists(
     images_idx: PathLike,
@@ -104,7 +114,7 @@ def update_tree(
     except OSError as error:
         raise DigitflowError(f"{tree}: cannot be written: {reason(error)}") from error
     write_manifest(manifest, inventory)
-    log.info(f"{tree}: {counts.written:,} written, {counts.moved:,} moved, {counts.removed:,} removed")
+    log.info(f"{tree}: {counts}")
     return counts
 
 

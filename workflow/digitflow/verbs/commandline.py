@@ -3,6 +3,9 @@
 A parameter's annotation says what it is. `Input` and `Output` are files, which a rule has under `input` and
 `output`; `list` of them takes any number. `threads` is Snakemake's own. All others are the rule's `params`:
 text, numbers, booleans, or `Json` for a section of the configuration.
+
+The first sentence of the docstring is the verb's line in the list of all. A line `name: text` says what a
+parameter is; more of its text is indented.
 """
 
 import argparse
@@ -10,6 +13,9 @@ import functools
 import importlib
 import inspect
 import json
+import re
+import sys
+import textwrap
 import types
 import typing
 from collections.abc import Callable, Iterator
@@ -23,6 +29,14 @@ Output = Annotated[Path, "output"]
 Json = Annotated[Any, "json"]
 
 Verb = Callable[..., int | None]
+
+# The verbs for people, of the module `tools`; rules call all others.
+FOR_PEOPLE = {
+    "Images and their labels": ("describe", "look", "adopt"),
+    "Runs and what they leave": ("runs", "compare", "clean_stale"),
+    "The code": ("why",),
+}
+WIDTH = 80
 
 
 class Parameter(NamedTuple):
@@ -87,30 +101,57 @@ def parse(verb: Verb, arguments: list[str]) -> tuple[dict[str, Any], str | None]
     the required parameters, in order. An optional flag without a value, as a rule gives it where it has no
     such file, is a flag left out.
     """
-    parser = argparse.ArgumentParser(
-        prog=f"digitflow {verb.__name__}", description=inspect.getdoc(verb), allow_abbrev=False
-    )
-    parser.add_argument("--log", help="a file that gets a copy of what is printed")
-    parser.add_argument("--store", nargs="?", help="a folder that keeps what was made, to bring it back")
     known = list(parameters(verb))
+    if {"-h", "--help"} & {*arguments}:
+        print(help_on(verb))
+        sys.exit(0)
+    parser = _Parser(
+        prog=f"digitflow {verb.__name__}", usage=_usage(verb), allow_abbrev=False, add_help=False
+    )
+    parser.add_argument("--log")
+    parser.add_argument("--store", nargs="?")
     for one in known:
         nargs = None if one.required and not one.many else "?"
         action = "append" if one.many else "store"
-        parser.add_argument(
-            one.flag,
-            type=one.type,
-            required=one.required,
-            nargs=nargs,
-            action=action,
-            default=argparse.SUPPRESS,
-        )
+        parser.add_argument(one.flag, type=one.type, nargs=nargs, action=action, default=argparse.SUPPRESS)
     words = _flags_with_values_joined(_places_named(arguments, known), known)
     given = vars(parser.parse_args(words))
+    if missing := [_shown(verb, one) for one in known if one.required and one.name not in given]:
+        parser.error(f"missing: {', '.join(missing)}")
     log = given.pop("log")
     for one in known:
         if one.many and one.name in given:
             given[one.name] = [value for value in given[one.name] if value is not None]
     return {name: value for name, value in given.items() if value is not None}, log
+
+
+def help_on(verb: Verb) -> str:
+    """What `digitflow VERB --help` prints: how it is called, what it does, and each parameter."""
+    about, texts = _docstring(verb)
+    rows = []
+    for one in parameters(verb):
+        default = f" ({one.default})" if one.default and not one.required else ""
+        rows.append((_shown(verb, one), texts.get(one.name, "") + default))
+    if not _is_for_people(verb):
+        rows += [("--log", "a file that gets a copy of what is printed")]
+        rows += [("--store", "a folder that keeps what was made, to bring it back")]
+    about = [textwrap.fill(paragraph, WIDTH) for paragraph in about.split("\n\n")]
+    return "\n\n".join([f"usage: {_usage(verb)}", *about, _rows(rows)])
+
+
+def overview(every: bool = False) -> str:
+    """What `digitflow --help` prints: the verbs for people, or every one, by the rule files that call it."""
+    groups: dict[str, list[str]] = {title: [*names] for title, names in FOR_PEOPLE.items()}
+    if every:
+        for name, verb in all_verbs().items():
+            if not _is_for_people(verb):
+                groups.setdefault(f"rules/{module_of(name)}.smk", []).append(name)
+    parts = ["usage: digitflow VERB ..."]
+    for title, names in groups.items():
+        rows = [(name, re.split(r"(?<=\.)\s", _docstring(all_verbs()[name])[0])[0]) for name in names]
+        parts.append(f"{title}\n{_rows(rows)}")
+    more = "" if every else "digitflow --help all: also the verbs that rules call\n"
+    return "\n\n".join([*parts, f"digitflow VERB --help: what a verb takes\n{more}".rstrip()])
 
 
 def template(name: str) -> str:
@@ -175,3 +216,55 @@ def _boolean(text: str) -> bool:
     if text not in ("True", "False", "true", "false"):
         raise ValueError(text)
     return text.lower() == "true"
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser that answers a mistake as a verb does: the message last, and exit status 1."""
+
+    def error(self, message: str) -> typing.NoReturn:
+        self.print_usage(sys.stderr)
+        self.exit(1, f"error: {message}; {self.prog} --help says more\n")
+
+
+def _is_for_people(verb: Verb) -> bool:
+    return verb.__module__.endswith(".tools")
+
+
+def _docstring(verb: Verb) -> tuple[str, dict[str, str]]:
+    """What a verb does, a line for each paragraph, and what its docstring says of its parameters."""
+    text = re.sub(r"(?<=\S)\n *(?=\S)(?!\w+: )", " ", inspect.getdoc(verb) or "")
+    names = inspect.signature(verb).parameters
+    found = {}
+    for line in text.splitlines():
+        name, colon, about = line.partition(": ")
+        if colon and name in names:
+            found[name] = about
+    about = [line for line in text.splitlines() if line.partition(": ")[0] not in found]
+    return "\n".join(about).strip(), found
+
+
+def _shown(verb: Verb, one: Parameter) -> str:
+    """What a person writes for a parameter: a word in its place, or a flag."""
+    places = _is_for_people(verb) and one.required
+    return f"{one.name.upper()}{' ...' * one.many}" if places else one.flag
+
+
+def _usage(verb: Verb) -> str:
+    known = [*parameters(verb)]
+    required = [_shown(verb, one) for one in known if one.required]
+    words = [word if not word.startswith("-") else f"{word} ..." for word in required]
+    return " ".join([f"digitflow {verb.__name__}", *words, *["[--flag ...]"] * (len(words) < len(known))])
+
+
+def _rows(rows: list[tuple[str, str]]) -> str:
+    """Names and texts side by side, the texts in lines of their own width."""
+    indent = max((len(name) for name, _ in rows), default=0) + 4
+    return "\n".join(
+        textwrap.fill(
+            f"  {name:{indent - 2}}{text}".rstrip(),
+            WIDTH,
+            subsequent_indent=" " * indent,
+            break_on_hyphens=False,
+        )
+        for name, text in rows
+    )

@@ -7,7 +7,10 @@ from digitflow.verbs.commandline import Input, Output
 
 
 def why(module: str) -> None:
-    """Say which verbs an edit of a module, such as formats/png.py, makes run again, and why."""
+    """Say which verbs an edit of a module makes run again, and why.
+
+    module: a module of the package, such as formats/png.py
+    """
     from digitflow import codedigest
     from digitflow.verbs import commandline
 
@@ -17,7 +20,11 @@ def why(module: str) -> None:
 
 
 def runs(by: str = "time", folder: Input = Path("results/runs")) -> None:
-    """Print the runs that are remembered, --by time or score, with those settings in which they differ."""
+    """List the runs that are remembered, with the settings that differ.
+
+    by: what to sort by, time or score
+    folder: where the runs are
+    """
     from digitflow.competing import runs
 
     found = runs.tabulate(runs.recall(folder), folder.parent / "kaggle")
@@ -33,8 +40,17 @@ def compare(
     test_labels: Input = Path("data/idx/test-labels-idx1-ubyte"),
     images: Input = Path("data/idx"),
 ) -> int:
-    """Say what differs between two runs, folders of results or submissions, and which images flipped:
-    digitflow compare A B. Exit status 1 where B is significantly worse.
+    """Say what differs between two runs, and which images flipped.
+
+    Exit status 1 where the second is significantly worse.
+
+    first: a run of results/runs, a folder of results, or a submission
+    second: what it is compared with, one of the same
+    folder: where the page with the images goes
+    solution: the true labels, as a CSV of ids and labels
+    classes: what the labels are called
+    test_labels: the true labels, as a run has converted them
+    images: the folder of the test images as IDX
     """
     from digitflow.competing import compare, comparison_page, submissions
     from digitflow.dataset import classes as class_names
@@ -52,8 +68,11 @@ def compare(
 
 
 def describe(files: list[Input], configfile: list[Input] | None = None, sheet: Input | None = None) -> None:
-    """Say what files or folders of images are, and the configuration that reads them: digitflow describe
-    train.csv test.csv. With --sheet FILE.png, draw the first hundred images, to see that they stand upright.
+    """Say what a file of images is, and which configuration reads it.
+
+    files: CSVs, archives of them, IDX files, or folders of pictures
+    configfile: a configuration to read them by, as one gives it to a run
+    sheet: a PNG file to draw the first hundred images into, to see that they stand upright
     """
     import json
 
@@ -73,8 +92,14 @@ def look(
     png: Input = Path("data/png"),
     port: int = 0,
 ) -> None:
-    """Serve the page to look at images on this machine alone; each decision is saved in corrections.csv at
-    once.
+    """Show the page of images, and save each correction made on it.
+
+    It is served to this machine alone, and each decision goes into the file of corrections at once.
+
+    page: the page, which `snakemake results/look/index.html` makes
+    corrections: the file of corrections
+    png: the trees of pictures, which the page links to where they are there
+    port: the port to serve on; without one, a free one
     """
     from digitflow.look.server import serve
 
@@ -84,9 +109,13 @@ def look(
 def adopt(
     tree: str = "data/png/train", corrections: Input = Path("corrections.csv"), deletions: bool = False
 ) -> None:
-    """Write what was moved or deleted by hand in the tree into the file of corrections, as each run does.
+    """Write pictures moved or deleted by hand into the corrections.
 
-    With --deletions true, also deletions that are too many to be believed.
+    Each run does so, too.
+
+    tree: the tree of training pictures
+    corrections: the file of corrections
+    deletions: true, to believe also deletions that are too many for a run to believe
     """
     from digitflow.dataset import adoption
 
@@ -95,8 +124,10 @@ def adopt(
 
 
 def clean_stale(configfile: list[Input] | None = None, remove: bool = False) -> None:
-    """List what earlier configurations have left and this one does not ask for; with --remove true, remove
-    it.
+    """List what earlier configurations have left, or remove it.
+
+    configfile: the configuration of the project, as one gives it to a run
+    remove: true, to remove them
     """
     from digitflow import config, stale
     from digitflow.base.files import remove_whole

@@ -1,0 +1,81 @@
+"""Mistakes on the command line that Snakemake has no clear words for: what was meant, and how to say it."""
+
+import difflib
+import os
+import re
+import shlex
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+
+# Options that take every word behind them.
+FILES, VALUES = ("--configfile", "--configfiles"), ("--config", "-C")
+TARGET = "target"
+NO_RULE = re.compile(r"MissingRuleException:\nNo rule to produce (.*) \(if you use .*", re.DOTALL)
+MANY_FILES = "error: Target rules may not contain wildcards."
+LIST = "snakemake --list-target-rules shows the rules that can be named"
+
+
+def of_the_command(arguments: Iterable[str], folder: Path) -> str | None:
+    """What is wrong with the configuration that a command names, or with where it stands; None: nothing.
+
+    `folder` is the one that the command was given in.
+    """
+    groups = [[""]]  # an option and its words; first come words without one
+    for word in arguments:
+        if word.startswith("-"):
+            groups.append([word])
+        else:
+            groups[-1].append(word)
+    targets, rest, wrong, greedy = [], [], [], ""
+    for option, *words in groups:
+        mistakes = {word: _mistake(option, word, folder) for word in words}
+        taken = [word for word in words if mistakes[word] == TARGET]
+        others = [word for word in words if word not in taken]
+        wrong += filter(None, map(mistakes.get, others))
+        targets += taken
+        greedy = option if taken else greedy
+        rest += [option, *others] if others or not taken else []
+    if targets:
+        command = shlex.join(["snakemake", *targets, *filter(None, rest)])
+        return (
+            f"error: {', '.join(targets)}: read as configuration, for {greedy} takes every word behind it; "
+            f"what is to be made comes first:\n{command}"
+        )
+    return f"error: {wrong[0]}" if wrong else None
+
+
+def _mistake(option: str, word: str, folder: Path) -> str | None:
+    """What is wrong with a word behind an option; TARGET: it was meant to be one. None: nothing."""
+    # Imported now that the run has failed: earlier, it would decide which clone's digitflow a Snakefile gets.
+    from digitflow.base.errors import ConfigError
+    from digitflow.config import load_file
+
+    if option in VALUES and "=" not in word:
+        return TARGET
+    if option not in FILES:
+        return None
+    try:
+        load_file(folder / word)
+    except ConfigError as error:
+        is_configuration = Path(word).suffix in (".yaml", ".yml", ".json")
+        return str(error).replace(f"{folder}/", "") if is_configuration else TARGET
+    return TARGET if word.startswith("results/") else None
+
+
+def of_the_target(text: str, arguments: Iterable[str], targets: Callable[[], Mapping[str, str]]) -> str:
+    """What to say for an error of Snakemake's: another text where a target is wrong.
+
+    `targets` gives what can be asked for, by what a person may write: rules and files by their own names, the
+    name of a rule that makes many files by one of these.
+    """
+    if found := NO_RULE.fullmatch(text):
+        known = targets()
+        close = difflib.get_close_matches(os.path.relpath(found[1]), known, n=1)
+        hint = f" did you mean {known[close[0]]}?" if close else ""
+        return f"error: {found[1]}: no rule makes this;{hint} {LIST}"
+    if text.startswith(MANY_FILES):
+        known = targets()
+        named = [word for word in arguments if known.get(word, word) != word]
+        files = ", ".join(known[word] for word in named)
+        return f"error: {', '.join(named)}: makes many files; ask for one of them, such as {files}"
+    return text

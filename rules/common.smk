@@ -19,7 +19,7 @@ from digitflow.dataset import treetimes
 from digitflow.verbs import commandline
 
 try:
-    update_config(config, configuration.typed(workflow.config_settings.config))
+    update_config(config, configuration.typed(workflow.config_settings.config, sys.argv[1:]))
     config = configuration.validate(config)
     configuration.check_folder(workflow.basedir, configured=bool(workflow.config_settings.overwrite_config))
 except ConfigError as error:
@@ -244,7 +244,10 @@ def models_of(framework):
 
 
 def settings(wildcards):
-    """A model's hyper-parameters as JSON: those that differ from their defaults."""
+    """A model's hyper-parameters as JSON: those that differ from their defaults; WorkflowError: it cannot train."""
+    # Of the models that are merged this is known before.
+    if mistake := configuration.without_validation(config["validation"], MODELS[wildcards.model]):
+        raise WorkflowError(f"models.{wildcards.model}: {mistake}")
     return configuration.settings_text(MODELS[wildcards.model])
 
 

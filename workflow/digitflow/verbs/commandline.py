@@ -1,8 +1,9 @@
 """The command line of a verb, made from its signature: for people, and for the rules that call it.
 
 A parameter's annotation says what it is. `Input` and `Output` are files, which a rule has under `input` and
-`output`; `list` of them takes any number. `threads` is Snakemake's own. All others are the rule's `params`:
-text, numbers, booleans, or `Json` for a section of the configuration.
+`output`; `list` of them takes any number. `threads` is Snakemake's own. A `Store` is no part of what a rule
+says: where it lies makes nothing run again. All others are the rule's `params`: text, numbers, booleans, or
+`Json` for a section of the configuration.
 """
 
 import argparse
@@ -21,12 +22,13 @@ from digitflow.verbs import MODULES
 Input = Annotated[Path, "input"]
 Output = Annotated[Path, "output"]
 Json = Annotated[Any, "json"]
+Store = Annotated[Any, "store"]  # a folder on the command line, `training.results.Store` for the verb
 
 Verb = Callable[..., int | None]
 
 
 class Parameter(NamedTuple):
-    """One parameter of a verb: `kind` is input, output or params; `many` for a list of values."""
+    """One parameter of a verb: `kind` is input, output, params or store; `many` for a list of values."""
 
     name: str
     kind: str
@@ -75,6 +77,8 @@ def parameters(verb: Verb) -> Iterator[Parameter]:
             convert, kind = hint.__origin__, hint.__metadata__[0]
         if kind == "json":
             kind, convert = "params", json.loads
+        elif kind == "store":
+            convert = str
         elif convert is bool:
             convert = _boolean
         yield Parameter(name, kind, convert, many, parameter.default)
@@ -83,15 +87,13 @@ def parameters(verb: Verb) -> Iterator[Parameter]:
 def parse(verb: Verb, arguments: list[str]) -> tuple[dict[str, Any], str | None]:
     """Read a verb's arguments; return them by name, and the path of the log, if one is asked for.
 
-    Among them is `store`, for every verb, where `--store` names a folder. Words before any flag are those of
-    the required parameters, in order. An optional flag without a value, as a rule gives it where it has no
-    such file, is a flag left out.
+    Words before any flag are those of the required parameters, in order. An optional flag without a value, as
+    a rule gives it where it has no such file, is a flag left out.
     """
     parser = argparse.ArgumentParser(
         prog=f"digitflow {verb.__name__}", description=inspect.getdoc(verb), allow_abbrev=False
     )
     parser.add_argument("--log", help="a file that gets a copy of what is printed")
-    parser.add_argument("--store", nargs="?", help="a folder that keeps what was made, to bring it back")
     known = list(parameters(verb))
     for one in known:
         nargs = None if one.required and not one.many else "?"
@@ -118,6 +120,8 @@ def template(name: str) -> str:
     verb = all_verbs()[name]
     words = [f"digitflow {name} --log {{log:q}}"]
     for one in parameters(verb):
+        if one.kind == "store":
+            continue
         value = "threads" if one.name == "threads" else f"{one.kind}.{one.name}:q"
         words.append(f"{one.flag} {{{value}}}")
     return " \\\n    ".join(words)
@@ -148,7 +152,7 @@ def _flags_with_values_joined(arguments: list[str], known: list[Parameter]) -> l
     The flag of a list is repeated for each of its values.
     """
     many = {one.flag for one in known if one.many}
-    flags = {one.flag for one in known} | {"--log", "--store"}
+    flags = {one.flag for one in known} | {"--log"}
     joined, flag = [], ""
     for word in arguments:
         if word.partition("=")[0] in {*flags, "--help", "-h"}:

@@ -16,11 +16,11 @@ from snakemake.utils import update_config
 from digitflow import codedigest, config as configuration
 from digitflow.base import unfinished
 from digitflow.base.errors import ConfigError, DigitflowError
-from digitflow.dataset import treetimes
+from digitflow.dataset import locations, stamps, treetimes
 from digitflow.verbs import commandline
 
 try:
-    update_config(config, configuration.typed(workflow.config_settings.config))
+    update_config(config, configuration.typed(workflow.config_settings.config, sys.argv[1:]))
     config = configuration.validate(config)
     configuration.check_folder(workflow.basedir, configured=bool(workflow.config_settings.overwrite_config))
 except ConfigError as error:
@@ -61,7 +61,13 @@ if DATA["source"] == "files" and TEST_PATH and not SOLUTION_PATH and has_labels_
 (TRAIN_CSV, TRAIN_MEMBER), (TEST_CSV, TEST_MEMBER), (SOLUTION_CSV, SOLUTION_MEMBER) = [
     configuration.packed(path) for path in (TRAIN_PATH, TEST_PATH, SOLUTION_PATH)
 ]
+# Those that are the user's; MNIST's are made by a rule.
+OWN_TRAIN, OWN_TEST, OWN_SOLUTION = [
+    None if DATA["source"] == "mnist" else path for path in (TRAIN_PATH, TEST_PATH, SOLUTION_PATH)
+]
 LABELS_FILE = configuration.packed(configuration.labels_path(DATA))[0] or []
+# What the labels of IDX files are called, where a file beside them says so.
+NAMES_FILE = (locations.names_of_classes(DATA["folder"]) if DATA["source"] == "idx" else None) or []
 SAMPLE = config["submission"]["sample"] or []
 # The name of an IDX file says how many dimensions it has: so colour is written into the configuration.
 IMAGES = "images-idx4-ubyte" if DATA["image"]["channels"] == 3 else "images-idx3-ubyte"
@@ -170,6 +176,24 @@ def picked(keys, *names):
     return section({name: keys[name] for name in names})
 
 
+def stamp(*paths):
+    """A param that changes with files of the user's: one that takes another's place may be older than outputs.
+
+    Snakemake asks for it once more before a job begins: for what is downloaded first, too.
+    """
+    return lambda wildcards: stamps.of(*paths)
+
+
+def source(path):
+    """An input of images. The time of a folder says nothing: a system may leave a file in it; its stamp says all."""
+    return ancient(path) if os.path.isdir(path) else path
+
+
+def stamp_of_submissions(names, *endings):
+    """As `stamp`, of submission files of these names."""
+    return stamp(*(f"submissions/{name}{ending}" for name in names for ending in endings))
+
+
 # Files of the data that a model or a study is made for: the configuration's own, or the official MNIST
 
 
@@ -245,7 +269,10 @@ def models_of(framework):
 
 
 def settings(wildcards):
-    """A model's hyper-parameters as JSON: those that differ from their defaults."""
+    """A model's hyper-parameters as JSON: those that differ from their defaults; WorkflowError: it cannot train."""
+    # Of the models that are merged this is known before.
+    if mistake := configuration.without_validation(config["validation"], MODELS[wildcards.model]):
+        raise WorkflowError(f"models.{wildcards.model}: {mistake}")
     return configuration.settings_text(MODELS[wildcards.model])
 
 

@@ -27,17 +27,15 @@ def records_of(tree, kind):
     return [path for part in parts_of(tree) for path in shards("data/rec", part, kind)]
 
 
-def folders_in(path):
-    """The folders of a folder of pictures: what is put into one changes its time, not that of the one above."""
-    return [configuration.literal(entry.path) for entry in os.scandir(path) if entry.is_dir()]
+VALIDATION = picked(config["validation"], "fraction", "folds", "seed")
 
 
 rule csv_to_idx:
     """Parse and check the training images once; everything after reads pixels and labels from IDX files."""
     input:
-        csv=TRAIN_CSV,
+        csv=source(TRAIN_CSV),
         labels_file=LABELS_FILE if DATA["source"] == "idx" else [],
-        others=folders_in(TRAIN_PATH) if DATA["source"] == "folder" else LABELS_FILE,
+        others=[LABELS_FILE, NAMES_FILE],
     output:
         images=update(f"data/idx/train-{IMAGES}"),
         labels=update("data/idx/train-labels-idx1-ubyte"),
@@ -51,6 +49,7 @@ rule csv_to_idx:
         data=as_text(READING),
         like="",
         submission="null",
+        stamp=stamp(OWN_TRAIN, LABELS_FILE, NAMES_FILE),
         code=code("csv_to_idx"),
     shell:
         call("csv_to_idx")
@@ -59,7 +58,7 @@ rule csv_to_idx:
 # First of all, with the solution's check: what is wrong with test images or submissions stops a run before it trains.
 use rule csv_to_idx as csv_to_idx_test with:
     input:
-        csv=TEST_CSV or [],
+        csv=source(TEST_CSV) if TEST_CSV else [],
         labels_file=[],
         sample=SAMPLE,
     output:
@@ -77,6 +76,7 @@ use rule csv_to_idx as csv_to_idx_test with:
         # Only its first rows are read, for the size of an image; what changes there changes nothing here.
         like="" if DATA["source"] == "mnist" else configuration.literal(TRAIN_PATH),
         submission=section(config["submission"]),
+        stamp=stamp(OWN_TEST, SAMPLE),
         code=code("csv_to_idx"),
 
 
@@ -111,7 +111,8 @@ rule write_lst:
     log:
         "logs/write_lst.log",
     params:
-        validation=picked(config["validation"], "fraction", "folds", "seed"),
+        validation=VALIDATION,
+        stamp=stamp(CORRECTIONS),
         code=code("write_lst"),
     shell:
         call("write_lst")
@@ -132,6 +133,10 @@ use rule write_lst as write_given_lst with:
         list_checksums=[update(f"data/rec/given{fold}/lists.sfv") for fold in ["", *FOLDS]],
     log:
         "logs/write_given_lst.log",
+    params:
+        validation=VALIDATION,
+        stamp=stamp(),
+        code=code("write_lst"),
 
 
 use rule write_lst as write_official_lst with:
@@ -149,6 +154,10 @@ use rule write_lst as write_official_lst with:
         list_checksums=[update(f"data/official{fold}/lists.sfv") for fold in ["", *FOLDS]],
     log:
         "logs/write_official_lst.log",
+    params:
+        validation=VALIDATION,
+        stamp=stamp(),
+        code=code("write_lst"),
 
 
 rule write_test_lst:

@@ -70,7 +70,7 @@ rule plan_submission:
     params:
         competition=DATA["competition"],
         receipts="results/kaggle",
-        message=config["message"] or "",
+        message=as_text(config["message"] or ""),
         code=code("plan_submission"),
     shell:
         call("plan_submission")

@@ -81,6 +81,7 @@ rule look_page:
     params:
         merge=MODELS_KEYS,
         png="../../data/png" if TREES else "",
+        stamp=stamp(CORRECTIONS),
         assets=configuration.clone_digest(f"{workflow.basedir}/workflow/digitflow/look/page"),
         code=code("look_page"),
     shell:

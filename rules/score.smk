@@ -45,6 +45,7 @@ rule score_table:
         "logs/score_table.log",
     params:
         merge=MERGE_KEYS,
+        stamp=stamp_of_submissions(SUBMISSION_FILES if OTHERS else [], ".csv"),
         code=code("score_table"),
     shell:
         call("score_table")
@@ -71,6 +72,7 @@ rule compare_models:
         "logs/compare_models.log",
     params:
         merge=MERGE_KEYS,
+        stamp=stamp_of_submissions(SUBMISSION_FILES if OTHERS else [], ".csv"),
         code=code("compare_models"),
     shell:
         call("compare_models")
@@ -89,6 +91,7 @@ rule compare_submissions:
     log:
         "logs/compare_submissions.log",
     params:
+        stamp=stamp_of_submissions(SUBMISSION_FILES, ".csv", "_probabilities.npy"),
         code=code("compare_submissions"),
     shell:
         call("compare_submissions")
@@ -229,6 +232,7 @@ rule solution_to_idx:
         member=SOLUTION_MEMBER,
         data=as_text(READING if SOLUTION_KIND == "pixels" else "{}"),
         submission=section(config["submission"]),
+        stamp=stamp(OWN_SOLUTION, SAMPLE, NAMES_FILE),
         code=code("solution_to_idx"),
     shell:
         call("solution_to_idx")
@@ -250,4 +254,5 @@ use rule solution_to_idx as official_solution_to_idx with:
         member="",
         data=as_text("{}"),
         submission="null",
+        stamp=stamp(),
         code=code("solution_to_idx"),

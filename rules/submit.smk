@@ -14,6 +14,7 @@ rule submit_model:
         "logs/submit_model/{model}.log",
     params:
         form=section(config["submission"]),
+        stamp=stamp(SAMPLE),
         code=code("submit_model"),
     shell:
         call("submit_model")
@@ -47,9 +48,9 @@ rule merge:
         classes="data/idx/classes.csv",
         ids="data/idx/test-ids.csv",
         sample=SAMPLE,
-        csvs=[] if DATA["source"] == "folder" else [TRAIN_CSV, TEST_CSV or []],
+        checksums=["data/idx/train.sfv", "data/idx/test.sfv"],
+        list_checksums="data/rec/lists.sfv",
         lists=["data/rec/train.lst", "data/rec/valid.lst"],
-        corrections=CORRECTIONS,
         trees=rules.trees.input if TREES else [],
     output:
         submission=report(
@@ -65,6 +66,8 @@ rule merge:
         form=section(config["submission"]),
         # Noted in run.json; a function of the inputs is not compared, so another setting elsewhere reruns nothing.
         configuration=lambda wildcards, input: configuration.canonical(RECORDED),
+        sample=stamp(SAMPLE),
+        stamp=stamp_of_submissions(MERGED_FILES, ".csv", "_probabilities.npy"),
         code=code("merge"),
     shell:
         call("merge")
@@ -73,7 +76,7 @@ rule merge:
 rule convert_further:
     """A further CSV, or folder of PNG files, to predict: `predict` in the configuration names it."""
     input:
-        source=lambda wildcards: config["predict"][wildcards.name],
+        source=lambda wildcards: source(configuration.packed(config["predict"][wildcards.name])[0]),
         like=f"data/idx/train-{IMAGES}",
     output:
         images=update(f"data/idx/{{name}}-{IMAGES}"),
@@ -84,7 +87,9 @@ rule convert_further:
     wildcard_constraints:
         name="|".join(config["predict"]) or "(?!)",
     params:
+        member=lambda wildcards: configuration.packed(config["predict"][wildcards.name])[1],
         data=as_text(READING),
+        stamp=lambda wildcards: stamps.of(config["predict"][wildcards.name]),
         code=code("convert_further"),
     shell:
         call("convert_further")

@@ -1,9 +1,12 @@
 import copy
+import datetime
 import os
+import zipfile
 from pathlib import Path
 
 import pytest
 import yaml
+from snakemake.cli import parse_config
 from snakemake.utils import update_config
 
 from digitflow.base.errors import ConfigError
@@ -118,6 +121,35 @@ def test_values_of_the_command_line_get_their_types():
 def test_a_value_of_the_command_line_that_is_no_yaml_is_named():
     with pytest.raises(ConfigError, match=r"--config, '\{source: files', line 1, column 15: no YAML"):
         typed({"data": "{source: files"})
+
+
+@pytest.mark.parametrize(
+    ("word", "expected"),
+    [
+        *[
+            (text, text)
+            for text in ("12", "012", "1.10", "1e5", "off", "2026-11-27", "a # b", "[a] {b}", "it's")
+        ],
+        *[(text, text) for text in ("fix: two", "a=b", "'a' and 'b", "-x")],
+        *[('"fix: two"', "fix: two"), ("'12'", "12"), ("", None), ("null", None)],
+    ],
+)
+def test_a_message_of_the_command_line_is_the_text_that_was_typed(word, expected):
+    words = ["results/kaggle/submitted.json", "--config", "submit=yes", f"message={word}"]
+    found = typed(parse_config(words[2:]), words)
+    assert found == {"submit": True, "message": expected}
+    assert validate(changed("message", found["message"]))["message"] == expected
+
+
+def test_a_message_whose_words_are_not_known_any_more_is_text_all_the_same():
+    assert typed({"message": 12}) == {"message": "12"}
+    assert typed({"message": "2026-11-27"}) == {"message": "2026-11-27"}
+
+
+@pytest.mark.parametrize("value", [1.1, True, {"fix": "two"}, datetime.date(2026, 11, 27)])
+def test_a_message_in_a_file_that_yaml_takes_for_something_else_is_asked_for_in_quotes(value):
+    with pytest.raises(ConfigError, match='text of any kind stands in quotes: message: "fix: two"'):
+        validate(changed("message", value))
 
 
 def test_all_mistakes_are_told_at_once():
@@ -302,6 +334,18 @@ def test_what_looks_at_validation_rows_is_refused_where_there_are_none(change, f
     assert message in str(error.value)
 
 
+@pytest.mark.parametrize("data", ["own", "official"])
+@pytest.mark.parametrize("validation", [{"fraction": 0}, {"folds": 5}])
+def test_studies_need_one_validation_set_whatever_their_data(data, validation):
+    model = {"framework": "numpy", "architecture": "mlp", "epochs": 1, "batch_size": 32}
+    study = {"title": "Which rate?", "data": data, "model": model, "vary": {"learning_rate": [0.1, 0.2]}}
+    config = changed("validation", validation) | {"studies": {"rates": study}}
+    with pytest.raises(
+        ConfigError, match=r"studies\.rates: .*set validation\.folds to 1, and fraction above 0"
+    ):
+        validate(config)
+
+
 def test_weights_cannot_be_fitted_without_validation_rows():
     config = changed("validation", {"fraction": 0})
     config["merge"]["weights"] = "auto"
@@ -309,6 +353,15 @@ def test_weights_cannot_be_fitted_without_validation_rows():
         validate(config)
     config["validation"]["folds"] = 5
     assert validate(config)["merge"]["weights"] == "auto"
+
+
+def test_further_images_that_are_not_there_are_named_with_their_key(tmp_path):
+    with pytest.raises(ConfigError, match=r"predict\.mine: there is no file 'own/none\.csv'"):
+        validate(changed("predict", {"mine": "own/none.csv"}))
+    with zipfile.ZipFile(tmp_path / "new.zip", "w") as archive:
+        archive.writestr("more.csv", "pixel0\n1\n")
+    predict = {"folder": str(tmp_path), "packed": str(tmp_path / "new.zip" / "more.csv")}
+    assert validate(changed("predict", predict))["predict"] == predict
 
 
 @pytest.mark.parametrize("name", ["train", "valid", "test", "oof"])

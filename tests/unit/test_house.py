@@ -91,7 +91,7 @@ def test_no_module_has_the_name_of_a_package_that_it_imports(name):
 
 
 # What few jobs have a use for, and a module that needs its framework at the top, and so is imported with it.
-LAZY = [("__main__", "verbs.storing"), ("training.mxnet_trainer", "training.mxnet_networks")]
+LAZY = [("__main__", "competing.store"), ("training.mxnet_trainer", "training.mxnet_networks")]
 
 
 def test_own_modules_are_imported_at_the_top_but_by_verbs():

@@ -1,6 +1,7 @@
 """Labels for further images, by the models that are there."""
 
 import csv
+import zipfile
 
 import numpy as np
 import pytest
@@ -35,6 +36,23 @@ def test_a_further_csv_is_labelled_and_trains_nothing(finished_numpy, further):
     assert all(0.1 <= float(row["probability"]) <= 1 for row in rows)
     assert not finished_numpy.planned(*target)
     assert not finished_numpy.planned()
+
+
+def test_a_csv_in_an_archive_is_labelled_as_it_would_be_unpacked(finished_numpy, further):
+    images, _ = further
+    own = finished_numpy.folder / "own"
+    write_csv(own / "new.csv", images.reshape(COUNT, -1), None)
+    with zipfile.ZipFile(own / "both.zip", "w") as archive:
+        archive.write(own / "new.csv", "new.csv")
+        archive.write(own / "train.csv", "train.csv")
+    (finished_numpy.folder / "tiny.yaml").open("a").write(
+        "predict: {rows: own/new.csv, packed: own/both.zip/new.csv, absent: own/both.zip/more.csv}\n"
+    )
+    result = finished_numpy.snakemake("results/predictions/rows.csv", "results/predictions/packed.csv")
+    assert result.returncode == 0, result.stdout
+    assert predictions_of(finished_numpy, "packed") == predictions_of(finished_numpy, "rows")
+    result = finished_numpy.snakemake("results/predictions/absent.csv")
+    assert "both.zip: there is no 'more.csv' in this archive: ['new.csv', 'train.csv']" in result.stdout
 
 
 def test_a_folder_of_pictures_is_labelled_as_the_csv_of_them(finished_numpy, further):

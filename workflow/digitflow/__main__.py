@@ -27,23 +27,24 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"error: {name}: no such verb; {hint}digitflow --help lists them", file=sys.stderr)
         return 1
     given, log_path = commandline.parse(verbs[name], rest)
-    store = given.pop("store", None)
     try:
         logs.start(log_path, logs.name_of(log_path) if log_path else None)
     except OSError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
-    return _run(verbs[name], given, store)
+    if "store" in given:
+        given["store"] = _kept(verbs[name], given)
+    return _run(verbs[name], given)
 
 
-def _run(verb: commandline.Verb, given: dict, store: str | None = None) -> int:
+def _run(verb: commandline.Verb, given: dict) -> int:
     """Call a verb; map a user's mistake to exit status 1, an interruption to 130, our own fault to 2.
 
-    A verb may return an exit status of its own. `store`: a folder that may have what it would make.
+    A verb may return an exit status of its own.
     """
     started = time.monotonic()
     try:
-        status = _stored(verb, given, store) if store else verb(**given)
+        status = verb(**given)
     except DigitflowError as error:
         log.error(f"error: {error}")
         return 1
@@ -65,10 +66,11 @@ def _run(verb: commandline.Verb, given: dict, store: str | None = None) -> int:
     return status or 0
 
 
-def _stored(verb: commandline.Verb, given: dict, store: str) -> int | None:
-    from digitflow.verbs import storing  # which other jobs have no use for
+def _kept(verb: commandline.Verb, given: dict):
+    # Other jobs have no use for it, and no training's code depends on it.
+    from digitflow.competing import store
 
-    return storing.run(verb, given, store)
+    return store.Kept(given["store"], commandline.outputs(verb, given))
 
 
 if __name__ == "__main__":

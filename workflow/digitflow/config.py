@@ -46,7 +46,7 @@ def validate(config: dict[str, Any]) -> dict[str, Any]:
     Raises ConfigError, naming key, value and what would be right, for all mistakes found at once.
     """
     rules = schema()
-    config = _numbers(config)
+    config = {key: value if key == "message" else _numbers(value) for key, value in config.items()}
     validator = jsonschema.Draft202012Validator(rules)
     mistakes = [_explain(error) for error in validator.iter_errors(config)]
     if mistakes:
@@ -56,6 +56,7 @@ def validate(config: dict[str, Any]) -> dict[str, Any]:
         *_cross_references(complete),
         *_braces(complete),
         *_missing_files(complete["data"]),
+        *_unreadable_predictions(complete["predict"]),
         *_wrong_points(complete, rules),
     ]
     if mistakes:
@@ -223,19 +224,40 @@ def _without_defaults(value: Any, schema: dict) -> Any:
     }
 
 
-def typed(value: Any) -> Any:
+def typed(config: dict[str, Any], arguments: Sequence[str] = ()) -> dict[str, Any]:
     """What Snakemake's --config gave, with its types: inside of braces and brackets all comes as text.
 
-    ConfigError: such a text is no YAML.
+    A message is the text that was typed. Snakemake takes 1.10 for a number, and `fix: two` for a mapping, so
+    that is looked up in the command line's `arguments`. ConfigError: another text is no YAML.
     """
+    found = {key: _typed(value) for key, value in config.items() if key != "message"}
+    if "message" in config:
+        words = [word.removeprefix("--config=") for word in arguments]
+        texts = [word.removeprefix("message=") for word in words if word.startswith("message=")]
+        found["message"] = _message(texts[-1]) if texts else _message(config["message"])
+    return found
+
+
+def _typed(value: Any) -> Any:
     if isinstance(value, dict):
-        return {key: typed(item) for key, item in value.items()}
+        return {key: _typed(item) for key, item in value.items()}
     if isinstance(value, list):
-        return [typed(item) for item in value]
+        return [_typed(item) for item in value]
     try:
         return yaml.safe_load(value) if isinstance(value, str) else value
     except yaml.YAMLError as error:
         raise ConfigError(_explain_yaml(f"--config, {value!r}", error)) from None
+
+
+def _message(value: Any) -> Any:
+    """A message as text: without quotes around all of it, which the shell leaves within its own."""
+    if value is None or value in ("", "null", "~"):
+        return None
+    if isinstance(value, int | float):
+        return str(value)
+    if isinstance(value, str) and len(value) > 1 and value[0] == value[-1] and value[0] in "\"'":
+        return _typed(value)
+    return value
 
 
 @functools.cache
@@ -279,7 +301,8 @@ def _explain(error: jsonschema.ValidationError) -> str:
         case "type":
             wanted = error.validator_value
             wanted = wanted if isinstance(wanted, str) else " or ".join(wanted)
-            return f"{key}: {found!r}, should be of type {wanted}"
+            quotes = '; text of any kind stands in quotes: message: "fix: two"' if key == "message" else ""
+            return f"{key}: {found!r}, should be of type {wanted}{quotes}"
         case "enum":
             return f"{key}: {found!r}, should be one of {', '.join(map(str, error.validator_value))}"
         case "pattern":
@@ -382,7 +405,7 @@ def _wrong_points(config: dict[str, Any], schema: dict) -> Iterator[str]:
             if study["data"] == "official" and point.model.get("framework") == "mxnet":
                 mistakes.append("data: official is for keras and numpy only")
             validation = config["validation"]
-            if study["data"] == "own" and (validation["folds"] > 1 or not validation["fraction"]):
+            if validation["folds"] > 1 or not validation["fraction"]:
                 mistakes.append(
                     "studies compare by one validation set: set validation.folds to 1, and fraction above 0"
                 )
@@ -404,18 +427,10 @@ def _cross_references(config: dict[str, Any]) -> Iterator[str]:
     weights = merge["weights"]
     if isinstance(weights, list) and len(weights) != len(merge["models"]):
         yield f"merge.weights: {len(weights)} weights for {len(merge['models'])} models; give each its own"
-    fraction, folds = (config["validation"][key] for key in ("fraction", "folds"))
     for name in merge["models"]:
-        chosen = {key: models[name].get(key) for key in ("patience", "prune")} if name in models else {}
-        if (
-            not fraction
-            and folds == 1
-            and (any(chosen.values()) or models[name].get("schedule") == "plateau")
-        ):
-            yield (
-                f"models.{name}: patience, prune and the schedule plateau look at validation rows, and "
-                "validation.fraction is 0: set it above 0, or leave them out"
-            )
+        if name in models and (mistake := without_validation(config["validation"], models[name])):
+            yield f"models.{name}: {mistake}"
+    fraction, folds = (config["validation"][key] for key in ("fraction", "folds"))
     if weights == "auto" and not fraction and folds == 1:
         yield "merge.weights: auto needs validation rows: set validation.folds to 5, or validation.fraction"
     for name in config["predict"]:
@@ -429,6 +444,17 @@ def _cross_references(config: dict[str, Any]) -> Iterator[str]:
         yield f"submission.sample: there is no file {config['submission']['sample']!r}"
     if "merged" in models:
         yield "models.merged: this name is taken by the merged submission; choose another"
+
+
+def without_validation(validation: dict[str, Any], model: dict[str, Any]) -> str | None:
+    """What is wrong with a model that looks at validation rows where there are none; None: nothing."""
+    looks = model.get("patience") or model.get("prune") or model.get("schedule") == "plateau"
+    if validation["fraction"] or validation["folds"] > 1 or not looks:
+        return None
+    return (
+        "patience, prune and the schedule plateau look at validation rows, and validation.fraction is 0: set "
+        "it above 0, or leave them out"
+    )
 
 
 def submission_files() -> dict[str, str]:
@@ -551,13 +577,25 @@ def _missing_files(data: dict[str, Any]) -> Iterator[str]:
     for key, path in wanted.items():
         if path is None:
             yield f"{key}: null, should be the path of a CSV, for data.source is files"
-        elif not _exists(path):
-            yield f"{key}: there is no file {path!r}"
         else:
-            try:
-                check_readable(path)
-            except InputError as error:
-                yield f"{key}: {error}"
+            yield from _unreadable(key, path)
+
+
+def _unreadable_predictions(predict: dict[str, str]) -> Iterator[str]:
+    """What of the further images is neither a folder nor a file that can be read."""
+    for name, path in predict.items():
+        if not Path(path).is_dir():
+            yield from _unreadable(f"predict.{name}", path)
+
+
+def _unreadable(key: str, path: str) -> Iterator[str]:
+    if not _exists(path):
+        yield f"{key}: there is no file {path!r}"
+        return
+    try:
+        check_readable(path)
+    except InputError as error:
+        yield f"{key}: {error}"
 
 
 def _exists(path: str) -> bool:

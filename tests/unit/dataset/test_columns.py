@@ -251,3 +251,24 @@ def test_what_is_no_csv_is_named_for_what_it_is_with_the_way_on(tmp_path, what):
     message = message_of(path)
     assert f"train.csv: this looks like {what}" in message
     assert ": " in message.partition(what)[2]
+
+
+@pytest.mark.parametrize(
+    ("label", "header", "row", "ids"),
+    [
+        (0, "pixel0,pixel1,pixel2,pixel3", "1,2,3,200", None),
+        (0, "pixel1,pixel2,pixel3,pixel4", "1,2,3,200", None),
+        (-1, "pixel0,pixel1,pixel2,pixel3", "1,2,3,200", None),
+        (0, "id,pixel0,pixel1,pixel2,pixel3", "9,1,2,3,200", ["9"]),
+        ([0, 1], "pixel0,pixel1,pixel2,pixel3", "1,2,3,200", None),
+    ],
+)
+def test_a_test_file_may_have_ids_or_pixels_where_labels_are_given_by_place(csv, label, header, row, ids):
+    data = {"columns": {"label": label}}
+    assert rows_of(csv(f"{header}\n{row}\n"), data, train=False) == ([[[1, 2], [3, 200]]], None, ids)
+
+
+@pytest.mark.parametrize("header", ["label,pixel0,pixel1,pixel2,pixel3", "x0,x1,x2,x3,x4"])
+def test_labels_of_a_test_file_are_read_where_they_are_given_by_place(csv, header):
+    path, data = csv(f"{header}\n7,1,2,3,200\n"), {"columns": {"label": 0}}
+    assert rows_of(path, data, train=False) == rows_of(path, data) == ([[[1, 2], [3, 200]]], ["7"], None)

@@ -67,6 +67,30 @@ def test_an_image_of_another_size_is_named_with_the_key_to_look_at(scans, tmp_pa
     assert not (tmp_path / "ids").exists()
 
 
+def test_a_picture_counts_however_its_suffix_is_written(scans, tmp_path):
+    (scans / "c.png").rename(scans / "c.PNG")
+    assert convert(scans, tmp_path)[1] == ["a.png", "b/10.png", "b/2.png", "c.PNG"]
+
+
+def test_files_that_are_no_pictures_are_passed_over_and_named(scans, tmp_path, caplog):
+    convert(scans, tmp_path)
+    assert "scans: passed over, for they are no PNG files: 'notes.txt'" in caplog.text
+    assert "._a" not in caplog.text
+
+
+@pytest.mark.parametrize("name", ["d.jpg", "b/11.JPEG", "e.tif"])
+def test_pictures_of_another_format_are_refused_for_no_row_would_answer_them(scans, tmp_path, name):
+    (scans / name).write_bytes(b"x")
+    with pytest.raises(InputError, match=rf"scans: no PNG files: '{name}': convert them, .*mogrify"):
+        convert(scans, tmp_path)
+
+
+def test_what_systems_leave_in_folders_of_their_own_is_no_picture(scans, tmp_path):
+    (scans / "@eaDir").mkdir()
+    (scans / "@eaDir" / "thumb.png").write_bytes(b"x")
+    assert len(convert(scans, tmp_path)[1]) == 4
+
+
 def test_a_folder_without_png_files_is_refused(tmp_path):
     (tmp_path / "empty").mkdir()
     with pytest.raises(InputError, match="empty: no PNG file in it"):

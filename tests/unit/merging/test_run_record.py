@@ -2,9 +2,11 @@
 
 import hashlib
 import json
+from pathlib import Path
 
 import pytest
 
+from digitflow.base import checksums
 from digitflow.merging import run_record
 
 
@@ -12,7 +14,7 @@ from digitflow.merging import run_record
 def project(tmp_path, monkeypatch):
     """A folder in which a run has ended."""
     monkeypatch.chdir(tmp_path)
-    for name in ("submission.csv", "train.csv", "train.lst", "corrections.csv"):
+    for name in ("submission.csv", "train.csv", "train.lst", "corrections.csv", "friend.csv"):
         (tmp_path / name).write_text(name)
     (tmp_path / "logs" / "train_keras").mkdir(parents=True)
     (tmp_path / "logs" / "csv_to_idx.log").write_text("12:00:00 reading\ndone in 1.50 s\n")
@@ -22,14 +24,18 @@ def project(tmp_path, monkeypatch):
     return tmp_path
 
 
-def record(project, corrections=True):
+def record(project, corrections=True, files=()):
+    """The record of a run whose jobs have read the CSV, and the corrections, and nothing since."""
+    for made, names in (("train.sfv", ["train.csv"]), ("lists.sfv", ["corrections.csv"] * corrections)):
+        checksums.write(made, [], {name: digest(name) for name in names})
     run_record.write(
         project / "run.json",
         project / "submission.csv",
         {"device": "cpu"},
-        [project / "train.csv"],
+        [project / "train.sfv"],
+        project / "lists.sfv",
         [project / "train.lst"],
-        project / "corrections.csv" if corrections else None,
+        files,
     )
     return json.loads((project / "run.json").read_text())
 
@@ -43,12 +49,25 @@ def test_a_run_is_recorded_with_its_configuration_and_the_digests_of_what_it_rea
     assert found["configuration"] == {"device": "cpu"}
     digests = found["digests"]
     assert digests["submission"] == digest("submission.csv")
-    assert digests["csvs"] == {str(project / "train.csv"): digest("train.csv")}
+    assert digests["csvs"] == {"train.csv": digest("train.csv")}
     assert digests["lists"] == {str(project / "train.lst"): digest("train.lst")}
     assert digests["corrections"] == digest("corrections.csv")
     assert "main.lock.txt" in digests["pins"]
     assert found["versions"].keys() >= {"python", "numpy", "snakemake"}
     assert found["machine"]["cores"] >= 1
+
+
+def test_what_lies_there_after_it_was_read_does_not_count(project):
+    (project / "train.csv").write_text("another")
+    (project / "corrections.csv").write_text("another")
+    digests = record(project)["digests"]
+    assert digests["csvs"] == {"train.csv": digest("train.csv")}
+    assert digests["corrections"] == digest("corrections.csv")
+
+
+def test_submission_files_that_were_merged_are_named(project):
+    digests = record(project, files=[Path("friend.csv")])["digests"]
+    assert digests["csvs"]["friend.csv"] == digest("friend.csv")
 
 
 def test_without_corrections_there_is_no_digest_of_them(project):

@@ -60,7 +60,10 @@ def test_every_flipped_byte_of_a_checkpoint_is_noticed_or_harmless(kept):
     [
         ("settings", Settings("lenet", "keras_cnn", epochs=8, batch_size=64, learning_rate=0.01)),
         ("seed", 1),
-        ("machine", {"threads": 1}),
+        ("classes", 11),
+        ("machine", {"threads": 1, "precision": "float32"}),
+        ("machine", {"threads": 2, "precision": "bfloat16"}),
+        ("surroundings", {"flags": ["fma"]}),
         ("inputs", {"images": "another digest"}),
         ("code", "another digest"),
     ],
@@ -69,9 +72,11 @@ def test_the_fingerprint_changes_with_all_that_a_training_depends_on(name, value
     same = {
         "settings": SETTINGS,
         "seed": 0,
-        "machine": {"threads": 2},
+        "classes": 10,
+        "machine": {"threads": 2, "precision": "float32"},
         "inputs": {"images": "a"},
         "code": "b",
+        "surroundings": {"flags": ["avx2", "fma"]},
     }
     assert fingerprint(**same) == fingerprint(**same)
     assert fingerprint(**same | {name: value}) != fingerprint(**same)

@@ -1,6 +1,11 @@
 """Who gets the GPU."""
 
+import os
+import subprocess
+import sys
+
 import pytest
+from tests.conftest import PROJECT
 
 from digitflow.base.errors import ConfigError, DeviceError
 from digitflow.training import device
@@ -54,3 +59,58 @@ def test_bfloat16_is_known_by_the_flags_of_the_cpu(tmp_path, flags, found):
     (tmp_path / "cpuinfo").write_text(f"processor\t: 0\nmodel name\t: amx_bf16\nflags\t\t: {flags}\n")
     assert device.has_bfloat16(tmp_path / "cpuinfo") is found
     assert device.has_bfloat16(tmp_path / "absent") is False
+
+
+@pytest.fixture
+def machine(tmp_path):
+    """What a system tells of its CPU and its GPU."""
+    (tmp_path / "cpuinfo").write_text("model name\t: Abacus 9\nflags\t\t: fma avx2\nflags\t\t: fma avx2\n")
+    information = tmp_path / "driver" / "gpus" / "0000:01:00.0" / "information"
+    information.parent.mkdir(parents=True)
+    information.write_text("Model: \t\t NVIDIA One\nIRQ:   \t\t 17\n")
+    return tmp_path
+
+
+def surroundings(machine, **variables):
+    return device.surroundings(machine / "cpuinfo", machine / "driver", variables)
+
+
+def test_what_can_change_bits_is_told_and_no_more(machine):
+    before = surroundings(machine, KERAS_BACKEND="jax")
+    assert before["flags"] == ["avx2", "fma"]
+    assert "NVIDIA One" in before["gpus"][0]
+    (machine / "driver/gpus/0000:01:00.0/information").write_text("Model: \t\t NVIDIA One\nIRQ:   \t\t 18\n")
+    assert surroundings(machine, KERAS_BACKEND="jax") == before
+    assert device.surroundings(machine / "absent", machine / "absent")["flags"] == []
+
+
+def another_cpu(machine, monkeypatch):
+    (machine / "cpuinfo").write_text("model name\t: Abacus 9\nflags\t\t: fma avx2 avx512_bf16\n")
+
+
+def another_gpu(machine, monkeypatch):
+    (machine / "driver/gpus/0000:01:00.0/information").write_text("Model: \t\t NVIDIA Two\n")
+
+
+def another_opencv(machine, monkeypatch):
+    monkeypatch.setattr(device.importlib.metadata, "version", lambda package: "9")
+
+
+@pytest.mark.parametrize("change", [another_cpu, another_gpu, another_opencv])
+def test_another_cpu_gpu_or_opencv_are_other_surroundings(machine, monkeypatch, change):
+    before = surroundings(machine)
+    change(machine, monkeypatch)
+    assert surroundings(machine) != before
+
+
+@pytest.mark.parametrize("name", device.VARIABLES)
+def test_a_variable_by_which_libraries_choose_how_to_compute_is_told_as_it_was_given(name):
+    code = (
+        "from digitflow.training import device; import os; os.environ.clear(); print(device.surroundings())"
+    )
+    command, told = [sys.executable, "-c", code], set()
+    for value in (None, "0", "1"):
+        environment = {key: text for key, text in os.environ.items() if key != name}
+        environment |= {"PYTHONPATH": str(PROJECT / "workflow")} | ({name: value} if value else {})
+        told.add(subprocess.run(command, env=environment, capture_output=True, check=True).stdout)
+    assert len(told) == 3

@@ -9,6 +9,7 @@ import io
 import json
 import os
 import pickle
+import re
 import stat
 import subprocess
 import sys
@@ -49,8 +50,9 @@ def conversion(folder: Path, name: str = "train.csv", outputs: tuple[str, ...] =
 
 
 def written(folder: Path) -> dict[str, bytes]:
-    """All files below a folder that may not be there, temporary ones included."""
-    return {path.name: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    """All files below a folder that may not be there, temporary ones included; without the CSV's digest."""
+    files = {path.name: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    return {name: re.sub(rb"; sha256 .*\n", b"", data) for name, data in files.items()}
 
 
 def refusal(verb, folder: Path, name: str = "train.csv", outputs: tuple[str, ...] = LABELLED) -> str:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from digitflow.verbs import MODULES, commandline, tools
+from digitflow.verbs import MODULES, commandline, tools, train
 from digitflow.verbs.commandline import Input, Json, Output
 
 
@@ -209,7 +209,7 @@ def test_every_verb_has_a_docstring_and_annotations_that_make_a_command_line(nam
     verb = VERBS[name]
     assert (inspect.getdoc(verb) or "").split("\n")[0]
     assert commandline.module_of(name) in MODULES
-    assert all(one.kind in ("input", "output", "params") for one in commandline.parameters(verb))
+    assert all(one.kind in ("input", "output", "params", "store") for one in commandline.parameters(verb))
     with pytest.raises(SystemExit) as ended:
         commandline.parse(verb, ["--help"])
     assert ended.value.code == 0
@@ -265,6 +265,11 @@ def test_too_few_or_too_many_places_are_a_usage_error(words, capsys):
     assert "usage: digitflow compare" in capsys.readouterr().err
 
 
-def test_a_folder_to_keep_what_is_made_can_be_given_to_any_verb():
-    assert commandline.parse(sample, [*words(), "--store", "kept"])[0]["store"] == "kept"
-    assert "store" not in commandline.parse(sample, words())[0]
+def test_a_store_is_given_by_itself_and_is_no_part_of_what_a_rule_says():
+    required = commandline.parameters(train.train_numpy)
+    words = [word for one in required if one.required for word in (one.flag, "1")]
+    assert commandline.parse(train.train_numpy, [*words, "--store", "kept"])[0]["store"] == "kept"
+    assert "store" not in commandline.parse(train.train_numpy, words)[0]
+    assert "--store" not in commandline.template("train_numpy")
+    with pytest.raises(SystemExit):
+        commandline.parse(sample, ["--store", "kept"])

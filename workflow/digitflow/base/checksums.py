@@ -1,14 +1,20 @@
-"""Checksums of files that have no room for one, IDX files and lists: in .sfv files, `name hex` a line."""
+"""Checksums of files that have no room for one, IDX files and lists: in .sfv files, `name hex` a line.
 
+The same files say what those were made from: comment lines, `; sha256 hex "path"`, of the user's files.
+"""
+
+import contextlib
 import hashlib
+import json
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from digitflow.base.errors import FormatError, InputError
 from digitflow.base.files import atomic_open, read_json
 
 PathLike = str | os.PathLike
+MADE_FROM = "; sha256 "
 
 
 def crc32(path: PathLike) -> int:
@@ -29,10 +35,44 @@ def crc32(path: PathLike) -> int:
     return value
 
 
-def write(path: PathLike, files: Sequence[PathLike]) -> None:
-    """Write the checksums of files as an .sfv file."""
+def write(path: PathLike, files: Sequence[PathLike], made_from: Mapping[str, str] | None = None) -> None:
+    """Write the checksums of files as an .sfv file; `made_from`: the digests that `watched` has taken."""
     with atomic_open(path, "w") as file:
         file.writelines(f"{Path(name).name} {crc32(name):08X}\n" for name in files)
+        # As JSON, which has a form for every name that a file can have.
+        file.writelines(f"{MADE_FROM}{hex} {json.dumps(name)}\n" for name, hex in (made_from or {}).items())
+
+
+@contextlib.contextmanager
+def watched(*paths: Path) -> Iterator[dict[str, str]]:
+    """The SHA-256 of the files that a block reads, by their paths; they are there when it has ended.
+
+    InputError: one was changed or replaced meanwhile, so that nobody knows what was read.
+    """
+    digests: dict[str, str] = {}
+    before = [_state(path) for path in paths]
+    yield digests
+    for path, state in zip(paths, before, strict=True):
+        digests[str(path)] = sha256(path)
+        if _state(path) != state:
+            raise InputError(f"{path}: it was changed while it was read: run again")
+
+
+def read_made_from(checksums: Sequence[PathLike]) -> dict[str, str]:
+    """The SHA-256 of the files that those of .sfv files were made from, by their paths.
+
+    FormatError: a line is damaged.
+    """
+    found = {}
+    for path in checksums:
+        for line in Path(path).read_text(encoding="utf-8", errors="replace").splitlines():
+            if line.startswith(MADE_FROM):
+                digest, _, name = line.removeprefix(MADE_FROM).partition(" ")
+                try:
+                    found[json.loads(name)] = digest
+                except (ValueError, TypeError) as error:
+                    raise FormatError(f"{path}: damaged: {line!r}; delete it and run again") from error
+    return found
 
 
 def check(checksums: Sequence[PathLike], *files: PathLike) -> None:
@@ -60,6 +100,15 @@ def sha256(path: Path) -> str:
     """The SHA-256 of a file's bytes, in hexadecimal."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _state(path: Path) -> tuple[int, ...] | None:
+    """What changes with a file; None where there is none, which whoever opens it says."""
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
 
 
 def check_digests(metrics: Path, *names: str) -> None:

@@ -13,9 +13,8 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from digitflow.base.checksums import sha256
 from digitflow.base.errors import DigitflowError, FormatError
@@ -29,13 +28,34 @@ ABANDONED = 24 * 3600.0  # seconds after which such a folder is what a kill left
 LIMIT = 10 << 30  # bytes: some thousand trainings
 
 
-def key_of(parts: Mapping[str, Any]) -> str:
-    """The key of a training: a digest of all that it was made from.
+class Kept:
+    """A store as one training sees it (`training.results.Store`): its own files come from there, or go there.
 
-    `parts`: settings, seed, fold, and the digests of lists, images, code, versions and threads, as JSON
-    values; settings are compared by what they mean, so that 1 and 1.0 are the same.
+    `files` lie in one folder; the key of an entry is a digest of the training's fingerprint.
     """
-    return digest_of_json(_plain(parts))
+
+    def __init__(self, store: str | Path, files: Sequence[Path]):
+        self._store, self._folder = Path(store).expanduser(), files[0].parent
+        self._names = [path.name for path in files]
+
+    def bring_back(self, fingerprint: str) -> bool:
+        """As `bring_back`; the log says so."""
+        found = bring_back(self._store, key_of(fingerprint), self._folder, self._names)
+        if found:
+            log.info(f"brought back from {self._store}: made before from the same settings, data and code")
+        return found
+
+    def keep(self, fingerprint: str) -> None:
+        """As `keep`; where that fails there is a warning, for what was made is whole all the same."""
+        try:
+            keep(self._store, key_of(fingerprint), self._folder, self._names)
+        except DigitflowError as error:
+            log.warning(f"warning: not kept: {error}")
+
+
+def key_of(fingerprint: str) -> str:
+    """The name of a training's entry: a digest of its fingerprint, all that it was made from."""
+    return hashlib.sha256(fingerprint.encode()).hexdigest()
 
 
 def keep(store: str | Path, key: str, folder: str | Path, names: Sequence[str], limit: int = LIMIT) -> None:
@@ -92,15 +112,6 @@ def bring_back(store: str | Path, key: str, folder: str | Path, names: Sequence[
 def digest_of_json(value: object) -> str:
     """The SHA-256 of a JSON value, whatever the order of its keys."""
     return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
-
-
-def _plain(value: Any) -> Any:
-    """A JSON value with one form for each meaning: whole floats as integers."""
-    if isinstance(value, Mapping):
-        return {str(key): _plain(inner) for key, inner in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(inner) for inner in value]
-    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def _shrink(store: Path, key: str, limit: int) -> None:

@@ -86,7 +86,7 @@ def decide(path: str | os.PathLike, data: Mapping[str, Any], train: bool) -> Lay
     columns, image = data.get("columns") or {}, data.get("image") or {}
     table = _read_table(path, columns.get("header", AUTO))
     needed = train and not data.get("labels_csv")
-    chosen = _named_columns(table, columns, needed) if table.names else _placed_columns(table, data, needed)
+    chosen = _named_columns(table, data, needed) if table.names else _placed_columns(table, data, needed)
     if train and data.get("labels_csv") and (chosen.label is not None or chosen.one_hot):
         raise InputError(
             f"{path}: there are labels in this file and in data.labels_csv: write labels_csv: null, or list "
@@ -254,10 +254,12 @@ def _same_words(table: _Table) -> bool:
 # Columns by name
 
 
-def _named_columns(table: _Table, columns: Mapping[str, Any], needed: bool) -> _Columns:
-    names, where = table.names, f"{table.path}, line 1"
+def _named_columns(table: _Table, data: Mapping[str, Any], needed: bool) -> _Columns:
+    names, where, columns = table.names, f"{table.path}, line 1", data.get("columns") or {}
     ignored = {place for name in columns.get("ignore") or () if (place := _place(table, name)) is not None}
     label, one_hot = _chosen_label(table, columns.get("label", AUTO), needed)
+    if not needed and _holds_no_label(table, columns.get("label", AUTO), ignored, data.get("image") or {}):
+        label, one_hot = None, []
     id_ = None if columns.get("id", AUTO) == AUTO else _place(table, columns["id"])
     taken = ignored | {label, id_} | {place for place, _ in one_hot}
     left = [place for place in range(table.width) if place not in taken]
@@ -317,6 +319,28 @@ def _chosen_label(
         return places[0], []
     classes = [table.names[place] if table.names else str(k) for k, place in enumerate(places)]
     return None, list(zip(places, _without_common_start(classes), strict=True))
+
+
+def _holds_no_label(
+    table: _Table, label: str | int | list, ignored: set[int], image: Mapping[str, Any]
+) -> bool:
+    """Whether a test file has ids or pixels at the places where the labels of the training file are."""
+    wanted = label if isinstance(label, list) else [label]
+    places = [_place(table, column) for column in wanted if isinstance(column, int)]
+    if len(places) < len(wanted) or None in places:
+        return False
+    names = [table.names[place] for place in places]
+    if any(name.lower() in ID_NAMES for name in names):
+        return True
+    matches = [PIXEL_NAME.fullmatch(name) for name in table.names]
+    stem = matches[places[0]] and matches[places[0]]["stem"]
+    alike = {at for at, match in enumerate(matches) if match and match["stem"] == stem} - ignored
+    if image.get("channels", AUTO) == AUTO:
+        image = {**image, "channels": 1}  # colour has to be written
+    if {*places} <= alike and _shapes(len(alike), image) and not _shapes(len(alike - {*places}), image):
+        table.reasons.append(f"no label, for there are pixels at its place: {abbreviated(names)}")
+        return True
+    return False
 
 
 def _without_common_start(names: list[str]) -> list[str]:

@@ -1,13 +1,17 @@
 """Where the files of a source lie, under the names that they usually have."""
 
 import os
+import re
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 
 from digitflow.base.errors import InputError
 
 PathLike = str | os.PathLike
 TEST_NAMES = ("test", "t10k")
+# What systems leave in folders, and nobody put there.
+LEFT_BEHIND = re.compile(r"\..*|@eaDir|#recycle|Thumbs\.db|ehthumbs\.db|desktop\.ini|Icon\r", re.IGNORECASE)
 
 
 def find_csv(folder: PathLike, name: str) -> Path:
@@ -58,3 +62,30 @@ def find_idx(folder: PathLike, part: str) -> tuple[Path, Path | None]:
                 f"{folder}: no {names[0]}-{kind}-idx{'3' if kind == 'images' else '1'}-ubyte[.gz]"
             )
     return found["images"][0], found["labels"][0] if found["labels"] else None
+
+
+def files_below(folder: PathLike) -> Iterator[tuple[str, os.DirEntry]]:
+    """All files below a folder, by their paths from there; not those that systems leave. Links are followed.
+
+    The order is that of the file system.
+    """
+    waiting, seen = [("", os.fspath(folder))], set()
+    while waiting:
+        above, path = waiting.pop()
+        if (real := os.path.realpath(path)) in seen:  # a link to a folder that it lies in
+            continue
+        seen.add(real)
+        with os.scandir(path) as entries:
+            for entry in entries:
+                if LEFT_BEHIND.fullmatch(entry.name):
+                    continue
+                if entry.is_dir():
+                    waiting.append((f"{above}{entry.name}/", entry.path))
+                else:
+                    yield above + entry.name, entry
+
+
+def names_of_classes(folder: PathLike) -> Path | None:
+    """The file beside IDX files that says what their labels are called, where there is one."""
+    path = Path(folder, "classes.csv")
+    return path if path.exists() else None

@@ -1,5 +1,6 @@
 """Images from any source: a CSV, a folder of PNG files, or IDX files."""
 
+import logging
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,14 +17,18 @@ from digitflow.dataset import classes as class_names
 from digitflow.dataset import conversion
 from digitflow.dataset.classes import label_of_folder
 from digitflow.dataset.conversion import Source
+from digitflow.dataset.locations import LEFT_BEHIND, files_below, names_of_classes
 from digitflow.formats import idx
-from digitflow.formats.layout import Block, size_in_words
+from digitflow.formats.layout import Block, abbreviated, size_in_words
+
+log = logging.getLogger("digitflow")
 
 PathLike = str | os.PathLike
 BLOCK = 2048  # images at a time
 MODES = {"L": (), "RGB": (3,)}
-# What systems leave in folders, and nobody put there.
-LEFT_BEHIND = re.compile(r"\..*|@eaDir|#recycle|Thumbs\.db|ehthumbs\.db|desktop\.ini|Icon\r", re.IGNORECASE)
+OTHER_PICTURES = re.compile(
+    r".*\.(jpe?g|jpe|jp2|tiff?|bmp|gif|webp|hei[cf]|avif|p[bgpn]m|svg|pdf)", re.IGNORECASE | re.DOTALL
+)
 
 
 def open_source(
@@ -37,9 +42,8 @@ def open_source(
         case "folder":
             return read_pictures(path, train)
         case "idx":
-            beside = Path(path).with_name("classes.csv")
-            names = class_names.read(beside) if labels_file and beside.exists() else None
-            return read_idx(path, labels_file, names)
+            beside = names_of_classes(Path(path).parent) if labels_file else None
+            return read_idx(path, labels_file, beside and class_names.read(beside))
     return conversion.read_csv(path, data, train)
 
 
@@ -63,6 +67,15 @@ def convert_source(
     if like is not None:
         check_like(source, open_source(like, data, True).shape, like)
     return conversion.to_idx(source, data, images, labels, classes, ids)
+
+
+def files_read(path: Path, data: Mapping[str, Any], labels_file: Path | None, train: bool) -> list[Path]:
+    """The files from which images and labels come; none of them where that is a folder of pictures."""
+    if data.get("source") == "folder":
+        return []
+    beside = names_of_classes(path.parent) if data.get("source") == "idx" and labels_file else None
+    labels = labels_file or (train and data.get("labels_csv"))
+    return [path, *(Path(name) for name in (labels, beside) if name)]
 
 
 def check_channels(source: Source, data: Mapping[str, Any]) -> None:
@@ -98,13 +111,23 @@ def read_pictures(folder: PathLike, labelled: bool) -> Source:
 
 
 def read_pictures_below(folder: PathLike) -> Source:
-    """All PNG files below a folder, in the order of their paths, which are their ids. Raises as
-    `read_pictures`.
+    """All PNG files below a folder, in the order of their paths, which are their ids.
+
+    Pictures of other formats are refused, for no row would answer them; other files are named in a warning.
+    Raises as `read_pictures`.
     """
-    paths = sorted(path for path in Path(folder).rglob("*.png") if not LEFT_BEHIND.fullmatch(path.name))
-    if not paths:
+    names = sorted((name for name, _ in files_below(folder)), key=lambda name: name.split("/"))
+    pictures = [name for name in names if name.lower().endswith(".png")]
+    if other := [name for name in names if OTHER_PICTURES.fullmatch(name)]:
+        raise InputError(
+            f"{folder}: no PNG files: {abbreviated(other)}: convert them, with ImageMagick: mogrify -format "
+            "png FILE, and move them away"
+        )
+    if not pictures:
         raise InputError(f"{folder}: no PNG file in it")
-    return _pictures(folder, paths, None, [str(path.relative_to(folder)) for path in paths])
+    if rest := [name for name in names if not name.lower().endswith(".png")]:
+        log.warning("%s: passed over, for they are no PNG files: %s", folder, abbreviated(rest))
+    return _pictures(folder, [Path(folder, name) for name in pictures], None, pictures)
 
 
 def _pictures(folder: PathLike, paths: list[Path], labels: list[str] | None, ids: list[str] | None) -> Source:

@@ -8,6 +8,7 @@ from typing import Any
 from digitflow.base.errors import InputError
 from digitflow.dataset import classes as class_names
 from digitflow.dataset import conversion, sources
+from digitflow.dataset.locations import names_of_classes
 from digitflow.formats import idx, labelscsv
 
 PathLike = str | os.PathLike
@@ -47,8 +48,8 @@ def write_solution(
         idx.write(path, found.astype(class_names.label_dtype(len(names))))
         return
     if kind == "idx":
-        beside = Path(solution).with_name("classes.csv")
-        labels = sources.read_idx_labels(solution, class_names.read(beside) if beside.exists() else None)
+        beside = names_of_classes(Path(solution).parent)
+        labels = sources.read_idx_labels(solution, beside and class_names.read(beside))
     else:
         blocks = conversion.read_csv(solution, data or {}, train=False).blocks
         labels = [label for block in blocks for label in block.labels]

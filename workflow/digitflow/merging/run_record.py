@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from digitflow.base.checksums import sha256
+from digitflow.base.checksums import read_made_from, sha256
 from digitflow.base.files import write_json
 from digitflow.training import device
 
@@ -22,16 +22,22 @@ def write(
     path: Path,
     submission: Path,
     configuration: Any,
-    csvs: Sequence[Path],
+    checksums: Sequence[Path],
+    list_checksums: Path,
     lists: Sequence[Path],
-    corrections: Path | None,
+    files: Sequence[Path] = (),
 ) -> None:
-    """Write time, commit, configuration, digests, versions, machine and seconds; git may be missing."""
+    """Write time, commit, configuration, digests, versions, machine and seconds; git may be missing.
+
+    What CSVs and corrections were is told by the .sfv files, which have it from the jobs that read them:
+    `checksums`, of the images, and `list_checksums`. `files`: submission files that were merged.
+    """
+    corrections = [*read_made_from([list_checksums]).values()]
     pins = sorted((CLONE / "workflow" / "envs").glob("*.lock.txt"))
     digests = {
         "submission": sha256(submission),
-        "csvs": {str(name): sha256(name) for name in csvs},
-        "corrections": sha256(corrections) if corrections else None,
+        "csvs": read_made_from(checksums) | {str(name): sha256(name) for name in files},
+        "corrections": corrections[0] if corrections else None,
         "lists": {str(name): sha256(name) for name in lists},
         "pins": {name.name: sha256(name) for name in pins},
     }

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from digitflow.base import files
+from digitflow.training import device as devices
 from digitflow.training.history import History
 from digitflow.training.settings import Settings
 
@@ -60,11 +61,20 @@ class Checkpoint:
 
 
 def fingerprint(
-    settings: Settings, seed: int, machine: Mapping[str, Any], inputs: Mapping[str, str], code: str
+    settings: Settings,
+    seed: int,
+    classes: int,
+    machine: Mapping[str, Any],
+    inputs: Mapping[str, str],
+    code: str,
+    surroundings: Mapping[str, Any] | None = None,
 ) -> str:
-    """All that a training depends on, as text.
+    """All that a training depends on, as text: who has the same is the same training, to the last bit.
 
-    Settings, seed, `machine` (versions, device, threads), `inputs` (the SHA-256 of each input file by its
-    name), and the digest of the code that trains.
+    Settings, seed, number of classes, `machine` (versions, device, threads, precision), `inputs` (the SHA-256
+    of each input file by its name), the digest of the code that trains, and `surroundings`; None: those of
+    this process (`device.surroundings`).
     """
-    return json.dumps([settings.as_dict(), seed, dict(machine), dict(inputs), code], sort_keys=True)
+    surroundings = devices.surroundings() if surroundings is None else surroundings
+    parts = [settings.as_dict(), seed, classes, dict(machine), dict(inputs), code, dict(surroundings)]
+    return json.dumps(parts, sort_keys=True)

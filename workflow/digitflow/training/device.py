@@ -1,13 +1,22 @@
 """The one place that decides between GPU and CPU, and counts the cores."""
 
+import importlib.metadata
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from digitflow.base.errors import ConfigError, DeviceError
 
 DRIVER = Path("/proc/driver/nvidia")  # there as soon as the kernel module is loaded
 BFLOAT16_FLAGS = frozenset({"avx512_bf16", "amx_bf16"})
+# Variables by which libraries choose how to compute, as this process was given them: those that prepare a
+# framework set some themselves.
+VARIABLES = (
+    *("CUDA_VISIBLE_DEVICES", "KERAS_BACKEND", "NVIDIA_TF32_OVERRIDE", "TF_ENABLE_ONEDNN_OPTS", "XLA_FLAGS"),
+    *("ONEDNN_MAX_CPU_ISA", "OPENBLAS_CORETYPE"),
+)
+GIVEN = {name: os.environ.get(name) for name in VARIABLES}
 
 
 def choose_device(requested: str, framework: str, gpus: Sequence[str], driver: Path = DRIVER) -> str:
@@ -42,12 +51,37 @@ def cpu_name(cpuinfo: Path = Path("/proc/cpuinfo")) -> str:
 
 def has_bfloat16(cpuinfo: Path = Path("/proc/cpuinfo")) -> bool:
     """Whether the CPU multiplies bfloat16 itself (AVX-512 BF16, AMX); False where the system does not say."""
+    return not BFLOAT16_FLAGS.isdisjoint(cpu_flags(cpuinfo))
+
+
+def cpu_flags(cpuinfo: Path = Path("/proc/cpuinfo")) -> list[str]:
+    """What the CPU can do, by which libraries choose their code; empty where the system does not say."""
     try:
         lines = cpuinfo.read_text().splitlines()
     except OSError:
-        return False
-    flags = next((line.split() for line in lines if line.startswith("flags")), [])
-    return not BFLOAT16_FLAGS.isdisjoint(flags)
+        return []
+    flags = (line.partition(":")[2] for line in lines if line.startswith(("flags", "Features")))
+    return sorted(next(flags, "").split())
+
+
+def surroundings(
+    cpuinfo: Path = Path("/proc/cpuinfo"), driver: Path = DRIVER, variables: Mapping[str, str | None] = GIVEN
+) -> dict[str, Any]:
+    """What can change the bits that a training computes, beside its device, threads and framework."""
+    models = [path.read_text().partition("\n")[0] for path in driver.glob("gpus/*/information")]
+    return {
+        "flags": cpu_flags(cpuinfo),
+        "gpus": sorted(models),  # frameworks call them gpu:0, whatever they are
+        "variables": dict(variables),
+        "opencv": _version("opencv-python-headless"),  # it warps the images
+    }
+
+
+def _version(package: str) -> str | None:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return None
 
 
 def _reason(driver: Path) -> str:

@@ -67,7 +67,10 @@ def train(
     machine = {"versions": versions(), "device": where, "threads": threads}
     machine["precision"] = precision(settings)
     inputs = {path.name: sha256(path) for path in (images, train_lst, valid_lst)}
-    checkpoint = Checkpoint(outputs.checkpoint, fingerprint(settings, seed, machine, inputs, code))
+    made_from = fingerprint(settings, seed, classes, machine, inputs, code)
+    if outputs.are_brought_back(made_from):
+        return
+    checkpoint = Checkpoint(outputs.checkpoint, made_from)
     network, history = fit(data.images, data.training, data.validation, classes, settings, seed, checkpoint)
     valid = predict(network, data.images, data.validation[0], classes, settings.test_shifts)
 
@@ -88,6 +91,7 @@ def train(
         data=inputs,
     )
     checkpoint.remove()
+    outputs.keep(made_from)
 
 
 def plain(network: "keras.Model", shape: tuple[int, ...]) -> "keras.Model":

@@ -83,10 +83,11 @@ def train(
         context, where = prepare(device, threads)
         machine = {"versions": versions(), "device": where, "threads": threads}
         inputs = {path.name: sha256(path) for part in (*train, *valid) for path in part}
-        checkpoint = Checkpoint(
-            outputs.checkpoint,
-            fingerprint(settings, seed, machine | {"computing": computing_threads(threads)}, inputs, code),
-        )
+        computing = {"computing": computing_threads(threads)}
+        made_from = fingerprint(settings, seed, classes, machine | computing, inputs, code)
+        if outputs.are_brought_back(made_from):
+            return
+        checkpoint = Checkpoint(outputs.checkpoint, made_from)
         network, history = fit(training, validation, classes, settings, seed, context, checkpoint)
         valid_probabilities = predict(network, validation, classes, settings, context, settings.test_shifts)
     export(network, symbol, params)
@@ -105,6 +106,7 @@ def train(
         data=inputs,
     )
     checkpoint.remove()
+    outputs.keep(made_from)
 
 
 @contextlib.contextmanager

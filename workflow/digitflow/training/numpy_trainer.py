@@ -72,7 +72,10 @@ def train(
         f"device {machine['device']}; " + ", ".join(" ".join(item) for item in machine["versions"].items())
     )
     inputs = {path.name: sha256(path) for path in (images, train_lst, valid_lst)}
-    checkpoint = Checkpoint(outputs.checkpoint, fingerprint(settings, seed, machine, inputs, code))
+    made_from = fingerprint(settings, seed, classes, machine, inputs, code)
+    if outputs.are_brought_back(made_from):
+        return
+    checkpoint = Checkpoint(outputs.checkpoint, made_from)
     learner, history = fit(data.images, data.training, data.validation, classes, settings, seed, checkpoint)
     valid = learner.predict(data.images, data.validation[0], settings.test_shifts)
 
@@ -92,6 +95,7 @@ def train(
         data=inputs,
     )
     checkpoint.remove()
+    outputs.keep(made_from)
 
 
 def fit(

@@ -4,7 +4,7 @@ import dataclasses
 import logging
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -18,18 +18,38 @@ from digitflow.training.settings import Settings
 log = logging.getLogger("digitflow")
 
 
+class Store(Protocol):
+    """What keeps the files of finished trainings, by their fingerprints (`checkpoint.fingerprint`)."""
+
+    def bring_back(self, fingerprint: str) -> bool:
+        """Put the files of this training into their places, if they are there."""
+
+    def keep(self, fingerprint: str) -> None:
+        """Keep the files of this training."""
+
+
 @dataclasses.dataclass(frozen=True)
 class Outputs:
-    """Where the results of a training go, beside the model itself."""
+    """Where the results of a training go, beside the model itself, and a store that may have them already."""
 
     history: Path
     metrics: Path
     valid_probabilities: Path
+    store: Store | None = None
 
     @property
     def checkpoint(self) -> Path:
         """Where a training that is not finished keeps how far it has come."""
         return self.history.with_name("checkpoint.npz")
+
+    def are_brought_back(self, fingerprint: str) -> bool:
+        """Bring all results of this training back, the model too, if the store has them."""
+        return self.store is not None and self.store.bring_back(fingerprint)
+
+    def keep(self, fingerprint: str) -> None:
+        """Keep all results of this training, the model too, where there is a store."""
+        if self.store is not None:
+            self.store.keep(fingerprint)
 
 
 def write_results(

@@ -1,8 +1,9 @@
 """The command line of a verb, made from its signature: for people, and for the rules that call it.
 
 A parameter's annotation says what it is. `Input` and `Output` are files, which a rule has under `input` and
-`output`; `list` of them takes any number. `threads` is Snakemake's own. All others are the rule's `params`:
-text, numbers, booleans, or `Json` for a section of the configuration.
+`output`; `list` of them takes any number. `threads` is Snakemake's own. A `Store` is no part of what a rule
+says: where it lies makes nothing run again. All others are the rule's `params`: text, numbers, booleans, or
+`Json` for a section of the configuration.
 
 The first sentence of the docstring is the verb's line in the list of all. A line `name: text` says what a
 parameter is; more of its text is indented.
@@ -27,6 +28,7 @@ from digitflow.verbs import MODULES
 Input = Annotated[Path, "input"]
 Output = Annotated[Path, "output"]
 Json = Annotated[Any, "json"]
+Store = Annotated[Any, "store"]  # a folder on the command line, `training.results.Store` for the verb
 
 Verb = Callable[..., int | None]
 
@@ -40,7 +42,7 @@ WIDTH = 80
 
 
 class Parameter(NamedTuple):
-    """One parameter of a verb: `kind` is input, output or params; `many` for a list of values."""
+    """One parameter of a verb: `kind` is input, output, params or store; `many` for a list of values."""
 
     name: str
     kind: str
@@ -89,6 +91,8 @@ def parameters(verb: Verb) -> Iterator[Parameter]:
             convert, kind = hint.__origin__, hint.__metadata__[0]
         if kind == "json":
             kind, convert = "params", json.loads
+        elif kind == "store":
+            convert = str
         elif convert is bool:
             convert = _boolean
         yield Parameter(name, kind, convert, many, parameter.default)
@@ -97,9 +101,8 @@ def parameters(verb: Verb) -> Iterator[Parameter]:
 def parse(verb: Verb, arguments: list[str]) -> tuple[dict[str, Any], str | None]:
     """Read a verb's arguments; return them by name, and the path of the log, if one is asked for.
 
-    Among them is `store`, for every verb, where `--store` names a folder. Words before any flag are those of
-    the required parameters, in order. An optional flag without a value, as a rule gives it where it has no
-    such file, is a flag left out.
+    Words before any flag are those of the required parameters, in order. An optional flag without a value, as
+    a rule gives it where it has no such file, is a flag left out.
     """
     known = list(parameters(verb))
     if {"-h", "--help"} & {*arguments}:
@@ -109,7 +112,6 @@ def parse(verb: Verb, arguments: list[str]) -> tuple[dict[str, Any], str | None]
         prog=f"digitflow {verb.__name__}", usage=_usage(verb), allow_abbrev=False, add_help=False
     )
     parser.add_argument("--log")
-    parser.add_argument("--store", nargs="?")
     for one in known:
         nargs = None if one.required and not one.many else "?"
         action = "append" if one.many else "store"
@@ -134,7 +136,6 @@ def help_on(verb: Verb) -> str:
         rows.append((_shown(verb, one), texts.get(one.name, "") + default))
     if not _is_for_people(verb):
         rows += [("--log", "a file that gets a copy of what is printed")]
-        rows += [("--store", "a folder that keeps what was made, to bring it back")]
     about = [textwrap.fill(paragraph, WIDTH) for paragraph in about.split("\n\n")]
     return "\n\n".join([f"usage: {_usage(verb)}", *about, _rows(rows)])
 
@@ -159,6 +160,8 @@ def template(name: str) -> str:
     verb = all_verbs()[name]
     words = [f"digitflow {name} --log {{log:q}}"]
     for one in parameters(verb):
+        if one.kind == "store":
+            continue
         value = "threads" if one.name == "threads" else f"{one.kind}.{one.name}:q"
         words.append(f"{one.flag} {{{value}}}")
     return " \\\n    ".join(words)
@@ -189,7 +192,7 @@ def _flags_with_values_joined(arguments: list[str], known: list[Parameter]) -> l
     The flag of a list is repeated for each of its values.
     """
     many = {one.flag for one in known if one.many}
-    flags = {one.flag for one in known} | {"--log", "--store"}
+    flags = {one.flag for one in known} | {"--log"}
     joined, flag = [], ""
     for word in arguments:
         if word.partition("=")[0] in {*flags, "--help", "-h"}:

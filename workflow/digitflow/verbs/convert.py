@@ -30,10 +30,13 @@ def csv_to_idx(
     from digitflow.base import checksums as sfv
     from digitflow.dataset import sources, testset
 
-    rows = sources.convert_source(csv / member, data, images, labels, classes, ids, labels_file, like or None)
-    if ids:
-        testset.check_submission_form(submission, ids, rows, csv)
-    sfv.write(checksums, [images, *([labels] if labels else [])])
+    with sfv.watched(*sources.files_read(csv, data, labels_file, labels is not None)) as digests:
+        rows = sources.convert_source(
+            csv / member, data, images, labels, classes, ids, labels_file, like or None
+        )
+        if ids:
+            testset.check_submission_form(submission, ids, rows, csv)
+    sfv.write(checksums, [images, *([labels] if labels else [])], digests)
 
 
 def gzip_idx(idx: Input, gz: Output) -> None:
@@ -61,7 +64,8 @@ def write_lst(
     from digitflow.dataset import lists
 
     sfv.check(checksums, images, labels)
-    labelled, names = lists.read_corrected(images, labels, classes, corrections)
+    with sfv.watched(*([corrections] if corrections else [])) as digests:
+        labelled, names = lists.read_corrected(images, labels, classes, corrections)
     first = lists.first_of_equals(images, labelled.index)
     if fold_train_lsts:
         lists.write_folds(labelled, fold_train_lsts, fold_valid_lsts, names, validation["seed"], first)
@@ -71,7 +75,7 @@ def write_lst(
         lists.write_split(labelled, train_lst, valid_lst, names, fraction, seed, first)
     pairs = zip([train_lst, *(fold_train_lsts or ())], [valid_lst, *(fold_valid_lsts or ())], strict=True)
     for path, pair in zip(list_checksums, pairs, strict=True):
-        sfv.write(path, pair)
+        sfv.write(path, pair, digests)
 
 
 def write_test_lst(images: Input, test_lst: Output, list_checksums: Output) -> None:

@@ -35,10 +35,10 @@ def merge(
     merge: Json,
     form: Json,
     configuration: Json,
-    csvs: list[Input],
+    checksums: list[Input],
+    list_checksums: Input,
     lists: list[Input],
     weights: Input | None = None,
-    corrections: Input | None = None,
     files: list[Input] | None = None,
     test_images: Input | None = None,
 ) -> None:
@@ -55,20 +55,27 @@ def merge(
         competing.blend_with_models(submission, files, probabilities, merge, names, test_images, ids, form)
     else:
         submissions.write(submission, merged.merge_files(probabilities, merge, weights), names, ids, form)
-    run_record.write(run, submission, configuration, [*csvs, *(files or [])], lists, corrections)
+    run_record.write(run, submission, configuration, checksums, list_checksums, lists, files or [])
 
 
 def convert_further(
-    source: Input, like: Input, images: Output, checksums: Output, ids: Output, data: Json
+    source: Input,
+    like: Input,
+    images: Output,
+    checksums: Output,
+    ids: Output,
+    data: Json,
+    member: str = "",
 ) -> None:
     """Write a CSV, or a folder of PNG files, that is to be predicted as an IDX file, and its images' ids.
 
-    `like`: the IDX file of the training images, whose size they must have.
+    `like`: the IDX file of the training images, whose size they must have. `member`: the file's name in the
+    archive `source`.
     """
     from digitflow.base import checksums as sfv
     from digitflow.dataset.further import convert
 
-    convert(source, images, ids, data, like)
+    convert(source / member, images, ids, data, like)
     sfv.write(checksums, [images])
 
 

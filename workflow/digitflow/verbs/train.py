@@ -2,7 +2,7 @@
 
 import os
 
-from digitflow.verbs.commandline import Input, Json, Output
+from digitflow.verbs.commandline import Input, Json, Output, Store
 
 
 def train_keras(
@@ -20,6 +20,7 @@ def train_keras(
     device: str,
     threads: int,
     code: str,
+    store: Store = None,
 ) -> None:
     """Train a Keras model on the rows of a list, and predict the validation rows."""
     from digitflow.base import checksums as sfv
@@ -38,7 +39,7 @@ def train_keras(
         seed=seed,
         device=device,
         model=model,
-        outputs=Outputs(history, metrics, valid_probabilities),
+        outputs=Outputs(history, metrics, valid_probabilities, store),
         code=code,
         threads=threads,
     )
@@ -60,6 +61,7 @@ def train_mxnet(
     device: str,
     threads: int,
     code: str,
+    store: Store = None,
 ) -> None:
     """Train an MXNet model on RecordIO files, and predict the validation rows."""
     from digitflow.dataset import classes as class_names
@@ -77,7 +79,7 @@ def train_mxnet(
         threads=threads,
         symbol=symbol,
         params=model,
-        outputs=Outputs(history, metrics, valid_probabilities),
+        outputs=Outputs(history, metrics, valid_probabilities, store),
         code=code,
     )
 
@@ -96,6 +98,7 @@ def train_numpy(
     seed: int,
     threads: int,
     code: str,
+    store: Store = None,
 ) -> None:
     """Train a plain numpy model on the rows of a list, and predict the validation rows."""
     os.environ["OPENBLAS_NUM_THREADS"] = str(threads)  # numpy reads it as it is imported
@@ -114,7 +117,7 @@ def train_numpy(
         settings=Settings.from_dict(settings),
         seed=seed,
         model=model,
-        outputs=Outputs(history, metrics, valid_probabilities),
+        outputs=Outputs(history, metrics, valid_probabilities, store),
         code=code,
         threads=threads,
     )

@@ -157,6 +157,8 @@ def link_environment(environment: Path, python: Path) -> None:
         (environment / name).symlink_to(python.parents[1] / name)
     (environment / "installed.txt").touch()
     shutil.copy2(python.parents[1] / "pins.txt", environment)
+    if (choice := PROJECT / ".venvs" / "gpu.mk").exists():  # what `make gpu` has chosen: other pins
+        shutil.copy2(choice, environment.parent)
 
 
 @pytest.fixture(scope="session")

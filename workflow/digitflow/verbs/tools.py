@@ -16,6 +16,23 @@ def why(module: str) -> None:
     print("\n".join(codedigest.reasons(name, stages)))
 
 
+def choose_gpu(choice: Output) -> None:
+    """Look at NVIDIA's driver and the GPUs, and write down which builds suit them: see `make gpu`."""
+    from digitflow.training import builds, driver
+
+    chosen = builds.choose(driver.ask())
+    print("\n".join(chosen.reasons))
+    builds.write(chosen, choice)
+
+
+def show_device(framework: str) -> None:
+    """Say what keras or mxnet trains on here; for mxnet in its environment: see `make devices`."""
+    from digitflow.training import keras_predictor, mxnet_predictor
+
+    prepare = {"keras": keras_predictor.prepare, "mxnet": mxnet_predictor.prepare}
+    prepare[framework]("auto", 1)
+
+
 def runs(by: str = "time", folder: Input = Path("results/runs")) -> None:
     """Print the runs that are remembered, --by time or score, with those settings in which they differ."""
     from digitflow.competing import runs

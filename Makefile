@@ -46,7 +46,7 @@ devices: $(MAIN)  ## what Keras and MXNet train on here
 	.venv/bin/digitflow show_device keras
 	PYTHONPATH=workflow .venvs/mxnet/bin/python -m digitflow show_device mxnet
 
-backends: .venvs/keras-jax/installed .venvs/keras-torch/installed  ## Keras on JAX and PyTorch, to test them: 4 GB
+backends: .venvs/keras-jax/installed .venvs/keras-torch/installed  ## Keras on JAX and PyTorch, to test them: 6 GB
 
 test: $(DEV)  ## every test: unit, inside each framework's environment, and of the workflow
 	.venv/bin/snakemake -j$(CORES) --quiet all -- .venvs/mxnet/installed.txt .venvs/kaggle/installed.txt data/mnist/mnist.pkl.gz

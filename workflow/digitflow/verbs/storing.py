@@ -17,7 +17,10 @@ from digitflow.verbs import commandline
 log = logging.getLogger("digitflow")
 
 # Installed packages that can change what a training makes.
-PACKAGES = ("keras", "tensorflow", "jax", "torch", "mxnet", "mxnet-cu117", "numpy", "opencv-python-headless")
+PACKAGES = (
+    *("keras", "tensorflow", "jax", *device.JAX_PLUGINS, "torch", "mxnet", "mxnet-cu117"),
+    *("numpy", "opencv-python-headless"),
+)
 
 
 def run(verb: commandline.Verb, given: dict[str, Any], store: str) -> int | None:
@@ -42,7 +45,7 @@ def key_of(verb: commandline.Verb, given: dict[str, Any]) -> str:
         "verb": verb.__name__,
         "versions": dict(_versions()),
         "backend": os.environ.get("KERAS_BACKEND"),
-        "gpu": device.DRIVER.exists(),
+        "gpu": device.has_driver(),
     }
     for one in commandline.parameters(verb):
         if one.name not in given or one.kind == "output":

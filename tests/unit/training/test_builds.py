@@ -1,5 +1,6 @@
 """Which builds suit a driver and its GPUs, and what is said of it."""
 
+import platform
 import re
 
 import pytest
@@ -30,8 +31,10 @@ def machine(cuda, *capabilities):
     return Driver(cuda, tuple(gpus))
 
 
-def chosen(driver, machine="x86_64"):
-    return builds.choose(driver, "Linux", machine)
+@pytest.fixture(autouse=True)
+def linux(monkeypatch):
+    monkeypatch.setattr(platform, "system", lambda: "Linux")
+    monkeypatch.setattr(platform, "machine", lambda: "x86_64")
 
 
 # CUDA 13.0 is what driver 580 knows, 12.8 driver 570, 12.0 driver 525, 11.8 driver 520.
@@ -56,7 +59,7 @@ def chosen(driver, machine="x86_64"):
     ],
 )
 def test_driver_and_compute_capability_decide_what_is_installed(cuda, capability, keras, mxnet):
-    choice = chosen(machine(cuda, capability))
+    choice = builds.choose(machine(cuda, capability))
     assert (choice.keras, choice.mxnet) == (keras, mxnet)
 
 
@@ -70,12 +73,12 @@ def test_driver_and_compute_capability_decide_what_is_installed(cuda, capability
 )
 def test_where_no_build_suits_nothing_is_changed_and_each_build_says_why(cuda, capability, message):
     with pytest.raises(DeviceError, match=message) as caught:
-        chosen(machine(cuda, capability))
+        builds.choose(machine(cuda, capability))
     assert str(caught.value).startswith("no build suits this machine, and nothing was changed:\n")
 
 
 def test_what_was_found_and_what_follows_is_told_in_plain_words():
-    assert chosen(machine(13000, (9, 0))).reasons == (
+    assert builds.choose(machine(13000, (9, 0))).reasons == (
         "the NVIDIA driver knows CUDA 13.0",
         "GPU 0: NVIDIA H100 80GB HBM3, compute capability 9.0",
         "Keras: trains on the GPU: JAX with CUDA 13 (2.6 GB to download)",
@@ -85,38 +88,40 @@ def test_what_was_found_and_what_follows_is_told_in_plain_words():
 
 
 def test_of_several_gpus_each_must_be_suited():
-    assert chosen(machine(13000, (9, 0), (7, 0))).keras == "jax-cuda12"
-    assert chosen(machine(13000, (9, 0), (7, 0))).mxnet == "mxnet"
-    assert chosen(machine(13000, (8, 6), (7, 5)))[:2] == ("jax-cuda13", "mxnet-cu117")
+    assert builds.choose(machine(13000, (9, 0), (7, 0))).keras == "jax-cuda12"
+    assert builds.choose(machine(13000, (9, 0), (7, 0))).mxnet == "mxnet"
+    assert builds.choose(machine(13000, (8, 6), (7, 5)))[:2] == ("jax-cuda13", "mxnet-cu117")
 
 
 def test_without_a_gpu_keras_gets_the_newest_build_and_mxnet_the_one_that_can_be_imported():
-    choice = chosen(Driver(0, (), "no NVIDIA driver is installed (there is no libcuda.so.1)"))
+    choice = builds.choose(Driver(0, (), "no NVIDIA driver is installed (there is no libcuda.so.1)"))
     assert (choice.keras, choice.mxnet) == ("jax-cuda13", "mxnet")
     assert choice.reasons[0] == "no NVIDIA driver is installed (there is no libcuda.so.1)"
     assert any("until then Keras trains on the CPU" in line for line in choice.reasons)
 
 
-def test_mxnets_build_is_for_one_kind_of_machine_only():
-    choice = chosen(machine(13000, (8, 6)), machine="aarch64")
+def test_mxnets_build_is_for_one_kind_of_machine_only(monkeypatch):
+    monkeypatch.setattr(platform, "machine", lambda: "aarch64")
+    choice = builds.choose(machine(13000, (8, 6)))
     assert (choice.keras, choice.mxnet) == ("jax-cuda13", "mxnet")
     assert "is for x86_64, and this is aarch64" in choice.reasons[-1]
 
 
-def test_other_systems_than_linux_are_refused():
+def test_other_systems_than_linux_are_refused(monkeypatch):
+    monkeypatch.setattr(platform, "system", lambda: "Darwin")
     with pytest.raises(DeviceError, match="for Linux, and this is Darwin"):
-        builds.choose(Driver(0, (), "none"), "Darwin", "arm64")
+        builds.choose(Driver(0, (), "none"))
 
 
 @pytest.mark.parametrize("capability", [(9, 0), (8, 6), (5, 0)])
 def test_a_choice_is_read_as_it_was_written(tmp_path, capability):
-    choice, path = chosen(machine(13000, capability)), tmp_path / "environments" / "gpu.mk"
+    choice, path = builds.choose(machine(13000, capability)), tmp_path / "environments" / "gpu.mk"
     builds.write(choice, path)
     assert builds.read(path)[:2] == choice[:2]
 
 
 def test_the_same_choice_again_leaves_the_file_as_it_is_and_installs_nothing(tmp_path):
-    path, choice = tmp_path / "gpu.mk", chosen(machine(13000, (8, 6)))
+    path, choice = tmp_path / "gpu.mk", builds.choose(machine(13000, (8, 6)))
     builds.write(choice, path)
     before = path.stat()
     builds.write(choice, path)

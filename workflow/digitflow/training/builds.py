@@ -47,14 +47,16 @@ class Choice(NamedTuple):
     reasons: tuple[str, ...]
 
 
-def choose(driver: Driver, system: str = platform.system(), machine: str = platform.machine()) -> Choice:
+def choose(driver: Driver) -> Choice:
     """The builds for what the driver says. Raises DeviceError where nothing suits it.
 
     Without a GPU it is the newest build of Keras' backend, for the GPU to come. MXNet's cannot even be
     imported without a driver, so its build for CPUs stays.
     """
-    if system != "Linux":
-        raise DeviceError(f"the CUDA builds are for Linux, and this is {system}; nothing was changed")
+    if platform.system() != "Linux":
+        raise DeviceError(
+            f"the CUDA builds are for Linux, and this is {platform.system()}; nothing was changed"
+        )
     found = [driver.trouble] if driver.trouble else [*_found(driver)]
     if not driver.gpus:
         build = KERAS[0]
@@ -68,9 +70,7 @@ def choose(driver: Driver, system: str = platform.system(), machine: str = platf
                 f"MXNet: stays the build for CPUs, for its CUDA build cannot be imported without {LIBRARY}",
             ),
         )
-    (keras, keras_why), (mxnet, mxnet_why) = (
-        _first_that_suits(builds, driver, machine) for builds in (KERAS, MXNET)
-    )
+    (keras, keras_why), (mxnet, mxnet_why) = (_first_that_suits(builds, driver) for builds in (KERAS, MXNET))
     reasons = (*found, f"Keras: {keras_why}", f"MXNet: {mxnet_why}")
     if not keras and not mxnet:
         raise DeviceError("\n".join(("no build suits this machine, and nothing was changed:", *reasons)))
@@ -105,21 +105,21 @@ def _found(driver: Driver) -> Iterator[str]:
         yield f"GPU {index}: {gpu.name}, compute capability {_dotted(gpu.capability)}"
 
 
-def _first_that_suits(builds: tuple[Build, ...], driver: Driver, machine: str) -> tuple[str, str]:
+def _first_that_suits(builds: tuple[Build, ...], driver: Driver) -> tuple[str, str]:
     """The pins of the first build that suits, or "", and a sentence on it."""
     mistakes = []
     for build in builds:
-        mistake = _mistake(build, driver, machine)
+        mistake = _mistake(build, driver)
         if not mistake:
             return build.pins, f"trains on the GPU: {build.title} ({build.download} to download)"
         mistakes.append(f"{build.title} {mistake}")
     return "", "trains on the CPU: " + "; ".join(mistakes)
 
 
-def _mistake(build: Build, driver: Driver, machine: str) -> str:
+def _mistake(build: Build, driver: Driver) -> str:
     """Why a build cannot be used, or ""."""
-    if machine not in build.machines:
-        return f"is for {' and '.join(build.machines)}, and this is {machine}"
+    if platform.machine() not in build.machines:
+        return f"is for {' and '.join(build.machines)}, and this is {platform.machine()}"
     if driver.cuda < build.cuda:
         return f"needs a driver that knows CUDA {_cuda(build.cuda)}: release {build.release} or newer"
     for gpu in driver.gpus:

@@ -59,15 +59,21 @@ def prepare(device: str, threads: int | None = None) -> str:
         os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
     elif devices.has_driver():
         devices.take_gpu()
-        # JAX would take most of the GPU's memory at once; and it sums in an order of the moment.
-        os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
-        os.environ.setdefault("XLA_FLAGS", "--xla_gpu_deterministic_ops=true")
+        if os.environ["KERAS_BACKEND"] == "jax":
+            # It would take most of the GPU's memory at once, and add in an order of the moment.
+            os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
+            os.environ.setdefault("XLA_FLAGS", "--xla_gpu_deterministic_ops=true")
     with quiet():
         import keras
 
         keras.config.set_image_data_format("channels_last")
         backend, gpus = keras.config.backend(), gpus_seen()
         chosen = devices.choose_device(device, f"{backend} {versions()[backend]}{_build(backend)}", gpus)
+    if device == "auto" and backend == "jax" and not gpus and devices.has_driver():
+        log.warning(
+            f"warning: JAX{_build(backend)} sees no GPU, and there is an NVIDIA driver; `make gpu` looks at "
+            "it, and installs what suits it"
+        )
     if chosen == "gpu" and backend == "tensorflow":
         import tensorflow as tf
 
@@ -129,7 +135,7 @@ def gpus_seen() -> list[str]:
 
 
 def _build(backend: str) -> str:
-    """What there is to say of a backend's build where it sees no GPU."""
+    """What there is to say of a backend's build."""
     return ", a build for CPUs," if backend == "jax" and not devices.has_cuda_jax() else ""
 
 

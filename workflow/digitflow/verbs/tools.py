@@ -30,6 +30,8 @@ def show_device(framework: str) -> None:
     from digitflow.training import keras_predictor, mxnet_predictor
 
     prepare = {"keras": keras_predictor.prepare, "mxnet": mxnet_predictor.prepare}
+    if framework not in prepare:
+        raise InputError(f"{framework!r} is not one of {', '.join(prepare)}: say digitflow show_device keras")
     prepare[framework]("auto", 1)
 
 

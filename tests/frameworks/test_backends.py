@@ -46,7 +46,7 @@ class Backend:
         self.name, self.python, self.folder = name, python, folder
 
     def call(self, verb, **flags):
-        flags |= {"device": "cpu", "threads": 2}
+        flags |= {"device": "cpu", "threads": 1}
         words = [
             word for name, value in flags.items() for word in (f"--{name.replace('_', '-')}", str(value))
         ]

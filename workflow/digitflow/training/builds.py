@@ -91,12 +91,9 @@ def write(choice: Choice, path: Path) -> None:
 
 def read(path: Path) -> Choice:
     """The choice that `write` wrote; that of a machine without `make gpu` where there is no such file."""
-    pairs = dict(line.split(" = ") for line in _lines(path) if not line.startswith("#"))
-    return Choice(pairs.get("GPU_PINS", "").strip(), pairs.get("MXNET_PINS", MXNET_ON_CPUS).strip(), ())
-
-
-def _lines(path: Path) -> list[str]:
-    return path.read_text().splitlines() if path.exists() else []
+    lines = path.read_text().splitlines() if path.exists() else []
+    pairs = {name.strip(): value.strip() for name, _, value in (line.partition("=") for line in lines)}
+    return Choice(pairs.get("GPU_PINS", ""), pairs.get("MXNET_PINS", MXNET_ON_CPUS), ())
 
 
 def _found(driver: Driver) -> Iterator[str]:

@@ -22,7 +22,8 @@ CODE := workflow tests benchmarks
 RULES := Snakefile rules/*.smk
 
 .DELETE_ON_ERROR:
-.PHONY: submission quick fetch gpu cpu devices backends test unit lint fmt docs bench bench-training experiments fuzz torture lock clean clean-stale help
+.PHONY: submission quick fetch gpu cpu devices backends test unit lint fmt docs bench bench-training record \
+	experiments fuzz torture lock clean clean-stale help
 
 submission: $(MAIN)  ## convert, train, score and merge: results/submission.csv
 	.venv/bin/snakemake -j$(CORES)
@@ -50,7 +51,7 @@ backends: .venvs/keras-jax/installed .venvs/keras-torch/installed  ## Keras on J
 
 test: $(DEV)  ## every test: unit, inside each framework's environment, and of the workflow
 	.venv/bin/snakemake -j$(CORES) --quiet all -- .venvs/mxnet/installed.txt .venvs/kaggle/installed.txt data/mnist/mnist.pkl.gz
-	.venv/bin/python -m pytest
+	.venv/bin/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 unit: $(DEV)  ## the tests that take seconds
 	.venv/bin/snakemake -j1 --quiet all -- data/mnist/mnist.pkl.gz
@@ -69,6 +70,10 @@ fmt: $(DEV)  ## format Python and Snakemake code
 
 docs: $(MAIN)  ## the tables of config/README.md and the map in CONTRIBUTING.md, from the code
 	.venv/bin/python docs/make_tables.py
+
+record: $(MAIN)  ## repeat rows of README's record table, each on three splits: [ROWS="fast default"]
+	.venv/bin/snakemake -j$(CORES) --quiet all -- .venvs/mxnet/installed.txt data/mnist/mnist.pkl.gz
+	.venv/bin/python benchmarks/record.py $(ROWS)
 
 experiments: $(MAIN)  ## all studies of config/experiments.yaml: docs/experiments.md
 	.venv/bin/snakemake -j$(CORES) --keep-going --configfile config/experiments.yaml -- results/experiments.md

@@ -32,9 +32,10 @@ GROWTH_ROWS = (42_000, 200_000, 1_000_000)
 
 @dataclass(frozen=True)
 class Finished:
-    """A finished process: wall seconds, the numbers that it printed, and its peak memory."""
+    """A finished process: wall and CPU seconds, the numbers that it printed, and its peak memory."""
 
     seconds: float
+    cpu_seconds: float
     printed: list[float]
     megabytes: float
 
@@ -63,7 +64,8 @@ def run(*command: str | Path, cwd: Path | None = None) -> Finished:
             file.seek(0)
         if status:
             raise RuntimeError(f"{command} failed:\n{output.read()}{errors.read()}")
-        return Finished(seconds, _numbers(output.read()), usage.ru_maxrss / 1024)
+        cpu_seconds = usage.ru_utime + usage.ru_stime
+        return Finished(seconds, cpu_seconds, _numbers(output.read()), usage.ru_maxrss / 1024)
 
 
 def _numbers(text: str) -> list[float]:

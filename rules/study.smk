@@ -8,7 +8,9 @@ rule study:
         histories=of_study(f"{FOLDS[0].strip('/')}/history.csv" if FOLDS else "history.csv"),
         scores=of_study("score.json"),
         valid_probabilities=of_study("valid_probabilities.npy"),
-        test_probabilities=of_study("test_probabilities.npy"),
+        test_probabilities=lambda wildcards: (
+            of_study("test_probabilities.npy")(wildcards) if solution(wildcards) else []
+        ),
         valid_lst=listed("valid.lst"),
         solution=solution,
     output:

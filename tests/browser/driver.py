@@ -27,7 +27,7 @@ FLAGS = (
     "--no-first-run",
     "--window-size=1440,900",
 )
-PATIENCE = 20  # seconds: a busy machine fails no test
+PATIENCE = 120  # seconds: a busy machine fails no test
 CHROMIUM, CHROMEDRIVER = shutil.which("chromium"), shutil.which("chromedriver")
 MISSING = None
 if webdriver is None:
@@ -90,6 +90,7 @@ class Page:
         return self.driver.find_element(By.CSS_SELECTOR, css).text
 
     def texts(self, css: str) -> list[str]:
+        """The texts of all elements, hidden ones too."""
         return self.run("return [...document.querySelectorAll(arguments[0])].map((e) => e.textContent)", css)
 
     @property

@@ -3,11 +3,9 @@
 import csv
 import json
 import os
-import re
 import shutil
 import signal
 import subprocess
-import time
 from pathlib import Path
 
 import numpy as np
@@ -107,6 +105,19 @@ with opened[0] as train, opened[1] as valid:
         same = all(np.array_equal(arrays[name].asnumpy(), network.arrays[name].asnumpy()) for name in arrays)
         results.append([[row["loss"] for row in history.rows], same])
 print(json.dumps(results))
+"""
+
+KILLED = """
+import os, runpy, signal, sys
+saved = 0
+def watch(event, arguments):
+    global saved
+    if event == "os.rename" and str(arguments[1]).endswith("checkpoint.npz"):
+        saved += 1
+        if saved == 3:
+            os.kill(os.getpid(), signal.SIGKILL)
+sys.addaudithook(watch)
+runpy.run_module("digitflow", run_name="__main__", alter_sys=True)
 """
 
 
@@ -253,6 +264,7 @@ def test_the_saved_model_gives_the_same_probabilities(trained, sample, run, tmp_
         ((32, 32), {}),
         ((30, 20), {}),
         ((24, 20), {"architecture": "modern_cnn"}),
+        ((14, 12), {"architecture": "small_cnn"}),
         (
             (30, 20),
             {"architecture": "mlp_module", "module": "mxnet_mlp", "label_smoothing": 0, "batch_size": 120},
@@ -360,27 +372,22 @@ def test_a_label_beyond_the_classes_is_refused_by_name(data, train, tmp_path):
     assert "expected one of 0 to 4" in process.stderr
 
 
-def test_a_killed_training_resumes_to_the_same_bytes(data, train, mxnet_python, tmp_path):
+def test_a_killed_training_resumes_to_the_same_bytes(data, train, run, tmp_path):
     settings = SETTINGS | {"train_rows": 1500, "epochs": 5}
     whole, killed = tmp_path / "whole", tmp_path / "killed"
     assert train(data, whole, settings).returncode == 0
 
-    def start(*arguments):
-        environment = os.environ | {"PYTHONPATH": str(PROJECT / "workflow")}
-        return subprocess.Popen([mxnet_python, *map(str, arguments)], env=environment, stderr=subprocess.PIPE)
+    def to_the_third_checkpoint(_, __, *arguments):
+        return run("-c", KILLED, *arguments)
 
-    process = train(data, killed, settings, run=start)
-    while not (killed / "checkpoint.npz").exists():
-        assert process.poll() is None, process.stderr.read()
-        time.sleep(0.01)
-    process.kill()
-    process.communicate()
-    assert process.returncode == -signal.SIGKILL
+    process = train(data, killed, settings, run=to_the_third_checkpoint)
+    assert process.returncode == -signal.SIGKILL, process.stderr
+    assert (killed / "checkpoint.npz").exists()
     assert not (killed / "metrics.json").exists()
 
     resumed = train(data, killed, settings)
     assert resumed.returncode == 0, resumed.stderr
-    assert re.search(r"checkpoint\.npz: going on after epoch [1-9]", resumed.stderr)
+    assert "checkpoint.npz: going on after epoch 2" in resumed.stderr
     for name in ("model-0000.params", "valid_probabilities.npy"):
         assert (killed / name).read_bytes() == (whole / name).read_bytes(), name
     assert len((killed / "history.csv").read_text().splitlines()) == 1 + settings["epochs"]
@@ -482,8 +489,12 @@ def test_a_rate_that_teaches_the_mlp_scaled_pixels_makes_it_collapse_on_raw_ones
         np.testing.assert_allclose(np.load(tmp_path / "again.npy"), expected, atol=1e-5)
 
 
-def test_the_modern_cnn_learns_2000_digits_to_more_than_94_percent(data, train, predict, sample, tmp_path):
-    process = train(data, tmp_path, SETTINGS | {"architecture": "modern_cnn", "epochs": 4})
+@pytest.mark.parametrize(("name", "parameters"), [("modern_cnn", "207,274"), ("small_cnn", "131,754")])
+def test_larger_networks_learn_2000_digits_to_more_than_94_percent(
+    data, train, predict, sample, tmp_path, name, parameters
+):
+    process = train(data, tmp_path, SETTINGS | {"architecture": name, "epochs": 4})
     assert process.returncode == 0, process.stderr
+    assert f"{name}: {parameters} parameters" in process.stderr
     test = predict(tmp_path, data / "test-images")
     assert (test.argmax(1) == sample[1][2300:]).mean() > 0.94

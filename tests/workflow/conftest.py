@@ -1,11 +1,13 @@
 """A finished tiny run of the real workflow: some hundred real digits, both frameworks."""
 
+import fcntl
 import os
 import re
 import shutil
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -126,11 +128,16 @@ def make_clone(
 
 
 def copy_code(folder: Path) -> None:
-    """Copy what a clone has in git that runs, and the guard of its jobs."""
+    """Copy what a clone has in git that runs, and the guard of its jobs.
+
+    Also what Python has compiled, which the times of the sources, copied too, make valid; not what another
+    process is writing.
+    """
     folder.mkdir(parents=True)
+    being_written = shutil.ignore_patterns("*.pyc.*", ".partial*")
     shutil.copy2(PROJECT / "Snakefile", folder)
     for name in ("rules", "workflow", "config", "profiles"):
-        shutil.copytree(PROJECT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copytree(PROJECT / name, folder / name, ignore=being_written)
     shutil.copy2(PROJECT / "tests" / "no_network" / "sitecustomize.py", folder / "workflow")
 
 
@@ -161,15 +168,27 @@ def link_environment(environment: Path, python: Path) -> None:
         shutil.copy2(choice, environment.parent)
 
 
+def run_once(request, tmp_path_factory, name: str, make: Callable[[Path], Clone]) -> tuple[Clone, str]:
+    """A run to the end, made once for all processes of pytest-xdist, and what it printed."""
+    base = tmp_path_factory.getbasetemp()
+    if hasattr(request.config, "workerinput"):  # this is one process of several
+        base = base.parent
+    folder, printed = base / name / "clone", base / f"{name}.out"
+    with open(base / f"{name}.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not printed.exists():
+            clone = make(folder)
+            (folder / "trace").mkdir()
+            result = clone.snakemake(DIGITFLOW_TRACE=str(folder / "trace"))
+            assert result.returncode == 0, result.stdout
+            printed.write_text(result.stdout)
+    return Clone(folder), printed.read_text()
+
+
 @pytest.fixture(scope="session")
-def finished_run(digits, mxnet_python, tmp_path_factory) -> tuple[Clone, str]:
+def finished_run(digits, mxnet_python, request, tmp_path_factory) -> tuple[Clone, str]:
     """A run to the end, and what it printed. For looking only: `finished` gives a copy to change."""
-    clone = make_clone(tmp_path_factory.mktemp("finished") / "clone", digits)
-    trace = clone.folder / "trace"
-    trace.mkdir()
-    result = clone.snakemake(DIGITFLOW_TRACE=str(trace))
-    assert result.returncode == 0, result.stdout
-    return clone, result.stdout
+    return run_once(request, tmp_path_factory, "finished", lambda folder: make_clone(folder, digits))
 
 
 @pytest.fixture
@@ -185,13 +204,14 @@ def fresh(digits, mxnet_python, tmp_path) -> Clone:
 
 
 @pytest.fixture(scope="session")
-def finished_numpy_run(digits, tmp_path_factory) -> tuple[Clone, str]:
+def finished_numpy_run(digits, request, tmp_path_factory) -> tuple[Clone, str]:
     """A run of numpy models to the end, and what it printed: seconds, where frameworks take a minute."""
-    folder = tmp_path_factory.mktemp("numpy") / "clone"
-    clone = make_clone(folder, digits, configuration="numpy.yaml")
-    result = clone.snakemake()
-    assert result.returncode == 0, result.stdout
-    return clone, result.stdout
+    return run_once(
+        request,
+        tmp_path_factory,
+        "numpy",
+        lambda folder: make_clone(folder, digits, configuration="numpy.yaml"),
+    )
 
 
 @pytest.fixture

@@ -7,13 +7,14 @@ from pathlib import Path
 
 import pytest
 from tests.workflow.conftest import TRAIN_ROWS, Clone, copy_of
-from tests.workflow.torture import contents, start, stopped_job
+from tests.workflow.torture import KILLS, contents, start, stopped_job, wait_for_jobs
 
 from digitflow.formats import lst, recordio
 
 FILE = "corrections.csv"
 LISTS = ["data/rec/train.lst", "data/rec/valid.lst"]
 VIEWS = ["data/png/train.sfv", *LISTS]  # all that a correction changes, short of training
+CRASH = KILLS[0]
 MOVED, BACK, DELETED = range(1, 41), range(31, 41), range(41, 51)  # rows
 
 
@@ -210,9 +211,9 @@ def kill_the_trees(clone: Clone) -> None:
         shutil.rmtree(clone.folder / "data" / "idx", ignore_errors=True)
         process = start(clone, "data/png/train.sfv", "--forcerun", "idx_to_png", stop=f"idx_to_png:{write}")
         if job := stopped_job(clone, process):
-            os.killpg(process.pid, 9)
-            os.kill(job, 9)
+            CRASH.send(process.pid, job)
         process.wait()
+        wait_for_jobs(process.pid)
         clone.call("--unlock")
 
 

@@ -10,6 +10,13 @@ from digitflow.base import logs, progress
 from digitflow.base.progress import Progress
 
 
+@pytest.fixture(autouse=True)
+def clock(monkeypatch):
+    """However slow the machine, all work here is short, and no line is due unless a test says so."""
+    for name in ("TERMINAL_SECONDS", "LOG_SECONDS", "SHORT_SECONDS"):
+        monkeypatch.setattr(progress, name, 3600)
+
+
 @pytest.fixture
 def logged(caplog):
     """What the log has been told so far, by `logged.messages`."""

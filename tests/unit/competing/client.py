@@ -18,7 +18,7 @@ from digitflow.competing import download, receipts, submit
 from digitflow.competing.kaggle import Kaggle
 
 KILLING = {"open", "os.rename", "os.remove", "os.mkdir", "socket.connect", "fcntl.flock"}
-FAST = {"settle": 0.05, "patience": 2.0, "pause": 0.01}
+FAST = {"settle": 0.05, "pause": 0.01}
 
 
 def plan(file: str) -> dict:
@@ -38,10 +38,11 @@ def run_submit(
     folder: str,
     wish: str = "yes",
     competition: str = "digit-recognizer",
-    timeout: float = 1.0,
+    timeout: str = "60",
+    patience: str = "60",
 ) -> dict:
-    with Kaggle(competition, timeout) as kaggle:
-        return vars(submit.submit(kaggle, plan(file), folder, wish, **FAST))
+    with Kaggle(competition, float(timeout)) as kaggle:
+        return vars(submit.submit(kaggle, plan(file), folder, wish, patience=float(patience), **FAST))
 
 
 def run_kills(endpoint: str, file: str, folder: str, step: str, second_step: str) -> dict:
@@ -100,7 +101,7 @@ def _in_a_child(endpoint: str, file: str, folder: str, event: int) -> int:
         try:
             Path(endpoint, "client.pid").write_text(str(os.getpid()))
             sys.addaudithook(audit)
-            run_submit(file, folder, timeout=60.0)
+            run_submit(file, folder)
             os.write(writing, str(count).encode())
             status = 0
         except DigitflowError as error:

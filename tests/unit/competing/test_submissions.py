@@ -5,7 +5,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from digitflow.base.errors import ConfigError, InputError
@@ -96,7 +96,6 @@ def test_the_blend_of_three_files_equals_a_vote_by_hand_for_every_combination():
         assert blended.tolist() == by_hand(combinations.T.tolist(), weights)
 
 
-@settings(deadline=None)
 @given(st.data())
 def test_any_number_of_files_and_weights_blends_as_by_hand(data):
     files = data.draw(st.integers(1, 6))

@@ -4,7 +4,7 @@ import re
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from digitflow.base.errors import FormatError, InputError
@@ -50,7 +50,6 @@ def test_usual_labels_are_their_own_folders():
     assert classes.folder_names(usual) == usual
 
 
-@settings(deadline=None)
 @given(labels=st.lists(st.text(st.characters(exclude_categories=["Cs"]), max_size=12), unique=True))
 def test_any_labels_lead_back_from_their_folders(labels):
     labels = [*dict.fromkeys(map(classes.label_of, labels))]
@@ -59,7 +58,6 @@ def test_any_labels_lead_back_from_their_folders(labels):
     assert not any({*name} & {*"/\\\0"} or name in ("", ".", "..") for name in names)
 
 
-@settings(deadline=None)
 @given(
     labels=st.lists(
         st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\r\n\0")), unique=True

@@ -6,7 +6,7 @@ import zlib
 from dataclasses import replace
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from digitflow.base.errors import FormatError, InputError
@@ -183,7 +183,6 @@ def text_of(correction, newline, **options):
     return line.getvalue().removesuffix("\r\n") + newline
 
 
-@settings(deadline=None, derandomize=True)
 @given(old=CORRECTIONS, new=CORRECTIONS, data=st.data())
 def test_whatever_is_recorded_and_removed_every_other_byte_stays(tmp_path_factory, old, new, data):
     path = tmp_path_factory.mktemp("property") / "corrections.csv"

@@ -27,7 +27,7 @@ from digitflow.formats.probabilities import read_probabilities, write_probabilit
 CRASHERS = Path(__file__).parents[2] / "fuzz" / "crashers"
 CLASSES = 3
 PART = st.floats(0, 1, width=16)
-quick = settings(max_examples=25, deadline=None, derandomize=True)
+quick = settings(max_examples=25)
 
 
 @pytest.fixture(scope="module")
@@ -96,7 +96,7 @@ def test_any_probabilities_and_their_submission_come_back(folder, values):
 
 
 @pytest.mark.parametrize("name", TARGETS)
-@settings(max_examples=60, deadline=None, derandomize=True)
+@settings(max_examples=60)
 @given(data=st.data())
 def test_damaged_files_are_refused_or_read_as_a_second_reading_confirms(folder, name, data):
     target, seeds = TARGETS[name]
@@ -119,7 +119,7 @@ def test_what_fuzzing_found_is_mended(folder, path):
 # Formats with redundancy: the same data or an error
 
 
-@settings(max_examples=150, deadline=None, derandomize=True)
+@settings(max_examples=150)
 @given(data=st.data(), image=arrays(np.uint8, st.tuples(st.just(1), st.integers(1, 9), st.integers(1, 9))))
 def test_a_damaged_png_file_has_the_same_pixels_or_is_refused(data, image):
     [file] = png.encode(image)
@@ -130,7 +130,7 @@ def test_a_damaged_png_file_has_the_same_pixels_or_is_refused(data, image):
     assert np.array_equal(found, image[0])
 
 
-@settings(max_examples=150, deadline=None, derandomize=True)
+@settings(max_examples=150)
 @given(data=st.data())
 def test_damaged_records_are_the_same_images_in_the_same_order_or_refused(folder, data):
     contents, offsets = TARGETS["rec"][1][0][1:].split(SPLIT)
@@ -145,7 +145,7 @@ def test_damaged_records_are_the_same_images_in_the_same_order_or_refused(folder
     assert found == good  # a label is four bytes that only the list knows: `verify` compares them
 
 
-@settings(max_examples=150, deadline=None, derandomize=True)
+@settings(max_examples=150)
 @given(data=st.data())
 def test_a_list_with_a_damaged_index_or_label_is_refused(folder, data):
     listing = lists.of_rows("train", 12, np.arange(12) % CLASSES, "012")  # every folder has several images
@@ -172,7 +172,7 @@ def packed(kind: str, text: bytes) -> bytes:
 
 
 @pytest.mark.parametrize("kind", ["gzip", "zip"])
-@settings(max_examples=100, deadline=None, derandomize=True)
+@settings(max_examples=100)
 @given(data=st.data(), text=st.binary(max_size=99))
 def test_a_damaged_archive_unpacks_to_the_same_text_or_is_refused(folder, kind, data, text):
     damage = data.draw(damaged(packed(kind, text)))

@@ -86,7 +86,7 @@ def check(path, text: bytes, form: Form, options: dict) -> None:
         assert rows == reference(text, form)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(data=st.data(), form=forms, options=options)
 def test_a_table_in_any_spelling_comes_back(path, data, form, options):
     table = data.draw(tables(form))
@@ -94,13 +94,13 @@ def test_a_table_in_any_spelling_comes_back(path, data, form, options):
     assert read_rows(path, form, **options) == table
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(data=st.data(), form=forms, options=options)
 def test_a_damaged_table_is_read_as_the_reference_reads_it_or_refused_as_there(path, data, form, options):
     check(path, data.draw(mutated(data.draw(decorated(form, data.draw(tables(form)))))), form, options)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(body=st.lists(st.sampled_from(INTERESTING), max_size=60), form=forms, options=options)
 def test_random_bytes_are_read_as_the_reference_reads_them_or_refused_as_there(path, body, form, options):
     header = (form.separator.join(form.names) + "\n").encode() * form.header

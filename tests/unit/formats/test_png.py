@@ -7,7 +7,7 @@ import zlib
 import cv2
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from PIL import Image
@@ -56,7 +56,6 @@ def test_the_same_images_give_the_same_bytes():
     assert png.encode(images) == png.encode(images.copy()) == [png.encode(image[None])[0] for image in images]
 
 
-@settings(deadline=None, derandomize=True)
 @given(IMAGES)
 def test_every_reader_sees_the_pixels_that_were_encoded(images):
     for image, data in zip(images, png.encode(images), strict=True):
@@ -67,7 +66,6 @@ def test_every_reader_sees_the_pixels_that_were_encoded(images):
         assert np.array_equal(png.decode(data, "it"), image)
 
 
-@settings(deadline=None, derandomize=True)
 @given(IMAGES)
 def test_files_that_other_programs_saved_are_read(images):
     for image in images:

@@ -3,7 +3,7 @@
 import struct
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from digitflow.base.errors import FormatError, InputError
@@ -111,7 +111,6 @@ def test_a_record_is_split_at_magic_numbers_at_multiples_of_four(tmp_path, data,
     assert read_back(tmp_path / "a.rec", data, b"next") == [data, b"next"]
 
 
-@settings(deadline=None, derandomize=True)
 @given(data=PAYLOADS, following=PAYLOADS)
 def test_any_data_come_back(tmp_path_factory, data, following):
     path = tmp_path_factory.getbasetemp() / "any.rec"

@@ -170,7 +170,7 @@ def test_a_row_that_is_in_no_list_any_more_is_named(tmp_path):
         audit.split_names(np.array([1, 7]), {"train": listing})
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(data=st.data(), rows=st.integers(0, 30), classes=st.integers(1, 5))
 def test_what_is_written_is_read_again_in_the_same_order(tmp_path_factory, data, rows, classes):
     weights = st.lists(st.integers(1, 9), min_size=classes, max_size=classes)

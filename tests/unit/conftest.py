@@ -1,0 +1,8 @@
+"""Invented examples are the same each time, however slow the machine: `make fuzz` looks for new ones."""
+
+from hypothesis import HealthCheck, settings
+
+settings.register_profile(
+    "digitflow", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("digitflow")

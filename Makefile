@@ -8,9 +8,13 @@ PYTHON_VERSION ?= 3.11
 UV   := $(or $(shell command -v uv),.tools/bin/uv)
 MAIN := .venv/main.installed
 DEV  := .venv/dev.installed
+# What `make gpu` has chosen, if anything, is added to the pins: docs/gpu.md.
+GPU_CHOICE := .venvs/gpu.mk
+-include $(GPU_CHOICE)
+GPU_LOCK := $(GPU_PINS:%=workflow/envs/%.lock.txt)
 # Exactly the pins, and this package as it stands in the folder, with its command `digitflow`.
 define SYNC
-$(UV) pip sync --quiet --require-hashes --compile-bytecode --python .venv $<
+$(UV) pip sync --quiet --require-hashes --compile-bytecode --python .venv $(filter %.lock.txt,$^)
 $(UV) pip install --quiet --offline --no-deps --python .venv --editable .
 .venv/bin/python -m compileall -q workflow
 endef
@@ -18,7 +22,8 @@ CODE := workflow tests benchmarks
 RULES := Snakefile rules/*.smk
 
 .DELETE_ON_ERROR:
-.PHONY: submission quick fetch test unit lint fmt docs bench bench-training record experiments fuzz torture lock clean clean-stale help
+.PHONY: submission quick fetch gpu cpu devices backends test unit lint fmt docs bench bench-training record \
+	experiments fuzz torture lock clean clean-stale help
 
 submission: $(MAIN)  ## convert, train, score and merge: results/submission.csv
 	.venv/bin/snakemake -j$(CORES)
@@ -28,6 +33,21 @@ quick: $(MAIN)  ## the same in about a minute, with fewer epochs: a first taste
 
 fetch: $(MAIN)  ## all that the network is needed for; a run after it opens no connection
 	.venv/bin/snakemake -j$(CORES) fetch
+
+gpu: $(MAIN)  ## CUDA builds that suit this machine's driver and GPUs, until `make cpu`: docs/gpu.md
+	.venv/bin/digitflow choose_gpu $(GPU_CHOICE)
+	$(MAKE) --no-print-directory devices
+
+cpu:  ## back to the builds for CPUs
+	rm -f $(GPU_CHOICE) $(MAIN)
+	$(MAKE) --no-print-directory devices
+
+devices: $(MAIN)  ## what Keras and MXNet train on here
+	.venv/bin/snakemake -j1 --quiet all -- .venvs/mxnet/installed.txt
+	.venv/bin/digitflow show_device keras
+	PYTHONPATH=workflow .venvs/mxnet/bin/python -m digitflow show_device mxnet
+
+backends: .venvs/keras-jax/installed .venvs/keras-torch/installed  ## Keras on JAX and PyTorch, to test them: 6 GB
 
 test: $(DEV)  ## every test: unit, inside each framework's environment, and of the workflow
 	.venv/bin/snakemake -j$(CORES) --quiet all -- .venvs/mxnet/installed.txt .venvs/kaggle/installed.txt data/mnist/mnist.pkl.gz
@@ -82,7 +102,12 @@ LOCK = $(abspath $(UV)) pip compile --quiet --python-version 3.11 --universal --
 lock: $(UV)  ## pin what workflow/envs/*.in ask for
 	cd workflow/envs && $(LOCK) main.in -o main.lock.txt
 	cd workflow/envs && $(LOCK) dev.in -c main.lock.txt -o dev.lock.txt
+	cd workflow/envs && $(LOCK) jax-cuda12.in -c main.lock.txt -o jax-cuda12.lock.txt
+	cd workflow/envs && $(LOCK) jax-cuda13.in -c main.lock.txt -o jax-cuda13.lock.txt
+	cd workflow/envs && $(LOCK) keras-jax.in -c main.lock.txt -o keras-jax.lock.txt
+	cd workflow/envs && $(LOCK) keras-torch.in -c main.lock.txt -o keras-torch.lock.txt
 	cd workflow/envs && $(LOCK) mxnet.in -o mxnet.lock.txt
+	cd workflow/envs && $(LOCK) mxnet-cu117.in -c mxnet.lock.txt -o mxnet-cu117.lock.txt
 	cd workflow/envs && $(LOCK) kaggle.in -o kaggle.lock.txt
 	cd workflow/envs && $(LOCK) bench.in -o bench.lock.txt
 	cd workflow/envs && $(LOCK) fuzz.in -c main.lock.txt -o fuzz.lock.txt
@@ -106,13 +131,18 @@ help:  ## this list
 .venv/bin/python: | $(UV)
 	$(UV) venv --quiet --python $(PYTHON_VERSION) .venv
 
-$(MAIN): workflow/envs/main.lock.txt .venv/bin/python
+$(MAIN): workflow/envs/main.lock.txt $(GPU_LOCK) $(wildcard $(GPU_CHOICE)) .venv/bin/python
 	$(SYNC)
-	cp $< $@
+	cat $(filter %.lock.txt,$^) > $@
 
 .venvs/bench/installed: workflow/envs/bench.lock.txt $(MAIN)
 	$(UV) venv --quiet --clear --python 3.11 .venvs/bench
 	$(UV) pip sync --quiet --require-hashes --compile-bytecode --python .venvs/bench $<
+	touch $@
+
+.venvs/keras-%/installed: workflow/envs/keras-%.lock.txt | $(UV)
+	$(UV) venv --quiet --clear --python 3.11 $(@D)
+	$(UV) pip sync --quiet --require-hashes --compile-bytecode --python $(@D) $<
 	touch $@
 
 .venvs/fuzz/installed: workflow/envs/fuzz.lock.txt | $(UV)
@@ -120,6 +150,6 @@ $(MAIN): workflow/envs/main.lock.txt .venv/bin/python
 	$(UV) pip sync --quiet --require-hashes --compile-bytecode --python .venvs/fuzz $<
 	touch $@
 
-$(DEV): workflow/envs/dev.lock.txt $(MAIN)
+$(DEV): workflow/envs/dev.lock.txt $(GPU_LOCK) $(MAIN)
 	$(SYNC)
 	touch $@

@@ -29,7 +29,7 @@ def rows(properties: Mapping[str, Any], prefix: str = "") -> Iterator[list[str]]
             yield from rows(keys["properties"], f"{prefix}{name}.")
             continue
         default = written(keys["default"]) if "default" in keys else ""
-        choices = f" One of {', '.join(f'`{one}`' for one in keys['enum'])}." if "enum" in keys else ""
+        choices = f" One of {', '.join(map(written, keys['enum']))}." if "enum" in keys else ""
         yield [f"`{prefix}{name}`", default, keys.get("description", "") + choices]
 
 

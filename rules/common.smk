@@ -87,7 +87,6 @@ MXNET_PYTHON = f"{MXNET_ENVIRONMENT}/bin/python"
 KAGGLE_ENVIRONMENT = f"{workflow.basedir}/.venvs/kaggle"
 KAGGLE_PYTHON = f"{KAGGLE_ENVIRONMENT}/bin/python"
 STORE = config["store"]
-HAS_GPU = config["device"] != "cpu" and configuration.gpu_driver()
 
 # Snakemake lowers it to the cores that there are, so that on a few cores one training runs at a time: two side by
 # side take longer. ASSUME: small nets gain nothing beyond eight.
@@ -125,6 +124,8 @@ def adopt_changes(tree):
 if workflow.is_main_process:
     unfinished.make_old()
     if warning := configuration.stale_environment():
+        logger.warning(warning)
+    if warning := configuration.idle_gpu(config):
         logger.warning(warning)
     if treetimes.wants_a_look("data/png/train") and not unfinished.is_locked():
         adopt_changes("data/png/train")
@@ -274,6 +275,21 @@ def settings(wildcards):
     if mistake := configuration.without_validation(config["validation"], MODELS[wildcards.model]):
         raise WorkflowError(f"models.{wildcards.model}: {mistake}")
     return configuration.settings_text(MODELS[wildcards.model])
+
+
+def device_of(wildcards):
+    """What a model is trained on, and predicts on: auto, cpu or gpu."""
+    return configuration.device_of(config, MODELS[wildcards.model])
+
+
+def gpus_of(wildcards):
+    """How many GPUs a model's job claims, 0 or 1."""
+    return int(configuration.may_use_gpu(config, MODELS[wildcards.model]))
+
+
+def keras_versions(wildcards):
+    """The installed versions that can change what a Keras model learns and predicts."""
+    return configuration.keras_versions(device_of(wildcards))
 
 
 def network_code(verb):

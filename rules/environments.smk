@@ -9,8 +9,8 @@ rule mxnet_environment:
         "logs/mxnet_environment.log",
     params:
         environment=lambda wildcards, input: MXNET_ENVIRONMENT,
-        lock=lambda wildcards, input: f"{workflow.basedir}/workflow/envs/mxnet.lock.txt",
-        pins=configuration.clone_digest(f"{workflow.basedir}/workflow/envs/mxnet.lock.txt"),
+        lock=lambda wildcards, input: str(configuration.mxnet_lock()),
+        pins=configuration.clone_digest(configuration.mxnet_lock()),
     shell:
         """
         (

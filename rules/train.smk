@@ -21,12 +21,12 @@ rule train_keras:
         model=models_of("keras"),
     threads: TRAINING_THREADS
     resources:
-        gpu=int(HAS_GPU),
+        gpu=gpus_of,
     params:
         settings=settings,
         seed="{seed}",
-        device=config["device"],
-        versions=configuration.keras_versions(),
+        device=device_of,
+        versions=keras_versions,
         code=network_code("train_keras"),
     shell:
         call("train_keras", stored=True)
@@ -48,10 +48,10 @@ rule predict_keras:
         model=models_of("keras"),
     threads: TRAINING_THREADS
     resources:
-        gpu=int(HAS_GPU),
+        gpu=gpus_of,
     params:
-        device=config["device"],
-        versions=configuration.keras_versions(),
+        device=device_of,
+        versions=keras_versions,
         code=code("predict_keras"),
     shell:
         call("predict_keras")
@@ -77,10 +77,12 @@ rule train_mxnet:
     wildcard_constraints:
         model=models_of("mxnet"),
     threads: TRAINING_THREADS
+    resources:
+        gpu=gpus_of,
     params:
         settings=settings,
         seed="{seed}",
-        device=config["device"],
+        device=device_of,
         code=network_code("train_mxnet"),
     shell:
         call("train_mxnet", python="{MXNET_PYTHON:q}", stored=True)
@@ -103,8 +105,10 @@ rule predict_mxnet:
     wildcard_constraints:
         model=models_of("mxnet"),
     threads: TRAINING_THREADS
+    resources:
+        gpu=gpus_of,
     params:
-        device=config["device"],
+        device=device_of,
         code=code("predict_mxnet"),
     shell:
         call("predict_mxnet", python="{MXNET_PYTHON:q}")
@@ -218,11 +222,11 @@ rule find_learning_rate:
         model=models_of("keras"),
     threads: TRAINING_THREADS
     resources:
-        gpu=int(HAS_GPU),
+        gpu=gpus_of,
     params:
         settings=settings,
-        device=config["device"],
-        versions=configuration.keras_versions(),
+        device=device_of,
+        versions=keras_versions,
         code=network_code("find_learning_rate"),
         seed=lambda wildcards: MODELS[wildcards.model]["seeds"][0],
     shell:

@@ -1,6 +1,8 @@
 import copy
+import ctypes.util
 import datetime
 import os
+import sys
 import zipfile
 from pathlib import Path
 
@@ -9,8 +11,10 @@ import yaml
 from snakemake.cli import parse_config
 from snakemake.utils import update_config
 
+from digitflow import config as config_module
 from digitflow.base.errors import ConfigError
 from digitflow.config import (
+    ENVIRONMENTS,
     SCHEMA,
     check_folder,
     csv_paths,
@@ -497,3 +501,98 @@ def test_ftrl_with_mxnet_needs_a_rate_that_does_not_end_at_0():
         validate({"models": {"a": model}, "merge": {"models": ["a"]}})
     validate({"models": {"a": model | {"schedule": "constant"}}, "merge": {"models": ["a"]}})
     validate({"models": {"a": model | {"framework": "keras"}}, "merge": {"models": ["a"]}})
+
+
+# Devices
+
+
+@pytest.mark.parametrize(
+    ("configuration", "model", "device"),
+    [("auto", None, "auto"), ("cpu", "gpu", "gpu"), ("gpu", "cpu", "cpu"), ("gpu", None, "gpu")],
+)
+def test_a_model_may_have_a_device_of_its_own(configuration, model, device):
+    config = changed("device", configuration)
+    config["models"]["keras_cnn"]["device"] = model
+    config = validate(config)
+    assert config_module.device_of(config, models(config)["keras_cnn"]) == device
+
+
+def test_a_device_is_no_setting_of_a_training():
+    config = changed("models.keras_cnn.device", "cpu")
+    assert "device" not in settings_text(models(validate(config))["keras_cnn"])
+
+
+def test_no_gpu_is_asked_for_a_network_of_numpy():
+    config = changed("models.keras_cnn", {"framework": "numpy", "architecture": "numpy_mlp", "device": "gpu"})
+    config["models"]["keras_cnn"] |= {"epochs": 1, "batch_size": 8, "learning_rate": 0.1}
+    with pytest.raises(ConfigError, match=r"models\.keras_cnn\.device: gpu is for keras and mxnet"):
+        validate(config)
+
+
+@pytest.fixture
+def driver(tmp_path, monkeypatch):
+    """A driver of NVIDIA's that is there, as far as its folder goes; nothing chosen by `make gpu`."""
+    monkeypatch.setattr(config_module.device, "DRIVER", tmp_path)
+    monkeypatch.setattr(config_module, "GPU_CHOICE", tmp_path / "gpu.mk")
+    monkeypatch.delenv("KERAS_BACKEND", raising=False)
+    return tmp_path
+
+
+def claims(config) -> dict[str, bool]:
+    return {name: config_module.may_use_gpu(config, model) for name, model in models(config).items()}
+
+
+def test_mxnets_jobs_claim_a_gpu_only_where_its_cuda_build_was_chosen(driver):
+    config = validate(changed("device", "auto"))
+    assert claims(config) == {"keras_cnn": True, "mxnet_lenet": False}
+    (driver / "gpu.mk").write_text("GPU_PINS = jax-cuda13\nMXNET_PINS = mxnet-cu117\n")
+    assert claims(config) == {"keras_cnn": True, "mxnet_lenet": True}
+
+
+def test_a_model_that_trains_on_the_cpu_claims_no_gpu(driver):
+    config = changed("device", "auto")
+    config["models"]["keras_cnn"]["device"] = "cpu"
+    assert claims(validate(config)) == {"keras_cnn": False, "mxnet_lenet": False}
+
+
+@pytest.fixture
+def no_cuda(monkeypatch):
+    """An environment without any library that could use a GPU."""
+    monkeypatch.setattr(config_module.device, "has_cuda_jax", lambda: False)
+    monkeypatch.setattr(ctypes.util, "find_library", lambda name: None)
+    monkeypatch.setattr(config_module, "_version", lambda package: "not installed")
+
+
+def test_a_driver_that_nothing_installed_can_use_is_told_with_the_command_that_helps(driver, no_cuda):
+    warning = config_module.idle_gpu(validate(changed("device", "auto")))
+    assert warning.startswith(
+        "warning: there is an NVIDIA driver, and nothing is installed that can use a GPU"
+    )
+    assert "make gpu" in warning
+    assert "device: cpu" in warning
+
+
+@pytest.mark.parametrize("why", ["no driver", "cpu", "chosen", "jax", "tensorflow", "another backend"])
+def test_nothing_is_told_where_a_gpu_is_used_or_not_wanted(driver, no_cuda, monkeypatch, why):
+    config = validate(changed("device", "cpu" if why == "cpu" else "auto"))
+    if why == "no driver":
+        monkeypatch.setattr(config_module.device, "DRIVER", driver / "absent")
+    elif why == "chosen":
+        (driver / "gpu.mk").touch()
+    elif why == "jax":
+        monkeypatch.setattr(config_module.device, "has_cuda_jax", lambda: True)
+    elif why == "tensorflow":
+        monkeypatch.setattr(ctypes.util, "find_library", lambda name: "libcudnn.so.9")
+    elif why == "another backend":
+        monkeypatch.setenv("KERAS_BACKEND", "torch")
+    assert config_module.idle_gpu(config) is None
+
+
+def test_a_choice_of_pins_belongs_to_what_is_installed(driver, tmp_path, monkeypatch):
+    pins = [(ENVIRONMENTS / f"{name}.lock.txt").read_bytes() for name in ("main", "jax-cuda13")]
+    monkeypatch.setattr(sys, "prefix", str(tmp_path))
+    (tmp_path / "main.installed").write_bytes(b"".join(pins))
+    assert "other packages are pinned" in config_module.stale_environment()
+    (driver / "gpu.mk").write_text("GPU_PINS = jax-cuda13\nMXNET_PINS = mxnet\n")
+    assert config_module.stale_environment() is None
+    assert config_module.mxnet_lock().name == "mxnet.lock.txt"

@@ -164,6 +164,8 @@ def link_environment(environment: Path, python: Path) -> None:
         (environment / name).symlink_to(python.parents[1] / name)
     (environment / "installed.txt").touch()
     shutil.copy2(python.parents[1] / "pins.txt", environment)
+    if (choice := PROJECT / ".venvs" / "gpu.mk").exists():  # what `make gpu` has chosen: other pins
+        shutil.copy2(choice, environment.parent)
 
 
 def run_once(request, tmp_path_factory, name: str, make: Callable[[Path], Clone]) -> tuple[Clone, str]:

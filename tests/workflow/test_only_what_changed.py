@@ -5,6 +5,8 @@ import os
 import pytest
 import yaml
 
+from digitflow.training import device
+
 AFTER_PREDICTION = {
     "score": 1,
     "submit_model": 1,
@@ -215,8 +217,20 @@ def gpu_jobs(clone, *arguments) -> set[str]:
 def test_only_jobs_that_may_use_a_gpu_claim_it(fresh):
     driver = fresh.folder / "driver"
     fresh.edit("workflow/digitflow/training/device.py", '"/proc/driver/nvidia"', f'"{driver}"')
-    auto = ["--config", "device=auto"]
+    auto, choice = ["--config", "device=auto"], fresh.folder / ".venvs" / "gpu.mk"
+    choice.write_text("GPU_PINS = \nMXNET_PINS = mxnet\n")
     assert not gpu_jobs(fresh, *auto)
     driver.mkdir()
     assert gpu_jobs(fresh, *auto) == {"train_keras", "predict_keras"}
     assert not gpu_jobs(fresh, "--config", "device=cpu")
+    assert not gpu_jobs(fresh, *auto, "models={keras_cnn: {device: cpu}}")
+    choice.write_text("GPU_PINS = jax-cuda13\nMXNET_PINS = mxnet-cu117\n")
+    assert gpu_jobs(fresh, *auto, "models={keras_cnn: {device: cpu}}") == {"train_mxnet", "predict_mxnet"}
+
+
+@pytest.mark.skipif(device.has_cuda_jax(), reason="JAX's CUDA build is installed, and can use a GPU")
+def test_a_driver_that_nothing_can_use_is_one_warning_with_the_command_that_helps(fresh):
+    fresh.edit("workflow/digitflow/training/device.py", '"/proc/driver/nvidia"', f'"{fresh.folder}"')
+    assert "make gpu" not in fresh.snakemake("--dry-run").stdout  # the tiny configuration's device is cpu
+    warned = fresh.snakemake("--dry-run", "--config", "device=auto").stdout
+    assert warned.count("to install it: make gpu") == 1

@@ -5,6 +5,7 @@ from the fields of `Settings` and from the registries of networks and merge meth
 this module on every run, so it imports nothing large that Snakemake has not imported itself.
 """
 
+import ctypes.util
 import difflib
 import functools
 import hashlib
@@ -27,16 +28,19 @@ from digitflow.dataset import locations
 from digitflow.merging.methods import MERGE_METHODS
 from digitflow.models.registry import FRAMEWORKS
 from digitflow.studies.points import points
-from digitflow.training import device, schedule
+from digitflow.training import builds, device, schedule
 from digitflow.training.settings import json_schema
 
 SCHEMA = Path(__file__).parents[1] / "schemas" / "config.schema.yaml"
+ENVIRONMENTS = SCHEMA.parents[1] / "envs"
+GPU_CHOICE = SCHEMA.parents[2] / ".venvs" / "gpu.mk"  # left by `make gpu`, read by the Makefile, too
 EXPONENT = re.compile(r"[-+]?\d+(\.\d*)?[eE][-+]?\d+")
 # Of a study's table, beside its axes.
 COLUMNS = {"seeds", "parameters", "trained_epochs", "seconds", "status", "device"} | {
     f"{part}_accuracy" for part in ("train", "valid", "test")
 }
 FOLDER = re.compile(r"[\w.+-]+")
+ABSENT = "not installed"
 DIGITS, DIGIT_RECOGNIZER = 10, "digit-recognizer"
 
 
@@ -162,15 +166,28 @@ def check_folder(clone: str | os.PathLike, configured: bool = True) -> None:
         )
 
 
-def gpu_driver() -> bool:
-    """Whether a driver of NVIDIA's is loaded, so that a training may use a GPU."""
-    return device.DRIVER.exists()
+def device_of(config: dict[str, Any], model: dict[str, Any]) -> str:
+    """What a model shall be trained on, auto, cpu or gpu: its own wish, or that of the configuration."""
+    return model["device"] or config["device"]
 
 
-def keras_versions() -> str:
-    """The installed versions that can change what Keras trains and predicts, its backend among them."""
-    backend = os.environ.get("KERAS_BACKEND", "tensorflow")
-    return _versions("keras", backend, "numpy", "opencv-python-headless")
+def may_use_gpu(config: dict[str, Any], model: dict[str, Any]) -> bool:
+    """Whether a job of a model has to claim a GPU: one at a time uses it."""
+    builds_for_gpu = {"keras": True, "mxnet": builds.read(GPU_CHOICE).mxnet != builds.MXNET_ON_CPUS}
+    wanted = device_of(config, model) != "cpu" and builds_for_gpu.get(model["framework"], False)
+    return wanted and device.has_driver()
+
+
+def mxnet_lock() -> Path:
+    """The pins of MXNet's environment: those for CPUs, or those that `make gpu` has chosen."""
+    return ENVIRONMENTS / f"{builds.read(GPU_CHOICE).mxnet}.lock.txt"
+
+
+def keras_versions(requested: str) -> str:
+    """The installed versions that can change what Keras trains and predicts on a device, its backend among
+    them.
+    """
+    return _versions("keras", device.keras_backend(requested), "numpy", "opencv-python-headless")
 
 
 def numpy_versions() -> str:
@@ -187,7 +204,7 @@ def _version(package: str) -> str:
     try:
         return importlib.metadata.version(package)
     except importlib.metadata.PackageNotFoundError:
-        return "not installed"
+        return ABSENT
 
 
 def stale_environment() -> str | None:
@@ -195,11 +212,26 @@ def stale_environment() -> str | None:
 
     `make` leaves a copy of the pins that it has installed in the environment.
     """
-    installed, pinned = Path(sys.prefix, "main.installed"), SCHEMA.parents[1] / "envs" / "main.lock.txt"
-    if not installed.exists() or installed.read_bytes() in (b"", pinned.read_bytes()):
+    installed = Path(sys.prefix, "main.installed")
+    names = filter(None, ("main", builds.read(GPU_CHOICE).keras))
+    pinned = b"".join((ENVIRONMENTS / f"{name}.lock.txt").read_bytes() for name in names)
+    if not installed.exists() or installed.read_bytes() in (b"", pinned):
         return None
     return (
         "warning: other packages are pinned than those installed; to install them: make .venv/main.installed"
+    )
+
+
+def idle_gpu(config: dict[str, Any]) -> str | None:
+    """A line for the user where there is a driver for a GPU and nothing installed that could use it."""
+    wanted = any(device_of(config, model) != "cpu" for model in config["models"].values())
+    if not wanted or not device.has_driver() or GPU_CHOICE.exists() or "KERAS_BACKEND" in os.environ:
+        return None
+    if device.has_cuda_jax() or ctypes.util.find_library("cudnn") or _version("nvidia-cudnn-cu12") != ABSENT:
+        return None  # TensorFlow may use the last two
+    return (
+        "warning: there is an NVIDIA driver, and nothing is installed that can use a GPU, so models train on "
+        "the CPU; to install it: make gpu; to train on the CPU without this line: device: cpu"
     )
 
 
@@ -369,6 +401,8 @@ def _ignored(model: dict[str, Any]) -> Iterator[str]:
         yield "optimizer: ftrl divides by the rate, and this schedule takes it to 0: set schedule: constant"
     if framework != "keras" and model.get("precision", "auto") == "bfloat16":
         yield "precision: bfloat16 is for keras only"
+    if framework == "numpy" and model.get("device") == "gpu":
+        yield "device: gpu is for keras and mxnet; numpy computes on the CPU"
     if framework != "mxnet" and model.get("raw_pixels"):
         yield "raw_pixels: true is for mxnet only"
     try:

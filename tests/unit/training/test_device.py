@@ -1,6 +1,7 @@
-"""Who gets the GPU."""
+"""Who gets the GPU, and which of several."""
 
 import os
+import signal
 import subprocess
 import sys
 
@@ -9,6 +10,7 @@ from tests.conftest import PROJECT
 
 from digitflow.base.errors import ConfigError, DeviceError
 from digitflow.training import device
+from digitflow.training.driver import Driver, Gpu
 
 
 @pytest.mark.parametrize(
@@ -33,6 +35,130 @@ def test_gpu_without_one_says_what_was_looked_for(tmp_path):
 def test_gpu_with_a_driver_but_blind_framework_points_at_its_build(tmp_path):
     with pytest.raises(DeviceError, match=r"CUDA_VISIBLE_DEVICES .* built for CUDA"):
         device.choose_device("gpu", "Net 1.0", [], driver=tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("requested", "driver", "cuda_build", "variable", "backend"),
+    [
+        ("auto", True, True, None, "jax"),
+        ("gpu", True, True, None, "jax"),
+        ("cpu", True, True, None, "tensorflow"),
+        ("auto", True, False, None, "tensorflow"),
+        ("auto", False, True, None, "tensorflow"),
+        ("auto", True, True, "torch", "torch"),
+        ("cpu", False, False, "jax", "jax"),
+    ],
+)
+def test_keras_trains_with_jax_where_it_may_use_a_gpu(
+    monkeypatch, tmp_path, requested, driver, cuda_build, variable, backend
+):
+    monkeypatch.setattr(device, "DRIVER", tmp_path if driver else tmp_path / "absent")
+    monkeypatch.setattr(device, "has_cuda_jax", lambda: cuda_build)
+    monkeypatch.delenv("KERAS_BACKEND", raising=False)
+    if variable:
+        monkeypatch.setenv("KERAS_BACKEND", variable)
+    assert device.keras_backend(requested) == backend
+
+
+def test_a_driver_of_windows_is_a_driver(monkeypatch, tmp_path):
+    monkeypatch.setattr(device, "DRIVER", tmp_path / "absent")
+    assert not device.has_driver()
+    monkeypatch.setattr(device, "WINDOWS_DRIVER", tmp_path)
+    assert device.has_driver()
+
+
+# Several GPUs
+
+# A job that takes a GPU of those in argv, says which, and lives until its standard input is closed.
+JOB = """
+import os, sys, time
+from pathlib import Path
+from digitflow.training import device
+from digitflow.training.driver import Driver, Gpu
+
+folder, *uuids = sys.argv[1:]
+gpus = tuple(Gpu("Pretender", (9, 0), uuid) for uuid in uuids)
+device.take_gpu(Path(folder), lambda: Driver(13000, gpus))
+print(os.environ.get("CUDA_VISIBLE_DEVICES"), flush=True)
+sys.stdin.read()
+"""
+
+
+class Jobs:
+    """Jobs that run at the same time, each with the same pretended GPUs."""
+
+    def __init__(self, folder, uuids):
+        self.command = [sys.executable, "-c", JOB, folder, *uuids]
+        self.running = []
+
+    def start(self) -> str:
+        """Start one more; the GPU that it has taken."""
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+        environment.pop("CUDA_VISIBLE_DEVICES", None)
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+        self.running.append(subprocess.Popen(self.command, env=environment, **pipes))
+        return self.running[-1].stdout.readline().strip()
+
+    def kill(self, number: int) -> None:
+        self.running[number].send_signal(signal.SIGKILL)
+        self.running[number].wait()
+
+
+@pytest.fixture
+def jobs(tmp_path):
+    """A function that makes jobs for a machine with so many GPUs."""
+    made = []
+
+    def make(count):
+        folder = tmp_path / "gpus"
+        uuids = [f"GPU-{os.getpid()}-{number}" for number in range(count)]
+        for uuid in uuids:
+            (folder / uuid).mkdir(parents=True)
+        made.append(Jobs(folder, uuids))
+        return made[-1], uuids
+
+    yield make
+    for number in range(len(made[-1].running)):
+        made[-1].kill(number)
+
+
+linux = pytest.mark.skipif(sys.platform != "linux", reason="names of sockets that are no files are Linux's")
+
+
+@linux
+def test_jobs_at_the_same_time_have_a_gpu_each(jobs):
+    running, uuids = jobs(3)
+    assert [running.start() for _ in uuids] == uuids
+
+
+@linux
+def test_the_gpu_of_a_killed_job_is_free_again(jobs):
+    running, uuids = jobs(2)
+    assert [running.start(), running.start()] == uuids
+    running.kill(0)
+    assert running.start() == uuids[0]
+
+
+@linux
+def test_more_jobs_than_gpus_share_the_first(jobs):
+    running, uuids = jobs(2)
+    assert [running.start() for _ in range(3)] == [*uuids, uuids[0]]
+
+
+def test_a_single_gpu_is_left_as_it_is_and_the_driver_is_not_asked(jobs, tmp_path):
+    running, _ = jobs(1)
+    assert running.start() == "None"
+    device.take_gpu(tmp_path / "absent", ask=pytest.fail)
+
+
+@linux
+def test_of_gpus_that_are_hidden_from_the_run_none_is_taken(monkeypatch, tmp_path):
+    """The kernel lists both, and CUDA_VISIBLE_DEVICES, which the driver heeds, leaves one."""
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "1")
+    for number in range(2):
+        (tmp_path / str(number)).mkdir()
+    device.take_gpu(tmp_path, lambda: Driver(13000, (Gpu("Pretender", (9, 0), "GPU-1"),)))
+    assert os.environ["CUDA_VISIBLE_DEVICES"] == "1"
 
 
 def test_another_device_is_refused():

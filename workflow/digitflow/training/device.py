@@ -1,14 +1,21 @@
-"""The one place that decides between GPU and CPU, and counts the cores."""
+"""The one place that decides between GPU and CPU, which GPU a job has, and how many cores there are."""
 
 import importlib.metadata
+import logging
 import os
-from collections.abc import Mapping, Sequence
+import socket
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from digitflow.base.errors import ConfigError, DeviceError
+from digitflow.training.driver import Driver, ask_in_child
+
+log = logging.getLogger("digitflow")
 
 DRIVER = Path("/proc/driver/nvidia")  # there as soon as the kernel module is loaded
+WINDOWS_DRIVER = Path("/usr/lib/wsl/lib/libcuda.so.1")  # of a Linux inside of Windows
+GPUS = Path("/proc/driver/nvidia/gpus")  # a folder for each
 BFLOAT16_FLAGS = frozenset({"avx512_bf16", "amx_bf16"})
 # Variables by which libraries choose how to compute, as this process was given them: those that prepare a
 # framework set some themselves.
@@ -17,19 +24,81 @@ VARIABLES = (
     *("ONEDNN_MAX_CPU_ISA", "OPENBLAS_CORETYPE"),
 )
 GIVEN = {name: os.environ.get(name) for name in VARIABLES}
+JAX_PLUGINS = ("jax-cuda13-plugin", "jax-cuda12-plugin")
+
+_taken: list[socket.socket] = []  # the GPUs of this process: they are free again when it has ended
 
 
 def choose_device(requested: str, framework: str, gpus: Sequence[str], driver: Path = DRIVER) -> str:
     """Decide "gpu" or "cpu".
 
-    `requested` is auto, cpu or gpu; `framework` is its name and version; `gpus` are those that it sees.
-    Raises DeviceError where gpu is requested and none is seen, ConfigError for another request.
+    `requested` is auto, cpu or gpu; `framework` is its name and version, and what there is to say of its
+    build; `gpus` are those that it sees. Raises DeviceError where gpu is requested and none is seen,
+    ConfigError for another request.
     """
     if requested not in ("auto", "cpu", "gpu"):
         raise ConfigError(f"device: {requested!r} is not one of auto, cpu, gpu")
     if requested == "gpu" and not gpus:
         raise DeviceError(f"device: gpu was asked for, but {framework} sees none: {_reason(driver)}")
     return "gpu" if gpus and requested != "cpu" else "cpu"
+
+
+def has_driver() -> bool:
+    """Whether a driver of NVIDIA's is loaded, so that a training may use a GPU."""
+    return DRIVER.exists() or WINDOWS_DRIVER.exists()
+
+
+def keras_backend(requested: str) -> str:
+    """The backend that Keras trains with on a device: JAX where a GPU may be used and its CUDA build is
+    installed, else TensorFlow. KERAS_BACKEND, where it is set, says another.
+    """
+    if backend := os.environ.get("KERAS_BACKEND"):
+        return backend
+    return "jax" if requested != "cpu" and has_driver() and has_cuda_jax() else "tensorflow"
+
+
+def has_cuda_jax() -> bool:
+    """Whether JAX's CUDA build is installed."""
+    return any(_is_installed(name) for name in JAX_PLUGINS)
+
+
+def take_gpu(gpus: Path = GPUS, ask: Callable[[], Driver] = ask_in_child) -> None:
+    """Where there are several GPUs, take one that no other job has, for as long as this process lives.
+
+    To be called before a framework is imported: CUDA_VISIBLE_DEVICES shows it that GPU alone. Where all are
+    taken, as by another project's run, the first is shared.
+    """
+    if not gpus.is_dir() or len(list(gpus.iterdir())) < 2:
+        return
+    seen = ask().gpus
+    if len(seen) < 2:
+        return
+    chosen = next((gpu for gpu in seen if _take(gpu.uuid)), None)
+    if chosen is None:
+        log.info(f"all {len(seen)} GPUs are taken by other jobs: {seen[0].name} is shared with one of them")
+    os.environ["CUDA_VISIBLE_DEVICES"] = (chosen or seen[0]).uuid
+
+
+def _take(uuid: str) -> bool:
+    """Take a GPU unless another process has: a name that the system gives to one process at a time, and takes
+    back when that process ends, however it does. It is no file, so nothing can be left behind.
+    """
+    name = socket.socket(socket.AF_UNIX)
+    try:
+        name.bind(f"\0digitflow {uuid}")
+    except OSError:
+        name.close()
+        return False
+    _taken.append(name)
+    return True
+
+
+def _is_installed(package: str) -> bool:
+    try:
+        importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return False
+    return True
 
 
 def cores() -> int:
@@ -88,6 +157,7 @@ def _reason(driver: Path) -> str:
     if driver.exists():
         return (
             f"the NVIDIA driver is loaded ({driver}), so look at CUDA_VISIBLE_DEVICES and at whether "
-            "the installed framework was built for CUDA; or set device: auto"
+            "the installed framework was built for CUDA: `make gpu` installs what suits this machine, or "
+            "says why nothing does; or set device: auto, or cpu for this model"
         )
     return f"no NVIDIA driver is loaded (looked for {driver}); set device: auto or cpu"

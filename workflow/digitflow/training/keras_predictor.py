@@ -49,7 +49,7 @@ def apply(
 
 def prepare(device: str, threads: int | None = None) -> str:
     """Set Keras up for `device` (auto, cpu or gpu) and name what it will run on. Raises DeviceError."""
-    os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+    os.environ.setdefault("KERAS_BACKEND", devices.keras_backend(device))
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # a GPU that is not there is no error
     # Convolutions take a third of the time with oneDNN, or less, which TensorFlow leaves off on AMD CPUs.
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
@@ -57,12 +57,23 @@ def prepare(device: str, threads: int | None = None) -> str:
         os.environ["TF_NUM_INTRAOP_THREADS"] = os.environ["OMP_NUM_THREADS"] = str(threads)
     if device == "cpu":
         os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
+    elif devices.has_driver():
+        devices.take_gpu()
+        if os.environ["KERAS_BACKEND"] == "jax":
+            # It would take most of the GPU's memory at once, and add in an order of the moment.
+            os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
+            os.environ.setdefault("XLA_FLAGS", "--xla_gpu_deterministic_ops=true")
     with quiet():
         import keras
 
         keras.config.set_image_data_format("channels_last")
         backend, gpus = keras.config.backend(), gpus_seen()
-        chosen = devices.choose_device(device, f"{backend} {versions()[backend]}", gpus)
+        chosen = devices.choose_device(device, f"{backend} {versions()[backend]}{_build(backend)}", gpus)
+    if device == "auto" and backend == "jax" and not gpus and devices.has_driver():
+        log.warning(
+            f"warning: JAX{_build(backend)} sees no GPU, and there is an NVIDIA driver; `make gpu` looks at "
+            "it, and installs what suits it"
+        )
     if chosen == "gpu" and backend == "tensorflow":
         import tensorflow as tf
 
@@ -113,10 +124,19 @@ def gpus_seen() -> list[str]:
         import torch
 
         return [torch.cuda.get_device_name(number) for number in range(torch.cuda.device_count())]
-    try:
-        return keras.distribution.list_devices("gpu")
-    except RuntimeError:  # JAX has no empty list for a kind of device that is not there
-        return []
+    if keras.config.backend() == "jax":
+        import jax
+
+        try:
+            return [gpu.device_kind for gpu in jax.devices("gpu")]
+        except RuntimeError:  # JAX has no empty list for a kind of device that is not there
+            return []
+    return keras.distribution.list_devices("gpu")
+
+
+def _build(backend: str) -> str:
+    """What there is to say of a backend's build."""
+    return ", a build for CPUs," if backend == "jax" and not devices.has_cuda_jax() else ""
 
 
 def versions() -> dict[str, str]:

@@ -3,17 +3,22 @@
 MXNet is imported inside the functions, for it reads its environment variables only once, on import.
 """
 
+import ctypes
+import importlib.util
 import logging
 import os
 import platform
 import warnings
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from digitflow.base.errors import DeviceError
 from digitflow.formats import idx
 from digitflow.training import device as devices
+from digitflow.training import driver
 from digitflow.training.data import shifted
 from digitflow.training.settings import Settings
 
@@ -29,6 +34,12 @@ ENVIRONMENT = {
     "MXNET_ENFORCE_DETERMINISM": "1",
     "MXNET_SUBGRAPH_VERBOSE": "0",  # no line on how it compiles a symbol
 }
+# NVIDIA's libraries, in an order in which each finds those that it needs.
+CUDA_LIBRARIES = (
+    *("cuda_runtime/lib/libcudart", "cuda_nvrtc/lib/libnvrtc", "cublas/lib/libcublas", "cudnn/lib/libcudnn"),
+    *("cusparse/lib/libcusparse", "cusolver/lib/libcusolver", "cufft/lib/libcufft", "curand/lib/libcurand"),
+    *("nccl/lib/libnccl", "nvtx/lib/libnvToolsExt"),
+)
 
 
 def apply(
@@ -62,13 +73,73 @@ def prepare(device: str, threads: int) -> tuple["mx.Context", str]:
     """Set MXNet up for `device` (auto, cpu or gpu); return its context and its name. Raises DeviceError."""
     computing = str(computing_threads(threads))
     os.environ.update(ENVIRONMENT, OMP_NUM_THREADS=computing, MXNET_OMP_MAX_THREADS=computing)
+    if device != "cpu" and devices.has_driver():
+        devices.take_gpu()
+    load_cuda()
     import mxnet as mx
 
-    gpus = [str(mx.gpu(number)) for number in range(mx.context.num_gpus())]
-    chosen = devices.choose_device(device, f"MXNet {mx.__version__}", gpus)
+    gpus = usable_gpus() if device != "cpu" else []
+    build = "" if mx.runtime.Features().is_enabled("CUDA") else ", a build for CPUs,"
+    chosen = devices.choose_device(device, f"MXNet {mx.__version__}{build}", gpus)
     where = f"{chosen}: {', '.join(gpus) if chosen == 'gpu' else devices.cpu_name()}"
     log.info(f"device {where}; " + ", ".join(f"{name} {version}" for name, version in versions().items()))
     return mx.Context(chosen), where
+
+
+def load_cuda() -> None:
+    """Load the libraries of MXNet's CUDA build, which looks for them beside itself, where they are not.
+
+    Does nothing for the build for CPUs. Raises DeviceError where the driver's own library is missing, without
+    which the CUDA build cannot be imported.
+    """
+    if not (found := importlib.util.find_spec("nvidia")):
+        return
+    try:
+        ctypes.CDLL(driver.LIBRARY)
+    except OSError as error:
+        raise DeviceError(
+            f"MXNet's CUDA build needs the NVIDIA driver: {error}; on a machine without a GPU say `make cpu`"
+        ) from error
+    for folder in map(Path, found.submodule_search_locations or ()):
+        for name in CUDA_LIBRARIES:
+            for path in folder.glob(f"{name}.so.*"):
+                ctypes.CDLL(str(path), ctypes.RTLD_GLOBAL)
+
+
+def usable_gpus() -> list[str]:
+    """The GPUs that MXNet can calculate on. Those that it sees are tried in a process of its own, which may
+    abort: there may be no code for them in the build.
+    """
+    import mxnet as mx
+
+    try:
+        gpus = [str(mx.gpu(number)) for number in range(mx.context.num_gpus())]
+        mistake = driver.in_child(try_gpu) if gpus else ""
+    except mx.MXNetError as error:
+        gpus, mistake = [], last_line(error)
+    except BrokenProcessPool:
+        mistake = "a process that tried was aborted"
+    if mistake:
+        log.warning(f"warning: MXNet's CUDA build cannot calculate on this machine's GPU: {mistake}")
+    return [] if mistake else gpus
+
+
+def try_gpu() -> str:
+    """Multiply on the GPU; what went wrong, or ""."""
+    load_cuda()
+    import mxnet as mx
+
+    try:
+        ones = mx.nd.ones((2, 2), ctx=mx.gpu())
+        mx.nd.dot(ones, ones).wait_to_read()
+    except mx.MXNetError as error:
+        return last_line(error)
+    return ""
+
+
+def last_line(error: Exception) -> str:
+    """What an error of MXNet's says, behind the traceback that it carries."""
+    return str(error).strip().rpartition("\n")[2]
 
 
 def computing_threads(threads: int) -> int:

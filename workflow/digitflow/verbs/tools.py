@@ -19,6 +19,25 @@ def why(module: str) -> None:
     print("\n".join(codedigest.reasons(name, stages)))
 
 
+def choose_gpu(choice: Output) -> None:
+    """Look at NVIDIA's driver and the GPUs, and write down which builds suit them: see `make gpu`."""
+    from digitflow.training import builds, driver
+
+    chosen = builds.choose(driver.ask())
+    print("\n".join(chosen.reasons))
+    builds.write(chosen, choice)
+
+
+def show_device(framework: str) -> None:
+    """Say what keras or mxnet trains on here; for mxnet in its environment: see `make devices`."""
+    from digitflow.training import keras_predictor, mxnet_predictor
+
+    prepare = {"keras": keras_predictor.prepare, "mxnet": mxnet_predictor.prepare}
+    if framework not in prepare:
+        raise InputError(f"{framework!r} is not one of {', '.join(prepare)}: say digitflow show_device keras")
+    prepare[framework]("auto", 1)
+
+
 def runs(by: str = "time", folder: Input = Path("results/runs")) -> None:
     """List the runs that are remembered, with the settings that differ.
 

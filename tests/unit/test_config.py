@@ -84,13 +84,13 @@ def test_defaults_are_filled_in_at_every_depth():
         ("models.keras_cnn.framework", "torch", "'torch', should be one of keras, mxnet, numpy"),
         ("models.keras_cnn.architecture", "resnet", "'resnet' is not one of keras's: small_cnn, lenet"),
         (
-            "models.mxnet_lenet.augment",
+            "models.mxnet_cnn.augment",
             {"elastic": 1.0},
             "augment: elastic and erase are for keras and numpy",
         ),
-        ("models.mxnet_lenet.precision", "bfloat16", "precision: bfloat16 is for keras only"),
+        ("models.mxnet_cnn.precision", "bfloat16", "precision: bfloat16 is for keras only"),
         ("models.keras_cnn.precision", "half", "'half', should be one of auto, float32, bfloat16"),
-        ("models.mxnet_lenet.augment", {"cubic": True}, "augment: part and cubic are for keras and numpy"),
+        ("models.mxnet_cnn.augment", {"cubic": True}, "augment: part and cubic are for keras and numpy"),
         ("models.keras_cnn", {"framework": "keras"}, "models.keras_cnn.epochs: this key is missing"),
         ("models.keras-cnn", {}, "'keras-cnn' should be letters, digits and _"),
         ("data.source", "web", "data.source: 'web', should be one of mnist, kaggle, files"),
@@ -544,15 +544,15 @@ def claims(config) -> dict[str, bool]:
 
 def test_mxnets_jobs_claim_a_gpu_only_where_its_cuda_build_was_chosen(driver):
     config = validate(changed("device", "auto"))
-    assert claims(config) == {"keras_cnn": True, "mxnet_lenet": False}
+    assert claims(config) == {"keras_cnn": True, "mxnet_cnn": False}
     (driver / "gpu.mk").write_text("GPU_PINS = jax-cuda13\nMXNET_PINS = mxnet-cu117\n")
-    assert claims(config) == {"keras_cnn": True, "mxnet_lenet": True}
+    assert claims(config) == {"keras_cnn": True, "mxnet_cnn": True}
 
 
 def test_a_model_that_trains_on_the_cpu_claims_no_gpu(driver):
     config = changed("device", "auto")
     config["models"]["keras_cnn"]["device"] = "cpu"
-    assert claims(validate(config)) == {"keras_cnn": False, "mxnet_lenet": False}
+    assert claims(validate(config)) == {"keras_cnn": False, "mxnet_cnn": False}
 
 
 @pytest.fixture

@@ -25,11 +25,11 @@ def test_the_table_of_scores_has_a_row_a_training_and_the_merged_one(finished_ru
     with open(clone.folder / "results" / "scores.csv", newline="") as file:
         rows = list(csv.DictReader(file))
     assert [(row["model"], row["seed"]) for row in rows] == [
-        ("keras_cnn", "0"), ("mxnet_lenet", "0"), ("merged", "")
+        ("keras_cnn", "0"), ("mxnet_cnn", "0"), ("merged", "")
     ]  # fmt: skip
     truth = labelscsv.read(clone.folder / "own" / "solution.csv", 10)
     for row, name in zip(
-        rows, ("submissions/keras_cnn", "submissions/mxnet_lenet", "submission"), strict=True
+        rows, ("submissions/keras_cnn", "submissions/mxnet_cnn", "submission"), strict=True
     ):
         labels = labelscsv.read(clone.folder / "results" / f"{name}.csv", 10)
         assert float(row["test_accuracy"]) == np.mean(labels == truth)
@@ -45,14 +45,14 @@ def test_the_table_of_pairs_counts_what_the_submissions_differ_in(finished_run):
     with open(results / "comparisons.csv", newline="") as file:
         rows = list(csv.DictReader(file))
     assert [(row["first"], row["second"]) for row in rows] == [
-        ("keras_cnn", "mxnet_lenet"), ("keras_cnn", "merged"), ("mxnet_lenet", "merged")
+        ("keras_cnn", "mxnet_cnn"), ("keras_cnn", "merged"), ("mxnet_cnn", "merged")
     ]  # fmt: skip
     truth = labelscsv.read(clone.folder / "own" / "solution.csv", 10)
     right = {
         name: labelscsv.read(results / path, 10) == truth
         for name, path in (
             ("keras_cnn", "submissions/keras_cnn.csv"),
-            ("mxnet_lenet", "submissions/mxnet_lenet.csv"),
+            ("mxnet_cnn", "submissions/mxnet_cnn.csv"),
             ("merged", "submission.csv"),
         )
     }
@@ -70,7 +70,7 @@ def test_the_table_of_pairs_counts_what_the_submissions_differ_in(finished_run):
 
 def test_every_training_leaves_its_history_and_its_circumstances(finished_run):
     clone, _ = finished_run
-    for model in ("keras_cnn", "mxnet_lenet"):
+    for model in ("keras_cnn", "mxnet_cnn"):
         folder = clone.folder / "results" / "models" / model / "seed0"
         metrics = json.loads((folder / "metrics.json").read_text())
         assert metrics["device"].startswith("cpu")
@@ -113,9 +113,9 @@ def test_every_job_has_a_log_of_its_own(finished_run):
     assert logs >= {
         *("csv_to_idx/train.log", "csv_to_idx/test.log", "write_lst.log", "write_test_lst.log"),
         *("idx_to_png/train.log", "idx_to_png/test.log", "pack_rec/train.log", "pack_rec/valid.log"),
-        *("train_keras/keras_cnn-seed0.log", "train_mxnet/mxnet_lenet-seed0.log"),
-        *("predict_keras/keras_cnn-seed0-test.log", "predict_mxnet/mxnet_lenet-seed0-test.log"),
-        *("score/keras_cnn-seed0.log", "submit_model/mxnet_lenet.log", "merge.log", "score_table.log"),
+        *("train_keras/keras_cnn-seed0.log", "train_mxnet/mxnet_cnn-seed0.log"),
+        *("predict_keras/keras_cnn-seed0-test.log", "predict_mxnet/mxnet_cnn-seed0-test.log"),
+        *("score/keras_cnn-seed0.log", "submit_model/mxnet_cnn.log", "merge.log", "score_table.log"),
         "compare_models.log",
     }
 

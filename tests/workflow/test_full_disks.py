@@ -22,7 +22,7 @@ from tests.workflow.conftest import Clone
 from tests.workflow.torture import contents, leftovers
 
 BIG = 64 << 20
-KERAS, MXNET = "results/models/keras_cnn/seed0", "results/models/mxnet_lenet/seed0"
+KERAS, MXNET = "results/models/keras_cnn/seed0", "results/models/mxnet_cnn/seed0"
 
 
 @dataclass(frozen=True)
@@ -39,9 +39,9 @@ PNG = Stage("idx_to_png/train", "data/png", "data/png/train")
 LST = Stage("write_lst", "data/rec", "data/rec/train.lst")
 REC = Stage("pack_rec/train", "data/rec", "data/rec/train.rec")
 TRAIN_KERAS = Stage("train_keras/keras_cnn-seed0", KERAS, f"{KERAS}/model.keras")
-TRAIN_MXNET = Stage("train_mxnet/mxnet_lenet-seed0", MXNET, f"{MXNET}/model-symbol.json")
+TRAIN_MXNET = Stage("train_mxnet/mxnet_cnn-seed0", MXNET, f"{MXNET}/model-symbol.json")
 PREDICT_KERAS = Stage("predict_keras/keras_cnn-seed0-test", KERAS, f"{KERAS}/test_probabilities.npy")
-PREDICT_MXNET = Stage("predict_mxnet/mxnet_lenet-seed0-test", MXNET, f"{MXNET}/test_probabilities.npy")
+PREDICT_MXNET = Stage("predict_mxnet/mxnet_cnn-seed0-test", MXNET, f"{MXNET}/test_probabilities.npy")
 SUBMIT = Stage("submit_model/keras_cnn", "results/submissions", "results/submissions/keras_cnn.csv")
 MERGE = Stage("merge", "results", "results/submission.csv")
 SCORE = Stage("score/keras_cnn-seed0", KERAS, f"{KERAS}/score.json")

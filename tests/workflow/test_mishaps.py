@@ -9,7 +9,7 @@ from tests.workflow.torture import contents, differences, printed, start, stoppe
 
 MODEL = "results/models/plain/seed0"
 TRAINED, PREDICTED = f"{MODEL}/metrics.json", f"{MODEL}/test_probabilities.npy"
-TRAINED_BY_MXNET = "results/models/mxnet_lenet/seed0/metrics.json"
+TRAINED_BY_MXNET = "results/models/mxnet_cnn/seed0/metrics.json"
 IMAGES = "data/idx/train-images-idx3-ubyte"
 TOMORROW = 86400
 

@@ -95,7 +95,7 @@ def test_a_bit_flipped_behind_snakemakes_back_is_found_and_named(finished_numpy,
 
 
 def test_a_flipped_bit_of_an_mxnet_model_is_found_before_it_predicts(finished):
-    path = "results/models/mxnet_lenet/seed0/model-0000.params"
+    path = "results/models/mxnet_cnn/seed0/model-0000.params"
     data = bytearray((finished.folder / path).read_bytes())
     data[-1] ^= 1
     (finished.folder / path).write_bytes(data)
@@ -191,7 +191,7 @@ def cut(data: bytes) -> bytes:
 MODELS = "results/models"
 PROBABILITIES = f"{MODELS}/keras_cnn/seed0/test_probabilities.npy"
 DAMAGED = {  # the file: the damage, what is asked for, what is said, and what must not have begun
-    "data/rec/train.rec": (flip, f"{MODELS}/mxnet_lenet/seed0/metrics.json", ": record ", "device cpu: "),
+    "data/rec/train.rec": (flip, f"{MODELS}/mxnet_cnn/seed0/metrics.json", ": record ", "device cpu: "),
     IDX: (cut, f"{MODELS}/keras_cnn/seed0/metrics.json", ": damaged: ", "device cpu: "),
     PROBABILITIES: (cut, "results/submission.csv", ": damaged: ", "results/submission.csv: 200 rows"),
 }

@@ -53,7 +53,7 @@ def test_a_hyper_parameter_reruns_that_models_training_and_what_follows_from_it(
 
 
 def test_another_seed_of_a_model_is_trained_beside_the_first(finished):
-    finished.configure("mxnet_lenet: {epochs: 8", "mxnet_lenet: {seeds: [0, 1], epochs: 8")
+    finished.configure("mxnet_cnn: {epochs: 8", "mxnet_cnn: {seeds: [0, 1], epochs: 8")
     assert finished.planned_rules() == {"train_mxnet": 1, "predict_mxnet": 1, **AFTER_PREDICTION}
 
 
@@ -90,7 +90,7 @@ def with_defaults_written_out(config):
         for name, model in config["models"].items()
     }
     data = config["data"] | {"image": {"height": "auto", "width": "auto"}, "classes": "auto", "invert": False}
-    merge = {"method": "mean", "models": ["keras_cnn", "mxnet_lenet"], "weights": None}
+    merge = {"method": "mean", "models": ["keras_cnn", "mxnet_cnn"], "weights": None}
     validation = {"fraction": 0.1, "folds": 1, "seed": 0}
     return config | {"data": data, "models": models, "merge": merge, "validation": validation, "predict": {}}
 

@@ -27,7 +27,7 @@ def test_without_trees_lists_and_records_are_the_same_bytes(finished_run, fresh_
 
 
 def test_shards_hold_the_same_records_and_train_the_same_model(finished_run, fresh):
-    probabilities = "results/models/mxnet_lenet/seed0/test_probabilities.npy"
+    probabilities = "results/models/mxnet_cnn/seed0/test_probabilities.npy"
     result = fresh.snakemake(probabilities, "--config", "rec={shards: 3}")
     assert result.returncode == 0, result.stdout
     shards = [(fresh.folder / f"data/rec/train_00{shard}.rec").read_bytes() for shard in range(3)]

@@ -45,7 +45,7 @@ def project(tmp_path, digits, truth):
 
     def make(name: str, wrong: int = 60, seed: int = 0, valid_seed: int = 0, **facts):
         results = tmp_path / name / "results"
-        for model, more in (("keras_cnn", 10), ("mxnet_lenet", 25)):
+        for model, more in (("keras_cnn", 10), ("mxnet_cnn", 25)):
             labelscsv.write(
                 results / "submissions" / f"{model}.csv", answers_of(truth, wrong + more, seed + more)
             )
@@ -121,7 +121,7 @@ def test_flips_and_scores_equal_an_independent_count(project, truth):
     assert (pair.only_second, pair.only_first) == (len(fixed), len(broken))
     assert pair.points == pytest.approx(100 * (60 - 50) / TEST_ROWS)
     assert {(pair.rows, pair.model) for pair in found.pairs} == {
-        (rows, model) for rows in ("test", "validation") for model in ("merged", "keras_cnn", "mxnet_lenet")
+        (rows, model) for rows in ("test", "validation") for model in ("merged", "keras_cnn", "mxnet_cnn")
     }
 
 
@@ -160,7 +160,7 @@ def test_only_the_validation_rows_of_both_are_compared(project, digits):
     listing = lst.read(b / "data/rec/valid.lst")
     kept = np.arange(VALID_ROWS) >= 100
     lst.write(b / "data/rec/valid.lst", listing.select(kept))
-    for model in ("keras_cnn", "mxnet_lenet"):
+    for model in ("keras_cnn", "mxnet_cnn"):
         path = b / "results/models" / model / "seed0" / "valid_probabilities.npy"
         write_probabilities(path, np.load(path)[kept])
     found = comparison_of(a, b, None)

@@ -12,8 +12,8 @@ from digitflow.formats import labelscsv
 from digitflow.scoring.table import COLUMNS, write_table
 
 CONFIGURATION = {
-    "models": {"keras_cnn": {"epochs": 20, "seeds": [0]}, "mxnet_lenet": {"epochs": 14}},
-    "merge": {"method": "mean", "models": ["keras_cnn", "mxnet_lenet"], "weights": None},
+    "models": {"keras_cnn": {"epochs": 20, "seeds": [0]}, "mxnet_cnn": {"epochs": 14}},
+    "merge": {"method": "mean", "models": ["keras_cnn", "mxnet_cnn"], "weights": None},
 }
 FACTS = {
     "time": "2026-11-27T08:00:00+00:00",

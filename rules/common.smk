@@ -15,7 +15,7 @@ from snakemake.utils import update_config
 from digitflow import codedigest, config as configuration
 from digitflow.base import unfinished
 from digitflow.base.errors import ConfigError, DigitflowError
-from digitflow.dataset import treetimes
+from digitflow.dataset import applied, treetimes
 from digitflow.verbs import commandline
 
 try:
@@ -99,28 +99,44 @@ shell.prefix(
 )
 
 
-def adopt_changes(tree):
-    """Write what was moved, deleted or copied back by hand in the tree into the file of corrections, and say so."""
-    from digitflow.dataset import adoption
+def keep_corrections(tree, path):
+    """Write what was moved, deleted or copied back by hand in the tree into the file of corrections, and say so.
 
+    A file that is gone stops the run, before the tree is brought up to date without it.
+    """
+    dry = workflow.output_settings.dryrun
     try:
-        dry = workflow.output_settings.dryrun
-        if dry:
-            lines = adoption.find_changes(tree, f"{tree}.sfv", DATA["corrections"]).lines
-        else:
-            lines = adoption.adopt(tree, f"{tree}.sfv", DATA["corrections"])
+        if applied.may_be_lost(path, tree):
+            from digitflow.dataset import adoption
+
+            adoption.check_not_lost(path, tree)
+        if not dry:
+            fill_in_checksums(path)
+        if treetimes.wants_a_look(tree):
+            from digitflow.dataset import adoption
+
+            if dry:
+                lines = adoption.find_changes(tree, f"{tree}.sfv", path, source=TRAIN_PATH).lines
+            else:
+                lines = adoption.adopt(tree, f"{tree}.sfv", path, source=TRAIN_PATH)
+            for line in lines:
+                logger.info(f"would write into {line}; what follows from it runs then" if dry else line)
     except DigitflowError as error:
         raise WorkflowError(str(error)) from None
-    for line in lines:
-        logger.info(f"would write into {line}; what follows from it runs then" if dry else line)
+
+
+def fill_in_checksums(path):
+    """Write the checksums of pixels into lines of corrections that were applied without one, and say so."""
+    if line := applied.fill_in(path):
+        logger.info(line)
 
 
 if workflow.is_main_process:
     unfinished.make_old()
     if warning := configuration.stale_environment():
         logger.warning(warning)
-    if treetimes.wants_a_look("data/png/train") and not unfinished.is_locked():
-        adopt_changes("data/png/train")
+    if not unfinished.is_locked():
+        keep_corrections("data/png/train", DATA["corrections"])
 
 CORRECTIONS = DATA["corrections"] if os.path.exists(DATA["corrections"]) else []
 

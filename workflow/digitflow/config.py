@@ -12,6 +12,7 @@ import importlib.metadata
 import json
 import os
 import re
+import shlex
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -23,7 +24,8 @@ import yaml
 from digitflow.base.archives import check_readable, split_member
 from digitflow.base.errors import ConfigError, InputError
 from digitflow.competing import kaggle
-from digitflow.dataset import locations
+from digitflow.dataset import applied, locations
+from digitflow.formats.corrections import HEADER
 from digitflow.merging.methods import MERGE_METHODS
 from digitflow.models.registry import FRAMEWORKS
 from digitflow.studies.points import points
@@ -56,6 +58,7 @@ def validate(config: dict[str, Any]) -> dict[str, Any]:
         *_cross_references(complete),
         *_braces(complete),
         *_missing_files(complete["data"]),
+        *_wrong_corrections(complete["data"]["corrections"]),
         *_wrong_points(complete, rules),
     ]
     if mistakes:
@@ -521,6 +524,22 @@ def _missing_files(data: dict[str, Any]) -> Iterator[str]:
                 check_readable(path)
             except InputError as error:
                 yield f"{key}: {error}"
+
+
+def _wrong_corrections(path: str) -> Iterator[str]:
+    """A file of corrections that is not read would undo all of them; the default one need not exist."""
+    key = f"data.corrections: {path!r}"
+    if Path(path).is_dir():
+        yield f"{key} is a folder, should be a CSV file, for example {Path(path) / applied.DEFAULT}"
+    elif Path(path).is_symlink() and not Path(path).exists():
+        goal = Path(path).readlink()
+        yield f"{key} is a link to {goal}, which is not there; put that back, or remove the link"
+    elif not Path(path).exists() and not applied.same_file(path, applied.DEFAULT):
+        yield (
+            f"{key}: there is no such file. To write a lost one again: digitflow restore_corrections"
+            f"{applied.flag(path)}; if there are no corrections yet: echo {','.join(HEADER)} > "
+            f"{shlex.quote(path)}"
+        )
 
 
 def _exists(path: str) -> bool:

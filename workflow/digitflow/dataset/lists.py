@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from digitflow.base.errors import InputError
+from digitflow.dataset import applied as last_applied
 from digitflow.dataset import classes as class_names
 from digitflow.dataset.corrections import apply
 from digitflow.dataset.split import first_of_equal, fold_of, validation_mask
@@ -32,20 +33,29 @@ def of_rows(folder: str, rows: int, labels: np.ndarray | None = None, names: Seq
 
 
 def read_corrected(
-    images: PathLike, labels: PathLike, classes: PathLike, corrections: PathLike | None
+    images: PathLike,
+    labels: PathLike,
+    classes: PathLike,
+    corrections: PathLike | None,
+    applied: PathLike | None = None,
 ) -> tuple[Listing, list[str]]:
     """The listing of all training rows, labelled as corrected, without the dropped ones; and the classes'
-    names.
+    names. The file `applied` gets a copy of the corrections.
     """
     rows, *_ = idx.read_header(images, idx.IMAGES)
     names = class_names.read(classes)
     found = idx.read_labels(labels, rows, len(names))
-    keep = np.ones(rows, bool)
+    keep, data, lines = np.ones(rows, bool), b"", []
     if corrections:
-        lines = corrections_csv.read(corrections)
+        data = corrections_csv.read_bytes(corrections)
+        lines = corrections_csv.parse_lines(data, corrections)
         found, keep = apply(found, images, names, lines, corrections)
         dropped = int((~keep).sum())
         log.info(f"{corrections}: {len(lines):,} corrections; {dropped:,} images dropped")
+    if applied:
+        pixels = idx.open_memmap(images)
+        unnamed = {line.id: corrections_csv.pixel_crc(pixels[line.id - 1]) for line in lines if not line.crc}
+        last_applied.write(applied, corrections, data, unnamed)
     return of_rows("train", rows, found, class_names.folder_names(names)).select(keep), names
 
 

@@ -53,15 +53,19 @@ def write_lst(
     list_checksums: list[Output],
     validation: Json,
     corrections: Input | None = None,
+    applied: Output | None = None,
     fold_train_lsts: list[Output] | None = None,
     fold_valid_lsts: list[Output] | None = None,
 ) -> None:
-    """List the training images with their corrected labels; say which train and which validate."""
+    """List the training images with their corrected labels; say which train and which validate.
+
+    `applied`: a copy of the corrections, with the checksums of all pixels that they are about.
+    """
     from digitflow.base import checksums as sfv
     from digitflow.dataset import lists
 
     sfv.check(checksums, images, labels)
-    labelled, names = lists.read_corrected(images, labels, classes, corrections)
+    labelled, names = lists.read_corrected(images, labels, classes, corrections, applied)
     first = lists.first_of_equals(images, labelled.index)
     if fold_train_lsts:
         lists.write_folds(labelled, fold_train_lsts, fold_valid_lsts, names, validation["seed"], first)
@@ -105,13 +109,18 @@ def idx_to_png(
     tree: str,
     labels: Input | None = None,
     classes: Input | None = None,
+    corrections: str = "",
+    source: str = "",
 ) -> None:
-    """Bring a tree of PNG files up to date with its lists, writing only what differs."""
+    """Bring a tree of PNG files up to date with its lists, writing only what differs.
+
+    `corrections`, `source`: the paths of what it shows; moves by hand are written into no other corrections.
+    """
     from digitflow.base import checksums as sfv
     from digitflow.dataset import views
 
     sfv.check(checksums, images, *lists, *([labels] if labels else []))
-    views.update_from_lists(images, tree, manifest, lists, labels, classes)
+    views.update_from_lists(images, tree, manifest, lists, labels, classes, corrections, source)
 
 
 def verify(

@@ -528,17 +528,16 @@ def _missing_files(data: dict[str, Any]) -> Iterator[str]:
 
 def _wrong_corrections(path: str) -> Iterator[str]:
     """A file of corrections that is not read would undo all of them; the default one need not exist."""
-    key = f"data.corrections: {path!r}"
-    if Path(path).is_dir():
-        yield f"{key} is a folder, should be a CSV file, for example {Path(path) / applied.DEFAULT}"
-    elif Path(path).is_symlink() and not Path(path).exists():
-        goal = Path(path).readlink()
-        yield f"{key} is a link to {goal}, which is not there; put that back, or remove the link"
-    elif not Path(path).exists() and not applied.same_file(path, applied.DEFAULT):
+    key, start = "data.corrections", f"echo {','.join(HEADER)} > {shlex.quote(path)}"
+    if os.path.lexists(path):
+        try:
+            check_readable(path)
+        except InputError as error:
+            yield f"{key}: {error}; move it away, or name the file that has the corrections"
+    elif not applied.same_file(path, applied.DEFAULT):
         yield (
-            f"{key}: there is no such file. To write a lost one again: digitflow restore_corrections"
-            f"{applied.flag(path)}; if there are no corrections yet: echo {','.join(HEADER)} > "
-            f"{shlex.quote(path)}"
+            f"{key}: there is no file {path!r}; to write one that was lost again: digitflow restore_corrections"
+            f"{applied.flag(path)}; to begin one: {start}"
         )
 
 

@@ -536,8 +536,8 @@ def _wrong_corrections(path: str) -> Iterator[str]:
             yield f"{key}: {error}; move it away, or name the file that has the corrections"
     elif not applied.same_file(path, applied.DEFAULT):
         yield (
-            f"{key}: there is no file {path!r}; to write one that was lost again: digitflow restore_corrections"
-            f"{applied.flag(path)}; to begin one: {start}"
+            f"{key}: there is no file {path!r}; to write one that was lost again: "
+            f"digitflow restore_corrections{applied.flag(path)}; to begin one: {start}"
         )
 
 

@@ -15,6 +15,7 @@ from tests.unit.dataset.killed import killed_at
 from digitflow.base.errors import InputError
 from digitflow.dataset import adoption, applied, inventory, treetimes
 from digitflow.dataset.adoption import adopt, check_not_lost, find_changes, restore_corrections
+from digitflow.dataset.applied import Applied
 from digitflow.dataset.corrections import apply
 from digitflow.dataset.views import update_tree
 from digitflow.formats import idx, png
@@ -179,8 +180,7 @@ def test_a_file_that_is_gone_stops_and_comes_back_byte_by_byte_as_it_was_applied
     copy = tmp_path / "applied.json"
     typed = "\ufeff# mine\r\nid,was,now,crc,note\r\n1,5,3,,a curl\r\n2,0,ok,,\r\n".encode()
     project.corrections.write_bytes(typed)
-    crc = {1: pixel_crc(project.images[0]), 2: pixel_crc(project.images[1])}
-    applied.write(copy, project.corrections, typed, crc)
+    applied.write(copy, Applied(str(project.corrections), typed.decode()))
     project.update()
     check_not_lost(project.corrections, project.tree, copy)
     project.corrections.unlink()
@@ -210,7 +210,7 @@ def test_without_a_copy_the_tree_tells_what_was_moved_and_dropped(project, tmp_p
 def test_what_was_adopted_after_the_copy_was_made_is_written_again_too(project, tmp_path):
     copy = tmp_path / "applied.json"
     project.corrections.write_text("id,was,now,crc,note\n1,5,3,,a curl\n8,3,ok,,\n")
-    applied.write(copy, project.corrections, project.corrections.read_bytes(), {})
+    applied.write(copy, Applied(str(project.corrections), project.corrections.read_text()))
     project.update()
     project.picture(1, 3).rename(project.picture(1, 8))
     project.picture(2).rename(project.picture(2, 9))
@@ -241,7 +241,7 @@ def test_what_another_configuration_applied_is_not_missed(project, tmp_path):
     project.picture(1).rename(project.picture(1, 3))
     project.adopt()
     project.update(corrections=project.corrections)
-    applied.write(copy, project.corrections, project.corrections.read_bytes(), {})
+    applied.write(copy, Applied(str(project.corrections), project.corrections.read_text()))
     check_not_lost(other, project.tree, copy)
 
 

@@ -185,7 +185,7 @@ def test_a_line_that_is_typed_while_a_decision_is_saved_stays(client, data, file
 def test_a_file_that_is_gone_is_not_begun_anew(client, data, file, server, monkeypatch):
     client.decide(data.digest, [[3, "drop"]])
     monkeypatch.chdir(file.parent)
-    applied.write(applied.APPLIED, file.name, file.read_bytes(), {})
+    applied.write(applied.APPLIED, applied.Applied(file.name, file.read_text()))
     file.unlink()
     status, answer = client.decide(data.digest, [[4, "drop"]])
     assert status == 500

@@ -35,11 +35,9 @@ class Applied:
         return [replace(line, crc=line.crc or self.crc.get(str(line.id), "")) for line in found]
 
 
-def write(path: PathLike, corrections: PathLike | None, data: bytes, crc: Mapping[int, str]) -> None:
-    """Write what was applied: the bytes of the file `corrections`, and checksums of rows by their ids."""
-    text = data.decode("utf-8")
-    by_id = {str(id_): checksum for id_, checksum in crc.items()}
-    write_json(path, asdict(Applied(os.fspath(corrections or ""), text, by_id)))
+def write(path: PathLike, copy: Applied) -> None:
+    """Write what was applied."""
+    write_json(path, asdict(copy))
 
 
 def read(corrections: PathLike, applied: PathLike = APPLIED) -> Applied:

@@ -62,10 +62,11 @@ def write_lst(
     `applied`: a copy of the corrections, with the checksums of all pixels that they are about.
     """
     from digitflow.base import checksums as sfv
+    from digitflow.dataset import applied as last_applied
     from digitflow.dataset import lists
 
     sfv.check(checksums, images, labels)
-    labelled, names = lists.read_corrected(images, labels, classes, corrections, applied)
+    labelled, names, copy = lists.read_corrected(images, labels, classes, corrections)
     first = lists.first_of_equals(images, labelled.index)
     if fold_train_lsts:
         lists.write_folds(labelled, fold_train_lsts, fold_valid_lsts, names, validation["seed"], first)
@@ -76,6 +77,8 @@ def write_lst(
     pairs = zip([train_lst, *(fold_train_lsts or ())], [valid_lst, *(fold_valid_lsts or ())], strict=True)
     for path, pair in zip(list_checksums, pairs, strict=True):
         sfv.write(path, pair)
+    if applied:
+        last_applied.write(applied, copy)
 
 
 def write_test_lst(images: Input, test_lst: Output, list_checksums: Output) -> None:

@@ -14,7 +14,7 @@ from snakemake.utils import update_config
 
 from digitflow import codedigest, config as configuration
 from digitflow.base import unfinished
-from digitflow.base.errors import ConfigError, DigitflowError
+from digitflow.base.errors import ConfigError, DigitflowError, InputError
 from digitflow.dataset import applied, treetimes
 from digitflow.verbs import commandline
 
@@ -105,29 +105,34 @@ def keep_corrections(tree, path):
     A file that is gone stops the run, before the tree is brought up to date without it.
     """
     dry = workflow.output_settings.dryrun
+    if not dry:
+        fill_in_checksums(path)
     try:
-        if applied.may_be_lost(path, tree):
-            from digitflow.dataset import adoption
+        if not (applied.may_be_lost(path, tree) or treetimes.wants_a_look(tree)):
+            return
+        from digitflow.dataset import adoption
 
-            adoption.check_not_lost(path, tree)
-        if not dry:
-            fill_in_checksums(path)
-        if treetimes.wants_a_look(tree):
-            from digitflow.dataset import adoption
-
-            if dry:
-                lines = adoption.find_changes(tree, f"{tree}.sfv", path, source=TRAIN_PATH).lines
-            else:
-                lines = adoption.adopt(tree, f"{tree}.sfv", path, source=TRAIN_PATH)
-            for line in lines:
-                logger.info(f"would write into {line}; what follows from it runs then" if dry else line)
+        adoption.check_not_lost(path, tree)
+        if dry:
+            lines = adoption.find_changes(tree, f"{tree}.sfv", path, source=TRAIN_PATH).lines
+        else:
+            lines = adoption.adopt(tree, f"{tree}.sfv", path, source=TRAIN_PATH)
     except DigitflowError as error:
         raise WorkflowError(str(error)) from None
+    for line in lines:
+        logger.info(f"would write into {line}; what follows from it runs then" if dry else line)
 
 
 def fill_in_checksums(path):
     """Write the checksums of pixels into lines of corrections that were applied without one, and say so."""
-    if line := applied.fill_in(path):
+    try:
+        line = applied.fill_in(path)
+    except InputError:  # the job that reads the file says what is wrong with it
+        return
+    except DigitflowError as error:
+        logger.warning(str(error))
+        return
+    if line:
         logger.info(line)
 
 

@@ -165,9 +165,9 @@ def _remembered(
 
 def _correction(known: Inventory, row: int, place: int) -> Correction:
     """The correction that a picture in another folder, or in none, stands for."""
-    was, now = (label_of_folder(known.names[at]) for at in (known.given[row], place))
-    now = DROP if place == NOWHERE else OK if place == known.given[row] else now
-    return Correction(row + 1, was, now, f"{known.next_pixel_crc[row]:08X}")
+    given = known.given[row]
+    now = DROP if place == NOWHERE else OK if place == given else label_of_folder(known.names[place])
+    return Correction(row + 1, label_of_folder(known.names[given]), now, f"{known.next_pixel_crc[row]:08X}")
 
 
 def _count(corrections: int) -> str:

@@ -80,10 +80,7 @@ class Decisions:
     @property
     def version(self) -> str:
         """What changes whenever the file does, whoever writes it, and whenever something is saved here."""
-        try:
-            return f"{hashlib.sha256(self.path.read_bytes()).hexdigest()[:16]}.{self._saves}"
-        except FileNotFoundError:
-            return "none"
+        return f"{hashlib.sha256(corrections.read_bytes(self.path)).hexdigest()[:16]}.{self._saves}"
 
     def lines(self) -> dict[str, Any]:
         """The version, the lines of the file as the page takes them, and decisions that are lost.

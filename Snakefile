@@ -42,3 +42,8 @@ rule figures:
 
 onsuccess:
     print_closing(workflow.dag)
+    fill_in_checksums(DATA["corrections"])
+
+
+onerror:
+    fill_in_checksums(DATA["corrections"])

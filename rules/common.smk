@@ -15,8 +15,9 @@ from snakemake.utils import update_config
 
 from digitflow import codedigest, config as configuration
 from digitflow.base import unfinished
-from digitflow.base.errors import ConfigError, DigitflowError
-from digitflow.dataset import locations, stamps, treetimes
+from digitflow.base.errors import ConfigError, DigitflowError, InputError
+from digitflow.dataset import applied, locations, stamps, treetimes
+from digitflow.formats import corrections as corrections_csv
 from digitflow.verbs import commandline
 
 try:
@@ -105,20 +106,41 @@ shell.prefix(
 )
 
 
-def adopt_changes(tree):
-    """Write what was moved, deleted or copied back by hand in the tree into the file of corrections, and say so."""
-    from digitflow.dataset import adoption
+def keep_corrections(tree, path):
+    """Write what was moved, deleted or copied back by hand in the tree into the file of corrections, and say so.
 
+    A file that is gone stops the run, before the tree is brought up to date without it.
+    """
+    dry = workflow.output_settings.dryrun
+    if not dry:
+        fill_in_checksums(path)
     try:
-        dry = workflow.output_settings.dryrun
+        if not (applied.may_be_lost(path, tree) or treetimes.wants_a_look(tree)):
+            return
+        from digitflow.dataset import adoption
+
+        adoption.check_not_lost(path, tree)
         if dry:
-            lines = adoption.find_changes(tree, f"{tree}.sfv", DATA["corrections"]).lines
+            lines = adoption.find_changes(tree, f"{tree}.sfv", path, source=TRAIN_PATH).lines
         else:
-            lines = adoption.adopt(tree, f"{tree}.sfv", DATA["corrections"])
+            lines = adoption.adopt(tree, f"{tree}.sfv", path, source=TRAIN_PATH)
     except DigitflowError as error:
         raise WorkflowError(str(error)) from None
     for line in lines:
         logger.info(f"would write into {line}; what follows from it runs then" if dry else line)
+
+
+def fill_in_checksums(path):
+    """Write the checksums of pixels into lines of corrections that were applied without one, and say so."""
+    try:
+        line = applied.fill_in(path)
+    except InputError:  # the job that reads the file says what is wrong with it
+        return
+    except DigitflowError as error:
+        logger.warning(str(error))
+        return
+    if line:
+        logger.info(line)
 
 
 if workflow.is_main_process:
@@ -127,8 +149,8 @@ if workflow.is_main_process:
         logger.warning(warning)
     if warning := configuration.idle_gpu(config):
         logger.warning(warning)
-    if treetimes.wants_a_look("data/png/train") and not unfinished.is_locked():
-        adopt_changes("data/png/train")
+    if not unfinished.is_locked():
+        keep_corrections("data/png/train", DATA["corrections"])
 
 CORRECTIONS = DATA["corrections"] if os.path.exists(DATA["corrections"]) else []
 
@@ -188,6 +210,11 @@ def stamp(*paths):
 def source(path):
     """An input of images. The time of a folder says nothing: a system may leave a file in it; its stamp says all."""
     return ancient(path) if os.path.isdir(path) else path
+
+
+def stamp_of_corrections(path):
+    """As `stamp`, of the file of corrections: of what its lines say, for checksums are filled in later."""
+    return lambda wildcards: corrections_csv.digest(path) if path else ""
 
 
 def stamp_of_submissions(names, *endings):

@@ -105,6 +105,7 @@ rule write_lst:
     output:
         train_lst=update("data/rec/train.lst"),
         valid_lst=update("data/rec/valid.lst"),
+        applied=update("data/rec/corrections.json"),
         fold_train_lsts=[update(f"data/rec{fold}/train.lst") for fold in FOLDS],
         fold_valid_lsts=[update(f"data/rec{fold}/valid.lst") for fold in FOLDS],
         list_checksums=[update(f"data/rec{fold}/lists.sfv") for fold in ["", *FOLDS]],
@@ -112,7 +113,7 @@ rule write_lst:
         "logs/write_lst.log",
     params:
         validation=VALIDATION,
-        stamp=stamp(CORRECTIONS),
+        stamp=stamp_of_corrections(CORRECTIONS),
         code=code("write_lst"),
     shell:
         call("write_lst")
@@ -128,6 +129,7 @@ use rule write_lst as write_given_lst with:
     output:
         train_lst=update("data/rec/given/train.lst"),
         valid_lst=update("data/rec/given/valid.lst"),
+        applied=[],
         fold_train_lsts=[update(f"data/rec/given{fold}/train.lst") for fold in FOLDS],
         fold_valid_lsts=[update(f"data/rec/given{fold}/valid.lst") for fold in FOLDS],
         list_checksums=[update(f"data/rec/given{fold}/lists.sfv") for fold in ["", *FOLDS]],
@@ -149,6 +151,7 @@ use rule write_lst as write_official_lst with:
     output:
         train_lst=update("data/official/train.lst"),
         valid_lst=update("data/official/valid.lst"),
+        applied=[],
         fold_train_lsts=[update(f"data/official{fold}/train.lst") for fold in FOLDS],
         fold_valid_lsts=[update(f"data/official{fold}/valid.lst") for fold in FOLDS],
         list_checksums=[update(f"data/official{fold}/lists.sfv") for fold in ["", *FOLDS]],
@@ -213,6 +216,8 @@ rule idx_to_png:
         "logs/idx_to_png/{tree}.log",
     params:
         tree="data/png/{tree}",
+        corrections=lambda wildcards: DATA["corrections"] if wildcards.tree == "train" else "",
+        source=lambda wildcards: TRAIN_PATH if wildcards.tree == "train" else "",
         code=code("idx_to_png"),
     shell:
         call("idx_to_png")

@@ -81,7 +81,6 @@ rule look_page:
     params:
         merge=MODELS_KEYS,
         png="../../data/png" if TREES else "",
-        stamp=stamp(CORRECTIONS),
         assets=configuration.clone_digest(f"{workflow.basedir}/workflow/digitflow/look/page"),
         code=code("look_page"),
     shell:

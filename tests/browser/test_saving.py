@@ -93,6 +93,31 @@ def test_a_note_and_a_comment_that_somebody_wrote_stay(served, data, tmp_path):
     assert file.read_text().startswith("# mine\n")
 
 
+def test_an_editor_that_writes_what_it_had_read_before_is_noticed_and_the_decisions_written_again(
+    served, tmp_path
+):
+    file = tmp_path / "corrections.csv"
+    file.write_text(old := "id,was,now,crc,note\n# mine\n")
+    served.press("x", "k")
+    saved(served)
+    wait_for(lambda: len(corrections.read(file)) == 2)
+    wanted = corrections.read(file)
+    assert not served.driver.find_element("id", "lost").is_displayed()
+    file.write_text(old + "# and more\n")
+    wait_for(lambda: served.text("#lost-count") == "2 decisions are no longer in corrections.csv:")
+    served.reload()
+    wait_for(lambda: served.text("#lost-count") == "2 decisions are no longer in corrections.csv:")
+    served.click("#lost-again")
+    wait_for(lambda: [_unplaced(line) for line in corrections.read(file)] == list(map(_unplaced, wanted)))
+    assert file.read_text().startswith(old + "# and more\n")
+    wait_for(lambda: not served.driver.find_element("id", "lost").is_displayed())
+    file.write_text(old)
+    wait_for(lambda: served.driver.find_element("id", "lost").is_displayed())
+    served.click("#lost-leave")
+    wait_for(lambda: not served.driver.find_element("id", "lost").is_displayed())
+    assert file.read_text() == old
+
+
 def test_decisions_of_one_tab_appear_in_the_other(served, server):
     first = served.driver.current_window_handle
     served.driver.switch_to.new_window("tab")

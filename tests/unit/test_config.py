@@ -2,6 +2,7 @@ import copy
 import ctypes.util
 import datetime
 import os
+import subprocess
 import sys
 import zipfile
 from pathlib import Path
@@ -26,6 +27,7 @@ from digitflow.config import (
     typed,
     validate,
 )
+from digitflow.formats.corrections import read
 from digitflow.merging.methods import MERGE_METHODS
 from digitflow.models.registry import FRAMEWORKS
 from digitflow.training.schedule import SCHEDULES
@@ -223,6 +225,31 @@ def test_what_is_no_readable_file_is_named_before_any_job(tmp_path):
         config["data"] |= {"train_csv": str(tmp_path / name), "test_csv": __file__}
         with pytest.raises(ConfigError, match=rf"data\.train_csv: .*: {message}"):
             validate(config)
+
+
+def test_corrections_that_are_named_and_cannot_be_read_are_told_with_the_way_on(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    config = changed("data.corrections", "my fixes.csv")
+    with pytest.raises(ConfigError, match=r"data\.corrections: there is no file 'my fixes\.csv'") as error:
+        validate(config)
+    restoring, starting = str(error.value).split("; to ")[1:]
+    assert restoring.endswith("digitflow restore_corrections --corrections 'my fixes.csv'")
+    subprocess.run(starting.removeprefix("begin one: "), shell=True, check=True)
+    assert read("my fixes.csv") == []
+    validate(config)
+    default = changed("data.corrections", "corrections.csv")
+    validate(default)
+    (tmp_path / "corrections.csv").symlink_to("nowhere")
+    with pytest.raises(
+        ConfigError, match=r"data\.corrections: .*: a link to nowhere, which is not there; move it"
+    ):
+        validate(default)
+    (tmp_path / "corrections.csv").unlink()
+    (tmp_path / "corrections.csv").mkdir()
+    with pytest.raises(
+        ConfigError, match=r"data\.corrections: .*: a folder, not a CSV file; move it away, or"
+    ):
+        validate(default)
 
 
 def test_kaggle_files_may_be_missing_and_those_that_are_there_must_be_readable(tmp_path, monkeypatch):

@@ -3,6 +3,8 @@
 import csv
 import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -50,6 +52,12 @@ def move(clone: Clone, row: int, label: int) -> None:
 def lines_of(clone: Clone) -> list[dict[str, str]]:
     lines = (clone.folder / FILE).read_text().splitlines()
     return list(csv.DictReader(line for line in lines if not line.startswith("#")))
+
+
+def verb(clone: Clone, *words: str) -> None:
+    """Type a command of digitflow's."""
+    environment = os.environ | {"PYTHONPATH": f"{clone.folder}/workflow"}
+    subprocess.run([sys.executable, "-m", "digitflow", *words], cwd=clone.folder, env=environment, check=True)
 
 
 def test_a_new_line_reruns_the_lists_and_converts_nothing(finished):
@@ -124,6 +132,75 @@ def test_a_tree_that_is_gone_is_no_wish_to_drop_every_image(finished_numpy):
     (finished_numpy.folder / "data" / "png" / "train.sfv").unlink()
     assert finished_numpy.snakemake("trees").returncode == 0
     assert len(list((finished_numpy.folder / "data" / "png" / "train").rglob("*.png"))) == TRAIN_ROWS
+
+
+def test_a_line_typed_without_a_checksum_is_safe_after_its_first_run_and_follows_its_row(finished_numpy):
+    file, made = finished_numpy.folder / FILE, {*LISTS, "data/png/train.sfv"}
+    label = labels_of(finished_numpy)[7]
+    typed = f"# Mine.\nid,was,now,crc,note\n 7,{label},drop\n"
+    file.write_text(typed)
+    assert finished_numpy.planned(*VIEWS)
+    assert file.read_text() == typed
+    result = finished_numpy.snakemake(*VIEWS)
+    assert f"{FILE}: checksum of the pixels written into 1 line" in result.stdout, result.stdout
+    assert file.read_text().startswith(typed.rstrip("\n") + ",")
+    assert not finished_numpy.planned(*VIEWS), "a checksum makes nothing again"
+
+    before, filled = contents(finished_numpy, made), file.read_text()
+    csv = finished_numpy.folder / "own" / "train.csv"
+    header, *rows = csv.read_text().splitlines(keepends=True)
+    csv.write_text("".join([header, rows[-1], *rows[:-1]]))  # every row has another number now
+    stopped = finished_numpy.snakemake(*VIEWS)
+    assert stopped.returncode == 1
+    assert f"{FILE}, line 3: these pixels are row 8 now; write 8,{label},drop," in stopped.stdout
+    assert contents(finished_numpy, made) == before
+    verb(finished_numpy, "follow_corrections")
+    assert file.read_text() == filled.replace(" 7,", "8,")
+    result = finished_numpy.snakemake(*VIEWS)
+    assert result.returncode == 0, result.stdout
+    assert 8 not in labels_of(finished_numpy)
+
+
+def test_a_file_of_corrections_that_is_lost_stops_the_run_until_one_says_what_is_meant(finished_numpy):
+    file, before = finished_numpy.folder / FILE, labels_of(finished_numpy)
+    file.write_text("# Mine.\nid,was,now,crc,note\n")
+    move(finished_numpy, 3, (before[3] + 1) % 10)
+    assert finished_numpy.snakemake(*VIEWS).returncode == 0
+    kept, corrected = file.read_bytes(), labels_of(finished_numpy)
+    file.unlink()
+    move(finished_numpy, 4, (before[4] + 1) % 10)
+    for arguments in (VIEWS, ["--dry-run", *VIEWS]):
+        stopped = finished_numpy.snakemake(*arguments)
+        assert stopped.returncode == 1
+        assert f"error: {FILE}: is gone, and 1 correction with it" in stopped.stdout
+        assert not file.exists()
+    verb(finished_numpy, "restore_corrections")
+    assert file.read_bytes() == kept
+    assert finished_numpy.snakemake(*VIEWS).returncode == 0
+    assert labels_of(finished_numpy) == corrected | {4: (before[4] + 1) % 10}
+    file.write_text("id,was,now,crc,note\n")
+    assert finished_numpy.snakemake(*VIEWS).returncode == 0
+    assert labels_of(finished_numpy) == before
+
+
+def test_what_was_moved_for_one_configuration_is_not_written_into_the_corrections_of_another(finished_numpy):
+    before = labels_of(finished_numpy)
+    other = finished_numpy.folder / "other.csv"
+    other.write_text("id,was,now,crc,note\n")
+    move(finished_numpy, 3, (before[3] + 1) % 10)
+    configuration = (finished_numpy.folder / "tiny.yaml").read_text()
+    finished_numpy.configure("data: {", "data: {corrections: other.csv, ")
+    stopped = finished_numpy.snakemake(*VIEWS)
+    assert stopped.returncode == 1
+    assert f"To write that into {FILE}: digitflow adopt; into other.csv: digitflow adopt --" in stopped.stdout
+    assert not (finished_numpy.folder / FILE).exists()
+    verb(finished_numpy, "adopt")
+    assert finished_numpy.snakemake(*VIEWS).returncode == 0
+    assert labels_of(finished_numpy) == before
+    assert other.read_text() == "id,was,now,crc,note\n"
+    (finished_numpy.folder / "tiny.yaml").write_text(configuration)
+    assert finished_numpy.snakemake(*VIEWS).returncode == 0
+    assert labels_of(finished_numpy) == before | {3: (before[3] + 1) % 10}
 
 
 def test_a_file_in_the_tree_that_is_nobodys_picture_stops_the_run(finished_numpy):

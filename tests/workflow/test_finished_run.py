@@ -28,9 +28,7 @@ def test_the_table_of_scores_has_a_row_a_training_and_the_merged_one(finished_ru
         ("keras_cnn", "0"), ("mxnet_cnn", "0"), ("merged", "")
     ]  # fmt: skip
     truth = labelscsv.read(clone.folder / "own" / "solution.csv", 10)
-    for row, name in zip(
-        rows, ("submissions/keras_cnn", "submissions/mxnet_cnn", "submission"), strict=True
-    ):
+    for row, name in zip(rows, ("submissions/keras_cnn", "submissions/mxnet_cnn", "submission"), strict=True):
         labels = labelscsv.read(clone.folder / "results" / f"{name}.csv", 10)
         assert float(row["test_accuracy"]) == np.mean(labels == truth)
         assert float(row["valid_low"]) < float(row["valid_accuracy"]) < float(row["valid_high"]) <= 1

@@ -13,6 +13,7 @@ import importlib.metadata
 import json
 import os
 import re
+import shlex
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -24,7 +25,8 @@ import yaml
 from digitflow.base.archives import check_readable, split_member
 from digitflow.base.errors import ConfigError, InputError
 from digitflow.competing import kaggle
-from digitflow.dataset import locations
+from digitflow.dataset import applied, locations
+from digitflow.formats.corrections import HEADER
 from digitflow.merging.methods import MERGE_METHODS
 from digitflow.models.registry import FRAMEWORKS
 from digitflow.studies.points import points
@@ -61,6 +63,7 @@ def validate(config: dict[str, Any]) -> dict[str, Any]:
         *_braces(complete),
         *_missing_files(complete["data"]),
         *_unreadable_predictions(complete["predict"]),
+        *_wrong_corrections(complete["data"]["corrections"]),
         *_wrong_points(complete, rules),
     ]
     if mistakes:
@@ -630,6 +633,21 @@ def _unreadable(key: str, path: str) -> Iterator[str]:
         check_readable(path)
     except InputError as error:
         yield f"{key}: {error}"
+
+
+def _wrong_corrections(path: str) -> Iterator[str]:
+    """A file of corrections that is not read would undo all of them; the default one need not exist."""
+    key, start = "data.corrections", f"echo {','.join(HEADER)} > {shlex.quote(path)}"
+    if os.path.lexists(path):
+        try:
+            check_readable(path)
+        except InputError as error:
+            yield f"{key}: {error}; move it away, or name the file that has the corrections"
+    elif not applied.same_file(path, applied.DEFAULT):
+        yield (
+            f"{key}: there is no file {path!r}; to write one that was lost again: "
+            f"digitflow restore_corrections{applied.flag(path)}; to begin one: {start}"
+        )
 
 
 def _exists(path: str) -> bool:

@@ -1,8 +1,10 @@
 """What people do in a tree becomes corrections; what the tool or an accident did never does."""
 
+import os
 import shutil
 import subprocess
 import time
+import zipfile
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,8 +13,9 @@ import pytest
 from tests.unit.dataset.killed import killed_at
 
 from digitflow.base.errors import InputError
-from digitflow.dataset import adoption, inventory
-from digitflow.dataset.adoption import adopt, find_changes
+from digitflow.dataset import adoption, applied, inventory, treetimes
+from digitflow.dataset.adoption import adopt, check_not_lost, find_changes, restore_corrections
+from digitflow.dataset.applied import Applied
 from digitflow.dataset.corrections import apply
 from digitflow.dataset.views import update_tree
 from digitflow.formats import idx, png
@@ -32,11 +35,11 @@ class Project:
         folder.mkdir(exist_ok=True)
         idx.write(self.idx, self.images)
 
-    def update(self):
+    def update(self, corrections="", source=""):
         """What the rules do: apply the corrections, and bring the tree up to date."""
         labels, keep = apply(self.labels, self.idx, CLASSES, read(self.corrections), self.corrections)
-        ids = np.flatnonzero(keep) + 1
-        update_tree(self.idx, self.tree, self.manifest, ids, labels[keep], self.labels, CLASSES)
+        ids, of = np.flatnonzero(keep) + 1, (str(corrections), str(source))
+        update_tree(self.idx, self.tree, self.manifest, ids, labels[keep], self.labels, CLASSES, *of)
 
     def picture(self, id_, label=None):
         label = self.labels[id_ - 1] if label is None else label
@@ -171,6 +174,113 @@ def test_taking_a_line_back_takes_the_correction_back_everywhere(project):
     assert project.picture(1).exists()
     assert not project.picture(1, 3).exists()
     assert project.adopt() == []
+
+
+def test_a_file_that_is_gone_stops_and_comes_back_byte_by_byte_as_it_was_applied(project, tmp_path):
+    copy = tmp_path / "applied.json"
+    typed = "\ufeff# mine\r\nid,was,now,crc,note\r\n1,5,3,,a curl\r\n2,0,ok,,\r\n".encode()
+    project.corrections.write_bytes(typed)
+    applied.write(copy, Applied(str(project.corrections), typed.decode()))
+    project.update()
+    check_not_lost(project.corrections, project.tree, copy)
+    project.corrections.unlink()
+    with pytest.raises(InputError, match=r"gone, and 2 corrections with it.* digitflow restore_corrections"):
+        check_not_lost(project.corrections, project.tree, copy)
+    assert restore_corrections(project.corrections, project.tree, copy).endswith("as they were applied last")
+    assert project.corrections.read_bytes() == typed
+    check_not_lost(project.corrections, project.tree, copy)
+    with pytest.raises(InputError, match="exists, and was not changed"):
+        restore_corrections(project.corrections, project.tree, copy)
+
+
+def test_without_a_copy_the_tree_tells_what_was_moved_and_dropped(project, tmp_path):
+    copy = tmp_path / "applied.json"
+    project.picture(1).rename(project.picture(1, 3))
+    project.picture(2).unlink()
+    project.adopt()
+    check_not_lost(project.corrections, project.tree, copy)
+    wanted = read(project.corrections)
+    project.corrections.unlink()
+    with pytest.raises(InputError, match=r"2 corrections .* back: echo id,was,now,crc,note > "):
+        check_not_lost(project.corrections, project.tree, copy)
+    assert "2 of them as" in restore_corrections(project.corrections, project.tree, copy)
+    assert read(project.corrections) == wanted
+
+
+def test_what_was_adopted_after_the_copy_was_made_is_written_again_too(project, tmp_path):
+    copy = tmp_path / "applied.json"
+    project.corrections.write_text("id,was,now,crc,note\n1,5,3,,a curl\n8,3,ok,,\n")
+    applied.write(copy, Applied(str(project.corrections), project.corrections.read_text()))
+    project.update()
+    project.picture(1, 3).rename(project.picture(1, 8))
+    project.picture(2).rename(project.picture(2, 9))
+    time.sleep(0.02)  # a file system's clock ticks slowly
+    project.adopt()
+    wanted = read(project.corrections)
+    project.corrections.unlink()
+    restore_corrections(project.corrections, project.tree, copy)
+    assert read(project.corrections) == wanted
+    assert project.recorded() == {1: "8", 8: "ok", 2: "9"}
+
+
+def test_a_header_alone_takes_all_corrections_back_and_a_file_that_never_was_is_not_missed(project, tmp_path):
+    check_not_lost(project.corrections, project.tree, tmp_path / "none.json")
+    with pytest.raises(InputError, match="nothing is known of such a file"):
+        restore_corrections(project.corrections, project.tree, tmp_path / "none.json")
+    project.picture(1).rename(project.picture(1, 3))
+    project.adopt()
+    project.corrections.write_text("id,was,now,crc,note\n")
+    check_not_lost(project.corrections, project.tree, tmp_path / "none.json")
+    project.update()
+    project.corrections.unlink()
+    check_not_lost(project.corrections, project.tree, tmp_path / "none.json")
+
+
+def test_what_another_configuration_applied_is_not_missed(project, tmp_path):
+    copy, other = tmp_path / "applied.json", tmp_path / "other.csv"
+    project.picture(1).rename(project.picture(1, 3))
+    project.adopt()
+    project.update(corrections=project.corrections)
+    applied.write(copy, Applied(str(project.corrections), project.corrections.read_text()))
+    check_not_lost(other, project.tree, copy)
+
+
+def test_what_was_done_in_a_tree_goes_into_no_other_file_and_to_no_other_data(project, tmp_path):
+    other = tmp_path / "other.csv"
+    project.update(corrections=project.corrections, source="own/train.csv")
+    project.picture(1).rename(project.picture(1, 3))
+    before = project.find(source="own/train.csv").lines
+    own = f"digitflow adopt --corrections {project.corrections}"
+    told = rf"Done in it by hand: image 1: 5 -> 3, .*To write that into .*: {own}"
+    with pytest.raises(
+        InputError, match=rf"{told}; into {other}: digitflow adopt --corrections {other}; then"
+    ):
+        adopt(project.tree, project.manifest, other, source="own/train.csv")
+    with pytest.raises(
+        InputError, match=rf"shows own/train\.csv with .*, not new\.csv .*{told}; then run again"
+    ):
+        project.adopt(source="new.csv")
+    assert not other.exists()
+    assert not project.corrections.exists()
+    assert project.adopt() == before
+    assert adopt(project.tree, project.manifest, other, source="new.csv") == []
+
+
+def test_an_inventory_that_does_not_say_whose_it_is_is_everybodys(project, tmp_path):
+    older = inventory.inventory_path(project.tree)
+    times = older.stat()
+    with zipfile.ZipFile(older) as archive, zipfile.ZipFile(tmp_path / "older", "w") as old:
+        for name in archive.namelist():
+            if name != treetimes.ABOUT:
+                old.writestr(name, archive.read(name))
+    (tmp_path / "older").replace(older)
+    os.utime(older, ns=(times.st_mtime_ns, times.st_mtime_ns))
+    assert treetimes.read_about(project.tree) == treetimes.About()
+    project.picture(1).rename(project.picture(1, 3))
+    assert len(project.adopt(source="own/train.csv")) == 1
+    project.corrections.unlink()
+    with pytest.raises(InputError, match="restore_corrections"):
+        check_not_lost(project.corrections, project.tree, tmp_path / "none.json")
 
 
 def test_a_line_of_the_same_image_is_changed_in_its_place_and_keeps_its_note(project):

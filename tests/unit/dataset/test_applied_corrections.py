@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from digitflow.base.errors import FormatError, InputError
-from digitflow.dataset.corrections import apply
+from digitflow.dataset import classes as class_names
+from digitflow.dataset.corrections import apply, follow
 from digitflow.formats import idx
 from digitflow.formats.corrections import Correction, pixel_crc
 
@@ -60,6 +61,92 @@ def test_a_line_about_something_else_is_named_with_the_way_on(rows, line, messag
     _, labels, path = rows
     with pytest.raises(FormatError, match=rf"^corrections\.csv, {message}"):
         apply(labels, path, CLASSES, [line], "corrections.csv")
+
+
+def crcs(images: np.ndarray) -> list[str]:
+    return [pixel_crc(image) for image in images]
+
+
+def refused(lines: list[Correction], labels: np.ndarray, path) -> list[str]:
+    """What the message says, line by line."""
+    with pytest.raises(FormatError) as error:
+        apply(labels, path, CLASSES, lines, "corrections.csv")
+    return str(error.value).split("\n")
+
+
+def test_lines_whose_rows_have_moved_are_told_with_the_lines_to_write_and_the_command(rows, tmp_path):
+    images, labels, _ = rows
+    inserted = np.insert(np.arange(100), 3, 99)  # another picture above row 4
+    inserted[-1] = 98  # which is there twice then
+    idx.write(tmp_path / "shifted", images[inserted])
+    crc = crcs(images)
+    lines = [
+        Correction(1, str(labels[0]), "3", crc[0], line=2),
+        Correction(5, str(labels[4]), "drop", crc[4], "a, b", line=3),
+        Correction(10, str(labels[9]), "ok", crc[9], line=4),
+        Correction(99, str(labels[98]), "ok", crc[98], line=5),
+    ]
+    assert refused(lines[:3], labels[inserted], tmp_path / "shifted") == [
+        f'corrections.csv, line 3: these pixels are row 6 now; write 6,{labels[4]},drop,{crc[4]},"a, b"',
+        f"corrections.csv, line 4: these pixels are row 11 now; write 11,{labels[9]},ok,{crc[9]},",
+        "to write the new numbers into those 2 lines: digitflow follow_corrections",
+    ]
+    [told] = refused(lines[3:], labels[inserted], tmp_path / "shifted")
+    assert told.startswith(
+        f"corrections.csv, line 5: these pixels are in rows 100 ({labels[98]}), 101 ({labels[98]}) now; write"
+    )
+
+
+def test_a_moved_row_with_another_label_and_a_row_that_is_gone_are_told_as_such(rows, tmp_path):
+    images, labels, _ = rows
+    idx.write(tmp_path / "shifted", images[1:])
+    crc, changed = crcs(images), labels[1:].copy()
+    changed[8] = (labels[9] + 1) % 10
+    lines = [
+        Correction(1, str(labels[0]), "3", crc[0], line=2),
+        Correction(10, str(labels[9]), "3", crc[9], line=3),
+        Correction(100, "0", "3", "12345678", line=4),
+    ]
+    first, second, third = refused(lines, changed, tmp_path / "shifted")
+    assert first.endswith(f"if it is right for this image, too, write 1,{labels[1]},3,{crc[1]},")
+    assert (
+        f"row 9 ({changed[8]}) now, and the line says '{labels[9]}'; correct its columns id and was" in second
+    )
+    assert third.endswith(
+        "line 4: column id: 100: there is no such row now, and none with these pixels; delete the line"
+    )
+
+
+def test_a_message_about_many_lines_ends(rows, tmp_path):
+    images, labels, _ = rows
+    idx.write(tmp_path / "shifted", images[1:])
+    lines = [Correction(n, str(labels[n - 1]), "ok", pixel_crc(images[n - 1]), line=n) for n in range(2, 101)]
+    *_, more, command = refused(lines, labels[1:], tmp_path / "shifted")
+    assert (more, command.split(":")[0]) == (
+        "and 89 more lines",
+        "to write the new numbers into those 99 lines",
+    )
+
+
+def test_following_writes_the_new_numbers_and_leaves_every_other_byte(rows, tmp_path):
+    images, labels, _ = rows
+    order = np.insert(np.delete(np.arange(100), 50), 3, 99)[:99]
+    idx.write(tmp_path / "shifted", images[order])
+    idx.write(tmp_path / "labels", labels[order])
+    class_names.write(tmp_path / "classes.csv", CLASSES)
+    crc, path = crcs(images), tmp_path / "corrections.csv"
+    text = (
+        f"# mine\nid,was,now,crc,note\n1,{labels[0]},3,{crc[0]}\n\n5, {labels[4]},drop,{crc[4]},a curl\n"
+        f"6,{labels[5]},ok,{crc[5]},\n51,{labels[50]},ok,{crc[50]},gone\n"
+    )
+    path.write_text(text)
+    files = (tmp_path / "shifted", tmp_path / "labels", tmp_path / "classes.csv")
+    *moved, left = follow(path, *files)
+    assert moved == [f"{path}, line 5: row 5 is row 6 now", f"{path}, line 6: row 6 is row 7 now"]
+    assert left.startswith(f"{path}, line 7: left as it is: column crc: {crc[50]}")
+    assert path.read_text() == text.replace("\n6,", "\n7,").replace("\n5,", "\n6,")
+    path.write_text(path.read_text().replace(f"51,{labels[50]},ok,{crc[50]},gone\n", ""))
+    assert follow(path, *files) == []
 
 
 @pytest.mark.parametrize("name", ["drop", "ok"])

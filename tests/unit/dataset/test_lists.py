@@ -7,6 +7,7 @@ import pytest
 
 from digitflow.base.errors import InputError
 from digitflow.dataset import classes, lists
+from digitflow.dataset.applied import Applied
 from digitflow.dataset.split import validation_mask
 from digitflow.formats import corrections, idx, lst
 
@@ -125,8 +126,8 @@ def corrected(folder, corrections=None):
 
 
 def test_without_corrections_every_row_has_the_label_of_its_csv(data):
-    listing, names = corrected(data)
-    assert names == NAMES
+    listing, names, copy = corrected(data)
+    assert (names, copy) == (NAMES, Applied())
     assert rows_of(listing) == rows_of(labelled(6))
 
 
@@ -134,8 +135,11 @@ def test_a_correction_moves_a_row_to_its_label_and_drop_leaves_it_out(data, capl
     caplog.set_level(logging.INFO, "digitflow")
     header = ",".join(corrections.HEADER)
     path = data / "corrections.csv"
-    path.write_text(f"{header}\n2,b,a,,\n5,a,drop,,no digit\n6,b,ok,,\n")
-    listing, _ = corrected(data, path)
+    crc = corrections.pixel_crc(np.arange(16, 20, dtype=np.uint8))
+    path.write_text(text := f"{header}\n2,b,a,,\n5,a,drop,{crc},no digit\n6,b,ok,,\n")
+    listing, _, copy = corrected(data, path)
+    assert (copy.path, copy.text, list(copy.crc)) == (str(path), text, ["2", "6"])
+    assert copy.crc["2"] == corrections.pixel_crc(np.arange(4, 8, dtype=np.uint8))
     assert listing.index.tolist() == [1, 2, 3, 4, 6]
     assert listing.label.tolist() == [0, 0, 0, 1, 1]
     assert listing.path[1] == "train/a/2.png"

@@ -2,6 +2,9 @@
 
 import csv
 import io
+import os
+import subprocess
+import sys
 import zlib
 from dataclasses import replace
 
@@ -10,7 +13,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from digitflow.base.errors import FormatError, InputError
-from digitflow.formats.corrections import COMMENT, Correction, pixel_crc, read, record, remove
+from digitflow.formats import corrections
+from digitflow.formats.corrections import (
+    COMMENT,
+    Correction,
+    fill_in_checksums,
+    pixel_crc,
+    read,
+    record,
+    remove,
+    renumber,
+)
 
 HEADER = "id,was,now,crc,note\n"
 NINE = Correction(12, "4", "9", "0A1B2C3D")
@@ -131,6 +144,71 @@ def test_nothing_is_written_where_nothing_is_new(path):
     assert (before.st_ino, before.st_mtime_ns) == (after.st_ino, after.st_mtime_ns)
 
 
+def test_checksums_are_filled_in_and_the_rest_of_the_line_and_the_time_of_the_file_stay(path):
+    path.write_bytes(
+        b'# mine\r\nid,was,now,crc,note\r\n012, 4 ,9\r\n"7","1",drop,,"a ""smear"", no digit"\r\n'
+        b"3,5,ok, ,sure\r\n4,5,ok,0a1b2c3d,\r\n5,2,3,,\r\n6,2,3,,"
+    )
+    os.utime(path, ns=(1, 10**18 + 1))
+    known = [
+        *(NINE, Correction(7, "1", "drop", "1" * 8), Correction(3, "5", "ok", "2" * 8)),
+        *(
+            Correction(4, "5", "ok", "3" * 8),
+            Correction(5, "2", "8", "4" * 8),
+            Correction(6, "3", "3", "5" * 8),
+        ),
+    ]
+    assert fill_in_checksums(path, known) == 3
+    assert path.read_bytes() == (
+        b"# mine\r\nid,was,now,crc,note\r\n012, 4 ,9,0A1B2C3D\r\n"
+        b'"7","1",drop,11111111,"a ""smear"", no digit"\r\n'
+        b"3,5,ok,22222222,sure\r\n4,5,ok,0a1b2c3d,\r\n5,2,3,,\r\n6,2,3,,"
+    )
+    assert path.stat().st_mtime_ns == 10**18 + 1
+    assert fill_in_checksums(path, known) == 0
+
+
+def test_ids_are_rewritten_at_once_and_the_rest_of_the_file_stays(path):
+    path.write_text(HEADER + '# mine\n"1", 4 ,9,,a curl\n02,4,8\n5,1,ok,,\n')
+    renumber(path, {1: 2, 2: 1})
+    assert path.read_text() == HEADER + "# mine\n2, 4 ,9,,a curl\n1,4,8\n5,1,ok,,\n"
+    before = path.read_bytes()
+    with pytest.raises(
+        InputError, match=r"corrections\.csv, lines 3 and 5: both would be about row 5.* delete"
+    ):
+        renumber(path, {2: 5})
+    assert path.read_bytes() == before
+
+
+def test_what_an_editor_saves_at_the_last_moment_is_not_overwritten(path, monkeypatch):
+    path.write_text(HEADER)
+    writing = corrections.atomic_path
+
+    def saved_meanwhile(target):
+        monkeypatch.setattr(corrections, "atomic_path", writing)
+        path.write_text("# mine\n" + HEADER + "7,1,drop,,\n")
+        return writing(target)
+
+    monkeypatch.setattr(corrections, "atomic_path", saved_meanwhile)
+    record(path, [NINE])
+    assert path.read_text() == "# mine\n" + HEADER + "7,1,drop,,\n12,4,9,0A1B2C3D,\n"
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_processes_that_write_at_once_lose_no_line(path):
+    code = (
+        "import sys; from digitflow.formats.corrections import Correction, record\n"
+        "for id_ in range(int(sys.argv[2]), 80, 4): record(sys.argv[1], [Correction(id_, '1', 'ok')])"
+    )
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    writers = [
+        subprocess.Popen([sys.executable, "-c", code, str(path), str(first)], env=environment)
+        for first in range(1, 5)
+    ]
+    assert [writer.wait() for writer in writers] == [0] * 4
+    assert sorted(line.id for line in read(path)) == list(range(1, 80))
+
+
 def test_a_link_stays_a_link_and_rights_stay_as_they_are(path, tmp_path):
     shared = tmp_path / "shared.csv"
     shared.write_text(HEADER)
@@ -206,6 +284,18 @@ def test_whatever_is_recorded_and_removed_every_other_byte_stays(tmp_path_factor
         expected += text if after in (None, known.get(id_)) else text_of(after, newline)
     added = "".join(text_of(correction, newline) for correction in new if correction.id not in known)
     assert path.read_bytes().decode().removesuffix(newline) == (expected + added).removesuffix(newline)
+
+    checksums = {line.id: replace(line, crc="89ABCDEF") for line in new}
+    before = read(path)
+    fill_in_checksums(path, checksums.values())
+    filled = [
+        replace(line, crc=line.crc or checksums[line.id].crc) if line.id in checksums else line
+        for line in before
+    ]
+    assert read(path) == filled
+    renumber(path, {line.id: line.id + 60_000 for line in new})
+    assert read(path) == [replace(line, id=line.id + 60_000 * (line.id in checksums)) for line in filled]
+    renumber(path, {line.id + 60_000: line.id for line in new})
 
     remove(path, known.keys() | changed.keys())
     left = begin + "".join(text for text, id_ in parts if not id_)

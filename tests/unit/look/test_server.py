@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 
 from digitflow.base.errors import InputError
+from digitflow.dataset import applied
 from digitflow.formats import corrections
 from digitflow.look.lookdata import LookData
 from digitflow.look.page import write_page
@@ -141,6 +142,57 @@ def test_the_version_changes_with_the_file_whoever_writes_it(client, data, file)
     status, body = client.get(f"api/corrections?version={answer['version']}")
     assert status == 200
     assert json.loads(body)["lines"][-1][3] == "by hand"
+
+
+def lost_of(client) -> list:
+    return json.loads(client.get("api/corrections")[1])["lost"]
+
+
+def test_decisions_that_an_editor_overwrites_with_what_it_had_read_before_are_lost(client, data, file):
+    old = f"id,was,now,crc,note\n3,{data.labels[2]},ok,,\n"
+    file.write_text(old)
+    _, answer = client.decide(data.digest, [[3, "drop"], [4, "7"], [5, "ok"], [5, None]])
+    assert answer["lost"] == lost_of(client) == []
+    file.write_text(old)
+    assert lost_of(client) == [[3, "drop"], [4, "7"]]
+    _, answer = client.decide(data.digest, [[3, "drop"], [4, None]])
+    assert answer["lost"] == lost_of(client) == []
+    assert [(line.id, line.now) for line in corrections.read(file)] == [(3, "drop")]
+
+
+def test_a_line_that_somebody_changed_is_no_lost_decision(client, data, file):
+    client.decide(data.digest, [[3, "drop"]])
+    file.write_text(file.read_text().replace(",drop,", ",8,"))
+    assert lost_of(client) == []
+
+
+def test_a_line_that_is_typed_while_a_decision_is_saved_stays(client, data, file, monkeypatch):
+    file.write_text("id,was,now,crc,note\n")
+    typed = f"5,{data.labels[4]},ok,,typed\n"
+    writing = corrections.atomic_path
+
+    def typing(path):
+        monkeypatch.setattr(corrections, "atomic_path", writing)
+        with open(file, "a") as text:
+            text.write(typed)
+        return writing(path)
+
+    monkeypatch.setattr(corrections, "atomic_path", typing)
+    assert client.decide(data.digest, [[3, "drop"]])[0] == 200
+    assert [(line.id, line.note) for line in corrections.read(file)] == [(5, "typed"), (3, "")]
+
+
+def test_a_file_that_is_gone_is_not_begun_anew(client, data, file, server, monkeypatch):
+    client.decide(data.digest, [[3, "drop"]])
+    monkeypatch.chdir(file.parent)
+    applied.write(applied.APPLIED, applied.Applied(file.name, file.read_text()))
+    file.unlink()
+    status, answer = client.decide(data.digest, [[4, "drop"]])
+    assert status == 500
+    assert "corrections.csv: is gone, and 1 correction with it" in answer["error"]
+    assert not file.exists()
+    with pytest.raises(InputError, match="restore_corrections"):
+        LookServer(server.decisions.index, file.name)
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """What people did in the tree of training pictures, by moving, deleting and copying files, as corrections."""
 
 import os
+import shlex
 import zlib
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -8,6 +9,9 @@ from pathlib import Path
 import numpy as np
 
 from digitflow.base.errors import InputError
+from digitflow.base.files import atomic_path
+from digitflow.dataset import applied as last_applied
+from digitflow.dataset.applied import APPLIED, flag, may_be_lost, same_file
 from digitflow.dataset.classes import label_of_folder
 from digitflow.dataset.corrections import check_classes
 from digitflow.dataset.inventory import (
@@ -25,10 +29,9 @@ from digitflow.dataset.inventory import (
 from digitflow.dataset.trees import open_folders, read_file
 from digitflow.dataset.treetimes import changed_at, inventory_path, is_understood
 from digitflow.dataset.views import shown_crc
-from digitflow.formats.corrections import DROP, OK, Correction, read, record
+from digitflow.formats.corrections import DROP, HEADER, OK, Correction, read, record
 
 HANDFUL = 5  # deletions in a class that are believed, however small it is
-BELIEVE = "digitflow adopt --deletions true"
 PathLike = str | os.PathLike
 
 
@@ -44,12 +47,18 @@ class Changes:
     after: Inventory | None = None
 
 
-def adopt(tree: PathLike, manifest: PathLike, corrections: PathLike, deletions: bool = False) -> list[str]:
+def adopt(
+    tree: PathLike,
+    manifest: PathLike,
+    corrections: PathLike,
+    deletions: bool = False,
+    source: PathLike | None = None,
+) -> list[str]:
     """Write what people did in a tree into the file of corrections; return a line about each change.
 
     Raises as `find_changes`, and then writes nothing.
     """
-    changes = find_changes(tree, manifest, corrections, deletions)
+    changes = find_changes(tree, manifest, corrections, deletions, source)
     # In this order: killed between the two, the next run finds the changes again, and that they are recorded.
     if changes.corrections:
         record(corrections, changes.corrections)
@@ -59,7 +68,11 @@ def adopt(tree: PathLike, manifest: PathLike, corrections: PathLike, deletions: 
 
 
 def find_changes(
-    tree: PathLike, manifest: PathLike, corrections: PathLike, deletions: bool = False
+    tree: PathLike,
+    manifest: PathLike,
+    corrections: PathLike,
+    deletions: bool = False,
+    source: PathLike | None = None,
 ) -> Changes:
     """Compare a tree with what the tool has put there. Nothing is written.
 
@@ -70,7 +83,8 @@ def find_changes(
     InputError, and no change is adopted: a file that is no picture of the tree, a picture that is there twice
     or under another's name, one whose line in `corrections` says something else; a tree that is gone, or too
     many deletions, unless `deletions` says that they are meant. Where the manifest was deleted, too, these
-    are passed over: the next update makes the pictures again.
+    are passed over: the next update makes the pictures again. With `source`, the training data of this
+    configuration, also a change in a tree that shows other data, or another file of corrections.
     """
     tree, manifest = Path(tree), Path(manifest)
     if not inventory_path(tree).exists():
@@ -88,9 +102,76 @@ def find_changes(
     comparison = _Comparison(tree, manifest, known, scan(tree, known.names, len(known), len(str(len(known)))))
     comparison.check_files()
     if not deletions:
-        comparison.check_deletions()
+        comparison.check_deletions(corrections)
     comparison.check_contents()
+    if source is not None:
+        comparison.check_owner(corrections, source)
     return comparison.changes(corrections)
+
+
+def check_not_lost(corrections: PathLike, tree: PathLike, applied: PathLike = APPLIED) -> None:
+    """InputError: there is no file of corrections, though there was one with lines; with both ways on."""
+    if not may_be_lost(corrections, tree, applied):
+        return
+    copy, shown = _remembered(corrections, tree, applied)
+    if lost := len({line.id for line in (*copy.lines(), *shown)}):
+        empty = f"echo {','.join(HEADER)} > {shlex.quote(os.fspath(corrections))}"
+        raise InputError(
+            f"{corrections}: is gone, and {_count(lost)} with it; nothing was changed. To write it again: "
+            f"digitflow restore_corrections{flag(corrections)}; if you mean to take them all back: {empty}"
+        )
+
+
+def restore_corrections(corrections: PathLike, tree: PathLike, applied: PathLike = APPLIED) -> str:
+    """Write a file of corrections again, from the copy of it that was applied last and from the tree.
+
+    Returns a line that says so. InputError: there is such a file, or nothing is known of one.
+    """
+    if os.path.lexists(corrections):
+        raise InputError(
+            f"{corrections}: exists, and was not changed; to have the last one back, move it away"
+        )
+    copy, shown = _remembered(corrections, tree, applied)
+    if not (copy.lines() or shown):
+        raise InputError(
+            f"{corrections}: nothing is known of such a file: {applied} is no copy of it, and all pictures "
+            f"in {tree} lie where the CSV has them"
+        )
+    with atomic_path(corrections) as temporary:
+        temporary.write_text(copy.text, encoding="utf-8", newline="")
+        record(temporary, shown)
+        written = _count(len(read(temporary)))
+    if shown:
+        return (
+            f"{corrections}: {written} written, {len(shown):,} of them as {tree} shows them; of those, notes "
+            f"are lost, and so are lines that said {OK}"
+        )
+    return f"{corrections}: {written} written, as they were applied last"
+
+
+def _remembered(
+    corrections: PathLike, tree: PathLike, applied: PathLike
+) -> tuple[last_applied.Applied, list[Correction]]:
+    """What is known of a lost file: its copy, and corrections that only the tree shows."""
+    copy, known = last_applied.read(corrections, applied), read_inventory(tree)
+    if known is None or not same_file(known.corrections or corrections, corrections):
+        return copy, []
+    typed = {line.id: line.now for line in copy.lines()}
+    if typed and inventory_path(tree).stat().st_mtime_ns < Path(applied).stat().st_mtime_ns:
+        return copy, []  # the tree is not yet up to date with the copy
+    shown = [_correction(known, row, known.next_place[row]) for row in known.moved().tolist()]
+    return copy, [line for line in shown if typed.get(line.id) != line.now]
+
+
+def _correction(known: Inventory, row: int, place: int) -> Correction:
+    """The correction that a picture in another folder, or in none, stands for."""
+    given = known.given[row]
+    now = DROP if place == NOWHERE else OK if place == given else label_of_folder(known.names[place])
+    return Correction(row + 1, label_of_folder(known.names[given]), now, f"{known.next_pixel_crc[row]:08X}")
+
+
+def _count(corrections: int) -> str:
+    return "1 correction" if corrections == 1 else f"{corrections:,} corrections"
 
 
 class _Comparison:
@@ -126,7 +207,7 @@ class _Comparison:
                 f"{self.tree}: {self._path(row)} and {path} are the same image; delete the one that is wrong"
             )
 
-    def check_deletions(self) -> None:
+    def check_deletions(self, corrections: PathLike) -> None:
         """Few deletions are wishes; a class that is gone, or more than a tenth of one, is an accident."""
         gone = self.changed & (self.found.place == NOWHERE)
         sizes, losses = (
@@ -143,7 +224,24 @@ class _Comparison:
         raise InputError(
             f"{self.tree}: {losses[place]:,} of the {sizes[place]:,} pictures of class "
             f"{self.labels[place]} are gone: too many to drop without asking, and nothing was changed. "
-            f"To have them made again, delete {self.manifest} and run again; to drop these images: {BELIEVE}"
+            f"To have them made again, delete {self.manifest} and run again; to drop these images: "
+            f"digitflow adopt{flag(corrections)} --deletions true"
+        )
+
+    def check_owner(self, corrections: PathLike, source: PathLike) -> None:
+        """What was done in a tree belongs to the data, and into the corrections, that the tree shows."""
+        known, rows = self.known, np.flatnonzero(self.changed).tolist()
+        own = known.corrections or os.fspath(corrections)
+        of_these = same_file(own, corrections)
+        if not rows or (of_these and same_file(known.source or source, source)):
+            return
+        told = some([self._tell(row, _correction(known, row, self.found.place[row])) for row in rows], 3)
+        commands = f"To write that into {own}: digitflow adopt{flag(own)}"
+        if not of_these:
+            commands += f"; into {corrections}: digitflow adopt{flag(corrections)}"
+        raise InputError(
+            f"{self.tree}: shows {known.source} with {own}, not {source} with {corrections}; nothing was "
+            f"changed. Done in it by hand: {told}. {commands}; then run again"
         )
 
     def check_contents(self) -> None:
@@ -196,7 +294,7 @@ class _Comparison:
         typed = {correction.id: correction for correction in read(path)}
         corrections, lines = [], []
         for row in rows:
-            correction = self._correct(row)
+            correction = _correction(self.known, row, self.found.place[row])
             line = typed.get(row + 1)
             if line:
                 self._check_line(row, line, correction, path)
@@ -208,12 +306,6 @@ class _Comparison:
             for places in (self.known.place, self.known.next_place)
         )
         return Changes(corrections, lines, replace(self.known, place=place, next_place=next_place))
-
-    def _correct(self, row: int) -> Correction:
-        known, place = self.known, self.found.place[row]
-        was = self.labels[known.given[row]]
-        now = DROP if place == NOWHERE else OK if place == known.given[row] else self.labels[place]
-        return Correction(row + 1, was, now, f"{known.next_pixel_crc[row]:08X}")
 
     def _place_of(self, row: int, now: str) -> int | None:
         """Where a picture belongs by the column now; None: not a class of this tree."""

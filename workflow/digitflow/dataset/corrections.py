@@ -1,14 +1,19 @@
-"""Corrections of labels, applied to the rows of a training CSV."""
+"""Corrections of labels, applied to the rows of a training CSV, wherever these are now."""
 
 import os
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from digitflow.base.errors import FormatError, InputError
+from digitflow.dataset import classes as class_names
+from digitflow.dataset.applied import flag
+from digitflow.formats import corrections as corrections_csv
 from digitflow.formats import idx
-from digitflow.formats.corrections import DROP, OK, Correction, pixel_crc
+from digitflow.formats.corrections import DROP, OK, Correction, format_line, pixel_crc
 
+MOST_TOLD = 10  # lines of corrections in one message
 PathLike = str | os.PathLike
 
 
@@ -22,15 +27,18 @@ def apply(
     """Apply the lines of the file `path` to labels int (n,), places in `classes`.
 
     Returns the labels as corrected, of the same type, and which rows a model may see, bool (n,). Only the
-    pixels of rows with a checksum are read. FormatError names line, column and value of a line that is about
-    no row of these, another label or other pixels; InputError: a class is called as a word of the file.
+    pixels of rows with a checksum are read, unless one differs: then those of all, to see where they are now.
+    FormatError names line, column and value of a line that is about no row of these, another label or other
+    pixels; InputError: a class is called as a word of the file.
     """
     labels, keep = labels.copy(), np.ones(len(labels), bool)
     if not corrections:
         return labels, keep
     check_classes(classes)
     places = {name: place for place, name in enumerate(classes)}
-    images = idx.open_memmap(images_idx)
+    # First, for a line about a row that has another number now is wrong in its label, too.
+    if strays := find_strays(labels, images_idx, classes, corrections):
+        raise FormatError(_tell(strays, path))
     for line in corrections:
         where, row = f"{path}, line {line.line}: column", line.id - 1
         if row >= len(labels):
@@ -48,16 +56,100 @@ def apply(
                 f"{where} now: {line.now!r} should be one of {', '.join(classes)}, or {DROP} (no model sees "
                 f"the image) or {OK} (it is right); write one of these"
             )
-        if line.crc and line.crc != (crc := pixel_crc(images[row])):
-            raise FormatError(
-                f"{where} crc: {line.crc}, but the pixels of row {line.id} have {crc}: the line is about "
-                "another CSV's image. Delete the line, or, if it is right for this image too, only its crc"
-            )
         if line.now == DROP:
             keep[row] = False
         elif line.now != OK:
             labels[row] = places[line.now]
     return labels, keep
+
+
+@dataclass(frozen=True)
+class Stray:
+    """A line whose pixels are not those of its row.
+
+    `there`: what the row has, its label and its checksum; None: there is no such row. `rows`: the rows, from
+    1, that have the pixels of the line, with their labels.
+    """
+
+    line: Correction
+    there: tuple[str, str] | None
+    rows: list[tuple[int, str]]
+
+    @property
+    def new_id(self) -> int | None:
+        """The one row with the pixels and the label of the line; None: there is none, or several."""
+        fitting = [row for row, label in self.rows if label == self.line.was]
+        return fitting[0] if len(fitting) == 1 else None
+
+
+def find_strays(
+    labels: np.ndarray, images_idx: PathLike, classes: Sequence[str], corrections: Sequence[Correction]
+) -> list[Stray]:
+    """The lines whose checksums are not those of their rows, and where their pixels are now."""
+    images = idx.open_memmap(images_idx)
+    there = {
+        line.id: (classes[labels[line.id - 1]], pixel_crc(images[line.id - 1]))
+        for line in corrections
+        if line.crc and line.id <= len(labels)
+    }
+    lines = [line for line in corrections if line.crc and there.get(line.id, ("", ""))[1] != line.crc]
+    rows: dict[str, list[tuple[int, str]]] = {line.crc: [] for line in lines}
+    if lines:
+        for id_, (image, label) in enumerate(zip(images, labels.tolist(), strict=True), 1):
+            if (crc := pixel_crc(image)) in rows:
+                rows[crc].append((id_, classes[label]))
+    return [Stray(line, there.get(line.id), rows[line.crc]) for line in lines]
+
+
+def _tell(strays: Sequence[Stray], path: PathLike) -> str:
+    """A line for each of them, and the command that puts right all those that have moved."""
+    told = [f"{path}, line {stray.line.line}: {_where_now(stray)}" for stray in strays[:MOST_TOLD]]
+    if more := len(strays) - len(told):
+        told.append(f"and {more:,} more lines")
+    if moved := sum(1 for stray in strays if stray.new_id):
+        lines = "that line" if moved == 1 else f"those {moved:,} lines"
+        told.append(f"to write the new numbers into {lines}: digitflow follow_corrections{flag(path)}")
+    return "\n".join(told)
+
+
+def _where_now(stray: Stray) -> str:
+    line, rows = stray.line, ", ".join(f"{row} ({label})" for row, label in stray.rows)
+    if stray.new_id:
+        return f"these pixels are row {stray.new_id} now; write {format_line(replace(line, id=stray.new_id))}"
+    if len(stray.rows) == 1:
+        return (
+            f"these pixels are row {rows} now, and the line says {line.was!r}; correct its columns id and "
+            "was, or delete it if the label is right now"
+        )
+    if stray.rows:
+        return f"these pixels are in rows {rows} now; write the number of the right one, or delete the line"
+    if not stray.there:
+        return f"column id: {line.id}: there is no such row now, and none with these pixels; delete the line"
+    was, crc = stray.there
+    right = format_line(replace(line, was=was, crc=crc))
+    return (
+        f"column crc: {line.crc}, but the pixels of row {line.id} have {crc}, and no row has those of the "
+        f"line; delete it, or, if it is right for this image, too, write {right}"
+    )
+
+
+def follow(path: PathLike, images_idx: PathLike, labels_idx: PathLike, classes_csv: PathLike) -> list[str]:
+    """Give the lines of the file `path` whose rows have other numbers now these numbers.
+
+    Returns a line about each. All else of the file stays. InputError: two lines would be about one row;
+    nothing is written then.
+    """
+    names, lines = class_names.read(classes_csv), corrections_csv.read(path)
+    rows, *_ = idx.read_header(images_idx, idx.IMAGES)
+    strays = find_strays(idx.read_labels(labels_idx, rows, len(names)), images_idx, names, lines)
+    moved = {stray.line.id: stray.new_id for stray in strays if stray.new_id}
+    corrections_csv.renumber(path, moved)
+    return [
+        f"{path}, line {stray.line.line}: row {stray.line.id} is row {stray.new_id} now"
+        if stray.new_id
+        else f"{path}, line {stray.line.line}: left as it is: {_where_now(stray)}"
+        for stray in strays
+    ]
 
 
 def check_classes(classes: Sequence[str]) -> None:

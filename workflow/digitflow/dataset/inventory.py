@@ -1,25 +1,27 @@
 """What lies in a tree of PNG files, and what the tool has put there.
 
 The inventory of `data/png/train/` is the file `data/png/train.inventory`: for every row the folder where its
-picture was put, the checksums of its file and of its pixels, and the label that the CSV gives it. It tells
-what a person has moved, deleted or edited since. Unlike the manifest it is no output of a rule: nothing
+picture was put, the checksums of its file and of its pixels, and the label that the CSV gives it; and for the
+tree the file of corrections and the data that it shows. It tells what a person has moved, deleted or edited
+since. Unlike the manifest it is no output of a rule: nothing
 removes it before a job, or after one that failed. An update first writes into it where each picture shall be,
 so what a killed update leaves is not taken for somebody's wishes.
 """
 
 import array
+import json
 import os
 import re
 import zipfile
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from digitflow.base.errors import FormatError
 from digitflow.base.files import atomic_open, atomic_path
-from digitflow.dataset.treetimes import inventory_path
+from digitflow.dataset.treetimes import ABOUT, About, inventory_path, read_about
 
 PathLike = str | os.PathLike
 LINES = 4096  # of a manifest that are made at a time
@@ -38,7 +40,7 @@ class Inventory:
     `names`: the folders, as `classes.folder_names` has them; one empty name for a tree without. `given`: the
     CSV's label. `place`: the folder. `file_crc`, `pixel_crc`: CRC-32 of the file and of the pixels in it.
     `next_place`, `next_pixel_crc`: what an update that has begun makes of them; they differ from the others
-    only until it ends.
+    only until it ends. `corrections`, `source`: as `About` has them.
     """
 
     names: list[str]
@@ -49,6 +51,8 @@ class Inventory:
     next_place: np.ndarray  # int16
     next_pixel_crc: np.ndarray  # uint32
     shape: np.ndarray  # height, width, and 3 in colour
+    corrections: str = ""
+    source: str = ""
 
     def __len__(self) -> int:
         return len(self.place)
@@ -66,19 +70,26 @@ class Inventory:
         def checksums(values: np.ndarray) -> np.ndarray:
             return np.pad(values, (0, more))
 
-        return Inventory(
-            names,
-            places(self.given),
-            places(self.place),
-            checksums(self.file_crc),
-            checksums(self.pixel_crc),
-            places(self.next_place),
-            checksums(self.next_pixel_crc),
-            self.shape,
+        return replace(
+            self,
+            names=names,
+            given=places(self.given),
+            place=places(self.place),
+            file_crc=checksums(self.file_crc),
+            pixel_crc=checksums(self.pixel_crc),
+            next_place=places(self.next_place),
+            next_pixel_crc=checksums(self.next_pixel_crc),
         )
+
+    def moved(self) -> np.ndarray:
+        """The rows, from 0, whose pictures are not in the folder of the CSV's label, or in none."""
+        return np.flatnonzero(self.next_place != self.given)
 
     def _uses(self, code: int) -> bool:
         return bool((self.place == code).any() or (self.next_place == code).any())
+
+
+ARRAYS = [name for name in Inventory.__dataclass_fields__ if name not in ("corrections", "source")]
 
 
 def file_name(id_: int, digits: int) -> str:
@@ -96,14 +107,17 @@ def read_inventory(tree: PathLike) -> Inventory | None:
     path = inventory_path(tree)
     try:
         with np.load(path, allow_pickle=False) as arrays:
-            inventory = Inventory(**{name: arrays[name] for name in Inventory.__dataclass_fields__})
+            inventory = Inventory(**{name: arrays[name] for name in ARRAYS})
     except FileNotFoundError:
         return None
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
         raise FormatError(
             f"{path}: damaged: {error}; delete it and run again: it is made again from the tree"
         ) from error
-    return replace(inventory, names=inventory.names.tolist())
+    about = read_about(tree) or About()
+    return replace(
+        inventory, names=inventory.names.tolist(), corrections=about.corrections, source=about.source
+    )
 
 
 def save_inventory(tree: PathLike, inventory: Inventory) -> int:
@@ -113,7 +127,10 @@ def save_inventory(tree: PathLike, inventory: Inventory) -> int:
     """
     with atomic_path(inventory_path(tree)) as temporary:
         with open(temporary, "wb") as file:
-            np.savez(file, **{name: getattr(inventory, name) for name in Inventory.__dataclass_fields__})
+            np.savez(file, **{name: getattr(inventory, name) for name in ARRAYS})
+        about = About(inventory.corrections, inventory.source, len(inventory.moved()))
+        with zipfile.ZipFile(temporary, "a") as archive:
+            archive.writestr(zipfile.ZipInfo(ABOUT), json.dumps(asdict(about)))
         written = temporary.stat().st_mtime_ns
         os.utime(temporary, ns=(0, 0))
     return written

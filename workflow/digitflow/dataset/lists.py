@@ -8,10 +8,12 @@ import numpy as np
 
 from digitflow.base.errors import InputError
 from digitflow.dataset import classes as class_names
+from digitflow.dataset.applied import Applied
 from digitflow.dataset.corrections import apply
 from digitflow.dataset.split import first_of_equal, fold_of, validation_mask
 from digitflow.formats import corrections as corrections_csv
 from digitflow.formats import idx, lst
+from digitflow.formats.corrections import pixel_crc
 from digitflow.formats.lst import Listing
 
 log = logging.getLogger("digitflow")
@@ -33,23 +35,26 @@ def of_rows(folder: str, rows: int, labels: np.ndarray | None = None, names: Seq
 
 def read_corrected(
     images: PathLike, labels: PathLike, classes: PathLike, corrections: PathLike | None
-) -> tuple[Listing, list[str]]:
-    """The listing of all training rows, labelled as corrected, without the dropped ones; and the classes'
-    names.
+) -> tuple[Listing, list[str], Applied]:
+    """The listing of all training rows, labelled as corrected, without the dropped ones; the classes' names;
+    and a copy of the corrections.
     """
     rows, *_ = idx.read_header(images, idx.IMAGES)
     names = class_names.read(classes)
     found = idx.read_labels(labels, rows, len(names))
-    keep = np.ones(rows, bool)
+    keep, copy = np.ones(rows, bool), Applied()
     if corrections:
-        lines = corrections_csv.read(corrections)
+        data, pixels = corrections_csv.read_bytes(corrections), idx.open_memmap(images)
+        lines = corrections_csv.parse_lines(data, corrections)
         found, keep = apply(found, images, names, lines, corrections)
+        crc = {str(line.id): pixel_crc(pixels[line.id - 1]) for line in lines if not line.crc}
+        copy = Applied(str(corrections), data.decode(), crc)
         dropped = int((~keep).sum())
         log.info(
             f"{corrections}: {len(lines):,} correction{'s' * (len(lines) != 1)}; "
             f"{dropped:,} image{'s' * (dropped != 1)} dropped"
         )
-    return of_rows("train", rows, found, class_names.folder_names(names)).select(keep), names
+    return of_rows("train", rows, found, class_names.folder_names(names)).select(keep), names, copy
 
 
 def first_of_equals(images: PathLike, index: np.ndarray) -> np.ndarray:

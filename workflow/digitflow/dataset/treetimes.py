@@ -1,12 +1,30 @@
 """Whether somebody may have changed a tree since it was last looked at: told by times, without listing it.
 
-Every start of Snakemake asks this, so it imports nothing large.
+Every start of Snakemake asks this, and what the tree is of, so it imports nothing large.
 """
 
+import json
 import os
+import zipfile
+from dataclasses import dataclass
 from pathlib import Path
 
 PathLike = str | os.PathLike
+ABOUT = "about.json"  # in the inventory
+
+
+@dataclass(frozen=True)
+class About:
+    """What the inventory says of its tree as a whole.
+
+    `corrections` and `source`: the file of corrections and the training data that it shows, as the
+    configuration names them; empty: not known. `moved`: how many pictures are not where the CSV has them;
+    None: not known.
+    """
+
+    corrections: str = ""
+    source: str = ""
+    moved: int | None = None
 
 
 def inventory_path(tree: PathLike) -> Path:
@@ -30,3 +48,14 @@ def changed_at(status: os.stat_result) -> int:
 def wants_a_look(tree: PathLike) -> bool:
     """Whether the tree is gone, or one of its folders has changed, since its inventory was written."""
     return inventory_path(tree).exists() and not (Path(tree).is_dir() and is_understood(tree))
+
+
+def read_about(tree: PathLike) -> About | None:
+    """What is said of a tree; None: it has no inventory. One that is damaged, or old, says nothing."""
+    try:
+        with zipfile.ZipFile(inventory_path(tree)) as archive:
+            return About(**json.loads(archive.read(ABOUT)))
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, TypeError, KeyError, zipfile.BadZipFile):
+        return About()

@@ -68,6 +68,8 @@ def update_from_lists(
     lists: Sequence[PathLike],
     labels_idx: PathLike | None = None,
     classes_csv: PathLike | None = None,
+    corrections: str = "",
+    source: str = "",
 ) -> Counts:
     """Bring a tree up to date with the lists of its images: `update_tree`, with the labels of the CSV."""
     read = [lst.read(path) for path in lists]
@@ -75,7 +77,7 @@ def update_from_lists(
     if labels_idx is None:
         return update_tree(images_idx, tree, manifest, ids)
     given, names = idx.read(labels_idx, ndim=1), class_names.read(classes_csv)
-    return update_tree(images_idx, tree, manifest, ids, labels, given, names)
+    return update_tree(images_idx, tree, manifest, ids, labels, given, names, corrections, source)
 
 
 def update_tree(
@@ -86,14 +88,16 @@ def update_tree(
     labels: np.ndarray | None = None,
     given: np.ndarray | None = None,
     classes: Sequence[str] | None = None,
+    corrections: str = "",
+    source: str = "",
 ) -> Counts:
     """Bring a tree up to date with an IDX file, writing only what differs, and write its manifest.
 
     `ids`: the rows, from 1, that have a picture; None: all. With `classes`, whose labels name the folders:
-    `labels`, int, of these rows, and `given`, int, the label that the CSV gives each row of the file. A
-    picture that a person edited, moved since the corrections were read, or put there is left alone and named
-    in the log. InputError: `tree` is a folder of something else; DigitflowError: the disk is full. What was
-    right stays.
+    `labels`, int, of these rows, and `given`, int, the label that the CSV gives each row of the file.
+    `corrections`, `source`: the paths of what it shows, for the inventory. A picture that a person edited,
+    moved since the corrections were read, or put there is left alone and named in the log. InputError: `tree`
+    is a folder of something else; DigitflowError: the disk is full. What was right stays.
     """
     tree = Path(tree)
     rows, *shape = idx.read_header(images_idx, idx.IMAGES)
@@ -104,7 +108,10 @@ def update_tree(
     names = [""] if classes is None else _folders(classes)
     given = np.zeros(rows, np.int16) if given is None else np.asarray(given, np.int16)
     pixels = _pixel_crcs(images_idx, rows)
-    goal = Inventory(names, given, place, np.zeros(rows, np.uint32), pixels, place, pixels, np.array(shape))
+    goal = Inventory(
+        *(names, given, place, np.zeros(rows, np.uint32), pixels, place, pixels, np.array(shape)),
+        *(corrections, source),
+    )
     try:
         with suppress(OSError):
             tree.rmdir()  # only if it is empty: then it is made as a whole, which is quicker
@@ -370,7 +377,7 @@ class _Update:
         place = self.after[:rows]
         done = Inventory(
             *(self.known.names, self.goal.given[:rows], place, self.file_crc[:rows], pixel_crc),
-            *(place, pixel_crc, self.goal.shape),
+            *(place, pixel_crc, self.goal.shape, self.goal.corrections, self.goal.source),
         )
         settle(self.tree, done)
         return done

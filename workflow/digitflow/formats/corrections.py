@@ -3,30 +3,36 @@
 `id`: the row of the training CSV, from 1. `was`: its label there. `now`: the right label, `drop` (no model
 sees the row) or `ok` (looked at, right as it is). `crc`: the CRC-32 of the row's pixels, or nothing. `note`:
 anything. Blank lines and lines that begin with # may stand anywhere. What is written here leaves every other
-byte alone.
+byte alone, and is added to what the file holds at that moment: a person may have it open in an editor.
 """
 
+import contextlib
 import csv
+import fcntl
+import hashlib
 import io
 import itertools
 import os
 import re
 import shutil
 import zlib
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import numpy as np
-
-from digitflow.base.errors import FormatError, InputError
+from digitflow.base.errors import DigitflowError, FormatError, InputError
 from digitflow.base.files import atomic_path
 
 HEADER = ("id", "was", "now", "crc", "note")
 COMMENT = "# corrections of labels; now: the right label or drop (no model sees it) or ok (right as it is)"
 DROP, OK = "drop", "ok"
 BOM = "\ufeff"
+FIELD = re.compile(r'"(?:[^"]|"")*"|[^,\r\n]*')
 PathLike = str | os.PathLike
+
+if TYPE_CHECKING:  # every start of Snakemake imports this module, without numpy
+    import numpy as np
 
 
 @dataclass(frozen=True)
@@ -41,9 +47,9 @@ class Correction:
     line: int = 0
 
 
-def pixel_crc(image: np.ndarray) -> str:
+def pixel_crc(image: "np.ndarray") -> str:
     """The CRC-32 of an image's uint8 pixels in row-major order, as the column `crc` has it."""
-    return f"{zlib.crc32(np.ascontiguousarray(image)):08X}"
+    return f"{zlib.crc32(image.tobytes()):08X}"
 
 
 def read(path: PathLike) -> list[Correction]:
@@ -52,7 +58,36 @@ def read(path: PathLike) -> list[Correction]:
     FormatError names line, column and value of what cannot be understood, and both lines of a doubled id;
     InputError: the file cannot be opened.
     """
-    return [part.correction for part in _read_parts(path) if part.correction]
+    return parse_lines(read_bytes(path), path)
+
+
+def read_bytes(path: PathLike) -> bytes:
+    """The bytes of the file; none where there is no file. InputError: it cannot be opened."""
+    try:
+        return Path(path).read_bytes()
+    except FileNotFoundError:
+        return b""
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror}") from error
+
+
+def parse_lines(data: bytes, path: PathLike) -> list[Correction]:
+    """The corrections in the bytes of the file `path`. Raises as `read`."""
+    return [part.correction for part in _parse_parts(data, path) if part.correction]
+
+
+def digest(path: PathLike) -> str:
+    """The SHA-256 of what the lines say: id, was and now, in the file's order.
+
+    Checksums that are filled in, notes and comments do not count, for they make nothing again. Where a line
+    cannot be understood, it is that of the file's bytes. InputError: the file cannot be read.
+    """
+    data = read_bytes(path)
+    try:
+        data = repr([(line.id, line.was, line.now) for line in parse_lines(data, path)]).encode()
+    except FormatError:  # the job that applies it says what is wrong
+        pass
+    return hashlib.sha256(data).hexdigest()
 
 
 def record(path: PathLike, corrections: Iterable[Correction]) -> None:
@@ -61,36 +96,64 @@ def record(path: PathLike, corrections: Iterable[Correction]) -> None:
     A line of the same id is replaced in its place, and keeps its note unless the correction has one; other
     corrections are added at the end. Raises as `read`.
     """
-    parts = _read_parts(path)
-    texts = [part.text for part in parts]
-    places = {part.correction.id: at for at, part in enumerate(parts) if part.correction}
-    newline = "\r\n" if parts and parts[0].text.endswith("\r\n") else "\n"
-    added = []
-    for new in {correction.id: correction for correction in corrections}.values():
-        if new.id not in places:
-            added.append(_format(new) + newline)
-            continue
-        at = places[new.id]
-        old = parts[at].correction
-        new = replace(new, note=new.note or old.note, line=old.line)
-        if new != old:
-            text = texts[at]
-            texts[at] = _format(new) + text[len(text.rstrip("\r\n")) :]
-    if added:
-        if texts and not texts[-1].endswith(("\n", "\r")):
-            texts[-1] += newline
-        if not any(part.is_header for part in parts):
-            texts.append(",".join(HEADER) + newline)
-        if not parts:
-            texts.append(COMMENT + newline)
-    _write(path, parts, texts + added)
+    corrections = {correction.id: correction for correction in corrections}.values()
+    _edit(path, lambda parts: _recorded(parts, corrections))
 
 
 def remove(path: PathLike, ids: Collection[int]) -> None:
     """Take the lines of these ids out of the file; it is written only if there are any. Raises as `read`."""
-    parts = _read_parts(path)
-    kept = [part.text for part in parts if not (part.correction and part.correction.id in ids)]
-    _write(path, parts, kept)
+    _edit(
+        path,
+        lambda parts: [part.text for part in parts if not (part.correction and part.correction.id in ids)],
+    )
+
+
+def fill_in_checksums(path: PathLike, known: Iterable[Correction]) -> int:
+    """Write the checksums of `known` into their lines that have none; return how many there were.
+
+    A line counts as known by its id, was and now. All else of it stays, and so does the time of the file: it
+    says the same as before, and nothing is to be made again. Raises as `read`.
+    """
+    checksums = {(line.id, line.was, line.now): line.crc for line in known}
+
+    def missing(line: Correction | None) -> str:
+        return "" if line is None or line.crc else checksums.get((line.id, line.was, line.now), "")
+
+    def fill(part: _Part) -> str:
+        crc = missing(part.correction)
+        return _with_field(part.text, HEADER.index("crc"), crc) if crc else part.text
+
+    filled = sum(1 for line in read(path) if missing(line))
+    if filled:
+        _edit(path, lambda parts: [fill(part) for part in parts], keep_time=True)
+    return filled
+
+
+def renumber(path: PathLike, ids: Mapping[int, int]) -> None:
+    """Give lines new ids, by their old ones; all else of them stays. Raises as `read`.
+
+    InputError: two lines would have the same id; nothing is written then.
+    """
+
+    def check(lines: list[Correction]) -> None:
+        first: dict[int, int] = {}
+        for line in lines:
+            new = ids.get(line.id, line.id)
+            if (other := first.setdefault(new, line.line)) != line.line:
+                raise InputError(
+                    f"{path}, lines {other} and {line.line}: both would be about row {new}, and nothing was "
+                    "changed; delete the one that is wrong"
+                )
+
+    def text(part: _Part) -> str:
+        new = ids.get(part.correction.id) if part.correction else None
+        return part.text if new is None else _with_field(part.text, HEADER.index("id"), str(new))
+
+    def renumbered(parts: list[_Part]) -> list[str]:
+        check([part.correction for part in parts if part.correction])
+        return [text(part) for part in parts]
+
+    _edit(path, renumbered)
 
 
 @dataclass(frozen=True)
@@ -102,13 +165,33 @@ class _Part:
     is_header: bool = False
 
 
-def _read_parts(path: PathLike) -> list[_Part]:
-    try:
-        data = Path(path).read_bytes()
-    except FileNotFoundError:
-        return []
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read: {error.strerror}") from error
+def _recorded(parts: list[_Part], corrections: Iterable[Correction]) -> list[str]:
+    """The texts of a file with corrections put into it."""
+    texts = [part.text for part in parts]
+    places = {part.correction.id: at for at, part in enumerate(parts) if part.correction}
+    newline = "\r\n" if parts and parts[0].text.endswith("\r\n") else "\n"
+    added = []
+    for new in corrections:
+        if new.id not in places:
+            added.append(format_line(new) + newline)
+            continue
+        at = places[new.id]
+        old = parts[at].correction
+        new = replace(new, note=new.note or old.note, line=old.line)
+        if new != old:
+            text = texts[at]
+            texts[at] = format_line(new) + text[len(text.rstrip("\r\n")) :]
+    if added:
+        if texts and not texts[-1].endswith(("\n", "\r")):
+            texts[-1] += newline
+        if not any(part.is_header for part in parts):
+            texts.append(",".join(HEADER) + newline)
+        if not parts:
+            texts.append(COMMENT + newline)
+    return texts + added
+
+
+def _parse_parts(data: bytes, path: PathLike) -> list[_Part]:
     try:
         text = data.decode("utf-8")
     except UnicodeDecodeError as error:
@@ -197,7 +280,7 @@ def _parse(fields: list[str], line: int, where: str) -> Correction:
     return Correction(int(id_), was, now, crc.upper(), note, line)
 
 
-def _format(correction: Correction) -> str:
+def format_line(correction: Correction) -> str:
     """The line without its end."""
     line = io.StringIO(newline="")
     fields = (correction.id, correction.was, correction.now, correction.crc, correction.note)
@@ -205,11 +288,67 @@ def _format(correction: Correction) -> str:
     return line.getvalue().removesuffix("\r\n")
 
 
-def _write(path: PathLike, parts: list[_Part], texts: list[str]) -> None:
-    if texts == [part.text for part in parts]:
-        return
+def _with_field(text: str, column: int, value: str) -> str:
+    """The text of a line with another value in a column; commas are added where the line ends before it."""
+    at = 0
+    for _ in range(column):
+        at = FIELD.match(text, at).end()
+        if text[at : at + 1] != ",":
+            text = f"{text[:at]},{text[at:]}"
+        at += 1
+    return text[:at] + value + text[FIELD.match(text, at).end() :]
+
+
+def _edit(path: PathLike, change: Callable[[list[_Part]], list[str]], keep_time: bool = False) -> None:
+    """Write what `change` makes of the parts of the file, if it is something else."""
+    with _locked(path):
+        done = False
+        while not done:
+            data = read_bytes(path)
+            new = "".join(change(_parse_parts(data, path))).encode("utf-8")
+            done = new == data or _replace(path, data, new, keep_time)
+
+
+@contextlib.contextmanager
+def _locked(path: PathLike) -> Iterator[None]:
+    """Keep other programs of digitflow from writing the file; editors know nothing of the lock.
+
+    It is one of the folder, for the file itself is replaced by each of them.
+    """
+    folder = Path(os.path.realpath(path)).parent
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        opened = os.open(folder, os.O_RDONLY)
+    except OSError as error:
+        raise DigitflowError(f"{path}: cannot be written: {error.strerror}") from error
+    try:
+        with contextlib.suppress(OSError):  # a file system without locks
+            fcntl.flock(opened, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(opened)
+
+
+class _ChangedMeanwhile(Exception):
+    """Another program wrote the file after it was read."""
+
+
+def _replace(path: PathLike, old: bytes, new: bytes, keep_time: bool) -> bool:
+    """Replace the bytes of the file, unless they are no longer `old`: then return False."""
     target = Path(os.path.realpath(path))  # a link stays a link
-    with atomic_path(target) as temporary:
-        temporary.write_bytes("".join(texts).encode("utf-8"))
-        if target.exists():
-            shutil.copymode(target, temporary)
+    try:
+        with atomic_path(target) as temporary:
+            with open(temporary, "wb") as file:
+                file.write(new)
+                file.flush()
+                os.fsync(file.fileno())  # so that nothing takes time between the comparison and the new name
+            if target.exists():
+                shutil.copymode(target, temporary)
+                if keep_time:
+                    status = target.stat()
+                    os.utime(temporary, ns=(status.st_atime_ns, status.st_mtime_ns))
+            if read_bytes(target) != old:
+                raise _ChangedMeanwhile
+    except _ChangedMeanwhile:
+        return False
+    return True

@@ -22,6 +22,7 @@ from typing import Any
 from urllib.parse import parse_qs, quote, unquote, urlsplit
 
 from digitflow.base.errors import DigitflowError, InputError
+from digitflow.dataset import adoption
 from digitflow.formats import corrections
 from digitflow.formats.corrections import DROP, OK, Correction
 from digitflow.look import page
@@ -63,26 +64,40 @@ class RequestRefused(Exception):
 
 
 class Decisions:
-    """The file of corrections, read and written on behalf of the page `index`, one request at a time."""
+    """The file of corrections, read and written on behalf of the page `index`, one request at a time.
 
-    def __init__(self, index: Path, path: Path):
-        self.index, self.path = index, path
+    InputError: there was a file, and it is gone; `tree` shows what was in it.
+    """
+
+    def __init__(self, index: Path, path: Path, tree: Path):
+        self.index, self.path, self.tree = index, path, tree
         self._lock = threading.Lock()
+        self._saves = 0
+        # What the file said of each row before it was decided here, and the last decision behind it.
+        self._said: dict[int, list[str | None]] = {}
+        adoption.check_not_lost(path, tree)
 
     @property
     def version(self) -> str:
-        """What changes whenever the file does, whoever writes it."""
-        try:
-            return hashlib.sha256(self.path.read_bytes()).hexdigest()[:16]
-        except FileNotFoundError:
-            return "none"
+        """What changes whenever the file does, whoever writes it, and whenever something is saved here."""
+        return f"{hashlib.sha256(corrections.read_bytes(self.path)).hexdigest()[:16]}.{self._saves}"
 
     def lines(self) -> dict[str, Any]:
-        """The version, and the lines of the file as the page takes them."""
+        """The version, the lines of the file as the page takes them, and decisions that are lost.
+
+        Lost: saved here, but the file says again what it said before, or nothing. So another program, such as
+        an editor that had the file open, has written what it had read before.
+        """
         version = self.version
         found = corrections.read(self.path)
         lines = [[c.id, c.was, c.now, c.note, c.line] for c in found]
-        return {"version": version, "path": str(self.path), "lines": lines}
+        says = {line.id: line.now for line in found}
+        lost = [
+            [id_, now]
+            for id_, (*before, now) in list(self._said.items())
+            if now is not None and says.get(id_) != now and says.get(id_) in (None, *before)
+        ]
+        return {"version": version, "path": str(self.path), "lines": lines, "lost": lost}
 
     def save(self, digest: str, decisions: list[tuple[int, str | None]]) -> dict[str, Any]:
         """Put decisions (id, what the row is now; None takes the line out) into the file, in their order.
@@ -107,8 +122,13 @@ class Decisions:
                 for id_, now in last.items()
                 if now is not None
             ]
+            adoption.check_not_lost(self.path, self.tree)
+            says = {line.id: line.now for line in corrections.read(self.path)}
             corrections.record(self.path, kept)
             corrections.remove(self.path, [id_ for id_, now in last.items() if now is None])
+            for id_, now in last.items():
+                self._said[id_] = [*self._said.get(id_, ()), says.get(id_), now]
+            self._saves += 1
             return self.lines()
 
 
@@ -137,14 +157,14 @@ class LookServer(ThreadingHTTPServer):
     def __init__(self, index: str | Path, path: str | Path, png: str | Path | None = None, port: int = 0):
         """Listen on `port` of this machine (0: any free one); `path` is corrections.csv.
 
-        InputError: there is no page, or the port is taken.
+        InputError: there is no page, the file is gone, or the port is taken.
         """
         index = _absolute(index)
         if not index.is_file() or not index.with_name(page.FOLDER).joinpath(page.DATA).is_file():
             raise InputError(
                 f"{index}: there is no page to look at; make it with: snakemake -j4 results/look/index.html"
             )
-        self.decisions = Decisions(index, _absolute(path))
+        self.decisions = Decisions(index, _absolute(path), Path(png or "data/png") / "train")
         self.folders = [index.parent] + ([] if png is None else [_absolute(png)])
         # The page links to PNG files by a relative path, so the address begins where both folders meet.
         self.base = Path(os.path.commonpath(self.folders))

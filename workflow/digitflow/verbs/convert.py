@@ -56,16 +56,23 @@ def write_lst(
     list_checksums: list[Output],
     validation: Json,
     corrections: Input | None = None,
+    applied: Output | None = None,
     fold_train_lsts: list[Output] | None = None,
     fold_valid_lsts: list[Output] | None = None,
 ) -> None:
-    """List the training images with their corrected labels; say which train and which validate."""
+    """List the training images with their corrected labels; say which train and which validate.
+
+    `applied`: a copy of the corrections, with the checksums of all pixels that they are about.
+    """
     from digitflow.base import checksums as sfv
+    from digitflow.dataset import applied as last_applied
     from digitflow.dataset import lists
+    from digitflow.formats import corrections as corrections_csv
 
     sfv.check(checksums, images, labels)
     with sfv.watched(*([corrections] if corrections else [])) as digests:
-        labelled, names = lists.read_corrected(images, labels, classes, corrections)
+        labelled, names, copy = lists.read_corrected(images, labels, classes, corrections)
+    made_from = {path: corrections_csv.digest(path) for path in digests}
     first = lists.first_of_equals(images, labelled.index)
     if fold_train_lsts:
         lists.write_folds(labelled, fold_train_lsts, fold_valid_lsts, names, validation["seed"], first)
@@ -75,7 +82,9 @@ def write_lst(
         lists.write_split(labelled, train_lst, valid_lst, names, fraction, seed, first)
     pairs = zip([train_lst, *(fold_train_lsts or ())], [valid_lst, *(fold_valid_lsts or ())], strict=True)
     for path, pair in zip(list_checksums, pairs, strict=True):
-        sfv.write(path, pair, digests)
+        sfv.write(path, pair, made_from)
+    if applied:
+        last_applied.write(applied, copy)
 
 
 def write_test_lst(images: Input, test_lst: Output, list_checksums: Output) -> None:
@@ -109,13 +118,18 @@ def idx_to_png(
     tree: str,
     labels: Input | None = None,
     classes: Input | None = None,
+    corrections: str = "",
+    source: str = "",
 ) -> None:
-    """Bring a tree of PNG files up to date with its lists, writing only what differs."""
+    """Bring a tree of PNG files up to date with its lists, writing only what differs.
+
+    `corrections`, `source`: the paths of what it shows; moves by hand are written into no other corrections.
+    """
     from digitflow.base import checksums as sfv
     from digitflow.dataset import views
 
     sfv.check(checksums, images, *lists, *([labels] if labels else []))
-    views.update_from_lists(images, tree, manifest, lists, labels, classes)
+    views.update_from_lists(images, tree, manifest, lists, labels, classes, corrections, source)
 
 
 def verify(

@@ -138,8 +138,32 @@ def adopt(
     """
     from digitflow.dataset import adoption
 
+    adoption.check_not_lost(corrections, tree)
     for line in adoption.adopt(tree, f"{tree}.sfv", corrections, deletions):
         print(line)
+
+
+def follow_corrections(
+    corrections: Input = Path("corrections.csv"), folder: Input = Path("data/idx")
+) -> None:
+    """Write the new numbers of rows that moved in the training CSV into the lines of the corrections."""
+    from digitflow.base import checksums as sfv
+    from digitflow.dataset.corrections import follow
+
+    images = sorted(folder.glob("train-images-idx?-ubyte"), key=lambda path: path.stat().st_mtime)
+    if not images:
+        raise InputError(f"{folder}: no images of the training CSV; run snakemake first")
+    labels = folder / "train-labels-idx1-ubyte"
+    sfv.check([folder / "train.sfv"], images[-1], labels)
+    lines = follow(corrections, images[-1], labels, folder / "classes.csv")
+    print("\n".join(lines or [f"{corrections}: every line with a checksum is about its row in {folder}"]))
+
+
+def restore_corrections(corrections: Output = Path("corrections.csv"), tree: str = "data/png/train") -> None:
+    """Write a file of corrections that was lost again, as it was applied last and as the tree shows it."""
+    from digitflow.dataset import adoption
+
+    print(adoption.restore_corrections(corrections, tree))
 
 
 def clean_stale(configfile: list[Input] | None = None, remove: bool = False) -> None:

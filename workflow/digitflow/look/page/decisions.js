@@ -80,6 +80,7 @@ function localStore(onChange) {
       const count = Object.keys(kept.decisions).length;
       return count ? [`${number(count)} not yet in corrections.csv`, "new"] : ["", ""];
     },
+    lost: () => [],
     get canUndo() {
       return kept.history.length > 0;
     },
@@ -94,12 +95,13 @@ function serverStore(api, reply, onChange) {
   let pending = []; // decisions on their way, oldest first
   let version = null;
   let path = "";
+  let lost = []; // decisions that another program has overwritten
   let problem = "";
   let busy = false;
 
   function adopt(answer) {
     inFile = readLines(answer.lines);
-    ({ version, path } = answer);
+    ({ version, path, lost } = answer);
   }
 
   const latest = (id) => {
@@ -145,8 +147,8 @@ function serverStore(api, reply, onChange) {
     if (pending.length && !problem) exchange();
   }
 
-  function send(id, now) {
-    pending.push([id, now]);
+  function send(...decisions) {
+    pending.push(...decisions);
     sessionStorage.setItem(key, JSON.stringify(history));
     onChange();
     exchange();
@@ -161,14 +163,14 @@ function serverStore(api, reply, onChange) {
     now: latest,
     decide(id, now) {
       history.push([id, latest(id), now]);
-      send(id, now);
+      send([id, now]);
     },
     undo() {
       const last = history.pop();
       if (!last) return null;
       const [id, before, after] = last;
       const mine = latest(id) === after;
-      if (mine) send(id, before);
+      if (mine) send([id, before]);
       else sessionStorage.setItem(key, JSON.stringify(history));
       onChange();
       return { id, mine };
@@ -179,6 +181,10 @@ function serverStore(api, reply, onChange) {
         return [`${pending.length ? `${number(pending.length)} NOT SAVED: ` : ""}${problem}`, "bad"];
       if (pending.length) return ["saving…", "new"];
       return [`${history.length || inFile.size ? "saved in" : "saves into"} ${path}`, "good"];
+    },
+    lost: () => (pending.length ? [] : lost),
+    settleLost(again) {
+      send(...lost.map(([id, now]) => [id, again ? now : (inFile.get(id)?.now ?? null)]));
     },
     get canUndo() {
       return history.length > 0;

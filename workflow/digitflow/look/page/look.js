@@ -451,6 +451,10 @@ function changed() {
   $("saved").textContent = text;
   $("saved").className = kind;
   $("saved").title = text;
+  const lost = store.lost().length;
+  $("lost").hidden = !lost;
+  const are = lost === 1 ? "is" : "are";
+  $("lost-count").textContent = `${plural(lost, "decision")} ${are} no longer in corrections.csv:`;
   $("undo").disabled = !store.canUndo;
   $("sections").querySelector('[href="#decisions"] .count').textContent = number(count.size);
   if (grid.element) {
@@ -613,6 +617,8 @@ function wire() {
   });
   document.addEventListener("keydown", onKey);
   $("undo").addEventListener("click", undo);
+  $("lost-again").addEventListener("click", () => store.settleLost(true));
+  $("lost-leave").addEventListener("click", () => store.settleLost(false));
   $("export").addEventListener("click", () => {
     drawExport();
     $("export-dialog").showModal();

@@ -1,0 +1,64 @@
+"""The copy of the corrections that were applied last: what is filled in from it, and whose it is."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from digitflow.base.errors import FormatError
+from digitflow.dataset import applied
+from digitflow.dataset.applied import Applied
+
+TEXT = "id,was,now,crc,note\n1,5,3\n2,0,ok,0A1B2C3D,\n3,4,9,,\n"
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "corrections.csv").write_text(TEXT)
+    applied.write(applied.APPLIED, Applied("corrections.csv", TEXT, {"1": "1" * 8, "3": "3" * 8}))
+    return tmp_path
+
+
+def test_lines_that_were_applied_without_a_checksum_get_it_and_it_is_said_once(project):
+    assert applied.fill_in("corrections.csv") == (
+        "corrections.csv: checksum of the pixels written into 2 lines; they can hit no other row now"
+    )
+    filled = TEXT.replace("1,5,3", "1,5,3,11111111").replace("3,4,9,,", "3,4,9,33333333,")
+    assert (project / "corrections.csv").read_text() == filled
+    assert applied.fill_in("corrections.csv") is None
+
+
+def test_a_line_that_was_changed_since_or_is_of_another_file_is_left_alone(project):
+    changed = TEXT.replace("1,5,3", "1,5,8").replace("3,4,9", "4,4,9")
+    (project / "corrections.csv").write_text(changed)
+    assert applied.fill_in("corrections.csv") is None
+    (project / "other.csv").write_text(TEXT)
+    assert applied.fill_in("other.csv") is None
+    assert applied.fill_in("none.csv") is None
+    assert (project / "corrections.csv").read_text() == changed
+    assert (project / "other.csv").read_text() == TEXT
+    assert not (project / "none.csv").exists()
+
+
+def test_a_copy_without_lines_or_of_another_file_says_that_nothing_is_lost(project):
+    (project / "corrections.csv").unlink()
+    assert applied.may_be_lost("./corrections.csv", "png/train")
+    assert not applied.may_be_lost("other.csv", "png/train")
+    applied.write(applied.APPLIED, Applied("corrections.csv", "id,was,now,crc,note\n# none\n"))
+    assert not applied.may_be_lost("corrections.csv", "png/train")
+
+
+@pytest.mark.parametrize("text", ["", "[]", '{"paths": ""}'])
+def test_a_damaged_copy_is_named(project, text):
+    applied.APPLIED.write_text(text)
+    with pytest.raises(FormatError, match=r"corrections\.json: damaged: .*; delete it and run again"):
+        applied.fill_in("corrections.csv")
+
+
+def test_asking_for_the_copy_imports_no_numpy(project):
+    code = "import sys; from digitflow.dataset import applied; print('numpy' in sys.modules)"
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    asked = subprocess.run([sys.executable, "-c", code], env=environment, stdout=subprocess.PIPE, check=True)
+    assert asked.stdout == b"False\n"

@@ -1,0 +1,91 @@
+"""The corrections as they were last applied: a copy of the file beside the lists that were made with it.
+
+`data/rec/corrections.json` has the file's path and text, and the checksums of pixels of those lines that were
+typed without one. So these can be filled in, and a file that was lost can be written again. Every start of
+Snakemake asks for it, so it imports nothing large.
+"""
+
+import os
+import shlex
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+
+from digitflow.base.errors import FormatError
+from digitflow.base.files import read_json, write_json
+from digitflow.dataset.treetimes import read_about
+from digitflow.formats import corrections as corrections_csv
+
+PathLike = str | os.PathLike
+APPLIED = Path("data/rec/corrections.json")
+DEFAULT = "corrections.csv"  # the path of corrections where the configuration names none
+
+
+@dataclass(frozen=True)
+class Applied:
+    """The file `path` with its `text` as it was applied; `crc`: by ids, of lines without a checksum."""
+
+    path: str = ""
+    text: str = ""
+    crc: Mapping[str, str] = field(default_factory=dict)
+
+    def lines(self) -> list[corrections_csv.Correction]:
+        """Its corrections, all of them with checksums of their pixels, where these are known."""
+        found = corrections_csv.parse_lines(self.text.encode(), self.path)
+        return [replace(line, crc=line.crc or self.crc.get(str(line.id), "")) for line in found]
+
+
+def write(path: PathLike, copy: Applied) -> None:
+    """Write what was applied."""
+    write_json(path, asdict(copy))
+
+
+def read(corrections: PathLike, applied: PathLike = APPLIED) -> Applied:
+    """What is known of the file `corrections`: nothing if there is no copy, or one of another file.
+
+    FormatError: the copy is damaged.
+    """
+    if not Path(applied).exists():
+        return Applied()
+    try:
+        found = Applied(**read_json(applied))
+    except TypeError as error:
+        raise FormatError(f"{applied}: damaged: {error}; delete it and run again") from error
+    return found if same_file(found.path, corrections) else Applied()
+
+
+def fill_in(corrections: PathLike, applied: PathLike = APPLIED) -> str | None:
+    """Write checksums into the lines that were applied without one; say so in a line, if there are any.
+
+    From then on, a line cannot hit another row that takes the number of its own. A line that was never
+    applied, or was changed since, is left alone. Raises as `read`, and as the file of corrections does.
+    """
+    known = read(corrections, applied) if Path(corrections).exists() else Applied()
+    if not known.crc:
+        return None
+    typed_without = [line for line in known.lines() if str(line.id) in known.crc]
+    filled = corrections_csv.fill_in_checksums(corrections, typed_without)
+    if not filled:
+        return None
+    lines = "1 line" if filled == 1 else f"{filled:,} lines"
+    return f"{corrections}: checksum of the pixels written into {lines}; they can hit no other row now"
+
+
+def may_be_lost(corrections: PathLike, tree: PathLike, applied: PathLike = APPLIED) -> bool:
+    """Whether there is no file of corrections, though there seems to have been one with lines."""
+    if Path(corrections).exists():
+        return False
+    if read(corrections, applied).lines():
+        return True
+    about = read_about(tree)
+    return about is not None and about.moved != 0 and same_file(about.corrections or corrections, corrections)
+
+
+def same_file(path: PathLike, other: PathLike) -> bool:
+    """Whether two paths lead to the same place."""
+    return bool(path) and Path(path).resolve() == Path(other).resolve()
+
+
+def flag(corrections: PathLike) -> str:
+    """What names a file of corrections in a command of digitflow's."""
+    return "" if same_file(corrections, DEFAULT) else f" --corrections {shlex.quote(os.fspath(corrections))}"

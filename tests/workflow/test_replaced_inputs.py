@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from tests.workflow.conftest import Clone
 
+from digitflow.formats import corrections as corrections_csv
 from digitflow.formats import idx, labelscsv, png
 
 LONG_AGO = 1_000_000_000
@@ -60,7 +61,7 @@ def test_corrections_that_are_replaced_by_older_ones_reach_the_lists_and_nothing
     record = finished_numpy.snakemake("results/run.json")
     assert record.returncode == 0, record.stdout
     digests = json.loads((finished_numpy.folder / "results/run.json").read_text())["digests"]
-    assert digests["corrections"] == hashlib.sha256(corrections.read_bytes()).hexdigest()
+    assert digests["corrections"] == corrections_csv.digest(corrections)
 
 
 def test_the_record_of_a_run_names_what_was_read_and_not_what_lies_there_now(finished_numpy):

@@ -300,3 +300,17 @@ def test_whatever_is_recorded_and_removed_every_other_byte_stays(tmp_path_factor
     remove(path, known.keys() | changed.keys())
     left = begin + "".join(text for text, id_ in parts if not id_)
     assert path.read_bytes().decode().removesuffix(newline) == left.removesuffix(newline)
+
+
+def test_the_digest_is_of_what_the_lines_say_and_not_of_how(tmp_path):
+    digests = {}
+    for name, text in {
+        "typed": "id,was,now,crc,note\n7,5,3,,\n",
+        "filled in": "id,was,now,crc,note\n# looked at twice\n7,5,3,0123ABCD,clearly a three\n",
+        "another": "id,was,now,crc,note\n7,5,drop,,\n",
+        "not understood": "id,was,now,crc,note\nseven,5,3,,\n",
+    }.items():
+        (tmp_path / name).write_text(text)
+        digests[name] = corrections.digest(tmp_path / name)
+    assert digests["typed"] == digests["filled in"]
+    assert len({*digests.values()}) == 3

@@ -34,8 +34,9 @@ Verb = Callable[..., int | None]
 
 # The verbs for people, of the module `tools`; rules call all others.
 FOR_PEOPLE = {
-    "Images and their labels": ("describe", "look", "adopt"),
+    "Images and their labels": ("describe", "look", "adopt", "follow_corrections", "restore_corrections"),
     "Runs and what they leave": ("runs", "compare", "clean_stale"),
+    "GPUs": ("choose_gpu", "show_device"),
     "The code": ("why",),
 }
 WIDTH = 80

@@ -20,7 +20,12 @@ def why(module: str) -> None:
 
 
 def choose_gpu(choice: Output) -> None:
-    """Look at NVIDIA's driver and the GPUs, and write down which builds suit them: see `make gpu`."""
+    """Find the builds that suit this machine's GPUs.
+
+    `make gpu` does so, and installs them.
+
+    choice: the file that says which builds they are
+    """
     from digitflow.training import builds, driver
 
     chosen = builds.choose(driver.ask())
@@ -29,7 +34,12 @@ def choose_gpu(choice: Output) -> None:
 
 
 def show_device(framework: str) -> None:
-    """Say what keras or mxnet trains on here; for mxnet in its environment: see `make devices`."""
+    """Say what a framework trains on here.
+
+    `make devices` asks both, each in its environment.
+
+    framework: keras or mxnet
+    """
     from digitflow.training import keras_predictor, mxnet_predictor
 
     prepare = {"keras": keras_predictor.prepare, "mxnet": mxnet_predictor.prepare}
@@ -87,7 +97,7 @@ def compare(
 
 
 def describe(files: list[Input], configfile: list[Input] | None = None, sheet: Input | None = None) -> None:
-    """Say what a file of images is, and which configuration reads it.
+    """Say what a file of images is, and how it is read.
 
     files: CSVs, archives of them, IDX files, or folders of pictures
     configfile: a configuration to read them by, as one gives it to a run
@@ -111,7 +121,7 @@ def look(
     png: Input = Path("data/png"),
     port: int = 0,
 ) -> None:
-    """Show the page of images, and save each correction made on it.
+    """Show the page of images, and save its corrections.
 
     It is served to this machine alone, and each decision goes into the file of corrections at once.
 
@@ -128,7 +138,7 @@ def look(
 def adopt(
     tree: str = "data/png/train", corrections: Input = Path("corrections.csv"), deletions: bool = False
 ) -> None:
-    """Write pictures moved or deleted by hand into the corrections.
+    """Take moved and deleted pictures for corrections.
 
     Each run does so, too.
 
@@ -146,7 +156,13 @@ def adopt(
 def follow_corrections(
     corrections: Input = Path("corrections.csv"), folder: Input = Path("data/idx")
 ) -> None:
-    """Write the new numbers of rows that moved in the training CSV into the lines of the corrections."""
+    """Renumber corrections whose rows moved in the CSV.
+
+    Rows are found again by the checksums of their pixels.
+
+    corrections: the file of corrections
+    folder: the folder of the training images as IDX
+    """
     from digitflow.base import checksums as sfv
     from digitflow.dataset.corrections import follow
 
@@ -160,7 +176,13 @@ def follow_corrections(
 
 
 def restore_corrections(corrections: Output = Path("corrections.csv"), tree: str = "data/png/train") -> None:
-    """Write a file of corrections that was lost again, as it was applied last and as the tree shows it."""
+    """Write a lost file of corrections again.
+
+    It becomes what it was when it was applied last, and what the tree shows beside.
+
+    corrections: the file of corrections
+    tree: the tree of training pictures
+    """
     from digitflow.dataset import adoption
 
     print(adoption.restore_corrections(corrections, tree))

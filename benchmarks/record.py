@@ -114,12 +114,16 @@ def main() -> None:
     """Run rows, and write record.csv and the table of README.md after each run."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("rows", nargs="*", help=f"of {', '.join(ROWS)}; default: all")
-    rows = parser.parse_args().rows or list(ROWS)
+    parser.add_argument(
+        "--splits", nargs="+", type=int, default=SPLITS, help=f"seeds; default: {' '.join(map(str, SPLITS))}"
+    )
+    arguments = parser.parse_args()
+    rows = arguments.rows or list(ROWS)
     unknown = [name for name in rows if name not in ROWS]
     if unknown:
         parser.error(f"{unknown[0]} is no row; the rows are {', '.join(ROWS)}")
     WORK.mkdir(exist_ok=True)
-    for split in SPLITS:
+    for split in arguments.splits:
         for name in rows:
             line = measure(name, split)
             print(f"{name} on split {split}: {line['seconds']} s, {line['accuracy']}", flush=True)

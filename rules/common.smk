@@ -18,6 +18,7 @@ from digitflow.base import unfinished
 from digitflow.base.errors import ConfigError, DigitflowError, InputError
 from digitflow.dataset import applied, locations, stamps, treetimes
 from digitflow.formats import corrections as corrections_csv
+from digitflow.training import device as devices
 from digitflow.verbs import commandline
 
 try:
@@ -89,9 +90,9 @@ KAGGLE_ENVIRONMENT = f"{workflow.basedir}/.venvs/kaggle"
 KAGGLE_PYTHON = f"{KAGGLE_ENVIRONMENT}/bin/python"
 STORE = config["store"]
 
-# Snakemake lowers it to the cores that there are, so that on a few cores one training runs at a time: two side by
-# side take longer. ASSUME: small nets gain nothing beyond eight.
-TRAINING_THREADS = 8
+# Two trainings side by side with a thread each are done much sooner than one after the other with two.
+TRAININGS = sum(len(MODELS[name]["seeds"]) for name in config["merge"]["models"] if name in MODELS)
+TRAINING_THREADS = devices.share_of_cores(TRAININGS * max(len(FOLDS), 1), workflow.resource_settings.cores)
 
 # Jobs call `python -m digitflow`: this Python, this package, and uv where `make` has put it. Kaggle's secrets stay
 # in the shell, without becoming part of a job's environment: the jobs that need them export them again.

@@ -240,3 +240,25 @@ def test_a_variable_by_which_libraries_choose_how_to_compute_is_told_as_it_was_g
         environment |= {"PYTHONPATH": str(PROJECT / "workflow")} | ({name: value} if value else {})
         told.add(subprocess.run(command, env=environment, capture_output=True, check=True).stdout)
     assert len(told) == 3
+
+
+@pytest.mark.parametrize(
+    ("here", "most", "trainings", "threads"),
+    [
+        (2, None, 1, 2),
+        (2, None, 2, 1),
+        (2, 4, 2, 1),
+        (8, 8, 2, 4),
+        (32, 32, 1, 4),
+        (32, 32, 8, 4),
+        (32, 2, 2, 1),
+        (4, None, 30, 1),
+        (1, None, 1, 1),
+        (2, None, 0, 2),
+    ],
+)
+def test_trainings_share_the_cores_of_a_run_and_none_gets_more_than_serves_it(
+    monkeypatch, here, most, trainings, threads
+):
+    monkeypatch.setattr(device, "cores", lambda: here)
+    assert device.share_of_cores(trainings, most) == threads

@@ -24,6 +24,7 @@ VARIABLES = (
     *("ONEDNN_MAX_CPU_ISA", "OPENBLAS_CORETYPE"),
 )
 GIVEN = {name: os.environ.get(name) for name in VARIABLES}
+MOST_THREADS = 4  # of a training; small networks gain little beyond
 JAX_PLUGINS = ("jax-cuda13-plugin", "jax-cuda12-plugin")
 
 _taken: list[socket.socket] = []  # the GPUs of this process: they are free again when it has ended
@@ -107,6 +108,15 @@ def cores() -> int:
         return len(os.sched_getaffinity(0))
     except AttributeError:  # macOS and Windows do not tell
         return os.cpu_count() or 1
+
+
+def share_of_cores(trainings: int, most: int | None = None) -> int:
+    """How many threads each of so many trainings gets, so that all cores work at the same time.
+
+    `most`: cores that the run may use, where that is fewer than there are.
+    """
+    available = min(cores(), most or cores())
+    return min(max(available // max(trainings, 1), 1), MOST_THREADS)
 
 
 def cpu_name(cpuinfo: Path = Path("/proc/cpuinfo")) -> str:

@@ -114,9 +114,8 @@ def main() -> None:
     """Run rows, and write record.csv and the table of README.md after each run."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("rows", nargs="*", help=f"of {', '.join(ROWS)}; default: all")
-    parser.add_argument(
-        "--splits", nargs="+", type=int, default=SPLITS, help=f"seeds; default: {' '.join(map(str, SPLITS))}"
-    )
+    seeds = " ".join(map(str, SPLITS))
+    parser.add_argument("--splits", nargs="+", type=int, default=SPLITS, help=f"default: {seeds}")
     arguments = parser.parse_args()
     rows = arguments.rows or list(ROWS)
     unknown = [name for name in rows if name not in ROWS]

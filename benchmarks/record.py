@@ -13,7 +13,7 @@ import statistics
 import subprocess
 from dataclasses import dataclass
 
-from run import HERE, MAIN, PROJECT, machine, run
+from run import HERE, MAIN, PROJECT, machine, run, settle
 
 SPLITS = (201, 202, 203)
 CORES = 2
@@ -46,6 +46,7 @@ def measure(name: str, split: int) -> dict[str, object]:
     if not (data / "solution.csv").exists():
         run(MAIN / "python", HERE / "peers" / "split_csv.py", str(split), data)
     shutil.rmtree(folder, ignore_errors=True)
+    settle()  # a disk that is still busy with what was deleted keeps every job waiting that ends
     folder.mkdir()
     files = ", ".join(f"{part}_csv: {data / part}.csv" for part in ("train", "test", "solution"))
     (folder / "split.yaml").write_text(f"data: {{source: files, {files}}}\nstore: null\n")

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("digitflow")
 
 BEST = "best "  # begins the names of a checkpoint's arrays that are the best epoch's, not the last one's
+READ_AHEAD = 8  # batches
 
 
 def train(
@@ -196,7 +197,7 @@ def fit(
 
     rows, labels = validation
     model.fit(
-        batches,
+        read_ahead(batches),
         initial_epoch=len(history.rows),
         epochs=settings.epochs,
         steps_per_epoch=batches.per_epoch,
@@ -269,6 +270,27 @@ def make_batches(
             return augment_batch(images[rows[chosen]], rng, **warp), targets[chosen]
 
     return Batches()
+
+
+def read_ahead(batches: "keras.utils.PyDataset") -> Any:
+    """The batches in the form in which the backend makes them ahead of the steps that need them.
+
+    Keras would let TensorFlow tune how many are kept ready. The thread that does so sleeps for up to a
+    minute, and a training that had ended often waited for it to wake up.
+    """
+    import keras
+
+    if keras.config.backend() != "tensorflow":
+        return batches
+    import tensorflow as tf
+
+    kinds = tuple(tf.TensorSpec((None, *array.shape[1:]), array.dtype) for array in batches[0])
+    dataset = tf.data.Dataset.from_generator(
+        lambda: map(batches.__getitem__, range(batches.num_batches)), output_signature=kinds
+    )
+    options = tf.data.Options()
+    options.autotune.enabled = False
+    return dataset.prefetch(READ_AHEAD).with_options(options)
 
 
 def make_optimizer(settings: Settings, rates: schedule.Schedule, steps: int) -> "keras.optimizers.Optimizer":

@@ -107,8 +107,11 @@ def table(lines: list[dict[str, str]]) -> str:
             f"| {row.aim} | {statistics.median(seconds):.0f} ({min(seconds):.0f} to {max(seconds):.0f}) "
             f"| {statistics.mean(accuracies):.2f} ± {error:.2f} % | `make record ROWS={name}` | {row.peer} |"
         )
-    where = sorted({f"{line['machine']}, commit {line['commit']}" for line in lines})
-    return "\n".join([*text, "", "; ".join(where) + "."])
+    commits: dict[str, set[str]] = {}
+    for line in lines:
+        commits.setdefault(line["machine"], set()).add(line["commit"])
+    where = [f"{name}; commit {', '.join(sorted(found))}." for name, found in commits.items()]
+    return "\n".join([*text, "", *where])
 
 
 def main() -> None:

@@ -60,7 +60,7 @@ def keras_backend(requested: str) -> str:
 
 def has_cuda_jax() -> bool:
     """Whether JAX's CUDA build is installed."""
-    return any(_is_installed(name) for name in JAX_PLUGINS)
+    return any(_version(name) for name in JAX_PLUGINS)
 
 
 def take_gpu(gpus: Path = GPUS, ask: Callable[[], Driver] = ask_in_child) -> None:
@@ -91,14 +91,6 @@ def _take(uuid: str) -> bool:
         name.close()
         return False
     _taken.append(name)
-    return True
-
-
-def _is_installed(package: str) -> bool:
-    try:
-        importlib.metadata.version(package)
-    except importlib.metadata.PackageNotFoundError:
-        return False
     return True
 
 

@@ -285,3 +285,16 @@ def test_a_killed_training_resumes_to_the_same_bytes(run, tmp_path, monkeypatch,
     assert (resumed / name).read_bytes() == (whole / name).read_bytes()
     assert not (resumed / "checkpoint.npz").exists()
     assert len((resumed / "history.csv").read_text().splitlines()) == 1 + settings.epochs
+
+
+def test_batches_are_read_ahead_in_order_by_no_thread_that_a_finished_training_waits_for(digits):
+    images, labels = digits[0][:100], digits[1][:100]
+    settings = Settings("small_cnn", "keras_cnn", epochs=2, batch_size=32, learning_rate=0.003)
+    batches = training.make_batches(images, np.arange(100), labels, 10, settings, seed=0)
+    read = training.read_ahead(batches)
+    assert read.options().autotune.enabled is False
+    found = [[part.numpy() for part in batch] for batch in read]
+    assert len(found) == batches.num_batches == 6
+    for step, (pixels, targets) in enumerate(found):
+        np.testing.assert_array_equal(pixels, batches[step][0])
+        np.testing.assert_array_equal(targets, batches[step][1])

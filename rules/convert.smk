@@ -31,7 +31,7 @@ VALIDATION = picked(config["validation"], "fraction", "folds", "seed")
 
 
 rule csv_to_idx:
-    """Parse and check the training images once; everything after reads pixels and labels from IDX files."""
+    """Parse and check the images of a CSV once; everything after reads pixels and labels from IDX files."""
     input:
         csv=source(TRAIN_CSV),
         labels_file=LABELS_FILE if DATA["source"] == "idx" else [],
@@ -95,7 +95,7 @@ rule gzip_idx:
 
 
 rule write_lst:
-    """List the training images with their corrected labels; choose by id which of them validate."""
+    """List the training images with their labels; choose by id which of them validate."""
     input:
         images=f"data/idx/train-{IMAGES}",
         labels="data/idx/train-labels-idx1-ubyte",

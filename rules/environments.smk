@@ -2,7 +2,7 @@
 
 
 rule mxnet_environment:
-    """Install MXNet into an environment of its own: it needs a numpy that nothing else wants."""
+    """Install what needs an environment of its own from its pins: MXNet (an old numpy), Kaggle's client."""
     output:
         installed=".venvs/mxnet/installed.txt",
     log:

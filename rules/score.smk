@@ -124,7 +124,7 @@ def scored(wildcards):
 
 
 rule show_mistakes:
-    """One training's confusion matrix and worst mistakes; made when they are asked for."""
+    """The confusion matrix and worst mistakes of a training, or of the merge; made when they are asked for."""
     input:
         probabilities=lambda wildcards: (
             f"results/models/{wildcards.model}/seed{wildcards.seed}/{scored(wildcards)}_probabilities.npy"
@@ -215,7 +215,7 @@ rule show_curves:
 # No training depends on it, yet it is the first job that has what it needs: a wrong solution stops the run before
 # anything is trained. (One thread only: a job that wants all cores waits for as long as others come in between.)
 rule solution_to_idx:
-    """Check the solution, and write its labels as an IDX file, as the official test labels are."""
+    """Check a solution, and write its labels as an IDX file, as the official test labels are."""
     input:
         solution=known_solution,
         images=TEST_IMAGES,

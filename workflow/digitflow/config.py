@@ -52,6 +52,8 @@ def validate(config: dict[str, Any]) -> dict[str, Any]:
     Raises ConfigError, naming key, value and what would be right, for all mistakes found at once.
     """
     rules = schema()
+    if mistakes := [*_names_that_are_no_text(config)]:
+        raise ConfigError(_listed(mistakes))
     config = {key: value if key == "message" else _numbers(value) for key, value in config.items()}
     validator = jsonschema.Draft202012Validator(rules)
     mistakes = [_explain(error) for error in validator.iter_errors(config)]
@@ -315,6 +317,19 @@ def _numbers(value: Any) -> Any:
     if isinstance(value, list):
         return [_numbers(item) for item in value]
     return float(value) if isinstance(value, str) and EXPONENT.fullmatch(value) else value
+
+
+def _names_that_are_no_text(value: Any, key: str = "") -> Iterator[str]:
+    """YAML 1.1 takes yes, no, on and off for truth values, and 7 for a number, as names of keys as well."""
+    if isinstance(value, list):
+        for item in value:
+            yield from _names_that_are_no_text(item, key)
+    if isinstance(value, dict):
+        for name, item in value.items():
+            if isinstance(name, str):
+                yield from _names_that_are_no_text(item, _join(key, name))
+            else:
+                yield f"{_join(key, name)}: YAML takes this name for {name!r}, which is no text: write it in quotes"
 
 
 def _listed(mistakes: list[str]) -> str:

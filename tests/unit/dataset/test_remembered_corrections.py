@@ -50,7 +50,18 @@ def test_a_copy_without_lines_or_of_another_file_says_that_nothing_is_lost(proje
     assert not applied.may_be_lost("corrections.csv", "png/train")
 
 
-@pytest.mark.parametrize("text", ["", "[]", '{"paths": ""}'])
+def test_the_copies_of_several_files_stand_beside_each_other(project):
+    other = Applied("other.csv", TEXT.replace("1,5,3", "1,5,8"))
+    for copy in (other, Applied(), other):
+        applied.write(applied.APPLIED, copy)
+    assert applied.read("corrections.csv").text == TEXT
+    assert applied.read("./other.csv") == other
+    assert len(applied.read_all(applied.APPLIED)) == 2
+    (project / "corrections.csv").unlink()
+    assert applied.may_be_lost("corrections.csv", "png/train")
+
+
+@pytest.mark.parametrize("text", ["", "[]", '{"paths": ""}', '{"files": [{"paths": ""}]}'])
 def test_a_damaged_copy_is_named(project, text):
     applied.APPLIED.write_text(text)
     with pytest.raises(FormatError, match=r"corrections\.json: damaged: .*; delete it and run again"):

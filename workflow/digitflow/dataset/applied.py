@@ -1,8 +1,8 @@
-"""The corrections as they were last applied: a copy of the file beside the lists that were made with it.
+"""The corrections as they were last applied: a copy of each file beside the lists that were made with it.
 
-`data/rec/corrections.json` has the file's path and text, and the checksums of pixels of those lines that were
-typed without one. So these can be filled in, and a file that was lost can be written again. Every start of
-Snakemake asks for it, so it imports nothing large.
+`data/rec/corrections.json` has a file's path and text, and the checksums of pixels of those lines that were
+typed without one. So these can be filled in, and a file that was lost can be written again. It holds the files
+of all configurations that ran here. Every start of Snakemake asks for it, so it imports nothing large.
 """
 
 import os
@@ -36,22 +36,27 @@ class Applied:
 
 
 def write(path: PathLike, copy: Applied) -> None:
-    """Write what was applied."""
-    write_json(path, asdict(copy))
+    """Write what was applied in the place of what was known of this file; copies of others stay."""
+    others = [known for known in read_all(path) if not same_file(known.path, copy.path)]
+    write_json(path, {"files": [asdict(known) for known in (*others, copy) if known.path]})
+
+
+def read_all(path: PathLike) -> list[Applied]:
+    """The copies of all files. FormatError: damaged."""
+    if not Path(path).exists():
+        return []
+    try:
+        return [Applied(**known) for known in read_json(path)["files"]]
+    except (TypeError, KeyError) as error:
+        raise FormatError(f"{path}: damaged: {error}; delete it and run again") from error
 
 
 def read(corrections: PathLike, applied: PathLike = APPLIED) -> Applied:
-    """What is known of the file `corrections`: nothing if there is no copy, or one of another file.
+    """What is known of the file `corrections`: nothing if there is no copy of it.
 
-    FormatError: the copy is damaged.
+    FormatError: the copies are damaged.
     """
-    if not Path(applied).exists():
-        return Applied()
-    try:
-        found = Applied(**read_json(applied))
-    except TypeError as error:
-        raise FormatError(f"{applied}: damaged: {error}; delete it and run again") from error
-    return found if same_file(found.path, corrections) else Applied()
+    return next((known for known in read_all(applied) if same_file(known.path, corrections)), Applied())
 
 
 def fill_in(corrections: PathLike, applied: PathLike = APPLIED) -> str | None:

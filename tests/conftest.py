@@ -1,5 +1,6 @@
 """What all tests share: real digits, and where the project and MXNet's Python are."""
 
+import logging
 import os
 from pathlib import Path
 
@@ -9,6 +10,7 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 import numpy as np
 import pytest
 
+from digitflow.base import logs
 from digitflow.dataset.mnist import read_mnist
 
 PROJECT = Path(__file__).parents[1]
@@ -21,6 +23,19 @@ NOWHERE = "http://127.0.0.1:9"  # the discard port, on which nothing listens
 os.environ.update({f"{scheme}_proxy": NOWHERE for scheme in ("http", "https", "ftp", "all")})
 os.environ.update({f"{scheme}_PROXY": NOWHERE for scheme in ("HTTP", "HTTPS", "FTP", "ALL")})
 os.environ.update(no_proxy="", NO_PROXY="", UV_OFFLINE="1", PIP_NO_INDEX="1")
+
+
+@pytest.fixture(autouse=True)
+def messages_go_nowhere_yet(monkeypatch):
+    """A verb that is called in this process says where messages go; each test begins as if none had been."""
+    monkeypatch.setattr(logs, "job", None)
+    monkeypatch.setattr(logs, "_process", None)
+    monkeypatch.setattr(logs.log, "handlers", [])
+    monkeypatch.setattr(logging, "raiseExceptions", True)
+    level = logs.log.level
+    logs.log.setLevel(logging.NOTSET)
+    yield
+    logs.log.setLevel(level)
 
 
 @pytest.fixture(scope="session")

@@ -329,7 +329,7 @@ def _names_that_are_no_text(value: Any, key: str = "") -> Iterator[str]:
             if isinstance(name, str):
                 yield from _names_that_are_no_text(item, _join(key, name))
             else:
-                yield f"{_join(key, name)}: YAML takes this name for {name!r}, which is no text: write it in quotes"
+                yield f"{_join(key, name)}: YAML takes this name for {name!r}: write it in quotes"
 
 
 def _listed(mistakes: list[str]) -> str:

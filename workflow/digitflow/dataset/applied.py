@@ -1,8 +1,8 @@
 """The corrections as they were last applied: a copy of each file beside the lists that were made with it.
 
 `data/rec/corrections.json` has a file's path and text, and the checksums of pixels of those lines that were
-typed without one. So these can be filled in, and a file that was lost can be written again. It holds the files
-of all configurations that ran here. Every start of Snakemake asks for it, so it imports nothing large.
+typed without one. So these can be filled in, and a file that was lost can be written again. It holds the
+files of all configurations that ran here. Every start of Snakemake asks for it, so it imports nothing large.
 """
 
 import os

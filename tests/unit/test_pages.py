@@ -1,4 +1,4 @@
-"""The tables of config/README.md and the map in CONTRIBUTING.md are those of the code; links lead to files."""
+"""Tables of config/README.md and the map in CONTRIBUTING.md are those of the code; links lead to files."""
 
 import re
 import runpy

@@ -1,4 +1,4 @@
-"""Checksums of files that have no room for one, IDX files and lists: in .sfv files, `name hex` a line.
+"""Checksums of files that have no room for one, IDX files and lists: in .sfv files, lines of `name hex`.
 
 The same files say what those were made from: comment lines, `; sha256 hex "path"`, of the user's files.
 """

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 def curves_figure(path: str | Path, history: Sequence[Mapping[str, float]], title: str) -> None:
     """Draw a training: accuracy and loss, training against validation, and the learning rate.
 
-    `history` has a row an epoch, as history.csv; without validation rows there is one curve of each.
+    `history` has a row for each epoch, as history.csv; without validation rows there is one curve of each.
     """
     from matplotlib.figure import Figure
 

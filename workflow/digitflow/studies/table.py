@@ -84,7 +84,7 @@ def read(study: Mapping[str, Any], models: str | Path) -> list[Result]:
 
 
 def write_table(path: str | Path, results: Sequence[Result]) -> None:
-    """Write the ranked table: a row a point; what is not known stays empty."""
+    """Write the ranked table, one row for each point; what is not known stays empty."""
     rows = [result.row() for result in results]
     scoring.write_table(path, rows, list(dict.fromkeys(key for row in rows for key in row)))
 

@@ -1,1 +1,1 @@
-"""Fit a model and predict with it: one module a framework, the same shape each."""
+"""Fit a model and predict with it: one module for each framework, all of the same shape."""

@@ -57,7 +57,7 @@ class Curve:
         return float(self.rates[slopes.argmin() + WINDOW // 2])
 
     def write(self, path: str | Path) -> None:
-        """Write a CSV: a header and a row a step, six digits a number."""
+        """Write a CSV: a header and one row for each step, numbers with six digits."""
         with files.atomic_open(path, "w") as file:
             writer = csv.writer(file, lineterminator="\n")
             writer.writerow(("step", "learning_rate", "loss", "smoothed_loss"))

@@ -214,8 +214,8 @@ rule find_learning_rate:
         train_lst=listed("train.lst"),
         classes=dataset("classes.csv"),
     output:
-        curve="results/learning_rates/{model}.csv",
-        figure="results/learning_rates/{model}.png",
+        curve=update("results/learning_rates/{model}.csv"),
+        figure=update("results/learning_rates/{model}.png"),
     log:
         "logs/find_learning_rate/{model}.log",
     wildcard_constraints:

@@ -7,6 +7,7 @@ import json
 import numpy as np
 import pytest
 
+from digitflow.base.checksums import sha256
 from digitflow.base.errors import ConfigError, DigitflowError
 from digitflow.dataset.lists import of_rows
 from digitflow.formats import idx, lst
@@ -118,6 +119,8 @@ def test_the_metrics_say_what_ran_where(trained, digits):
     assert metrics["device"].startswith("cpu: ")
     assert metrics["threads"] == 1
     assert set(metrics["versions"]) > {"python", "numpy"}  # and the BLAS library
+    seen = (trained.parent / name for name in ("images", "train.lst", "valid.lst"))
+    assert metrics["data"] == {path.name: sha256(path) for path in seen}
     assert metrics["parameters"] == 784 * 64 + 64 + 64 * 10 + 10
     rows = np.load(trained / "valid_probabilities.npy")
     assert metrics["valid_accuracy"] == accuracy_of(rows, digits[1][VALID])

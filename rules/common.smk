@@ -122,13 +122,15 @@ def keep_corrections(tree, path):
 
         adoption.check_not_lost(path, tree)
         if dry:
-            lines = adoption.find_changes(tree, f"{tree}.sfv", path, source=TRAIN_PATH).lines
+            changes = adoption.find_changes(tree, f"{tree}.sfv", path, source=TRAIN_PATH)
+            lines = [f"would write into {line}; what follows from it runs then" for line in changes.lines]
+            lines += changes.notes
         else:
             lines = adoption.adopt(tree, f"{tree}.sfv", path, source=TRAIN_PATH)
     except DigitflowError as error:
         raise WorkflowError(str(error)) from None
     for line in lines:
-        logger.info(f"would write into {line}; what follows from it runs then" if dry else line)
+        logger.info(line)
 
 
 def fill_in_checksums(path):

@@ -113,7 +113,9 @@ def test_a_mistake_is_named_with_its_key_and_what_would_be_right(key, value, mes
 
 @pytest.mark.parametrize(("section", "name"), [("studies", False), ("models", True), ("predict", 7)])
 def test_a_name_that_yaml_takes_for_no_text_should_be_in_quotes(section, name):
-    with pytest.raises(ConfigError, match=rf"{section}\.{name}: YAML takes this name for {name}, .* in quotes"):
+    with pytest.raises(
+        ConfigError, match=rf"{section}\.{name}: YAML takes this name for {name}, .* in quotes"
+    ):
         validate({**DEFAULT, section: {name: {}}})
 
 
@@ -629,3 +631,9 @@ def test_a_choice_of_pins_belongs_to_what_is_installed(driver, tmp_path, monkeyp
     (driver / "gpu.mk").write_text("GPU_PINS = jax-cuda13\nMXNET_PINS = mxnet\n")
     assert config_module.stale_environment() is None
     assert config_module.mxnet_lock().name == "mxnet.lock.txt"
+    assert "nvidia" not in config_module.mxnet_versions()
+    (driver / "gpu.mk").write_text("GPU_PINS =\nMXNET_PINS = mxnet-cu117\n")
+    versions = config_module.mxnet_versions()
+    assert all(f"{name} " in versions for name in ("mxnet-cu117", "numpy", "opencv-python-headless"))
+    assert "nvidia-cudnn-cu11 8" in versions
+    assert "certifi" not in versions

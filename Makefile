@@ -79,7 +79,6 @@ experiments: $(MAIN)  ## all studies of config/experiments.yaml: docs/experiment
 	.venv/bin/snakemake -j$(CORES) --keep-going --configfile config/experiments.yaml -- results/experiments.md
 	rm -rf docs/experiments
 	cp -r results/experiments.md results/experiments docs/
-	rm -f docs/experiments/.snakemake_timestamp
 
 bench-training: $(MAIN)  ## training speed, [KERAS="jax=PYTHON torch=PYTHON"]: benchmarks/training.md
 	.venv/bin/snakemake -j$(CORES) --quiet all -- .venvs/mxnet/installed.txt data/mnist/train.csv

@@ -122,13 +122,15 @@ def keep_corrections(tree, path):
 
         adoption.check_not_lost(path, tree)
         if dry:
-            lines = adoption.find_changes(tree, f"{tree}.sfv", path, source=TRAIN_PATH).lines
+            changes = adoption.find_changes(tree, f"{tree}.sfv", path, source=TRAIN_PATH)
+            lines = [f"would write into {line}; what follows from it runs then" for line in changes.lines]
+            lines += changes.notes
         else:
             lines = adoption.adopt(tree, f"{tree}.sfv", path, source=TRAIN_PATH)
     except DigitflowError as error:
         raise WorkflowError(str(error)) from None
     for line in lines:
-        logger.info(f"would write into {line}; what follows from it runs then" if dry else line)
+        logger.info(line)
 
 
 def fill_in_checksums(path):
@@ -144,7 +146,24 @@ def fill_in_checksums(path):
         logger.info(line)
 
 
+def check_solution():
+    """Stop before any job where a new solution is none at all. Its rows are checked when the test images are there.
+
+    That check is the first job that can run, but no training depends on it: one may begin before it.
+    """
+    if os.path.exists(SOLUTION) and os.path.getmtime(SOLUTION) > os.path.getmtime(SOLUTION_CSV):
+        return
+    from digitflow.formats import labelscsv
+
+    try:
+        labelscsv.check_header(SOLUTION_PATH)
+    except DigitflowError as error:
+        raise WorkflowError(str(error)) from None
+
+
 if workflow.is_main_process:
+    if SOLUTION and SOLUTION_KIND == "csv" and OWN_SOLUTION:
+        check_solution()
     unfinished.make_old()
     if warning := configuration.stale_environment():
         logger.warning(warning)

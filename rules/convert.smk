@@ -85,7 +85,7 @@ rule gzip_idx:
     input:
         idx="data/idx/{name}-ubyte",
     output:
-        gz="data/idx/{name}-ubyte.gz",
+        gz=update("data/idx/{name}-ubyte.gz"),
     log:
         "logs/gzip_idx/{name}.log",
     params:
@@ -251,7 +251,7 @@ rule verify:
         checksums=checksums_of("train") + (checksums_of("test") if TEST_CSV else []),
         trees=rules.trees.input if TREES else [],
     output:
-        report="results/verify.json",
+        report=update("results/verify.json"),
     log:
         "logs/verify.log",
     params:

@@ -24,9 +24,9 @@ rule fetch_mnist:
     input:
         archive=rules.download_mnist.output.archive,
     output:
-        train_csv="data/mnist/train.csv",
-        test_csv="data/mnist/test.csv",
-        solution_csv="data/mnist/solution.csv",
+        train_csv=update("data/mnist/train.csv"),
+        test_csv=update("data/mnist/test.csv"),
+        solution_csv=update("data/mnist/solution.csv"),
     log:
         "logs/fetch_mnist.log",
     params:
@@ -41,12 +41,12 @@ rule official_idx:
     input:
         archive=rules.download_mnist.output.archive,
     output:
-        train_images="data/official/train-images-idx3-ubyte",
-        train_labels="data/official/train-labels-idx1-ubyte",
-        test_images="data/official/test-images-idx3-ubyte",
-        classes="data/official/classes.csv",
-        checksums="data/official/checksums.sfv",
-        solution_csv="data/official/solution.csv",
+        train_images=update("data/official/train-images-idx3-ubyte"),
+        train_labels=update("data/official/train-labels-idx1-ubyte"),
+        test_images=update("data/official/test-images-idx3-ubyte"),
+        classes=update("data/official/classes.csv"),
+        checksums=update("data/official/checksums.sfv"),
+        solution_csv=update("data/official/solution.csv"),
     log:
         "logs/official_idx.log",
     params:

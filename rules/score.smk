@@ -14,7 +14,7 @@ rule score:
         ),
         solution=solution,
     output:
-        score="results/models/{model}/seed{seed}/score.json",
+        score=update("results/models/{model}/seed{seed}/score.json"),
     log:
         "logs/score/{model}-seed{seed}.log",
     params:
@@ -135,15 +135,15 @@ rule show_mistakes:
         weights=[],
         solution=solution,
     output:
-        confusion="results/models/{model}/seed{seed}/confusion.csv",
+        confusion=update("results/models/{model}/seed{seed}/confusion.csv"),
         confusion_figure=report(
-            "results/models/{model}/seed{seed}/confusion.png",
+            update("results/models/{model}/seed{seed}/confusion.png"),
             caption="../workflow/report/confusion.rst",
             category="Figures",
             labels={"model": "{model}", "seed": "{seed}", "figure": "confusion matrix"},
         ),
         mistakes_figure=report(
-            "results/models/{model}/seed{seed}/mistakes.png",
+            update("results/models/{model}/seed{seed}/mistakes.png"),
             caption="../workflow/report/mistakes.rst",
             category="Figures",
             labels={"model": "{model}", "seed": "{seed}", "figure": "worst mistakes"},
@@ -171,15 +171,15 @@ use rule show_mistakes as show_merged_mistakes with:
         weights=WEIGHTS,
         solution=SOLUTION,
     output:
-        confusion="results/merged/confusion.csv",
+        confusion=update("results/merged/confusion.csv"),
         confusion_figure=report(
-            "results/merged/confusion.png",
+            update("results/merged/confusion.png"),
             caption="../workflow/report/confusion.rst",
             category="Figures",
             labels={"model": "merged", "seed": "", "figure": "confusion matrix"},
         ),
         mistakes_figure=report(
-            "results/merged/mistakes.png",
+            update("results/merged/mistakes.png"),
             caption="../workflow/report/mistakes.rst",
             category="Figures",
             labels={"model": "merged", "seed": "", "figure": "worst mistakes"},
@@ -198,7 +198,7 @@ rule show_curves:
         history=f"results/models/{{model}}/seed{{seed}}{FOLDS[0] if FOLDS else ''}/history.csv",
     output:
         figure=report(
-            "results/models/{model}/seed{seed}/curves.png",
+            update("results/models/{model}/seed{seed}/curves.png"),
             caption="../workflow/report/curves.rst",
             category="Figures",
             labels={"model": "{model}", "seed": "{seed}", "figure": "curves"},
@@ -246,7 +246,7 @@ use rule solution_to_idx as official_solution_to_idx with:
         ids=[],
         sample=[],
     output:
-        labels="data/official/test-labels-idx1-ubyte",
+        labels=update("data/official/test-labels-idx1-ubyte"),
     log:
         "logs/official_solution_to_idx.log",
     params:

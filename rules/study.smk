@@ -14,9 +14,9 @@ rule study:
         valid_lst=listed("valid.lst"),
         solution=solution,
     output:
-        table="results/studies/{study}/table.csv",
-        pairs="results/studies/{study}/pairs.csv",
-        figure="results/studies/{study}/figure.png",
+        table=update("results/studies/{study}/table.csv"),
+        pairs=update("results/studies/{study}/pairs.csv"),
+        figure=update("results/studies/{study}/figure.png"),
     log:
         "logs/study/{study}.log",
     params:
@@ -38,8 +38,7 @@ rule experiments:
         figures=expand("results/studies/{study}/figure.png", study=config["studies"]),
         more_figures=lambda wildcards: list(figures_of_studies(wildcards)),
     output:
-        page="results/experiments.md",
-        folder=directory("results/experiments"),
+        page=update("results/experiments.md"),
     log:
         "logs/experiments.log",
     params:

@@ -1,5 +1,6 @@
 # One rule to train and one to predict for each framework; the same outputs, but for the model's own files.
-# A training sees no test image. `versions` are those installed packages that can change a result.
+# A training sees no test image. `versions` are those installed packages that can change a result; of MXNet's
+# environment they are pinned, and the environment is brought to its pins first: another of its packages retrains nothing.
 
 
 rule train_keras:
@@ -65,7 +66,7 @@ rule train_mxnet:
         valid_rec=shards("data/rec{fold}", "valid", "rec"),
         valid_idx=shards("data/rec{fold}", "valid", "idx"),
         classes="data/idx/classes.csv",
-        environment=rules.mxnet_environment.output.installed,
+        environment=ancient(rules.mxnet_environment.output.installed),
     output:
         symbol=update("results/models/{model}/seed{seed}{fold}/model-symbol.json"),
         model=update("results/models/{model}/seed{seed}{fold}/model-0000.params"),
@@ -83,6 +84,7 @@ rule train_mxnet:
         settings=settings,
         seed="{seed}",
         device=device_of,
+        versions=configuration.mxnet_versions(),
         code=network_code("train_mxnet"),
     shell:
         call("train_mxnet", python="{MXNET_PYTHON:q}", stored=True)
@@ -96,7 +98,7 @@ rule predict_mxnet:
         metrics="results/models/{model}/seed{seed}{fold}/metrics.json",
         images=predicted_images,
         checksums=image_checksums,
-        environment=rules.mxnet_environment.output.installed,
+        environment=ancient(rules.mxnet_environment.output.installed),
     output:
         probabilities=update("results/models/{model}/seed{seed}{fold}/{images}_probabilities.npy"),
         prediction=update("results/models/{model}/seed{seed}{fold}/{images}_prediction.json"),
@@ -109,6 +111,7 @@ rule predict_mxnet:
         gpu=gpus_of,
     params:
         device=device_of,
+        versions=configuration.mxnet_versions(),
         code=code("predict_mxnet"),
     shell:
         call("predict_mxnet", python="{MXNET_PYTHON:q}")
@@ -214,8 +217,8 @@ rule find_learning_rate:
         train_lst=listed("train.lst"),
         classes=dataset("classes.csv"),
     output:
-        curve="results/learning_rates/{model}.csv",
-        figure="results/learning_rates/{model}.png",
+        curve=update("results/learning_rates/{model}.csv"),
+        figure=update("results/learning_rates/{model}.png"),
     log:
         "logs/find_learning_rate/{model}.log",
     wildcard_constraints:

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from digitflow import models
+from digitflow.base.checksums import sha256
 from digitflow.base.errors import ConfigError, DeviceError, InputError
 from digitflow.dataset.lists import of_rows
 from digitflow.formats import idx, lst
@@ -100,6 +101,8 @@ def test_the_metrics_say_what_ran_where(trained, digits):
     assert metrics["seed"] == 0
     assert metrics["settings"] == SETTINGS.as_dict()
     assert (metrics["train_images"], metrics["valid_images"]) == (2000, 500)
+    seen = (trained.parent / name for name in ("images", "train.lst", "valid.lst"))
+    assert metrics["data"] == {path.name: sha256(path) for path in seen}
     assert set(metrics["versions"]) >= {"keras", "numpy", "python"}
     rows = np.load(trained / "valid_probabilities.npy")
     assert metrics["valid_accuracy"] == accuracy_of(rows, digits[1][VALID])

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from tests.conftest import PROJECT
 
+from digitflow.base.checksums import sha256
 from digitflow.dataset import classes, lists, packing
 from digitflow.formats import idx
 from digitflow.training.history import cross_entropy, one_hot, read_history
@@ -224,11 +225,13 @@ def test_it_logs_one_line_an_epoch_and_nothing_that_mxnet_says(trained):
     assert lines[-1].startswith("validation accuracy 0.9")
 
 
-def test_it_records_how_the_model_came_about(trained):
+def test_it_records_how_the_model_came_about(trained, data):
     metrics = json.loads((trained[1] / "metrics.json").read_text())
     assert metrics["framework"] == "mxnet"
     assert metrics["settings"] == Settings.from_dict(SETTINGS).as_dict()
     assert (metrics["train_images"], metrics["valid_images"], metrics["seed"]) == (2000, 300, 0)
+    seen = [data / f"{part}.{kind}" for part in ("train", "valid") for kind in ("rec", "idx")]
+    assert metrics["data"] == {path.name: sha256(path) for path in seen}
     assert metrics["versions"]["mxnet"].startswith("1.9")
     with open(trained[1] / "history.csv") as file:
         history = list(csv.DictReader(file))

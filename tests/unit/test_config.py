@@ -631,3 +631,9 @@ def test_a_choice_of_pins_belongs_to_what_is_installed(driver, tmp_path, monkeyp
     (driver / "gpu.mk").write_text("GPU_PINS = jax-cuda13\nMXNET_PINS = mxnet\n")
     assert config_module.stale_environment() is None
     assert config_module.mxnet_lock().name == "mxnet.lock.txt"
+    assert "nvidia" not in config_module.mxnet_versions()
+    (driver / "gpu.mk").write_text("GPU_PINS =\nMXNET_PINS = mxnet-cu117\n")
+    versions = config_module.mxnet_versions()
+    assert all(f"{name} " in versions for name in ("mxnet-cu117", "numpy", "opencv-python-headless"))
+    assert "nvidia-cudnn-cu11 8" in versions
+    assert "certifi" not in versions

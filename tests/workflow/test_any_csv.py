@@ -91,6 +91,13 @@ def test_a_wrong_solution_or_sample_stops_the_run_before_anything_is_trained(wor
     assert not list((words.folder / "results").rglob("*.npz"))
 
 
+def test_a_solution_that_is_none_stops_before_the_first_job(words):
+    result = words.snakemake("--dry-run", "--config", "data={solution_csv: own/train.csv}")
+    assert result.returncode == 1
+    assert "own/train.csv, line 1: " in result.stdout
+    assert "should be the header ImageId,Label" in result.stdout
+
+
 def test_what_came_out_goes_in_again(words):
     assert words.snakemake("trees").returncode == 0
     folder = words.folder

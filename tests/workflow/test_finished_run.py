@@ -130,14 +130,14 @@ def test_the_record_of_a_run_tells_what_the_submission_was_made_from(finished_ru
     assert digests["csvs"] == {name: sha256(folder / name) for name in ("own/train.csv", "own/test.csv")}
     lists = ("data/rec/train.lst", "data/rec/valid.lst")
     assert digests["lists"] == {name: sha256(folder / name) for name in lists}
-    pins = folder / "workflow" / "envs"
-    assert digests["pins"] == {path.name: sha256(path) for path in pins.glob("*.lock.txt")}
+    assert digests["pins"]["mxnet"] == sha256(folder / ".venvs" / "mxnet" / "pins.txt")
     assert digests["corrections"] is None
     written = yaml.safe_load((folder / "tiny.yaml").read_text())
     assert run["configuration"]["data"].items() >= written["data"].items()
     for name, model in written["models"].items():
         assert run["configuration"]["models"][name].items() >= model.items()
     assert run["versions"]["keras"]
+    assert run["versions"]["mxnet"] == "1.9.1"
     assert run["machine"]["cores"] >= 1
     assert run["seconds"]["train_keras"] > 0
     # What follows from the submission, or runs beside it, may not have ended.

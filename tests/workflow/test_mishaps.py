@@ -45,6 +45,7 @@ def is_named_before_it_is_used_and_made_anew(path, target, message, expected, cl
         (TRAINED, PREDICTED, "damaged: "),
         (PREDICTED, "results/submissions/plain.csv", "damaged: its SHA-256"),
         (TRAINED, f"{MODEL}/score.json", "damaged: "),
+        (f"{MODEL}/valid_probabilities.npy", f"{MODEL}/score.json", "damaged: its SHA-256"),
         (f"{MODEL}/score.json", "results/scores.csv", "damaged: "),
     ],
 )

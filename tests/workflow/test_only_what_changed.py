@@ -131,6 +131,14 @@ def test_another_keras_retrains_keras_and_another_matplotlib_nothing(finished):
     assert finished.planned_rules() == {"train_keras": 1, "predict_keras": 1, **AFTER_PREDICTION}
 
 
+def test_another_numpy_beside_mxnet_retrains_mxnet_and_other_certificates_nothing(finished):
+    lock = "workflow/envs/mxnet.lock.txt"
+    finished.edit(lock, "certifi==", "certifi==1.")
+    assert finished.planned_rules("all", "--forcerun", "mxnet_environment") == {"mxnet_environment": 1}
+    finished.edit(lock, "numpy==", "numpy==1.")
+    assert finished.planned_rules() == {"train_mxnet": 1, "predict_mxnet": 1, **AFTER_PREDICTION}
+
+
 def test_pins_that_are_not_installed_are_said_and_rerun_nothing(finished):
     assert "other packages are pinned" not in finished.snakemake("--dry-run").stdout
     finished.edit("workflow/envs/main.lock.txt", "keras==", "keras==9")

@@ -71,6 +71,16 @@ def test_a_fraction_that_leaves_no_row_to_validate_stops_before_a_training(fresh
     assert not (fresh_numpy.folder / "results").exists()
 
 
+def test_a_class_without_a_training_image_stops_before_a_training_with_the_classes_that_there_are(
+    fresh_numpy,
+):
+    fresh_numpy.configure("own/solution.csv}", "own/solution.csv, classes: 12}")
+    result = fresh_numpy.snakemake()
+    assert result.returncode == 1
+    assert "error: data.classes: no image has the label 10, 11, " in result.stdout
+    assert not (fresh_numpy.folder / "results").exists()
+
+
 # Folds
 
 

@@ -147,7 +147,7 @@ def leftovers(clone: Clone) -> list[str]:
         for top in ("data", "results")
         for parent, folders, names in os.walk(clone.folder / top)
         for name in (*folders, *names)
-        if name.startswith(".") and name != ".snakemake_timestamp"
+        if name.startswith(".")
     ]
 
 

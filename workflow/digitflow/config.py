@@ -188,6 +188,12 @@ def mxnet_lock() -> Path:
     return ENVIRONMENTS / f"{builds.read(GPU_CHOICE).mxnet}.lock.txt"
 
 
+def mxnet_versions() -> str:
+    """The pinned versions in MXNet's environment that can change what MXNet trains and predicts."""
+    pins = re.findall(r"^(?:mxnet|numpy|opencv|nvidia)\S*==\S+", mxnet_lock().read_text(), re.MULTILINE)
+    return ", ".join(pin.replace("==", " ") for pin in pins)
+
+
 def keras_versions(requested: str) -> str:
     """The installed versions that can change what Keras trains and predicts on a device, its backend among
     them.

@@ -58,17 +58,6 @@ def test_a_log_is_new_each_time(tmp_path):
     assert "first" not in (tmp_path / "verb.log").read_text()
 
 
-def test_the_log_of_what_goes_on_keeps_what_stands_there_above_a_line(tmp_path):
-    logs.start(str(tmp_path / "verb.log"))
-    log.error("error: interrupted by a power cut")
-    logs.start(str(tmp_path / "verb.log"), goes_on=True)
-    first, line = (tmp_path / "verb.log").read_text().splitlines()
-    assert first.endswith("power cut")
-    assert console.STAMP.match(line), "or else the line would belong to the old error"
-    assert "power cut" in console.last_words(first)
-    assert not console.last_words(f"{first}\n{line}").startswith("error: ")
-
-
 def test_the_console_of_a_run_is_left_to_print_the_error(tmp_path, capsys, monkeypatch):
     monkeypatch.setenv(logs.CONSOLE, "1")
     logs.start(str(tmp_path / "verb.log"), "verb")

@@ -391,6 +391,44 @@ def test_a_picture_that_was_edited_and_moved_is_a_correction_that_says_what_coun
     assert line.endswith("3/001.png; its pixels were edited, too, but models take them from the CSV")
 
 
+def test_a_picture_that_was_edited_where_it_lies_is_named_once_and_is_no_correction(project):
+    edited = png.encode(255 - project.images[[0]])[0]
+    replacement = project.tree.with_name("edited.png")
+    replacement.write_bytes(edited)
+    replacement.replace(project.picture(1))  # as editors save: under another name first
+    [line] = project.adopt()
+    assert "train: 5/001.png: pixels edited; models take them from the CSV" in line
+    assert project.adopt() == []
+    assert project.recorded() == {}
+    assert project.picture(1).read_bytes() == edited
+
+
+def test_two_pictures_that_swapped_their_names_in_one_folder_are_named_with_the_way_on(project):
+    first, second = np.flatnonzero(project.labels == 5)[:2] + 1
+    one, other, spare = project.picture(first), project.picture(second), project.tree / "spare"
+    one.rename(spare)
+    other.rename(one)
+    spare.rename(other)
+    message = rf"train: 5/{first:03}\.png shows image {second}, not {first}; nothing was changed\. Type rm"
+    project.refused(message)
+    for _ in range(2):
+        with pytest.raises(InputError) as refusal:
+            project.adopt()
+        command = str(refusal.value).partition("Type ")[2].removesuffix(", then run again")
+        subprocess.run(command, shell=True, check=True)
+    assert project.adopt() == []
+    project.update()
+    for id_ in (first, second):
+        assert png.decode(project.picture(id_).read_bytes(), "").tolist() == project.images[id_ - 1].tolist()
+    assert project.recorded() == {}
+
+
+def test_a_picture_that_was_emptied_to_be_made_again_is_no_edited_one(project):
+    project.picture(1).unlink()
+    project.picture(1).touch()
+    assert project.adopt() == []
+
+
 def test_a_tree_that_is_gone_drops_nothing(project):
     project.tree.rename(project.tree.with_name("elsewhere"))
     project.refused(r"train: is gone; no image is dropped for that.* delete .*train\.sfv and run again")

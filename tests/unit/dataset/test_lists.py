@@ -63,11 +63,6 @@ def test_a_fraction_of_less_than_an_image_is_refused_with_the_way_on(paths):
         split(paths, labelled(), fraction=0.01)
 
 
-def test_a_class_without_images_is_warned_of_by_its_name(paths, caplog):
-    split(paths, labelled(), names=[*NAMES, "c", "d"])
-    assert "no image of class c, d: no model can learn it" in caplog.text
-
-
 def folds_of(tmp_path, listing, folds, seed=0, names=NAMES):
     trains, valids = ([tmp_path / f"{part}{k}.lst" for k in range(folds)] for part in ("train", "valid"))
     lists.write_folds(listing, trains, valids, names, seed)
@@ -144,3 +139,25 @@ def test_a_correction_moves_a_row_to_its_label_and_drop_leaves_it_out(data, capl
     assert listing.label.tolist() == [0, 0, 0, 1, 1]
     assert listing.path[1] == "train/a/2.png"
     assert "corrections.csv: 3 corrections; 1 image dropped" in caplog.text
+
+
+def test_a_class_of_the_configuration_without_images_is_refused_with_the_classes_that_there_are(data):
+    classes.write(data / "classes.csv", [*NAMES, "c", "d"])
+    message = r'data\.classes: no image has the label c, d, .* those that there are: classes: \["a", "b"\]'
+    with pytest.raises(InputError, match=message):
+        lists.check_every_class(*corrected(data))
+
+
+def test_a_class_whose_images_were_all_corrected_away_is_refused_with_the_line(data):
+    path = data / "corrections.csv"
+    path.write_text("\n".join([",".join(corrections.HEADER), "1,a,ok,,", "2,b,a,,", "4,b,drop,,", "6,b,a,,"]))
+    message = r"corrections\.csv, line 3: class b: no image is left .* 3 corrections took .* Take one back"
+    with pytest.raises(InputError, match=message):
+        lists.check_every_class(*corrected(data, path))
+
+
+def test_a_class_that_only_corrections_fill_is_one(data):
+    classes.write(data / "classes.csv", [*NAMES, "c"])
+    path = data / "corrections.csv"
+    path.write_text("\n".join([",".join(corrections.HEADER), "2,b,c,,"]))
+    lists.check_every_class(*corrected(data, path))

@@ -60,6 +60,15 @@ def test_what_is_not_known_is_said_to_be_not_known(closing):
     assert last.split() == ["merged", "not", "known", "not", "known"]
 
 
+def test_a_score_whose_training_looked_at_its_validation_rows_is_marked(closing):
+    stopped_early = score("a", 0.98, 0.97) | {"looked_at_validation": True}
+    lines = closing([stopped_early, score("b", 0.97) | {"looked_at_validation": False}, merged(0.985)])
+    assert lines[1].split()[2:5] == ["98.00", "(97.00-99.00)*", "97.00"]
+    assert not any("*" in line for line in lines[2:4])
+    assert lines[4].startswith("* a little too good: early stopping")
+    assert not any("*" in line for line in closing([score("a", 0.98) | {"looked_at_validation": False}]))
+
+
 def test_several_seeds_are_told_as_mean_and_deviation(closing):
     lines = closing([score("a", 0.98, 0.95), score("b", 0.97), score("a", 0.96, 0.95, seed=1), merged(0.99)])
     assert "a, 2 seeds: validation 97.00 +- 1.41 %, test 95.00 +- 0.00 %" in lines

@@ -29,7 +29,7 @@ RIGHT_3 = np.eye(3)[[0, 1, 2, 2]]
 def training(tmp_path):
     """What a training left: its metrics and its probabilities."""
     facts = {"framework": "keras", "device": "cpu", "seed": 4, "seconds": 1.5, "parameters": 3, "epochs": 1}
-    facts |= {"status": "finished", "settings": {"architecture": "lenet"}}
+    facts |= {"status": "finished", "looked_at_validation": True, "settings": {"architecture": "lenet"}}
     (tmp_path / "metrics.json").write_text(json.dumps(facts))
     write_probabilities(tmp_path / "valid_probabilities.npy", RIGHT_3)
     write_probabilities(tmp_path / "test_probabilities.npy", RIGHT_3[:2])
@@ -47,6 +47,7 @@ def test_a_training_is_scored_on_both_parts_with_intervals(training):
     row = score(training)
     assert (row["model"], row["seed"], row["architecture"]) == ("net", 4, "lenet")
     assert (row["valid_accuracy"], row["test_accuracy"]) == (0.75, 0.5)
+    assert row["looked_at_validation"] is True
     low, high = accuracy(RIGHT_3.argmax(axis=1), TRUE).interval
     assert (row["valid_low"], row["valid_high"]) == (low, high)
     assert set(row) == set(COLUMNS)
@@ -78,6 +79,18 @@ def test_the_merged_row_is_scored_by_what_is_submitted(tmp_path):
     assert "valid_accuracy" not in score_merged("vote", RIGHT_3[:0], TRUE[:0], None, None, "012")
 
 
+@pytest.mark.parametrize(
+    ("trainings", "fitted", "looked"),
+    [([False, False], False, False), ([False, True], False, True), ([False, False], True, True)],
+)
+def test_a_merge_has_looked_at_validation_rows_where_a_training_or_its_weights_have(
+    trainings, fitted, looked
+):
+    rows = [{"looked_at_validation": value} for value in trainings]
+    row = score_merged("mean", RIGHT_3, TRUE, None, None, "012", rows, fitted)
+    assert row["looked_at_validation"] is looked
+
+
 def test_a_score_comes_back_and_a_damaged_one_is_refused(training):
     (training / "score.json").write_text(json.dumps(score(training)))
     assert read_score(training / "score.json") == score(training)
@@ -92,8 +105,8 @@ def test_the_table_keeps_whole_numbers_whole_and_leaves_empty_what_is_not_known(
     write_table(tmp_path / "scores.csv", rows)
     header, first, last = (tmp_path / "scores.csv").read_text().splitlines()
     assert header == ",".join(COLUMNS)
-    assert first.startswith("net,4,keras,lenet,3,1,finished,cpu,1.5,0.75,")
-    assert last.startswith("merged,,mean,,,,,,,0.75,")
+    assert first.startswith("net,4,keras,lenet,3,1,finished,cpu,1.5,True,0.75,")
+    assert last.startswith("merged,,mean,,,,,,,False,0.75,")
     assert last.endswith(",,,")
     table = read_table(tmp_path / "scores.csv")
     assert table["test_accuracy"].isna().tolist() == [False, True]

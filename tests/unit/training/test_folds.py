@@ -31,6 +31,7 @@ def folder(tmp_path):
         write_probabilities(tmp_path / f"valid{k}.npy", TRUTH[lst.read(path).index - 1])
         facts = {"framework": "keras", "versions": {}, "device": "cpu", "threads": 1, "seed": 7}
         facts |= {"settings": {"architecture": "x"}, "parameters": 3, "looked_at_validation": k == 2}
+        facts |= {"data": {"images": "all", "train.lst": f"t{k}", "valid.lst": f"v{k}"}}
         facts |= {"status": "pruned" if k == 1 else "finished", "epochs": k + 1, "seconds": 1.5}
         (tmp_path / f"metrics{k}.json").write_text(json.dumps(facts))
     return tmp_path
@@ -77,6 +78,8 @@ def test_the_metrics_are_those_of_all_folds_together(folder):
     assert (metrics["seconds"], metrics["status"]) == (7.5, "finished, pruned")
     assert metrics["looked_at_validation"] is True
     assert (metrics["seed"], metrics["parameters"]) == (7, 3)
+    lists = {f"fold{k}/{part}.lst": f"{part[0]}{k}" for k in range(FOLDS) for part in ("train", "valid")}
+    assert metrics["data"] == {"images": "all", **lists}
 
 
 def test_a_row_in_two_folds_or_in_none_is_named(folder):

@@ -3,10 +3,12 @@
 import csv
 import dataclasses
 import json
+import logging
 
 import numpy as np
 import pytest
 
+from digitflow.base.checksums import sha256
 from digitflow.base.errors import ConfigError, DigitflowError
 from digitflow.dataset.lists import of_rows
 from digitflow.formats import idx, lst
@@ -118,6 +120,8 @@ def test_the_metrics_say_what_ran_where(trained, digits):
     assert metrics["device"].startswith("cpu: ")
     assert metrics["threads"] == 1
     assert set(metrics["versions"]) > {"python", "numpy"}  # and the BLAS library
+    seen = (trained.parent / name for name in ("images", "train.lst", "valid.lst"))
+    assert metrics["data"] == {path.name: sha256(path) for path in seen}
     assert metrics["parameters"] == 784 * 64 + 64 + 64 * 10 + 10
     rows = np.load(trained / "valid_probabilities.npy")
     assert metrics["valid_accuracy"] == accuracy_of(rows, digits[1][VALID])
@@ -153,7 +157,7 @@ def test_the_same_seed_gives_the_same_bytes_and_another_one_others(run, trained)
         {"architecture": "seed_search", "module": "baseline", "network": {}},
     ],
 )  # fmt: skip
-def test_a_killed_training_resumes_to_the_same_bytes(run, tmp_path, monkeypatch, change):
+def test_a_killed_training_resumes_to_the_same_bytes(run, tmp_path, monkeypatch, change, caplog):
     run = dataclasses.replace(run.other(**change, train_rows=500), folder=tmp_path)
     save = Checkpoint.save
 
@@ -162,11 +166,16 @@ def test_a_killed_training_resumes_to_the_same_bytes(run, tmp_path, monkeypatch,
         raise Killed
 
     whole = run("whole")
+    caplog.set_level(logging.INFO, "digitflow")
     for _ in range(run.settings.epochs - 1):
         with monkeypatch.context() as patch, pytest.raises(Killed):
             patch.setattr(Checkpoint, "save", save_and_die)
             run("killed")
+    said = [line for line in caplog.messages if line.startswith("epoch ")]
+    caplog.clear()
     resumed = run("killed")
+    again = [line.partition("before the interruption: ")[2] for line in caplog.messages]
+    assert [line for line in again if line] == [line.rpartition(", ")[0] for line in said]
     for name in ("valid_probabilities.npy", "model.npz"):
         assert (resumed / name).read_bytes() == (whole / name).read_bytes()
     assert not (resumed / "checkpoint.npz").exists()

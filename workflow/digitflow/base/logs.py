@@ -14,8 +14,8 @@ job: str | None = None  # what the run calls this process's job; None where a ve
 _process: int | None = None  # the process that `start` was called in
 
 
-def start(path: str | None, name: str | None = None, *, goes_on: bool = False) -> None:
-    """Send messages to standard error and to a log file, new or (`goes_on`) after what stands there.
+def start(path: str | None, name: str | None = None) -> None:
+    """Send messages to standard error and to a new log file.
 
     `name` is what the run calls the job; it stands before each line on standard error, where the lines of
     several jobs meet. Where a person calls a verb by hand there is none. The log also gets DEBUG messages.
@@ -31,7 +31,7 @@ def start(path: str | None, name: str | None = None, *, goes_on: bool = False) -
         screen.setFormatter(_Prefixed(name))
     log.handlers = [screen]
     if path:
-        file = _LogFile(path, goes_on)
+        file = _LogFile(path)
         log.handlers = [file, screen]  # in this order: the screen asks whether the file has taken a message
         if CONSOLE in os.environ:
             screen.addFilter(lambda record: record.levelno < logging.ERROR or file.failed)
@@ -61,13 +61,11 @@ class _Prefixed(logging.Formatter):
 class _LogFile(logging.FileHandler):
     """A log that knows whether there was no room for a message."""
 
-    def __init__(self, path: str, goes_on: bool):
+    def __init__(self, path: str):
         Path(path).parent.mkdir(parents=True, exist_ok=True)
-        super().__init__(path, mode="a" if goes_on else "w", encoding="utf-8")
+        super().__init__(path, mode="w", encoding="utf-8")
         self.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%H:%M:%S"))
         self.failed = False
-        if goes_on:
-            self.handle(log.makeRecord(log.name, logging.INFO, "", 0, "---- goes on here ----", None, None))
 
     def handleError(self, record: logging.LogRecord) -> None:
         self.failed = True

@@ -3,6 +3,7 @@
 import os
 import shlex
 import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -39,12 +40,13 @@ PathLike = str | os.PathLike
 class Changes:
     """What people did in a tree: the corrections to record, and a line about each.
 
-    `after`: the inventory with them; None if no folder changed.
+    `after`: the inventory with them; None if no folder changed. `notes`: what else is to be said.
     """
 
     corrections: list[Correction]
     lines: list[str]
     after: Inventory | None = None
+    notes: Sequence[str] = ()
 
 
 def adopt(
@@ -54,7 +56,7 @@ def adopt(
     deletions: bool = False,
     source: PathLike | None = None,
 ) -> list[str]:
-    """Write what people did in a tree into the file of corrections; return a line about each change.
+    """Write what people did in a tree into the file of corrections; return a line about each, and notes.
 
     Raises as `find_changes`, and then writes nothing.
     """
@@ -64,7 +66,7 @@ def adopt(
         record(corrections, changes.corrections)
     if changes.after:
         settle(tree, changes.after)
-    return changes.lines
+    return [*changes.lines, *changes.notes]
 
 
 def find_changes(
@@ -78,7 +80,7 @@ def find_changes(
 
     A picture in another folder is a correction to that label, a deleted one is `drop`, and one that is back
     where the CSV has it is `ok`. It takes a dozen system calls if no folder has changed since the last
-    update.
+    update; of a folder that has, every picture is read, and those that were edited are named.
 
     InputError, and no change is adopted: a file that is no picture of the tree, a picture that is there twice
     or under another's name, one whose line in `corrections` says something else; a tree that is gone, or too
@@ -245,9 +247,7 @@ class _Comparison:
         )
 
     def check_contents(self) -> None:
-        """Read the pictures of all folders that changed: one may have the name of another."""
-        if not self.changed.any():
-            return
+        """Read the pictures of all folders that changed: one may have the name of another, or be edited."""
         known, since = self.known, inventory_path(self.tree).stat().st_mtime_ns
         for place, name in enumerate(known.names):
             folder = self.tree / name
@@ -274,7 +274,9 @@ class _Comparison:
                 f"{self.tree}: {path} shows no image of the training CSV, and has the name of a row; move it "
                 "out of the tree"
             )
-        self.edited.add(row)
+        # One that is empty or damaged is made again, and what was moved is a correction all the same.
+        if shown is not None or self.changed[row]:
+            self.edited.add(row)
 
     def _put_right(self, row: int, other: int) -> str:
         """Commands for a picture that has the name of `row` and shows the row `other`."""
@@ -288,8 +290,9 @@ class _Comparison:
     def changes(self, path: PathLike) -> Changes:
         """The corrections that the changes are, against those in the file."""
         rows = np.flatnonzero(self.changed).tolist()
+        notes = self._notes()
         if not rows:
-            return Changes([], [], self.known)
+            return Changes([], [], self.known, notes)
         check_classes(self.labels)
         typed = {correction.id: correction for correction in read(path)}
         corrections, lines = [], []
@@ -305,7 +308,16 @@ class _Comparison:
             np.where(self.changed, self.found.place, places)
             for places in (self.known.place, self.known.next_place)
         )
-        return Changes(corrections, lines, replace(self.known, place=place, next_place=next_place))
+        return Changes(corrections, lines, replace(self.known, place=place, next_place=next_place), notes)
+
+    def _notes(self) -> list[str]:
+        """What is said of pictures that were edited where they lie."""
+        if not (paths := [self._path(row) for row in sorted(self.edited) if not self.changed[row]]):
+            return []
+        return [
+            f"{self.tree}: {some(paths)}: pixels edited; models take them from the CSV, not from here. To "
+            f"have a picture as it was, empty its file and delete {self.manifest}"
+        ]
 
     def _place_of(self, row: int, now: str) -> int | None:
         """Where a picture belongs by the column now; None: not a class of this tree."""

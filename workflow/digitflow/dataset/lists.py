@@ -1,5 +1,6 @@
 """Who may learn from what: the CSV's rows, with corrected labels, as lists of training and validation."""
 
+import json
 import logging
 import os
 from collections.abc import Sequence
@@ -13,7 +14,7 @@ from digitflow.dataset.corrections import apply
 from digitflow.dataset.split import first_of_equal, fold_of, validation_mask
 from digitflow.formats import corrections as corrections_csv
 from digitflow.formats import idx, lst
-from digitflow.formats.corrections import pixel_crc
+from digitflow.formats.corrections import OK, pixel_crc
 from digitflow.formats.lst import Listing
 
 log = logging.getLogger("digitflow")
@@ -55,6 +56,26 @@ def read_corrected(
             f"{dropped:,} image{'s' * (dropped != 1)} dropped"
         )
     return of_rows("train", rows, found, class_names.folder_names(names)).select(keep), names, copy
+
+
+def check_every_class(labelled: Listing, names: Sequence[str], copy: Applied) -> None:
+    """InputError: a class has no image to learn from. `copy`: the corrections that may have taken them."""
+    counts = np.bincount(labelled.label, minlength=len(names)).tolist()
+    if not (missing := [name for name, count in zip(names, counts, strict=True) if not count]):
+        return
+    for name in missing:
+        took = [line for line in copy.lines() if line.was == name and line.now not in (OK, name)]
+        if took:
+            raise InputError(
+                f"{copy.path}, line {took[0].line}: class {name}: no image is left to learn it from; "
+                f"{len(took):,} correction{'s' * (len(took) != 1)} took them away. Take one back, or leave "
+                "these rows out of the training CSV"
+            )
+    there = json.dumps([name for name in names if name not in missing], ensure_ascii=False)
+    raise InputError(
+        f"data.classes: no image has the label {', '.join(missing)}, so no model can learn it; write those "
+        f"that there are: classes: {there}"
+    )
 
 
 def first_of_equals(images: PathLike, index: np.ndarray) -> np.ndarray:
@@ -120,12 +141,10 @@ def write_folds(
 
 
 def _check_classes(labelled: Listing, trains: np.ndarray, names: Sequence[str], why: str) -> None:
-    """Every class that has images has some to train on; a class of the configuration without any is said."""
+    """InputError: a class that has images has none of them to train on."""
     there, trained = {*labelled.label.tolist()}, {*labelled.label[trains].tolist()}
     for label in sorted(there - trained):
         raise InputError(f"class {names[label]}: {why}")
-    if missing := [names[label] for label in range(len(names)) if label not in there]:
-        log.warning(f"no image of class {', '.join(missing)}: no model can learn it")
 
 
 def _write(what: str, path: PathLike, listing: Listing, names: Sequence[str]) -> None:

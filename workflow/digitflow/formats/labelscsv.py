@@ -89,6 +89,11 @@ def read(
     return np.array([found[id_] for id_ in expected], dtype=np.int64)
 
 
+def check_header(path: PathLike) -> None:
+    """FormatError: the file has no columns of ids and of labels, so it is no submission and no solution."""
+    _columns(path, _read_lines(path)[0])
+
+
 def _check_ids(path: PathLike, name: str, expected: list[str], found: dict[str, int]) -> None:
     """The ids must be those expected, in any order."""
     known = {*expected}

@@ -1,20 +1,27 @@
 """What a run was made from: results/run.json beside the submission."""
 
 import importlib.metadata
+import itertools
 import platform
 import re
 import subprocess
+import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from digitflow.base.checksums import read_made_from, sha256
-from digitflow.base.files import write_json
+from digitflow.base.files import read_json, write_json
 from digitflow.training import device
 
 CLONE = Path(__file__).parents[3]
 PACKAGES = ("snakemake", "keras", "tensorflow", "jax", "torch", "numpy", "opencv-python-headless")
+# What tells the pins that an environment was made from: those that are installed, whatever is pinned now.
+PINS = {"main": Path(sys.prefix, "main.installed"), "mxnet": CLONE / ".venvs" / "mxnet" / "pins.txt"}
+MODELS = Path("results", "models")
+OF_THE_DATA = ("fetch_mnist", "fetch_kaggle", "accept_kaggle", "csv_to_idx/train", "csv_to_idx/test")
+OF_THE_DATA += ("write_lst", "write_test_lst", "idx_to_png/train", "idx_to_png/test", "fit_weights")
 DONE = re.compile(r"done in ([0-9.]+) s")
 
 
@@ -26,20 +33,25 @@ def write(
     list_checksums: Path,
     lists: Sequence[Path],
     files: Sequence[Path] = (),
+    probabilities: Sequence[Path] = (),
 ) -> None:
     """Write time, commit, configuration, digests, versions, machine and seconds; git may be missing.
 
     What CSVs and corrections were is told by the .sfv files, which have it from the jobs that read them:
     `checksums`, of the images, and `list_checksums`. `files`: submission files that were merged.
+    `probabilities`: of the trainings that were merged, beside their metrics.
     """
     corrections = [*read_made_from([list_checksums]).values()]
-    pins = sorted((CLONE / "workflow" / "envs").glob("*.lock.txt"))
+    trainings = {
+        str(path.parent.relative_to(MODELS)): read_json(path.with_name("metrics.json"))
+        for path in probabilities
+    }
     digests = {
         "submission": sha256(submission),
         "csvs": read_made_from(checksums) | {str(name): sha256(name) for name in files},
         "corrections": corrections[0] if corrections else None,
         "lists": {str(name): sha256(name) for name in lists},
-        "pins": {name.name: sha256(name) for name in pins},
+        "pins": {place: sha256(path) for place, path in PINS.items() if path.exists()},
     }
     commit, changed = _git_state()
     write_json(
@@ -50,13 +62,13 @@ def write(
             "changed": changed,
             "configuration": configuration,
             "digests": digests,
-            "versions": _versions(),
+            "versions": _versions(trainings),
             "machine": {
                 "system": platform.platform(),
                 "cpu": device.cpu_name(),
                 "cores": device.cores(),
             },
-            "seconds": _seconds(Path("logs")),
+            "seconds": _seconds(Path("logs"), _logs(trainings, configuration)),
         },
     )
 
@@ -76,22 +88,50 @@ def _git(*arguments: str) -> str | None:
     return done.stdout if done.returncode == 0 else None
 
 
-def _versions() -> dict[str, str]:
+def _versions(trainings: Mapping[str, Any]) -> dict[str, str]:
+    """What is installed here, and MXNet's version as its trainings tell it."""
     found = {"python": platform.python_version()}
     for package in PACKAGES:
         try:
             found[package] = importlib.metadata.version(package)
         except importlib.metadata.PackageNotFoundError:
             continue
+    for metrics in trainings.values():
+        if metrics["framework"] == "mxnet":
+            found["mxnet"] = metrics["versions"]["mxnet"]
     return found
 
 
-def _seconds(logs: Path) -> dict[str, float]:
+def _logs(trainings: Mapping[str, Any], configuration: Any) -> Iterator[str]:
+    """The logs of the jobs that the submission is made from; others are those of earlier configurations.
+
+    `trainings`: metrics by name, as `cnn/seed0`.
+    """
+    folds, shards = configuration["validation"]["folds"], configuration["rec"]["shards"]
+    parts = [f"/fold{fold}" for fold in range(folds)] if folds > 1 else [""]
+    yield from OF_THE_DATA
+    for fold, part in itertools.product(parts, ("train", "valid")):
+        yield from (
+            f"pack_rec{fold}/{part}" + (f"_{shard:03d}" if shards > 1 else "") for shard in range(shards)
+        )
+    for training, metrics in trainings.items():
+        model, _, seed = training.rpartition("/")
+        for fold in parts:
+            yield f"train_{metrics['framework']}/{model}-{seed}{fold}"
+            yield f"predict_{metrics['framework']}/{model}-{seed}{fold}-test"
+        yield from (f"collect_folds/{model}-{seed}", f"average_folds/{model}-{seed}-test")
+    yield from {f"submit_model/{training.rpartition('/')[0]}" for training in trainings}
+
+
+def _seconds(folder: Path, logs: Iterable[str]) -> dict[str, float]:
     """The seconds of each rule's jobs together, by the last lines of their logs."""
     seconds: dict[str, float] = {}
-    for log in sorted(logs.rglob("*.log")) if logs.is_dir() else ():
+    for name in logs:
+        log = folder / f"{name}.log"
+        if not log.exists():
+            continue
         last = log.read_text(encoding="utf-8", errors="replace").rstrip().rpartition("\n")[2]
         if match := DONE.search(last):
-            rule = log.relative_to(logs).parts[0].removesuffix(".log")
+            rule = name.partition("/")[0]
             seconds[rule] = round(seconds.get(rule, 0) + float(match[1]), 2)
     return seconds

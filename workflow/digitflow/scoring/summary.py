@@ -5,13 +5,16 @@ from typing import TYPE_CHECKING, Any
 
 from digitflow.scoring.measures import over_seeds
 from digitflow.scoring.pairs import format_pairs, format_worse_merge, read_pairs
-from digitflow.scoring.table import MERGED, read_table
+from digitflow.scoring.table import LOOKED, MERGED, read_table
 
 if TYPE_CHECKING:
     import pandas
 
 PathLike = str | os.PathLike
 NAMES = {"valid": "validation", "test": "test"}
+LOOKED_NOTE = (
+    "* a little too good: early stopping, pruning, the schedule or the merge weights looked at these rows"
+)
 
 
 def closing_text(scores_csv: PathLike | None, comparisons_csv: PathLike | None) -> str:
@@ -19,7 +22,7 @@ def closing_text(scores_csv: PathLike | None, comparisons_csv: PathLike | None) 
     lines = []
     if scores_csv:
         scores = read_table(scores_csv)
-        lines += [format_table(scores), *format_seeds(scores)]
+        lines += [format_table(scores), *format_looked(scores), *format_seeds(scores)]
     if comparisons_csv:
         pairs = read_pairs(comparisons_csv)
         lines += [*format_pairs(pairs), *format_worse_merge(pairs)]
@@ -44,6 +47,12 @@ def format_table(scores: "pandas.DataFrame") -> str:
         }
     )
     return shown.to_string(index=False, justify="left")
+
+
+def format_looked(scores: "pandas.DataFrame") -> list[str]:
+    """The footnote of the table, where a validation accuracy is marked."""
+    marked = scores[LOOKED].eq(True) & scores["valid_accuracy"].notna()
+    return [LOOKED_NOTE] if marked.any() else []
 
 
 def format_seeds(scores: "pandas.DataFrame") -> list[str]:
@@ -72,4 +81,7 @@ def format_best(scores: "pandas.DataFrame") -> list[str]:
 
 def _percent(row: Any, part: str) -> str:
     value, low, high = (100 * row[f"{part}_{name}"] for name in ("accuracy", "low", "high"))
-    return f"{value:.2f} ({low:.2f}-{high:.2f})" if value == value else "not known"
+    if value != value:
+        return "not known"
+    mark = "*" if part == "valid" and row[LOOKED] == True else ""  # noqa: E712 - it may be not a number
+    return f"{value:.2f} ({low:.2f}-{high:.2f}){mark}"

@@ -1,6 +1,6 @@
 """Several trainings that each left out a fold, as one: its prediction of every row that it did not see."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -58,6 +58,7 @@ def collect(
             for key in ("framework", "versions", "device", "threads", "seed", "settings", "parameters")
         },
         folds=len(folds),
+        data=_data_of([fold["data"] for fold in folds]),
         valid_images=len(valid),
         valid_accuracy=accuracy_of(valid, whole.label),
         looked_at_validation=any(fold["looked_at_validation"] for fold in folds),
@@ -65,6 +66,19 @@ def collect(
         epochs=max(fold["epochs"] for fold in folds),
         seconds=round(sum(fold["seconds"] for fold in folds), 1),
     )
+
+
+def _data_of(folds: Sequence[Mapping[str, str]]) -> dict[str, str]:
+    """The digests of the files that the folds saw: what all share stands once, the rest fold by fold."""
+    shared = {
+        name: digest for name, digest in folds[0].items() if all(fold.get(name) == digest for fold in folds)
+    }
+    return shared | {
+        f"fold{number}/{name}": digest
+        for number, fold in enumerate(folds)
+        for name, digest in fold.items()
+        if name not in shared
+    }
 
 
 def average(predictions: Sequence[Path], probabilities: Path, prediction: Path) -> None:

@@ -72,6 +72,8 @@ def write_lst(
     sfv.check(checksums, images, labels)
     with sfv.watched(*([corrections] if corrections else [])) as digests:
         labelled, names, copy = lists.read_corrected(images, labels, classes, corrections)
+    if applied:  # the labels as given are only compared with
+        lists.check_every_class(labelled, names, copy)
     made_from = {path: corrections_csv.digest(path) for path in digests}
     first = lists.first_of_equals(images, labelled.index)
     if fold_train_lsts:

@@ -42,9 +42,12 @@ def score_table(
 
     labels, names = lst.read(valid_lst).label, class_names.read(classes)
     merged = None if "order" in merge else merge_files(valid_probabilities, merge, weights, len(labels))
-    last = score_merged(merge["method"], merged, labels, submission, solution, names)
+    trainings = [*map(read_score, scores)]
+    last = score_merged(
+        merge["method"], merged, labels, submission, solution, names, trainings, fitted=weights is not None
+    )
     others = submissions.score_files(files or [], names, submission, solution)
-    write_table(table, [*map(read_score, scores), *others, last])
+    write_table(table, [*trainings, *others, last])
 
 
 def compare_models(

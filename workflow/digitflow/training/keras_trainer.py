@@ -64,7 +64,7 @@ def train(
     """
     data = open_data(images, train_lst, valid_lst, classes, settings.train_rows)
     threads = min(threads or devices.cores(), devices.cores())
-    where = prepare(device, threads)
+    where = prepare(device, threads, settings.deterministic)
     machine = {"versions": versions(), "device": where, "threads": threads}
     machine["precision"] = precision(settings)
     inputs = {path.name: sha256(path) for path in (images, train_lst, valid_lst)}

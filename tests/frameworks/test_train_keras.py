@@ -2,6 +2,8 @@
 
 import dataclasses
 import json
+import threading
+import types
 
 import numpy as np
 import pytest
@@ -291,10 +293,42 @@ def test_batches_are_read_ahead_in_order_by_no_thread_that_a_finished_training_w
     images, labels = digits[0][:100], digits[1][:100]
     settings = Settings("small_cnn", "keras_cnn", epochs=2, batch_size=32, learning_rate=0.003)
     batches = training.make_batches(images, np.arange(100), labels, 10, settings, seed=0)
-    read = training.read_ahead(batches)
-    assert read.options().autotune.enabled is False
-    found = [[part.numpy() for part in batch] for batch in read]
+    with training.read_ahead(batches) as read:
+        assert read.options().autotune.enabled is False
+        found = [[part.numpy() for part in batch] for batch in read]
     assert len(found) == batches.num_batches == 6
     for step, (pixels, targets) in enumerate(found):
         np.testing.assert_array_equal(pixels, batches[step][0])
         np.testing.assert_array_equal(targets, batches[step][1])
+
+
+def test_for_other_backends_a_thread_of_its_own_makes_as_many_batches_ahead_and_ends_with_the_training(
+    monkeypatch,
+):
+    import keras
+
+    class Counted(list):
+        """Batches that are their numbers, and the threads in which each was made."""
+
+        num_batches = 1000
+
+        def __getitem__(self, step):
+            self.append(threading.current_thread())
+            return step
+
+    batches = Counted()
+    monkeypatch.setattr(keras, "config", types.SimpleNamespace(backend=lambda: "jax"))
+    with training.read_ahead(batches) as read:
+        assert [next(read) for _ in range(3)] == [0, 1, 2]
+    assert 3 <= len(batches) <= 3 + training.READ_AHEAD
+    assert len({*batches}) == 1
+    assert not next(iter(batches)).is_alive()
+
+
+def test_a_batch_that_cannot_be_made_ends_the_training_with_its_error(monkeypatch):
+    import keras
+
+    broken = types.SimpleNamespace(num_batches=2, __getitem__=lambda step: 1 // 0)
+    monkeypatch.setattr(keras, "config", types.SimpleNamespace(backend=lambda: "jax"))
+    with training.read_ahead(broken) as read, pytest.raises(ZeroDivisionError):
+        next(read)

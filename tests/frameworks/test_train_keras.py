@@ -139,6 +139,18 @@ def test_the_same_seed_gives_the_same_bytes(run, trained):
     assert (run("again") / name).read_bytes() == (trained / name).read_bytes()
 
 
+def test_the_same_seed_gives_the_same_bytes_in_bfloat16_and_others_than_in_float32(run, tmp_path):
+    def bytes_of(name, precision):
+        settings = Settings("lenet", "keras_cnn", 1, 32, 0.004, train_rows=128, precision=precision)
+        folder = dataclasses.replace(run, settings=settings, folder=tmp_path)(name)
+        assert json.loads((folder / "metrics.json").read_text())["precision"] == precision
+        return (folder / "valid_probabilities.npy").read_bytes()
+
+    first = bytes_of("first", "bfloat16")
+    assert bytes_of("again", "bfloat16") == first
+    assert bytes_of("other", "float32") != first
+
+
 def test_a_batch_depends_on_its_number_and_the_seed_alone(digits):
     images, labels = digits
 
@@ -266,10 +278,13 @@ class Killed(BaseException):
     """What ends a training between two epochs here; a real kill is a test of the workflow."""
 
 
-@pytest.mark.parametrize("schedule", ["one_cycle", "plateau"])
-def test_a_killed_training_resumes_to_the_same_bytes(run, tmp_path, monkeypatch, schedule):
+@pytest.mark.parametrize(
+    ("schedule", "precision"), [("one_cycle", "float32"), ("plateau", "float32"), ("one_cycle", "bfloat16")]
+)
+def test_a_killed_training_resumes_to_the_same_bytes(run, tmp_path, monkeypatch, schedule, precision):
     options = {"factor": 0.5, "patience": 1} if schedule == "plateau" else {}
-    settings = dataclasses.replace(SETTINGS, schedule=schedule, schedule_options=options, train_rows=500)
+    changes = {"schedule": schedule, "schedule_options": options, "precision": precision}
+    settings = dataclasses.replace(SETTINGS, **changes, train_rows=500)
     run = dataclasses.replace(run, settings=settings, folder=tmp_path)
     save = Checkpoint.save
 
@@ -285,6 +300,7 @@ def test_a_killed_training_resumes_to_the_same_bytes(run, tmp_path, monkeypatch,
     resumed = run("killed")
     name = "valid_probabilities.npy"
     assert (resumed / name).read_bytes() == (whole / name).read_bytes()
+    assert json.loads((resumed / "metrics.json").read_text())["precision"] == precision
     assert not (resumed / "checkpoint.npz").exists()
     assert len((resumed / "history.csv").read_text().splitlines()) == 1 + settings.epochs
 

@@ -71,9 +71,9 @@ fmt: $(DEV)  ## format Python and Snakemake code
 docs: $(MAIN)  ## the tables of config/README.md and the map in CONTRIBUTING.md, from the code
 	.venv/bin/python docs/make_tables.py
 
-record: $(MAIN)  ## repeat rows of README's record table, each on three splits: [ROWS="fast default"]
+record: $(MAIN)  ## repeat rows of README's record table, each on three splits: [ROWS="fast default"] or [AGAINST=CLONE]
 	.venv/bin/snakemake -j$(CORES) --quiet all -- .venvs/mxnet/installed.txt data/mnist/mnist.pkl.gz
-	.venv/bin/python benchmarks/record.py $(ROWS)
+	.venv/bin/python benchmarks/record.py $(ROWS) $(if $(AGAINST),--against $(AGAINST))
 
 experiments: $(MAIN)  ## all studies of config/experiments.yaml: docs/experiments.md
 	.venv/bin/snakemake -j$(CORES) --keep-going --configfile config/experiments.yaml -- results/experiments.md

@@ -1,19 +1,26 @@
 """Repeat rows of the record table: seconds and test accuracy of whole runs on two cores.
 
-Usage: record.py [ROW ...]: without names, all rows. Every run starts from CSVs in a folder of its own, with
-the environments installed, nothing converted and nothing in a store. A row is run on three splits of the
-70,000 digits (peers/split_csv.py) whose test rows no choice of networks or settings has seen. What was
-measured goes into record.csv, and from there into the table of README.md.
+Usage: record.py [ROW ...]: without names, all rows; or record.py --against CLONE: the default beside that of
+another clone of this project, at an older commit with its environments installed, in turns.
+
+Every run starts from CSVs in a folder of its own, with the environments installed, nothing converted and
+nothing in a store. A row is run on three splits of the 70,000 digits (peers/split_csv.py). No test row is
+among the 20,000 digits by which networks and settings were chosen; nine in ten are also test rows of the
+splits 101 to 103, on which residual networks and five folds were scored (training.md). What was measured goes
+into record.csv, and from there into the table of README.md.
 """
 
 import argparse
 import csv
+import json
 import shutil
 import statistics
 import subprocess
+from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
-from run import HERE, MAIN, PROJECT, machine, run, settle
+from run import HERE, MAIN, PROJECT, Finished, machine, run, settle
 
 SPLITS = (201, 202, 203)
 CORES = 2
@@ -42,14 +49,9 @@ ROWS = {
 
 def measure(name: str, split: int) -> dict[str, object]:
     """Run one row on one split, and give the line that record.csv keeps of it."""
-    data, folder = WORK / f"split-{split}", WORK / f"{name}-{split}"
-    if not (data / "solution.csv").exists():
-        run(MAIN / "python", HERE / "peers" / "split_csv.py", str(split), data)
-    shutil.rmtree(folder, ignore_errors=True)
-    settle()  # a disk that is still busy with what was deleted keeps every job waiting that ends
-    folder.mkdir()
-    files = ", ".join(f"{part}_csv: {data / part}.csv" for part in ("train", "test", "solution"))
-    (folder / "split.yaml").write_text(f"data: {{source: files, {files}}}\nstore: null\n")
+    folder = new_folder(f"{name}-{split}")
+    (folder / "split.yaml").write_text(json.dumps({"data": split_csvs(split), "store": None}))
+    settle()
     finished = run(
         *(MAIN / "snakemake", f"-j{CORES}", "-s", PROJECT / "Snakefile", "-d", folder),
         *("--configfile", PROJECT / ROWS[name].config, folder / "split.yaml"),
@@ -67,9 +69,55 @@ def measure(name: str, split: int) -> dict[str, object]:
     }
 
 
-def commit() -> str:
-    """The commit that runs, with a plus sign where the code or the configurations differ from it."""
-    git = ("git", "-C", str(PROJECT))
+def measure_clone(clone: Path, split: int) -> Finished:
+    """Run the default configuration of another clone on one split, in a folder with a copy of its code."""
+    folder = new_folder(f"against-{split}")
+    shutil.copy2(clone / "Snakefile", folder)
+    for part in ("rules", "workflow", "config", "profiles"):
+        shutil.copytree(clone / part, folder / part)
+    (folder / ".venvs").symlink_to(clone.resolve() / ".venvs")
+    (folder / "split.yaml").write_text(json.dumps({"data": split_csvs(split)}))
+    settle()
+    return run(
+        *("env", "-u", "PYTHONPATH", clone.resolve() / ".venv" / "bin" / "snakemake", f"-j{CORES}"),
+        *("--configfile", "config/config.yaml", "split.yaml"),
+        cwd=folder,
+    )
+
+
+def compare(clone: Path, splits: Sequence[int]) -> None:
+    """Run the default and a clone's default in turns on each split, and print the ratios of their seconds."""
+    ratios = []
+    for split in splits:
+        ours, theirs = float(measure("default", split)["seconds"]), measure_clone(clone, split).seconds
+        ratios.append(ours / theirs)
+        print(f"split {split}: {ours:.0f} s, {theirs:.0f} s: {ratios[-1]:.2f}", flush=True)
+    middle, spread = statistics.median(ratios), f"{min(ratios):.2f} to {max(ratios):.2f}"
+    print(f"{commit()} / {commit(clone)}: {middle:.2f} ({spread}); {machine()}")
+
+
+def new_folder(name: str) -> Path:
+    """An empty folder for a run."""
+    folder = WORK / name
+    shutil.rmtree(folder, ignore_errors=True)
+    settle()  # a disk that is still busy with what was deleted keeps every job waiting that ends
+    folder.mkdir(parents=True)
+    return folder
+
+
+def split_csvs(split: int) -> dict[str, str]:
+    """A split's CSVs, made where they are not there yet, as the section `data` of a configuration."""
+    data = WORK / f"split-{split}"
+    if not (data / "solution.csv").exists():
+        run(MAIN / "python", HERE / "peers" / "split_csv.py", str(split), data)
+    return {"source": "files"} | {
+        f"{part}_csv": str(data / f"{part}.csv") for part in ("train", "test", "solution")
+    }
+
+
+def commit(clone: Path = PROJECT) -> str:
+    """The commit of a clone, with a plus sign where its code or configurations differ from it."""
+    git = ("git", "-C", str(clone))
     short = subprocess.check_output([*git, "rev-parse", "--short", "HEAD"], text=True).strip()
     changed = subprocess.check_output(
         [*git, "status", "--porcelain", "--", "Snakefile", "rules", "workflow", "config"], text=True
@@ -115,17 +163,22 @@ def table(lines: list[dict[str, str]]) -> str:
 
 
 def main() -> None:
-    """Run rows, and write record.csv and the table of README.md after each run."""
+    """Run rows, and write record.csv and the table of README.md after each run; or compare with a clone."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("rows", nargs="*", help=f"of {', '.join(ROWS)}; default: all")
     seeds = " ".join(map(str, SPLITS))
     parser.add_argument("--splits", nargs="+", type=int, default=SPLITS, help=f"default: {seeds}")
+    parser.add_argument("--against", type=Path, metavar="CLONE", help="compare the default with a clone's")
     arguments = parser.parse_args()
+    if arguments.against:
+        if arguments.rows:
+            parser.error("--against compares the default: name no rows")
+        compare(arguments.against, arguments.splits)
+        return
     rows = arguments.rows or list(ROWS)
     unknown = [name for name in rows if name not in ROWS]
     if unknown:
         parser.error(f"{unknown[0]} is no row; the rows are {', '.join(ROWS)}")
-    WORK.mkdir(exist_ok=True)
     for split in arguments.splits:
         for name in rows:
             line = measure(name, split)

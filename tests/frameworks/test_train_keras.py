@@ -2,6 +2,8 @@
 
 import dataclasses
 import json
+import threading
+import types
 
 import numpy as np
 import pytest
@@ -140,6 +142,18 @@ def test_the_same_seed_gives_the_same_bytes(run, trained):
     assert (run("again") / name).read_bytes() == (trained / name).read_bytes()
 
 
+def test_the_same_seed_gives_the_same_bytes_in_bfloat16_and_others_than_in_float32(run, tmp_path):
+    def bytes_of(name, precision):
+        settings = Settings("lenet", "keras_cnn", 1, 32, 0.004, train_rows=128, precision=precision)
+        folder = dataclasses.replace(run, settings=settings, folder=tmp_path)(name)
+        assert json.loads((folder / "metrics.json").read_text())["precision"] == precision
+        return (folder / "valid_probabilities.npy").read_bytes()
+
+    first = bytes_of("first", "bfloat16")
+    assert bytes_of("again", "bfloat16") == first
+    assert bytes_of("other", "float32") != first
+
+
 def test_a_batch_depends_on_its_number_and_the_seed_alone(digits):
     images, labels = digits
 
@@ -267,10 +281,13 @@ class Killed(BaseException):
     """What ends a training between two epochs here; a real kill is a test of the workflow."""
 
 
-@pytest.mark.parametrize("schedule", ["one_cycle", "plateau"])
-def test_a_killed_training_resumes_to_the_same_bytes(run, tmp_path, monkeypatch, schedule):
+@pytest.mark.parametrize(
+    ("schedule", "precision"), [("one_cycle", "float32"), ("plateau", "float32"), ("one_cycle", "bfloat16")]
+)
+def test_a_killed_training_resumes_to_the_same_bytes(run, tmp_path, monkeypatch, schedule, precision):
     options = {"factor": 0.5, "patience": 1} if schedule == "plateau" else {}
-    settings = dataclasses.replace(SETTINGS, schedule=schedule, schedule_options=options, train_rows=500)
+    changes = {"schedule": schedule, "schedule_options": options, "precision": precision}
+    settings = dataclasses.replace(SETTINGS, **changes, train_rows=500)
     run = dataclasses.replace(run, settings=settings, folder=tmp_path)
     save = Checkpoint.save
 
@@ -286,6 +303,7 @@ def test_a_killed_training_resumes_to_the_same_bytes(run, tmp_path, monkeypatch,
     resumed = run("killed")
     name = "valid_probabilities.npy"
     assert (resumed / name).read_bytes() == (whole / name).read_bytes()
+    assert json.loads((resumed / "metrics.json").read_text())["precision"] == precision
     assert not (resumed / "checkpoint.npz").exists()
     assert len((resumed / "history.csv").read_text().splitlines()) == 1 + settings.epochs
 
@@ -294,10 +312,42 @@ def test_batches_are_read_ahead_in_order_by_no_thread_that_a_finished_training_w
     images, labels = digits[0][:100], digits[1][:100]
     settings = Settings("small_cnn", "keras_cnn", epochs=2, batch_size=32, learning_rate=0.003)
     batches = training.make_batches(images, np.arange(100), labels, 10, settings, seed=0)
-    read = training.read_ahead(batches)
-    assert read.options().autotune.enabled is False
-    found = [[part.numpy() for part in batch] for batch in read]
+    with training.read_ahead(batches) as read:
+        assert read.options().autotune.enabled is False
+        found = [[part.numpy() for part in batch] for batch in read]
     assert len(found) == batches.num_batches == 6
     for step, (pixels, targets) in enumerate(found):
         np.testing.assert_array_equal(pixels, batches[step][0])
         np.testing.assert_array_equal(targets, batches[step][1])
+
+
+def test_for_other_backends_a_thread_of_its_own_makes_as_many_batches_ahead_and_ends_with_the_training(
+    monkeypatch,
+):
+    import keras
+
+    class Counted(list):
+        """Batches that are their numbers, and the threads in which each was made."""
+
+        num_batches = 1000
+
+        def __getitem__(self, step):
+            self.append(threading.current_thread())
+            return step
+
+    batches = Counted()
+    monkeypatch.setattr(keras, "config", types.SimpleNamespace(backend=lambda: "jax"))
+    with training.read_ahead(batches) as read:
+        assert [next(read) for _ in range(3)] == [0, 1, 2]
+    assert 3 <= len(batches) <= 3 + training.READ_AHEAD
+    assert len({*batches}) == 1
+    assert not next(iter(batches)).is_alive()
+
+
+def test_a_batch_that_cannot_be_made_ends_the_training_with_its_error(monkeypatch):
+    import keras
+
+    broken = types.SimpleNamespace(num_batches=2, __getitem__=lambda step: 1 // 0)
+    monkeypatch.setattr(keras, "config", types.SimpleNamespace(backend=lambda: "jax"))
+    with training.read_ahead(broken) as read, pytest.raises(ZeroDivisionError):
+        next(read)

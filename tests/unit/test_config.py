@@ -91,6 +91,7 @@ def test_defaults_are_filled_in_at_every_depth():
             "augment: elastic and erase are for keras and numpy",
         ),
         ("models.mxnet_cnn.precision", "bfloat16", "precision: bfloat16 is for keras only"),
+        ("models.keras_cnn.deterministic", "yes", "'yes', should be of type boolean"),
         ("models.keras_cnn.precision", "half", "'half', should be one of auto, float32, bfloat16"),
         ("models.mxnet_cnn.augment", {"cubic": True}, "augment: part and cubic are for keras and numpy"),
         ("models.keras_cnn", {"framework": "keras"}, "models.keras_cnn.epochs: this key is missing"),
@@ -550,6 +551,11 @@ def test_a_model_may_have_a_device_of_its_own(configuration, model, device):
     config["models"]["keras_cnn"]["device"] = model
     config = validate(config)
     assert config_module.device_of(config, models(config)["keras_cnn"]) == device
+
+
+def test_a_training_that_may_differ_each_time_is_another_training_and_the_default_is_the_one_of_before():
+    assert text_of(deterministic=True) == text_of()
+    assert text_of(deterministic=False) != text_of()
 
 
 def test_a_device_is_no_setting_of_a_training():

@@ -1,5 +1,6 @@
 """The pins: hashed, without addresses, and one source of truth."""
 
+import os
 import re
 import shutil
 import subprocess
@@ -64,14 +65,44 @@ def test_each_build_is_held_to_what_its_oldest_driver_and_gpu_can_run():
     assert pins("mxnet-cu117")["numpy"] == pins("mxnet")["numpy"]
 
 
-def plan(folder: Path, *targets: str) -> str:
-    """What make would do in a clone that has only its Makefile, its pins and an environment."""
-    shutil.copytree(ENVS, folder / "workflow" / "envs", dirs_exist_ok=True)
-    shutil.copy2(PROJECT / "Makefile", folder)
-    (folder / ".venv" / "bin").mkdir(parents=True, exist_ok=True)
-    (folder / ".venv" / "bin" / "python").touch()
+LONG_AGO, BEFORE, LATELY = 1_000_000_000, 1_100_000_000, 1_200_000_000  # seconds since 1970
+
+
+@pytest.fixture
+def clone(tmp_path):
+    """A clone that has only its Makefile, its pins and an environment."""
+    shutil.copytree(ENVS, tmp_path / "workflow" / "envs")
+    shutil.copy2(PROJECT / "Makefile", tmp_path)
+    for folder in (".venv/bin", ".venvs"):
+        (tmp_path / folder).mkdir(parents=True)
+    (tmp_path / ".venv" / "bin" / "python").touch()
+    return tmp_path
+
+
+def choose(clone: Path, keras: str, mxnet: str) -> None:
+    """What `make gpu` leaves."""
+    (clone / ".venvs" / "gpu.mk").write_text(f"GPU_PINS = {keras}\nMXNET_PINS = {mxnet}\n")
+
+
+def install(clone: Path) -> None:
+    """All is as old as the clone, but what says that the environment is up to date, which is younger."""
+    for path in clone.rglob("*"):
+        os.utime(path, (LONG_AGO, LONG_AGO))
+    for name in ("main", "dev"):
+        path = clone / ".venv" / f"{name}.installed"
+        path.touch()
+        os.utime(path, (BEFORE, BEFORE))
+
+
+def change(clone: Path, lock: str) -> None:
+    path = clone / "workflow" / "envs" / f"{lock}.lock.txt"
+    os.utime(path, (LATELY, LATELY))
+
+
+def plan(clone: Path, *targets: str) -> str:
+    """What make would do."""
     return subprocess.run(
-        ["make", "--dry-run", *targets], cwd=folder, capture_output=True, text=True, check=True
+        ["make", "--dry-run", *targets], cwd=clone, capture_output=True, text=True, check=True
     ).stdout
 
 
@@ -81,15 +112,42 @@ def synchronised(planned: str) -> list[list[str]]:
     return [re.findall(r"([\w-]+)\.lock\.txt", line) for line in lines]
 
 
-def test_what_make_gpu_has_chosen_is_kept_by_every_later_make(tmp_path):
-    assert synchronised(plan(tmp_path, "unit")) == [["main"], ["dev"]]
-    (tmp_path / ".venvs").mkdir()
-    (tmp_path / ".venvs" / "gpu.mk").write_text("GPU_PINS = jax-cuda13\nMXNET_PINS = mxnet\n")
-    assert synchronised(plan(tmp_path, "unit")) == [["main", "jax-cuda13"], ["dev", "jax-cuda13"]]
-    assert synchronised(plan(tmp_path, "submission")) == [["main", "jax-cuda13"]]
+def test_what_make_gpu_has_chosen_is_kept_by_every_later_make(clone):
+    assert synchronised(plan(clone, "unit")) == [["main"], ["dev"]]
+    choose(clone, "jax-cuda13", "mxnet")
+    assert synchronised(plan(clone, "unit")) == [["main", "jax-cuda13"], ["dev", "jax-cuda13"]]
+    assert synchronised(plan(clone, "submission")) == [["main", "jax-cuda13"]]
 
 
-def test_a_choice_that_only_mxnet_has_a_build_for_leaves_the_main_environment(tmp_path):
-    (tmp_path / ".venvs").mkdir()
-    (tmp_path / ".venvs" / "gpu.mk").write_text("GPU_PINS = \nMXNET_PINS = mxnet-cu117\n")
-    assert synchronised(plan(tmp_path, "unit")) == [["main"], ["dev"]]
+def test_a_choice_that_only_mxnet_has_a_build_for_leaves_the_main_environment(clone):
+    choose(clone, "", "mxnet-cu117")
+    assert synchronised(plan(clone, "unit")) == [["main"], ["dev"]]
+
+
+@pytest.mark.parametrize(
+    ("lock", "installed"),
+    [
+        (None, []),
+        ("main", [["main", "jax-cuda13"], ["dev", "jax-cuda13"]]),
+        ("jax-cuda13", [["main", "jax-cuda13"], ["dev", "jax-cuda13"]]),
+        ("dev", [["dev", "jax-cuda13"]]),
+        ("jax-cuda12", []),
+    ],
+)
+def test_pins_that_change_after_make_gpu_are_installed_with_its_choice(clone, lock, installed):
+    choose(clone, "jax-cuda13", "mxnet")
+    install(clone)
+    if lock:
+        change(clone, lock)
+    assert synchronised(plan(clone, "unit")) == installed
+
+
+def test_make_cpu_forgets_the_choice_and_installs_the_main_environment_alone(clone):
+    choose(clone, "jax-cuda13", "mxnet-cu117")
+    install(clone)
+    removed = plan(clone, "cpu").splitlines()[0].split()
+    assert removed == ["rm", "-f", ".venvs/gpu.mk", ".venv/main.installed"]
+    for name in removed[2:]:  # a dry run removes nothing, and plans what comes after as if it were there
+        (clone / name).unlink()
+    assert synchronised(plan(clone, "devices")) == [["main"]]
+    assert synchronised(plan(clone, "unit")) == [["main"], ["dev"]]

@@ -427,6 +427,8 @@ def _ignored(model: dict[str, Any]) -> Iterator[str]:
         yield "precision: bfloat16 is for keras only"
     if framework == "numpy" and model.get("device") == "gpu":
         yield "device: gpu is for keras and mxnet; numpy computes on the CPU"
+    if framework == "numpy" and not model.get("deterministic", True):
+        yield "deterministic: false is for keras and mxnet; numpy always gives the same bytes"
     if framework != "mxnet" and model.get("raw_pixels"):
         yield "raw_pixels: true is for mxnet only"
     try:

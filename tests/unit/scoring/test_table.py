@@ -55,12 +55,21 @@ def test_a_training_is_scored_on_both_parts_with_intervals(training):
 
 @pytest.mark.parametrize(("tested", "solved"), [(False, True), (True, False)])
 def test_without_test_predictions_or_a_solution_no_test_score_is_there(training, tested, solved):
-    assert set(score(training, tested=tested, solved=solved)) == {*FACTS, *VALID}
+    assert set(score(training, tested=tested, solved=solved)) == {*FACTS, *VALID, "precision"}
+
+
+def test_what_a_training_calculated_in_stands_beside_its_score_where_its_metrics_say_it(training):
+    assert score(training)["precision"] is None
+    metrics = json.loads((training / "metrics.json").read_text())
+    (training / "metrics.json").write_text(json.dumps(metrics | {"precision": "bfloat16"}))
+    row = score(training)
+    write_table(training / "scores.csv", [row, {"model": "merged"}])
+    assert read_table(training / "scores.csv")["precision"].tolist()[0] == row["precision"] == "bfloat16"
 
 
 def test_without_validation_rows_no_validation_score_is_there(training):
     write_probabilities(training / "valid_probabilities.npy", RIGHT_3[:0])
-    assert set(score(training, TRUE[:0])) == {*FACTS, *TEST}
+    assert set(score(training, TRUE[:0])) == {*FACTS, *TEST, "precision"}
 
 
 def test_a_solution_of_other_rows_is_refused(training):

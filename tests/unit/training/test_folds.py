@@ -30,6 +30,7 @@ def folder(tmp_path):
     for k, path in enumerate(valids):
         write_probabilities(tmp_path / f"valid{k}.npy", TRUTH[lst.read(path).index - 1])
         facts = {"framework": "keras", "versions": {}, "device": "cpu", "threads": 1, "seed": 7}
+        facts["precision"] = "bfloat16"
         facts |= {"settings": {"architecture": "x"}, "parameters": 3, "looked_at_validation": k == 2}
         facts |= {"data": {"images": "all", "train.lst": f"t{k}", "valid.lst": f"v{k}"}}
         facts |= {"status": "pruned" if k == 1 else "finished", "epochs": k + 1, "seconds": 1.5}
@@ -75,6 +76,7 @@ def test_the_metrics_are_those_of_all_folds_together(folder):
     expected = (TRUTH[lst.read(folder / "valid.lst").index - 1].argmax(axis=1) == true).mean()
     assert metrics["valid_accuracy"] == pytest.approx(expected)
     assert (metrics["folds"], metrics["valid_images"], metrics["epochs"]) == (FOLDS, 28, 5)
+    assert metrics["precision"] == "bfloat16"
     assert (metrics["seconds"], metrics["status"]) == (7.5, "finished, pruned")
     assert metrics["looked_at_validation"] is True
     assert (metrics["seed"], metrics["parameters"]) == (7, 3)

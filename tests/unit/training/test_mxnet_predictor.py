@@ -122,3 +122,16 @@ def test_a_gpu_that_cannot_be_calculated_on_is_not_used_and_the_reason_is_told(
         assert mxnet_predictor.usable_gpus() == []
     assert "warning: MXNet's CUDA build cannot calculate on this machine's GPU: " in caplog.text
     assert reason in caplog.text
+
+
+@pytest.mark.parametrize(("deterministic", "told"), [(True, "1"), (False, "0")])
+def test_mxnet_is_told_whether_it_must_give_the_same_bytes_twice(monkeypatch, deterministic, told):
+    monkeypatch.setattr(os, "environ", os.environ.copy())
+    mxnet = types.ModuleType("mxnet")
+    mxnet.__version__, mxnet.Context = "1.9.1", str
+    mxnet.runtime = types.SimpleNamespace(
+        Features=lambda: types.SimpleNamespace(is_enabled=lambda feature: False)
+    )
+    monkeypatch.setitem(sys.modules, "mxnet", mxnet)
+    mxnet_predictor.prepare("cpu", 2, deterministic)
+    assert os.environ["MXNET_ENFORCE_DETERMINISM"] == told

@@ -36,6 +36,7 @@ def test_the_metrics_say_how_a_training_was_made_and_went(tmp_path):
     assert (metrics["framework"], metrics["device"], metrics["seed"]) == ("x", "cpu", 0)
     assert (metrics["valid_images"], metrics["valid_accuracy"]) == (3, 1.0)
     assert (metrics["status"], metrics["epochs"], metrics["best_epoch"]) == ("finished", 1, None)
+    assert metrics["precision"] == "float32"
     assert metrics["looked_at_validation"] is False
     assert set(metrics["sha256"]) == {"model.bin", "history.csv", "valid_probabilities.npy"}
 

@@ -36,7 +36,7 @@ FACTS = [
 ]
 VALID = ["valid_accuracy", "valid_low", "valid_high"]
 TEST = ["test_accuracy", "test_low", "test_high"]
-COLUMNS = [*FACTS, *VALID, *TEST]
+COLUMNS = [*FACTS, *VALID, *TEST, "precision"]
 
 
 def score(part: str, predicted: np.ndarray, true: np.ndarray | None) -> Row:
@@ -105,7 +105,10 @@ def read_metrics(path: Path) -> Row:
     metrics = read_json(path)
     try:
         row = {key: metrics[key] for key in FACTS if key not in ("model", "architecture")}
-        return row | {"architecture": metrics["settings"]["architecture"]}
+        return row | {
+            "architecture": metrics["settings"]["architecture"],
+            "precision": metrics.get("precision"),  # of some trainings of before it is not known
+        }
     except (KeyError, TypeError) as error:
         raise FormatError(f"{path}: damaged: no {error} in it; delete it and run again") from error
 

@@ -12,6 +12,9 @@ from digitflow.formats.probabilities import read_probabilities, write_probabilit
 from digitflow.training.history import accuracy_of
 from digitflow.training.results import write_metrics
 
+# What all folds of a training say alike.
+SHARED = ("framework", "versions", "device", "threads", "precision", "seed", "settings", "parameters")
+
 
 def collect(
     metrics: Sequence[Path],
@@ -53,10 +56,7 @@ def collect(
     write_metrics(
         metrics_out,
         [valid_out, oof_out],
-        **{
-            key: folds[0][key]
-            for key in ("framework", "versions", "device", "threads", "seed", "settings", "parameters")
-        },
+        **{key: folds[0][key] for key in SHARED},
         folds=len(folds),
         data=_data_of([fold["data"] for fold in folds]),
         valid_images=len(valid),

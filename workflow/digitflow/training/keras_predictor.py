@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("digitflow")
 
+XLA_DETERMINISTIC = "--xla_gpu_deterministic_ops=true"
 PREDICT_ROWS = 1024  # images per prediction step: memory stays flat whatever the size of the data
 
 
@@ -37,7 +38,7 @@ def apply(
     device.
     """
     pixels = idx.open_memmap(images, idx.IMAGES)
-    where = prepare(device, min(threads or devices.cores(), devices.cores()))
+    where = prepare(device, min(threads or devices.cores(), devices.cores()), settings.deterministic)
     import keras
 
     network = keras.saving.load_model(model, compile=False, safe_mode=True)
@@ -47,8 +48,11 @@ def apply(
     return predict(network, pixels, rows, network.output_shape[-1], settings.test_shifts), where
 
 
-def prepare(device: str, threads: int | None = None) -> str:
-    """Set Keras up for `device` (auto, cpu or gpu) and name what it will run on. Raises DeviceError."""
+def prepare(device: str, threads: int | None = None, deterministic: bool = True) -> str:
+    """Set Keras up for `device` (auto, cpu or gpu) and name what it will run on. Raises DeviceError.
+
+    `deterministic` is for GPUs: on CPUs what is used here gives the same bytes twice as it is.
+    """
     os.environ.setdefault("KERAS_BACKEND", devices.keras_backend(device))
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # a GPU that is not there is no error
     # Convolutions take a third of the time with oneDNN, or less, which TensorFlow leaves off on AMD CPUs.
@@ -60,9 +64,10 @@ def prepare(device: str, threads: int | None = None) -> str:
     elif devices.has_driver():
         devices.take_gpu()
         if os.environ["KERAS_BACKEND"] == "jax":
-            # It would take most of the GPU's memory at once, and add in an order of the moment.
+            # It would take most of the GPU's memory at once.
             os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
-            os.environ.setdefault("XLA_FLAGS", "--xla_gpu_deterministic_ops=true")
+            if deterministic:  # it would add in an order of the moment
+                os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {XLA_DETERMINISTIC}".strip()
     with quiet():
         import keras
 
@@ -74,13 +79,24 @@ def prepare(device: str, threads: int | None = None) -> str:
             f"warning: JAX{_build(backend)} sees no GPU, and there is an NVIDIA driver; `make gpu` looks at "
             "it, and installs what suits it"
         )
-    if chosen == "gpu" and backend == "tensorflow":
-        import tensorflow as tf
-
-        tf.config.experimental.enable_op_determinism()  # on CPUs what is used here is deterministic as it is
+    if chosen == "gpu" and deterministic:
+        _same_bytes_twice(backend)
     where = f"{chosen}: {', '.join(gpus) if chosen == 'gpu' else devices.cpu_name()}"
     log.info(f"device {where}; " + ", ".join(f"{name} {version}" for name, version in versions().items()))
     return where
+
+
+def _same_bytes_twice(backend: str) -> None:
+    """Allow a backend on a GPU only what adds in one order; JAX is told before it is imported."""
+    if backend == "tensorflow":
+        import tensorflow as tf
+
+        tf.config.experimental.enable_op_determinism()
+    elif backend == "torch":
+        import torch
+
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # else its matrix products are refused
+        torch.use_deterministic_algorithms(True)
 
 
 @contextlib.contextmanager

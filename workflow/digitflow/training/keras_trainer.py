@@ -9,7 +9,9 @@ import functools
 import inspect
 import logging
 import math
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,6 +33,7 @@ from digitflow.training.settings import Settings
 
 if TYPE_CHECKING:
     import keras
+    import tensorflow as tf
 
 log = logging.getLogger("digitflow")
 
@@ -64,7 +67,7 @@ def train(
     """
     data = open_data(images, train_lst, valid_lst, classes, settings.train_rows)
     threads = min(threads or devices.cores(), devices.cores())
-    where = prepare(device, threads)
+    where = prepare(device, threads, settings.deterministic)
     machine = {"versions": versions(), "device": where, "threads": threads}
     machine["precision"] = precision(settings)
     inputs = {path.name: sha256(path) for path in (images, train_lst, valid_lst)}
@@ -196,17 +199,19 @@ def fit(
             checkpoint.save(state(model) | best, history)
 
     rows, labels = validation
-    model.fit(
-        read_ahead(batches),
-        initial_epoch=len(history.rows),
-        epochs=settings.epochs,
-        steps_per_epoch=batches.per_epoch,
-        shuffle=False,  # the batches are drawn at random already
-        validation_data=(images[rows], keras.utils.to_categorical(labels, classes)) if len(rows) else None,
-        validation_batch_size=PREDICT_ROWS,
-        callbacks=[keras.callbacks.LambdaCallback(on_epoch_end=end_epoch)],
-        verbose=0,
-    )
+    validated = (images[rows], keras.utils.to_categorical(labels, classes)) if len(rows) else None
+    with read_ahead(batches) as ready:
+        model.fit(
+            ready,
+            initial_epoch=len(history.rows),
+            epochs=settings.epochs,
+            steps_per_epoch=batches.per_epoch,
+            shuffle=False,  # the batches are drawn at random already
+            validation_data=validated,
+            validation_batch_size=PREDICT_ROWS,
+            callbacks=[keras.callbacks.LambdaCallback(on_epoch_end=end_epoch)],
+            verbose=0,
+        )
     if best:
         restore(model, {name.removeprefix(BEST): array for name, array in best.items()})
     model.optimizer, model.compiled = None, False  # what is saved is the model, without the optimizer's state
@@ -272,16 +277,38 @@ def make_batches(
     return Batches()
 
 
-def read_ahead(batches: "keras.utils.PyDataset") -> Any:
-    """The batches in the form in which the backend makes them ahead of the steps that need them.
+@contextlib.contextmanager
+def read_ahead(batches: "keras.utils.PyDataset") -> Iterator[Any]:
+    """The batches in the form in which the backend takes them, the next READ_AHEAD made beside the training.
 
-    Keras would let TensorFlow tune how many are kept ready. The thread that does so sleeps for up to a
-    minute, and a training that had ended often waited for it to wake up.
+    Keras would make those for JAX and PyTorch in the thread that trains, and let TensorFlow tune how many are
+    kept ready. The thread that does so sleeps for up to a minute, and a training that had ended often waited
+    for it to wake up. What is ready or queued at the end of the block is dropped.
     """
     import keras
 
-    if keras.config.backend() != "tensorflow":
-        return batches
+    if keras.config.backend() == "tensorflow":
+        yield _tensorflow_dataset(batches)
+        return
+    pool = ThreadPoolExecutor(1)
+    try:
+        yield _in_order(pool, batches)
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _in_order(pool: Executor, batches: "keras.utils.PyDataset") -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Yield all batches, of which READ_AHEAD are made in the pool meanwhile."""
+    waiting: deque[Future] = deque()
+    for step in range(batches.num_batches):
+        waiting.append(pool.submit(batches.__getitem__, step))
+        if len(waiting) > READ_AHEAD:
+            yield waiting.popleft().result()
+    while waiting:
+        yield waiting.popleft().result()
+
+
+def _tensorflow_dataset(batches: "keras.utils.PyDataset") -> "tf.data.Dataset":
     import tensorflow as tf
 
     kinds = tuple(tf.TensorSpec((None, *array.shape[1:]), array.dtype) for array in batches[0])

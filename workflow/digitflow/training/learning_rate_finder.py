@@ -81,7 +81,7 @@ def find(
     """
     pixels = idx.open_memmap(images, idx.IMAGES)
     rows, labels = read_rows(train_lst, len(pixels), classes, settings.train_rows)
-    prepare(device, threads)
+    prepare(device, threads, settings.deterministic)
     curve = rise(pixels, rows, labels, classes, settings, seed)
     log.info(
         f"{settings.architecture}: suggested learning rate {curve.suggested:.2g}, about which the loss falls "

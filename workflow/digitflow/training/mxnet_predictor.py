@@ -31,7 +31,6 @@ PREDICT_ROWS = 1024  # images per prediction step: memory stays flat whatever th
 ENVIRONMENT = {
     "OMP_WAIT_POLICY": "passive",  # a thread that waits for the others sleeps, and leaves its core to them
     "MXNET_CUDNN_AUTOTUNE_DEFAULT": "0",  # no trial runs, which log a line each and choose by the clock
-    "MXNET_ENFORCE_DETERMINISM": "1",
     "MXNET_SUBGRAPH_VERBOSE": "0",  # no line on how it compiles a symbol
 }
 # NVIDIA's libraries, in an order in which each finds those that it needs.
@@ -49,7 +48,7 @@ def apply(
     device.
     """
     pixels = idx.open_memmap(images, idx.IMAGES)
-    context, where = prepare(device, threads)
+    context, where = prepare(device, threads, settings.deterministic)
     import mxnet as mx
 
     with warnings.catch_warnings():
@@ -69,10 +68,14 @@ def apply(
     return np.concatenate(rows), where
 
 
-def prepare(device: str, threads: int) -> tuple["mx.Context", str]:
-    """Set MXNet up for `device` (auto, cpu or gpu); return its context and its name. Raises DeviceError."""
+def prepare(device: str, threads: int, deterministic: bool = True) -> tuple["mx.Context", str]:
+    """Set MXNet up for `device` (auto, cpu or gpu); return its context and its name. Raises DeviceError.
+
+    `deterministic` forbids what gives other bytes each time; it is on GPUs that MXNet has such.
+    """
     computing = str(computing_threads(threads))
     os.environ.update(ENVIRONMENT, OMP_NUM_THREADS=computing, MXNET_OMP_MAX_THREADS=computing)
+    os.environ["MXNET_ENFORCE_DETERMINISM"] = str(int(deterministic))
     if device != "cpu" and devices.has_driver():
         devices.take_gpu()
     load_cuda()

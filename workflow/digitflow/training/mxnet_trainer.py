@@ -80,7 +80,7 @@ def train(
             raise FormatError(
                 f"{valid[0][0]}: images of {validation.shape}, {train[0][0]} has {training.shape}"
             )
-        context, where = prepare(device, threads)
+        context, where = prepare(device, threads, settings.deterministic)
         machine = {"versions": versions(), "device": where, "threads": threads}
         inputs = {path.name: sha256(path) for part in (*train, *valid) for path in part}
         computing = {"computing": computing_threads(threads)}

@@ -62,14 +62,15 @@ def write_results(
     framework: str,
     seed: int,
     settings: Settings,
+    precision: str = "float32",
     **facts: Any,
 ) -> None:
     """Write what every training leaves: history, validation probabilities, and metrics with `facts` about it.
 
     The metrics hold the SHA-256 of the others and of `model_files`, by which damage is found.
 
-    `valid` (n, classes) holds softmax rows, none where no rows validate; those of a training that diverged
-    say nothing, and each class gets the same.
+    `precision` is what the network calculated in. `valid` (n, classes) holds softmax rows, none where no rows
+    validate; those of a training that diverged say nothing, and each class gets the same.
     """
     if history.status == "diverged":
         valid = np.full(valid.shape, 1 / valid.shape[1], np.float32)
@@ -84,6 +85,7 @@ def write_results(
         outputs.metrics,
         [*model_files, outputs.history, outputs.valid_probabilities],
         framework=framework,
+        precision=precision,
         **facts,
         seed=seed,
         settings=settings.as_dict(),

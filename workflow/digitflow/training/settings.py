@@ -94,6 +94,11 @@ class Settings:
         "auto",
         enum=list(PRECISIONS),
     )
+    deterministic: bool = key(
+        "On a GPU: the same training twice gives the same bytes; false lets Keras and MXNet add in any "
+        "order, which may be quicker. On a CPU they always are the same.",
+        True,
+    )
     raw_pixels: bool = key("MXNet only: train on pixels 0..255 as they are, not on 0..1.", False)
     train_rows: int = key("Train on only the first so many training rows; 0 is all.", 0, minimum=0)
     patience: int = key(

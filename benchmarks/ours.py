@@ -1,7 +1,8 @@
 """One conversion of this project, timed without Python's start: prints the seconds.
 
 Usage: ours.py csv_to_idx TRAIN_CSV TEST_CSV FOLDER | ours.py read_form TRAIN_CSV DATA FOLDER, where DATA is
-the section of the configuration as JSON | ours.py write_tree IMAGES TREE [LABELS].
+the section of the configuration as JSON | ours.py write_tree IMAGES TREE [LABELS [GIVEN]],
+where GIVEN are the labels of the CSV before corrections, if these are others.
 """
 
 import json
@@ -27,13 +28,14 @@ def read_form(train_csv: str, data: str, folder: str) -> None:
     csv_to_idx(train_csv, json.loads(data), out / "images", out / "labels", out / "classes.csv")
 
 
-def tree(images: str, target: str, labels: str | None = None) -> None:
+def tree(images: str, target: str, labels: str | None = None, given: str | None = None) -> None:
     """One tree, as the rule does it."""
     if labels is None:
         update_tree(images, target, f"{target}.sfv")
     else:
-        given = idx.read(labels, ndim=1)
-        update_tree(images, target, f"{target}.sfv", None, given, given, [str(digit) for digit in range(10)])
+        corrected, in_csv = (idx.read(path, ndim=1) for path in (labels, given or labels))
+        digits = [str(digit) for digit in range(10)]
+        update_tree(images, target, f"{target}.sfv", None, corrected, in_csv, digits)
 
 
 if __name__ == "__main__":

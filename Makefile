@@ -22,7 +22,8 @@ CODE := workflow tests benchmarks
 RULES := Snakefile rules/*.smk
 
 .DELETE_ON_ERROR:
-.PHONY: submission quick fetch gpu cpu devices backends test unit lint fmt docs bench bench-training record \
+.PHONY: submission quick fetch gpu cpu devices backends test unit lint fmt docs bench bench-look bench-colour \
+	bench-first-step bench-training record \
 	experiments fuzz torture lock clean clean-stale help
 
 submission: $(MAIN)  ## convert, train, score and merge: results/submission.csv
@@ -88,6 +89,25 @@ bench: $(MAIN) .venvs/bench/installed  ## this project beside its peers, in one 
 	.venv/bin/snakemake -j$(CORES) --quiet all -- .venvs/mxnet/installed.txt data/mnist/train.csv
 	.venv/bin/python -m compileall -q workflow  # as it was when it was installed
 	.venvs/bench/bin/python benchmarks/run.py
+
+bench-look: $(DEV) .venvs/bench/installed  ## duplicates, wrong labels, cleanlab's flags, the page: benchmarks/*.md
+	.venv/bin/snakemake -j$(CORES) --quiet all -- data/mnist/mnist.pkl.gz
+	.venv/bin/python -m compileall -q workflow
+	status=0; \
+	.venv/bin/python benchmarks/duplicates.py || status=1; \
+	.venv/bin/python benchmarks/look.py || status=1; \
+	.venvs/bench/bin/python benchmarks/cleanlab_flags.py || status=1; \
+	.venv/bin/python benchmarks/flips.py || status=1; \
+	exit $$status
+
+bench-colour: $(MAIN)  ## digits in colour are learned as well as in grey: benchmarks/colour.md
+	.venv/bin/snakemake -j$(CORES) --quiet all -- .venvs/mxnet/installed.txt data/mnist/mnist.pkl.gz
+	rm -rf benchmarks/.colour
+	.venv/bin/python benchmarks/colour.py benchmarks/.colour
+
+bench-first-step: $(MAIN)  ## time to the first training batch, beside another clone: OTHER=PATH: benchmarks/first_step.md
+	.venv/bin/snakemake -j$(CORES) --quiet all -- .venvs/mxnet/installed.txt data/mnist/train.csv
+	.venv/bin/python benchmarks/first_step.py $(OTHER)
 
 fuzz: .venvs/fuzz/installed  ## readers against invented files: make fuzz [SECONDS=300] [TARGETS="csv rec"]
 	.venvs/fuzz/bin/python tests/fuzz/fuzz.py --seconds $(or $(SECONDS),300) $(TARGETS)

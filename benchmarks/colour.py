@@ -1,7 +1,8 @@
 """Digits in colour are learned as well as in grey: the same models on both, in all three frameworks.
 
-Usage: python benchmarks/colour.py FOLDER [TRAIN_ROWS]. Prints a line for each model: test accuracy in grey,
-in colour, and the difference in points; exit status 1 where colour is more than half a point worse.
+Usage: colour.py FOLDER [TRAIN_ROWS], run by `make bench-colour`. Writes benchmarks/colour.md: each model's
+test accuracy in grey, in colour, and the difference in points; exit status 1 where colour is more than half a
+point worse.
 """
 
 import csv
@@ -11,11 +12,11 @@ from pathlib import Path
 
 import numpy as np
 import yaml
+from measure import HERE, PROJECT, Page, table
 
 from digitflow.dataset.mnist import read_mnist
 from digitflow.formats import idx
 
-PROJECT = Path(__file__).parents[1]
 TEST_ROWS = 10_000
 POINTS = 0.5
 SHARED = {"batch_size": 64, "learning_rate": 0.002, "augment": {"rotate": 8, "shift": 0.05}, "test_shifts": 5}
@@ -72,11 +73,23 @@ def main(folder: str, rows: str = "20000") -> int:
     for name, pixels, channels in (("grey", images, 1), ("colour", in_colour(images), 3)):
         write(Path(folder, name, "own"), pixels, labels, int(rows))
         found[name] = accuracies(Path(folder, name).resolve(), channels)
-    worse = {model: found["grey"][model] - found["colour"][model] for model in MODELS}
-    for model, points in worse.items():
-        grey, colour = found["grey"][model], found["colour"][model]
-        print(f"{model}: grey {grey:.2f} %, colour {colour:.2f} %, {-points:+.2f} points")
-    return int(max(worse.values()) > POINTS)
+    page = Page(
+        "Colour",
+        f"Written by `make bench-colour`: test accuracy of the same models on {int(rows):,} digits in grey "
+        f"and in ink of a colour drawn for each row, with {TEST_ROWS:,} others to test; a seed each.",
+    )
+    lines = [
+        (
+            model,
+            *(f"{found[name][model]:.2f} %" for name in found),
+            f"{found['colour'][model] - found['grey'][model]:+.2f}",
+        )
+        for model in MODELS
+    ]
+    page.add(table(("model", "grey", "colour", "points"), lines))
+    for model in MODELS:
+        page.bar(f"{model}: points lost in colour", found["grey"][model] - found["colour"][model], POINTS)
+    return page.write(HERE / "colour.md")
 
 
 if __name__ == "__main__":

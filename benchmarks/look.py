@@ -1,14 +1,15 @@
-"""Measure the page of 42,000 + 28,000 digits in a real browser, on a machine with nothing else to do.
+"""Measure the page of 42,000 + 28,000 digits: how long its verbs take, and how it is in a real browser.
 
-Usage: look.py [ROUNDS], with selenium, chromium and chromium-driver installed. Each round makes the page
-anew. Prints a table: seconds to make the page, its megabytes, and in the browser the milliseconds to the
-first paint, to the first suspects, and the longest pause between two frames while it scrolls.
+Usage: look.py [ROUNDS], run by `make bench-look` on a machine with nothing else to do; needs selenium,
+chromium and chromium-driver. Each round ranks the labels and makes the page anew, by the verbs as their rules
+call them, from files that stand for a run of three models in five folds. Writes benchmarks/look.md; exit
+status 1: a bar was missed.
 """
 
+import json
 import statistics
 import sys
 import tempfile
-import time
 from pathlib import Path
 
 import numpy as np
@@ -16,31 +17,83 @@ import numpy as np
 PROJECT = Path(__file__).parents[1]
 sys.path[:0] = [str(PROJECT), str(PROJECT / "workflow")]
 
-from tests.browser.driver import MISSING, Page, browser, scroll_through  # noqa: E402
-from tests.browser.example import example  # noqa: E402
+from measure import HERE, MAIN, Page, run, settle, table  # noqa: E402
+from tests.browser import driver as browsing  # noqa: E402
+from tests.browser.example import FOLDS, MODELS, NAMES, example  # noqa: E402
 
+from digitflow.dataset import classes, lists  # noqa: E402
 from digitflow.dataset.mnist import KAGGLE_SEED, KAGGLE_TRAIN_ROWS, read_mnist  # noqa: E402
+from digitflow.formats import idx, lst  # noqa: E402
+from digitflow.formats.probabilities import write_probabilities  # noqa: E402
 from digitflow.look.lookdata import LookData  # noqa: E402
-from digitflow.look.page import write_page  # noqa: E402
 
+AUDIT, PAGE = "audit_labels, s", "look_page, s"
 BARS = {
-    "make, s": 10,
+    "from the probabilities to the page, s": 10,
+    AUDIT: None,
+    PAGE: None,
     "size, MB": 20,
     "first paint, ms": 1000,
     "suspects shown, ms": None,
-    "longest pause, ms": 100,
+    "longest pause while scrolling, ms": 100,
 }
+MERGE = json.dumps({"method": "mean", "weights": None, "seeds": [[name, 1] for name in MODELS]})
 
 
-def measure(data: LookData, folder: Path) -> list[float]:
+def write_files(folder: Path, data: LookData) -> dict[str, list[str]]:
+    """All that both verbs read; returns their flags with the paths in `folder`."""
+    rows = len(data.ids)
+    listing = lists.of_rows("train", rows, data.labels, NAMES)
+    idx.write(folder / "images", data.images)
+    idx.write(folder / "labels", data.labels.astype(np.uint8))
+    idx.write(folder / "test-images", data.test_images)
+    classes.write(folder / "classes.csv", NAMES)
+    lst.write(folder / "all.lst", listing)
+    for fold in range(FOLDS):
+        lst.write(folder / f"fold{fold}.lst", listing.select(data.splits == f"fold {fold}"))
+    for name, probabilities in data.predictions.by_model.items():
+        write_probabilities(folder / f"{name}.npy", probabilities)
+        write_probabilities(folder / f"{name}-test.npy", data.test_merged)
+    data.duplicates.to_csv(folder / "duplicates.csv", index=False)
+    data.outliers.to_csv(folder / "outliers.csv", index=False)
+    return {
+        "images": ["images"],
+        "labels": ["labels"],
+        "classes": ["classes.csv"],
+        "train-lst": ["all.lst"],
+        "valid-lst": ["all.lst"],
+        "fold-valid-lsts": [f"fold{fold}.lst" for fold in range(FOLDS)],
+        "probabilities": [f"{name}.npy" for name in MODELS],
+        "test-images": ["test-images"],
+        "test-probabilities": [f"{name}-test.npy" for name in MODELS],
+        "duplicates": ["duplicates.csv"],
+        "outliers": ["outliers.csv"],
+        "merge": [MERGE],
+        "folds": [str(FOLDS)],
+        "png": ["../../data/png"],
+        "audit": ["labels.csv"],
+        "page": ["look/index.html"],
+        "suspects": ["look/suspects.png"],
+    }
+
+
+def seconds_of(verb: str, flags: dict[str, list[str]], *names: str, folder: Path) -> float:
+    """Run a verb with some of the flags, as its rule does; the seconds."""
+    words = [word for name in names for word in (f"--{name}", *flags[name])]
+    settle()
+    return run(MAIN / "python", "-m", "digitflow", verb, *words, cwd=folder).seconds
+
+
+def measure(flags: dict[str, list[str]], folder: Path) -> list[float]:
     """One round: the figures in the order of BARS."""
-    index = folder / "index.html"
-    start = time.perf_counter()
-    write_page(index, data)
-    seconds = time.perf_counter() - start
-    size = sum(file.stat().st_size for file in folder.rglob("*")) / 1e6
-    with browser(folder / "profile", folder) as driver:
-        page = Page(driver)
+    given = ("probabilities", "valid-lst", "classes", "audit", "merge")
+    audit = seconds_of("audit_labels", flags, *given, "train-lst", "folds", folder=folder)
+    rest = [name for name in flags if name not in (*given, "train-lst", "folds")]
+    page_made = seconds_of("look_page", flags, *given, *rest, folder=folder)
+    index = folder / "look" / "index.html"
+    size = sum(file.stat().st_size for file in index.parent.rglob("*")) / 1e6
+    with tempfile.TemporaryDirectory() as profile, browsing.browser(Path(profile), folder) as driver:
+        page = browsing.Page(driver)
         page.open(index, "suspects")
         paint = page.run("return performance.getEntriesByName('first-contentful-paint')[0].startTime")
         shown = page.run(
@@ -49,26 +102,37 @@ def measure(data: LookData, folder: Path) -> list[float]:
         pauses = []
         for section in ("suspects", "class-1", "test"):
             page.go(section)
-            pauses.append(scroll_through(page))
-    return [seconds, size, paint, shown, max(pauses)]
+            pauses.append(browsing.scroll_through(page))
+    return [audit + page_made, audit, page_made, size, paint, shown, max(pauses)]
 
 
-def main(rounds: str = "3") -> None:
-    """Print the medians beside the bars."""
-    if MISSING:
-        sys.exit(MISSING)
+def main(rounds: str = "3") -> int:
+    """Measure in rounds, and write the medians beside the bars."""
+    if browsing.MISSING:
+        sys.exit(browsing.MISSING)
     images, labels = read_mnist(PROJECT / "data" / "mnist" / "mnist.pkl.gz")
     order = np.random.default_rng(KAGGLE_SEED).permutation(len(images))
     data = example(images[order].reshape(-1, 28, 28), labels[order], KAGGLE_TRAIN_ROWS)
-    found = []
-    for _ in range(int(rounds)):
-        with tempfile.TemporaryDirectory() as folder:
-            found.append(measure(data, Path(folder)))
-    print("| | median | all rounds | bar |\n|---|---|---|---|")
-    for (name, bar), values in zip(BARS.items(), zip(*found, strict=True), strict=True):
-        every = ", ".join(f"{value:.1f}" for value in values)
-        print(f"| {name} | {statistics.median(values):.1f} | {every} | {bar or ''} |")
+    with tempfile.TemporaryDirectory() as name:
+        flags = write_files(Path(name), data)
+        found = [measure(flags, Path(name)) for _ in range(int(rounds))]
+    by_name = dict(zip(BARS, map(list, zip(*found, strict=True)), strict=True))
+    page = Page(
+        "Looking",
+        f"Written by `make bench-look`: the page of {len(images):,} digits with the probabilities of "
+        f"{len(MODELS)} models, made by the verbs as their rules call them, start-up included, and opened in "
+        f"Chromium. Medians of {rounds} rounds.",
+    )
+    rows = [
+        (name, f"{statistics.median(values):.1f}", f"{min(values):.1f} to {max(values):.1f}")
+        for name, values in by_name.items()
+    ]
+    page.add(table(("what", "median", "range"), rows))
+    for name, bar in BARS.items():
+        if bar is not None:
+            page.bar(name, statistics.median(by_name[name]), bar)
+    return page.write(HERE / "look.md")
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    sys.exit(main(*sys.argv[1:]))

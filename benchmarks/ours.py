@@ -1,8 +1,11 @@
 """One conversion of this project, timed without Python's start: prints the seconds.
 
-Usage: ours.py csv_to_idx TRAIN_CSV TEST_CSV FOLDER | ours.py write_tree IMAGES TREE [LABELS]
+Usage: ours.py csv_to_idx TRAIN_CSV TEST_CSV FOLDER | ours.py read_form TRAIN_CSV DATA FOLDER, where DATA is
+the section of the configuration as JSON | ours.py write_tree IMAGES TREE [LABELS [GIVEN]],
+where GIVEN are the labels of the CSV before corrections, if these are others.
 """
 
+import json
 import sys
 import time
 from pathlib import Path
@@ -19,17 +22,24 @@ def convert(train_csv: str, test_csv: str, folder: str) -> None:
     csv_to_idx(test_csv, {}, out / "test-images", ids=out / "test-ids.csv")
 
 
-def tree(images: str, target: str, labels: str | None = None) -> None:
+def read_form(train_csv: str, data: str, folder: str) -> None:
+    """One labelled CSV of any form to IDX files, as the rule does it."""
+    out = Path(folder)
+    csv_to_idx(train_csv, json.loads(data), out / "images", out / "labels", out / "classes.csv")
+
+
+def tree(images: str, target: str, labels: str | None = None, given: str | None = None) -> None:
     """One tree, as the rule does it."""
     if labels is None:
         update_tree(images, target, f"{target}.sfv")
     else:
-        given = idx.read(labels, ndim=1)
-        update_tree(images, target, f"{target}.sfv", None, given, given, [str(digit) for digit in range(10)])
+        corrected, in_csv = (idx.read(path, ndim=1) for path in (labels, given or labels))
+        digits = [str(digit) for digit in range(10)]
+        update_tree(images, target, f"{target}.sfv", None, corrected, in_csv, digits)
 
 
 if __name__ == "__main__":
     what, *arguments = sys.argv[1:]
     start = time.perf_counter()
-    {"csv_to_idx": convert, "write_tree": tree}[what](*arguments)
+    {"csv_to_idx": convert, "read_form": read_form, "write_tree": tree}[what](*arguments)
     print(time.perf_counter() - start)

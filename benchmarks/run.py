@@ -1,43 +1,60 @@
 """Measure digitflow beside its peers, in one run on the same CSVs: medians, ratios, and the bars.
 
-Run by `make bench` in the peers' environment; writes benchmarks/results.md and benchmarks/growth.png. All
-70,000 MNIST images unless said otherwise. Every round runs every contestant once, so that a slow minute of
-the machine slows all of them.
+Run by `make bench` in the peers' environment; writes benchmarks/results.md and benchmarks/growth.png. Exit
+status 1: a bar was missed. All 70,000 MNIST images unless said otherwise. Every round runs every contestant
+once, so that a slow minute of the machine slows all of them.
 """
 
 import argparse
-import os
-import platform
+import filecmp
 import shutil
-import statistics
-import subprocess
+import sys
 import tempfile
 import time
-from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-PROJECT = Path(__file__).parents[1]
-HERE = Path(__file__).parent
-MAIN = PROJECT / ".venv" / "bin"
+from forms import FORMS
+from measure import HERE, MAIN, PROJECT, Finished, Page, in_rounds, machine, run, settle, table
+
+__all__ = [
+    "HERE",
+    "MAIN",
+    "MXNET",
+    "PROJECT",
+    "TRAIN_CSV",
+    "machine",
+    "run",
+    "settle",
+]  # other benchmarks' too
+
 PEERS = PROJECT / ".venvs" / "bench" / "bin" / "python"
 MXNET = PROJECT / ".venvs" / "mxnet" / "bin" / "python"
 TRAIN_CSV, TEST_CSV = PROJECT / "data" / "mnist" / "train.csv", PROJECT / "data" / "mnist" / "test.csv"
 SHARDS = 8
 ALL_FORMATS = ("records", "trees")  # targets: lists and RecordIO files, and the trees beside them
 GROWTH_ROWS = (42_000, 200_000, 1_000_000)
+RELABELLED = 10
+VERB_BAR = 2.0  # of the time that Python takes to start and to import numpy
+SMALL_VERB = (
+    *("--images", "data/idx/test-images-idx3-ubyte"),
+    *("--test-lst", "other.lst", "--list-checksums", "other.sfv"),
+)
+CLEAN_FORM = "clean, as Kaggle has it"
 
-
-@dataclass(frozen=True)
-class Finished:
-    """A finished process: wall and CPU seconds, the numbers that it printed, and its peak memory."""
-
-    seconds: float
-    cpu_seconds: float
-    printed: list[float]
-    megabytes: float
+# Contestants that are named twice: where they are timed, and where they are compared.
+OURS_CSV, POLARS = "digitflow csv_to_idx", "polars read to numpy"
+MAKE, FLOOR = "digitflow write_tree x 2", "files of the same sizes x 2"
+RERUN, RELABEL = (
+    "digitflow write_tree x 2, nothing changed",
+    f"digitflow write_tree, {RELABELLED} labels changed",
+)
+CHAIN, BY_HAND = "digitflow, snakemake -j2", "pandas, Pillow, im2rec.py by hand"
+PACK, IM2REC = "digitflow write_lst, pack_rec x 3", "im2rec.py list + pass-through"
+DRY, EMPTY = "digitflow, dry run of a finished run", "empty Snakefile, dry run"
+VERB, HELP, NUMPY = "digitflow write_test_lst", "digitflow --help", "python -c 'import numpy'"
 
 
 @dataclass(frozen=True)
@@ -49,65 +66,15 @@ class Growth:
     megabytes: float
 
 
-def run(*command: str | Path, cwd: Path | None = None) -> Finished:
-    """Run a command to its end. Raises RuntimeError with its output if it fails."""
-    environment = {**os.environ, "PYTHONPATH": str(PROJECT / "workflow")}
-    with tempfile.TemporaryFile("w+") as output, tempfile.TemporaryFile("w+") as errors:
-        start = time.perf_counter()
-        process = subprocess.Popen(
-            [str(part) for part in command], cwd=cwd, env=environment, stdout=output, stderr=errors
-        )
-        _, status, usage = os.wait4(process.pid, 0)
-        seconds = time.perf_counter() - start
-        process.returncode = os.waitstatus_to_exitcode(status)
-        for file in (output, errors):
-            file.seek(0)
-        if status:
-            raise RuntimeError(f"{command} failed:\n{output.read()}{errors.read()}")
-        cpu_seconds = usage.ru_utime + usage.ru_stime
-        return Finished(seconds, cpu_seconds, _numbers(output.read()), usage.ru_maxrss / 1024)
-
-
-def _numbers(text: str) -> list[float]:
-    try:
-        return [float(word) for word in text.split()]
-    except ValueError:
-        return []
-
-
-def settle() -> None:
-    """Wait until all that was written is on the disk: no contestant waits for what another left in memory."""
-    os.sync()
-
-
 def side_by_side(*commands: Sequence[str | Path]) -> list[Finished]:
     """Run commands at the same time, as Snakemake's -j2 does."""
     with ThreadPoolExecutor(len(commands)) as pool:
         return list(pool.map(lambda command: run(*command), commands))
 
 
-class Contest:
-    """Times of contestants by name, over rounds."""
-
-    def __init__(self) -> None:
-        self.times: dict[str, list[float]] = defaultdict(list)
-
-    def median(self, name: str) -> float:
-        return statistics.median(self.times[name])
-
-    def only(self, *names: str) -> "Contest":
-        """Some of the contestants."""
-        part = Contest()
-        part.times = {name: self.times[name] for name in names}
-        return part
-
-    def spread(self, name: str) -> str:
-        return f"{min(self.times[name]):.2f} to {max(self.times[name]):.2f}"
-
-
 def compare_reading(times: dict, folder: Path) -> None:
     """CSV -> IDX against the quickest readers' CSV -> numpy; imports and Python's start left out for all."""
-    times["digitflow csv_to_idx"].append(
+    times[OURS_CSV].append(
         run(MAIN / "python", HERE / "ours.py", "csv_to_idx", TRAIN_CSV, TEST_CSV, folder).printed[0]
     )
     for library in ("polars", "pyarrow", "pandas"):
@@ -115,22 +82,71 @@ def compare_reading(times: dict, folder: Path) -> None:
         times[f"{library} read to numpy"].append(run(*command).printed[0])
 
 
+def write_forms(folder: Path) -> dict[str, Path]:
+    """The training CSV in every form that people's files have."""
+    paths = {CLEAN_FORM: TRAIN_CSV}
+    for number, (name, form) in enumerate(FORMS.items()):
+        paths[name] = folder / f"form-{number}.csv"
+        form.write(TRAIN_CSV, paths[name])
+    return paths
+
+
+def compare_forms(times: dict, folder: Path, paths: dict[str, Path]) -> None:
+    """CSV -> IDX of the same digits in each form. RuntimeError: other images came out of one."""
+    for name, path in paths.items():
+        out = folder / path.stem
+        out.mkdir()
+        data = FORMS[name].data if name in FORMS else "{}"
+        times[name].append(run(MAIN / "python", HERE / "ours.py", "read_form", path, data, out).printed[0])
+        if not filecmp.cmp(folder / TRAIN_CSV.stem / "images", out / "images", shallow=False):
+            raise RuntimeError(f"{name}: read as other images than the clean file")
+
+
 def compare_trees(times: dict, folder: Path) -> None:
-    """IDX -> PNG trees, two processes, against creating files of the same sizes with two processes."""
+    """IDX -> PNG trees, two processes, against creating files of the same sizes with two processes.
+
+    Then the same again with nothing changed, and the training tree with some other labels. RuntimeError:
+    other pictures were written than those.
+    """
     ours, floor = folder / "ours", folder / "floor"
     images, labels, test = (folder / name for name in ("train-images", "train-labels", "test-images"))
     run(MAIN / "python", HERE / "ours.py", "csv_to_idx", TRAIN_CSV, TEST_CSV, folder)
     script = (MAIN / "python", HERE / "ours.py", "write_tree")
+    trees = ((*script, images, ours / "train", labels), (*script, test, ours / "test"))
     settle()
-    both = side_by_side((*script, images, ours / "train", labels), (*script, test, ours / "test"))
-    times["digitflow write_tree x 2"].append(max(finished.printed[0] for finished in both))
+    times[MAKE].append(max(finished.printed[0] for finished in side_by_side(*trees)))
+    made = pictures(ours)
+    settle()
+    times[RERUN].append(max(finished.printed[0] for finished in side_by_side(*trees)))
+    if pictures(ours) != made:
+        raise RuntimeError("a rerun with nothing changed wrote pictures")
+    settle()
+    relabelled = run(*script, images, ours / "train", relabel(labels), labels)
+    times[RELABEL].append(relabelled.printed[0])
+    if len(pictures(ours) - made) != RELABELLED:
+        raise RuntimeError(f"{RELABELLED} other labels wrote {len(pictures(ours) - made)} pictures")
     script = (MAIN / "python", HERE / "peers" / "file_floor.py")
     pairs = (ours / "train", floor / "train", ours / "test", floor / "test")
     settle()
-    times["files of the same sizes x 2"].append(run(*script, *pairs).printed[0])
+    times[FLOOR].append(run(*script, *pairs).printed[0])
     script = (PEERS, HERE / "peers" / "opencv_tree.py", images, labels, test, folder / "opencv")
     settle()
     times["OpenCV imwrite loop"].append(run(*script).printed[0])
+
+
+def pictures(tree: Path) -> set[tuple[Path, int]]:
+    """All pictures of a tree, each with the time of its last change."""
+    return {(path, path.stat().st_ctime_ns) for path in tree.rglob("*.png")}
+
+
+def relabel(labels: Path) -> Path:
+    """An IDX file of labels beside another, in which the first RELABELLED are the next digit."""
+    data, begin = bytearray(labels.read_bytes()), 8  # behind the header
+    first = data[begin : begin + RELABELLED]
+    data[begin : begin + RELABELLED] = bytes((label + 1) % 10 for label in first)
+    path = labels.with_name("other-labels")
+    path.write_bytes(data)
+    return path
 
 
 def im2rec(prefix: Path, root: Path, recursive: bool) -> float:
@@ -151,13 +167,13 @@ def compare_chain(times: dict, folder: Path) -> None:
     packing = im2rec(hand / "rec" / "train", hand / "train", True) + im2rec(
         hand / "rec" / "test", hand / "test", False
     )
-    times["pandas, Pillow, im2rec.py by hand"].append(time.perf_counter() - start)
-    times["im2rec.py list + pass-through"].append(packing)
+    times[BY_HAND].append(time.perf_counter() - start)
+    times[IM2REC].append(packing)
 
     clone = copy_project(folder / "clone", TRAIN_CSV, TEST_CSV)
     settle()
-    times["digitflow, snakemake -j2"].append(snakemake(clone, "-j2", *ALL_FORMATS).seconds)
-    times["digitflow write_lst, pack_rec x 3"].append(list_and_pack(clone))
+    times[CHAIN].append(snakemake(clone, "-j2", *ALL_FORMATS).seconds)
+    times[PACK].append(list_and_pack(clone))
 
 
 def list_and_pack(clone: Path) -> float:
@@ -227,15 +243,25 @@ def snakemake(folder: Path, *arguments: str) -> Finished:
     return run(MAIN / "snakemake", *arguments, "--configfile", "own.yaml", cwd=folder)
 
 
-def compare_dry_runs(times: dict, finished: Path, empty: Path) -> None:
-    """A dry run of a finished workflow against one of an empty Snakefile: what parsing and checking cost."""
-    times["digitflow, dry run of a finished run"].append(
-        snakemake(finished, "-n", "results/submission.csv").seconds
-    )
-    times["empty Snakefile, dry run"].append(run(MAIN / "snakemake", "-n", cwd=empty).seconds)
+def compare_starts(times: dict, finished: Path, empty: Path) -> None:
+    """What starting costs: a dry run of a finished workflow, and a verb that has next to nothing to do.
+
+    Against a dry run of an empty Snakefile, and against Python with numpy.
+    """
+    commands = {
+        DRY: ((MAIN / "snakemake", "-n", "--configfile", "own.yaml"), finished),
+        EMPTY: ((MAIN / "snakemake", "-n"), empty),
+        VERB: ((MAIN / "digitflow", "write_test_lst", *SMALL_VERB), finished),
+        HELP: ((MAIN / "digitflow", "--help"), finished),
+        NUMPY: ((MAIN / "python", "-c", "import numpy"), finished),
+    }
+    for name, (command, folder) in commands.items():
+        done = run(*command, cwd=folder)
+        times[name].append(done.seconds)
+        times[f"{name}, CPU"].append(done.cpu_seconds)
 
 
-def prepare_dry_runs(folder: Path) -> tuple[Path, Path]:
+def prepare_starts(folder: Path) -> tuple[Path, Path]:
     """A finished run on a few hundred rows, and a folder with an empty Snakefile."""
     small = []
     for path in (TRAIN_CSV, TEST_CSV):
@@ -245,7 +271,7 @@ def prepare_dry_runs(folder: Path) -> tuple[Path, Path]:
     finished, empty = copy_project(folder / "finished", *small), folder / "empty"
     empty.mkdir()
     (empty / "Snakefile").write_text("rule all:\n")
-    snakemake(finished, "-j2", "results/submission.csv")
+    snakemake(finished, "-j2")
     return finished, empty
 
 
@@ -266,46 +292,22 @@ def measure_growth(folder: Path, trees: bool) -> list[Growth]:
     return curve
 
 
-def in_rounds(rounds: int, folder: Path, step: Callable[[dict, Path], None]) -> Contest:
-    """Repeat a comparison, each time in a new folder; the first round warms caches and is not counted.
-
-    Nothing is deleted before the end: ext4 creates files many times slower soon after a mass deletion.
-    """
-    contest = Contest()
-    for times in [defaultdict(list), *[contest.times] * rounds]:
-        step(times, Path(tempfile.mkdtemp(dir=folder)))
-    return contest
-
-
-def section(title: str, contest: Contest, ours: str, peer: str, bar: float) -> str:
-    """A table of medians, and our ratio to the peer beside the bar that it should stay under."""
-    lines = [f"## {title}", "", "| what | median s | range s |", "|---|---|---|"]
-    lines += [f"| {name} | {contest.median(name):.2f} | {contest.spread(name)} |" for name in contest.times]
-    ratio = contest.median(ours) / contest.median(peer)
-    verdict = "reached" if ratio <= bar else "**missed**"
-    return "\n".join([*lines, "", f"{ours} / {peer}: **{ratio:.2f}** (bar {bar:.2f}, {verdict})", ""])
-
-
-def growth_section(curves: dict[str, list[Growth]]) -> str:
+def add_growth(page: Page, curves: dict[str, list[Growth]]) -> None:
     """A table of the curves, and the bars that they should stay under."""
-    lines = ["## Growth", "", "| how | rows | s | us a row | peak MB of a process |", "|---|---|---|---|---|"]
+    page.add("## Growth", "")
+    rows = []
     for name, curve in curves.items():
         for point in curve:
             each = 1e6 * point.seconds / point.rows
-            lines.append(
-                f"| {name} | {point.rows:,} | {point.seconds:.1f} | {each:.0f} | {point.megabytes:.0f} |"
-            )
-    lines.append("")
+            figures = f"{point.rows:,}", f"{point.seconds:.1f}", f"{each:.0f}", f"{point.megabytes:.0f}"
+            rows.append((name, *figures))
+    page.add(table(("how", "rows", "s", "us a row", "peak MB of a process"), rows))
     for name, curve in curves.items():
         first, last = curve[0], curve[-1]
         ratio = (last.seconds / last.rows) / (first.seconds / first.rows)
-        peak = max(point.megabytes for point in curve)
-        lines.append(
-            f"{name}: time a row at {last.rows:,} rows / at {first.rows:,}: **{ratio:.2f}** (bar 1.20); "
-        )
-        lines.append(f"peak memory **{peak:.0f} MB** (bar 400).")
-        lines.append("")
-    return "\n".join([*lines, "![growth](growth.png)", ""])
+        page.bar(f"{name}: time a row at {last.rows:,} rows / at {first.rows:,}", ratio, 1.2)
+        page.bar(f"{name}: peak memory", round(max(point.megabytes for point in curve)), 400, " MB")
+    page.add("![growth](growth.png)", "")
 
 
 def draw_growth(curves: dict[str, list[Growth]], path: Path) -> None:
@@ -328,56 +330,58 @@ def draw_growth(curves: dict[str, list[Growth]], path: Path) -> None:
     figure.savefig(path, dpi=120)
 
 
-def machine() -> str:
-    """What this ran on."""
-    cpuinfo = Path("/proc/cpuinfo")
-    lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
-    model = next((line.split(":")[1].strip() for line in lines if line.startswith("model name")), "CPU")
-    system = f"{platform.system()} {platform.release()}, Python {platform.python_version()}"
-    return f"{model}, {os.cpu_count()} cores, {system}"
-
-
-def main() -> None:
+def main() -> int:
     """Run every comparison and write benchmarks/results.md."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=5, help="counted runs of each contestant")
     with tempfile.TemporaryDirectory() as folder:
-        write_results(parser.parse_args().rounds, Path(folder))
+        return write_results(parser.parse_args().rounds, Path(folder))
 
 
-def write_results(rounds: int, folder: Path) -> None:
+def write_results(rounds: int, folder: Path) -> int:
     """Run every comparison below `folder`; write and print benchmarks/results.md, draw growth.png."""
-    dry = prepare_dry_runs(folder)
+    finished, empty = prepare_starts(folder)
+    paths = write_forms(folder)
     reading = in_rounds(rounds, folder, compare_reading)
-    dry_runs = in_rounds(rounds, folder, lambda times, _: compare_dry_runs(times, *dry))
+    forms = in_rounds(rounds, folder, lambda times, part: compare_forms(times, part, paths))
+    starts = in_rounds(rounds, folder, lambda times, _: compare_starts(times, finished, empty))
     trees = in_rounds(rounds, folder, compare_trees)
     chain = in_rounds(rounds, folder, compare_chain)
     curves = {"without trees": measure_growth(folder, False), "with PNG trees": measure_growth(folder, True)}
-    chain_ours, chain_hand = "digitflow, snakemake -j2", "pandas, Pillow, im2rec.py by hand"
-    packing_ours, packing_peer = "digitflow write_lst, pack_rec x 3", "im2rec.py list + pass-through"
-    text = [
-        "# Benchmarks",
-        "",
+    page = Page(
+        "Benchmarks",
         f"Written by `make bench`. Medians of {rounds} rounds, after one that is not counted; a round runs "
         "every contestant once, each on a disk that has written all before. Growth is one run a point. "
-        "All 70,000 MNIST images (42,000 + 28,000 rows) unless said otherwise. Wall seconds; compare "
-        "ratios, not seconds.",
-        "",
-        f"Machine: {machine()}.",
-        "",
-        section("CSV to IDX", reading, "digitflow csv_to_idx", "polars read to numpy", 1.3),
-        section("PNG trees", trees, "digitflow write_tree x 2", "files of the same sizes x 2", 1.3),
-        section("Start", dry_runs, "digitflow, dry run of a finished run", "empty Snakefile, dry run", 1.25),
-        section(
-            "Lists and RecordIO", chain.only(packing_ours, packing_peer), packing_ours, packing_peer, 0.2
-        ),
-        section("The chain", chain.only(chain_ours, chain_hand), chain_ours, chain_hand, 0.2),
-        growth_section(curves),
-    ]
-    (HERE / "results.md").write_text("\n".join(text))
+        "All 70,000 MNIST images (42,000 + 28,000 rows) unless said otherwise. Wall seconds unless CPU is "
+        "said; compare ratios, not seconds.",
+    )
+    page.add("## CSV to IDX", "", reading.table())
+    page.ratio(reading, OURS_CSV, POLARS, 1.0)
+    page.add(
+        "## The forms of CSVs", "", "The 42,000 rows in each form; the images that come out are equal.", ""
+    )
+    page.add(forms.table())
+    for name in FORMS:
+        page.ratio(forms, name, CLEAN_FORM, 5.0)
+    page.add(
+        "## PNG trees", "", "Nothing changed: no file is written. Labels changed: so many files are.", ""
+    )
+    page.add(trees.table())
+    page.ratio(trees, MAKE, FLOOR, 1.3)
+    page.ratio(trees, RERUN, MAKE, 0.5)
+    page.ratio(trees, RELABEL, MAKE, 0.5)
+    page.add("## Start", "", starts.table())
+    for what in ("", ", CPU"):
+        page.ratio(starts, DRY + what, EMPTY + what, 1.25)
+        page.ratio(starts, VERB + what, NUMPY + what, VERB_BAR)
+    page.add("## Lists and RecordIO", "", chain.table(PACK, IM2REC))
+    page.ratio(chain, PACK, IM2REC, 0.2)
+    page.add("## The chain", "", chain.table(CHAIN, BY_HAND))
+    page.ratio(chain, CHAIN, BY_HAND, 0.2)
+    add_growth(page, curves)
     draw_growth(curves, HERE / "growth.png")
-    print((HERE / "results.md").read_text())
+    return page.write(HERE / "results.md")
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

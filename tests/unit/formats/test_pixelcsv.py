@@ -4,6 +4,8 @@ import gzip
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from digitflow.base.errors import InputError
 from digitflow.base.progress import Progress
@@ -134,6 +136,53 @@ def test_the_dense_path_takes_clean_rows_and_leaves_the_others(csv):
         b"\0",
     ):
         assert dense.parse(rows.replace(b"22", unusual), 7, b",") is None
+
+
+BLANKS = st.integers(1, 70).map(lambda count: " " * count) | st.sampled_from([" ", "  "])
+
+
+@settings(max_examples=100)
+@given(
+    rows=st.lists(st.lists(st.integers(0, 255), min_size=7, max_size=7), min_size=1, max_size=6),
+    data=st.data(),
+)
+def test_however_many_blanks_stand_between_cells_they_separate_them_once(tmp_path_factory, rows, data):
+    rows[0][-1] = 255  # files that end at 1 or 16 are another matter
+    lines = [[str(row[0] % 10), *map(str, row[1:])] for row in rows]
+    ends = BLANKS | st.just("")
+    text = "".join(
+        data.draw(ends)
+        + "".join(f"{cell}{data.draw(BLANKS)}" for cell in line[:-1])
+        + line[-1]
+        + data.draw(ends)
+        + "\n"
+        for line in lines
+    )
+    path = tmp_path_factory.mktemp("blanks") / "train.csv"
+    path.write_text(text)
+    layout = columns.decide(path, {**DATA, "columns": {"header": False, "label": 0}}, True)
+    images = np.concatenate([block.images for block in pixelcsv.read_blocks(layout)])
+    assert images.reshape(len(rows), -1).tolist() == [row[1:] for row in rows]
+
+
+ODD_FORMS = {
+    "quoted": lambda value: b'"%d"' % value,
+    "blanks": lambda value: b" %d " % value,
+    "zeros": lambda value: b"%03d" % value,
+}
+
+
+@pytest.mark.parametrize("spell", ODD_FORMS.values(), ids=ODD_FORMS)
+def test_right_rows_of_few_spellings_are_not_split_into_cells(csv, monkeypatch, spell):
+    def split(*_):
+        raise AssertionError("split into cells")
+
+    monkeypatch.setattr(pixelcsv._Reader, "_exactly", split)
+    rows = np.random.default_rng(0).integers(0, 256, (500, 6))
+    lines = [b",".join(map(spell, (5, *row))) for row in rows.tolist()]
+    images, labels = read(csv(CLEAN.partition(b"\n")[0] + b"\n" + b"\n".join(lines)))
+    assert np.array_equal(images.reshape(-1, 6), rows)
+    assert (labels == 5).all()
 
 
 # What is refused, and in which words

@@ -1,10 +1,9 @@
 """Clean text of whole numbers from 0 to 255, parsed all its bytes at once."""
 
-import re
-
 import numpy as np
 
 NEWLINE, ZERO = b"\n0"
+BLANK_PASSES = 6  # each halves the runs of blanks: enough for 32
 
 
 def parse(block: bytes, columns: int, separator: bytes) -> np.ndarray | None:
@@ -36,14 +35,34 @@ def parse(block: bytes, columns: int, separator: bytes) -> np.ndarray | None:
     return value.take(ends).reshape(rows, columns)
 
 
-def without_zero_fractions(block: bytes, separator: bytes) -> bytes:
-    """The block with 13 for 13.0 or 13.00, if its first fraction is one of zeros."""
-    fraction = re.search(rb"\.0*(?![0-9])", block[: block.find(separator) + 64])
-    if fraction is None:
-        return block
-    for end in (separator, b"\n"):
-        block = block.replace(fraction[0] + end, end)
-    return block
+def single_blanks(block: bytes) -> bytes | None:
+    """The block of cells between blanks with single ones, and none at the ends of lines.
+
+    None: it has other white space, which separates cells as well, or very long runs of blanks.
+    """
+    if any(space in block for space in (b"\t", b"\r", b"\v", b"\f")):
+        return None
+    for _ in range(BLANK_PASSES):
+        if b"  " not in block:
+            return block.replace(b" \n", b"\n").replace(b"\n ", b"\n").removeprefix(b" ")
+        block = block.replace(b"  ", b" ")
+    return None
+
+
+def cells_of(block: bytes, columns: int, separator: bytes) -> tuple[np.ndarray, np.ndarray] | None:
+    """Where the cells of a block of rows start and end, int64 (rows, columns) each.
+
+    None: a row has another number of cells. Separators between quotes are taken for separators.
+    """
+    text = np.frombuffer(block, np.uint8)
+    ends = np.flatnonzero((text == ord(separator)) | (text == NEWLINE))
+    rows, surplus = divmod(len(ends), columns)
+    if surplus:
+        return None
+    ends = ends.reshape(rows, columns)
+    if (text[ends[:, -1]] != NEWLINE).any() or np.count_nonzero(text == NEWLINE) != rows:
+        return None
+    return np.concatenate([[0], ends.ravel()[:-1] + 1]).reshape(rows, columns), ends
 
 
 def cut_columns(
@@ -55,15 +74,10 @@ def cut_columns(
     """
     if b'"' in block:
         return None
+    if (found := cells_of(block, columns, separator)) is None:
+        return None
+    starts, ends = found
     text = np.frombuffer(block, np.uint8)
-    ends = np.flatnonzero((text == ord(separator)) | (text == NEWLINE))
-    rows, surplus = divmod(len(ends), columns)
-    if surplus:
-        return None
-    ends = ends.reshape(rows, columns)
-    if (text[ends[:, -1]] != NEWLINE).any() or np.count_nonzero(text == NEWLINE) != rows:
-        return None
-    starts = np.concatenate([[0], ends.ravel()[:-1] + 1]).reshape(rows, columns)
     cells = {
         place: [block[a:b] for a, b in zip(starts[:, place].tolist(), ends[:, place].tolist(), strict=True)]
         for place in places

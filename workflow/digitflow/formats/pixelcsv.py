@@ -1,9 +1,9 @@
 """Pixel CSVs: one image per row, one number per pixel; read by a layout that says what each column is.
 
 The file is read in blocks of whole lines. A block of nothing but digits, separators and line ends is parsed
-densely (`dense`); that path takes only what is surely right, after columns of text were cut out. Any other
-block is split into cells (`_Reader._exactly`): each distinct spelling is understood once, quotes, blanks and
-fractions among them, and what is wrong is named with line, column and value.
+densely (`dense`); that path takes only what is surely right, after columns of text were cut out. Where there
+are quotes, blanks or fractions, each spelling is understood once and then looked up (`spellings`). Any other
+block is split into cells (`_Reader._exactly`), and what is wrong is named with line, column and value.
 """
 
 import itertools
@@ -29,6 +29,7 @@ from digitflow.formats.layout import (
     text_of,
     unquoted,
 )
+from digitflow.formats.spellings import Spellings
 
 PathLike = str | os.PathLike
 BLOCK_BYTES = 1 << 19  # smaller: numpy's overhead a call; larger: scratch arrays leave the core's own cache
@@ -196,12 +197,15 @@ class _Reader:
         self._classes = None if layout.classes is None else dict.fromkeys(layout.classes)
         self._pixels: dict[bytes, int] = {}
         self._whole = None if layout.values is None else _bytes_of_whole_numbers(*layout.values)
+        self._spellings = Spellings(self._understand)
 
     def parse(self, first: int, text: bytes) -> Block:
         """Parse a block whose first line has the number `first`; without rows if something is wrong."""
         if b"\r" in text:
             text = text.replace(b"\r\n", b"\n")
-        block = self._densely(text) or self._as_numbers(text) or self._exactly(first, text)
+        plain = dense.single_blanks(text) if self.layout.separator == b" " else text
+        block = plain and (self._densely(plain) or self._by_spelling(plain))
+        block = block or self._as_numbers(text) or self._exactly(first, text)
         if self._beyond_scales > MAX_COUNTED:
             raise InputError(f"{self.findings}; reading stopped there")
         return block
@@ -252,8 +256,6 @@ class _Reader:
     def _densely(self, text: bytes) -> Block | None:
         """The rows of a clean block; None if it may be anything else."""
         layout = self.layout
-        if layout.separator == b" ":
-            return None
         if not self._is_clean and self._dense_rows(text[: text.index(b"\n") + 1]) is None:
             return None  # after a block that was not clean, one row shows whether the next may be
         block = self._dense_rows(text)
@@ -273,8 +275,6 @@ class _Reader:
             if cut is None:
                 return None
             text, cells = cut
-        if self._whole is not None:
-            text = dense.without_zero_fractions(text, layout.separator)
         table = dense.parse(text, len(layout.names) - len(places), layout.separator)
         if table is None:
             return None
@@ -294,6 +294,30 @@ class _Reader:
                 return None
             table = self._whole.take(table)
         return self._block(table, cells, labels)
+
+    # By the spellings of its cells
+
+    def _by_spelling(self, text: bytes) -> Block | None:
+        """The rows of a block of right rows with few spellings; None if it may be anything else."""
+        layout = self.layout
+        found = None if b"\r" in text else dense.cells_of(text, len(layout.names), layout.separator)
+        if found is None:
+            return None
+        cells = {}
+        for place in self._texts_and_label:
+            edges = zip(*(edges[:, place].tolist() for edges in found), strict=True)
+            cells[place] = [text[a:b] for a, b in edges]
+        if any(cell.count(b'"') % 2 for column in cells.values() for cell in column):
+            return None  # a separator between quotes
+        rows = range(len(found[0]))
+        labels, faults = self._labels(cells, rows)
+        if faults or self._wrong_ids(cells, rows):
+            return None
+        pixels = [np.delete(edges, self._texts_and_label, axis=1).ravel() for edges in found]
+        table = self._spellings.look_up(text, *pixels)
+        if table is None:
+            return None
+        return self._block(table.reshape(len(rows), len(layout.pixels)), cells, labels)
 
     # As numbers of any spelling, without quotes
 
@@ -381,7 +405,7 @@ class _Reader:
             self._pixels.clear()
         spellings = {*cells}
         for cell in spellings.difference(self._pixels):
-            value = _whole(cell) if self._whole is None else self._scaled(cell)
+            value = self._understand(cell)
             if value is not None:
                 self._pixels[cell] = value
         wrong = spellings.difference(self._pixels)
@@ -402,6 +426,10 @@ class _Reader:
             what = f", column {self.layout.names[column]}: {cell} is not {wanted}"
             found.append((lines[at // columns], column, what))
         return found, sum(1 for _ in places)
+
+    def _understand(self, cell: bytes) -> int | None:
+        """The byte that a cell means, None if it is no pixel."""
+        return _whole(cell) if self._whole is None else self._scaled(cell)
 
     def _scaled(self, cell: bytes) -> int | None:
         """The byte that the number in a cell means, None if there is none or it is out of range."""

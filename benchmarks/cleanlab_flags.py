@@ -1,6 +1,7 @@
-"""Compare the audit's flags with cleanlab's filter `confident_learning`: random tables and files.
+"""Compare the audit's flags with cleanlab's filter `confident_learning`: on random tables and on files.
 
-PYTHONPATH=workflow .venvs/bench/bin/python benchmarks/peers/cleanlab_flags.py [LIST.lst PROBABILITIES.npy]...
+Usage: cleanlab_flags.py [LIST.lst PROBABILITIES.npy]..., run by `make bench-look` in the peers' environment,
+which has cleanlab. Writes benchmarks/cleanlab_flags.md; exit status 1: a flag differs.
 """
 
 import sys
@@ -8,6 +9,9 @@ import time
 
 import numpy as np
 from cleanlab.filter import find_label_issues
+from measure import HERE, PROJECT, Page, table
+
+sys.path.insert(0, str(PROJECT / "workflow"))
 
 from digitflow.formats import lst
 from digitflow.formats.probabilities import read_probabilities
@@ -37,13 +41,25 @@ def compare(probabilities, labels):
     return middle - start, time.perf_counter() - middle, ours.sum(), (ours != theirs).sum()
 
 
-if __name__ == "__main__":
+def main(*files):
+    """Compare on all tables, and write the page."""
     tables = {f"{TABLES} random tables": [random_table(seed) for seed in range(TABLES)]}
-    for list_path, path in zip(sys.argv[1::2], sys.argv[2::2], strict=True):
+    for list_path, path in zip(files[::2], files[1::2], strict=True):
         tables[path] = [(read_probabilities(path), lst.read(list_path).label)]
-    differences = 0
+    rows, differences = [], 0
     for name, cases in tables.items():
         ours, theirs, flags, different = np.sum([compare(*case) for case in cases], axis=0)
-        print(f"{name}: {flags:.0f} flags, {different:.0f} differ; {ours / theirs:.2f} of cleanlab's time")
-        differences += different
-    sys.exit(int(differences > 0))
+        rows.append((name, f"{flags:,.0f}", f"{different:.0f}", f"{ours / theirs:.2f}"))
+        differences += int(different)
+    page = Page(
+        "Flags of the audit and of cleanlab",
+        "Written by `make bench-look`: which labels the audit flags, and which cleanlab's filter "
+        "`confident_learning` does.",
+    )
+    page.add(table(("what", "flags", "of which differ", "of cleanlab's time"), rows))
+    page.bar("flags that differ", differences, 0)
+    return page.write(HERE / "cleanlab_flags.md")
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))

@@ -1,0 +1,93 @@
+"""From `snakemake` to the first finished training batch of the default Keras model: this clone and another.
+
+Usage: first_step.py OTHER [ROUNDS]. OTHER is the path of a clone of another commit with its environments
+installed; the bar is for 69797d7, from before version 0.2.0 changed the flow. Each round starts both once, in
+new folders, from the default CSVs, with nothing converted. Writes benchmarks/first_step.md; exit status 1:
+the bar was missed.
+"""
+
+import compileall
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from measure import HERE, PROJECT, Contest, Page, settle
+
+PROBE = HERE / "first_step_probe.py"
+OURS, BAR = "this checkout", 0.5
+PATIENCE = 300  # seconds
+CONFIG = "data: {source: files, train_csv: train.csv, test_csv: test.csv}\n"
+
+
+def copy_checkout(checkout: Path, folder: Path) -> None:
+    """Copy a checkout's code, with the probe in it, and the CSVs; its environments are linked."""
+    folder.mkdir()
+    shutil.copy(checkout / "Snakefile", folder)
+    for name in ("rules", "workflow", "config", "profiles"):
+        shutil.copytree(checkout / name, folder / name)
+    for name in (".venv", ".venvs", ".tools"):
+        if (checkout / name).exists():
+            (folder / name).symlink_to((checkout / name).resolve())
+    shutil.copy(PROBE, folder / "workflow" / "sitecustomize.py")
+    compileall.compile_dir(folder / "workflow", quiet=1)
+    for name in ("train.csv", "test.csv"):
+        shutil.copy(PROJECT / "data" / "mnist" / name, folder)
+    (folder / "own.yaml").write_text(CONFIG)
+
+
+def seconds_to_first_step(folder: Path) -> float:
+    """Start a copy, and kill it after its first training batch. RuntimeError: there was none."""
+    told, output = folder / "first_step", folder / "output.txt"
+    environment = {**os.environ, "FIRST_STEP": str(told), "PYTHONPATH": str(folder / "workflow")}
+    command = [folder / ".venv" / "bin" / "snakemake", "-j2", "results/submission.csv"]
+    command += ["--configfile", "config/config.yaml", "own.yaml"]
+    settle()
+    with open(output, "w") as file:
+        start = time.time()
+        process = subprocess.Popen(
+            command, cwd=folder, env=environment, stdout=file, stderr=file, start_new_session=True
+        )
+        try:
+            while not told.exists():
+                if process.poll() is not None or time.time() > start + PATIENCE:
+                    raise RuntimeError(f"no batch was trained in {folder}:\n{output.read_text()}")
+                time.sleep(0.02)
+        finally:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+    return float(told.read_text()) - start
+
+
+def main(other: str, rounds: str = "5") -> int:
+    """Run both in turns, and write the page."""
+    checkouts = {OURS: PROJECT, name_of(Path(other)): Path(other)}
+    contest = Contest()
+    with tempfile.TemporaryDirectory() as folder:
+        for number in range(int(rounds)):
+            for name, checkout in checkouts.items():
+                copy = Path(folder, f"{number} {name}")
+                copy_checkout(checkout, copy)
+                contest.times[name].append(seconds_to_first_step(copy))
+    page = Page(
+        "The first training step",
+        f"Written by `python benchmarks/first_step.py`: seconds from `snakemake -j2 results/submission.csv` "
+        f"in a folder with two CSVs to the end of the Keras model's first batch. Medians of {rounds} rounds.",
+    )
+    page.add(contest.table())
+    page.ratio(contest, *checkouts, BAR)
+    return page.write(HERE / "first_step.md")
+
+
+def name_of(checkout: Path) -> str:
+    """What a checkout is called: its commit."""
+    git = ("git", "-C", checkout, "rev-parse", "--short", "HEAD")
+    return f"commit {subprocess.run(git, capture_output=True, text=True, check=True).stdout.strip()}"
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))

@@ -252,6 +252,18 @@ def test_a_pending_score_is_fetched_by_a_later_run(kaggle, submission):
     assert json.loads(later.stdout)["public_score"] == "0.99571"
 
 
+@pytest.mark.parametrize("trouble", [name for name in TROUBLES if name != "silence"])
+def test_a_leaderboard_that_cannot_be_read_costs_the_place_and_not_the_score(kaggle, submission, trouble):
+    kaggle.set(faults={"GetLeaderboard": TROUBLES[trouble][0]})
+    done = kaggle.call("submit", submission, kaggle.home / "receipts")
+    assert done.returncode == 0, done.stderr
+    (told,) = [line for line in done.stderr.splitlines() if "the score is kept without the place" in line]
+    assert TROUBLES[trouble][1] in told
+    (kept,) = receipts.read_all(kaggle.home / "receipts")
+    assert (kept.public_score, kept.rank) == ("0.99571", None)
+    assert kaggle.methods().count("GetLeaderboard") == 1
+
+
 def test_a_fault_that_the_service_finds_is_told_with_its_reason_and_reference(kaggle, submission):
     kaggle.set(reason="Submission must have 28000 rows")
     for _ in range(2):  # a second call says it again, and sends nothing

@@ -22,7 +22,7 @@ from typing import Any
 from digitflow.base.errors import ConfigError, DigitflowError, InputError
 from digitflow.base.files import atomic_open, atomic_path, read_json
 from digitflow.competing import receipts
-from digitflow.competing.kaggle import SITE, Kaggle, Limits, ServiceError, Upload
+from digitflow.competing.kaggle import SITE, Entry, Kaggle, Limits, ServiceError, Upload
 from digitflow.competing.receipts import Receipt
 
 log = logging.getLogger("digitflow")
@@ -218,14 +218,25 @@ def _fetch_score(kaggle: Kaggle, folder: str | Path, receipt: Receipt) -> bool:
         entry = kaggle.submission(receipt.ref)
         if entry is None or entry.status == "pending":
             return False
-        receipt.status, receipt.public_score = entry.status, entry.public_score
-        receipt.error, receipt.team = entry.error, entry.team
-        receipt.rank = kaggle.rank(entry.team) if entry.status == "complete" and entry.team else None
     except ServiceError as error:
         log.info("%s", error)  # the submission is made; only its score is late
         return False
+    receipt.status, receipt.public_score = entry.status, entry.public_score
+    receipt.error, receipt.team = entry.error, entry.team
+    receipt.rank = _rank(kaggle, entry)
     receipts.write(folder, receipt)
     if receipt.status == "complete":
         place = f", place {receipt.rank}" if receipt.rank else ""
         log.info("%s: public score %s%s", receipt.file, receipt.public_score, place)
     return True
+
+
+def _rank(kaggle: Kaggle, entry: Entry) -> int | None:
+    """The team's place on the leaderboard. A score is worth keeping without it, so a refusal is only told."""
+    if entry.status != "complete" or not entry.team:
+        return None
+    try:
+        return kaggle.rank(entry.team)
+    except ServiceError as error:
+        log.warning("the score is kept without the place: %s", error)
+        return None

@@ -33,6 +33,15 @@ def answers_of(true: np.ndarray, wrong: int, seed: int) -> np.ndarray:
     return answers
 
 
+def write_training(folder, model: str, seed: int, answers: np.ndarray) -> None:
+    """Leave probabilities of validation images that choose these answers."""
+    rows = np.full((len(answers), CLASSES), 0.01, np.float32)
+    rows[np.arange(len(answers)), answers] = 0.91
+    write_probabilities(
+        folder / "results" / "models" / model / f"seed{seed}" / "valid_probabilities.npy", rows
+    )
+
+
 @pytest.fixture
 def truth(digits) -> np.ndarray:
     return digits[1][:TEST_ROWS].astype(np.int64)
@@ -50,9 +59,7 @@ def project(tmp_path, digits, truth):
                 results / "submissions" / f"{model}.csv", answers_of(truth, wrong + more, seed + more)
             )
             answers = answers_of(valid, 20 + more, valid_seed + more)
-            rows = np.full((VALID_ROWS, CLASSES), 0.01, np.float32)
-            rows[np.arange(VALID_ROWS), answers] = 0.91
-            write_probabilities(results / "models" / model / "seed0" / "valid_probabilities.npy", rows)
+            write_training(tmp_path / name, model, 0, answers)
         labelscsv.write(results / "submission.csv", answers_of(truth, wrong, seed))
         (results / "run.json").write_text(json.dumps(FACTS | facts))
         rows = np.arange(1, VALID_ROWS + 1)
@@ -101,6 +108,31 @@ def test_data_corrections_code_and_versions_show_where_they_differ(project, trut
     found = comparison_of(project("a"), project("b", **facts), truth)
     assert [key for key, _, _ in found.settings] == ["digests.corrections", "versions.keras", "commit"]
     assert "commit: 01234567 -> ffffffff, changed" in compare.as_text(found)
+
+
+def test_a_seed_that_earlier_settings_have_left_does_not_count(project, digits):
+    a, b = project("a"), project("b")
+    write_training(b, "keras_cnn", 1, (digits[1][-VALID_ROWS:] + 1) % CLASSES)
+    write_training(b, "keras_cnn", 2, (digits[1][-VALID_ROWS:] + 1) % CLASSES)
+    assert comparison_of(a, b, None).same
+
+
+def test_a_model_that_another_split_has_left_does_not_count(project, truth):
+    a, b = project("a"), project("b")
+    for folder in (a, b):
+        write_training(folder, "older", 0, np.zeros(VALID_ROWS // 2, int))
+        labelscsv.write(folder / "results" / "submissions" / "older.csv", truth)
+    assert {pair.model for pair in comparison_of(a, b, None).pairs} == {"merged", "keras_cnn", "mxnet_cnn"}
+
+
+def test_without_a_record_all_that_lies_there_counts_and_a_warning_says_so(project, caplog):
+    a, b = project("a"), project("b")
+    (b / "results" / "run.json").unlink()
+    write_training(b, "keras_cnn", 1, np.zeros(VALID_ROWS, int))
+    found = comparison_of(a, b, None)
+    assert "b/results: no run.json says what made it" in caplog.text
+    (pair,) = [pair for pair in found.pairs if (pair.rows, pair.model) == ("validation", "keras_cnn")]
+    assert pair.changed
 
 
 def test_flips_and_scores_equal_an_independent_count(project, truth):

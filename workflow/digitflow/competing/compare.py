@@ -1,5 +1,6 @@
 """Two runs, or two submission files, side by side: what differs, how the scores do, which images flipped."""
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +17,8 @@ from digitflow.merging import methods
 from digitflow.scoring.measures import Accuracy, accuracy, confusion_matrix, paired_difference
 from digitflow.scoring.pairs import SIGNIFICANT
 from digitflow.scoring.table import MERGED
+
+log = logging.getLogger("digitflow")
 
 Read = Callable[[Path], np.ndarray]  # a submission's labels int (n,), in the order of the test images
 
@@ -153,10 +156,12 @@ def read_side(path: str | Path, read: Read, solution: np.ndarray | None) -> Side
             "example results, a file of results/runs, or a CSV"
         )
     facts = read_json(results / "run.json") if (results / "run.json").exists() else {}
+    seeds = _seeds_of(facts) if facts else _seeds_found(results)
     answers = {(TEST, MERGED): _test_answers(results / "submission.csv", read, solution)}
-    for csv in sorted((results / "submissions").glob("*.csv")):
-        answers[TEST, csv.stem] = _test_answers(csv, read, solution)
-    return Side(str(path), facts, answers | _validation_answers(results, facts))
+    for name in seeds:
+        if (csv := results / "submissions" / f"{name}.csv").exists():
+            answers[TEST, name] = _test_answers(csv, read, solution)
+    return Side(str(path), facts, answers | _validation_answers(results, facts, seeds))
 
 
 def compare(first: Side, second: Side, classes: Sequence[str]) -> Comparison:
@@ -245,7 +250,26 @@ def _test_answers(path: Path, read: Read, solution: np.ndarray | None) -> Answer
     return Answers(np.arange(1, len(given) + 1), given, solution)
 
 
-def _validation_answers(results: Path, facts: Mapping[str, Any]) -> dict[tuple[str, str], Answers]:
+def _seeds_of(facts: Mapping[str, Any]) -> dict[str, Sequence[int]]:
+    """The seeds of each merged model, as the run's record has them: earlier settings may have left others."""
+    configuration = facts.get("configuration") or {}
+    models = configuration.get("models") or {}
+    merged = (configuration.get("merge") or {}).get("models") or ()
+    return {name: models[name].get("seeds", [0]) for name in merged if name in models}
+
+
+def _seeds_found(results: Path) -> dict[str, Sequence[int]]:
+    """The seeds of each model that lies in a folder of results without a record."""
+    log.warning(f"{results}: no run.json says what made it: every model and seed in the folder is compared")
+    found: dict[str, list[int]] = {path.stem: [] for path in sorted(results.glob("submissions/*.csv"))}
+    for path in sorted(results.glob("models/*/seed*/valid_probabilities.npy")):
+        found.setdefault(path.parts[-3], []).append(int(path.parts[-2].removeprefix("seed")))
+    return found
+
+
+def _validation_answers(
+    results: Path, facts: Mapping[str, Any], seeds: Mapping[str, Sequence[int]]
+) -> dict[tuple[str, str], Answers]:
     """Each model's answers to the validation images, its seeds averaged, and the merged ones.
 
     The list of these images lies in the project that the results belong to; without it there are none.
@@ -255,10 +279,10 @@ def _validation_answers(results: Path, facts: Mapping[str, Any]) -> dict[tuple[s
         return {}
     listing = lst.read(valid_lst)
     models = {}
-    for folder in sorted((results / "models").glob("*")):
-        seeds = sorted(folder.glob("seed*/valid_probabilities.npy"))
-        if seeds:
-            models[folder.name] = methods.mean([read_probabilities(path, len(listing)) for path in seeds])
+    for name, numbers in seeds.items():
+        paths = [results / "models" / name / f"seed{seed}" / "valid_probabilities.npy" for seed in numbers]
+        if paths and all(path.exists() for path in paths):
+            models[name] = methods.mean([read_probabilities(path, len(listing)) for path in paths])
     merge = (facts.get("configuration") or {}).get("merge") or {}
     names = merge.get("models") or ()
     if names and models.keys() >= {*names}:

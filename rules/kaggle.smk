@@ -63,6 +63,7 @@ rule plan_submission:
         scores="results/scores.csv",
         valid_lst="data/rec/valid.lst",
         classes="data/idx/classes.csv",
+        remembered="results/remembered.txt",
     output:
         plan="results/kaggle/plan.json",
     log:
@@ -87,6 +88,7 @@ rule submit_kaggle:
         "logs/submit_kaggle.log",
     params:
         receipts="results/kaggle",
+        runs=RUNS,
         wish=config["submit"],
         code=code("submit_kaggle"),
     shell:

@@ -63,10 +63,12 @@ def test_a_solution_may_be_named_where_no_run_knows_one(project, verb):
 
 def test_without_a_solution_the_validation_answers_of_two_runs_are_compared(project, verb):
     (project / "data" / "idx" / "test-labels-idx1-ubyte").unlink()
-    answers = np.array([[row, 3, 3] for row in range(1, 101)])
+    threes = np.full(100, 3)
+    given = threes.copy()
     paths = []
     for name, wrong in (("a", 0), ("b", 30)):
-        answers[:wrong, 2] = 5
+        given[:wrong] = 5
+        answers = runs.Validation(np.arange(1, 101), threes, {"merged": given})
         run = runs.read_run(project / "results" / "run.json", None, project / "results" / "submission.csv")
         paths.append(runs.remember(name, run, project / "results" / "submission.csv", answers))
     assert verb("compare", *paths)[0] == 1
@@ -79,7 +81,7 @@ def test_runs_are_printed_by_what_differs(project, capsys):
 
     assert main(["runs"]) == 0
     head, first, second = capsys.readouterr().out.splitlines()
-    assert head.split() == ["time", "models.net.epochs"]
+    assert head.split() == ["time", "configuration", "models.net.epochs"]
     assert (first.split()[-1], second.split()[-1]) == ("20", "30")
 
 

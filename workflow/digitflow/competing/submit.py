@@ -47,10 +47,12 @@ def submit(
     settle: float = SETTLE,
     patience: float = PATIENCE,
     pause: float = PAUSE,
+    runs: str | Path | None = None,
 ) -> Receipt:
     """Send the file of a plan (see `preview`), unless its bytes were sent before, and wait for its score.
 
-    `folder` has the receipts; `wish` must be yes. Scores that earlier submissions still owe are fetched, too.
+    `folder` has the receipts; `wish` must be yes. Scores that earlier submissions still owe are fetched, too;
+    references and scores are noted in the folder of remembered `runs`.
     ConfigError without the wish; InputError where the file is no longer the plan's; DigitflowError with no
     slot left, where the service cannot say whether it took an earlier try, or where it found a fault.
     """
@@ -68,6 +70,8 @@ def submit(
         else:
             receipt = _send_once(kaggle, plan, folder, receipt, data, settle)
         fetch_scores(kaggle, folder, patience, pause)
+        if runs is not None:
+            receipts.note_in_runs(runs, receipts.read_all(folder, kaggle.competition))
     receipt = receipts.read(path)
     if receipt.status == "error":
         reason = receipt.error or "it gives no reason"

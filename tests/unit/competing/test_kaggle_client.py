@@ -374,6 +374,47 @@ def test_a_users_own_file_is_never_overwritten(tmp_path):
     assert (tmp_path / "train.csv").read_text() == "mine"
 
 
+@pytest.mark.parametrize("links", [True, False])
+def test_a_file_that_a_user_puts_there_while_the_rows_are_read_stays(tmp_path, monkeypatch, links):
+    if not links:
+        monkeypatch.setattr("os.link", without_links)
+    with pytest.raises(InputError, match=r"train\.csv: is there already, .* it stays"):
+        download.accept(staged(tmp_path), tmp_path, lambda _: (tmp_path / "train.csv").write_text("mine"))
+    assert (tmp_path / "train.csv").read_text() == "mine"
+    assert (tmp_path / "download" / "train.csv").read_text() == TRAIN
+
+
+@pytest.mark.parametrize("links", [True, False])
+def test_the_same_file_put_there_while_the_rows_are_read_is_taken(tmp_path, monkeypatch, links):
+    if not links:
+        monkeypatch.setattr("os.link", without_links)
+    download.accept(staged(tmp_path), tmp_path, lambda _: (tmp_path / "train.csv").write_text(TRAIN))
+    assert files_of(tmp_path) == ["digests.sha256", "download/download.json", "train.csv"]
+
+
+def test_a_download_cut_off_in_the_middle_of_moving_leaves_no_second_copy(tmp_path):
+    staging = staged(tmp_path)
+    (tmp_path / "train.csv").hardlink_to(staging / "train.csv")
+    download.accept(staging, tmp_path, str)
+    assert files_of(tmp_path) == ["digests.sha256", "download/download.json", "train.csv"]
+
+
+def test_a_link_to_nowhere_is_a_users_file(tmp_path):
+    (tmp_path / "train.csv").symlink_to(tmp_path / "a disk that is not mounted")
+    with pytest.raises(InputError, match=r"train\.csv: is there already, .* it stays"):
+        download.accept(staged(tmp_path), tmp_path, str)
+
+
+def test_a_download_takes_its_place_where_no_hard_links_can_be_made(tmp_path, monkeypatch):
+    monkeypatch.setattr("os.link", without_links)
+    download.accept(staged(tmp_path), tmp_path, str)
+    assert files_of(tmp_path) == ["digests.sha256", "download/download.json", "train.csv"]
+
+
+def without_links(*_) -> None:
+    raise PermissionError("no hard links here")
+
+
 def test_a_later_download_that_differs_is_refused_by_name(tmp_path):
     download.accept(staged(tmp_path), tmp_path, str)
     (tmp_path / "train.csv").unlink()

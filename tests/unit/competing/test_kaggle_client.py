@@ -63,6 +63,7 @@ def one_line(done) -> str:
     assert done.returncode == 1
     assert "Traceback" not in done.stderr
     assert done.stdout == ""
+    assert TOKEN not in done.stderr
     return done.stderr.strip().splitlines()[-1]
 
 
@@ -136,13 +137,50 @@ def test_a_download_that_went_wrong_is_one_line_and_leaves_no_file(kaggle, train
     assert not (kaggle.home / "download").exists() or files_of(kaggle.home / "download") == []
 
 
+@pytest.mark.parametrize("trouble", TROUBLES)
+@pytest.mark.parametrize("method", ["ListDataFiles", "DownloadDataFile"])
+def test_each_answer_to_a_download_that_is_no_success_is_one_line_and_leaves_no_file(
+    kaggle, train, method, trouble
+):
+    fault, expected = TROUBLES[trouble]
+    if (method, trouble) == ("DownloadDataFile", "a login page"):
+        expected = f"accept the rules at {RULES}"
+    kaggle.set(files={"train.csv": str(train)}, faults={method: fault | {"times": 1}})
+    folder = kaggle.home / "download"
+    assert expected in line_of(kaggle, method, "fetch", folder, seconds_for(trouble))
+    assert not folder.exists() or files_of(folder) == []
+    again = kaggle.call("fetch", folder, "60")
+    assert again.returncode == 0, again.stderr
+    assert files_of(folder) == ["download.json", "train.csv"]
+
+
+@pytest.mark.parametrize("method", ["ListDataFiles", "DownloadDataFile", "train.csv"])
+@pytest.mark.parametrize("status", [401, 403, 404, 429, 500])
+def test_an_answer_to_a_download_that_repeats_the_token_is_told_without_it(kaggle, train, method, status):
+    body = json.dumps({"code": status, "message": f"no to {TOKEN}"})
+    kaggle.set(files={"train.csv": str(train)}, faults={method: {"status": status, "body": body}})
+    assert f"({status}: no to ***)" in one_line(kaggle.call("fetch", kaggle.home / "download", "60"))
+
+
+def test_a_kill_at_any_moment_of_a_download_leaves_no_file_that_is_not_whole(kaggle, train):
+    test = kaggle.home / "test.csv"
+    test.write_text(TRAIN[:2000])
+    kaggle.set(files={"train.csv": str(train), "test.csv": str(test)}, zipped=["test.csv"])
+    done = kaggle.call("fetch_kills", kaggle.folder, kaggle.home / "download", "3")
+    result = json.loads(done.stdout)
+    assert result["wrong"] == []
+    assert result["kills"] > 10
+
+
 def test_a_file_that_the_competition_does_not_have_is_named_beside_those_it_has(kaggle, train):
     line = one_line(kaggle.call("fetch", kaggle.home / "download", "60", "tran.csv"))
     assert "has no tran.csv; it has train.csv" in line
 
 
 @pytest.mark.parametrize("trouble", TROUBLES)
-@pytest.mark.parametrize("method", ["ListSubmissions", "GetSubmissionLimits", "CreateSubmission"])
+@pytest.mark.parametrize(
+    "method", ["ListSubmissions", "GetSubmissionLimits", "StartSubmissionUpload", "CreateSubmission"]
+)
 def test_each_answer_that_is_no_success_is_one_line_with_what_to_do(kaggle, submission, method, trouble):
     fault, expected = TROUBLES[trouble]
     kaggle.set(faults={method: fault | {"times": 1}})
@@ -151,6 +189,37 @@ def test_each_answer_that_is_no_success_is_one_line_with_what_to_do(kaggle, subm
     again = kaggle.call("submit", submission, kaggle.home / "receipts")
     assert again.returncode == 0, again.stderr
     assert len(kaggle.state()["submissions"]) == 1
+
+
+STORAGE_SAYS_YES = {name for name, (fault, _) in TROUBLES.items() if fault.get("status") == 200}
+CUT_OFF_YES = {"half an answer", "a cut-off answer"}  # its status came, and there is nothing else to read
+
+
+@pytest.mark.parametrize("trouble", [name for name in TROUBLES if name not in STORAGE_SAYS_YES | CUT_OFF_YES])
+def test_each_answer_of_the_storage_that_is_no_success_is_one_line_and_the_file_is_sent_once(
+    kaggle, submission, trouble
+):
+    fault, expected = TROUBLES[trouble]
+    kaggle.set(faults={"PUT": fault | {"times": 1}})
+    call = "submit", submission, kaggle.home / "receipts", "yes", "digit-recognizer", seconds_for(trouble)
+    assert expected in line_of(kaggle, "PUT", *call)
+    again = kaggle.call("submit", submission, kaggle.home / "receipts")
+    assert again.returncode == 0, again.stderr
+    assert len(kaggle.state()["submissions"]) == 1
+
+
+@pytest.mark.parametrize("trouble", TROUBLES)
+def test_a_score_that_cannot_be_asked_for_is_asked_for_again_and_nothing_is_sent_twice(
+    kaggle, submission, trouble
+):
+    kaggle.set(faults={"GetSubmission": TROUBLES[trouble][0] | {"times": 1}})
+    call = "submit", submission, kaggle.home / "receipts", "yes", "digit-recognizer", seconds_for(trouble)
+    while "GetSubmission" not in kaggle.methods():
+        done = kaggle.call(*call)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["public_score"] == "0.99571"
+    assert TOKEN not in done.stderr
+    assert kaggle.methods().count("CreateSubmission") == 1
 
 
 @pytest.mark.parametrize("trouble", ["out of order", "a line that breaks", "a login page", "silence"])

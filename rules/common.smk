@@ -25,6 +25,8 @@ from digitflow.verbs import commandline
 try:
     update_config(config, configuration.typed(workflow.config_settings.config, sys.argv[1:]))
     config = configuration.validate(config)
+    if workflow.is_main_process:  # jobs on other machines get the configuration in one piece
+        configuration.check_wish_is_typed(config, sys.argv[1:])
     configuration.check_folder(workflow.basedir, configured=bool(workflow.config_settings.overwrite_config))
 except ConfigError as error:
     raise WorkflowError(str(error)) from None

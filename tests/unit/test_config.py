@@ -18,6 +18,7 @@ from digitflow.config import (
     ENVIRONMENTS,
     SCHEMA,
     check_folder,
+    check_wish_is_typed,
     csv_paths,
     load_file,
     models,
@@ -113,7 +114,9 @@ def test_a_mistake_is_named_with_its_key_and_what_would_be_right(key, value, mes
 
 @pytest.mark.parametrize(("section", "name"), [("studies", False), ("models", True), ("predict", 7)])
 def test_a_name_that_yaml_takes_for_no_text_should_be_in_quotes(section, name):
-    with pytest.raises(ConfigError, match=rf"{section}\.{name}: YAML takes this name for {name}, .* in quotes"):
+    with pytest.raises(
+        ConfigError, match=rf"{section}\.{name}: YAML takes this name for {name}, .* in quotes"
+    ):
         validate({**DEFAULT, section: {name: {}}})
 
 
@@ -629,3 +632,17 @@ def test_a_choice_of_pins_belongs_to_what_is_installed(driver, tmp_path, monkeyp
     (driver / "gpu.mk").write_text("GPU_PINS = jax-cuda13\nMXNET_PINS = mxnet\n")
     assert config_module.stale_environment() is None
     assert config_module.mxnet_lock().name == "mxnet.lock.txt"
+
+
+@pytest.mark.parametrize(
+    "words", [["--config", "message=a", "submit=yes"], ["--config=submit=true"], ["-Csubmit=1"]]
+)
+def test_a_submission_is_asked_for_on_the_command_line(words):
+    check_wish_is_typed({**DEFAULT, "submit": True}, words)
+
+
+@pytest.mark.parametrize("words", [[], ["--config", "message=submit=yes"], ["results/kaggle/submitted.json"]])
+def test_a_submission_that_a_file_asks_for_is_refused_with_the_reason(words):
+    check_wish_is_typed({**DEFAULT, "submit": False}, words)
+    with pytest.raises(ConfigError, match=r"sent by accident: delete the line, and type --config submit=yes"):
+        check_wish_is_typed({**DEFAULT, "submit": True}, words)

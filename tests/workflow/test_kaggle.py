@@ -202,3 +202,15 @@ def test_files_that_a_person_put_there_are_used_without_an_account(by_hand):
 def test_what_is_submitted_is_remembered_before_it_is_sent(by_hand):
     (plan,) = [job for job in by_hand.planned(*SUBMIT) if job.rule == "plan_submission"]
     assert "results/remembered.txt" in plan.inputs
+
+
+def test_the_wish_alone_sends_nothing(by_hand):
+    assert not by_hand.planned_rules("--config", "submit=yes").keys() & {"plan_submission", "submit_kaggle"}
+
+
+def test_a_wish_in_a_file_is_refused(by_hand):
+    by_hand.configure("store: null", "store: null\nsubmit: true")
+    for target in ((), SUBMIT[:1]):
+        done = by_hand.snakemake("--dry-run", *target)
+        assert done.returncode == 1
+        assert "submit: a configuration file or a profile asks for a submission" in done.stdout

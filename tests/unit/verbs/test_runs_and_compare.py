@@ -46,6 +46,32 @@ def test_a_worse_run_is_told_shown_and_is_an_exit_status(project, verb):
     assert made == {"broken.png", "both_wrong.png", "comparison.json", "index.html"}
 
 
+def test_the_flips_of_28000_rows_equal_an_independent_count(tmp_path, monkeypatch, digits, verb):
+    monkeypatch.chdir(tmp_path)
+    images, labels = digits
+    classes.write(tmp_path / "data" / "idx" / "classes.csv", list("0123456789"))
+    idx.write(tmp_path / "data" / "idx" / "test-images-idx3-ubyte", images[:28_000])
+    true = labels[:28_000].tolist()
+    idx.write(tmp_path / "data" / "idx" / "test-labels-idx1-ubyte", labels[:28_000])
+    expected = {"fixed": [], "broken": [], "both_wrong": []}
+    first, second = true.copy(), true.copy()
+    for row in range(0, 28_000, 97):
+        first[row] = (true[row] + 1) % 10
+    for row in range(0, 28_000, 89):
+        second[row] = (true[row] + 2) % 10
+    for row, (one, other, right) in enumerate(zip(first, second, true, strict=True), start=1):
+        kind = {(False, True): "fixed", (True, False): "broken", (False, False): "both_wrong"}
+        if (one == right, other == right) in kind:
+            expected[kind[one == right, other == right]].append(row)
+    for name, answers in (("a.csv", first), ("b.csv", second)):
+        labelscsv.write(tmp_path / name, np.array(answers))
+    assert verb("compare", "a.csv", "b.csv")[0] == 0
+    told = json.loads((tmp_path / "results" / "compare" / "comparison.json").read_text())
+    assert {kind: [row["id"] for row in rows] for kind, rows in told["flips"].items()} == expected
+    assert all(expected.values())
+    assert (tmp_path / "results" / "compare" / "both_wrong.png").exists()
+
+
 def test_equal_sides_are_the_same_and_leave_no_older_sheets(project, verb):
     test_a_worse_run_is_told_shown_and_is_an_exit_status(project, verb)
     status, _ = verb("compare", "results", "results")

@@ -197,6 +197,9 @@ def test_files_that_a_person_put_there_are_used_without_an_account(by_hand):
     planned = by_hand.planned_rules()
     assert planned["csv_to_idx"] == 1
     assert not planned.keys() & {"fetch_kaggle", "accept_kaggle", "kaggle_environment", "submit_kaggle"}
+    assert not by_hand.planned_rules("fetch").keys() & {"fetch_kaggle", "kaggle_environment"}
+    (by_hand.folder / "data" / "kaggle" / "test.csv").unlink()
+    assert by_hand.planned_rules("fetch").keys() >= {"fetch_kaggle", "accept_kaggle", "kaggle_environment"}
 
 
 def test_what_is_submitted_is_remembered_before_it_is_sent(by_hand):
@@ -214,3 +217,13 @@ def test_a_wish_in_a_file_is_refused(by_hand):
         done = by_hand.snakemake("--dry-run", *target)
         assert done.returncode == 1
         assert "submit: a configuration file or a profile asks for a submission" in done.stdout
+
+
+def test_a_dry_run_leaves_a_submission_without_a_score_and_says_so(by_hand):
+    submitted = by_hand.folder / SUBMIT[0]
+    submitted.parent.mkdir(parents=True)
+    receipt = receipts.Receipt("digit-recognizer", "f" * 64, "results/submission.csv", "m", "2026")
+    submitted.write_text(json.dumps(asdict(receipt)))
+    done = by_hand.snakemake("--dry-run")
+    assert "submitted.json has no score yet: a run that makes it asks for the score" in done.stdout
+    assert json.loads(submitted.read_text()) == asdict(receipt)

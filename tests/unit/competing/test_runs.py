@@ -150,6 +150,15 @@ def test_kaggles_reference_and_score_are_in_the_runs_own_record_and_stay_there(t
     assert untouched.read_bytes() == before
 
 
+def test_the_copy_of_a_receipt_owes_a_score_until_there_is_one(tmp_path):
+    copy = tmp_path / "submitted.json"
+    assert not receipts.owes_score(copy)
+    for content, owes in (("{", True), ('{"status": ""}', True), ('{"status": "complete"}', False)):
+        facts = {"competition": "c", "sha256": "f", "file": "x.csv", "message": "m", "time": "2026"}
+        copy.write_text(json.dumps(facts | json.loads(content)) if content != "{" else content)
+        assert receipts.owes_score(copy) == owes
+
+
 def test_runs_of_two_branches_merge_without_conflict(tmp_path):
     def git(*arguments: str) -> None:
         name = ["-c", "user.name=n", "-c", "user.email=e@example.org", "-c", "init.defaultBranch=main"]

@@ -112,15 +112,13 @@ def note_in_runs(folder: str | Path, kept: Iterable[Receipt]) -> None:
             write_json(path, record | {"kaggle": told})
 
 
-def remove_without_score(submitted: str | Path) -> None:
-    """Remove the copy of a receipt that a run has made, if it has no score: the next run asks for that."""
+def owes_score(submitted: str | Path) -> bool:
+    """Whether a run has left the copy of a receipt without a score: the next run asks for that."""
     path = Path(submitted)
     try:
-        known = not path.exists() or read(path).status
+        return path.exists() and not read(path).status
     except FormatError:
-        known = False
-    if not known:
-        path.unlink()
+        return True
 
 
 @contextlib.contextmanager

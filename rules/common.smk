@@ -1,5 +1,6 @@
 # The configuration, and what more than one rule file needs.
 
+import hashlib
 import json
 import os
 import re
@@ -24,6 +25,8 @@ from digitflow.verbs import commandline
 try:
     update_config(config, configuration.typed(workflow.config_settings.config, sys.argv[1:]))
     config = configuration.validate(config)
+    if workflow.is_main_process:  # jobs on other machines get the configuration in one piece
+        configuration.check_wish_is_typed(config, sys.argv[1:])
     configuration.check_folder(workflow.basedir, configured=bool(workflow.config_settings.overwrite_config))
 except ConfigError as error:
     raise WorkflowError(str(error)) from None
@@ -82,6 +85,9 @@ FOLDS = FOLDS if len(FOLDS) > 1 else []
 
 # What a run is made from: not where it is kept, nor what is sent.
 RECORDED = {key: value for key, value in config.items() if key not in ("store", "submit", "message")}
+
+# The memory of finished runs, into which the merge and its scores write.
+RUNS = "results/runs"
 
 # In the clone, which may lie elsewhere than the project's folder.
 MXNET_ENVIRONMENT = f"{workflow.basedir}/.venvs/mxnet"
@@ -202,6 +208,16 @@ def call(verb, python="python", stored=False):
 def code(verb, *looked_up):
     """The digest of the code that a verb reaches: comments and layout aside, an edit of it reruns the rule."""
     return codedigest.of_verb(commandline.module_of(verb), verb, *looked_up)
+
+
+def code_of_run():
+    """One digest of the code that the submission comes from: conversion, lists, networks, predictions, merge."""
+    found = [code(verb) for verb in ("csv_to_idx", "write_lst", "merge")]
+    for name in MERGED_MODELS:
+        model = MODELS[name]
+        found.append(code(f"train_{model['framework']}", f"models.{model['module']}"))
+        found.append(code(f"predict_{model['framework']}"))
+    return hashlib.sha256(" ".join(found).encode()).hexdigest()
 
 
 def as_text(text):

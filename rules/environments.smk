@@ -40,4 +40,4 @@ rule fetch:
     input:
         rules.mxnet_environment.output.installed,
         "data/mnist/mnist.pkl.gz" if DATA["source"] == "mnist" else [],
-        [rules.kaggle_environment.output.installed, TRAIN_CSV, TEST_CSV] if DATA["source"] == "kaggle" else [],
+        [TRAIN_CSV, TEST_CSV] if DATA["source"] == "kaggle" else [],  # where they are missing, by Kaggle's client

@@ -40,8 +40,12 @@ if MISSING_CSVS:
             call("accept_kaggle")
 
 
-if workflow.is_main_process and not unfinished.is_locked():
-    receipts.remove_without_score("results/kaggle/submitted.json")
+SUBMITTED = "results/kaggle/submitted.json"
+if workflow.is_main_process and not unfinished.is_locked() and receipts.owes_score(SUBMITTED):
+    if workflow.output_settings.dryrun:
+        logger.info(f"{SUBMITTED} has no score yet: a run that makes it asks for the score")
+    else:
+        os.unlink(SUBMITTED)  # a copy: the receipt itself stays
 
 
 def wished(path):
@@ -63,6 +67,7 @@ rule plan_submission:
         scores="results/scores.csv",
         valid_lst="data/rec/valid.lst",
         classes="data/idx/classes.csv",
+        remembered="results/remembered.txt",
     output:
         plan="results/kaggle/plan.json",
     log:
@@ -82,11 +87,12 @@ rule submit_kaggle:
         plan=lambda wildcards: wished("results/kaggle/plan.json"),
         environment=rules.kaggle_environment.output.installed,
     output:
-        submitted="results/kaggle/submitted.json",
+        submitted=SUBMITTED,
     log:
         "logs/submit_kaggle.log",
     params:
         receipts="results/kaggle",
+        runs=RUNS,
         wish=config["submit"],
         code=code("submit_kaggle"),
     shell:

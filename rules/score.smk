@@ -98,7 +98,7 @@ rule compare_submissions:
 
 
 rule remember_run:
-    """Keep what the run was made from, its scores and its submission among the runs."""
+    """Add the scores to what the merge has kept of the run."""
     input:
         run="results/run.json",
         scores="results/scores.csv",
@@ -111,7 +111,7 @@ rule remember_run:
     log:
         "logs/remember_run.log",
     params:
-        runs="results/runs",
+        runs=RUNS,
         merge=MERGE_KEYS,
         code=code("remember_run"),
     shell:

@@ -37,9 +37,11 @@ rule fit_weights:
 
 
 rule merge:
-    """The merged submission, what it was made from, and before it the trees to look at."""
+    """The merged submission, and what it was made from: the run is remembered. Before it, the trees to look at."""
     input:
         probabilities=lambda wildcards: tested(merged("test_probabilities.npy")),
+        valid_probabilities=merged("valid_probabilities.npy"),
+        valid_lst="data/rec/valid.lst",
         submissions=expand("results/submissions/{model}.csv", model=MERGED_MODELS),
         weights=WEIGHTS,
         files=[SUBMISSION_FILES[name] for name in MERGED_FILES],
@@ -66,6 +68,8 @@ rule merge:
         form=section(config["submission"]),
         # Noted in run.json; a function of the inputs is not compared, so another setting elsewhere reruns nothing.
         configuration=lambda wildcards, input: configuration.canonical(RECORDED),
+        run_code=lambda wildcards, input: code_of_run(),
+        runs=RUNS,
         sample=stamp(SAMPLE),
         stamp=stamp_of_submissions(MERGED_FILES, ".csv", "_probabilities.npy"),
         code=code("merge"),

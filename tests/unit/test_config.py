@@ -18,6 +18,7 @@ from digitflow.config import (
     ENVIRONMENTS,
     SCHEMA,
     check_folder,
+    check_wish_is_typed,
     csv_paths,
     load_file,
     models,
@@ -643,3 +644,17 @@ def test_a_choice_of_pins_belongs_to_what_is_installed(driver, tmp_path, monkeyp
     assert all(f"{name} " in versions for name in ("mxnet-cu117", "numpy", "opencv-python-headless"))
     assert "nvidia-cudnn-cu11 8" in versions
     assert "certifi" not in versions
+
+
+@pytest.mark.parametrize(
+    "words", [["--config", "message=a", "submit=yes"], ["--config=submit=true"], ["-Csubmit=1"]]
+)
+def test_a_submission_is_asked_for_on_the_command_line(words):
+    check_wish_is_typed({**DEFAULT, "submit": True}, words)
+
+
+@pytest.mark.parametrize("words", [[], ["--config", "message=submit=yes"], ["results/kaggle/submitted.json"]])
+def test_a_submission_that_a_file_asks_for_is_refused_with_the_reason(words):
+    check_wish_is_typed({**DEFAULT, "submit": False}, words)
+    with pytest.raises(ConfigError, match=r"sent by accident: delete the line, and type --config submit=yes"):
+        check_wish_is_typed({**DEFAULT, "submit": True}, words)

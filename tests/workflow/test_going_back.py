@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from tests.workflow.conftest import Clone, make_clone
 
+from digitflow.competing import runs
 from digitflow.formats import labelscsv
 
 CONFIGURATION = """
@@ -50,6 +51,23 @@ def test_a_then_b_then_a_trains_twice_and_remembers_three_runs(project):
     assert {**third, "log": b""} == {**first, "log": b""}
     assert not project.planned()
     assert len([*(project.folder / "results" / "runs").glob("*.json")]) == 3
+
+
+def test_the_submission_alone_leaves_a_run_and_its_scores_come_to_the_same_row(project):
+    done = project.snakemake("results/submission.csv")
+    assert done.returncode == 0, done.stdout
+    (bare,) = runs.recall(project.folder / "results" / "runs")
+    assert bare.scores == []
+    assert 0 < bare.validation["accuracy"] <= 1
+    assert project.planned_rules()["remember_run"] == 1
+    assert project.snakemake().returncode == 0
+    (scored,) = runs.recall(project.folder / "results" / "runs")
+    assert scored.facts == bare.facts
+    assert {row["model"] for row in scored.scores} == {"plain", "merged"}
+    assert scored.validation == pytest.approx(bare.validation)
+    assert scored.test is not None
+    (path,) = (project.folder / "results" / "runs").glob("*.valid.csv")
+    assert path.read_text().startswith("id,label,merged,plain\n")
 
 
 def vote_by_hand(ballots: list[np.ndarray], weights: list[int]) -> list[int]:

@@ -9,7 +9,7 @@ import pytest
 from tests.unit.competing.conftest import KAGGLE_PYTHON, TOKEN, running_endpoint
 from tests.workflow.conftest import Clone, link_environment, make_clone
 
-from digitflow.competing import receipts
+from digitflow.competing import receipts, runs
 
 CONFIGURATION = """
 data: {source: kaggle}
@@ -147,6 +147,8 @@ def test_a_submission_is_shown_sent_and_scored(a_day):
     assert (submitted["ref"], submitted["public_score"], submitted["rank"]) == (1000, "0.99571", 3)
     (entry,) = competition.submissions()
     assert entry["sha256"] == submitted["sha256"]
+    (run,) = runs.recall(competition.clone.folder / "results" / "runs")
+    assert (run.kaggle["ref"], run.kaggle["public_score"]) == (1000, "0.99571")
 
 
 def test_the_same_bytes_are_not_sent_again_and_a_score_that_is_late_is_fetched(a_day):
@@ -181,11 +183,47 @@ def test_a_secret_is_in_no_file_and_in_no_job_that_does_not_need_it(a_day):
     assert {"fetch_kaggle True", "submit_kaggle True"} <= seen.keys()
 
 
-def test_files_that_a_person_put_there_are_used_without_an_account(digits, mxnet_python, tmp_path):
+@pytest.fixture
+def by_hand(digits, mxnet_python, tmp_path) -> Clone:
+    """A clone in which a person has put the competition's CSVs into their place."""
     clone = make_clone(tmp_path / "clone", digits)
     (clone.folder / "tiny.yaml").write_text(CONFIGURATION)
     (clone.folder / "data").mkdir()
     (clone.folder / "own").rename(clone.folder / "data" / "kaggle")
-    planned = clone.planned_rules()
+    return clone
+
+
+def test_files_that_a_person_put_there_are_used_without_an_account(by_hand):
+    planned = by_hand.planned_rules()
     assert planned["csv_to_idx"] == 1
     assert not planned.keys() & {"fetch_kaggle", "accept_kaggle", "kaggle_environment", "submit_kaggle"}
+    assert not by_hand.planned_rules("fetch").keys() & {"fetch_kaggle", "kaggle_environment"}
+    (by_hand.folder / "data" / "kaggle" / "test.csv").unlink()
+    assert by_hand.planned_rules("fetch").keys() >= {"fetch_kaggle", "accept_kaggle", "kaggle_environment"}
+
+
+def test_what_is_submitted_is_remembered_before_it_is_sent(by_hand):
+    (plan,) = [job for job in by_hand.planned(*SUBMIT) if job.rule == "plan_submission"]
+    assert "results/remembered.txt" in plan.inputs
+
+
+def test_the_wish_alone_sends_nothing(by_hand):
+    assert not by_hand.planned_rules("--config", "submit=yes").keys() & {"plan_submission", "submit_kaggle"}
+
+
+def test_a_wish_in_a_file_is_refused(by_hand):
+    by_hand.configure("store: null", "store: null\nsubmit: true")
+    for target in ((), SUBMIT[:1]):
+        done = by_hand.snakemake("--dry-run", *target)
+        assert done.returncode == 1
+        assert "submit: a configuration file or a profile asks for a submission" in done.stdout
+
+
+def test_a_dry_run_leaves_a_submission_without_a_score_and_says_so(by_hand):
+    submitted = by_hand.folder / SUBMIT[0]
+    submitted.parent.mkdir(parents=True)
+    receipt = receipts.Receipt("digit-recognizer", "f" * 64, "results/submission.csv", "m", "2026")
+    submitted.write_text(json.dumps(asdict(receipt)))
+    done = by_hand.snakemake("--dry-run")
+    assert "submitted.json has no score yet: a run that makes it asks for the score" in done.stdout
+    assert json.loads(submitted.read_text()) == asdict(receipt)

@@ -281,6 +281,15 @@ def typed(config: dict[str, Any], arguments: Sequence[str] = ()) -> dict[str, An
     return found
 
 
+def check_wish_is_typed(config: dict[str, Any], arguments: Sequence[str]) -> None:
+    """ConfigError: a file, and not the command line's `arguments`, asks for a submission."""
+    if config["submit"] and not any(re.match(r"(--config=|-C=?)?submit=", word) for word in arguments):
+        raise ConfigError(
+            "submit: a configuration file or a profile asks for a submission; only the command line may, so "
+            "that none is sent by accident: delete the line, and type --config submit=yes when you mean it"
+        )
+
+
 def _typed(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: _typed(item) for key, item in value.items()}

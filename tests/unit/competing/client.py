@@ -11,6 +11,7 @@ import shutil
 import signal
 import sys
 import traceback
+from collections.abc import Callable
 from pathlib import Path
 
 from digitflow.base.errors import DigitflowError
@@ -52,23 +53,9 @@ def run_kills(endpoint: str, file: str, folder: str, step: str, second_step: str
     the file may have been taken twice. `step`: of how many moments one is tried. The second process is
     killed, too, at each of its moments in steps of `second_step`, unless that is 0.
     """
-    world = json.loads(Path(endpoint, "world.json").read_text())
-
-    def attempt(reset: bool = False, kill: dict | None = None, event: int = 0) -> tuple[int, int]:
-        told = world | {"reset": reset, "kill": kill or {}}
-        Path(endpoint, "world.json").write_text(json.dumps(told))
-        events = _in_a_child(endpoint, file, folder, event)
-        requests_so_far = json.loads(Path(endpoint, "state.json").read_text())["requests"]
-        return requests_so_far, events
-
+    attempt = _attempts(endpoint, lambda: run_submit(file, folder))
     shutil.rmtree(folder, ignore_errors=True)
-    requests_made, events = attempt(reset=True)  # unharmed: how many moments are there?
-    first = [
-        {"kill": {"request": number, "when": when}}
-        for number in range(1, requests_made + 1)
-        for when in ("before", "after")
-    ]
-    first += [{"event": number} for number in range(1, events + 1)]
+    first, events = _moments(*attempt(reset=True))  # unharmed
     second = range(1, events + 1, int(second_step)) if int(second_step) else [0]
     kills, wrong = 0, _faults(endpoint, file, folder)
     for point in first[:: int(step)]:
@@ -83,8 +70,57 @@ def run_kills(endpoint: str, file: str, folder: str, step: str, second_step: str
     return {"kills": kills, "wrong": wrong}
 
 
-def _in_a_child(endpoint: str, file: str, folder: str, event: int) -> int:
-    """Submit in a child, killed at its so manieth event; how many events there were, as far as it came."""
+def run_fetch_kills(endpoint: str, staging: str, step: str) -> dict:
+    """Kill a download at each request and at each file it touches; `step`: of how many moments one is tried.
+
+    After the kill a file that has its name must be whole, and another process must bring all that is missing.
+    """
+    offered = json.loads(Path(endpoint, "world.json").read_text())["files"]
+    attempt = _attempts(endpoint, lambda: run_fetch(staging, "60"))
+    shutil.rmtree(staging, ignore_errors=True)
+    points, _ = _moments(*attempt(reset=True))
+    wrong = []
+    for point in points[:: int(step)]:
+        shutil.rmtree(staging, ignore_errors=True)
+        attempt(reset=True, **point)
+        for name, path in offered.items():
+            staged = Path(staging, name)
+            if staged.exists() and staged.read_bytes() != Path(path).read_bytes():
+                wrong.append(f"{point}: {name} is half-written")
+        attempt()
+        left = sorted(path.name for path in Path(staging).rglob("*"))
+        if left != sorted([*offered, download.MANIFEST]):
+            wrong.append(f"{point}: {left}")
+    return {"kills": len(points[:: int(step)]), "wrong": wrong}
+
+
+def _attempts(endpoint: str, work: Callable[[], dict]) -> Callable[..., tuple[int, int]]:
+    """A function that does a piece of work in a child: how many requests and events there were so far.
+
+    `reset`: the endpoint forgets all; `kill`: the request at which the child ends; `event`: the event.
+    """
+    world = json.loads(Path(endpoint, "world.json").read_text())
+
+    def attempt(reset: bool = False, kill: dict | None = None, event: int = 0) -> tuple[int, int]:
+        told = world | {"reset": reset, "kill": kill or {}}
+        Path(endpoint, "world.json").write_text(json.dumps(told))
+        events = _in_a_child(endpoint, work, event)
+        return json.loads(Path(endpoint, "state.json").read_text())["requests"], events
+
+    return attempt
+
+
+def _moments(requests_made: int, events: int) -> tuple[list[dict], int]:
+    """What `attempt` takes to kill at each moment; and the number of events."""
+    numbers = range(1, requests_made + 1)
+    points = [
+        {"kill": {"request": number, "when": when}} for number in numbers for when in ("before", "after")
+    ]
+    return [*points, *({"event": number} for number in range(1, events + 1))], events
+
+
+def _in_a_child(endpoint: str, work: Callable[[], dict], event: int) -> int:
+    """Work in a child, killed at its so manieth event; how many events there were, as far as it came."""
     reading, writing = os.pipe()
     child = os.fork()
     if child == 0:
@@ -101,7 +137,7 @@ def _in_a_child(endpoint: str, file: str, folder: str, event: int) -> int:
         try:
             Path(endpoint, "client.pid").write_text(str(os.getpid()))
             sys.addaudithook(audit)
-            run_submit(file, folder)
+            work()
             os.write(writing, str(count).encode())
             status = 0
         except DigitflowError as error:

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from tests.unit.competing.test_runs import CONFIGURATION, FACTS, with_epochs
 
+from digitflow.base.checksums import sha256
 from digitflow.base.errors import InputError
 from digitflow.competing import compare, comparison_page, runs, sheets
 from digitflow.formats import idx, labelscsv, lst
@@ -18,6 +19,7 @@ CLASSES = 10
 NAMES = [*map(str, range(CLASSES))]
 TEST_ROWS = 2000
 VALID_ROWS = 500
+MODELS = ("keras_cnn", "mxnet_cnn")
 
 
 def read(path) -> np.ndarray:
@@ -31,6 +33,33 @@ def answers_of(true: np.ndarray, wrong: int, seed: int) -> np.ndarray:
     rows = chance.permutation(len(true))[:wrong]
     answers[rows] = (true[rows] + chance.integers(1, CLASSES, wrong)) % CLASSES
     return answers
+
+
+def write_training(folder, model: str, seed: int, answers: np.ndarray) -> None:
+    """Leave probabilities of validation images that choose these answers."""
+    rows = np.full((len(answers), CLASSES), 0.01, np.float32)
+    rows[np.arange(len(answers)), answers] = 0.91
+    write_probabilities(
+        folder / "results" / "models" / model / f"seed{seed}" / "valid_probabilities.npy", rows
+    )
+
+
+def write_record(folder, **facts) -> None:
+    """Leave what a run was made from: its lists as they are."""
+    facts = FACTS | facts
+    lists = {"data/rec/valid.lst": sha256(folder / "data" / "rec" / "valid.lst")}
+    facts["digests"] = facts["digests"] | {"lists": lists}
+    (folder / "results" / "run.json").write_text(json.dumps(facts))
+
+
+def remember(folder, runs_folder):
+    """Remember the run of a project's folder, as the merge does."""
+    results = folder / "results"
+    files = [results / "models" / name / "seed0" / "valid_probabilities.npy" for name in MODELS]
+    merge = {"method": "mean", "seeds": [(name, 1) for name in MODELS], "weights": None}
+    answers = runs.validation_answers(folder / "data" / "rec" / "valid.lst", files, merge)
+    run = runs.read_run(results / "run.json", None, results / "submission.csv")
+    return runs.remember(runs_folder, run, results / "submission.csv", answers)
 
 
 @pytest.fixture
@@ -50,14 +79,12 @@ def project(tmp_path, digits, truth):
                 results / "submissions" / f"{model}.csv", answers_of(truth, wrong + more, seed + more)
             )
             answers = answers_of(valid, 20 + more, valid_seed + more)
-            rows = np.full((VALID_ROWS, CLASSES), 0.01, np.float32)
-            rows[np.arange(VALID_ROWS), answers] = 0.91
-            write_probabilities(results / "models" / model / "seed0" / "valid_probabilities.npy", rows)
+            write_training(tmp_path / name, model, 0, answers)
         labelscsv.write(results / "submission.csv", answers_of(truth, wrong, seed))
-        (results / "run.json").write_text(json.dumps(FACTS | facts))
         rows = np.arange(1, VALID_ROWS + 1)
         names = [f"train/{label}/{row:03}.png" for row, label in zip(rows, valid, strict=True)]
         lst.write(tmp_path / name / "data" / "rec" / "valid.lst", lst.Listing(rows, valid, names))
+        write_record(tmp_path / name, **facts)
         return tmp_path / name
 
     return make
@@ -101,6 +128,31 @@ def test_data_corrections_code_and_versions_show_where_they_differ(project, trut
     found = comparison_of(project("a"), project("b", **facts), truth)
     assert [key for key, _, _ in found.settings] == ["digests.corrections", "versions.keras", "commit"]
     assert "commit: 01234567 -> ffffffff, changed" in compare.as_text(found)
+
+
+def test_a_seed_that_earlier_settings_have_left_does_not_count(project, digits):
+    a, b = project("a"), project("b")
+    write_training(b, "keras_cnn", 1, (digits[1][-VALID_ROWS:] + 1) % CLASSES)
+    write_training(b, "keras_cnn", 2, (digits[1][-VALID_ROWS:] + 1) % CLASSES)
+    assert comparison_of(a, b, None).same
+
+
+def test_a_model_that_another_split_has_left_does_not_count(project, truth):
+    a, b = project("a"), project("b")
+    for folder in (a, b):
+        write_training(folder, "older", 0, np.zeros(VALID_ROWS // 2, int))
+        labelscsv.write(folder / "results" / "submissions" / "older.csv", truth)
+    assert {pair.model for pair in comparison_of(a, b, None).pairs} == {"merged", "keras_cnn", "mxnet_cnn"}
+
+
+def test_without_a_record_all_that_lies_there_counts_and_a_warning_says_so(project, caplog):
+    a, b = project("a"), project("b")
+    (b / "results" / "run.json").unlink()
+    write_training(b, "keras_cnn", 1, np.zeros(VALID_ROWS, int))
+    found = comparison_of(a, b, None)
+    assert "b/results: no run.json says what made it" in caplog.text
+    (pair,) = [pair for pair in found.pairs if (pair.rows, pair.model) == ("validation", "keras_cnn")]
+    assert pair.changed
 
 
 def test_flips_and_scores_equal_an_independent_count(project, truth):
@@ -163,9 +215,10 @@ def test_only_the_validation_rows_of_both_are_compared(project, digits):
     for model in ("keras_cnn", "mxnet_cnn"):
         path = b / "results/models" / model / "seed0" / "valid_probabilities.npy"
         write_probabilities(path, np.load(path)[kept])
+    write_record(b)
     found = comparison_of(a, b, None)
     assert {pair.n for pair in found.pairs if pair.rows == "validation"} == {VALID_ROWS - 100}
-    assert found.same
+    assert not any(pair.changed for pair in found.pairs)
 
 
 def test_two_files_without_a_truth_tell_how_many_labels_differ(tmp_path, truth):
@@ -178,13 +231,41 @@ def test_two_files_without_a_truth_tell_how_many_labels_differ(tmp_path, truth):
 def test_runs_that_were_remembered_are_compared(project, truth, tmp_path):
     kept = []
     for name, wrong, facts in (("a", 60, {}), ("b", 150, with_epochs(30))):
-        results = project(name, wrong, **facts) / "results"
-        run = runs.read_run(results / "run.json", None, results / "submission.csv")
-        kept.append(runs.remember(tmp_path / "runs", run, results / "submission.csv"))
-        shutil.rmtree(results)
+        folder = project(name, wrong, valid_seed=wrong, **facts)
+        kept.append(remember(folder, tmp_path / "runs"))
+    expected = comparison_of(tmp_path / "a", tmp_path / "b", truth)
+    shutil.rmtree(tmp_path / "a")
+    shutil.rmtree(tmp_path / "b")
     found = comparison_of(*kept, truth)
     assert [key for key, _, _ in found.settings] == ["models.keras_cnn.epochs"]
     assert found.worse
+    validation = [pair for pair in found.pairs if pair.rows == "validation"]
+    assert validation == [pair for pair in expected.pairs if pair.rows == "validation"]
+    assert {pair.model for pair in validation if pair.changed} == {"merged", *MODELS}
+
+
+@pytest.mark.parametrize("gone", ["the list", "what trained", "the split"])
+def test_validation_answers_that_a_folder_no_longer_has_are_those_remembered(project, tmp_path, gone):
+    a, b = project("a"), project("b", valid_seed=9)
+    for folder in (a, b):
+        remember(folder, folder / "results" / "runs")
+    expected = comparison_of(a, b, None).pairs
+    valid_lst = b / "data" / "rec" / "valid.lst"
+    if gone == "the split":  # another configuration has split anew, and its run was cut off
+        lst.write(valid_lst, lst.read(valid_lst).select(np.arange(VALID_ROWS) < 100))
+    else:
+        b = (b / "results").rename(tmp_path / "copied")
+        shutil.rmtree(b / "models")
+    if gone == "what trained":
+        (tmp_path / "data" / "rec").mkdir(parents=True)
+        shutil.copy(valid_lst, tmp_path / "data" / "rec")
+    assert comparison_of(a, b, None).pairs == expected
+
+
+def test_changes_of_the_code_that_no_commit_has_show(project, truth):
+    edits = [{"changed": True, "digests": FACTS["digests"] | {"code": digit * 64}} for digit in "12"]
+    found = comparison_of(project("a", **edits[0]), project("b", **edits[1]), truth)
+    assert [key for key, _, _ in found.settings] == ["digests.code"]
 
 
 def test_what_is_no_run_is_refused_with_the_forms_that_are(tmp_path):

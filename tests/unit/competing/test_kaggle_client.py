@@ -63,6 +63,7 @@ def one_line(done) -> str:
     assert done.returncode == 1
     assert "Traceback" not in done.stderr
     assert done.stdout == ""
+    assert TOKEN not in done.stderr
     return done.stderr.strip().splitlines()[-1]
 
 
@@ -136,13 +137,50 @@ def test_a_download_that_went_wrong_is_one_line_and_leaves_no_file(kaggle, train
     assert not (kaggle.home / "download").exists() or files_of(kaggle.home / "download") == []
 
 
+@pytest.mark.parametrize("trouble", TROUBLES)
+@pytest.mark.parametrize("method", ["ListDataFiles", "DownloadDataFile"])
+def test_each_answer_to_a_download_that_is_no_success_is_one_line_and_leaves_no_file(
+    kaggle, train, method, trouble
+):
+    fault, expected = TROUBLES[trouble]
+    if (method, trouble) == ("DownloadDataFile", "a login page"):
+        expected = f"accept the rules at {RULES}"
+    kaggle.set(files={"train.csv": str(train)}, faults={method: fault | {"times": 1}})
+    folder = kaggle.home / "download"
+    assert expected in line_of(kaggle, method, "fetch", folder, seconds_for(trouble))
+    assert not folder.exists() or files_of(folder) == []
+    again = kaggle.call("fetch", folder, "60")
+    assert again.returncode == 0, again.stderr
+    assert files_of(folder) == ["download.json", "train.csv"]
+
+
+@pytest.mark.parametrize("method", ["ListDataFiles", "DownloadDataFile", "train.csv"])
+@pytest.mark.parametrize("status", [401, 403, 404, 429, 500])
+def test_an_answer_to_a_download_that_repeats_the_token_is_told_without_it(kaggle, train, method, status):
+    body = json.dumps({"code": status, "message": f"no to {TOKEN}"})
+    kaggle.set(files={"train.csv": str(train)}, faults={method: {"status": status, "body": body}})
+    assert f"({status}: no to ***)" in one_line(kaggle.call("fetch", kaggle.home / "download", "60"))
+
+
+def test_a_kill_at_any_moment_of_a_download_leaves_no_file_that_is_not_whole(kaggle, train):
+    test = kaggle.home / "test.csv"
+    test.write_text(TRAIN[:2000])
+    kaggle.set(files={"train.csv": str(train), "test.csv": str(test)}, zipped=["test.csv"])
+    done = kaggle.call("fetch_kills", kaggle.folder, kaggle.home / "download", "3")
+    result = json.loads(done.stdout)
+    assert result["wrong"] == []
+    assert result["kills"] > 10
+
+
 def test_a_file_that_the_competition_does_not_have_is_named_beside_those_it_has(kaggle, train):
     line = one_line(kaggle.call("fetch", kaggle.home / "download", "60", "tran.csv"))
     assert "has no tran.csv; it has train.csv" in line
 
 
 @pytest.mark.parametrize("trouble", TROUBLES)
-@pytest.mark.parametrize("method", ["ListSubmissions", "GetSubmissionLimits", "CreateSubmission"])
+@pytest.mark.parametrize(
+    "method", ["ListSubmissions", "GetSubmissionLimits", "StartSubmissionUpload", "CreateSubmission"]
+)
 def test_each_answer_that_is_no_success_is_one_line_with_what_to_do(kaggle, submission, method, trouble):
     fault, expected = TROUBLES[trouble]
     kaggle.set(faults={method: fault | {"times": 1}})
@@ -151,6 +189,37 @@ def test_each_answer_that_is_no_success_is_one_line_with_what_to_do(kaggle, subm
     again = kaggle.call("submit", submission, kaggle.home / "receipts")
     assert again.returncode == 0, again.stderr
     assert len(kaggle.state()["submissions"]) == 1
+
+
+STORAGE_SAYS_YES = {name for name, (fault, _) in TROUBLES.items() if fault.get("status") == 200}
+CUT_OFF_YES = {"half an answer", "a cut-off answer"}  # its status came, and there is nothing else to read
+
+
+@pytest.mark.parametrize("trouble", [name for name in TROUBLES if name not in STORAGE_SAYS_YES | CUT_OFF_YES])
+def test_each_answer_of_the_storage_that_is_no_success_is_one_line_and_the_file_is_sent_once(
+    kaggle, submission, trouble
+):
+    fault, expected = TROUBLES[trouble]
+    kaggle.set(faults={"PUT": fault | {"times": 1}})
+    call = "submit", submission, kaggle.home / "receipts", "yes", "digit-recognizer", seconds_for(trouble)
+    assert expected in line_of(kaggle, "PUT", *call)
+    again = kaggle.call("submit", submission, kaggle.home / "receipts")
+    assert again.returncode == 0, again.stderr
+    assert len(kaggle.state()["submissions"]) == 1
+
+
+@pytest.mark.parametrize("trouble", TROUBLES)
+def test_a_score_that_cannot_be_asked_for_is_asked_for_again_and_nothing_is_sent_twice(
+    kaggle, submission, trouble
+):
+    kaggle.set(faults={"GetSubmission": TROUBLES[trouble][0] | {"times": 1}})
+    call = "submit", submission, kaggle.home / "receipts", "yes", "digit-recognizer", seconds_for(trouble)
+    while "GetSubmission" not in kaggle.methods():
+        done = kaggle.call(*call)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["public_score"] == "0.99571"
+    assert TOKEN not in done.stderr
+    assert kaggle.methods().count("CreateSubmission") == 1
 
 
 @pytest.mark.parametrize("trouble", ["out of order", "a line that breaks", "a login page", "silence"])
@@ -250,6 +319,18 @@ def test_a_pending_score_is_fetched_by_a_later_run(kaggle, submission):
     (kaggle.folder / "world.json").write_text(json.dumps(world | {"pending": 0}))
     later = kaggle.call("submit", submission, kaggle.home / "receipts")
     assert json.loads(later.stdout)["public_score"] == "0.99571"
+
+
+@pytest.mark.parametrize("trouble", [name for name in TROUBLES if name != "silence"])
+def test_a_leaderboard_that_cannot_be_read_costs_the_place_and_not_the_score(kaggle, submission, trouble):
+    kaggle.set(faults={"GetLeaderboard": TROUBLES[trouble][0]})
+    done = kaggle.call("submit", submission, kaggle.home / "receipts")
+    assert done.returncode == 0, done.stderr
+    (told,) = [line for line in done.stderr.splitlines() if "the score is kept without the place" in line]
+    assert TROUBLES[trouble][1] in told
+    (kept,) = receipts.read_all(kaggle.home / "receipts")
+    assert (kept.public_score, kept.rank) == ("0.99571", None)
+    assert kaggle.methods().count("GetLeaderboard") == 1
 
 
 def test_a_fault_that_the_service_finds_is_told_with_its_reason_and_reference(kaggle, submission):
@@ -360,6 +441,47 @@ def test_a_users_own_file_is_never_overwritten(tmp_path):
     with pytest.raises(InputError, match=r"train\.csv: is there already, .* it stays"):
         download.accept(staged(tmp_path), tmp_path, str)
     assert (tmp_path / "train.csv").read_text() == "mine"
+
+
+@pytest.mark.parametrize("links", [True, False])
+def test_a_file_that_a_user_puts_there_while_the_rows_are_read_stays(tmp_path, monkeypatch, links):
+    if not links:
+        monkeypatch.setattr("os.link", without_links)
+    with pytest.raises(InputError, match=r"train\.csv: is there already, .* it stays"):
+        download.accept(staged(tmp_path), tmp_path, lambda _: (tmp_path / "train.csv").write_text("mine"))
+    assert (tmp_path / "train.csv").read_text() == "mine"
+    assert (tmp_path / "download" / "train.csv").read_text() == TRAIN
+
+
+@pytest.mark.parametrize("links", [True, False])
+def test_the_same_file_put_there_while_the_rows_are_read_is_taken(tmp_path, monkeypatch, links):
+    if not links:
+        monkeypatch.setattr("os.link", without_links)
+    download.accept(staged(tmp_path), tmp_path, lambda _: (tmp_path / "train.csv").write_text(TRAIN))
+    assert files_of(tmp_path) == ["digests.sha256", "download/download.json", "train.csv"]
+
+
+def test_a_download_cut_off_in_the_middle_of_moving_leaves_no_second_copy(tmp_path):
+    staging = staged(tmp_path)
+    (tmp_path / "train.csv").hardlink_to(staging / "train.csv")
+    download.accept(staging, tmp_path, str)
+    assert files_of(tmp_path) == ["digests.sha256", "download/download.json", "train.csv"]
+
+
+def test_a_link_to_nowhere_is_a_users_file(tmp_path):
+    (tmp_path / "train.csv").symlink_to(tmp_path / "a disk that is not mounted")
+    with pytest.raises(InputError, match=r"train\.csv: is there already, .* it stays"):
+        download.accept(staged(tmp_path), tmp_path, str)
+
+
+def test_a_download_takes_its_place_where_no_hard_links_can_be_made(tmp_path, monkeypatch):
+    monkeypatch.setattr("os.link", without_links)
+    download.accept(staged(tmp_path), tmp_path, str)
+    assert files_of(tmp_path) == ["digests.sha256", "download/download.json", "train.csv"]
+
+
+def without_links(*_) -> None:
+    raise PermissionError("no hard links here")
 
 
 def test_a_later_download_that_differs_is_refused_by_name(tmp_path):

@@ -20,7 +20,7 @@ FACTS = {
     "commit": "0123456789abcdef",
     "changed": False,
     "configuration": CONFIGURATION,
-    "digests": {"csvs": "a" * 64, "corrections": "b" * 64, "lists": "c" * 64, "pins": "d" * 64},
+    "digests": {"csvs": "a" * 64, "corrections": "b" * 64, "code": "c" * 64, "pins": "d" * 64},
     "versions": {"keras": "3.13.0"},
     "machine": {"cores": 2},
     "seconds": {"train_keras": 120.5},
@@ -66,12 +66,32 @@ def test_a_run_is_remembered_once_and_comes_back_as_it_was(tmp_path):
 
 def test_the_answers_to_validation_images_are_remembered_and_damage_is_named(tmp_path):
     run = make_run(tmp_path / "results")
-    answers = np.array([[7, 1, 1], [9, 2, 3]])
+    given = {"merged": np.array([1, 3]), 'a "net", or so': np.array([1, 2])}
+    answers = runs.Validation(np.array([7, 9]), np.array([1, 2]), given)
     path = runs.remember(tmp_path / "runs", run, tmp_path / "results" / "submission.csv", answers)
-    assert runs.read_validation(path).tolist() == answers.tolist()
-    path.with_suffix(".valid.csv").write_text("id,label,given\n7,1,one\n")
-    with pytest.raises(FormatError, match=r"valid\.csv: damaged"):
-        runs.read_validation(path)
+    found = runs.read_validation(path)
+    assert (found.ids.tolist(), found.true.tolist()) == ([7, 9], [1, 2])
+    assert {name: labels.tolist() for name, labels in found.given.items()} == {
+        name: labels.tolist() for name, labels in given.items()
+    }
+    for damage in ("7,1,one,1\n", "7,1,1\n", "7,1,1,1,1\n"):
+        path.with_suffix(".valid.csv").write_text(f"id,label,merged,net\n{damage}")
+        with pytest.raises(FormatError, match=r"valid\.csv: damaged"):
+            runs.read_validation(path)
+
+
+def test_a_run_without_scores_has_the_validation_score_of_its_answers_until_they_come(tmp_path):
+    scored = make_run(tmp_path / "results")
+    results = tmp_path / "results"
+    bare = runs.read_run(results / "run.json", None, results / "submission.csv")
+    ids, given = np.arange(1, 101), np.arange(100) % 10
+    true = np.where(ids > 90, 0, given)
+    answers = runs.Validation(ids, true, {"merged": given})
+    path = runs.remember(tmp_path / "runs", bare, results / "submission.csv", answers)
+    (found,) = runs.recall(tmp_path / "runs")
+    assert (found.validation["accuracy"], found.validation["n"]) == (0.91, 100)
+    assert runs.remember(tmp_path / "runs", scored, results / "submission.csv", answers) == path
+    assert runs.recall(tmp_path / "runs") == [scored]
 
 
 def test_only_the_columns_that_differ_are_shown(tmp_path):
@@ -79,7 +99,7 @@ def test_only_the_columns_that_differ_are_shown(tmp_path):
     second = make_run(tmp_path / "b", 0.9961, (1, 2, 4), time="2026-11-27T09:00:00+00:00", **with_epochs(30))
     table = runs.format_runs(runs.tabulate([first, second], tmp_path / "kaggle"))
     head, *lines = table.splitlines()
-    assert head.split() == ["time", "validation", "models.keras_cnn.epochs"]
+    assert head.split() == ["time", "validation", "configuration", "models.keras_cnn.epochs"]
     assert "99.57 % (99.37-99.67, n 4200)" in lines[0]
     assert lines[0].split()[-1] == "20"
     assert lines[1].split()[-1] == "30"
@@ -107,6 +127,36 @@ def test_kaggles_reference_and_score_stand_beside_the_run_that_was_sent(tmp_path
     (row,) = runs.tabulate([run], tmp_path / "kaggle")
     assert (row["ref"], row["kaggle"]) == (7, "0.99571")
     assert "0.99571" in runs.format_runs([row])
+
+
+def test_kaggles_reference_and_score_are_in_the_runs_own_record_and_stay_there(tmp_path):
+    submission = tmp_path / "results" / "submission.csv"
+    run = make_run(tmp_path / "results")
+    runs.remember(tmp_path / "runs", run, submission)
+    other = make_run(tmp_path / "b", labels=(4, 5, 6), time="2026-11-28T08:00:00+00:00")
+    untouched = runs.remember(tmp_path / "runs", other, tmp_path / "b" / "submission.csv")
+    before = untouched.read_bytes()
+    (tmp_path / "runs" / "damaged.json").write_text("{")
+    receipt = receipts.Receipt("digit-recognizer", run.submission, "results/submission.csv", "m", "2026")
+    receipts.note_in_runs(tmp_path / "runs", [receipt])  # without a reference there is nothing to tell
+    receipt.ref, receipt.state = 7, receipts.SENT
+    for status, score in (("", ""), ("complete", "0.99571")):
+        receipt.status, receipt.public_score = status, score
+        receipts.note_in_runs(tmp_path / "runs", [receipt])
+        runs.remember(tmp_path / "runs", run, submission)  # scored anew
+        (tmp_path / "runs" / "damaged.json").unlink(missing_ok=True)
+        row, _ = runs.tabulate(runs.recall(tmp_path / "runs"), tmp_path / "no receipts")
+        assert (row["ref"], row["kaggle"]) == (7, score or "pending")
+    assert untouched.read_bytes() == before
+
+
+def test_the_copy_of_a_receipt_owes_a_score_until_there_is_one(tmp_path):
+    copy = tmp_path / "submitted.json"
+    assert not receipts.owes_score(copy)
+    for content, owes in (("{", True), ('{"status": ""}', True), ('{"status": "complete"}', False)):
+        facts = {"competition": "c", "sha256": "f", "file": "x.csv", "message": "m", "time": "2026"}
+        copy.write_text(json.dumps(facts | json.loads(content)) if content != "{" else content)
+        assert receipts.owes_score(copy) == owes
 
 
 def test_runs_of_two_branches_merge_without_conflict(tmp_path):

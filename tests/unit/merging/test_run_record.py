@@ -41,6 +41,7 @@ def record(project, corrections=True, files=(), folds=1):
         project / "run.json",
         project / "submission.csv",
         {"validation": {"folds": folds}, "rec": {"shards": 1}},
+        "c0de",
         [project / "train.sfv"],
         project / "lists.sfv",
         [project / "train.lst"],
@@ -59,6 +60,7 @@ def test_a_run_is_recorded_with_its_configuration_and_the_digests_of_what_it_rea
     assert found["configuration"] == {"validation": {"folds": 1}, "rec": {"shards": 1}}
     digests = found["digests"]
     assert digests["submission"] == digest("submission.csv")
+    assert digests["code"] == "c0de"
     assert digests["csvs"] == {"train.csv": digest("train.csv")}
     assert digests["lists"] == {str(project / "train.lst"): digest("train.lst")}
     assert digests["corrections"] == digest("corrections.csv")

@@ -46,6 +46,32 @@ def test_a_worse_run_is_told_shown_and_is_an_exit_status(project, verb):
     assert made == {"broken.png", "both_wrong.png", "comparison.json", "index.html"}
 
 
+def test_the_flips_of_28000_rows_equal_an_independent_count(tmp_path, monkeypatch, digits, verb):
+    monkeypatch.chdir(tmp_path)
+    images, labels = digits
+    classes.write(tmp_path / "data" / "idx" / "classes.csv", list("0123456789"))
+    idx.write(tmp_path / "data" / "idx" / "test-images-idx3-ubyte", images[:28_000])
+    true = labels[:28_000].tolist()
+    idx.write(tmp_path / "data" / "idx" / "test-labels-idx1-ubyte", labels[:28_000])
+    expected = {"fixed": [], "broken": [], "both_wrong": []}
+    first, second = true.copy(), true.copy()
+    for row in range(0, 28_000, 97):
+        first[row] = (true[row] + 1) % 10
+    for row in range(0, 28_000, 89):
+        second[row] = (true[row] + 2) % 10
+    for row, (one, other, right) in enumerate(zip(first, second, true, strict=True), start=1):
+        kind = {(False, True): "fixed", (True, False): "broken", (False, False): "both_wrong"}
+        if (one == right, other == right) in kind:
+            expected[kind[one == right, other == right]].append(row)
+    for name, answers in (("a.csv", first), ("b.csv", second)):
+        labelscsv.write(tmp_path / name, np.array(answers))
+    assert verb("compare", "a.csv", "b.csv")[0] == 0
+    told = json.loads((tmp_path / "results" / "compare" / "comparison.json").read_text())
+    assert {kind: [row["id"] for row in rows] for kind, rows in told["flips"].items()} == expected
+    assert all(expected.values())
+    assert (tmp_path / "results" / "compare" / "both_wrong.png").exists()
+
+
 def test_equal_sides_are_the_same_and_leave_no_older_sheets(project, verb):
     test_a_worse_run_is_told_shown_and_is_an_exit_status(project, verb)
     status, _ = verb("compare", "results", "results")
@@ -63,10 +89,12 @@ def test_a_solution_may_be_named_where_no_run_knows_one(project, verb):
 
 def test_without_a_solution_the_validation_answers_of_two_runs_are_compared(project, verb):
     (project / "data" / "idx" / "test-labels-idx1-ubyte").unlink()
-    answers = np.array([[row, 3, 3] for row in range(1, 101)])
+    threes = np.full(100, 3)
+    given = threes.copy()
     paths = []
     for name, wrong in (("a", 0), ("b", 30)):
-        answers[:wrong, 2] = 5
+        given[:wrong] = 5
+        answers = runs.Validation(np.arange(1, 101), threes, {"merged": given})
         run = runs.read_run(project / "results" / "run.json", None, project / "results" / "submission.csv")
         paths.append(runs.remember(name, run, project / "results" / "submission.csv", answers))
     assert verb("compare", *paths)[0] == 1
@@ -79,7 +107,7 @@ def test_runs_are_printed_by_what_differs(project, capsys):
 
     assert main(["runs"]) == 0
     head, first, second = capsys.readouterr().out.splitlines()
-    assert head.split() == ["time", "models.net.epochs"]
+    assert head.split() == ["time", "configuration", "models.net.epochs"]
     assert (first.split()[-1], second.split()[-1]) == ("20", "30")
 
 

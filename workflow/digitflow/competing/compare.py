@@ -1,5 +1,6 @@
 """Two runs, or two submission files, side by side: what differs, how the scores do, which images flipped."""
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -7,15 +8,23 @@ from typing import Any
 
 import numpy as np
 
+from digitflow.base.checksums import sha256
 from digitflow.base.errors import FormatError, InputError
 from digitflow.base.files import read_json
-from digitflow.competing.runs import commit_of, read_remembered, read_validation, settings_of
-from digitflow.formats import lst
-from digitflow.formats.probabilities import read_probabilities
-from digitflow.merging import methods
+from digitflow.competing.runs import (
+    Validation,
+    commit_of,
+    path_of,
+    read_remembered,
+    read_validation,
+    settings_of,
+    validation_answers,
+)
 from digitflow.scoring.measures import Accuracy, accuracy, confusion_matrix, paired_difference
 from digitflow.scoring.pairs import SIGNIFICANT
 from digitflow.scoring.table import MERGED
+
+log = logging.getLogger("digitflow")
 
 Read = Callable[[Path], np.ndarray]  # a submission's labels int (n,), in the order of the test images
 
@@ -140,10 +149,9 @@ def read_side(path: str | Path, read: Read, solution: np.ndarray | None) -> Side
     path = Path(path)
     if path.suffix == ".json" and path.is_file():
         answers = {(TEST, MERGED): _test_answers(path.with_suffix(".csv"), read, solution)}
-        if (validation := read_validation(path)) is not None:
-            row, label, given = validation.T
-            answers[VALIDATION, MERGED] = Answers(row, given, label)
-        return Side(str(path), read_remembered(path).facts, answers)
+        return Side(
+            str(path), read_remembered(path).facts, answers | _validation_places(read_validation(path))
+        )
     if path.is_file():
         return Side(str(path), {}, {(TEST, MERGED): _test_answers(path, read, solution)})
     results = path / "results" if (path / "results" / "submission.csv").exists() else path
@@ -153,10 +161,12 @@ def read_side(path: str | Path, read: Read, solution: np.ndarray | None) -> Side
             "example results, a file of results/runs, or a CSV"
         )
     facts = read_json(results / "run.json") if (results / "run.json").exists() else {}
+    seeds = _seeds_of(facts) if facts else _seeds_found(results)
     answers = {(TEST, MERGED): _test_answers(results / "submission.csv", read, solution)}
-    for csv in sorted((results / "submissions").glob("*.csv")):
-        answers[TEST, csv.stem] = _test_answers(csv, read, solution)
-    return Side(str(path), facts, answers | _validation_answers(results, facts))
+    for name in seeds:
+        if (csv := results / "submissions" / f"{name}.csv").exists():
+            answers[TEST, name] = _test_answers(csv, read, solution)
+    return Side(str(path), facts, answers | _validation_answers(results, facts, seeds))
 
 
 def compare(first: Side, second: Side, classes: Sequence[str]) -> Comparison:
@@ -245,30 +255,59 @@ def _test_answers(path: Path, read: Read, solution: np.ndarray | None) -> Answer
     return Answers(np.arange(1, len(given) + 1), given, solution)
 
 
-def _validation_answers(results: Path, facts: Mapping[str, Any]) -> dict[tuple[str, str], Answers]:
+def _seeds_of(facts: Mapping[str, Any]) -> dict[str, Sequence[int]]:
+    """The seeds of each merged model, as the run's record has them: earlier settings may have left others."""
+    configuration = facts.get("configuration") or {}
+    models = configuration.get("models") or {}
+    merged = (configuration.get("merge") or {}).get("models") or ()
+    return {name: models[name].get("seeds", [0]) for name in merged if name in models}
+
+
+def _seeds_found(results: Path) -> dict[str, Sequence[int]]:
+    """The seeds of each model that lies in a folder of results without a record."""
+    log.warning(f"{results}: no run.json says what made it: every model and seed in the folder is compared")
+    found: dict[str, list[int]] = {path.stem: [] for path in sorted(results.glob("submissions/*.csv"))}
+    for path in sorted(results.glob("models/*/seed*/valid_probabilities.npy")):
+        found.setdefault(path.parts[-3], []).append(int(path.parts[-2].removeprefix("seed")))
+    return found
+
+
+def _validation_answers(
+    results: Path, facts: Mapping[str, Any], seeds: Mapping[str, Sequence[int]]
+) -> dict[tuple[str, str], Answers]:
     """Each model's answers to the validation images, its seeds averaged, and the merged ones.
 
-    The list of these images lies in the project that the results belong to; without it there are none.
+    The list of these images lies in the project that the results belong to. Where it is not there, or is no
+    longer the run's, or where a training is gone, the answers are those that were remembered.
     """
     valid_lst = results.parent / "data" / "rec" / "valid.lst"
-    if not valid_lst.exists():
-        return {}
-    listing = lst.read(valid_lst)
-    models = {}
-    for folder in sorted((results / "models").glob("*")):
-        seeds = sorted(folder.glob("seed*/valid_probabilities.npy"))
-        if seeds:
-            models[folder.name] = methods.mean([read_probabilities(path, len(listing)) for path in seeds])
-    merge = (facts.get("configuration") or {}).get("merge") or {}
+    lists = (facts.get("digests") or {}).get("lists")
+    fits = valid_lst.exists() and (not lists or sha256(valid_lst) in lists.values())
+    paths = {
+        name: [results / "models" / name / f"seed{seed}" / "valid_probabilities.npy" for seed in numbers]
+        for name, numbers in seeds.items()
+    }
+    paths = {name: found for name, found in paths.items() if found and all(path.exists() for path in found)}
+    if not fits or paths.keys() != seeds.keys():
+        remembered = read_validation(path_of(results / "runs", facts))
+        if remembered is not None or not fits:
+            return _validation_places(remembered)
+    merge = dict((facts.get("configuration") or {}).get("merge") or {})
     names = merge.get("models") or ()
-    if names and models.keys() >= {*names}:
-        fitted = results / "merge_weights.json"
-        weights = read_json(fitted)["weights"] if merge["weights"] == "auto" else merge["weights"]
-        merged = methods.merge(merge["method"], [[models[name]] for name in names], weights)
-        models = {MERGED: merged, **models}
+    fitted = results / "merge_weights.json" if merge.get("weights") == "auto" else None
+    if not names or {*names} != paths.keys():
+        merge["order"] = names  # not all of them have answers, so neither has the merge
+    merge["seeds"] = [(name, len(found)) for name, found in paths.items()]
+    files = [path for found in paths.values() for path in found]
+    return _validation_places(validation_answers(valid_lst, files, merge, fitted))
+
+
+def _validation_places(validation: Validation | None) -> dict[tuple[str, str], Answers]:
+    if validation is None:
+        return {}
     return {
-        (VALIDATION, name): Answers(listing.index, array.argmax(axis=1), listing.label)
-        for name, array in models.items()
+        (VALIDATION, name): Answers(validation.ids, given, validation.true)
+        for name, given in validation.given.items()
     }
 
 

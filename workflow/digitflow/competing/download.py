@@ -4,6 +4,7 @@ Two halves, for two environments: `fetch` beside Kaggle's client, `accept` where
 """
 
 import logging
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -68,19 +69,15 @@ def accept(staging: str | Path, folder: str | Path, check: Callable[[Path], obje
                 f"{name}: this download is another file than the one before, by {ledger}: the data have "
                 f"changed; to take the new one, move {target} away and delete the line of {name} in {ledger}"
             )
-        if target.exists():
-            if sha256(target) != digest:
+        if not _is_there(target, digest):
+            if not source.exists() or sha256(source) != digest:
                 raise InputError(
-                    f"{target}: is there already, and is another file than the competition's; it stays: "
-                    "use it (nothing needs to be downloaded), or move it away and run again"
+                    f"{source}: not as it was downloaded; delete the folder {staging} and run again"
                 )
-            continue
-        if not source.exists() or sha256(source) != digest:
-            raise InputError(f"{source}: not as it was downloaded; delete the folder {staging} and run again")
-        check(source)
-        moves.append((source, target))
-    for source, target in moves:
-        source.rename(target)
+            check(source)
+        moves.append((source, target, digest))
+    for source, target, digest in moves:
+        _move(source, target, digest)
     with atomic_open(ledger, "w") as file:
         file.writelines(f"{digest}  {name}\n" for name, digest in sorted((known | came).items()))
     return [folder / name for name in came]
@@ -98,6 +95,30 @@ def read_digests(ledger: str | Path) -> dict[str, str]:
     except FileNotFoundError:
         return {}
     return {name: digest for digest, _, name in (line.partition("  ") for line in lines)}
+
+
+def _is_there(target: Path, digest: str) -> bool:
+    """Whether the competition's file has its name already. InputError: another file has."""
+    if not os.path.lexists(target):
+        return False
+    if not target.exists() or sha256(target) != digest:
+        raise InputError(
+            f"{target}: is there already, and is another file than the competition's; it stays: "
+            "use it (nothing needs to be downloaded), or move it away and run again"
+        )
+    return True
+
+
+def _move(source: Path, target: Path, digest: str) -> None:
+    """Move a file to a name that nothing has: a person may have put a file there while the rows were read."""
+    try:
+        os.link(source, target)
+    except FileExistsError:
+        _is_there(target, digest)
+    except OSError:  # a file system without hard links, or an earlier call has moved it
+        if not _is_there(target, digest):
+            source.rename(target)
+    source.unlink(missing_ok=True)
 
 
 def _plain(name: str) -> str:

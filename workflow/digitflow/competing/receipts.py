@@ -6,13 +6,17 @@ the request that spends a slot and again when the reference is known, so that no
 
 import contextlib
 import fcntl
+import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from digitflow.base.errors import DigitflowError, FormatError
 from digitflow.base.files import read_json, write_json
+
+log = logging.getLogger("digitflow")
 
 UPLOADING, SENDING, SENT = "uploading", "sending", "sent"
 MARK_DIGITS = 16
@@ -51,6 +55,13 @@ class Receipt:
     def description(self) -> str:
         return f"{self.message} {self.mark}"
 
+    @property
+    def told(self) -> dict[str, Any]:
+        """What the service has told of a submission that was sent, for the record of its run."""
+        status = self.status or "pending"
+        score = {"status": status, "public_score": self.public_score, "rank": self.rank}
+        return {"competition": self.competition, "ref": self.ref, **score}
+
 
 def receipt_path(folder: str | Path, competition: str, sha256: str) -> Path:
     """Where the receipt of a file lies, in the folder of all receipts."""
@@ -84,15 +95,30 @@ def read_all(folder: str | Path, competition: str | None = None) -> list[Receipt
     return sorted(found, key=lambda receipt: (receipt.time, receipt.sha256))
 
 
-def remove_without_score(submitted: str | Path) -> None:
-    """Remove the copy of a receipt that a run has made, if it has no score: the next run asks for that."""
+def note_in_runs(folder: str | Path, kept: Iterable[Receipt]) -> None:
+    """Write references and scores into the records of the runs whose submissions were sent.
+
+    `folder` has the records, see `runs`. A damaged one is named and passed over: nothing may stop a receipt.
+    """
+    sent = {receipt.sha256: receipt.told for receipt in kept if receipt.ref}
+    for path in sorted(Path(folder).glob("*.json")):
+        try:
+            record = read_json(path)
+        except FormatError as error:
+            log.warning("%s", error)
+            continue
+        told = sent.get(record.get("submission"))
+        if told is not None and record.get("kaggle") != told:
+            write_json(path, record | {"kaggle": told})
+
+
+def owes_score(submitted: str | Path) -> bool:
+    """Whether a run has left the copy of a receipt without a score: the next run asks for that."""
     path = Path(submitted)
     try:
-        known = not path.exists() or read(path).status
+        return path.exists() and not read(path).status
     except FormatError:
-        known = False
-    if not known:
-        path.unlink()
+        return True
 
 
 @contextlib.contextmanager

@@ -3,7 +3,7 @@
 import csv
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,9 @@ from digitflow.base.files import atomic_open, read_json, write_json
 from digitflow.competing import receipts
 from digitflow.competing.store import digest_of_json
 from digitflow.formats import lst
+from digitflow.merging import merged as merging
+from digitflow.merging import methods
+from digitflow.scoring.measures import accuracy
 from digitflow.scoring.table import MERGED
 
 DIGEST_DIGITS = 8
@@ -28,7 +31,8 @@ class Run:
     """One finished run.
 
     `facts`: its run.json. `scores`: the rows of its scores.csv. `validation` and `test`: the merged
-    submission's accuracy, low and high, and n, where known; else None. `submission`: its SHA-256.
+    submission's accuracy, low and high, and n, where known; else None. `submission`: its SHA-256. `kaggle`:
+    what a receipt tells of it, once it was sent.
     """
 
     facts: Mapping[str, Any]
@@ -36,11 +40,24 @@ class Run:
     validation: Mapping[str, float] | None
     test: Mapping[str, float] | None
     submission: str
+    kaggle: Mapping[str, Any] | None = None
 
     @property
     def configuration_digest(self) -> str:
         """The SHA-256 of the configuration, whatever the order of its keys."""
         return digest_of_json(self.facts.get("configuration"))
+
+
+@dataclass(frozen=True)
+class Validation:
+    """Answers to the validation images: `ids` int (n,), their rows from 1; `true` int (n,), their labels.
+
+    `given`: labels int (n,) by model, and the merged ones where models alone were merged.
+    """
+
+    ids: np.ndarray
+    true: np.ndarray
+    given: Mapping[str, np.ndarray]
 
 
 def read_run(
@@ -72,30 +89,30 @@ def read_scores(scores_csv: str | Path) -> list[dict[str, str]]:
 
 
 def remember(
-    folder: str | Path, run: Run, submission_csv: str | Path, validation: np.ndarray | None = None
+    folder: str | Path, run: Run, submission_csv: str | Path, validation: Validation | None = None
 ) -> Path:
     """Keep a run and its submission in a folder: its path. Scored anew, a run replaces its own record.
 
-    `validation` int (n, 3): row from 1, true label and label given of each validation image, where known; by
-    these two runs can be compared whose test labels nobody knows.
+    By the `validation` answers two runs can be compared whose test labels nobody knows; a run without scores
+    gets its validation score from them.
     """
-    record = {
-        "facts": run.facts,
-        "scores": run.scores,
-        "validation": run.validation,
-        "test": run.test,
-        "submission": run.submission,
-    }
-    time = str(run.facts["time"])[:19].replace(":", "")
-    path = Path(folder) / f"{time}-{digest_of_json(run.facts)[:DIGEST_DIGITS]}.json"
+    path = path_of(folder, run.facts)
+    if path.exists():
+        run = replace(run, kaggle=read_remembered(path).kaggle)
+    if run.validation is None and validation is not None:
+        run = replace(run, validation=_measured(validation))
     with atomic_open(path.with_suffix(".csv")) as file:
         file.write(Path(submission_csv).read_bytes())
-    if validation is not None:
-        with atomic_open(validation_beside(path), "w") as file:
-            file.write("id,label,given\n")
-            file.writelines(f"{row},{label},{given}\n" for row, label, given in validation.tolist())
-    write_json(path, record)
+    if validation is not None and len(validation.ids):
+        _write_validation(validation_beside(path), validation)
+    write_json(path, vars(run))
     return path
+
+
+def path_of(folder: str | Path, facts: Mapping[str, Any]) -> Path:
+    """Where a run is remembered, in the folder of all runs."""
+    time = str(facts.get("time"))[:19].replace(":", "")
+    return Path(folder) / f"{time}-{digest_of_json(facts)[:DIGEST_DIGITS]}.json"
 
 
 def validation_beside(path: Path) -> Path:
@@ -103,23 +120,37 @@ def validation_beside(path: Path) -> Path:
     return path.with_suffix(".valid.csv")
 
 
-def read_validation(path: Path) -> np.ndarray | None:
-    """The validation answers of a run that was remembered, int (n, 3). FormatError: they are damaged."""
+def read_validation(path: Path) -> Validation | None:
+    """The validation answers of a run that was remembered, if it has any. FormatError: they are damaged."""
     beside = validation_beside(path)
     if not beside.exists():
         return None
     try:
-        return np.loadtxt(beside, dtype=np.int64, delimiter=",", skiprows=1, ndmin=2).reshape(-1, 3)
+        with open(beside, newline="", encoding="utf-8") as file:
+            names = next(csv.reader(file), [])[2:]
+            columns = np.loadtxt(file, dtype=np.int64, delimiter=",", ndmin=2).T
+        ids, true, *given = columns
+        return Validation(ids, true, dict(zip(names, given, strict=True)))
     except ValueError as error:
         raise FormatError(f"{beside}: damaged: {error}; delete it") from error
 
 
-def validation_answers(valid_lst: str | Path, merged: np.ndarray) -> np.ndarray | None:
-    """What merged probabilities (n, classes) say of validation rows, for `remember`; None without rows."""
+def validation_answers(
+    valid_lst: str | Path,
+    probabilities: Sequence[Path],
+    merge: Mapping[str, Any],
+    weights: Path | None = None,
+) -> Validation:
+    """What models say of the validation images, from their files of probabilities; `merge` and `weights` as
+    of `merge_files`. Where `merge` has an `order`, files that say nothing of these images were merged, too.
+    """
     listing = lst.read(valid_lst)
-    if not len(listing):
-        return None
-    return np.stack([listing.index, listing.label, merged.argmax(axis=1)], axis=1)
+    models = merging.read_models(probabilities, merge["seeds"], len(listing))
+    arrays = {name: methods.mean(seeds) for name, seeds in models.items()}
+    if "order" not in merge:
+        arrays = {MERGED: merging.merge_files(probabilities, merge, weights, len(listing)), **arrays}
+    given = {name: array.argmax(axis=1) for name, array in arrays.items()}
+    return Validation(listing.index, listing.label, given)
 
 
 def recall(folder: str | Path) -> list[Run]:
@@ -142,11 +173,11 @@ def tabulate(runs: Iterable[Run], receipts_folder: str | Path) -> list[dict[str,
     rows = []
     for run in runs:
         receipt = sent.get(run.submission)
+        told = (run.kaggle or {}) if receipt is None else receipt.told
         row = {"time": run.facts.get("time")}
         row |= {name: getattr(run, name) for name in SCORES}
-        row["kaggle"] = None if receipt is None else receipt.public_score or receipt.status or "pending"
-        row["ref"] = None if receipt is None else receipt.ref
-        row["commit"] = commit_of(run.facts)
+        row |= {"kaggle": told.get("public_score") or told.get("status"), "ref": told.get("ref")}
+        row |= {"commit": commit_of(run.facts), "configuration": run.configuration_digest[:DIGEST_DIGITS]}
         models = {score["model"] for score in run.scores} - {MERGED}
         row["models"] = " ".join(sorted(models))
         rows.append(row | settings_of(run.facts))
@@ -220,3 +251,19 @@ def _accuracy(row: Mapping[str, str], part: str, rows: int | None) -> dict[str, 
         return None
     told = {name: float(row[f"{part}_{name}"]) for name in ("accuracy", "low", "high")}
     return told | {"n": rows}
+
+
+def _measured(validation: Validation) -> dict[str, Any] | None:
+    """The merged models' accuracy on the validation images, where there are any."""
+    if MERGED not in validation.given or not len(validation.ids):
+        return None
+    result = accuracy(validation.given[MERGED], validation.true)
+    low, high = result.interval
+    return {"accuracy": result.value, "low": low, "high": high, "n": result.n}
+
+
+def _write_validation(path: Path, validation: Validation) -> None:
+    columns = [validation.ids, validation.true, *validation.given.values()]
+    with atomic_open(path, "w") as file:
+        csv.writer(file, lineterminator="\n").writerow(["id", "label", *validation.given])
+        np.savetxt(file, np.stack(columns, axis=1), fmt="%d", delimiter=",")

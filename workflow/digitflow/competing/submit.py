@@ -22,7 +22,7 @@ from typing import Any
 from digitflow.base.errors import ConfigError, DigitflowError, InputError
 from digitflow.base.files import atomic_open, atomic_path, read_json
 from digitflow.competing import receipts
-from digitflow.competing.kaggle import SITE, Kaggle, Limits, ServiceError, Upload
+from digitflow.competing.kaggle import SITE, Entry, Kaggle, Limits, ServiceError, Upload
 from digitflow.competing.receipts import Receipt
 
 log = logging.getLogger("digitflow")
@@ -47,10 +47,12 @@ def submit(
     settle: float = SETTLE,
     patience: float = PATIENCE,
     pause: float = PAUSE,
+    runs: str | Path | None = None,
 ) -> Receipt:
     """Send the file of a plan (see `preview`), unless its bytes were sent before, and wait for its score.
 
-    `folder` has the receipts; `wish` must be yes. Scores that earlier submissions still owe are fetched, too.
+    `folder` has the receipts; `wish` must be yes. Scores that earlier submissions still owe are fetched, too;
+    references and scores are noted in the folder of remembered `runs`.
     ConfigError without the wish; InputError where the file is no longer the plan's; DigitflowError with no
     slot left, where the service cannot say whether it took an earlier try, or where it found a fault.
     """
@@ -68,6 +70,8 @@ def submit(
         else:
             receipt = _send_once(kaggle, plan, folder, receipt, data, settle)
         fetch_scores(kaggle, folder, patience, pause)
+        if runs is not None:
+            receipts.note_in_runs(runs, receipts.read_all(folder, kaggle.competition))
     receipt = receipts.read(path)
     if receipt.status == "error":
         reason = receipt.error or "it gives no reason"
@@ -218,14 +222,25 @@ def _fetch_score(kaggle: Kaggle, folder: str | Path, receipt: Receipt) -> bool:
         entry = kaggle.submission(receipt.ref)
         if entry is None or entry.status == "pending":
             return False
-        receipt.status, receipt.public_score = entry.status, entry.public_score
-        receipt.error, receipt.team = entry.error, entry.team
-        receipt.rank = kaggle.rank(entry.team) if entry.status == "complete" and entry.team else None
     except ServiceError as error:
         log.info("%s", error)  # the submission is made; only its score is late
         return False
+    receipt.status, receipt.public_score = entry.status, entry.public_score
+    receipt.error, receipt.team = entry.error, entry.team
+    receipt.rank = _rank(kaggle, entry)
     receipts.write(folder, receipt)
     if receipt.status == "complete":
         place = f", place {receipt.rank}" if receipt.rank else ""
         log.info("%s: public score %s%s", receipt.file, receipt.public_score, place)
     return True
+
+
+def _rank(kaggle: Kaggle, entry: Entry) -> int | None:
+    """The team's place on the leaderboard. A score is worth keeping without it, so a refusal is only told."""
+    if entry.status != "complete" or not entry.team:
+        return None
+    try:
+        return kaggle.rank(entry.team)
+    except ServiceError as error:
+        log.warning("the score is kept without the place: %s", error)
+        return None

@@ -29,6 +29,7 @@ def write(
     path: Path,
     submission: Path,
     configuration: Any,
+    code: str,
     checksums: Sequence[Path],
     list_checksums: Path,
     lists: Sequence[Path],
@@ -37,6 +38,7 @@ def write(
 ) -> None:
     """Write time, commit, configuration, digests, versions, machine and seconds; git may be missing.
 
+    `code`: a digest of the code that the submission comes from, which tells changes apart that no commit has.
     What CSVs and corrections were is told by the .sfv files, which have it from the jobs that read them:
     `checksums`, of the images, and `list_checksums`. `files`: submission files that were merged.
     `probabilities`: of the trainings that were merged, beside their metrics.
@@ -48,6 +50,7 @@ def write(
     }
     digests = {
         "submission": sha256(submission),
+        "code": code,
         "csvs": read_made_from(checksums) | {str(name): sha256(name) for name in files},
         "corrections": corrections[0] if corrections else None,
         "lists": {str(name): sha256(name) for name in lists},

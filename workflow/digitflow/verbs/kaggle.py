@@ -49,7 +49,7 @@ def plan_submission(
     write_json(plan, preview.make_plan(submission, read, names, competition, receipts, found, message))
 
 
-def submit_kaggle(plan: Input, submitted: Output, receipts: str, wish: str) -> None:
+def submit_kaggle(plan: Input, submitted: Output, receipts: str, runs: str, wish: str) -> None:
     """Send the planned submission to Kaggle, unless it was sent before, and wait for its score."""
     from dataclasses import asdict
 
@@ -60,5 +60,5 @@ def submit_kaggle(plan: Input, submitted: Output, receipts: str, wish: str) -> N
     check_wish(wish)
     planned = read_json(plan)
     with Kaggle(planned["competition"]) as kaggle:
-        receipt = submit(kaggle, planned, receipts, wish)
+        receipt = submit(kaggle, planned, receipts, wish, runs=runs)
     write_json(submitted, asdict(receipt))

@@ -119,16 +119,10 @@ def remember_run(
     """Keep what the run was made from, its scores and its answers in the folder of runs."""
     from digitflow.base.files import atomic_open
     from digitflow.competing import runs as competing
-    from digitflow.formats import lst
-    from digitflow.merging.merged import merge_files
 
-    rows = len(lst.read(valid_lst))
-    found = competing.read_run(run, scores, submission, rows)
-    validation = None
-    if "order" not in merge:  # files of others say nothing of the validation rows
-        merged = merge_files(valid_probabilities, merge, weights, rows)
-        validation = competing.validation_answers(valid_lst, merged)
-    path = competing.remember(runs, found, submission, validation)
+    answers = competing.validation_answers(valid_lst, valid_probabilities, merge, weights)
+    found = competing.read_run(run, scores, submission, len(answers.ids))
+    path = competing.remember(runs, found, submission, answers)
     with atomic_open(remembered, "w") as file:
         file.write(f"{path}\n")
 

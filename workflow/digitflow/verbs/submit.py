@@ -28,6 +28,8 @@ def fit_weights(probabilities: list[Input], valid_lst: Input, weights: Output, m
 
 def merge(
     probabilities: list[Input],
+    valid_probabilities: list[Input],
+    valid_lst: Input,
     classes: Input,
     ids: Input,
     submission: Output,
@@ -38,13 +40,18 @@ def merge(
     checksums: list[Input],
     list_checksums: Input,
     lists: list[Input],
+    run_code: str,
+    runs: str,
     weights: Input | None = None,
     files: list[Input] | None = None,
     test_images: Input | None = None,
 ) -> None:
     """Merge the models' test probabilities, and submission files that are named beside them, into the
-    submission; note what the run was made from.
+    submission; note what the run was made from, and remember it.
+
+    `run_code`: a digest of all code that the submission comes from. `runs`: the folder of remembered runs.
     """
+    from digitflow.competing import runs as memory
     from digitflow.competing import submissions as competing
     from digitflow.dataset import classes as class_names
     from digitflow.merging import merged, run_record
@@ -55,7 +62,10 @@ def merge(
         competing.blend_with_models(submission, files, probabilities, merge, names, test_images, ids, form)
     else:
         submissions.write(submission, merged.merge_files(probabilities, merge, weights), names, ids, form)
-    run_record.write(run, submission, configuration, checksums, list_checksums, lists, files or [], probabilities)
+    inputs = checksums, list_checksums, lists, files or [], probabilities
+    run_record.write(run, submission, configuration, run_code, *inputs)
+    answers = memory.validation_answers(valid_lst, valid_probabilities, merge, weights)
+    memory.remember(runs, memory.read_run(run, None, submission), submission, answers)
 
 
 def convert_further(

@@ -1,0 +1,96 @@
+"""Measure `digitflow compare` of two runs over 28,000 test images, with its sheets and its page.
+
+Usage: compare.py [ROUNDS]. Both runs have three models of two seeds, 4,200 validation images and some hundred
+mistakes. Start-up is the same command for two files of ten rows. Prints the medians of both commands, and the
+seconds after start-up beside their bar. It computes on one core, so where others keep the machine busy, the
+CPU seconds say what it would take alone.
+"""
+
+import json
+import statistics
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy as np
+from run import MAIN, PROJECT, Finished, run
+
+from digitflow.dataset import classes
+from digitflow.dataset.mnist import KAGGLE_SEED, KAGGLE_TRAIN_ROWS, read_mnist
+from digitflow.formats import idx, labelscsv, lst
+from digitflow.formats.probabilities import write_probabilities
+
+BAR = 2.0  # seconds after start-up
+VALID_ROWS = 4200
+MODELS = ("first", "second", "third")
+SEEDS = (0, 1)
+
+
+def main(rounds: str = "5") -> None:
+    """Print the medians, and whether the bar is met."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        write_project(folder)
+        small = folder / "small"
+        classes.write(small / "data" / "idx" / "classes.csv", [*"0123456789"])
+        labelscsv.write(small / "ten.csv", np.arange(10))
+        commands = {small: ("ten.csv", "ten.csv"), folder: ("a/results", "b/results")}
+        finished: dict[Path, list[Finished]] = {place: [] for place in commands}
+        for _ in range(int(rounds)):
+            for place, sides in commands.items():
+                command = MAIN / "python", "-m", "digitflow", "compare", *sides
+                finished[place].append(run(*command, cwd=place))
+        assert {*folder.glob("results/compare/*.png")}, "there are no sheets"
+    for kind in ("seconds", "cpu_seconds"):
+        start, whole = (statistics.median(getattr(one, kind) for one in found) for found in finished.values())
+        verdict = "within" if whole - start <= BAR else "over"
+        print(
+            f"{kind}: start-up {start:.2f}, compare {whole:.2f}, after start-up {whole - start:.2f}: ", end=""
+        )
+        print(f"{verdict} the bar of {BAR:.0f} s")
+
+
+def write_project(folder: Path) -> None:
+    """Write a project with a solution, and beside it what two runs of it have left."""
+    images, labels = read_mnist(PROJECT / "data" / "mnist" / "mnist.pkl.gz")
+    order = np.random.default_rng(KAGGLE_SEED).permutation(len(labels))
+    train, test = order[:KAGGLE_TRAIN_ROWS], order[KAGGLE_TRAIN_ROWS:]
+    data = folder / "data" / "idx"
+    classes.write(data / "classes.csv", [*"0123456789"])
+    for part, rows in (("train", train), ("test", test)):
+        idx.write(data / f"{part}-images-idx3-ubyte", images[rows].reshape(-1, 28, 28))
+    idx.write(data / "test-labels-idx1-ubyte", labels[test])
+    chance = np.random.default_rng(0)
+    for side in "ab":
+        write_run(folder / side, labels[test].astype(int), labels[train[:VALID_ROWS]].astype(int), chance)
+
+
+def write_run(folder: Path, test: np.ndarray, valid: np.ndarray, chance: np.random.Generator) -> None:
+    """Write the results of a run with mistakes drawn by chance."""
+    results = folder / "results"
+    for model in MODELS:
+        labelscsv.write(results / "submissions" / f"{model}.csv", with_mistakes(test, chance))
+        for seed in SEEDS:
+            rows = np.full((len(valid), 10), 0.01, np.float32)
+            rows[np.arange(len(valid)), with_mistakes(valid, chance)] = 0.91
+            write_probabilities(results / "models" / model / f"seed{seed}" / "valid_probabilities.npy", rows)
+    labelscsv.write(results / "submission.csv", with_mistakes(test, chance))
+    models = {model: {"framework": "numpy", "seeds": [*SEEDS]} for model in MODELS}
+    merge = {"method": "mean", "models": [*MODELS], "weights": None}
+    facts = {"time": "2026-01-01T00:00:00Z", "configuration": {"models": models, "merge": merge}}
+    (results / "run.json").write_text(json.dumps(facts))
+    ids = np.arange(1, len(valid) + 1)
+    names = [f"train/{label}/{row:05}.png" for row, label in zip(ids, valid, strict=True)]
+    lst.write(folder / "data" / "rec" / "valid.lst", lst.Listing(ids, valid, names))
+
+
+def with_mistakes(true: np.ndarray, chance: np.random.Generator) -> np.ndarray:
+    """The labels, one in two hundred of them wrong."""
+    given = true.copy()
+    rows = chance.permutation(len(true))[: len(true) // 200]
+    given[rows] = (true[rows] + chance.integers(1, 10, len(rows))) % 10
+    return given
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -201,7 +201,10 @@ class _Reader:
         """Parse a block whose first line has the number `first`; without rows if something is wrong."""
         if b"\r" in text:
             text = text.replace(b"\r\n", b"\n")
-        block = self._densely(text) or self._as_numbers(text) or self._exactly(first, text)
+        if b"\r" in text:  # lone ones are found there alone
+            block = self._exactly(first, text)
+        else:
+            block = self._densely(text) or self._as_numbers(text) or self._exactly(first, text)
         if self._beyond_scales > MAX_COUNTED:
             raise InputError(f"{self.findings}; reading stopped there")
         return block

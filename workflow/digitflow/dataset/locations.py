@@ -33,9 +33,16 @@ def find_csv(folder: PathLike, name: str) -> Path:
     return folder / name
 
 
+def idx_files(folder: PathLike, part: str, kind: str) -> list[Path]:
+    """All IDX files of a folder that may be those of `part`, train or test, and `kind`, images or labels."""
+    names = "train" if part == "train" else "|".join(TEST_NAMES)
+    usual = re.compile(rf"([^.].*-)?({names})-{kind}[-.]({ENDINGS[kind]})([.]gz)?")  # some unpack .idx
+    return sorted(path for path in Path(folder).glob("*") if usual.fullmatch(path.name))
+
+
 def has_test(folder: PathLike) -> bool:
     """Whether there are IDX files of test images, under one of their usual names."""
-    return bool(_idx_files(folder, "test", "images"))
+    return bool(idx_files(folder, "test", "images"))
 
 
 def find_idx(folder: PathLike, part: str) -> tuple[Path, Path | None]:
@@ -44,20 +51,13 @@ def find_idx(folder: PathLike, part: str) -> tuple[Path, Path | None]:
     A data set's own name may stand before, as in emnist-letters-train-images-idx3-ubyte. InputError: there
     are no images, or several files of them.
     """
-    found = {kind: _idx_files(folder, part, kind) for kind in ENDINGS}
+    found = {kind: idx_files(folder, part, kind) for kind in ENDINGS}
     for kind, paths in found.items():
         if len(paths) > 1:
             raise InputError(f"{folder}: {paths[0].name} and {paths[1].name}: keep one of them")
         if not paths and (kind == "images" or part == "train"):
             raise InputError(f"{folder}: no {part}-{kind}-idx{'3' if kind == 'images' else '1'}-ubyte[.gz]")
     return found["images"][0], found["labels"][0] if found["labels"] else None
-
-
-def _idx_files(folder: PathLike, part: str, kind: str) -> list[Path]:
-    """All files that may be the one; some programs unpack train-images.idx3-ubyte."""
-    names = "train" if part == "train" else "|".join(TEST_NAMES)
-    usual = re.compile(rf"([^.].*-)?({names})-{kind}[-.]({ENDINGS[kind]})([.]gz)?")
-    return sorted(path for path in Path(folder).glob("*") if usual.fullmatch(path.name))
 
 
 def files_below(folder: PathLike) -> Iterator[tuple[str, os.DirEntry]]:

@@ -247,6 +247,11 @@ def read_idx(
     return Source(f"{images}", pixels.shape[1:], blocks)
 
 
+def read_idx_shape(path: PathLike) -> tuple[int, ...]:
+    """The shape of an IDX file, plain or gzipped. Raises as `idx.parse_bytes`."""
+    return idx.parse_bytes(_unpacked(path), path).shape
+
+
 def read_idx_labels(path: PathLike, classes: Sequence[str] | None = None) -> list[str]:
     """The labels of an IDX file, called as the classes say. Raises as `read_idx`."""
     numbers = idx.parse_bytes(_unpacked(path), path, (1, 2))

@@ -374,8 +374,8 @@ REFUSED |= {
         HEADER + b"2,0,-1,0.5,1\n",
         "train.csv, line 2, column pixel1: '-1' is not a whole number from 0 to 255\n"
         "train.csv, line 2, column pixel2: '0.5' is not a whole number from 0 to 255\n"
-        "the numbers go from -1 to 1: if -1 is black and 1 white, write values: {from: -1, to: 1} under data: "
-        "in the configuration",
+        "the numbers go from -1 to 1: if -1 is black and 1 white, write values: {from: -1, to: 1} under "
+        "data: in the configuration",
     ),
     "a header or pixels": (
         b"0,1,2,3,4\n1,9,9,9,200\n",

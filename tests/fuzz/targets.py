@@ -36,6 +36,7 @@ from digitflow.training.checkpoint import Checkpoint
 
 Target = Callable[[bytes, Path], bool]  # whether the bytes were accepted
 
+NUMBER = r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?"
 SPLIT = b"\n--split--\n"  # between the files of an input that stands for several
 
 IMAGES = np.array([[[0, 1], [22, 255]], [[9, 10], [99, 200]], [[3, 0], [0, 0]]], np.uint8)
@@ -44,38 +45,64 @@ LABELS = np.array([1, 0, 2], np.uint8)
 
 @dataclass(frozen=True)
 class Form:
-    """A form of CSV: the section `data` of the configuration that fits it, and what stands in its cells."""
+    """A form of CSV: the section `data` of the configuration that fits it, and what stands in its cells.
+
+    `auto`: the configuration says nothing of columns, size and classes; the header has to.
+    """
 
     height: int = 2
     width: int = 2
+    channels: int = 1
+    transpose: bool = False
     classes: tuple[str, ...] = ("0", "1", "2")
     labelled: bool = True
+    one_hot: bool = False
+    ids: bool = False
     header: bool = True
     separator: str = ","
     values: tuple[float, float] | None = None
+    auto: bool = False
+
+    @property
+    def pixels(self) -> int:
+        """How many numbers an image has."""
+        return self.height * self.width * self.channels
+
+    @property
+    def labels(self) -> list[str]:
+        """The columns of the label."""
+        if not self.labelled:
+            return []
+        return [f"class_{name}" for name in self.classes] if self.one_hot else ["label"]
 
     @property
     def names(self) -> list[str]:
         """The columns, in the order in which `reference` gives them."""
-        return ["label"] * self.labelled + [f"pixel{i}" for i in range(self.height * self.width)]
+        return ["id"] * self.ids + self.labels + [f"pixel{i}" for i in range(self.pixels)]
 
     @property
     def data(self) -> dict:
         """What the configuration says of it."""
         values = "auto" if self.values is None else {"from": self.values[0], "to": self.values[1]}
+        if self.auto:
+            return {"image": {"transpose": self.transpose}, "values": values}
+        columns = {"header": self.header}
+        places = self.labels if self.header else [*range(self.ids, self.ids + len(self.labels))]
+        if self.labelled:
+            columns["label"] = places if self.one_hot else places[0]
+        if self.ids:
+            columns["id"] = "id" if self.header else 0
+        image = {"height": self.height, "width": self.width, "channels": self.channels}
         return {
-            "columns": {
-                "header": self.header,
-                "label": ("label" if self.header else 0) if self.labelled else "auto",
-            },
-            "image": {"height": self.height, "width": self.width, "channels": 1},
+            "columns": columns,
+            "image": image | {"transpose": self.transpose},
             "classes": [*self.classes],
             "values": values,
         }
 
 
 def reference(data: bytes, form: Form) -> list[list] | None:
-    """The rows of a CSV, label (if any) and bytes in the form's order, None if it is wrong; slow, plain."""
+    """The rows of a CSV, id and label (if any) and bytes of an image, None if it is wrong; slow, plain."""
     lines = data.removeprefix(b"\xef\xbb\xbf").decode("latin-1").split("\n")
     lines = [line.removesuffix("\r") for line in lines]
     while len(lines) > 1 and not lines[-1].strip(" \t\r"):
@@ -92,22 +119,47 @@ def reference(data: bytes, form: Form) -> list[list] | None:
         order = [place[0] for place in places]
     if not table or any(row is None or len(row) != len(form.names) for row in table):
         return None
-    rows = [[row[place] for place in order] for row in table]
-    found = [
-        [known_label(row[0], form)] * form.labelled + [byte(c, form) for c in row[form.labelled :]]
-        for row in rows
-    ]
-    if any(None in row for row in found):
+    rows = [understood([row[place] for place in order], form) for row in table]
+    if any(None in row for row in rows):
         return None
-    ends = max(max(row[form.labelled :]) for row in found)
-    return None if form.values is None and ends in (1, 16) else found
+    start = form.ids + form.labelled
+    if form.auto and form.one_hot and {row[form.ids] for row in rows} != {*form.classes}:
+        return None  # a column without any 1 is not known to be a label
+    if form.values is None and max(max(row[start:]) for row in rows) in (1, 16):
+        return None
+    return [upright(row, form) for row in rows]
+
+
+def understood(cells: list[str], form: Form) -> list:
+    """A row's id, label and bytes, in the order of the names; None for each that is wrong."""
+    start = form.ids + len(form.labels)
+    row = [text(cell) or None for cell in cells[: form.ids]]
+    if form.one_hot and form.labelled:
+        row.append(hot_label(cells[form.ids : start], form))
+    elif form.labelled:
+        row.append(known_label(cells[form.ids], form))
+    return row + [byte(cell, form) for cell in cells[start:]]
+
+
+def upright(row: list, form: Form) -> list:
+    """A row with its bytes in the order of an image's rows, also where the file has them column by column."""
+    if not form.transpose:
+        return row
+    first, pixels = row[: -form.pixels], row[-form.pixels :]
+    return first + [
+        pixels[(x * form.height + y) * form.channels + channel]
+        for y in range(form.height)
+        for x in range(form.width)
+        for channel in range(form.channels)
+    ]
 
 
 def split_cells(line: str, separator: str) -> list[str] | None:
     """The cells of a line, bare of blanks and quotes; None: a blank line, an open quote, a lone CR."""
     if line.count('"') % 2 or "\r" in line or not line.strip(" \t\v\f"):
         return None
-    cells = line.split(separator)
+    blank = separator == " "  # or several
+    cells = re.split(r"[ \t\v\f]+", line.strip(" \t\v\f")) if blank else line.split(separator)
     if any(cell.count('"') % 2 for cell in cells):
         [cells] = csv_module.reader([line], delimiter=separator, skipinitialspace=True)
     bare = []
@@ -119,22 +171,42 @@ def split_cells(line: str, separator: str) -> list[str] | None:
     return bare
 
 
-def known_label(text: str, form: Form) -> str | None:
+def text(cell: str) -> str:
+    """What a cell says."""
+    return cell.encode("latin-1").decode(errors="replace").replace('""', '"')
+
+
+def known_label(cell: str, form: Form) -> str | None:
     """The class that a cell names."""
-    text = text.encode("latin-1").decode(errors="replace")
-    if whole := re.fullmatch(r"(-?)0*([0-9]+)(\.0*)?", text):
-        text = (whole[1] + whole[2]) if whole[2] != "0" or not whole[1] else text
-    return text if text in form.classes else None
+    label = text(cell)
+    if whole := re.fullmatch(r"(-?)0*([0-9]+)(\.0*)?", label):
+        label = (whole[1] + whole[2]) if whole[2] != "0" or not whole[1] else label
+    if not form.auto:
+        return label if label in form.classes else None
+    wrong = (
+        not label
+        or label.lower() == "nan"
+        or "\ufffd" in label
+        or (re.fullmatch(NUMBER, label) and not whole)
+    )
+    return None if wrong else label
 
 
-def byte(text: str, form: Form) -> int | None:
+def hot_label(cells: list[str], form: Form) -> str | None:
+    """The class whose column has a 1 among zeros."""
+    numbers = [float(cell) if re.fullmatch(NUMBER, cell) else None for cell in cells]
+    right = numbers.count(1) == 1 and numbers.count(0) == len(numbers) - 1
+    return form.classes[numbers.index(1)] if right else None
+
+
+def byte(cell: str, form: Form) -> int | None:
     """The pixel in a cell."""
     if form.values is None:
-        return int(text) if re.fullmatch("0*[0-9]{1,3}", text) and int(text) <= 255 else None
-    if not re.fullmatch(r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?", text):
+        return int(cell) if re.fullmatch("0*[0-9]{1,3}", cell) and int(cell) <= 255 else None
+    if not re.fullmatch(NUMBER, cell):
         return None
     start, end = form.values
-    return round((float(text) - start) * 255 / (end - start)) if start <= float(text) <= end else None
+    return round((float(cell) - start) * 255 / (end - start)) if start <= float(cell) <= end else None
 
 
 def read_rows(path: Path, form: Form, **options) -> list[list] | None:
@@ -143,11 +215,8 @@ def read_rows(path: Path, form: Form, **options) -> list[list] | None:
     try:
         for block in pixelcsv.read_blocks(columns.decide(path, form.data, form.labelled), **options):
             pixels = block.images.reshape(len(block.images), -1).tolist()
-            rows += (
-                [[label, *row] for label, row in zip(block.labels, pixels, strict=True)]
-                if form.labelled
-                else pixels
-            )
+            texts = [*([block.ids] * form.ids), *([block.labels] * form.labelled)]
+            rows += [[*first, *image] for *first, image in zip(*texts, pixels, strict=True)]
     except DigitflowError:
         return None
     return rows
@@ -160,6 +229,12 @@ FORMS = [
     Form(header=False, separator="\t", values=(0, 16)),
     Form(values=(-1, 1)),
     Form(classes=("zwei", "0"), header=False, values=(0, 1)),
+    Form(auto=True, classes=("7", "ja")),
+    Form(auto=True, ids=True, labelled=False, separator=";"),
+    Form(auto=True, one_hot=True, classes=("a", "b", "c"), transpose=True),
+    Form(height=1, channels=3, transpose=True, ids=True),
+    Form(one_hot=True, header=False, separator=" ", values=(0, 1)),
+    Form(auto=True, ids=True, height=1, width=1, channels=3, separator=" "),
 ]
 
 
@@ -438,13 +513,16 @@ def kept(data: bytes, folder: Path) -> bool:
 def _csv_text(form: Form = FORMS[0]) -> bytes:
     start, end = form.values or (0, 255)
     lines = [form.separator.join(form.names)] * form.header
-    for label, image in zip(LABELS.tolist(), IMAGES.reshape(3, 4).tolist(), strict=True):
+    pixels = np.resize(IMAGES, (3, form.pixels)).tolist()
+    pixels[0][-1] = 255
+    for label, image in zip(LABELS.tolist(), pixels, strict=True):
         numbers = [
             f"{start + (end - start) * value / 255:.17g}" if form.values else str(value) for value in image
         ]
         name = form.classes[label % len(form.classes)]
-        quoted = f'"{name}"' if form.separator in name else name
-        lines.append(form.separator.join([quoted] * form.labelled + numbers))
+        cells = [str(int(name == other)) for other in form.classes] if form.one_hot else [name]
+        quoted = [f'"{cell}"' if form.separator in cell else cell for cell in cells * form.labelled]
+        lines.append(form.separator.join([f"i{label}"] * form.ids + quoted + numbers))
     return ("\n".join(lines) + "\n").encode()
 
 
@@ -493,9 +571,9 @@ TARGETS: dict[str, tuple[Target, list[bytes]]] = {
         csv,
         [
             *(bytes([k]) + _csv_text(form) for k, form in enumerate(FORMS)),
-            b"\x81" + _csv_text(FORMS[3]),
-            b"\x96" + _TEXT.partition(b"\n")[2].replace(b"22", b' "022" '),
-            b"\x06\xef\xbb\xbf" + _TEXT.replace(b"\n", b"\r\n").replace(b"22", b' "022" '),
+            b"\x87" + _csv_text(FORMS[3]),  # of twelve forms
+            b"\xb4" + _TEXT.partition(b"\n")[2].replace(b"22", b' "022" '),
+            b"\x0c\xef\xbb\xbf" + _TEXT.replace(b"\n", b"\r\n").replace(b"22", b' "022" '),
         ],
     ),
     "archive": (

@@ -520,6 +520,36 @@ def test_a_source_that_is_a_folder_needs_one(source):
         validate(changed("data", {"source": source}))
 
 
+@pytest.mark.parametrize(
+    ("told", "message"),
+    [
+        ({"image": {"height": 28}}, r"data\.image\.height: data\.source idx has no columns, and images of a"),
+        ({"image": {"width": 28}}, r"data\.image\.width: data\.source idx has no columns"),
+        ({"columns": {"label": 0}}, r"data\.columns: data\.source idx has no columns, .*; leave it out"),
+        (
+            {"labels_csv": "labels.csv"},
+            r"data\.labels_csv: data\.source idx has labels of its own; leave it out",
+        ),
+    ],
+)
+def test_what_is_said_of_columns_is_refused_where_no_csv_is_read(tmp_path, told, message):
+    for name in ("images-idx3", "labels-idx1"):
+        (tmp_path / f"train-{name}-ubyte").touch()
+    data = {"source": "idx", "folder": str(tmp_path)}
+    config = changed("data", data | {"image": {"transpose": True, "channels": 1}})
+    assert validate(config)["data"]["image"]["transpose"]
+    with pytest.raises(ConfigError, match=message):
+        validate(changed("data", data | told))
+
+
+def test_what_is_said_of_columns_is_right_where_a_csv_is_predicted(tmp_path):
+    for name in ("train-images-idx3-ubyte", "train-labels-idx1-ubyte", "more.csv"):
+        (tmp_path / name).touch()
+    config = changed("data", {"source": "idx", "folder": str(tmp_path), "columns": {"id": "name"}})
+    config["predict"] = {"more": str(tmp_path / "more.csv")}
+    assert validate(config)["data"]["columns"]["id"] == "name"
+
+
 def test_a_project_whose_configuration_is_not_given_is_not_run_as_mnist(tmp_path, monkeypatch):
     clone, project = tmp_path / "clone", tmp_path / "project"
     project.mkdir()

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from digitflow.dataset import classes
-from digitflow.formats import idx, labelscsv, lst
+from digitflow.formats import idx, labelscsv, lst, recordio
 
 WORDS = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "a/b"]
 TRAIN, TEST = 400, 60
@@ -59,6 +59,45 @@ def test_labels_are_called_by_their_names_from_the_csv_to_the_submission(words, 
     assert right > 0.6
     with open(folder / "results/merged/confusion.csv", newline="") as file:
         assert next(csv.reader(file)) == ["true", *names]
+
+
+def test_three_hundred_classes_are_more_than_a_byte_holds_from_the_csv_to_the_scores(fresh_numpy, digits):
+    folder, names = fresh_numpy.folder, [f"sign {k}" for k in range(300)]
+    pixels = ",".join(f"pixel{k}" for k in range(784))
+    for part, shares in (
+        ("train", (100, 90, 80)),
+        ("test", (85,)),
+    ):  # each class is one digit, more or less bright
+        with open(folder / "own" / f"{part}.csv", "w") as file:
+            file.write(f"label,{pixels}\n")
+            for share in shares:
+                rows = (digits[0][:300].reshape(300, -1).astype(int) * share // 100).tolist()
+                file.writelines(
+                    f"{name},{','.join(map(str, row))}\n" for name, row in zip(names, rows, strict=True)
+                )
+    (folder / "tiny.yaml").write_text(
+        "data: {source: files, train_csv: own/train.csv, test_csv: own/test.csv}\n"
+        f"validation: {{fraction: 0.34}}{NUMPY}".replace("epochs: 4", "epochs: 30")
+    )
+    result = fresh_numpy.snakemake("all", "records", "results/verify.json")
+    assert result.returncode == 0, result.stdout
+    labels = idx.read(folder / "data/idx/train-labels-idx1-ubyte")
+    assert (folder / "data/idx/train-labels-idx1-ubyte").read_bytes()[:4] == b"\0\0\x0c\1"  # int32
+    assert labels.tolist() == [*range(300)] * 3
+    assert classes.read(folder / "data/idx/classes.csv") == names
+    lists = [lst.read(folder / f"data/rec/{part}.lst") for part in ("train", "valid")]
+    assert [sorted({*listing.label.tolist()}) for listing in lists] == [[*range(300)]] * 2
+    for part, listing in zip(("train", "valid"), lists, strict=True):
+        records = [*recordio.read(folder / f"data/rec/{part}.rec")]
+        assert [record.labels.tolist() for record in records] == [[label] for label in listing.label]
+    assert {path.name for path in (folder / "data/png/train").iterdir()} == {*names}
+    with open(folder / "results/submission.csv", newline="") as file:
+        found = [row["Label"] for row in csv.DictReader(file)]
+    right = np.mean([label == name for label, name in zip(found, names, strict=True)])
+    with open(folder / "results/scores.csv", newline="") as file:
+        scores = {row["model"]: row for row in csv.DictReader(file)}
+    assert float(scores["merged"]["test_accuracy"]) == pytest.approx(right)
+    assert right > 0.6
 
 
 def test_the_labels_of_a_test_file_reach_scores_and_nothing_else(words):

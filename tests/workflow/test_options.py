@@ -6,6 +6,8 @@ import gzip
 import itertools
 import json
 import shlex
+import struct
+import zipfile
 
 import numpy as np
 from tests.workflow.conftest import TEST_ROWS, TRAIN_ROWS
@@ -84,6 +86,34 @@ def test_the_source_kaggle_reads_the_two_csvs_that_were_put_there(fresh_numpy):
     assert inputs == {"csv_to_idx": {"data/kaggle/train.csv"}, "csv_to_idx_test": {"data/kaggle/test.csv"}}
     assert {job.rule for job in jobs}.isdisjoint({"download_mnist", "fetch_mnist"})
     assert fresh_numpy.snakemake("data/rec/train.rec").returncode == 0
+
+
+def test_the_competitions_archive_is_read_as_it_was_downloaded(fresh_numpy, digits):
+    folder, kaggle = fresh_numpy.folder, fresh_numpy.folder / "data" / "kaggle"
+    kaggle.mkdir(parents=True)
+    with zipfile.ZipFile(kaggle / "digit-recognizer.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        for name in ("sample_submission.csv", "test.csv", "train.csv"):
+            own = folder / "own" / name.replace("sample_submission", "solution")
+            archive.write(own, name)
+            own.unlink()
+    before = (kaggle / "digit-recognizer.zip").read_bytes()
+    fresh_numpy.configure("source: files", "source: kaggle")
+    fresh_numpy.configure(", solution_csv: own/solution.csv", "")
+    jobs = fresh_numpy.planned()
+    inputs = {job.rule: job.inputs for job in jobs if job.stage == "csv_to_idx"}
+    archives = {"data/kaggle/digit-recognizer.zip"}
+    assert inputs == {"csv_to_idx": archives, "csv_to_idx_test": archives}
+    assert {job.rule for job in jobs}.isdisjoint({"fetch_kaggle", "download_mnist"})
+    parts = {"train": slice(TRAIN_ROWS), "test": slice(60_000, 60_000 + TEST_ROWS)}
+    wanted = {f"data/idx/{part}-images-idx3-ubyte": digits[0][rows] for part, rows in parts.items()}
+    wanted["data/idx/train-labels-idx1-ubyte"] = digits[1][:TRAIN_ROWS]
+    result = fresh_numpy.snakemake(*wanted)
+    assert result.returncode == 0, result.stdout
+    for path, array in wanted.items():
+        header = struct.pack(f">4B{array.ndim}I", 0, 0, 8, array.ndim, *array.shape)
+        assert (folder / path).read_bytes() == header + array.tobytes()
+    assert [path.name for path in kaggle.iterdir()] == ["digit-recognizer.zip"]
+    assert (kaggle / "digit-recognizer.zip").read_bytes() == before
 
 
 def test_a_known_solution_becomes_an_idx_file_on_demand(finished_numpy, digits):

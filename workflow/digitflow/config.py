@@ -511,8 +511,23 @@ def _cross_references(config: dict[str, Any]) -> Iterator[str]:
         yield str(error)
     if config["submission"]["sample"] and not _exists(config["submission"]["sample"]):
         yield f"submission.sample: there is no file {config['submission']['sample']!r}"
+    yield from _meaningless(config)
     if "merged" in models:
         yield "models.merged: this name is taken by the merged submission; choose another"
+
+
+def _meaningless(config: dict[str, Any]) -> Iterator[str]:
+    """What is said of the columns of a CSV where none is read, neither as a source nor to predict."""
+    data, source = config["data"], config["data"]["source"]
+    if source not in ("folder", "idx"):
+        return
+    if data["labels_csv"]:
+        yield f"data.labels_csv: data.source {source} has labels of its own; leave it out"
+    told = [f"image.{side}" for side in ("height", "width") if data["image"][side] != "auto"]
+    properties = schema()["properties"]["data"]["properties"]
+    told += ["columns"] if _without_defaults(data["columns"], properties["columns"]) else []
+    for key in told if not config["predict"] else ():
+        yield f"data.{key}: data.source {source} has no columns, and images of a known size; leave it out"
 
 
 def without_validation(validation: dict[str, Any], model: dict[str, Any]) -> str | None:

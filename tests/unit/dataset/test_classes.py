@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from digitflow.base.errors import FormatError, InputError
-from digitflow.dataset import classes
+from digitflow.dataset import classes, conversion
+from digitflow.formats import idx
 
 ODD = [
     "a/b",
@@ -94,6 +95,29 @@ def test_more_than_256_classes_have_four_bytes_each():
     assert classes.indices(names[:256], names[:256], "it").dtype == np.uint8
     assert classes.indices(names, names, "it").tolist() == [*range(257)]
     assert classes.indices(names, names, "it").dtype == np.int32
+
+
+def test_there_may_be_65_536_classes_and_no_more():
+    names = [*map(str, range(65_537))]
+    found = classes.indices(names[:65_536], names[:65_536], "it")
+    assert (found.dtype, found[-1]) == (np.int32, 65_535)
+    with pytest.raises(InputError, match=r"it: 65,537 classes, more than 65,536: is this the label\?"):
+        classes.indices(names, names, "it")
+
+
+@pytest.mark.parametrize("count", [65_536, 65_537])
+def test_a_csv_may_have_65_536_different_labels_and_no_more(tmp_path, count):
+    rows = "".join(f"{label},255\n" for label in range(count))
+    (tmp_path / "train.csv").write_text(f"label,pixel0\n{rows}")
+    arguments = tmp_path / "train.csv", {}, tmp_path / "images", tmp_path / "labels", tmp_path / "classes"
+    if count > 65_536:
+        with pytest.raises(InputError, match="65,537 classes, more than 65,536"):
+            conversion.csv_to_idx(*arguments)
+        assert [path.name for path in tmp_path.iterdir()] == ["train.csv"]
+        return
+    assert conversion.csv_to_idx(*arguments) == count
+    assert np.array_equal(idx.read(tmp_path / "labels"), np.arange(count))
+    assert len(classes.read(tmp_path / "classes")) == count
 
 
 def test_an_unknown_label_is_named_with_its_row():

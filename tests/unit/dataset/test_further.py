@@ -11,10 +11,10 @@ DATA = {"image": {"height": 2, "width": 3}, "classes": 10, "invert": False}
 IMAGES = np.arange(24, dtype=np.uint8).reshape(4, 2, 3)
 
 
-def convert(source, folder, **changes):
+def convert(path, folder, **changes):
     """The images and their ids, of a project whose training images are as `IMAGES`."""
     idx.write(folder / "like", IMAGES)
-    further.convert(source, folder / "images", folder / "ids", DATA | changes, folder / "like")
+    further.convert(path, folder / "images", folder / "ids", DATA | changes, folder / "like")
     images = idx.read(folder / "images", 3)
     return images, labelscsv.read_ids(folder / "ids", len(images))
 
@@ -95,3 +95,11 @@ def test_a_folder_without_png_files_is_refused(tmp_path):
     (tmp_path / "empty").mkdir()
     with pytest.raises(InputError, match="empty: no PNG file in it"):
         convert(tmp_path / "empty", tmp_path)
+
+
+def test_pictures_like_those_to_train_on_are_turned_as_these_are(tmp_path):
+    (tmp_path / "scans").mkdir()
+    for k, data in enumerate(png.encode(np.ascontiguousarray(IMAGES.swapaxes(1, 2)))):
+        (tmp_path / "scans" / f"{k}.png").write_bytes(data)
+    images, _ = convert(tmp_path / "scans", tmp_path, source="folder", image={"transpose": True})
+    assert np.array_equal(images, IMAGES)

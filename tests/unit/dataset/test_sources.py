@@ -10,7 +10,7 @@ from PIL import Image
 from tests.conftest import PROJECT
 
 from digitflow.base.errors import DigitflowError, InputError
-from digitflow.dataset import classes, conversion, locations, sources
+from digitflow.dataset import classes, conversion, locations, sources, testset
 from digitflow.dataset.views import update_tree
 from digitflow.formats import idx, labelscsv
 
@@ -60,6 +60,50 @@ def test_idx_files_go_in_again_packed_or_not(folder, packed):
     assert (folder / "out/labels").read_bytes() == before["train-labels-idx1-ubyte"]
 
 
+def read(kind, folder, **told):
+    """What the rule reads of the folder's IDX files, or of its pictures, with these keys under data:."""
+    path, labels = locations.find_idx(folder, "train") if kind == "idx" else (folder / "png/train", None)
+    source = sources.open_source(path, {"source": kind, **told}, True, labels)
+    return converted(source, folder)[0]
+
+
+@pytest.mark.parametrize("kind", ["idx", "folder"])
+def test_images_that_lie_on_their_side_are_turned_upright(tmp_path, digits, kind):
+    upright = digits[0][:3, :, 4:]
+    idx.write(tmp_path / "train-images-idx3-ubyte", upright.swapaxes(1, 2))
+    idx.write(tmp_path / "train-labels-idx1-ubyte", np.arange(3, dtype=np.uint8))
+    for label, image in enumerate(upright.swapaxes(1, 2)):
+        (tmp_path / f"png/train/{label}").mkdir(parents=True)
+        Image.fromarray(np.ascontiguousarray(image)).save(tmp_path / f"png/train/{label}/1.png")
+    assert np.array_equal(read(kind, tmp_path, image={"transpose": True}), upright)
+
+
+@pytest.mark.parametrize("kind", ["idx", "folder"])
+@pytest.mark.parametrize("end", [1, 16])
+def test_numbers_that_end_at_1_or_16_stop_until_it_is_said_what_they_mean(tmp_path, digits, kind, end):
+    small = np.rint(digits[0][:3] * (end / 255)).astype(np.uint8)
+    idx.write(tmp_path / "train-images-idx3-ubyte", small)
+    idx.write(tmp_path / "train-labels-idx1-ubyte", np.arange(3, dtype=np.uint8))
+    for label, image in enumerate(small):
+        (tmp_path / f"png/train/{label}").mkdir(parents=True)
+        Image.fromarray(image).save(tmp_path / f"png/train/{label}/1.png")
+    with pytest.raises(
+        InputError, match=rf"end at {end}, .* write values: {{from: 0, to: {end}}} under data:"
+    ):
+        read(kind, tmp_path)
+    assert not any((tmp_path / "out").glob("*"))
+    found = read(kind, tmp_path, values={"from": 0, "to": end})
+    assert np.array_equal(found, np.rint(small * (255 / end)))
+    assert np.array_equal(read(kind, tmp_path, values={"from": 0, "to": 255}), small)
+
+
+def test_a_pixel_beyond_the_values_is_named_with_its_image(folder):
+    with pytest.raises(
+        InputError, match=r"idx3-ubyte, image 1: \d+ is not a number from 0 to 16, which data"
+    ):
+        read("idx", folder, values={"from": 0, "to": 16})
+
+
 def test_labels_are_called_as_the_classes_say(folder):
     names = [*"abcdefghij"]
     source = sources.read_idx(*locations.find_idx(folder, "train"), names)
@@ -78,12 +122,46 @@ def test_colours_and_odd_labels_come_back_from_a_folder(tmp_path):
     assert {names[index] for index in indices} == {"a/b", ""}
 
 
-def test_labels_of_qmnist_are_the_first_of_eight_numbers(folder, digits):
-    table = np.zeros((40, 8), np.int32)
-    table[:, 0] = digits[1][:40]
-    idx.write(folder / "qmnist", table)
-    [block] = sources.read_idx(folder / "train-images-idx3-ubyte", folder / "qmnist").blocks
-    assert block.labels == [str(label) for label in digits[1][:40]]
+@pytest.mark.parametrize("packed", [False, True])
+def test_qmnist_is_read_under_its_published_names(tmp_path, digits, packed):
+    images, labels = digits
+    for part, rows in (("train", slice(40)), ("test", slice(40, 60))):
+        table = np.random.default_rng(0).integers(0, 4000, (len(labels[rows]), 8)).astype(np.int32)
+        table[:, 0] = labels[rows]  # then the writer, the class of NIST and so on
+        idx.write(tmp_path / f"qmnist-{part}-images-idx3-ubyte", images[rows])
+        idx.write(tmp_path / f"qmnist-{part}-labels-idx2-int", table)
+    assert (tmp_path / "qmnist-train-labels-idx2-int").read_bytes()[:12] == bytes.fromhex(
+        "00000c020000002800000008"
+    )
+    for path in [*tmp_path.iterdir()] if packed else ():
+        path.with_name(f"{path.name}.gz").write_bytes(gzip.compress(path.read_bytes()))
+        path.unlink()
+    assert locations.has_test(tmp_path)
+    path, labels_file = locations.find_idx(tmp_path, "train")
+    found, indices, names = converted(
+        sources.open_source(path, {"source": "idx"}, True, labels_file), tmp_path
+    )
+    assert np.array_equal(found, images[:40])
+    assert np.array_equal(np.array(names)[indices], labels[:40].astype(str))
+    path, solution = locations.find_idx(tmp_path, "test")
+    out = tmp_path / "out"
+    sources.convert_source(path, {"source": "idx"}, out / "test-images", ids=out / "test-ids.csv")
+    testset.write_solution(
+        out / "test-labels", solution, out / "test-images", out / "classes.csv", kind="idx"
+    )
+    assert np.array_equal(idx.read(out / "test-images"), images[40:60])
+    assert np.array_equal(idx.read(out / "test-labels"), labels[40:60])
+
+
+def test_of_several_parts_of_a_data_set_one_is_asked_for(tmp_path):
+    for part in ("letters", "balanced"):
+        (tmp_path / f"emnist-{part}-train-images-idx3-ubyte.gz").touch()
+        (tmp_path / f"._emnist-{part}-train-labels-idx1-ubyte.gz").touch()  # left by a system
+    with pytest.raises(InputError, match=r"emnist-balanced-.*gz and emnist-letters-.*gz: keep one of them"):
+        locations.find_idx(tmp_path, "train")
+    next(tmp_path.glob("emnist-letters*")).unlink()
+    with pytest.raises(InputError, match="no train-labels-idx1-ubyte"):
+        locations.find_idx(tmp_path, "train")
 
 
 def save(image, path):

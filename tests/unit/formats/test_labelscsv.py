@@ -27,6 +27,21 @@ def test_rows_in_another_order_floats_and_a_usage_column_are_understood(tmp_path
     assert labelscsv.read(tmp_path / "s.csv", 10, rows=10).tolist() == [rows[k] for k in range(1, 11)]
 
 
+def test_whatever_is_read_in_another_way_than_it_is_written_is_said_in_the_log(tmp_path, caplog):
+    caplog.set_level("INFO", "digitflow")
+    (tmp_path / "plain.csv").write_text("ImageId,Label\n1,7\n2,0\n")
+    labelscsv.read(tmp_path / "plain.csv", 10)
+    assert caplog.messages == []
+    path = tmp_path / "odd.csv"
+    path.write_text("id,Usage,label\n2,Public,07\n1.0,Private,9.0\n")
+    assert labelscsv.read(path, 10).tolist() == [9, 7]
+    assert caplog.messages == [
+        f"{path}: the column Usage was not looked at",
+        f"{path}, line 2: 07 was read as 7, and 2 more numbers alike",
+        f"{path}: the rows are not in the order of the images, and were put into it by their ids",
+    ]
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [

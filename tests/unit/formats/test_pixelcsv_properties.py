@@ -1,9 +1,11 @@
 """Any bytes at all: the rows that a plain reading of the format confirms, or an InputError."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.fuzz.targets import Form, is_plain, read_rows, reference
+from tests.fuzz.targets import Form, is_plain, read_rows, reference, upright
 
 from digitflow.formats import foreign
 
@@ -11,28 +13,50 @@ INTERESTING = b'0123456789,,,\n\n\r" \t.-+ex;\0\xef\xbb\xbf\xff\x1f\x8b<PK'
 CLASSES = [("0", "1"), (*map(str, range(10)),), ("ja", "nein", "viel,leicht"), ("ä", "7", "-3")]
 VALUES = [None, (0, 1), (-1, 1), (0, 16), (0, 255)]
 
-forms = st.builds(
+# Of what an `auto` form leaves out, the header must say: a square, and classes that are no numbers of pixels.
+told = st.builds(
     Form,
     height=st.integers(1, 2),
     width=st.integers(1, 3),
+    channels=st.sampled_from([1, 3]),
+    transpose=st.booleans(),
     classes=st.sampled_from(CLASSES),
     labelled=st.booleans(),
+    ids=st.booleans(),
     header=st.booleans(),
-    separator=st.sampled_from(",;\t"),
+    separator=st.sampled_from(",;\t "),
     values=st.sampled_from(VALUES),
-).filter(lambda form: len(form.names) > 1)
+)
+one_hot = told.map(lambda form: replace(form, one_hot=True, labelled=True, classes=("0", "1", "2")))
+auto = st.builds(
+    lambda form, side: replace(form, height=side, width=side, header=True, auto=True),
+    told | one_hot.map(lambda form: replace(form, classes=("a", "b"))),
+    st.integers(1, 2),
+)
+forms = (told | one_hot | auto).filter(lambda form: len(form.names) > 1)
 options = st.fixed_dictionaries({"block_bytes": st.integers(1, 80) | st.just(1 << 19)})
 
 
 @st.composite
 def tables(draw, form: Form) -> list[list]:
-    """Rows of a label, if any, and bytes."""
+    """Rows of an id and a label, if any, and bytes in the file's order."""
     pixel = st.sampled_from([0, 9, 10, 99, 100, 199, 200, 255]) | st.integers(0, 255)
     label = [st.sampled_from(form.classes)] * form.labelled
-    row = st.tuples(*label, *[pixel] * (form.height * form.width)).map(list)
+    id_ = [st.sampled_from(["0", "a7", "x,y", "ö"])] * form.ids
+    row = st.tuples(*id_, *label, *[pixel] * form.pixels).map(list)
     rows = draw(st.lists(row, min_size=1, max_size=8))
+    if form.auto and form.one_hot:  # each class is there
+        rows += [[*rows[0][: form.ids], name, *rows[0][form.ids + 1 :]] for name in form.classes]
     rows[0][-1] = 255 if form.values is None else rows[0][-1]  # files that end at 1 or 16 are another matter
     return rows
+
+
+def cells_of(row: list, form: Form) -> list:
+    """The cells of a row: of a one-hot label, one for each class."""
+    if not form.one_hot:
+        return row
+    hot = [str(int(row[form.ids] == name)) for name in form.classes]
+    return [*row[: form.ids], *hot, *row[form.ids + 1 :]]
 
 
 @st.composite
@@ -53,10 +77,10 @@ def decorated(draw, form: Form, table: list[list]) -> bytes:
     def cell(value) -> str:
         text = spelling(value)
         quote = '"' if {*text} & {*",;"} else draw(quotes)
-        inner = draw(pads)
+        inner = "" if form.separator == " " else draw(pads)
         return f"{draw(pads)}{quote}{inner}{text}{inner}{quote}{draw(pads)}"
 
-    rows = [form.names, *table] if form.header else table
+    rows = [*([form.names] * form.header), *(cells_of(row, form) for row in table)]
     lines = [form.separator.join(cell(row[i]) for i in order) for row in rows]
     start = draw(st.sampled_from(["", "\ufeff"]))
     end = draw(st.sampled_from(["", newline, newline * 3]))
@@ -91,7 +115,7 @@ def check(path, text: bytes, form: Form, options: dict) -> None:
 def test_a_table_in_any_spelling_comes_back(path, data, form, options):
     table = data.draw(tables(form))
     path.write_bytes(data.draw(decorated(form, table)))
-    assert read_rows(path, form, **options) == table
+    assert read_rows(path, form, **options) == [upright(row, form) for row in table]
 
 
 @settings(max_examples=300)

@@ -42,10 +42,12 @@ LABELLED = ("images", "checksums.sfv", "labels", "classes.csv")
 UNLABELLED = LABELLED[:2]
 
 
-def conversion(folder: Path, name: str = "train.csv", outputs: tuple[str, ...] = LABELLED) -> list[str]:
-    """The arguments of csv_to_idx, with images of 2 x 2 pixels in three classes."""
+def conversion(
+    folder: Path, name: str = "train.csv", outputs: tuple[str, ...] = LABELLED, data: dict = DATA
+) -> list[str]:
+    """The arguments of csv_to_idx, with images of 2 x 2 pixels in three classes unless `data` says others."""
     flags = {f"--{output.partition('.')[0]}": f"{folder}/idx/{output}" for output in outputs}
-    flags |= {"--csv": f"{folder}/{name}", "--data": json.dumps(DATA)}
+    flags |= {"--csv": f"{folder}/{name}", "--data": json.dumps(data)}
     return ["csv_to_idx", *(word for flag in flags.items() for word in flag)]
 
 
@@ -55,9 +57,11 @@ def written(folder: Path) -> dict[str, bytes]:
     return {name: re.sub(rb"; sha256 .*\n", b"", data) for name, data in files.items()}
 
 
-def refusal(verb, folder: Path, name: str = "train.csv", outputs: tuple[str, ...] = LABELLED) -> str:
+def refusal(
+    verb, folder: Path, name: str = "train.csv", outputs: tuple[str, ...] = LABELLED, data: dict = DATA
+) -> str:
     """The message of a conversion that must fail and leave nothing."""
-    status, message = verb(*conversion(folder, name, outputs))
+    status, message = verb(*conversion(folder, name, outputs, data))
     assert status == 1, message
     assert "Traceback" not in message
     assert written(folder / "idx") == {}
@@ -304,11 +308,129 @@ REFUSED = {
 }
 
 
+IDX = b"\0\0\x08\x03\0\0\0\1\0\0\0\2\0\0\0\2abcd"
+AS_CSV = "save it as CSV, one row per image"
+
+
+def npz(**arrays: np.ndarray) -> bytes:
+    file = io.BytesIO()
+    np.savez(file, **arrays)
+    return file.getvalue()
+
+
+LOOKS_LIKE = {
+    "npz": (
+        npz(images=np.zeros((2, 2, 2), np.uint8), labels=np.zeros(2)),
+        "numpy arrays (npz): load them with numpy.load and save them as CSV, one row per image",
+    ),
+    "npy": (b"\x93NUMPY\x01\0", f"a numpy array (npy): load it with numpy.load and {AS_CSV}"),
+    "xlsx": (
+        zipped(("[Content_Types].xml", b"<Types/>"), ("xl/workbook.xml", b"<workbook/>")),
+        "an Excel workbook (xlsx): save the sheet as CSV",
+    ),
+    "xls": (b"\xd0\xcf\x11\xe0" + bytes(9), "an Excel workbook (xls): save the sheet as CSV"),
+    "Parquet": (
+        b"PAR1" + bytes(9) + b"PAR1",
+        "a Parquet file: export it as CSV (pandas.read_parquet(...).to_csv(..., index=False))",
+    ),
+    "ARFF": (
+        b"% digits\n@RELATION digits\n@ATTRIBUTE p1 NUMERIC\n@DATA\n1,0\n",
+        f"an ARFF file: load it with scipy.io.arff and {AS_CSV}",
+    ),
+    "libsvm": (
+        b"7 1:0.5 2:-1 5:0.25\n3 2:1\n",
+        f"libsvm text (number:value): load it with sklearn.datasets.load_svmlight_file and {AS_CSV}",
+    ),
+    "a Git LFS pointer": (
+        b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 76775041\n",
+        "a Git LFS pointer, not the file itself: fetch the file with `git lfs pull`",
+    ),
+    "IDX": (IDX, "an IDX file: set data.source to idx and data.folder to the folder that it lies in"),
+    "IDX, gzipped": (
+        gzip.compress(IDX),
+        "an IDX file: set data.source to idx and data.folder to the folder that it lies in",
+    ),
+    "pictures in a zip": (
+        zipped(("7/1.png", b"\x89PNG"), ("7/2.png", b"\x89PNG")),
+        "a zip archive of PNG files: unpack it and set data.source to folder",
+    ),
+}
+REFUSED |= {what: (data, f"train.csv: this looks like {looks}") for what, (data, looks) in LOOKS_LIKE.items()}
+
+
+def ending_at(end: int) -> str:
+    """What is said of whole numbers that end there."""
+    return (
+        f"train.csv: the pixels are whole numbers that end at {end}, nearly black of 255: write values: "
+        f"{{from: 0, to: {end}}} under data: in the configuration; if they are right as they are, values: "
+        "{from: 0, to: 255}"
+    )
+
+
+REFUSED |= {
+    "values to 1": (HEADER + b"2,0,1,0,1\n0,1,1,0,0\n1,0,0,0,1\n", ending_at(1)),
+    "values to 16": (HEADER + b"2,0,1,16,1\n0,1,1,0,0\n1,0,0,0,1\n", ending_at(16)),
+    "values from -1 to 1": (
+        HEADER + b"2,0,-1,0.5,1\n",
+        "train.csv, line 2, column pixel1: '-1' is not a whole number from 0 to 255\n"
+        "train.csv, line 2, column pixel2: '0.5' is not a whole number from 0 to 255\n"
+        "the numbers go from -1 to 1: if -1 is black and 1 white, write values: {from: -1, to: 1} under "
+        "data: in the configuration",
+    ),
+    "a header or pixels": (
+        b"0,1,2,3,4\n1,9,9,9,200\n",
+        f"train.csv, line 1: 0 to 4 may be names or pixels: {ONE_OF}\n"
+        "  columns: {header: true}   # line 1 has the names of the columns\n"
+        "  columns: {header: false}  # line 1 is the first image",
+    ),
+    "a row taken for a header": (
+        b"2,0,0.1,0.2,200\n1,9,9,9,200\n",
+        "train.csv, line 1: '0.1' where the lines below have whole numbers: the first row was once taken for "
+        "a header, and its numbers made different: take the file as it was before, or delete line 1",
+    ),
+    "two labels": (
+        CLEAN.replace(b"label", b"label,class").replace(b"\n0", b"\n0,0").replace(b"\n1", b"\n1,1"),
+        f"train.csv, line 1: more than one column may be the label: {ONE_OF}\n"
+        "  columns: {label: label, ignore: [class]}  # label is the label\n"
+        "  columns: {label: class, ignore: [label]}  # class is the label",
+    ),
+}
+
+
 @pytest.mark.parametrize("what", REFUSED)
 def test_what_is_wrong_with_a_file_is_said_and_where(verb, folder, what):
     data, message = REFUSED[what]
     (folder / "train.csv").write_bytes(data)
     assert refusal(verb, folder) == message
+
+
+def test_images_that_are_not_square_are_refused_with_the_sizes_that_fit(verb, folder):
+    names = ",".join(f"pixel{k}" for k in range(6))
+    (folder / "train.csv").write_text(f"label,{names}\n1,0,9,9,9,9,200\n")
+    assert refusal(verb, folder, data={}) == (
+        f"train.csv, line 1: 6 columns of pixels make no square: {ONE_OF}\n"
+        "  image: {height: 2, width: 3, channels: 1}  # 2 x 3 images\n"
+        "  image: {height: 3, width: 2, channels: 1}  # 3 x 2 images"
+    )
+
+
+def test_images_in_colour_are_refused_until_it_is_written(verb, folder):
+    names = ",".join(f"pixel{k}" for k in range(36 * 3))
+    row = ",".join(["200"] * 36 * 3)
+    (folder / "train.csv").write_text(f"label,{names}\n1,{row}\n")
+    assert refusal(verb, folder, data={}) == (
+        "train.csv: the images are in colour: write image: {channels: 3} under data: in the configuration"
+    )
+
+
+def test_idx_files_that_end_at_16_are_refused_as_csvs_are(verb, folder):
+    idx.write(folder / "train-images-idx3-ubyte", np.full((3, 2, 2), 16, np.uint8))
+    idx.write(folder / "train-labels-idx1-ubyte", np.arange(3, dtype=np.uint8))
+    arguments = conversion(folder, "train-images-idx3-ubyte", data={"source": "idx"})
+    status, message = verb(*arguments, "--labels-file", folder / "train-labels-idx1-ubyte")
+    assert status == 1
+    assert ending_at(16).replace("train.csv", "train-images-idx3-ubyte") in message
+    assert written(folder / "idx") == {}
 
 
 def test_a_link_in_an_archive_is_refused(verb, folder):

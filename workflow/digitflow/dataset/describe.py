@@ -5,7 +5,7 @@ import math
 import os
 import zipfile
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
@@ -14,9 +14,10 @@ import numpy as np
 
 from digitflow.base.errors import DigitflowError, InputError
 from digitflow.base.files import atomic_path
+from digitflow.dataset import classes as class_names
 from digitflow.dataset import columns, sources
-from digitflow.dataset.classes import in_natural_order
 from digitflow.dataset.conversion import Source
+from digitflow.dataset.locations import idx_files, names_of_classes
 from digitflow.formats import foreign, labelscsv, pixelcsv
 from digitflow.formats.layout import Layout, size_in_words
 
@@ -27,42 +28,101 @@ GAP = 4
 MAX_CLASSES = 50  # listed with their counts
 
 
-def describe_file(path: PathLike, data: Mapping[str, Any], sheet: PathLike | None = None) -> str:
-    """Say what a file or folder is, in some lines of text; draw its first hundred images as a PNG file.
+def describe_files(
+    paths: Iterable[PathLike], data: Mapping[str, Any], sheet: PathLike | None = None
+) -> Iterator[str]:
+    """Say what files or folders are, in some lines of text each; draw their first hundred images.
 
-    `data`: that section of the configuration. What cannot be read is said as well; then there is no sheet.
+    `data`: that section of the configuration. `sheet`: a PNG file; of several tables, each has one of its
+    own, numbered. What cannot be read is said as well; then there is no sheet. InputError: no such file.
     """
-    path = Path(path)
-    if members := _tables_in(path):
-        return "\n\n".join(describe_file(path / member, data) for member in members)
-    try:
-        return _describe(path, data, sheet)
-    except DigitflowError as error:
-        return f"{path}\n{_indented(str(error).splitlines())}"
+    parts = []
+    for path in map(Path, paths):
+        if not any(place.exists() for place in (path, *list(path.parents)[:-1])):  # or in an archive
+            raise InputError(f"{path}: no such file")
+        parts += _parts(path)
+    for number, path in enumerate(parts, start=1):
+        own = sheet and Path(sheet)
+        if own and len(parts) > 1:
+            own = own.with_name(f"{own.stem}-{number}{own.suffix}")
+        try:
+            yield _describe(path, data, own)
+        except DigitflowError as error:
+            yield f"{path}\n{_indented(str(error).splitlines())}"
 
 
-def _tables_in(path: Path) -> list[str]:
-    """The names of the CSVs in a zip archive that has several."""
+def _parts(path: Path) -> list[Path]:
+    """What there is to describe: an archive's CSVs, a folder's train and test images, or the path itself."""
+    if path.is_dir():
+        if folders := [path / part for part in ("train", "test") if (path / part).is_dir()]:
+            return folders
+        return sorted(file for part in ("train", "test") for file in idx_files(path, part, "images")) or [
+            path
+        ]
     if not path.is_file() or not zipfile.is_zipfile(path):
-        return []
+        return [path]
     with zipfile.ZipFile(path) as archive:
         names = [name for name in archive.namelist() if not name.startswith("__MACOSX/")]
-    tables = [name for name in names if name.lower().endswith(".csv")]
-    return tables if len(tables) > 1 else []
+    tables = [path / name for name in names if name.lower().endswith(".csv")]
+    return tables if len(tables) > 1 else [path]
 
 
 def _describe(path: Path, data: Mapping[str, Any], sheet: PathLike | None) -> str:
     if path.is_dir():
-        labelled = any(entry.is_dir() for entry in path.iterdir())
-        return _report(path, sources.read_pictures(path, labelled), "a folder of PNG files", [], [], sheet)
+        return _describe_pictures(path, data, sheet)
     if path.is_file() and foreign.is_idx(path):
-        return _report(path, sources.read_idx(path), "an IDX file", [], [], sheet)
+        return _describe_idx(path, data, sheet)
     if submission := _as_submission(path):
         return submission
     layout = _decide(path, data)
     source = Source(f"{path}", layout.shape, pixelcsv.read_blocks(layout))
     kind = "a pixel CSV with labels" if layout.labelled else "a pixel CSV without labels: a test file"
     return _report(path, source, kind, layout.reasons, configuration(layout), sheet)
+
+
+def _describe_pictures(path: Path, data: Mapping[str, Any], sheet: PathLike | None) -> str:
+    labelled = any(entry.is_dir() for entry in path.iterdir())
+    source = sources.as_told(sources.read_pictures(path, labelled), data)
+    part = "train" if labelled else "test"
+    reasons = [
+        "label: the name of the folder that a picture lies in"
+        if labelled
+        else "no label: the pictures lie in no folders; their names are their ids"
+    ]
+    if path.name != part:
+        reasons.append(f"{part} images are looked for in a folder called {part}: rename this one")
+    lines = _folder_configuration("folder", path.parent, source.shape, data)
+    return _report(path, source, "a folder of PNG files", reasons, lines, sheet)
+
+
+def _describe_idx(path: Path, data: Mapping[str, Any], sheet: PathLike | None) -> str:
+    shape = sources.read_idx_shape(path)
+    if len(shape) < 3:
+        counts = Counter(sources.read_idx_labels(path))
+        return f"{path}\n  an IDX file of labels: {shape[0]:,} rows\n  {_classes(counts)}"
+    part = next((part for part in ("train", "test") if path in idx_files(path.parent, part, "images")), None)
+    beside = idx_files(path.parent, part, "labels") if part else []
+    names = names_of_classes(path.parent) if beside else None
+    source = sources.read_idx(path, beside[0] if beside else None, names and class_names.read(names))
+    colour = ", red, green and blue" * (len(shape) == 4)
+    reasons = [f"{len(shape)} dimensions: images, rows, columns{colour}"]
+    reasons.append(f"label: in {beside[0].name}" if beside else "no label: no IDX file of labels beside it")
+    if names:
+        reasons.append(f"the labels are called as {names.name} says")
+    if part is None:
+        reasons.append(
+            f"images are looked for under names such as train-images-idx{len(shape)}-ubyte, and labels as "
+            "train-labels-idx1-ubyte: rename it"
+        )
+    source = sources.as_told(source, data)
+    return _report(
+        path,
+        source,
+        "an IDX file",
+        reasons,
+        _folder_configuration("idx", path.parent, source.shape, data),
+        sheet,
+    )
 
 
 def _decide(path: Path, data: Mapping[str, Any]) -> Layout:
@@ -106,7 +166,7 @@ def _report(
         values[np.unique(block.images)] = True
         first += [*block.images[: SHEET - len(first)]]
         digests.update(blake2b(image.tobytes(), digest_size=16).digest() for image in block.images)
-    if sheet is not None and first:
+    if drawn := sheet is not None and bool(first):
         draw_sheet(sheet, np.array(first))
     used = np.flatnonzero(values)
     told = [
@@ -115,13 +175,14 @@ def _report(
         f"duplicates: {rows - len(digests):,} images are the same as an earlier one",
         *([_classes(counts)] if counts else []),
         *(f"decided: {reason}" for reason in reasons),
+        f"the first {len(first)} images: {sheet}" if drawn else "",
     ]
     paste = ["", "the configuration:", "", *lines] if lines else []
     return f"{path}\n{_indented([line for line in told if line] + paste)}"
 
 
 def _classes(counts: Counter) -> str:
-    names = in_natural_order(counts)
+    names = class_names.in_natural_order(counts)
     listed = ", ".join(f"{name} ({counts[name]:,})" for name in names[:MAX_CLASSES])
     return f"{len(names):,} classes: {listed}{', ...' * (len(names) > MAX_CLASSES)}"
 
@@ -154,10 +215,22 @@ def configuration(layout: Layout) -> list[str]:
         f"  columns: {_flow(chosen)}",
         f"  image: {_flow(image)}",
     ]
-    if layout.values is not None:
-        start, end = layout.values
-        lines.append(f"  values: {_flow({'from': start, 'to': end})}")
-    return lines
+    return lines + _values_line(layout.values)
+
+
+def _folder_configuration(
+    source: str, folder: Path, shape: tuple[int, ...], data: Mapping[str, Any]
+) -> list[str]:
+    """The lines of the configuration that read the images in a folder."""
+    image = {"channels": 3} if len(shape) == 3 else {}
+    if (data.get("image") or {}).get("transpose", False):
+        image["transpose"] = True
+    lines = ["data:", f"  source: {source}", f"  folder: {json.dumps(str(folder))}"]
+    return lines + [f"  image: {_flow(image)}"] * bool(image) + _values_line(columns.values_of(data))
+
+
+def _values_line(values: tuple[float, float] | None) -> list[str]:
+    return [] if values is None else [f"  values: {_flow({'from': values[0], 'to': values[1]})}"]
 
 
 def _flow(mapping: Mapping[str, Any]) -> str:

@@ -18,11 +18,12 @@ def convert(source: Path, images: PathLike, ids: PathLike, data: Mapping[str, An
     of the configuration, `like` the IDX file of the training images. InputError: what `source` holds is not
     such images.
     """
-    found = (
-        sources.read_pictures_below(source)
-        if source.is_dir()
-        else conversion.read_csv(source, data, train=False)
-    )
+    if not source.is_dir():
+        found = conversion.read_csv(source, data, train=False)
+    else:
+        found = sources.read_pictures_below(source)
+        if data.get("source") == "folder":  # then they are like those to train on
+            found = sources.as_told(found, data)
     sources.check_channels(found, data)
     sources.check_like(found, idx.read_header(like, idx.IMAGES)[1:], like)
     conversion.to_idx(found, data, images, ids=ids)

@@ -10,6 +10,7 @@ from digitflow.base.errors import InputError
 
 PathLike = str | os.PathLike
 TEST_NAMES = ("test", "t10k")
+ENDINGS = {"images": "idx[34]-ubyte", "labels": "idx1-ubyte|idx2-int"}  # the last one is QMNIST's
 # What systems leave in folders, and nobody put there.
 LEFT_BEHIND = re.compile(r"\..*|@eaDir|#recycle|Thumbs\.db|ehthumbs\.db|desktop\.ini|Icon\r", re.IGNORECASE)
 
@@ -32,35 +33,30 @@ def find_csv(folder: PathLike, name: str) -> Path:
     return folder / name
 
 
+def idx_files(folder: PathLike, part: str, kind: str) -> list[Path]:
+    """All IDX files of a folder that may be those of `part`, train or test, and `kind`, images or labels."""
+    names = "train" if part == "train" else "|".join(TEST_NAMES)
+    usual = re.compile(rf"([^.].*-)?({names})-{kind}[-.]({ENDINGS[kind]})([.]gz)?")  # some unpack .idx
+    return sorted(path for path in Path(folder).glob("*") if usual.fullmatch(path.name))
+
+
 def has_test(folder: PathLike) -> bool:
     """Whether there are IDX files of test images, under one of their usual names."""
-    return any(True for name in TEST_NAMES for _ in Path(folder).glob(f"{name}-images*idx[34]-ubyte*"))
+    return bool(idx_files(folder, "test", "images"))
 
 
 def find_idx(folder: PathLike, part: str) -> tuple[Path, Path | None]:
     """The IDX files of images and labels of `part`, train or test, under their usual names, .gz or not.
 
-    InputError: there are no images, or several files of them.
+    A data set's own name may stand before, as in emnist-letters-train-images-idx3-ubyte. InputError: there
+    are no images, or several files of them.
     """
-    names = ("train",) if part == "train" else TEST_NAMES
-    found = {
-        kind: [
-            path
-            for name in names
-            for dimensions in kinds
-            for suffix in ("", ".gz")
-            for separator in ("-", ".")  # unpacked by some programs: train-images.idx3-ubyte
-            if (path := Path(folder, f"{name}-{kind}{separator}idx{dimensions}-ubyte{suffix}")).exists()
-        ]
-        for kind, kinds in (("images", (3, 4)), ("labels", (1,)))
-    }
+    found = {kind: idx_files(folder, part, kind) for kind in ENDINGS}
     for kind, paths in found.items():
         if len(paths) > 1:
             raise InputError(f"{folder}: {paths[0].name} and {paths[1].name}: keep one of them")
         if not paths and (kind == "images" or part == "train"):
-            raise InputError(
-                f"{folder}: no {names[0]}-{kind}-idx{'3' if kind == 'images' else '1'}-ubyte[.gz]"
-            )
+            raise InputError(f"{folder}: no {part}-{kind}-idx{'3' if kind == 'images' else '1'}-ubyte[.gz]")
     return found["images"][0], found["labels"][0] if found["labels"] else None
 
 

@@ -16,9 +16,10 @@ from digitflow.base.progress import Progress
 from digitflow.dataset import classes as class_names
 from digitflow.dataset import conversion
 from digitflow.dataset.classes import label_of_folder
+from digitflow.dataset.columns import values_of
 from digitflow.dataset.conversion import Source
 from digitflow.dataset.locations import LEFT_BEHIND, files_below, names_of_classes
-from digitflow.formats import idx
+from digitflow.formats import idx, pixelcsv
 from digitflow.formats.layout import Block, abbreviated, size_in_words
 
 log = logging.getLogger("digitflow")
@@ -40,10 +41,10 @@ def open_source(
     """
     match data.get("source"):
         case "folder":
-            return read_pictures(path, train)
+            return as_told(read_pictures(path, train), data)
         case "idx":
             beside = names_of_classes(Path(path).parent) if labels_file else None
-            return read_idx(path, labels_file, beside and class_names.read(beside))
+            return as_told(read_idx(path, labels_file, beside and class_names.read(beside)), data)
     return conversion.read_csv(path, data, train)
 
 
@@ -67,6 +68,38 @@ def convert_source(
     if like is not None:
         check_like(source, open_source(like, data, True).shape, like)
     return conversion.to_idx(source, data, images, labels, classes, ids)
+
+
+def as_told(source: Source, data: Mapping[str, Any]) -> Source:
+    """Pictures or IDX files as the section `data` says that they are meant: `image.transpose`, `values`.
+
+    InputError, when the blocks are read: a pixel is beyond `values`; without them, as `pixelcsv.check_scale`.
+    """
+    values, transposed = values_of(data), (data.get("image") or {}).get("transpose", False)
+    height, width, *channels = source.shape
+    shape = (width, height, *channels) if transposed else source.shape
+    return Source(source.name, shape, _blocks_as_told(source, values, transposed))
+
+
+def _blocks_as_told(source: Source, values: tuple[float, float] | None, transposed: bool) -> Iterator[Block]:
+    rows = highest = 0
+    for block in source.blocks:
+        images = block.images.swapaxes(1, 2) if transposed else block.images
+        highest = max(highest, int(images.max(initial=0)))
+        if values is not None:
+            start, end = values
+            beyond = (images < start) | (images > end)
+            if beyond.any():
+                row, value = rows + int(np.argwhere(beyond)[0][0]) + 1, images[beyond][0]
+                raise InputError(
+                    f"{source.name}, image {row:,}: {value} is not a number from {start:g} to {end:g}, which "
+                    "data.values says: write what the file's numbers mean"
+                )
+            images = pixelcsv.bytes_of_whole_numbers(start, end).take(images)
+        rows += len(images)
+        yield block._replace(images=images)
+    if values is None:
+        pixelcsv.check_scale(source.name, highest)
 
 
 def files_read(path: Path, data: Mapping[str, Any], labels_file: Path | None, train: bool) -> list[Path]:
@@ -212,6 +245,11 @@ def read_idx(
         for at in range(0, len(pixels), BLOCK)
     )
     return Source(f"{images}", pixels.shape[1:], blocks)
+
+
+def read_idx_shape(path: PathLike) -> tuple[int, ...]:
+    """The shape of an IDX file, plain or gzipped. Raises as `idx.parse_bytes`."""
+    return idx.parse_bytes(_unpacked(path), path).shape
 
 
 def read_idx_labels(path: PathLike, classes: Sequence[str] | None = None) -> list[str]:

@@ -3,6 +3,8 @@
 import os
 import re
 
+from digitflow.base.archives import open_csv
+
 SAVE_AS_CSV = "load it with {} and save it as CSV, one row per image"
 SIGNATURES = {
     b"\xff\xfe": "UTF-16 text: save it as UTF-8",
@@ -36,9 +38,9 @@ NULL_BYTES = "null bytes: this looks like UTF-16, an archive or no text: save it
 
 
 def is_idx(path: str | os.PathLike) -> bool:
-    """Whether a file starts as an IDX file does."""
-    with open(path, "rb") as file:
-        return IDX.match(file.read(4)) is not None
+    """Whether a file, plain or gzipped, starts as an IDX file does."""
+    with open_csv(path) as stream:
+        return IDX.match(stream.read(4)) is not None
 
 
 def looks_like(start: bytes) -> str | None:

@@ -70,11 +70,16 @@ def read(
     line_1, lines = _read_lines(path)
     at_id, at_label = (0, 1) if (*line_1,) == header else _columns(path, line_1)
     found: dict[str, int] = {}
+    respelled: list[tuple[int, str, str]] = []
     for number, line in enumerate(lines, start=2):
         where = f"{path}, line {number}"
         if len(line) != len(line_1):
             raise FormatError(f"{where}: {len(line)} cells, not {len(line_1)}: {','.join(line_1)}")
-        id_, label = label_of(line[at_id].strip()), label_of(line[at_label].strip())
+        texts = line[at_id].strip(), line[at_label].strip()
+        id_, label = map(label_of, texts)
+        respelled += [
+            (number, text, read) for text, read in zip(texts, (id_, label), strict=True) if text != read
+        ]
         if id_ in found:
             raise FormatError(f"{where}: {line_1[at_id]} {id_!r} is there a second time")
         if label not in index:
@@ -84,6 +89,12 @@ def read(
     count = len(found) if rows is None else rows
     expected = [*map(str, range(1, count + 1))] if ids is None else [*map(label_of, ids)]
     _check_ids(path, line_1[at_id], expected, found)
+    for place in {*range(len(line_1))} - {at_id, at_label}:
+        log.info("%s: the column %s was not looked at", path, line_1[place])
+    if respelled:
+        number, text, meant = respelled[0]
+        more = f", and {len(respelled) - 1:,} more numbers alike" if len(respelled) > 1 else ""
+        log.info("%s, line %d: %s was read as %s%s", path, number, text, meant, more)
     if [*found] != expected:
         log.info("%s: the rows are not in the order of the images, and were put into it by their ids", path)
     return np.array([found[id_] for id_ in expected], dtype=np.int64)

@@ -196,16 +196,19 @@ class _Reader:
         self._order = order if (np.diff(order) < 0).any() else None
         self._classes = None if layout.classes is None else dict.fromkeys(layout.classes)
         self._pixels: dict[bytes, int] = {}
-        self._whole = None if layout.values is None else _bytes_of_whole_numbers(*layout.values)
+        self._whole = None if layout.values is None else bytes_of_whole_numbers(*layout.values)
         self._spellings = Spellings(self._understand)
 
     def parse(self, first: int, text: bytes) -> Block:
         """Parse a block whose first line has the number `first`; without rows if something is wrong."""
         if b"\r" in text:
             text = text.replace(b"\r\n", b"\n")
-        plain = dense.single_blanks(text) if self.layout.separator == b" " else text
-        block = plain and (self._densely(plain) or self._by_spelling(plain))
-        block = block or self._as_numbers(text) or self._exactly(first, text)
+        if b"\r" in text:  # lone ones are found there alone
+            block = self._exactly(first, text)
+        else:
+            plain = dense.single_blanks(text) if self.layout.separator == b" " else text
+            block = plain and (self._densely(plain) or self._by_spelling(plain))
+            block = block or self._as_numbers(text) or self._exactly(first, text)
         if self._beyond_scales > MAX_COUNTED:
             raise InputError(f"{self.findings}; reading stopped there")
         return block
@@ -214,13 +217,8 @@ class _Reader:
         """Raise InputError if something was wrong, or if the numbers were hardly meant as they are."""
         if self.findings.count:
             raise InputError(f"{self.findings}{self._fitting_values()}")
-        if self.layout.values is None and self._highest in SCALE_ENDS:
-            end = self._highest
-            raise InputError(
-                f"{self.layout.path}: the pixels are whole numbers that end at {end}, nearly black of 255: "
-                f"write values: {{from: 0, to: {end}}} under data: in the configuration; if they are right "
-                "as they are, values: {from: 0, to: 255}"
-            )
+        if self.layout.values is None:
+            check_scale(self.layout.path, self._highest)
 
     def _fitting_values(self) -> str:
         """The line of the configuration with which the file's numbers can be read, if there is one."""
@@ -486,6 +484,16 @@ class _Reader:
         ]
 
 
+def check_scale(where: PathLike, highest: float) -> None:
+    """Pixels without `values` go up to 255, or thereabouts. InputError: their highest was meant as white."""
+    if highest in SCALE_ENDS:
+        raise InputError(
+            f"{where}: the pixels are whole numbers that end at {highest}, nearly black of 255: write "
+            f"values: {{from: 0, to: {highest}}} under data: in the configuration; if they are right as they "
+            "are, values: {from: 0, to: 255}"
+        )
+
+
 def _other_separator(cells: list[bytes], separator: bytes) -> str | None:
     """Say what separates the cells of a line that is not split by the file's separator, if that is known."""
     for other, name in SEPARATORS.items():
@@ -506,7 +514,7 @@ def _whole(cell: bytes) -> int | None:
     return WHOLE.get(text.lstrip(b"0") or b"0")
 
 
-def _bytes_of_whole_numbers(start: float, end: float) -> np.ndarray:
+def bytes_of_whole_numbers(start: float, end: float) -> np.ndarray:
     """The byte that each number from 0 to 255 means if `start` to `end` means 0 to 255, uint8 (256,)."""
     numbers = np.clip(np.arange(256), start, end)
     return np.rint((numbers - start) * 255 / (end - start)).astype(np.uint8)

@@ -101,18 +101,17 @@ def describe(files: list[Input], configfile: list[Input] | None = None, sheet: I
 
     files: CSVs, archives of them, IDX files, or folders of pictures
     configfile: a configuration to read them by, as one gives it to a run
-    sheet: a PNG file to draw the first hundred images into, to see that they stand upright
+    sheet: a PNG file to draw the first hundred images into, to see that they stand upright; of several files,
+      each has one of its own, numbered
     """
     import json
 
     from digitflow import config
-    from digitflow.dataset.describe import describe_file
+    from digitflow.dataset.describe import describe_files
 
     data = json.loads(config.reading(config.load(configfile)["data"])) if configfile else {}
-    for path in files:
-        if not any(place.exists() for place in (path, *list(path.parents)[:-1])):  # or in an archive
-            raise InputError(f"{path}: no such file")
-        print(describe_file(path, data, sheet))
+    for text in describe_files(files, data, sheet):
+        print(text)
 
 
 def look(

@@ -70,6 +70,12 @@ rule look_page:
         trees=rules.trees.input if TREES else [],
     output:
         page=update("results/look/index.html"),
+        summary=report(
+            update("results/look/summary.html"),
+            caption="../workflow/report/look_summary.rst",
+            category="Look",
+            labels={"figure": "summary"},
+        ),
         suspects=report(
             update("results/look/suspects.png"),
             caption="../workflow/report/suspects.rst",

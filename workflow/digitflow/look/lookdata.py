@@ -15,6 +15,7 @@ from digitflow.dataset import classes as class_names
 from digitflow.formats import corrections as corrections_csv
 from digitflow.formats import idx, lst
 from digitflow.formats.corrections import DROP, OK, Correction
+from digitflow.look import summary
 from digitflow.merging import methods
 from digitflow.merging.merged import merge_files, read_models
 
@@ -114,6 +115,11 @@ class LookData:
         changed = [correction for correction in self.corrections if correction.now != OK]
         labels[self.rows_of([c.id for c in changed])] = [classes[c.now] for c in changed]
         return labels
+
+    @cached_property
+    def mean_and_variance(self) -> tuple[np.ndarray, np.ndarray]:
+        """Each class's mean and variance of the pixels, as `summary.mean_and_variance` has them."""
+        return summary.mean_and_variance(self.images, self.corrected, len(self.names))
 
     def rows_of(self, ids: Sequence[int]) -> np.ndarray:
         """The places int64 of ids among the training rows. KeyError: there is no such id."""

@@ -50,6 +50,7 @@ def look_page(
     duplicates: Input,
     outliers: Input,
     page: Output,
+    summary: Output,
     suspects: Output,
     merge: Json,
     png: str,
@@ -61,8 +62,8 @@ def look_page(
     audit: Input | None = None,
     corrections: Input | None = None,
 ) -> None:
-    """Write the page on which people look at images and correct labels, and the sheet of suspects."""
-    from digitflow.look import lookdata
+    """Write the page on which people look at images and correct labels, its summary, and the suspects."""
+    from digitflow.look import lookdata, summary_page
     from digitflow.look import page as pages
     from digitflow.look import suspects as sheet
 
@@ -84,6 +85,7 @@ def look_page(
         png=png or None,
     )
     pages.write_page(page, data)
+    summary_page.write_summary(summary, data)
     sheet.suspects_figure(suspects, data)
 
 

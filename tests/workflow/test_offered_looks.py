@@ -1,4 +1,4 @@
-"""The report of a finished run in zip form, as somebody opens it who has nothing else of the run."""
+"""What a finished run offers to look at: its last line, and its report, opened away from the run."""
 
 import json
 import re
@@ -70,3 +70,20 @@ def test_it_opens_elsewhere_without_a_network(report, tmp_path, monkeypatch):
         )
         outside = [url for url in page.requests() if not url.startswith((report.parent.as_uri(), "data:"))]
         assert [url for url in outside if not url.startswith(("about:", "chrome"))] == []
+
+
+def test_a_run_ends_with_the_command_for_the_page_to_look_at(finished_numpy):
+    folder = finished_numpy.folder
+    closing = "look: snakemake -j4 results/look/index.html --configfile tiny.yaml   correct: digitflow look"
+    assert closing in finished_numpy.snakemake("results/submission.csv", "--force").stdout
+    target, *rest = closing.removeprefix("look: snakemake -j4 ").split("   ")[0].split()
+    assert rest == ["--configfile", "tiny.yaml"]
+    printed = finished_numpy.snakemake("results/submission.csv", target, "--forcerun", "merge").stdout
+    assert (folder / target).is_file()
+    assert f"look: {target}   correct: digitflow look" in printed
+    other = finished_numpy.snakemake(
+        "results/submission.csv", "--config", "validation={fraction: 0.2}"
+    ).stdout
+    assert "look: the same command with the target results/look/index.html" in other
+    finished_numpy.configure("device: cpu", "device: cpu\nvalidation: {fraction: 0}")
+    assert "look: " not in finished_numpy.snakemake("results/submission.csv").stdout

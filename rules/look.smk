@@ -87,6 +87,7 @@ rule look_page:
     params:
         merge=MODELS_KEYS,
         png="../../data/png" if TREES else "",
+        corrections_file=as_text(DATA["corrections"]),
         assets=configuration.clone_digest(f"{workflow.basedir}/workflow/digitflow/look/page"),
         code=code("look_page"),
     shell:

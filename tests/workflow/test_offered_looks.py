@@ -10,6 +10,8 @@ import pytest
 from tests.browser import driver as drivers
 from tests.workflow.conftest import copy_of
 
+from digitflow.look.page import read_content
+
 TARGETS = ("all", "results/look/index.html")
 CATEGORIES = {
     "results/look/summary.html": "Look",
@@ -74,12 +76,14 @@ def test_it_opens_elsewhere_without_a_network(report, tmp_path, monkeypatch):
 
 def test_a_run_ends_with_the_command_for_the_page_to_look_at(finished_numpy):
     folder = finished_numpy.folder
+    finished_numpy.configure("source: files", "source: files, corrections: own/my corrections.csv")
+    (folder / "own" / "my corrections.csv").write_text("id,was,now,crc,note\n")
     closing = "look: snakemake -j4 results/look/index.html --configfile tiny.yaml   correct: digitflow look"
     assert closing in finished_numpy.snakemake("results/submission.csv", "--force").stdout
     target, *rest = closing.removeprefix("look: snakemake -j4 ").split("   ")[0].split()
     assert rest == ["--configfile", "tiny.yaml"]
     printed = finished_numpy.snakemake("results/submission.csv", target, "--forcerun", "merge").stdout
-    assert (folder / target).is_file()
+    assert read_content(folder / target)["correctionsFile"] == "own/my corrections.csv"
     assert f"look: {target}   correct: digitflow look" in printed
     other = finished_numpy.snakemake(
         "results/submission.csv", "--config", "validation={fraction: 0.2}"

@@ -1,5 +1,6 @@
 """The server of the page, without a browser: whom it answers, what it reads, that nothing saved is lost."""
 
+import dataclasses
 import http.client
 import json
 import os
@@ -13,8 +14,9 @@ from urllib.parse import urlsplit
 
 import numpy as np
 import pytest
+from tests.conftest import PROJECT
 
-from digitflow.base.errors import InputError
+from digitflow.base.errors import FormatError, InputError
 from digitflow.dataset import applied
 from digitflow.formats import corrections
 from digitflow.look.lookdata import LookData
@@ -39,6 +41,10 @@ def data(digits) -> LookData:
     names = tuple("0123456789")
     splits = np.array(["train"] * ROWS)
     return LookData(names, images[:ROWS], np.arange(1, ROWS + 1), labels[:ROWS], splits, png="../../data/png")
+
+
+def all_files(folder: Path) -> dict[Path, bytes]:
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
 @pytest.fixture
@@ -357,6 +363,45 @@ def test_kills_lose_none_of_1000_decisions_that_were_answered(index, data, file,
         for id_, now in unanswered.items():
             assert found.get(id_) in (answered.get(id_), now)
     assert at == 1000
+
+
+def test_the_verb_saves_into_the_file_of_the_configuration_and_writes_to_no_other(data, index, tmp_path):
+    configured = dataclasses.replace(data, corrections_file="mine/labels that I corrected.csv")
+    write_page(index, configured)
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "corrections.csv").write_text("id,was,now,crc,note\n# of another configuration\n")
+    before = all_files(tmp_path)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "digitflow", "look"],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(PROJECT / "workflow")},
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        opened, saves = process.stderr.readline(), process.stderr.readline()
+        file = tmp_path / configured.corrections_file
+        assert saves == f"every decision is saved in {file} at once; Ctrl-C ends\n"
+        assert Client(opened.removeprefix("open ").strip()).decide(data.digest, [[3, "drop"]])[0] == 200
+        process.send_signal(signal.SIGINT)
+        assert (process.wait(60), process.stderr.read()) == (0, "ended\n")
+    finally:
+        process.kill()
+        process.wait()
+        process.stderr.close()
+    after = all_files(tmp_path)
+    assert {path for path in after if after[path] != before.get(path)} == {file}
+    assert before.keys() <= after.keys()
+    assert [(line.id, line.now) for line in corrections.read(file)] == [(3, "drop")]
+
+
+@pytest.mark.parametrize("text", ["window.LOOK = {};\n", "window.LOOK = {"])
+def test_a_page_that_does_not_name_the_file_is_to_be_made_again(index, text):
+    (index.parent / "page" / "data.js").write_text(text)
+    with pytest.raises(
+        FormatError, match=r"make it again with: snakemake -j4 --force results/look/index\.html"
+    ):
+        LookServer(index)
 
 
 def test_without_a_page_it_says_how_to_make_one(tmp_path, file):

@@ -71,8 +71,9 @@ class LookData:
     `audit` has AUDIT_COLUMNS, the most suspicious first, labels by their names; `duplicates` has
     DUPLICATE_COLUMNS and `outliers` OUTLIER_COLUMNS, in the order in which they are shown: the part "test" is
     the test images, any other the training rows. `read_look_table` reads all three.
-    `corrections` must fit the rows, and `corrections_text` be the file that they were read from. `png` is the
-    folder of the PNG trees as seen from the page, such as ../../data/png; None: there are none.
+    `corrections` must fit the rows, and `corrections_text` be the file that they were read from;
+    `corrections_file` is its path as configured, whether there is one yet or not. `png` is the folder of the
+    PNG trees as seen from the page, such as ../../data/png; None: there are none.
     `missing` says why something is None, by the name of the field: "no test set".
     """
 
@@ -90,6 +91,7 @@ class LookData:
     outliers: "pd.DataFrame | None" = None
     corrections: Sequence[Correction] = ()
     corrections_text: str = ""
+    corrections_file: str = "corrections.csv"
     png: str | None = None
     missing: Mapping[str, str] = field(default_factory=dict)
 
@@ -158,6 +160,7 @@ def read(
     duplicates: PathLike,
     outliers: PathLike,
     corrections: PathLike | None,
+    corrections_file: str,
     png: str | None,
 ) -> LookData:
     """Read all that the page shows from the files of a run.
@@ -192,6 +195,7 @@ def read(
         outliers=read_look_table(outliers, OUTLIER_COLUMNS),
         corrections=corrections_csv.read(corrections) if corrections else (),
         corrections_text=Path(corrections).read_bytes().decode() if corrections else "",
+        corrections_file=corrections_file,
         png=png,
         missing=missing,
     )

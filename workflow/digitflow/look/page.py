@@ -48,6 +48,7 @@ def write_page(index: str | Path, data: LookData, seed: int = 0) -> None:
             "models": _models(data),
             "corrections": [[c.id, c.was, c.now, c.note, c.line] for c in data.corrections],
             "correctionsText": data.corrections_text,
+            "correctionsFile": data.corrections_file,
             "sections": list(_sections(data, seed)),
             "overview": _overview(data, folder),
             **_write_sheets(folder, data),

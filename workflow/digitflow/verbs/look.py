@@ -54,6 +54,7 @@ def look_page(
     suspects: Output,
     merge: Json,
     png: str,
+    corrections_file: str,
     fold_valid_lsts: list[Input] | None = None,
     probabilities: list[Input] | None = None,
     weights: Input | None = None,
@@ -82,6 +83,7 @@ def look_page(
         duplicates=duplicates,
         outliers=outliers,
         corrections=corrections,
+        corrections_file=corrections_file,
         png=png or None,
     )
     pages.write_page(page, data)

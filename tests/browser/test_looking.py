@@ -274,6 +274,26 @@ def test_an_image_links_to_its_png_file_in_the_tree(page, data, index):
     assert link == (tree / str(data.labels[id_ - 1]) / f"{id_:04d}.png").as_uri()
 
 
+def test_under_each_image_stand_its_linked_id_the_labels_the_probability_and_the_split(page, data, index):
+    page.go("suspects")
+    tree = index.parents[2] / "data" / "png" / "train"
+    tiles = page.driver.find_elements("css selector", ".tile")[:12]
+    for tile, row in zip(tiles, data.audit.head(12).to_dict("records"), strict=True):
+        parts = {
+            name: tile.find_element("css selector", f".{name}")
+            for name in ("given", "proposed", "p", "split")
+        }
+        assert all(part.is_displayed() for part in parts.values())
+        shown = {name: part.text for name, part in parts.items()}
+        probability = 100 * data.predictions.merged[row["id"] - 1, int(row["proposed"])]
+        assert float(shown.pop("p").removesuffix(" %")) == pytest.approx(probability, abs=0.5)
+        assert shown == {name: row[name] for name in ("given", "proposed", "split")}
+        link = tile.find_element("css selector", "a")
+        assert link.is_displayed()
+        assert link.text == f"{row['id']:04d}"
+        assert link.get_attribute("href") == (tree / row["given"] / f"{link.text}.png").as_uri()
+
+
 def test_hostile_names_are_text_and_can_be_chosen_from_a_list(page, digits, tmp_path):
     images, labels = digits
     data = example(images[:300], labels[:300], 250, HOSTILE)

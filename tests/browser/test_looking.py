@@ -242,6 +242,26 @@ def test_the_cells_of_the_confusion_matrix_open_their_images(page, data):
     wait_for(lambda: set(page.ids) == expected)
 
 
+def test_of_300_classes_the_most_frequent_confusions_are_listed_and_open_their_images(page, digits, tmp_path):
+    images, labels = digits[0][:1500], np.arange(1500) % 300
+    data = example(images, labels, 1200, [f"class {label}" for label in range(300)])
+    write_page(tmp_path / "index.html", data)
+    page.open(tmp_path / "index.html", "confusion")
+    predicted = data.predictions.merged.argmax(axis=1)
+    wrong = predicted != data.labels
+    assert f"{wrong.sum():,} of 1,200 differ." in page.text(".confusion p")
+    lines = page.texts(".confusion tbody tr")
+    assert len(lines) == 200
+    pairs, counts = np.unique(np.stack([data.labels, predicted])[:, wrong], axis=1, return_counts=True)
+    first = counts.argmax()
+    given, other = pairs[:, first]
+    assert lines[0] == f"class {given}class {other}{counts[first]}"
+    page.click(".confusion tbody a")
+    expected = {row + 1 for row in np.flatnonzero((data.labels == given) & (predicted == other))}
+    wait_for(lambda: set(page.ids) == expected)
+    assert page.errors() == []
+
+
 def test_each_image_is_the_one_that_its_id_names(page, data):
     page.go("suspects")
     read = """const [tile, done] = arguments;

@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 from PIL import Image
 from tests.browser.example import example
+from tests.conftest import PROJECT
 
 from digitflow.base.errors import FormatError, InputError
+from digitflow.config import clone_digest
 from digitflow.formats import corrections
 from digitflow.formats.corrections import Correction
 from digitflow.look import page
@@ -208,3 +210,8 @@ def test_the_summary_says_why_something_is_missing(data, tmp_path):
     text = (tmp_path / "summary.html").read_text()
     assert text.count("there is no test set") == 1
     assert "test images" not in text
+
+
+def test_the_screenshots_show_the_page_as_it_is():
+    """Where this fails, the page was changed since: look at it, and run `make screenshots`."""
+    assert (PROJECT / "docs" / "looking" / "page.digest").read_text() == f"{clone_digest(page.ASSETS)}\n"

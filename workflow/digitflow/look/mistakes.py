@@ -139,6 +139,7 @@ def _most_confused_figure(path: str | Path, matrix: np.ndarray, names: Sequence[
     bars = axes.barh(range(len(pairs)), [count for *_, count in pairs], color="tab:blue")
     axes.bar_label(bars, padding=3, fontsize=8)
     axes.set_yticks(range(len(pairs)), labels, fontsize=8, parse_math=False)
+    axes.margins(y=0.01)
     axes.invert_yaxis()
     axes.set(xlabel="images", ylabel="true label → label given")
     axes.xaxis.get_major_locator().set_params(integer=True)

@@ -22,9 +22,8 @@ CODE := workflow tests benchmarks
 RULES := Snakefile rules/*.smk
 
 .DELETE_ON_ERROR:
-.PHONY: submission quick fetch gpu cpu devices backends test unit lint fmt docs bench bench-look bench-colour \
-	bench-first-step bench-training record \
-	experiments fuzz torture lock clean clean-stale help
+.PHONY: submission quick fetch gpu cpu devices backends test unit lint fmt docs screenshots bench bench-look \
+	bench-colour bench-first-step bench-training record experiments fuzz torture lock clean clean-stale help
 
 submission: $(MAIN)  ## convert, train, score and merge: results/submission.csv
 	.venv/bin/snakemake -j$(CORES)
@@ -71,6 +70,10 @@ fmt: $(DEV)  ## format Python and Snakemake code
 
 docs: $(MAIN)  ## the tables of config/README.md and the map in CONTRIBUTING.md, from the code
 	.venv/bin/python docs/make_tables.py
+
+screenshots: $(DEV)  ## the pictures of docs/looking.md, of a quick audit of the default data, in a real browser
+	.venv/bin/snakemake -j$(CORES) --quiet all --configfile config/quick_audit.yaml -- results/look/index.html
+	.venv/bin/python docs/make_screenshots.py
 
 record: $(MAIN)  ## repeat rows of README's record table, each on three splits: [ROWS="fast default"] or [AGAINST=CLONE]
 	.venv/bin/snakemake -j$(CORES) --quiet all -- .venvs/mxnet/installed.txt data/mnist/mnist.pkl.gz

@@ -466,6 +466,14 @@ for console in workflow.logger_manager.get_log_handlers():
     console.targets = targets
 
 
+def command_for(target):
+    """What to type for a target, with the configuration of this run."""
+    if workflow.config_settings.config:
+        return f"the same command with the target {target}"
+    files = "".join(f" {shlex.quote(os.path.relpath(path))}" for path in workflow.config_settings.configfiles)
+    return f"snakemake -j4 {target}{files and f' --configfile{files}'}"
+
+
 def print_closing(dag):
     """Close a run with the tables of scores and pairs, where they were part of it, and with where things are."""
     made = {str(path) for job in dag.jobs for path in job.output}
@@ -477,3 +485,7 @@ def print_closing(dag):
     if "results/submission.csv" in made:
         trees = "   images: data/png/" if TREES else ""
         logger.info(f"submission: results/submission.csv   models: results/models/   logs: logs/{trees}")
+        page = "results/look/index.html"
+        if MERGED_MODELS and HAS_SCORES_OF_ROWS:
+            looked = page if page in made else command_for(page)
+            logger.info(f"look: {looked}   correct: digitflow look")

@@ -70,6 +70,12 @@ rule look_page:
         trees=rules.trees.input if TREES else [],
     output:
         page=update("results/look/index.html"),
+        summary=report(
+            update("results/look/summary.html"),
+            caption="../workflow/report/look_summary.rst",
+            category="Look",
+            labels={"figure": "summary"},
+        ),
         suspects=report(
             update("results/look/suspects.png"),
             caption="../workflow/report/suspects.rst",
@@ -81,6 +87,7 @@ rule look_page:
     params:
         merge=MODELS_KEYS,
         png="../../data/png" if TREES else "",
+        corrections_file=as_text(DATA["corrections"]),
         assets=configuration.clone_digest(f"{workflow.basedir}/workflow/digitflow/look/page"),
         code=code("look_page"),
     shell:

@@ -60,7 +60,11 @@ rule merge:
             caption="../workflow/report/submission.rst",
             category="Submission",
         ),
-        run=update("results/run.json"),
+        run=report(
+            update("results/run.json"),
+            caption="../workflow/report/run.rst",
+            category="Run",
+        ),
     log:
         "logs/merge.log",
     params:

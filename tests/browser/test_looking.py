@@ -242,6 +242,26 @@ def test_the_cells_of_the_confusion_matrix_open_their_images(page, data):
     wait_for(lambda: set(page.ids) == expected)
 
 
+def test_of_300_classes_the_most_frequent_confusions_are_listed_and_open_their_images(page, digits, tmp_path):
+    images, labels = digits[0][:1500], np.arange(1500) % 300
+    data = example(images, labels, 1200, [f"class {label}" for label in range(300)])
+    write_page(tmp_path / "index.html", data)
+    page.open(tmp_path / "index.html", "confusion")
+    predicted = data.predictions.merged.argmax(axis=1)
+    wrong = predicted != data.labels
+    assert f"{wrong.sum():,} of 1,200 differ." in page.text(".confusion p")
+    lines = page.texts(".confusion tbody tr")
+    assert len(lines) == 200
+    pairs, counts = np.unique(np.stack([data.labels, predicted])[:, wrong], axis=1, return_counts=True)
+    first = counts.argmax()
+    given, other = pairs[:, first]
+    assert lines[0] == f"class {given}class {other}{counts[first]}"
+    page.click(".confusion tbody a")
+    expected = {row + 1 for row in np.flatnonzero((data.labels == given) & (predicted == other))}
+    wait_for(lambda: set(page.ids) == expected)
+    assert page.errors() == []
+
+
 def test_each_image_is_the_one_that_its_id_names(page, data):
     page.go("suspects")
     read = """const [tile, done] = arguments;
@@ -272,6 +292,26 @@ def test_an_image_links_to_its_png_file_in_the_tree(page, data, index):
     link = page.driver.find_element("css selector", "#facts a").get_attribute("href")
     tree = index.parents[2] / "data" / "png" / "train"
     assert link == (tree / str(data.labels[id_ - 1]) / f"{id_:04d}.png").as_uri()
+
+
+def test_under_each_image_stand_its_linked_id_the_labels_the_probability_and_the_split(page, data, index):
+    page.go("suspects")
+    tree = index.parents[2] / "data" / "png" / "train"
+    tiles = page.driver.find_elements("css selector", ".tile")[:12]
+    for tile, row in zip(tiles, data.audit.head(12).to_dict("records"), strict=True):
+        parts = {
+            name: tile.find_element("css selector", f".{name}")
+            for name in ("given", "proposed", "p", "split")
+        }
+        assert all(part.is_displayed() for part in parts.values())
+        shown = {name: part.text for name, part in parts.items()}
+        probability = 100 * data.predictions.merged[row["id"] - 1, int(row["proposed"])]
+        assert float(shown.pop("p").removesuffix(" %")) == pytest.approx(probability, abs=0.5)
+        assert shown == {name: row[name] for name in ("given", "proposed", "split")}
+        link = tile.find_element("css selector", "a")
+        assert link.is_displayed()
+        assert link.text == f"{row['id']:04d}"
+        assert link.get_attribute("href") == (tree / row["given"] / f"{link.text}.png").as_uri()
 
 
 def test_hostile_names_are_text_and_can_be_chosen_from_a_list(page, digits, tmp_path):

@@ -5,11 +5,14 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
 from digitflow.formats import corrections
 from digitflow.formats.corrections import Correction
+from digitflow.look.page import write_page
 from digitflow.look.server import LookServer
 from tests.browser.driver import Page, wait_for
 
@@ -23,15 +26,36 @@ server.serve_forever()
 pytestmark = pytest.mark.allow_hosts(["127.0.0.1", "::1"])
 
 
-@pytest.fixture
-def server(index, tmp_path) -> Iterator[LookServer]:
-    png = index.parents[2] / "data" / "png"
-    with LookServer(index, tmp_path / "corrections.csv", png) as server:
+@contextmanager
+def serving(index: Path, file: Path, png: Path) -> Iterator[LookServer]:
+    with LookServer(index, file, png) as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
         thread.start()
+        try:
+            yield server
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+@pytest.fixture
+def server(index, tmp_path) -> Iterator[LookServer]:
+    with serving(index, tmp_path / "corrections.csv", index.parents[2] / "data" / "png") as server:
         yield server
-        server.shutdown()
-        thread.join()
+
+
+@pytest.fixture
+def hostile(data, tmp_path) -> Path:
+    """A project in a folder with a hostile name: the page, and the picture of its first suspect."""
+    from PIL import Image
+
+    project = tmp_path / "<img src=x onerror=\"document.title='owned'\"> #1 100% & 50%20 'a' ?b"
+    write_page(project / "results" / "look" / "index.html", data)
+    id_ = int(data.audit["id"][0])
+    picture = project / "data" / "png" / "train" / str(data.labels[id_ - 1]) / f"{id_:04d}.png"
+    picture.parent.mkdir(parents=True)
+    Image.fromarray(data.images[id_ - 1]).save(picture)
+    return project
 
 
 @pytest.fixture
@@ -180,6 +204,21 @@ def test_without_an_answer_the_page_says_what_is_not_saved_and_offers_it_as_line
     page.click("#export-dialog .close")
 
 
+def test_what_the_page_calls_saved_is_in_the_file_when_the_server_is_killed_at_that_moment(
+    page, data, index, tmp_path
+):
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    file, ids = tmp_path / "corrections.csv", data.audit["id"][:6].tolist()
+    for count in range(1, len(ids) + 1):
+        command = [sys.executable, "-c", SERVE, str(index), str(file)]
+        with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as process:
+            page.open(process.stdout.readline().strip(), "suspects")
+            page.press(*["ARROW_RIGHT"] * (count - 1), "x")
+            wait_for(lambda wanted=count: page.count == wanted and page.text("#saved") == f"saved in {file}")
+            process.kill()
+        assert [line.id for line in corrections.read(file)] == ids[:count]
+
+
 def test_the_served_page_asks_only_its_own_server_and_logs_no_error(page, server):
     page.requests(), page.errors()
     page.open(server.url)
@@ -199,9 +238,34 @@ def test_an_image_opens_its_png_file_from_the_server(page, server, data, index):
     file = index.parents[2] / "data" / "png" / "train" / str(data.labels[id_ - 1]) / f"{id_:04d}.png"
     file.parent.mkdir(parents=True, exist_ok=True)
     Image.fromarray(data.images[id_ - 1]).save(file)
-    link = page.driver.find_element("css selector", "#facts a").get_attribute("href")
-    page.driver.get(link)
-    size = page.run(
+    assert opened_picture(page) == [28, 28]
+
+
+def opened_picture(page: Page) -> list[int]:
+    """Follow the link of the selected image, and return the size of the picture that opens."""
+    page.driver.get(page.driver.find_element("css selector", "#facts a").get_attribute("href"))
+    return page.run(
         "const {naturalWidth, naturalHeight} = document.images[0]; return [naturalWidth, naturalHeight]"
     )
-    assert size == [28, 28]
+
+
+@pytest.mark.parametrize("tree", ["data/png", ".."])
+def test_the_name_of_a_folder_is_text_and_its_pictures_open_from_the_server(page, hostile, tree):
+    file = hostile / "corrections.csv"
+    # With pictures outside of the project's folder, its name is a part of the page's address.
+    with serving(hostile / "results" / "look" / "index.html", file, hostile / tree) as server:
+        page.open(server.url, "suspects")
+        page.press("x", "ARROW_LEFT")
+        assert saved(page) == f"saved in {file}"
+        assert page.driver.title == "Look: digitflow"
+        assert page.run("return document.querySelectorAll('body img').length") == 0
+        assert page.errors() == []
+        assert opened_picture(page) == [28, 28]
+    assert [line.now for line in corrections.read(file)] == ["drop"]
+
+
+def test_the_name_of_a_folder_is_text_and_its_pictures_open_from_the_file_system(page, hostile):
+    page.open(hostile / "results" / "look" / "index.html", "suspects")
+    assert page.driver.title == "Look: digitflow"
+    assert page.errors() == []
+    assert opened_picture(page) == [28, 28]

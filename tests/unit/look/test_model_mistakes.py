@@ -9,6 +9,7 @@ from tests.unit.eight_rows import TRUE, softmax, wrong_at
 from digitflow.base.errors import FormatError
 from digitflow.dataset.lists import of_rows
 from digitflow.formats import idx
+from digitflow.look import mistakes as figures
 from digitflow.look.mistakes import (
     confusion_figure,
     find_mistakes,
@@ -17,6 +18,7 @@ from digitflow.look.mistakes import (
     show_mistakes,
     write_confusion,
 )
+from digitflow.scoring.measures import confusion_matrix
 
 PNG = b"\x89PNG"
 
@@ -90,6 +92,7 @@ DRAWINGS = {
     **{f"{wrong} confused": (draw_confusion, found(wrong)) for wrong in (0, 60)},
     "two classes": (draw_confusion, found(20, classes=2)),
     "sixty classes": (draw_confusion, found(20, rows=200, classes=60)),
+    **{f"300 classes, {wrong} wrong": (draw_confusion, found(wrong, 400, 300)) for wrong in (0, 3, 200)},
 }
 
 
@@ -103,3 +106,20 @@ def test_a_figure_is_drawn_without_a_warning_and_with_the_same_bytes_each_time(t
     assert first == second
     assert len(first) > 1000
     assert b"matplotlib" not in first.lower()
+
+
+def test_of_very_many_classes_the_figure_shows_no_more_than_the_most_frequent_mistakes(tmp_path, monkeypatch):
+    drawn = []
+    monkeypatch.setattr(figures, "save", lambda figure, path: drawn.append(figure))
+    true = np.repeat(np.arange(300), 3)
+    given = true.copy()
+    given[np.arange(0, 900, 3)] = (true[::3] + 1) % 300  # each class once,
+    given[:3] = 7  # and the first three times
+    names = [f"class {label}" for label in range(300)]
+    confusion_figure(tmp_path / "c.png", confusion_matrix(given, true, 300), names, "a")
+    (axes,) = drawn[0].axes
+    labels = [label.get_text() for label in axes.get_yticklabels()]
+    assert labels[:2] == ["class 0 → class 7", "class 1 → class 2"]
+    assert len(labels) == figures.MOST_BARS
+    assert [bar.get_width() for bar in axes.patches[:2]] == [3, 1]
+    assert not axes.images

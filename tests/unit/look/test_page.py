@@ -8,13 +8,16 @@ import numpy as np
 import pytest
 from PIL import Image
 from tests.browser.example import example
+from tests.conftest import PROJECT
 
 from digitflow.base.errors import FormatError, InputError
+from digitflow.config import clone_digest
 from digitflow.formats import corrections
 from digitflow.formats.corrections import Correction
 from digitflow.look import page
 from digitflow.look.lookdata import AUDIT_COLUMNS, LookData, read_look_table
 from digitflow.look.page import read_content, write_page
+from digitflow.look.summary_page import write_summary
 from digitflow.look.suspects import suspects_figure
 
 TRAIN, ALL = 300, 400
@@ -182,3 +185,33 @@ def test_the_suspects_sheet_takes_any_names_colours_and_no_audit(data, tmp_path)
     suspects_figure(tmp_path / "none.png", dataclasses.replace(data, audit=None))
     assert (tmp_path / "hostile.png").exists()
     assert (tmp_path / "none.png").exists()
+
+
+def test_the_summary_counts_the_classes_after_the_corrections_in_one_file(data, tmp_path):
+    names = ("<b>0</b>", *data.names[1:])
+    row = int(np.flatnonzero(data.labels == 0)[0])
+    dropped = Correction(int(data.ids[row]), names[0], "drop")
+    write_summary(tmp_path / "summary.html", dataclasses.replace(data, names=names, corrections=[dropped]))
+    text = (tmp_path / "summary.html").read_text()
+    zeros, flagged = int((data.labels == 0).sum()), int(data.audit["flagged"].sum())
+    assert (
+        f"{TRAIN} training images · {ALL - TRAIN} test images · 10 classes · {flagged} labels flagged" in text
+    )
+    line = next(line for line in text.splitlines() if "&lt;b&gt;0&lt;/b&gt;" in line)
+    cells = re.findall(r"<td>([^<]*)</td>", line)
+    assert (cells[0], cells[-1]) == (str(zeros - 1), str(zeros))
+    assert not re.findall(r"(?:src|href)=\"(?!data:)", text)
+
+
+def test_the_summary_says_why_something_is_missing(data, tmp_path):
+    missing = {"test_images": "there is no test set", "test_merged": "there is no test set"}
+    bare = dataclasses.replace(data, test_images=None, test_ids=None, test_merged=None, missing=missing)
+    write_summary(tmp_path / "summary.html", bare)
+    text = (tmp_path / "summary.html").read_text()
+    assert text.count("there is no test set") == 1
+    assert "test images" not in text
+
+
+def test_the_screenshots_show_the_page_as_it_is():
+    """Where this fails, the page was changed since: look at it, and run `make screenshots`."""
+    assert (PROJECT / "docs" / "looking" / "page.digest").read_text() == f"{clone_digest(page.ASSETS)}\n"

@@ -15,6 +15,7 @@ from digitflow.dataset import classes as class_names
 from digitflow.formats import corrections as corrections_csv
 from digitflow.formats import idx, lst
 from digitflow.formats.corrections import DROP, OK, Correction
+from digitflow.look import summary
 from digitflow.merging import methods
 from digitflow.merging.merged import merge_files, read_models
 
@@ -70,8 +71,9 @@ class LookData:
     `audit` has AUDIT_COLUMNS, the most suspicious first, labels by their names; `duplicates` has
     DUPLICATE_COLUMNS and `outliers` OUTLIER_COLUMNS, in the order in which they are shown: the part "test" is
     the test images, any other the training rows. `read_look_table` reads all three.
-    `corrections` must fit the rows, and `corrections_text` be the file that they were read from. `png` is the
-    folder of the PNG trees as seen from the page, such as ../../data/png; None: there are none.
+    `corrections` must fit the rows, and `corrections_text` be the file that they were read from;
+    `corrections_file` is its path as configured, whether there is one yet or not. `png` is the folder of the
+    PNG trees as seen from the page, such as ../../data/png; None: there are none.
     `missing` says why something is None, by the name of the field: "no test set".
     """
 
@@ -89,6 +91,7 @@ class LookData:
     outliers: "pd.DataFrame | None" = None
     corrections: Sequence[Correction] = ()
     corrections_text: str = ""
+    corrections_file: str = "corrections.csv"
     png: str | None = None
     missing: Mapping[str, str] = field(default_factory=dict)
 
@@ -114,6 +117,11 @@ class LookData:
         changed = [correction for correction in self.corrections if correction.now != OK]
         labels[self.rows_of([c.id for c in changed])] = [classes[c.now] for c in changed]
         return labels
+
+    @cached_property
+    def mean_and_variance(self) -> tuple[np.ndarray, np.ndarray]:
+        """Each class's mean and variance of the pixels, as `summary.mean_and_variance` has them."""
+        return summary.mean_and_variance(self.images, self.corrected, len(self.names))
 
     def rows_of(self, ids: Sequence[int]) -> np.ndarray:
         """The places int64 of ids among the training rows. KeyError: there is no such id."""
@@ -152,6 +160,7 @@ def read(
     duplicates: PathLike,
     outliers: PathLike,
     corrections: PathLike | None,
+    corrections_file: str,
     png: str | None,
 ) -> LookData:
     """Read all that the page shows from the files of a run.
@@ -186,6 +195,7 @@ def read(
         outliers=read_look_table(outliers, OUTLIER_COLUMNS),
         corrections=corrections_csv.read(corrections) if corrections else (),
         corrections_text=Path(corrections).read_bytes().decode() if corrections else "",
+        corrections_file=corrections_file,
         png=png,
         missing=missing,
     )

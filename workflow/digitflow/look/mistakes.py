@@ -18,7 +18,8 @@ from digitflow.scoring.measures import confusion_matrix, most_confused, worst_mi
 log = logging.getLogger("digitflow")
 WORST = 40  # mistakes in a figure
 COLUMNS = 8  # of images a row of the mistakes
-MOST_NAMES = 100  # beside a confusion matrix
+MOST_CLASSES = 100  # of a confusion matrix that is drawn
+MOST_BARS = 40  # of pairs of labels, which are drawn in its place
 CONFUSED = 10  # pairs of labels that are named
 
 
@@ -84,7 +85,7 @@ def write_confusion(path: str | Path, matrix: np.ndarray, names: Sequence[str]) 
     with atomic_open(path, "w") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(["true", *names])
-        writer.writerows([name, *counts] for name, counts in zip(names, matrix.tolist(), strict=True))
+        writer.writerows([name, *counts.tolist()] for name, counts in zip(names, matrix, strict=True))
 
 
 def read_confusion(path: str | Path) -> np.ndarray:
@@ -100,11 +101,14 @@ def read_confusion(path: str | Path) -> np.ndarray:
 def confusion_figure(path: str | Path, matrix: np.ndarray, names: Sequence[str], title: str) -> None:
     """Draw a confusion matrix int (classes, classes): right answers in grey, mistakes in colour.
 
-    `names`: those of the classes; of very many none has room.
+    `names`: those of the classes. Of more than MOST_CLASSES the most frequent mistakes are drawn, as bars.
     """
     from matplotlib.figure import Figure
 
     classes = len(matrix)
+    if classes > MOST_CLASSES:
+        _most_confused_figure(path, matrix, names, title)
+        return
     right = np.eye(classes, dtype=bool)
     size = min(max(4.5, 0.48 * classes), 24)
     figure = Figure(figsize=(size, size + 0.5), layout="constrained")
@@ -117,12 +121,29 @@ def confusion_figure(path: str | Path, matrix: np.ndarray, names: Sequence[str],
             axes.text(x, y, count, ha="center", va="center", color=colour, fontsize=8)
     axes.set(xlabel="label given", ylabel="true label")
     shown = [short(name) for name in names]
-    if classes <= MOST_NAMES:
-        turned = 90 if max(map(len, shown)) > 2 else 0
-        axes.set_xticks(range(classes), shown, rotation=turned, parse_math=False)
-        axes.set_yticks(range(classes), shown, parse_math=False)
+    turned = 90 if max(map(len, shown)) > 2 else 0
+    axes.set_xticks(range(classes), shown, rotation=turned, parse_math=False)
+    axes.set_yticks(range(classes), shown, parse_math=False)
     axes.set_title(textwrap.fill(title, int(11 * size)), fontsize="medium")
     axes.tick_params(length=0)
+    save(figure, path)
+
+
+def _most_confused_figure(path: str | Path, matrix: np.ndarray, names: Sequence[str], title: str) -> None:
+    from matplotlib.figure import Figure
+
+    pairs = most_confused(matrix, MOST_BARS)
+    labels = [f"{short(names[true])} → {short(names[given])}" for true, given, _ in pairs]
+    figure = Figure(figsize=(8, 0.22 * len(pairs) + 1.5), layout="constrained")
+    axes = figure.subplots()
+    bars = axes.barh(range(len(pairs)), [count for *_, count in pairs], color="tab:blue")
+    axes.bar_label(bars, padding=3, fontsize=8)
+    axes.set_yticks(range(len(pairs)), labels, fontsize=8, parse_math=False)
+    axes.margins(y=0.01)
+    axes.invert_yaxis()
+    axes.set(xlabel="images", ylabel="true label → label given")
+    axes.xaxis.get_major_locator().set_params(integer=True)
+    axes.set_title(textwrap.fill(f"{title}; the most frequent mistakes", 88), fontsize="medium")
     save(figure, path)
 
 

@@ -48,6 +48,7 @@ def write_page(index: str | Path, data: LookData, seed: int = 0) -> None:
             "models": _models(data),
             "corrections": [[c.id, c.was, c.now, c.note, c.line] for c in data.corrections],
             "correctionsText": data.corrections_text,
+            "correctionsFile": data.corrections_file,
             "sections": list(_sections(data, seed)),
             "overview": _overview(data, folder),
             **_write_sheets(folder, data),
@@ -211,7 +212,7 @@ def _outliers(data: LookData) -> dict[str, Any]:
 def _overview(data: LookData, folder: Path) -> dict[str, Any]:
     """Counts, mean and variance images as one sheet, and histograms."""
     classes = len(data.names)
-    mean, variance = summary.mean_and_variance(data.images, data.corrected, classes)
+    mean, variance = data.mean_and_variance
     pictures = np.concatenate([mean, variance / max(variance.max(), 1) * 255])
     columns, _ = sheets.columns_and_rows(*data.images.shape[1:3], SHEET_SIDE)
     sheets.write(folder / "means.png", np.rint(pictures).astype(np.uint8), columns)

@@ -21,7 +21,7 @@ from socketserver import TCPServer
 from typing import Any
 from urllib.parse import parse_qs, quote, unquote, urlsplit
 
-from digitflow.base.errors import DigitflowError, InputError
+from digitflow.base.errors import DigitflowError, FormatError, InputError
 from digitflow.dataset import adoption
 from digitflow.formats import corrections
 from digitflow.formats.corrections import DROP, OK, Correction
@@ -132,6 +132,17 @@ class Decisions:
             return self.lines()
 
 
+def _corrections_of(index: Path) -> str:
+    """The file of corrections that the page was made for."""
+    try:
+        return page.read_content(index)["correctionsFile"]
+    except (ValueError, KeyError) as error:
+        raise FormatError(
+            f"{index}: damaged, or made by another version; make it again with: "
+            "snakemake -j4 --force results/look/index.html"
+        ) from error
+
+
 def _stamp(index: Path) -> tuple[int, int]:
     status = index.with_name(page.FOLDER).joinpath(page.DATA).stat()
     return status.st_mtime_ns, status.st_size
@@ -154,17 +165,26 @@ class LookServer(ThreadingHTTPServer):
 
     daemon_threads = True
 
-    def __init__(self, index: str | Path, path: str | Path, png: str | Path | None = None, port: int = 0):
-        """Listen on `port` of this machine (0: any free one); `path` is corrections.csv.
+    def __init__(
+        self,
+        index: str | Path,
+        path: str | Path | None = None,
+        png: str | Path | None = None,
+        port: int = 0,
+    ):
+        """Listen on `port` of this machine (0: any free one). `path` is corrections.csv; without it, the file
+        that the page names, as a run in this folder would find it.
 
-        InputError: there is no page, the file is gone, or the port is taken.
+        InputError: there is no page, the file is gone, or the port is taken. FormatError: a damaged page.
         """
         index = _absolute(index)
         if not index.is_file() or not index.with_name(page.FOLDER).joinpath(page.DATA).is_file():
             raise InputError(
                 f"{index}: there is no page to look at; make it with: snakemake -j4 results/look/index.html"
             )
-        self.decisions = Decisions(index, _absolute(path), Path(png or "data/png") / "train")
+        self.decisions = Decisions(
+            index, _absolute(path or _corrections_of(index)), Path(png or "data/png") / "train"
+        )
         self.folders = [index.parent] + ([] if png is None else [_absolute(png)])
         # The page links to PNG files by a relative path, so the address begins where both folders meet.
         self.base = Path(os.path.commonpath(self.folders))
@@ -198,7 +218,7 @@ class LookServer(ThreadingHTTPServer):
         return f"{ADDRESS}:{self.server_port}", f"localhost:{self.server_port}"
 
 
-def serve(index: str | Path, path: str | Path, png: str | Path | None = None, port: int = 0) -> None:
+def serve(index: str | Path, path: str | Path | None, png: str | Path | None = None, port: int = 0) -> None:
     """Serve the page until Ctrl-C. Raises as LookServer."""
     with LookServer(index, path, png, port) as server:
         log.info("open %s", server.url)

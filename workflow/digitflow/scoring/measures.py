@@ -93,11 +93,10 @@ def confusion_matrix(predicted: np.ndarray, true: np.ndarray, classes: int) -> n
 
 def most_confused(matrix: np.ndarray, count: int) -> list[tuple[int, int, int]]:
     """The `count` most frequent mistakes of a confusion matrix: (true label, label given, images)."""
-    mistakes = matrix - np.diag(np.diag(matrix))
-    order = np.argsort(-mistakes, axis=None, kind="stable")[:count]
-    rows, columns = np.unravel_index(order, mistakes.shape)
-    found = zip(rows.tolist(), columns.tolist(), mistakes[rows, columns].tolist(), strict=True)
-    return [pair for pair in found if pair[2]]
+    rows, columns = np.nonzero(matrix)
+    pairs = np.stack([rows, columns, matrix[rows, columns]], axis=1)[rows != columns]
+    order = np.argsort(-pairs[:, 2], kind="stable")[:count]
+    return list(map(tuple, pairs[order].tolist()))
 
 
 def worst_mistakes(probabilities: np.ndarray, true: np.ndarray, count: int) -> np.ndarray:

@@ -50,9 +50,11 @@ def look_page(
     duplicates: Input,
     outliers: Input,
     page: Output,
+    summary: Output,
     suspects: Output,
     merge: Json,
     png: str,
+    corrections_file: str,
     fold_valid_lsts: list[Input] | None = None,
     probabilities: list[Input] | None = None,
     weights: Input | None = None,
@@ -61,8 +63,8 @@ def look_page(
     audit: Input | None = None,
     corrections: Input | None = None,
 ) -> None:
-    """Write the page on which people look at images and correct labels, and the sheet of suspects."""
-    from digitflow.look import lookdata
+    """Write the page on which people look at images and correct labels, its summary, and the suspects."""
+    from digitflow.look import lookdata, summary_page
     from digitflow.look import page as pages
     from digitflow.look import suspects as sheet
 
@@ -81,9 +83,11 @@ def look_page(
         duplicates=duplicates,
         outliers=outliers,
         corrections=corrections,
+        corrections_file=corrections_file,
         png=png or None,
     )
     pages.write_page(page, data)
+    summary_page.write_summary(summary, data)
     sheet.suspects_figure(suspects, data)
 
 

@@ -116,7 +116,7 @@ def describe(files: list[Input], configfile: list[Input] | None = None, sheet: I
 
 def look(
     page: Input = Path("results/look/index.html"),
-    corrections: Input = Path("corrections.csv"),
+    corrections: Input | None = None,
     png: Input = Path("data/png"),
     port: int = 0,
 ) -> None:
@@ -125,7 +125,7 @@ def look(
     It is served to this machine alone, and each decision goes into the file of corrections at once.
 
     page: the page, which `snakemake results/look/index.html` makes
-    corrections: the file of corrections
+    corrections: the file of corrections; without it, the one of the configuration that the page was made with
     png: the trees of pictures, which the page links to where they are there
     port: the port to serve on; without one, a free one
     """

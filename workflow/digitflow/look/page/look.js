@@ -525,8 +525,8 @@ function drawExport() {
   $("export-about").textContent = store.isServer
     ? "The server writes every decision into corrections.csv at once. These are its lines, to copy from."
     : whole
-      ? "The file as it was when this page was made, with your decisions: to take the place of corrections.csv."
-      : "Your decisions alone, to be added to corrections.csv, where an id must not have two lines.";
+      ? `The file as it was when this page was made, with your decisions: to take the place of ${data.correctionsFile}.`
+      : `Your decisions alone, to be added to ${data.correctionsFile}, where an id must not have two lines.`;
 }
 
 function download() {

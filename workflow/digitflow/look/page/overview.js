@@ -160,56 +160,84 @@ function drawMissing() {
   );
 }
 
-function drawConfusion() {
-  const matrix = names.map(() => new Array(names.length).fill(0));
-  let right = 0;
-  let all = 0;
+const MOST_CLASSES = 100; // of a matrix that somebody can read
+const MOST_CONFUSIONS = 200; // that are listed in its place
+
+/** How often each label was predicted for each one that is given: [given, predicted, images], the most first. */
+function countConfusions() {
+  const counts = new Map();
   for (let i = 0; i < rows; i++) {
     const [given, predicted] = [train.given[i], train.predicted[i]];
     if (given < 0 || predicted < 0) continue;
-    matrix[given][predicted] += 1;
-    all += 1;
-    right += given === predicted;
+    const cell = given * names.length + predicted;
+    counts.set(cell, (counts.get(cell) ?? 0) + 1);
   }
-  const most = Math.max(
-    1,
-    ...matrix.flatMap((counts, given) => counts.filter((_, predicted) => predicted !== given)),
+  const found = [...counts].sort(([a, m], [b, n]) => n - m || a - b);
+  return found.map(([cell, count]) => [Math.floor(cell / names.length), cell % names.length, count]);
+}
+
+function linkToCell(given, predicted, count) {
+  const title = `given ${names[given]}, predicted ${names[predicted]}: ${plural(count, "image")}`;
+  return el("a", {
+    href: `#cell-${given}-${predicted}`,
+    textContent: number(count),
+    title,
+    "aria-label": title,
+  });
+}
+
+function drawConfusion() {
+  const cells = countConfusions();
+  const mistakes = cells.filter(([given, predicted]) => given !== predicted);
+  const sum = (counted) => counted.reduce((images, [, , count]) => images + count, 0);
+  const differ = `${number(sum(mistakes))} of ${number(sum(cells))} differ.`;
+  const asMatrix = names.length <= MOST_CLASSES;
+  const listed = mistakes.slice(0, MOST_CONFUSIONS);
+  const of = listed.length < mistakes.length ? ` of ${number(mistakes.length)}` : "";
+  const about = asMatrix
+    ? `Given in rows, predicted in columns: ${differ} A cell opens its images.`
+    : `Given and predicted labels: ${differ} ${number(listed.length)}${of} pairs of classes, the most frequent first.`;
+  return el(
+    "div",
+    { className: "confusion" },
+    el("p", { textContent: about }),
+    el("div", { className: "wide" }, asMatrix ? confusionMatrix(cells) : confusionList(listed)),
   );
+}
+
+function confusionMatrix(cells) {
+  const most = Math.max(1, ...cells.map(([given, predicted, count]) => (given === predicted ? 0 : count)));
   const head = el(
     "tr",
     {},
     el("td", {}),
     ...names.map((name) => el("th", { scope: "col", textContent: name, title: name })),
   );
-  const body = matrix.map((counts, given) =>
+  const body = names.map((_, given) =>
+    names.map((_, predicted) => el("td", { className: given === predicted ? "right" : "" })),
+  );
+  for (const [given, predicted, count] of cells) {
+    const cell = body[given][predicted];
+    cell.append(linkToCell(given, predicted, count));
+    if (given !== predicted)
+      cell.style.setProperty("--share", `${Math.round(8 + 72 * Math.sqrt(count / most))}%`);
+  }
+  const lines = body.map((line, given) =>
+    el("tr", {}, el("th", { scope: "row", textContent: names[given], title: names[given] }), ...line),
+  );
+  return el("table", {}, el("thead", {}, head), el("tbody", {}, ...lines));
+}
+
+function confusionList(listed) {
+  const heads = ["given", "predicted", "images"].map((text) => el("th", { scope: "col", textContent: text }));
+  const lines = listed.map(([given, predicted, count]) =>
     el(
       "tr",
       {},
-      el("th", { scope: "row", textContent: names[given], title: names[given] }),
-      ...counts.map((count, predicted) => {
-        const cell = el("td", { className: given === predicted ? "right" : "" });
-        if (!count) return cell;
-        const title = `given ${names[given]}, predicted ${names[predicted]}: ${plural(count, "image")}`;
-        cell.append(
-          el("a", {
-            href: `#cell-${given}-${predicted}`,
-            textContent: number(count),
-            title,
-            "aria-label": title,
-          }),
-        );
-        if (given !== predicted)
-          cell.style.setProperty("--share", `${Math.round(8 + 72 * Math.sqrt(count / most))}%`);
-        return cell;
-      }),
+      el("td", { className: "name", textContent: names[given] }),
+      el("td", { className: "name", textContent: names[predicted] }),
+      el("td", { className: "number" }, linkToCell(given, predicted, count)),
     ),
   );
-  return el(
-    "div",
-    { className: "confusion" },
-    el("p", {
-      textContent: `Given in rows, predicted in columns: ${number(all - right)} of ${number(all)} differ. A cell opens its images.`,
-    }),
-    el("div", { className: "wide" }, el("table", {}, el("thead", {}, head), el("tbody", {}, ...body))),
-  );
+  return el("table", { className: "list" }, el("thead", {}, el("tr", {}, ...heads)), el("tbody", {}, ...lines));
 }

@@ -1,0 +1,83 @@
+"""The page's summary as one HTML file that opens by itself, for the report."""
+
+import base64
+import html
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from digitflow.base.files import atomic_open
+from digitflow.look import sheets
+from digitflow.look.lookdata import LookData
+
+STYLE = """
+body { margin: 1rem; background: #fff; color: #1d1d1b; font: 14px/1.4 system-ui, sans-serif; }
+table { border-collapse: collapse; }
+th, td { border-bottom: 1px solid #e2e2de; padding: 0.2rem 0.9rem 0.2rem 0; text-align: right; }
+th:first-child { text-align: left; }
+img { display: block; height: 28px; image-rendering: pixelated; }
+"""
+
+
+def write_summary(path: str | Path, data: LookData) -> None:
+    """Write how many images there are, of each class too, what is flagged, and what is missing."""
+    parts = [
+        "<!DOCTYPE html>",
+        '<html lang="en"><head><meta charset="utf-8"><title>Look: the summary</title>',
+        f'<link rel="icon" href="data:,"><style>{STYLE}</style></head><body>',
+        f"<p>{' · '.join(_facts(data))}</p>",
+        "<table>",
+        *_lines(data),
+        "</table>",
+        *(f"<p>Not looked at: {html.escape(reason)}</p>" for reason in dict.fromkeys(data.missing.values())),
+        "</body></html>",
+    ]
+    with atomic_open(path, "w") as file:
+        file.write("\n".join(parts) + "\n")
+
+
+def _facts(data: LookData) -> Iterator[str]:
+    yield f"{len(data.ids):,} training images"
+    if data.test_images is not None:
+        yield f"{len(data.test_images):,} test images"
+    yield f"{len(data.names):,} classes"
+    if data.audit is not None:
+        yield f"{np.count_nonzero(data.audit['flagged']):,} labels flagged"
+    if data.duplicates is not None:
+        yield f"{len(data.duplicates):,} pairs of duplicates"
+    if data.outliers is not None:
+        yield f"{len(data.outliers):,} outliers"
+    yield f"{len(data.corrections):,} lines in the file of corrections"
+
+
+def _lines(data: LookData) -> Iterator[str]:
+    """The table: a head, and a line for each class."""
+    columns = {"training images": _counts(data, data.corrected)}
+    columns["%"] = [f"{share:.1f}" for share in _percentages(columns["training images"])]
+    if data.test_merged is not None:
+        predicted = _counts(data, data.test_merged.argmax(axis=1))
+        columns["predicted for test %"] = [f"{share:.1f}" for share in _percentages(predicted)]
+    if data.audit is not None:
+        flagged = data.rows_of(data.audit["id"][data.audit["flagged"].to_numpy(bool)])
+        columns["flagged"] = _counts(data, data.corrected[flagged])
+    columns["given by the CSV"] = _counts(data, data.labels)
+    yield "".join(f"<th>{name}</th>" for name in ("class", "mean", *columns))
+    means, _ = data.mean_and_variance
+    pictures = np.rint(means).astype(np.uint8)
+    for name, picture, *cells in zip(data.names, pictures, *columns.values(), strict=True):
+        source = base64.b64encode(sheets.encode_sheet(picture)).decode()
+        mean = f'<td><img alt="" src="data:image/png;base64,{source}"></td>'
+        body = "".join(
+            f"<td>{cell:,}</td>" if isinstance(cell, int) else f"<td>{cell}</td>" for cell in cells
+        )
+        yield f"<tr><th>{html.escape(str(name))}</th>{mean}{body}</tr>"
+
+
+def _counts(data: LookData, labels: np.ndarray) -> list[int]:
+    """How many rows have each label; a dropped row has none."""
+    return np.bincount(labels[labels >= 0], minlength=len(data.names)).tolist()
+
+
+def _percentages(counts: list[int]) -> np.ndarray:
+    return 100 * np.array(counts) / max(sum(counts), 1)

@@ -105,6 +105,16 @@ class Clone:
         """Replace a piece of the tiny configuration."""
         self.edit("tiny.yaml", old, new)
 
+    def picture(self, row: int) -> Path:
+        """Where the tree has a training row's picture."""
+        (path,) = (self.folder / "data" / "png" / "train").glob(f"*/{row:03d}.png")
+        return path
+
+    def move(self, row: int, label: int) -> None:
+        """Move a training row's picture to the folder of a label, as a person does."""
+        path = self.picture(row)
+        path.rename(path.parents[1] / str(label) / path.name)
+
     def edit(self, path: str, old: str, new: str) -> None:
         """Replace a piece of a file."""
         file = self.folder / path

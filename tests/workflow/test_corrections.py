@@ -5,17 +5,14 @@ import os
 import shutil
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 from tests.workflow.conftest import TRAIN_ROWS, Clone, copy_of
-from tests.workflow.torture import KILLS, contents, start, stopped_job, wait_for_jobs
+from tests.workflow.torture import KILLS, LISTS, VIEWS, contents, start, stopped_job, wait_for_jobs
 
 from digitflow.formats import lst, recordio
 
 FILE = "corrections.csv"
-LISTS = ["data/rec/train.lst", "data/rec/valid.lst"]
-VIEWS = ["data/png/train.sfv", *LISTS]  # all that a correction changes, short of training
 CRASH = KILLS[0]
 MOVED, BACK, DELETED = range(1, 41), range(31, 41), range(41, 51)  # rows
 
@@ -36,17 +33,6 @@ def recorded_labels_of(clone: Clone) -> dict[int, int]:
         for part in ("train", "valid")
         for record in recordio.read(clone.folder / f"data/rec/{part}.rec")
     }
-
-
-def picture(clone: Clone, row: int) -> Path:
-    """Where the tree has a row's picture."""
-    (path,) = (clone.folder / "data" / "png" / "train").glob(f"*/{row:03d}.png")
-    return path
-
-
-def move(clone: Clone, row: int, label: int) -> None:
-    path = picture(clone, row)
-    path.rename(path.parents[1] / str(label) / path.name)
 
 
 def lines_of(clone: Clone) -> list[dict[str, str]]:
@@ -88,7 +74,7 @@ def test_a_line_reaches_lists_records_and_tree_and_its_removal_takes_it_back(
     assert result.returncode == 0, result.stdout
     expected = {row: was for row, was in truth.items() if row != 8} | {7: other}
     assert labels_of(finished_numpy) == recorded_labels_of(finished_numpy) == expected
-    assert picture(finished_numpy, 7).parent.name == str(other)
+    assert finished_numpy.picture(7).parent.name == str(other)
 
     (finished_numpy.folder / FILE).write_text("id,was,now,crc,note\n")
     assert finished_numpy.snakemake(*targets).returncode == 0
@@ -98,8 +84,8 @@ def test_a_line_reaches_lists_records_and_tree_and_its_removal_takes_it_back(
 def test_the_next_run_notices_what_was_moved_deleted_and_put_back(finished_numpy):
     before = labels_of(finished_numpy)
     (finished_numpy.folder / FILE).write_text("# Mine.\nid,was,now,crc,note\n")
-    move(finished_numpy, 3, (before[3] + 1) % 10)
-    gone = picture(finished_numpy, 4).read_bytes(), picture(finished_numpy, 4)
+    finished_numpy.move(3, (before[3] + 1) % 10)
+    gone = finished_numpy.picture(4).read_bytes(), finished_numpy.picture(4)
     gone[1].unlink()
     planned = finished_numpy.snakemake("--dry-run", *VIEWS)
     assert "003.png" in planned.stdout
@@ -116,7 +102,7 @@ def test_the_next_run_notices_what_was_moved_deleted_and_put_back(finished_numpy
     assert not finished_numpy.planned(*VIEWS)
 
     gone[1].write_bytes(gone[0])
-    move(finished_numpy, 3, before[3])
+    finished_numpy.move(3, before[3])
     assert finished_numpy.snakemake(*VIEWS).returncode == 0
     assert labels_of(finished_numpy) == before
     assert not finished_numpy.planned(*VIEWS)
@@ -164,11 +150,11 @@ def test_a_line_typed_without_a_checksum_is_safe_after_its_first_run_and_follows
 def test_a_file_of_corrections_that_is_lost_stops_the_run_until_one_says_what_is_meant(finished_numpy):
     file, before = finished_numpy.folder / FILE, labels_of(finished_numpy)
     file.write_text("# Mine.\nid,was,now,crc,note\n")
-    move(finished_numpy, 3, (before[3] + 1) % 10)
+    finished_numpy.move(3, (before[3] + 1) % 10)
     assert finished_numpy.snakemake(*VIEWS).returncode == 0
     kept, corrected = file.read_bytes(), labels_of(finished_numpy)
     file.unlink()
-    move(finished_numpy, 4, (before[4] + 1) % 10)
+    finished_numpy.move(4, (before[4] + 1) % 10)
     for arguments in (VIEWS, ["--dry-run", *VIEWS]):
         stopped = finished_numpy.snakemake(*arguments)
         assert stopped.returncode == 1
@@ -187,7 +173,7 @@ def test_what_was_moved_for_one_configuration_is_not_written_into_the_correction
     before = labels_of(finished_numpy)
     other = finished_numpy.folder / "other.csv"
     other.write_text("id,was,now,crc,note\n")
-    move(finished_numpy, 3, (before[3] + 1) % 10)
+    finished_numpy.move(3, (before[3] + 1) % 10)
     configuration = (finished_numpy.folder / "tiny.yaml").read_text()
     finished_numpy.configure("data: {", "data: {corrections: other.csv, ")
     stopped = finished_numpy.snakemake(*VIEWS)
@@ -222,12 +208,12 @@ def corrected_run(finished_numpy_run, tmp_path_factory) -> Clone:
     file.write_text("# What I found.\nid,was,now,crc,note\n")
     before = labels_of(clone)
     for row in MOVED:
-        move(clone, row, (before[row] + 1) % 10)
+        clone.move(row, (before[row] + 1) % 10)
     assert clone.snakemake(*LISTS).returncode == 0
     for row in DELETED:
-        picture(clone, row).unlink()
+        clone.picture(row).unlink()
     for row in BACK:
-        move(clone, row, before[row])
+        clone.move(row, before[row])
     file.write_text(file.read_text() + "# To be continued.\n")
     result = clone.snakemake("trees", *LISTS)
     assert result.returncode == 0, result.stdout

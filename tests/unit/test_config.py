@@ -113,7 +113,9 @@ def test_a_mistake_is_named_with_its_key_and_what_would_be_right(key, value, mes
 
 @pytest.mark.parametrize(("section", "name"), [("studies", False), ("models", True), ("predict", 7)])
 def test_a_name_that_yaml_takes_for_no_text_should_be_in_quotes(section, name):
-    with pytest.raises(ConfigError, match=rf"{section}\.{name}: YAML takes this name for {name}, .* in quotes"):
+    with pytest.raises(
+        ConfigError, match=rf"{section}\.{name}: YAML takes this name for {name}, .* in quotes"
+    ):
         validate({**DEFAULT, section: {name: {}}})
 
 

@@ -3,7 +3,6 @@
 import http.client
 import json
 import os
-import signal
 import subprocess
 import sys
 import threading
@@ -24,11 +23,22 @@ from digitflow.look.server import LookServer
 pytestmark = pytest.mark.allow_hosts(["127.0.0.1"])
 
 ROWS = 40
+# Serves until it is at a change of a file, such as the 100th os.rename, and kills itself there.
 SERVE = """
-import sys
+import os, signal, sys
 from digitflow.look.server import LookServer
-server = LookServer(*sys.argv[1:])
+change, left, *arguments = sys.argv[1:]
+left = int(left)
+
+def kill(event, _):
+    global left
+    left -= event == change
+    if not left:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+server = LookServer(*arguments)
 print(server.url, flush=True)
+sys.addaudithook(kill)
 server.serve_forever()
 """
 
@@ -324,18 +334,15 @@ def test_many_tabs_at_once_lose_no_decision(client, data, file):
 def test_kills_lose_none_of_1000_decisions_that_were_answered(index, data, file, tmp_path):
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     answered: dict[int, str] = {}
-    decisions = [(1 + number % ROWS, str(number % 10)) for number in range(1000)]
+    decisions = [(1 + number % ROWS, str(number % 7)) for number in range(1000)]
     at = 0
-    for stop in (101, 350, 600, 1000):
-        command = [sys.executable, "-c", SERVE, str(index), str(file)]
+    # For a decision a new file is renamed, and its old name removed: killed before that, and in the end not.
+    for change, left in (("os.rename", 100), ("os.remove", 250), ("os.rename", 250), ("", -1)):
+        command = [sys.executable, "-c", SERVE, change, str(left), str(index), str(file)]
         process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
         try:
             client = Client(process.stdout.readline().strip())
-            killer = None
-            while at < stop:
-                if at == stop - 20 and stop < 1000:  # somewhere within the next decisions
-                    killer = threading.Timer(0.01, process.send_signal, [signal.SIGKILL])
-                    killer.start()
+            while at < len(decisions):
                 id_, now = decisions[at]
                 try:
                     status, _ = client.decide(data.digest, [[id_, now]])
@@ -348,6 +355,7 @@ def test_kills_lose_none_of_1000_decisions_that_were_answered(index, data, file,
             process.kill()
             process.wait()
             process.stdout.close()
+        assert (at == len(decisions)) == (not change)
         found = {line.id: line.now for line in corrections.read(file)}
         unanswered = dict(decisions[at : at + 1])
         assert {id_: found[id_] for id_ in answered if id_ not in unanswered} == {

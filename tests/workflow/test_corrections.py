@@ -7,7 +7,8 @@ import subprocess
 import sys
 
 import pytest
-from tests.workflow.conftest import TRAIN_ROWS, Clone, copy_of
+from tests.conftest import PROJECT
+from tests.workflow.conftest import TRAIN_ROWS, Clone, copy_of, fill, small_disk
 from tests.workflow.torture import KILLS, LISTS, VIEWS, contents, start, stopped_job, wait_for_jobs
 
 from digitflow.formats import lst, recordio
@@ -40,10 +41,13 @@ def lines_of(clone: Clone) -> list[dict[str, str]]:
     return list(csv.DictReader(line for line in lines if not line.startswith("#")))
 
 
-def verb(clone: Clone, *words: str) -> None:
+def verb(clone: Clone, *words: str) -> subprocess.CompletedProcess:
     """Type a command of digitflow's."""
     environment = os.environ | {"PYTHONPATH": f"{clone.folder}/workflow"}
-    subprocess.run([sys.executable, "-m", "digitflow", *words], cwd=clone.folder, env=environment, check=True)
+    command = [sys.executable, "-m", "digitflow", *words]
+    return subprocess.run(
+        command, cwd=clone.folder, env=environment, capture_output=True, text=True, check=False
+    )
 
 
 def test_a_new_line_reruns_the_lists_and_converts_nothing(finished):
@@ -140,7 +144,7 @@ def test_a_line_typed_without_a_checksum_is_safe_after_its_first_run_and_follows
     assert stopped.returncode == 1
     assert f"{FILE}, line 3: these pixels are row 8 now; write 8,{label},drop," in stopped.stdout
     assert contents(finished_numpy, made) == before
-    verb(finished_numpy, "follow_corrections")
+    assert verb(finished_numpy, "follow_corrections").returncode == 0
     assert file.read_text() == filled.replace(" 7,", "8,")
     result = finished_numpy.snakemake(*VIEWS)
     assert result.returncode == 0, result.stdout
@@ -160,7 +164,7 @@ def test_a_file_of_corrections_that_is_lost_stops_the_run_until_one_says_what_is
         assert stopped.returncode == 1
         assert f"error: {FILE}: is gone, and 1 correction with it" in stopped.stdout
         assert not file.exists()
-    verb(finished_numpy, "restore_corrections")
+    assert verb(finished_numpy, "restore_corrections").returncode == 0
     assert file.read_bytes() == kept
     assert finished_numpy.snakemake(*VIEWS).returncode == 0
     assert labels_of(finished_numpy) == corrected | {4: (before[4] + 1) % 10}
@@ -180,7 +184,7 @@ def test_what_was_moved_for_one_configuration_is_not_written_into_the_correction
     assert stopped.returncode == 1
     assert f"To write that into {FILE}: digitflow adopt; into other.csv: digitflow adopt --" in stopped.stdout
     assert not (finished_numpy.folder / FILE).exists()
-    verb(finished_numpy, "adopt")
+    assert verb(finished_numpy, "adopt").returncode == 0
     assert finished_numpy.snakemake(*VIEWS).returncode == 0
     assert labels_of(finished_numpy) == before
     assert other.read_text() == "id,was,now,crc,note\n"
@@ -264,9 +268,63 @@ def delete_the_data(clone: Clone) -> None:
 
 
 def clean(clone: Clone) -> None:
-    """What `make clean` removes."""
-    for name in ("data/idx", "data/png", "data/rec", "logs", "results"):
-        shutil.rmtree(clone.folder / name)
+    makefile = PROJECT / "Makefile"
+    subprocess.run(["make", "--silent", "-f", makefile, "clean"], cwd=clone.folder, check=True)
+    assert not (clone.folder / "data" / "png" / "train").exists()
+
+
+def fill_the_disk(clone: Clone) -> None:
+    """The disk is full, and has a little room, as a moved picture is adopted and all is made again."""
+    typed, label = (clone.folder / FILE).read_bytes(), labels_of(clone)[60]
+    with small_disk(clone.folder, "size=64m"):
+        filler = fill(clone.folder, room=0)
+        clone.move(60, (label + 1) % 10)
+        refused = verb(clone, "adopt")
+        assert refused.returncode == 1
+        assert f"/{FILE}: cannot be written: No space left on device" in refused.stderr
+        clone.move(60, label)
+        for room in (0, 300_000):
+            os.truncate(filler, filler.stat().st_size - room)
+            assert clone.snakemake(*VIEWS, "--forcerun", "csv_to_idx", "write_lst", "idx_to_png").returncode
+            assert (clone.folder / FILE).read_bytes() == typed
+        filler.unlink()
+        after = shutil.copytree(clone.folder, clone.folder.with_name("after"), symlinks=True)
+    clone.folder.rmdir()
+    after.rename(clone.folder)
+
+
+# What is damaged, and a rule that reads it or makes it again.
+DAMAGED = {
+    "data/idx/classes.csv": "write_lst",
+    "data/idx/train.sfv": "write_lst",
+    "data/rec/lists.sfv": "pack_rec",
+    "data/rec/corrections.json": "write_lst",
+    "data/rec/train.rec": "pack_rec",
+    "data/rec/train.idx": "pack_rec",
+    "data/png/train.sfv": "idx_to_png",
+    "data/png/train.inventory": "idx_to_png",
+}
+
+
+def flip_a_byte_of_each_record(clone: Clone) -> None:
+    """Of all that is made beside images and lists, as a disk does: the time of the file stays."""
+    typed, labels = (clone.folder / FILE).read_bytes(), labels_of(clone)
+    targets = ["trees", "records", *LISTS]
+    assert clone.snakemake(*targets).returncode == 0
+    for name, rule in DAMAGED.items():
+        path = clone.folder / name
+        data, status = bytearray(path.read_bytes()), path.stat()
+        data[len(data) // 2] ^= 1
+        path.write_bytes(data)
+        os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+        noticed = clone.snakemake(*targets, "--forcerun", rule)
+        if noticed.returncode:
+            assert noticed.stdout.splitlines()[-1].startswith(f"error: {name}"), noticed.stdout
+            path.unlink()
+            made_again = clone.snakemake(*targets, "--forcerun", rule)
+            assert made_again.returncode == 0, made_again.stdout
+        assert labels_of(clone) == recorded_labels_of(clone) == labels, name
+        assert (clone.folder / FILE).read_bytes() == typed, name
 
 
 def kill_the_trees(clone: Clone) -> None:
@@ -296,7 +354,7 @@ def flip_a_byte_of_each_file(clone: Clone) -> None:
     "mishap",
     [
         *(edit_a_comment, edit_code, touch_the_csvs, rewrite_the_csvs, more_classes, delete_the_data, clean),
-        *(kill_the_trees, flip_a_byte_of_each_file),
+        *(kill_the_trees, fill_the_disk, flip_a_byte_of_each_file, flip_a_byte_of_each_record),
     ],
 )
 def test_corrections_outlive(mishap, corrected, finished_numpy_run):

@@ -1,10 +1,11 @@
 """What a folder with a copy of this file adds to every Python that has it on its path.
 
 An attempt to reach the network ends that Python's work. With DIGITFLOW_TRACE it leaves what a verb has
-imported and how often it has written; with DIGITFLOW_STOP it stops a verb at one of these writes.
+imported and how often it has written; with DIGITFLOW_STOP it stops a verb, or Snakemake itself, at one of
+these writes.
 """
 
-# ruff: noqa: PTH109, PTH118, PTH206, PTH208
+# ruff: noqa: PTH109, PTH115, PTH118, PTH206, PTH208
 # Every Python of a run begins with this: it imports nothing that the program might not.
 
 import atexit
@@ -14,6 +15,7 @@ import sys
 
 HERE = os.getcwd()
 VERB = sys.orig_argv[3] if sys.orig_argv[1:3] == ["-m", "digitflow"] and len(sys.orig_argv) > 3 else ""
+SNAKEMAKE = "snakemake" if sys.orig_argv[1:2] and sys.orig_argv[1].endswith("/snakemake") else ""
 CHANGES = ("os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.utime")
 PASSED_OVER = ("logs", ".snakemake", "trace", "stops")  # what is written there is no output
 
@@ -41,12 +43,15 @@ def is_write(event: str, arguments: tuple) -> bool:
         return False
     if not isinstance(path, str | bytes | os.PathLike):
         return False
-    path = os.path.relpath(os.path.join(HERE, os.fsdecode(path)), HERE)
+    folder = HERE
+    if event in CHANGES and (opened := arguments[2 if event == "os.rename" else -1]) >= 0:
+        folder = os.readlink(f"/proc/self/fd/{opened}")
+    path = os.path.relpath(os.path.join(folder, os.fsdecode(path)), HERE)
     return path.split(os.sep)[0] not in (*PASSED_OVER, os.pardir) and "__pycache__" not in path
 
 
 class Stop:
-    """Counts the writes of a verb, and stops it, once, before one of them, or at its "end".
+    """Counts the writes of a program, and stops it, once, before one of them, or at its "end".
 
     It leaves a file `stops/<its process>`: whoever finds that may do what he likes, and send SIGCONT.
     """
@@ -82,10 +87,10 @@ def leave_trace(folder: str, stop: Stop) -> None:
         file.write(f"{VERB} writes\n{stop.writes}")
 
 
-if VERB:
+if VERB or SNAKEMAKE:
     _wanted, _, _moment = os.environ.get("DIGITFLOW_STOP", "").partition(":")
-    _stop = Stop(_moment if _wanted == VERB else "")
+    _stop = Stop(_moment if _wanted == (VERB or SNAKEMAKE) else "")
     sys.addaudithook(_stop.count)
     atexit.register(_stop.at_end)
-    if "DIGITFLOW_TRACE" in os.environ:
+    if VERB and "DIGITFLOW_TRACE" in os.environ:
         atexit.register(leave_trace, os.environ["DIGITFLOW_TRACE"], _stop)

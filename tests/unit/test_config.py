@@ -57,10 +57,34 @@ def test_the_default_merges_models_of_keras_and_mxnet():
     assert merged == {"keras", "mxnet"}
 
 
-def test_the_fast_configuration_is_right_over_the_default():
+def over_the_default(path: Path) -> dict:
+    """The default configuration with a file of the project's laid over it, and the one that this is for."""
     config = copy.deepcopy(DEFAULT)
-    update_config(config, yaml.safe_load((PROJECT / "config" / "fast.yaml").read_text()))
-    fast = validate(config)
+    short = path.with_name(path.name.replace(".full", ""))
+    for each in dict.fromkeys([short, path]):
+        update_config(config, yaml.safe_load(each.read_text()))
+    return config
+
+
+@pytest.mark.parametrize("path", sorted((PROJECT / "config").rglob("*.yaml")), ids=lambda path: path.stem)
+def test_every_configuration_of_the_project_is_right_over_the_default(path, tmp_path, monkeypatch):
+    config = over_the_default(path)
+    data = config["data"]
+    monkeypatch.chdir(tmp_path)
+    for file in [data.get(key) for key in ("train_csv", "test_csv", "solution_csv", "labels_csv")]:
+        if file:  # the user's own, which have to be there
+            Path(file).parent.mkdir(parents=True, exist_ok=True)
+            Path(file).touch()
+    if data.get("folder"):
+        Path(data["folder"]).mkdir(parents=True)
+        for name in ("images-idx3-ubyte", "labels-idx1-ubyte"):
+            Path(data["folder"], f"train-{name}").touch()
+    right = validate(config)
+    assert {*right["merge"]["models"]} <= {*right["models"]}
+
+
+def test_the_fast_configuration_trains_one_model_for_an_epoch():
+    fast = validate(over_the_default(PROJECT / "config" / "fast.yaml"))
     assert fast["merge"]["models"] == ["keras_cnn"]
     assert fast["models"]["keras_cnn"]["epochs"] == 1
 

@@ -1,5 +1,6 @@
 """A finished tiny run of the real workflow: some hundred real digits, both frameworks."""
 
+import contextlib
 import fcntl
 import os
 import re
@@ -7,7 +8,7 @@ import shutil
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -105,6 +106,16 @@ class Clone:
         """Replace a piece of the tiny configuration."""
         self.edit("tiny.yaml", old, new)
 
+    def picture(self, row: int) -> Path:
+        """Where the tree has a training row's picture."""
+        (path,) = (self.folder / "data" / "png" / "train").glob(f"*/{row:03d}.png")
+        return path
+
+    def move(self, row: int, label: int) -> None:
+        """Move a training row's picture to the folder of a label, as a person does."""
+        path = self.picture(row)
+        path.rename(path.parents[1] / str(label) / path.name)
+
     def edit(self, path: str, old: str, new: str) -> None:
         """Replace a piece of a file."""
         file = self.folder / path
@@ -166,6 +177,37 @@ def link_environment(environment: Path, python: Path) -> None:
     shutil.copy2(python.parents[1] / "pins.txt", environment)
     if (choice := PROJECT / ".venvs" / "gpu.mk").exists():  # what `make gpu` has chosen: other pins
         shutil.copy2(choice, environment.parent)
+
+
+def mount(*arguments: str | Path) -> None:
+    """Mount, as only root can: others skip the test."""
+    if os.geteuid() != 0:
+        pytest.skip("only root can mount; test_full_disks.py is also run in a user namespace")
+    subprocess.run(["mount", *arguments], check=True)
+
+
+@contextlib.contextmanager
+def small_disk(folder: Path, options: str) -> Iterator[None]:
+    """Put a small disk in memory in the place of a folder, with what is in there."""
+    others = folder.with_name("others")
+    folder.rename(others)
+    folder.mkdir()
+    mount("-t", "tmpfs", "-o", options, "tmpfs", folder)
+    try:
+        shutil.copytree(others, folder, symlinks=True, dirs_exist_ok=True)
+        yield
+    finally:
+        subprocess.run(["umount", folder], check=True)
+
+
+def fill(disk: Path, room: int) -> Path:
+    """Fill a disk but for some bytes; returns the file that does."""
+    filler = disk / "filler"
+    with open(filler, "wb", buffering=0) as file, contextlib.suppress(OSError):
+        while True:
+            file.write(bytes(1 << 16))
+    os.truncate(filler, filler.stat().st_size - room)
+    return filler
 
 
 def run_once(request, tmp_path_factory, name: str, make: Callable[[Path], Clone]) -> tuple[Clone, str]:

@@ -5,17 +5,15 @@ import os
 import shutil
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
-from tests.workflow.conftest import TRAIN_ROWS, Clone, copy_of
-from tests.workflow.torture import KILLS, contents, start, stopped_job, wait_for_jobs
+from tests.conftest import PROJECT
+from tests.workflow.conftest import TRAIN_ROWS, Clone, copy_of, fill, small_disk
+from tests.workflow.torture import KILLS, LISTS, VIEWS, contents, start, stopped_job, wait_for_jobs
 
 from digitflow.formats import lst, recordio
 
 FILE = "corrections.csv"
-LISTS = ["data/rec/train.lst", "data/rec/valid.lst"]
-VIEWS = ["data/png/train.sfv", *LISTS]  # all that a correction changes, short of training
 CRASH = KILLS[0]
 MOVED, BACK, DELETED = range(1, 41), range(31, 41), range(41, 51)  # rows
 
@@ -38,26 +36,18 @@ def recorded_labels_of(clone: Clone) -> dict[int, int]:
     }
 
 
-def picture(clone: Clone, row: int) -> Path:
-    """Where the tree has a row's picture."""
-    (path,) = (clone.folder / "data" / "png" / "train").glob(f"*/{row:03d}.png")
-    return path
-
-
-def move(clone: Clone, row: int, label: int) -> None:
-    path = picture(clone, row)
-    path.rename(path.parents[1] / str(label) / path.name)
-
-
 def lines_of(clone: Clone) -> list[dict[str, str]]:
     lines = (clone.folder / FILE).read_text().splitlines()
     return list(csv.DictReader(line for line in lines if not line.startswith("#")))
 
 
-def verb(clone: Clone, *words: str) -> None:
+def verb(clone: Clone, *words: str) -> subprocess.CompletedProcess:
     """Type a command of digitflow's."""
     environment = os.environ | {"PYTHONPATH": f"{clone.folder}/workflow"}
-    subprocess.run([sys.executable, "-m", "digitflow", *words], cwd=clone.folder, env=environment, check=True)
+    command = [sys.executable, "-m", "digitflow", *words]
+    return subprocess.run(
+        command, cwd=clone.folder, env=environment, capture_output=True, text=True, check=False
+    )
 
 
 def test_a_new_line_reruns_the_lists_and_converts_nothing(finished):
@@ -88,7 +78,7 @@ def test_a_line_reaches_lists_records_and_tree_and_its_removal_takes_it_back(
     assert result.returncode == 0, result.stdout
     expected = {row: was for row, was in truth.items() if row != 8} | {7: other}
     assert labels_of(finished_numpy) == recorded_labels_of(finished_numpy) == expected
-    assert picture(finished_numpy, 7).parent.name == str(other)
+    assert finished_numpy.picture(7).parent.name == str(other)
 
     (finished_numpy.folder / FILE).write_text("id,was,now,crc,note\n")
     assert finished_numpy.snakemake(*targets).returncode == 0
@@ -98,8 +88,8 @@ def test_a_line_reaches_lists_records_and_tree_and_its_removal_takes_it_back(
 def test_the_next_run_notices_what_was_moved_deleted_and_put_back(finished_numpy):
     before = labels_of(finished_numpy)
     (finished_numpy.folder / FILE).write_text("# Mine.\nid,was,now,crc,note\n")
-    move(finished_numpy, 3, (before[3] + 1) % 10)
-    gone = picture(finished_numpy, 4).read_bytes(), picture(finished_numpy, 4)
+    finished_numpy.move(3, (before[3] + 1) % 10)
+    gone = finished_numpy.picture(4).read_bytes(), finished_numpy.picture(4)
     gone[1].unlink()
     planned = finished_numpy.snakemake("--dry-run", *VIEWS)
     assert "003.png" in planned.stdout
@@ -116,7 +106,7 @@ def test_the_next_run_notices_what_was_moved_deleted_and_put_back(finished_numpy
     assert not finished_numpy.planned(*VIEWS)
 
     gone[1].write_bytes(gone[0])
-    move(finished_numpy, 3, before[3])
+    finished_numpy.move(3, before[3])
     assert finished_numpy.snakemake(*VIEWS).returncode == 0
     assert labels_of(finished_numpy) == before
     assert not finished_numpy.planned(*VIEWS)
@@ -154,7 +144,7 @@ def test_a_line_typed_without_a_checksum_is_safe_after_its_first_run_and_follows
     assert stopped.returncode == 1
     assert f"{FILE}, line 3: these pixels are row 8 now; write 8,{label},drop," in stopped.stdout
     assert contents(finished_numpy, made) == before
-    verb(finished_numpy, "follow_corrections")
+    assert verb(finished_numpy, "follow_corrections").returncode == 0
     assert file.read_text() == filled.replace(" 7,", "8,")
     result = finished_numpy.snakemake(*VIEWS)
     assert result.returncode == 0, result.stdout
@@ -164,17 +154,17 @@ def test_a_line_typed_without_a_checksum_is_safe_after_its_first_run_and_follows
 def test_a_file_of_corrections_that_is_lost_stops_the_run_until_one_says_what_is_meant(finished_numpy):
     file, before = finished_numpy.folder / FILE, labels_of(finished_numpy)
     file.write_text("# Mine.\nid,was,now,crc,note\n")
-    move(finished_numpy, 3, (before[3] + 1) % 10)
+    finished_numpy.move(3, (before[3] + 1) % 10)
     assert finished_numpy.snakemake(*VIEWS).returncode == 0
     kept, corrected = file.read_bytes(), labels_of(finished_numpy)
     file.unlink()
-    move(finished_numpy, 4, (before[4] + 1) % 10)
+    finished_numpy.move(4, (before[4] + 1) % 10)
     for arguments in (VIEWS, ["--dry-run", *VIEWS]):
         stopped = finished_numpy.snakemake(*arguments)
         assert stopped.returncode == 1
         assert f"error: {FILE}: is gone, and 1 correction with it" in stopped.stdout
         assert not file.exists()
-    verb(finished_numpy, "restore_corrections")
+    assert verb(finished_numpy, "restore_corrections").returncode == 0
     assert file.read_bytes() == kept
     assert finished_numpy.snakemake(*VIEWS).returncode == 0
     assert labels_of(finished_numpy) == corrected | {4: (before[4] + 1) % 10}
@@ -187,14 +177,14 @@ def test_what_was_moved_for_one_configuration_is_not_written_into_the_correction
     before = labels_of(finished_numpy)
     other = finished_numpy.folder / "other.csv"
     other.write_text("id,was,now,crc,note\n")
-    move(finished_numpy, 3, (before[3] + 1) % 10)
+    finished_numpy.move(3, (before[3] + 1) % 10)
     configuration = (finished_numpy.folder / "tiny.yaml").read_text()
     finished_numpy.configure("data: {", "data: {corrections: other.csv, ")
     stopped = finished_numpy.snakemake(*VIEWS)
     assert stopped.returncode == 1
     assert f"To write that into {FILE}: digitflow adopt; into other.csv: digitflow adopt --" in stopped.stdout
     assert not (finished_numpy.folder / FILE).exists()
-    verb(finished_numpy, "adopt")
+    assert verb(finished_numpy, "adopt").returncode == 0
     assert finished_numpy.snakemake(*VIEWS).returncode == 0
     assert labels_of(finished_numpy) == before
     assert other.read_text() == "id,was,now,crc,note\n"
@@ -222,12 +212,12 @@ def corrected_run(finished_numpy_run, tmp_path_factory) -> Clone:
     file.write_text("# What I found.\nid,was,now,crc,note\n")
     before = labels_of(clone)
     for row in MOVED:
-        move(clone, row, (before[row] + 1) % 10)
+        clone.move(row, (before[row] + 1) % 10)
     assert clone.snakemake(*LISTS).returncode == 0
     for row in DELETED:
-        picture(clone, row).unlink()
+        clone.picture(row).unlink()
     for row in BACK:
-        move(clone, row, before[row])
+        clone.move(row, before[row])
     file.write_text(file.read_text() + "# To be continued.\n")
     result = clone.snakemake("trees", *LISTS)
     assert result.returncode == 0, result.stdout
@@ -278,9 +268,63 @@ def delete_the_data(clone: Clone) -> None:
 
 
 def clean(clone: Clone) -> None:
-    """What `make clean` removes."""
-    for name in ("data/idx", "data/png", "data/rec", "logs", "results"):
-        shutil.rmtree(clone.folder / name)
+    makefile = PROJECT / "Makefile"
+    subprocess.run(["make", "--silent", "-f", makefile, "clean"], cwd=clone.folder, check=True)
+    assert not (clone.folder / "data" / "png" / "train").exists()
+
+
+def fill_the_disk(clone: Clone) -> None:
+    """The disk is full, and has a little room, as a moved picture is adopted and all is made again."""
+    typed, label = (clone.folder / FILE).read_bytes(), labels_of(clone)[60]
+    with small_disk(clone.folder, "size=64m"):
+        filler = fill(clone.folder, room=0)
+        clone.move(60, (label + 1) % 10)
+        refused = verb(clone, "adopt")
+        assert refused.returncode == 1
+        assert f"/{FILE}: cannot be written: No space left on device" in refused.stderr
+        clone.move(60, label)
+        for room in (0, 300_000):
+            os.truncate(filler, filler.stat().st_size - room)
+            assert clone.snakemake(*VIEWS, "--forcerun", "csv_to_idx", "write_lst", "idx_to_png").returncode
+            assert (clone.folder / FILE).read_bytes() == typed
+        filler.unlink()
+        after = shutil.copytree(clone.folder, clone.folder.with_name("after"), symlinks=True)
+    clone.folder.rmdir()
+    after.rename(clone.folder)
+
+
+# What is damaged, and a rule that reads it or makes it again.
+DAMAGED = {
+    "data/idx/classes.csv": "write_lst",
+    "data/idx/train.sfv": "write_lst",
+    "data/rec/lists.sfv": "pack_rec",
+    "data/rec/corrections.json": "write_lst",
+    "data/rec/train.rec": "pack_rec",
+    "data/rec/train.idx": "pack_rec",
+    "data/png/train.sfv": "idx_to_png",
+    "data/png/train.inventory": "idx_to_png",
+}
+
+
+def flip_a_byte_of_each_record(clone: Clone) -> None:
+    """Of all that is made beside images and lists, as a disk does: the time of the file stays."""
+    typed, labels = (clone.folder / FILE).read_bytes(), labels_of(clone)
+    targets = ["trees", "records", *LISTS]
+    assert clone.snakemake(*targets).returncode == 0
+    for name, rule in DAMAGED.items():
+        path = clone.folder / name
+        data, status = bytearray(path.read_bytes()), path.stat()
+        data[len(data) // 2] ^= 1
+        path.write_bytes(data)
+        os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+        noticed = clone.snakemake(*targets, "--forcerun", rule)
+        if noticed.returncode:
+            assert noticed.stdout.splitlines()[-1].startswith(f"error: {name}"), noticed.stdout
+            path.unlink()
+            made_again = clone.snakemake(*targets, "--forcerun", rule)
+            assert made_again.returncode == 0, made_again.stdout
+        assert labels_of(clone) == recorded_labels_of(clone) == labels, name
+        assert (clone.folder / FILE).read_bytes() == typed, name
 
 
 def kill_the_trees(clone: Clone) -> None:
@@ -310,7 +354,8 @@ def flip_a_byte_of_each_file(clone: Clone) -> None:
     "mishap",
     [
         *(edit_a_comment, edit_code, touch_the_csvs, rewrite_the_csvs, delete_the_data, clean),
-        *(a_number_of_classes, kill_the_trees, flip_a_byte_of_each_file),
+        *(a_number_of_classes, kill_the_trees, fill_the_disk),
+        *(flip_a_byte_of_each_file, flip_a_byte_of_each_record),
     ],
 )
 def test_corrections_outlive(mishap, corrected, finished_numpy_run):

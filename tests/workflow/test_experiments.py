@@ -2,6 +2,7 @@
 
 import csv
 import os
+import re
 import shutil
 
 import pytest
@@ -84,3 +85,36 @@ def test_every_study_runs_learns_and_stands_on_the_page(experiments):
         "score": 1,
         "study": 1,
     }
+
+
+RATES = """
+studies:
+  rates:
+    title: Which rate suits the plain network?
+    model: {framework: numpy, architecture: mlp, epochs: 2, batch_size: 32, network: {hidden: []}}
+    vary: {learning_rate: [0.00001, 0.002]}
+predict: {mine: own/test.csv}
+"""
+ASKED = ["results/studies/rates/table.csv", "results/predictions/mine.csv"]
+
+
+def test_a_study_ends_with_its_ranking_and_a_new_key_with_a_default_reruns_none(finished_numpy):
+    (finished_numpy.folder / "tiny.yaml").open("a").write(RATES)
+    result = finished_numpy.snakemake(*ASKED)
+    assert result.returncode == 0, result.stdout
+    lines = [line.removeprefix("study rates | ") for line in result.stdout.splitlines()]
+    title = lines.index("Which rate suits the plain network?")
+    assert re.fullmatch(r" +1\. learning_rate~0\.002: validation [0-9.]+ %", lines[title + 1])
+    assert re.fullmatch(r" +2\. learning_rate~.*: validation [0-9.]+ %", lines[title + 2])
+    assert lines[title + 3] == f"the whole ranking: {ASKED[0]}"
+    assert "results/scores.csv" not in result.stdout
+
+    path = finished_numpy.folder / "workflow" / "schemas" / "config.schema.yaml"
+    schema = yaml.safe_load(path.read_text())
+    schema["$defs"]["study"]["properties"]["brand_new"] = {
+        "description": "New.",
+        "type": "integer",
+        "default": 7,
+    }
+    path.write_text(yaml.safe_dump(schema, sort_keys=False))
+    assert not finished_numpy.planned(*ASKED)

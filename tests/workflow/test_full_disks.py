@@ -13,12 +13,12 @@ import resource
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from tests.workflow.conftest import Clone
+from tests.workflow.conftest import Clone, fill, mount, small_disk
 from tests.workflow.torture import contents, leftovers
 
 BIG = 64 << 20
@@ -109,31 +109,13 @@ class Workplace:
                 path.with_suffix(".inventory").unlink()
                 shutil.rmtree(path.with_suffix(""))
 
-    @contextlib.contextmanager
-    def mounted(self, options: str) -> Iterator[None]:
+    def mounted(self, options: str) -> contextlib.AbstractContextManager[None]:
         """Put a small disk in the place of the stage's folder, with what else is in there."""
-        others = self.disk.with_name("others")
-        self.disk.rename(others)
-        self.disk.mkdir()
-        mount("-t", "tmpfs", "-o", options, "tmpfs", self.disk)
-        try:
-            shutil.copytree(others, self.disk, dirs_exist_ok=True)
-            yield
-        finally:
-            subprocess.run(["umount", self.disk], check=True)
+        return small_disk(self.disk, options)
 
     def remount(self, options: str) -> None:
         # The other options name the owner, which a user namespace does not take back.
         mount("--options-mode", "ignore", "-o", f"remount,{options}", "tmpfs", self.disk)
-
-    def fill(self, room: int) -> Path:
-        """Fill the disk but for some bytes; returns the file that does."""
-        filler = self.disk / "filler"
-        with open(filler, "wb", buffering=0) as file, contextlib.suppress(OSError):
-            while True:
-                file.write(bytes(1 << 16))
-        os.truncate(filler, filler.stat().st_size - room)
-        return filler
 
     def run(self, limit: int | None = None) -> subprocess.CompletedProcess:
         """Run the stage's command; `limit` is the largest file it may write, in bytes."""
@@ -168,12 +150,6 @@ class Workplace:
         assert not leftovers(self.clone)
 
 
-def mount(*arguments: str | Path) -> None:
-    if os.geteuid() != 0:
-        pytest.skip("only root can mount: the last test here runs this one in a user namespace")
-    subprocess.run(["mount", *arguments], check=True)
-
-
 @pytest.fixture
 def workplace(made, tmp_path) -> Callable[[Stage], Workplace]:
     """Makes the workplace of a stage that is to run for the first time or, if asked, again."""
@@ -192,7 +168,7 @@ def workplace(made, tmp_path) -> Callable[[Stage], Workplace]:
 def test_a_full_disk_is_named_and_harms_nothing(stage, workplace, made):
     place = workplace(stage)
     with place.mounted(f"size={BIG}"):
-        filler = place.fill(room=0)
+        filler = fill(place.disk, room=0)
         place.fails("No space left on device")
         filler.unlink()
         place.succeeds(made)
@@ -202,7 +178,7 @@ def test_a_full_disk_is_named_and_harms_nothing(stage, workplace, made):
 def test_a_disk_that_fills_up_half_way_is_named_and_harms_nothing(stage, room, workplace, made):
     place = workplace(stage)
     with place.mounted(f"size={BIG}"):
-        filler = place.fill(room)
+        filler = fill(place.disk, room)
         place.fails("No space left on device")
         filler.unlink()
         place.succeeds(made)
@@ -247,7 +223,7 @@ def test_a_model_that_mxnet_writes_in_part_is_not_taken_for_whole(missing, workp
 def test_snakemake_ends_with_the_stage_s_own_words_and_goes_on_when_there_is_room(workplace, made):
     place = workplace(MERGE)
     with place.mounted(f"size={BIG}"):
-        filler = place.fill(room=0)
+        filler = fill(place.disk, room=0)
         full = place.clone.snakemake("results/submission.csv")
         assert full.returncode == 1
         assert f"error: {MERGE.named}: cannot be written: No space left on device" in full.stdout
@@ -260,7 +236,7 @@ def test_snakemake_ends_with_the_stage_s_own_words_and_goes_on_when_there_is_roo
 def test_a_log_that_finds_no_room_stops_nothing(workplace, made):
     place = workplace(Stage(LST.log, "logs", "logs"))
     with place.mounted(f"size={BIG}"):
-        place.fill(room=0)
+        fill(place.disk, room=0)
         result = place.run()
         assert result.returncode == 0
         assert "data/rec/train.lst: 540 train images" in result.stderr

@@ -3,11 +3,15 @@
 import os
 import signal
 
+import pytest
 from tests.workflow.torture import (
+    CHANGES,
     KILLS,
     Torture,
     contents,
     differences,
+    kill_at_writes,
+    make_corrected,
     start,
     stopped_job,
     wait_for_jobs,
@@ -44,3 +48,13 @@ def test_a_job_that_outlives_its_snakemake_harms_nothing_however_late_it_ends(
     assert contents(fresh_numpy, made) == {path: torture.expected[path] for path in made}
     assert not differences(fresh_numpy, torture.outputs, torture.expected)
     assert torture.finish() == []
+
+
+@pytest.mark.parametrize(("change", "writes"), [*zip(CHANGES, [(4, 5, 12), (19, 23, 30)], strict=True)])
+def test_what_a_person_did_survives_a_kill_of_what_notices_it(change, writes, fresh_numpy, tmp_path):
+    corrected = make_corrected(fresh_numpy)
+    met = list(kill_at_writes(change, corrected, tmp_path, writes))
+    assert len(met) == len(writes)
+    for one, left in met:
+        assert not one.wrong
+        assert left == []

@@ -103,7 +103,7 @@ def test_settings_that_mean_the_same_rerun_nothing(finished, rewrite):
     assert not finished.planned("all", "trees")
 
 
-@pytest.mark.parametrize("section", ["data", "png", "rec", "validation", "merge", "root"])
+@pytest.mark.parametrize("section", ["data", "submission", "png", "rec", "validation", "merge", "root"])
 def test_a_new_key_with_a_default_reruns_nothing(finished, section):
     path = finished.folder / "workflow" / "schemas" / "config.schema.yaml"
     schema = yaml.safe_load(path.read_text())

@@ -1,15 +1,18 @@
 """Kill the real workflow at many moments, resume it as the README says, compare every output: `make torture`.
 
 A run is killed once in every rule, each time going on from what is there, and then has to end with the
-outputs of a run that nobody disturbed. The moments are told by what a job does, not by a clock: it stops
-itself before one of its writes (tests/no_network/sitecustomize.py), and waits there for the kill. So nothing
-here depends on how fast the machine is.
+outputs of a run that nobody disturbed. What notices a change that a person made is killed at every one of its
+writes: Snakemake, which adopts what was moved in the tree, and the job that brings the tree up to date. The
+moments are told by what a program does, not by a clock: it stops itself before one of its writes
+(tests/no_network/sitecustomize.py), and waits there for the kill. So nothing here depends on how fast the
+machine is.
 """
 
 import contextlib
 import csv
 import datetime
 import io
+import itertools
 import json
 import os
 import platform
@@ -21,16 +24,17 @@ import sys
 import tempfile
 import time
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import NamedTuple
 
 from tests.conftest import MNIST, PROJECT
-from tests.workflow.conftest import Clone, Job, make_clone
+from tests.workflow.conftest import Clone, Job, copy_of, make_clone
 
 from digitflow.dataset.mnist import read_mnist
+from digitflow.formats import idx
 
 TRAIN_ROWS, TEST_ROWS = 3000, 1000
 PAGE = PROJECT / "docs" / "reliability.md"
@@ -41,6 +45,8 @@ RULES = [
     *("csv_to_idx", "write_lst", "write_test_lst", "idx_to_png", "pack_rec", "train_keras", "train_mxnet"),
     *("predict_keras", "predict_mxnet", "submit_model", "merge", "score", "score_table", "compare_models"),
 ]
+LISTS = ["data/rec/train.lst", "data/rec/valid.lst"]
+VIEWS = ["data/png/train.sfv", *LISTS]  # all that a correction changes, short of training
 SECONDS_OF_HANGING = 20
 PAUSE = 0.02  # seconds between two looks
 
@@ -82,7 +88,7 @@ KILLS = [
 class Interruption:
     """What a kill met and left."""
 
-    rule: str  # that was running
+    rule: str  # that was running, or the name of a `Change`
     kill: str
     writing: bool  # a temporary file was left
     wrong: list[str]  # files under their final names that are not those of the undisturbed run
@@ -131,24 +137,27 @@ def timeless(path: Path) -> object:
     return data
 
 
-def differences(clone: Clone, outputs: set[str], expected: dict[str, object]) -> list[str]:
-    """The files under a final name that are not as expected. A file that is not there is no difference."""
+def differences(clone: Clone, outputs: set[str], *states: dict[str, object]) -> list[str]:
+    """The files under a final name that are as in none of the states. A file that is not there is no
+    difference.
+    """
     try:
         found = contents(clone, outputs)
     except (ValueError, KeyError, csv.Error, zipfile.BadZipFile) as error:
         return [f"half-written: {error}"]
-    return [name for name in found if found[name] != expected[name]]
+    return [name for name in found if all(found[name] != state.get(name) for state in states)]
 
 
 def leftovers(clone: Clone) -> list[str]:
     """Temporary files and folders."""
-    return [
+    below = [
         str(Path(parent, name))
         for top in ("data", "results")
         for parent, folders, names in os.walk(clone.folder / top)
         for name in (*folders, *names)
         if name.startswith(".")
     ]
+    return [*below, *map(str, clone.folder.glob(".partial.*"))]  # those beside corrections.csv
 
 
 # Processes
@@ -169,7 +178,8 @@ def jobs_of(session: int) -> list[int]:
 def start(clone: Clone, *targets: str, stop: str = "") -> subprocess.Popen:
     """Start Snakemake in a session of its own, so that a signal can reach it and all its jobs.
 
-    `stop` is a verb and a moment: the number of its write, from 1, before which it is to stop, or "end".
+    `stop` is a verb, or "snakemake", and a moment: the number of its write, from 1, before which it is to
+    stop, or "end".
     """
     stops = clone.folder / "stops"
     stops.mkdir(exist_ok=True)
@@ -189,7 +199,9 @@ def start(clone: Clone, *targets: str, stop: str = "") -> subprocess.Popen:
 
 
 def stopped_job(clone: Clone, process: subprocess.Popen) -> int | None:
-    """Wait until a job of a run has stopped, and return its process; None where the run ends without."""
+    """Wait until a job of a run, or Snakemake, has stopped, and return its process; None where the run ends
+    without.
+    """
     while process.poll() is None:
         for mark in (clone.folder / "stops").iterdir():
             if state_of(int(mark.name)) == "T":
@@ -267,6 +279,99 @@ class Torture:
         ]  # fmt: skip
 
 
+# What a person has done, and what notices it
+
+
+class Change(NamedTuple):
+    """What a person does in a finished run; the program that notices it, a target, and ways to kill it."""
+
+    name: str
+    do: Callable[[Clone], None]
+    program: str
+    target: str
+    kills: Sequence[Kill]
+
+
+def given_labels(clone: Clone) -> dict[int, int]:
+    """The labels that the training CSV gives its first rows."""
+    return dict(
+        enumerate(idx.read(clone.folder / "data/idx/train-labels-idx1-ubyte", ndim=1)[:10].tolist(), 1)
+    )
+
+
+def correct(clone: Clone, *, moved: Iterable[int], dropped: Iterable[int]) -> None:
+    """Type corrections of these rows, in the place of those that the file had."""
+    labels = given_labels(clone)
+    lines = [f"{row},{labels[row]},{(labels[row] + 1) % 10},,typed\n" for row in moved]
+    lines += [f"{row},{labels[row]},drop,,\n" for row in dropped]
+    (clone.folder / "corrections.csv").write_text("# Mine.\nid,was,now,crc,note\n" + "".join(lines))
+
+
+def move_and_delete(clone: Clone) -> None:
+    """Move pictures to other labels, one of them back to its own, and delete one."""
+    labels = given_labels(clone)
+    for row in (3, 4):
+        clone.move(row, (labels[row] + 1) % 10)
+    clone.move(1, labels[1])
+    clone.picture(5).unlink()
+
+
+def type_others(clone: Clone) -> None:
+    """Correct other rows: pictures have to be moved, moved back, removed, and written again."""
+    correct(clone, moved=(6, 7), dropped=(8,))
+
+
+CHANGES = [
+    Change(
+        "Snakemake, adopting moves by hand", move_and_delete, "snakemake", "data/idx/classes.csv", KILLS[:1]
+    ),
+    Change("idx_to_png, updating a tree", type_others, "idx_to_png", VIEWS[0], KILLS[:3]),
+]
+
+
+def make_corrected(clone: Clone) -> Clone:
+    """Make the tree and the lists of a fresh clone, with a correction of each kind."""
+    assert clone.snakemake("data/idx/classes.csv").returncode == 0
+    correct(clone, moved=(1,), dropped=(2,))
+    finished = clone.snakemake(*VIEWS)
+    assert finished.returncode == 0, finished.stdout
+    return clone
+
+
+def kill_at_writes(
+    change: Change, corrected: Clone, folder: Path, writes: Iterable[int]
+) -> Iterator[tuple[Interruption, list[str]]]:
+    """Kill what notices a change at its writes, each time in a copy of a run, and resume.
+
+    Yields what each kill met, and what differs in the end from a run that nobody disturbed. It ends where the
+    program has fewer writes.
+    """
+    outputs = {*VIEWS, "corrections.csv", "data/rec/corrections.json"}
+    done, undisturbed = (copy_of(corrected, folder / name) for name in ("done", "undisturbed"))
+    change.do(done)
+    change.do(undisturbed)
+    assert undisturbed.snakemake(*VIEWS).returncode == 0
+    before, after = contents(done, outputs), contents(undisturbed, outputs)
+    for write in writes:
+        clone, kill = copy_of(done, folder / f"write{write}"), change.kills[write % len(change.kills)]
+        process = start(clone, change.target, stop=f"{change.program}:{write}")
+        stopped = stopped_job(clone, process)
+        if stopped is None:
+            assert process.returncode == 0, printed(clone)
+            return
+        kill.send(process.pid, stopped)
+        process.wait()
+        wait_for_jobs(process.pid)
+        wrong, writing = differences(clone, outputs, before, after), bool(leftovers(clone))
+        if kill.crash and stopped != process.pid:  # Snakemake takes its lock when it has read the Snakefile
+            assert clone.call("--unlock").returncode == 0
+        resumed = clone.snakemake(*VIEWS)
+        assert resumed.returncode == 0, resumed.stdout
+        missing = sorted(after.keys() - contents(clone, outputs).keys())
+        left = [*missing, *differences(clone, outputs, after), *leftovers(clone)]
+        yield Interruption(change.name, kill.name, writing, wrong, hung=False), left
+
+
 # The long run
 
 
@@ -295,19 +400,26 @@ def table(met: list[Interruption], column: str, names: Sequence[str]) -> str:
     return "\n".join(lines)
 
 
-def report(met: list[Interruption], runs: int, outputs: int, different: int) -> str:
-    """The text between the markers of the page."""
+def report(
+    noticed: list[Interruption], differ: int, met: list[Interruption], runs: int, outputs: int, different: int
+) -> str:
+    """The text between the markers of the page: of kills after a person's changes, and of those in runs."""
     head = "kills | with a temporary file left | files half-written or wrong under a final name |\n"
     rule = "|---|--:|--:|--:|\n"
+    names = [*RULES, *(change.name for change in CHANGES)]
     return (
         f"{len(met)} kills in {runs} runs over {TRAIN_ROWS:,} + {TEST_ROWS:,} digits, "
-        f"{datetime.date.today():%d %B %Y}: Snakemake {version('snakemake')}, Keras {version('keras')}, "
+        f"{datetime.date.today():%d %B %Y}: digitflow {version('digitflow')}, "
+        f"Snakemake {version('snakemake')}, Keras {version('keras')}, "
         f"Linux {platform.release().partition('-')[0]}, {os.cpu_count()} cores.\n"
         f"After the last resumption of each run, {different} of {runs} x {outputs:,} output files were "
         "missing, unlike the undisturbed run's,\nor temporary files left over.\n"
         f"Hangs of Snakemake after SIGTERM, ended by Ctrl-C: {sum(one.hung for one in met)}.\n\n"
-        f"| killed while it ran | {head}{rule}{table(met, 'rule', RULES)}\n\n"
-        f"| how | {head}{rule}{table(met, 'kill', [kill.name for kill in KILLS])}\n"
+        f"{len(noticed)} kills at every write of what notices a person's changes. After each resumption, "
+        f"{differ} files in all were\nmissing, unlike the undisturbed run's, or temporary files left over: "
+        "`corrections.csv`, lists, the tree.\n\n"
+        f"| killed while it ran | {head}{rule}{table([*met, *noticed], 'rule', names)}\n\n"
+        f"| how | {head}{rule}{table([*met, *noticed], 'kill', [kill.name for kill in KILLS])}\n"
     )
 
 
@@ -321,8 +433,16 @@ def main() -> int:
     """Kill, compare, and write the page; returns 1 where an output differed."""
     rng = random.Random(0)
     digits = read_mnist(MNIST)
-    met, different = [], []
+    noticed, differ, met, different = [], [], [], []
     with tempfile.TemporaryDirectory() as folder:
+        corrected = make_corrected(make_clone(Path(folder, "corrected"), digits, configuration="numpy.yaml"))
+        for number, change in enumerate(CHANGES):
+            for one, wrong in kill_at_writes(
+                change, corrected, Path(folder, f"change{number}"), itertools.count(1)
+            ):
+                print(f"{one}: {len(wrong)} differ {wrong[:5]}", flush=True)
+                noticed.append(one)
+                differ += wrong
 
         def clone_of(name: str) -> Clone:
             clone = make_clone(Path(folder, name), digits, TRAIN_ROWS, TEST_ROWS)
@@ -345,8 +465,8 @@ def main() -> int:
             wrong = torture.finish()
             print(f"round {number}: {len(wrong)} differ {wrong[:5]}", flush=True)
             different += wrong
-            write_page(report(met, number, len(expected), len(different)))
-    return int(bool(different) or any(one.wrong for one in met))
+            write_page(report(noticed, len(differ), met, number, len(expected), len(different)))
+    return int(bool(differ or different) or any(one.wrong for one in (*noticed, *met)))
 
 
 if __name__ == "__main__":

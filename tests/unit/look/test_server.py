@@ -26,11 +26,22 @@ from digitflow.look.server import LookServer
 pytestmark = pytest.mark.allow_hosts(["127.0.0.1"])
 
 ROWS = 40
+# Serves until it is at a change of a file, such as the 100th os.rename, and kills itself there.
 SERVE = """
-import sys
+import os, signal, sys
 from digitflow.look.server import LookServer
-server = LookServer(*sys.argv[1:])
+change, left, *arguments = sys.argv[1:]
+left = int(left)
+
+def kill(event, _):
+    global left
+    left -= event == change
+    if not left:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+server = LookServer(*arguments)
 print(server.url, flush=True)
+sys.addaudithook(kill)
 server.serve_forever()
 """
 
@@ -340,14 +351,13 @@ def test_kills_lose_none_of_1000_decisions_that_were_answered(digits, file, tmp_
     write_page(index, data)
     decisions = [(1 + row, str(row % 10)) for row in range(1000)]  # each on a row of its own
     answered: dict[int, str] = {}
-    for stop in (101, 350, 600, 1000):
-        command = [sys.executable, "-c", SERVE, str(index), str(file)]
+    # For a decision a new file is renamed, and its old name removed: killed before that, and in the end not.
+    for change, left in (("os.rename", 100), ("os.remove", 250), ("os.rename", 250), ("", -1)):
+        command = [sys.executable, "-c", SERVE, change, str(left), str(index), str(file)]
         process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
         try:
             client = Client(process.stdout.readline().strip())
-            while len(answered) < stop:
-                if len(answered) == stop - 20 and stop < 1000:  # somewhere within the next decisions
-                    threading.Timer(0.01, process.send_signal, [signal.SIGKILL]).start()
+            while len(answered) < len(decisions):
                 id_, now = decisions[len(answered)]
                 try:
                     status, _ = client.decide(data.digest, [[id_, now]])
@@ -359,6 +369,7 @@ def test_kills_lose_none_of_1000_decisions_that_were_answered(digits, file, tmp_
             process.kill()
             process.wait()
             process.stdout.close()
+        assert (len(answered) == len(decisions)) == (not change)
         found = {line.id: line.now for line in corrections.read(file)}
         # The one that was being written when the server was killed may be there, or not.
         assert answered.items() <= found.items() <= dict(decisions[: len(answered) + 1]).items()

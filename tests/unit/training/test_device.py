@@ -242,6 +242,15 @@ def test_a_variable_by_which_libraries_choose_how_to_compute_is_told_as_it_was_g
     assert len(told) == 3
 
 
+@pytest.mark.parametrize(("counted", "cores"), [(12, 12), (None, 1)])
+def test_where_the_system_does_not_tell_a_process_its_cores_all_of_the_machine_count(
+    monkeypatch, counted, cores
+):
+    monkeypatch.delattr(os, "sched_getaffinity", raising=False)
+    monkeypatch.setattr(os, "cpu_count", lambda: counted)
+    assert device.cores() == cores
+
+
 @pytest.mark.parametrize(
     ("here", "most", "trainings", "threads"),
     [

@@ -56,7 +56,7 @@ def test_the_copies_of_several_files_stand_beside_each_other(project):
         applied.write(applied.APPLIED, copy)
     assert applied.read("corrections.csv").text == TEXT
     assert applied.read("./other.csv") == other
-    assert len(applied.read_all(applied.APPLIED)) == 2
+    assert len(applied.read_copies(applied.APPLIED)) == 2
     (project / "corrections.csv").unlink()
     assert applied.may_be_lost("corrections.csv", "png/train")
 

@@ -37,11 +37,11 @@ class Applied:
 
 def write(path: PathLike, copy: Applied) -> None:
     """Write what was applied in the place of what was known of this file; copies of others stay."""
-    others = [known for known in read_all(path) if not same_file(known.path, copy.path)]
+    others = [known for known in read_copies(path) if not same_file(known.path, copy.path)]
     write_json(path, {"files": [asdict(known) for known in (*others, copy) if known.path]})
 
 
-def read_all(path: PathLike) -> list[Applied]:
+def read_copies(path: PathLike) -> list[Applied]:
     """The copies of all files. FormatError: damaged."""
     if not Path(path).exists():
         return []
@@ -56,7 +56,7 @@ def read(corrections: PathLike, applied: PathLike = APPLIED) -> Applied:
 
     FormatError: the copies are damaged.
     """
-    return next((known for known in read_all(applied) if same_file(known.path, corrections)), Applied())
+    return next((known for known in read_copies(applied) if same_file(known.path, corrections)), Applied())
 
 
 def fill_in(corrections: PathLike, applied: PathLike = APPLIED) -> str | None:

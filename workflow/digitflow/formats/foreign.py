@@ -31,7 +31,7 @@ SIGNATURES = {
     b"<": "a web page: a download that needs an account? Sign in, download again, and put the CSV here",
 }
 IDX = re.compile(rb"\x00\x00[\x08\x09\x0b-\x0e][\x01-\x04]")
-ARFF = re.compile(rb"(\s*(%[^\n]*)?\n)*\s*@relation\b", re.IGNORECASE)
+ARFF = re.compile(rb"([ \t\r]*(%[^\n]*)?\n)*[ \t]*@relation\b", re.IGNORECASE)  # one way to match each line
 LIBSVM = re.compile(rb"[-+.\de]+([ \t]+\d+:[-+.\de]+)+[ \t\r]*(\n|$)")
 JSON = re.compile(rb"\s*[\[{]\s*[\[{\"]")
 NULL_BYTES = "null bytes: this looks like UTF-16, an archive or no text: save it as UTF-8"

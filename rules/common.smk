@@ -461,3 +461,24 @@ def print_closing(dag):
     if "results/submission.csv" in made:
         trees = "   images: data/png/" if TREES else ""
         logger.info(f"submission: results/submission.csv   models: results/models/   logs: logs/{trees}")
+        say_stale()
+
+
+def say_stale():
+    """Say how much earlier configurations have left; not where the command line changes the configuration."""
+    settings = workflow.config_settings
+    if settings.config:
+        return
+    from digitflow import stale
+
+    if left := len(stale.find(config)):
+        command = "make clean-stale"
+        if settings.configfiles or not os.path.samefile(workflow.basedir, "."):
+            files = (
+                ["--configfile", *map(os.path.relpath, settings.configfiles)] if settings.configfiles else []
+            )
+            command = shlex.join(["digitflow", "clean_stale", "--remove", "true", *files])
+        things = "1 file or folder" if left == 1 else f"{left:,} files and folders"
+        logger.info(
+            f"{things} of earlier configurations are left in data/ and results/; to remove them: {command}"
+        )

@@ -55,7 +55,9 @@ def merge(
         competing.blend_with_models(submission, files, probabilities, merge, names, test_images, ids, form)
     else:
         submissions.write(submission, merged.merge_files(probabilities, merge, weights), names, ids, form)
-    run_record.write(run, submission, configuration, checksums, list_checksums, lists, files or [], probabilities)
+    run_record.write(
+        run, submission, configuration, checksums, list_checksums, lists, files or [], probabilities
+    )
 
 
 def convert_further(

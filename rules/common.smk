@@ -489,3 +489,24 @@ def print_closing(dag):
         if MERGED_MODELS and HAS_SCORES_OF_ROWS:
             looked = page if page in made else command_for(page)
             logger.info(f"look: {looked}   correct: digitflow look")
+        say_stale()
+
+
+def say_stale():
+    """Say how much earlier configurations have left; not where the command line changes the configuration."""
+    settings = workflow.config_settings
+    if settings.config:
+        return
+    from digitflow import stale
+
+    if left := len(stale.find(config)):
+        command = "make clean-stale"
+        if settings.configfiles or not os.path.samefile(workflow.basedir, "."):
+            files = (
+                ["--configfile", *map(os.path.relpath, settings.configfiles)] if settings.configfiles else []
+            )
+            command = shlex.join(["digitflow", "clean_stale", "--remove", "true", *files])
+        things = "1 file or folder" if left == 1 else f"{left:,} files and folders"
+        logger.info(
+            f"{things} of earlier configurations are left in data/ and results/; to remove them: {command}"
+        )

@@ -61,6 +61,17 @@ def test_what_a_change_leaves_is_listed_and_only_that_is_removed(finished_numpy,
     assert clean_stale(finished_numpy) == []
 
 
+def test_a_finished_run_says_what_is_left_and_how_to_remove_it(finished_numpy):
+    removed_model(finished_numpy)
+    result = finished_numpy.snakemake()
+    assert result.returncode == 0, result.stdout
+    said = "2 files and folders of earlier configurations are left in data/ and results/; to remove them: "
+    command = "digitflow clean_stale --remove true --configfile tiny.yaml"
+    assert f"{said}{command}" in result.stdout.splitlines()
+    clean_stale(finished_numpy, "--remove", "true")
+    assert "earlier configurations" not in finished_numpy.snakemake("results/run.json", "--force").stdout
+
+
 def test_predictions_that_are_no_longer_asked_for_are_stale(finished_numpy):
     result = finished_numpy.snakemake(
         "results/predictions/more.csv", "--config", "predict={more: own/test.csv}"

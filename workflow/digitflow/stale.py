@@ -1,63 +1,124 @@
-"""What earlier configurations have left that the present one does not ask for."""
+"""What earlier configurations have left that the present one does not ask for.
 
+It goes by what the files themselves say, not by their names alone: what somebody else put into the folders of
+results is never listed, nor are studies of another configuration, which may have taken hours.
+"""
+
+import glob
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from digitflow.base.errors import FormatError
+from digitflow.base.files import read_json
 from digitflow.config import models
 
 SEED = re.compile(r"seed(\d+)")
 FOLD = re.compile(r"fold(\d+)")
 RECORDS = re.compile(r"(train|valid|test)(_\d{3})?\.(rec|idx)")
+OF_A_TRAINING = re.compile(  # the files of a training, and of what is made from it
+    r"model\.(keras|npz)|model-symbol\.json|model-0000\.params|(metrics|score)\.json|(history|confusion)\.csv"
+    r"|(confusion|mistakes|curves)\.png|checkpoint\.npz|.+_probabilities\.npy|.+_prediction\.json"
+)
+FACTS = {"framework", "settings", "sha256"}  # in the metrics of a training
+PREDICTIONS = "id,label,probability"
 
 
 def find(config: Mapping[str, Any], folder: Path = Path()) -> list[Path]:
-    """The files and folders below data/ and results/ that no rule of a valid configuration would make."""
+    """The files and folders below data/ and results/ that digitflow made, and would not make now."""
     wanted = {name: model for name, model in models(config).items() if _used(name, config)}
-    return sorted(
-        [
-            *_stale_trainings(folder / "results" / "models", wanted, config["validation"]["folds"]),
-            *_stale_submissions(folder / "results" / "submissions", wanted),
-            *_stale_records(folder / "data" / "rec", config["rec"]["shards"], config["validation"]["folds"]),
-            *_stale_predictions(folder, set(config["predict"])),
-        ]
-    )
+    folds, names = config["validation"]["folds"], {"train", "test", *config["predict"]}
+    results = folder / "results"
+    found = {
+        *_stale_trainings(results / "models", wanted, config["studies"], folds, names),
+        *_stale_submissions(results, wanted),
+        *_stale_records(folder / "data" / "rec", config["rec"]["shards"], folds),
+        *_stale_predictions(results / "predictions", names),
+        *_stale_images(folder / "data" / "idx", names),
+    }
+    return sorted(path for path in found if not found.intersection(path.parents))
 
 
 def _used(name: str, config: Mapping[str, Any]) -> bool:
     return name in config["merge"]["models"] or "/" in name
 
 
-def _stale_trainings(results: Path, wanted: Mapping[str, Any], folds: int) -> Iterator[Path]:
-    """Trainings of other models, seeds and folds; a study's points lie in folders of their own."""
+def _stale_trainings(
+    results: Path, wanted: Mapping[str, Any], studies: Mapping[str, Any], folds: int, names: set[str]
+) -> Iterator[Path]:
+    """Trainings of other models, seeds and folds; what the others predicted of images that are gone."""
     seeds = {f"{name}/seed{seed}" for name, model in wanted.items() for seed in model["seeds"]}
-    for path in sorted(results.rglob("seed*")) if results.is_dir() else ():
+    for path in results.rglob("seed*"):
+        training = path.relative_to(results)
         if not (path.is_dir() and SEED.fullmatch(path.name)):
             continue
-        if str(path.relative_to(results)) not in seeds:
-            yield path
+        if len(training.parts) > 2 and training.parts[0] not in studies:
+            continue  # a point of another configuration's study
+        if str(training) not in seeds:
+            yield from _of_training(path)
             continue
-        present = [fold for fold in path.glob("fold*") if FOLD.fullmatch(fold.name)]
-        yield from (fold for fold in present if folds == 1 or int(fold.name[4:]) >= folds)
+        for fold in (*path.glob("fold*"), *path.glob("given/fold*")):
+            if FOLD.fullmatch(fold.name) and _is_left_out(fold, folds):
+                yield from _of_training(fold)
+        for prediction in path.rglob("*_prediction.json"):
+            name = prediction.name.removesuffix("_prediction.json")
+            probabilities = prediction.with_name(f"{name}_probabilities.npy")
+            if name not in names and probabilities.name in _read(prediction).get("sha256", ()):
+                yield from filter(Path.exists, (prediction, probabilities))
 
 
-def _stale_submissions(submissions: Path, wanted: Mapping[str, Any]) -> Iterator[Path]:
-    yield from (path for path in submissions.glob("*.csv") if path.stem not in wanted)
+def _is_left_out(fold: Path, folds: int) -> bool:
+    return folds == 1 or int(fold.name.removeprefix("fold")) >= folds
+
+
+def _of_training(folder: Path) -> list[Path]:
+    """The folder of a training, or its files alone if there are others; nothing if it is no training's."""
+    files = [path for path in folder.rglob("*") if not path.is_dir()]
+    own = [path for path in files if OF_A_TRAINING.fullmatch(path.name)]
+    if not any(path.name == "metrics.json" and _read(path).keys() >= FACTS for path in own):
+        return []
+    return [folder] if len(own) == len(files) else own
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        return read_json(path)
+    except (FormatError, OSError):
+        return {}
+
+
+def _stale_submissions(results: Path, wanted: Mapping[str, Any]) -> Iterator[Path]:
+    """Submissions of other models, whose trainings are still there."""
+    for path in (results / "submissions").glob("*.csv"):
+        trainings = (results / "models" / path.stem).glob("seed*")
+        if path.stem not in wanted and any(map(_of_training, trainings)):
+            yield path
 
 
 def _stale_records(rec: Path, shards: int, folds: int) -> Iterator[Path]:
-    for path in rec.rglob("*") if rec.is_dir() else ():
+    for path in rec.rglob("*"):
         match = RECORDS.fullmatch(path.name)
         if (
             (match and (match[2] is None) != (shards == 1))
             or (match and match[2] and int(match[2][1:]) >= shards)
-            or (path.is_dir() and FOLD.fullmatch(path.name) and (folds == 1 or int(path.name[4:]) >= folds))
+            or (FOLD.fullmatch(path.name) and (path / "lists.sfv").exists() and _is_left_out(path, folds))
         ):
             yield path
 
 
-def _stale_predictions(folder: Path, names: set[str]) -> Iterator[Path]:
-    for path in (folder / "results" / "predictions").glob("*.csv"):
+def _stale_predictions(predictions: Path, names: set[str]) -> Iterator[Path]:
+    for path in predictions.glob("*.csv"):
         if path.stem not in names:
-            yield path
+            with open(path, encoding="utf-8", errors="replace") as file:
+                if file.readline().rstrip() == PREDICTIONS:
+                    yield path
+
+
+def _stale_images(images: Path, names: set[str]) -> Iterator[Path]:
+    """Further images that are no longer predicted, their checksums and their ids."""
+    for path in images.glob("*.sfv"):
+        name = glob.escape(path.stem)
+        converted = [*images.glob(f"{name}-images-idx[34]-ubyte")]
+        if path.stem not in names and converted and converted[0].name in path.read_text(errors="replace"):
+            yield from (path, *images.glob(f"{name}-images-idx[34]-ubyte*"), *images.glob(f"{name}-ids.csv"))

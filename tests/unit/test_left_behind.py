@@ -1,0 +1,103 @@
+"""What earlier configurations have left: found by what files say, so that nobody else's are ever listed."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+from tests.conftest import PROJECT
+
+from digitflow.base import checksums
+from digitflow.base.files import write_json
+from digitflow.config import validate
+from digitflow.stale import find
+
+MODEL = {"framework": "numpy", "architecture": "mlp", "epochs": 1, "batch_size": 8, "learning_rate": 0.1}
+FACTS = {"framework": "numpy", "settings": {}, "sha256": {}}
+
+
+def training(folder: Path) -> Path:
+    """What a training leaves."""
+    write_json(folder / "metrics.json", FACTS)
+    for name in ("model.npz", "history.csv", "valid_probabilities.npy", "score.json"):
+        (folder / name).touch()
+    return folder
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch):
+    """A folder with the training of the one model that is wanted."""
+    monkeypatch.chdir(tmp_path)
+    training(Path("results/models/net/seed0"))
+    return tmp_path
+
+
+def listed(folds=1, shards=1, predict=None, studies=None) -> list[str]:
+    config = yaml.safe_load((PROJECT / "config" / "config.yaml").read_text())
+    config |= {"models": {"net": MODEL}, "merge": {"models": ["net"]}, "rec": {"shards": shards}}
+    config |= {"validation": {"folds": folds}, "predict": predict or {}, "studies": studies or {}}
+    return [str(path) for path in find(validate(config))]
+
+
+def test_a_training_of_another_model_and_its_submission_are_listed(project):
+    training(Path("results/models/old/seed1"))
+    for name in ("net", "old", "mine"):
+        Path("results/submissions").mkdir(exist_ok=True)
+        Path(f"results/submissions/{name}.csv").touch()
+    assert listed() == ["results/models/old/seed1", "results/submissions/old.csv"]
+
+
+def test_what_somebody_else_put_into_the_folders_is_not(project):
+    stranger = Path("results/models/theirs/seed3")
+    write_json(stranger / "metrics.json", {"loss": 0.1})
+    (stranger / "model.keras").touch()
+    Path("results/models/notes/seed0").mkdir(parents=True)
+    for name, text in (
+        ("results/predictions/theirs.csv", "image,digit\n"),
+        ("data/idx/theirs.sfv", "theirs.dat 00000000\n"),
+        ("results/submissions/theirs.csv", "ImageId,Label\n"),
+        ("data/rec/fold7/notes.txt", ""),
+    ):
+        Path(name).parent.mkdir(parents=True, exist_ok=True)
+        Path(name).write_text(text)
+    assert listed() == []
+
+
+def test_a_file_of_a_persons_in_the_folder_of_a_training_is_left(project):
+    old = training(Path("results/models/old/seed1"))
+    (old / "notes.txt").touch()
+    assert listed() == sorted(str(path) for path in old.iterdir() if path.name != "notes.txt")
+
+
+def test_studies_of_another_configuration_are_left_and_points_of_this_one_that_are_gone_are_not(project):
+    training(Path("results/models/rates/learning_rate-0.1/seed0"))
+    gone = str(training(Path("results/models/rates/learning_rate-9/seed0")))
+    assert listed() == []
+    study = {"title": "Which rate?", "model": MODEL, "vary": {"learning_rate": [0.1]}}
+    assert gone in listed(studies={"rates": study})
+
+
+def test_folds_that_are_no_longer_asked_for_are_listed_also_of_the_labels_as_given(project):
+    folds = [f"results/models/net/seed0/{name}" for name in ("fold0", "fold4", "given/fold0", "given/fold4")]
+    for fold in folds:
+        training(Path(fold))
+    assert listed(folds=4) == [folds[1], folds[3]]
+    assert listed() == folds
+
+
+def test_images_that_are_no_longer_predicted_are_listed_with_all_that_was_made_of_them(project):
+    Path("data/idx").mkdir(parents=True)
+    Path("results/predictions").mkdir()
+    Path("results/predictions/more.csv").write_text("id,label,probability\n")
+    images, net = Path("data/idx/more-images-idx3-ubyte"), Path("results/models/net/seed0")
+    for path in (images, Path("data/idx/more-ids.csv"), net / "more_probabilities.npy"):
+        path.touch()
+    checksums.write("data/idx/more.sfv", [images])
+    write_json(net / "more_prediction.json", {"sha256": {"more_probabilities.npy": ""}})
+    (net / "theirs_probabilities.npy").touch()
+    (project / "new.csv").write_text("pixel0\n")
+    assert listed(predict={"more": "new.csv"}) == []
+    assert listed() == [
+        *("data/idx/more-ids.csv", "data/idx/more-images-idx3-ubyte", "data/idx/more.sfv"),
+        *(f"results/models/net/seed0/more_{name}" for name in ("prediction.json", "probabilities.npy")),
+        "results/predictions/more.csv",
+    ]

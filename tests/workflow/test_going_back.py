@@ -10,6 +10,7 @@ from tests.workflow.conftest import Clone, make_clone
 
 from digitflow.competing import runs
 from digitflow.formats import labelscsv
+from digitflow.formats.probabilities import write_probabilities
 
 CONFIGURATION = """
 data: {source: files, train_csv: own/train.csv, test_csv: own/test.csv, solution_csv: own/solution.csv}
@@ -29,11 +30,11 @@ def project(digits, mxnet_python, tmp_path) -> Clone:
     return clone
 
 
-def trained(clone: Clone) -> dict[str, bytes]:
+def trained(clone: Clone, *targets: str, framework: str = "numpy") -> dict[str, bytes]:
     """What a run left of the training, file by file."""
-    done = clone.snakemake()
+    done = clone.snakemake(*targets)
     assert done.returncode == 0, done.stdout
-    (log,) = (clone.folder / "logs" / "train_numpy").glob("*.log")
+    (log,) = (clone.folder / "logs" / f"train_{framework}").glob("*.log")
     folder = clone.folder / "results" / "models" / "plain" / "seed0"
     made = {path.name: path.read_bytes() for path in folder.iterdir()}
     return made | {"log": log.read_bytes()}
@@ -51,6 +52,25 @@ def test_a_then_b_then_a_trains_twice_and_remembers_three_runs(project):
     assert {**third, "log": b""} == {**first, "log": b""}
     assert not project.planned()
     assert len([*(project.folder / "results" / "runs").glob("*.json")]) == 3
+
+
+@pytest.mark.parametrize(("framework", "architecture"), [("keras", "mlp"), ("mxnet", "mlp_module")])
+def test_a_training_of_each_framework_comes_back_byte_for_byte(project, framework, architecture):
+    numpy = "framework: numpy, architecture: mlp, epochs: 2"
+    project.configure(numpy, f"framework: {framework}, architecture: {architecture}, epochs: 1")
+    target = "results/models/plain/seed0/valid_probabilities.npy"
+    first = trained(project, target, framework=framework)
+    project.configure("epochs: 1", "epochs: 2")
+    second = trained(project, target, framework=framework)
+    project.configure("epochs: 2", "epochs: 1")
+    third = trained(project, target, framework=framework)
+    assert b"epoch 1/1" in first.pop("log")
+    assert b"epoch 2/2" in second["log"]
+    log = third.pop("log")
+    assert b"brought back from .store" in log
+    assert b"epoch 1/" not in log
+    assert third == first
+    assert any(third[name] != second[name] for name in third if name.startswith("model"))
 
 
 def test_the_submission_alone_leaves_a_run_and_its_scores_come_to_the_same_row(project):
@@ -120,6 +140,25 @@ def test_files_of_others_are_merged_with_models(project):
     done = project.snakemake("results/submission.csv", "results/merged/mistakes.png")
     assert done.returncode == 0, done.stdout
     assert labelscsv.read(project.folder / "results" / "submission.csv", 10).tolist() == true.tolist()
+
+
+def test_a_mean_of_models_and_a_file_with_probabilities_equals_one_by_hand(project):
+    folder = project.folder / "submissions"
+    folder.mkdir()
+    others = np.random.default_rng(0).dirichlet(np.full(10, 0.3), 200).astype(np.float32)
+    labelscsv.write(folder / "friend.csv", others.argmax(axis=1))
+    write_probabilities(folder / "friend_probabilities.npy", others)
+    labelscsv.write(folder / "short.csv", np.zeros(3, int))
+    project.configure("{models: [plain]}", "{method: mean, models: [plain, friend], weights: [1, 2]}")
+    done = project.snakemake("results/submission.csv", "results/scores.csv")
+    assert done.returncode == 0, done.stdout
+    assert "score_table | left out: submissions/short.csv: 3 rows, should be 200" in done.stdout
+    own = np.load(project.folder / "results/models/plain/seed0/test_probabilities.npy")
+    expected = (own.astype(float) + 2 * others.astype(float)).argmax(axis=1)
+    blended = labelscsv.read(project.folder / "results" / "submission.csv", 10)
+    assert blended.tolist() == expected.tolist()
+    for alone in (own, others):
+        assert (blended != alone.argmax(axis=1)).any()
 
 
 def read(path: Path) -> list[dict[str, str]]:

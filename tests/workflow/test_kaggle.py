@@ -183,6 +183,35 @@ def test_a_secret_is_in_no_file_and_in_no_job_that_does_not_need_it(a_day):
     assert {"fetch_kaggle True", "submit_kaggle True"} <= seen.keys()
 
 
+@pytest.mark.skipif(not KAGGLE_PYTHON.exists(), reason="no environment for Kaggle's client")
+def test_another_competition_goes_from_an_empty_folder_to_a_score_by_one_command(
+    digits, mxnet_python, tmp_path
+):
+    clone = make_clone(tmp_path / "clone", digits)
+    clone.edit("own/test.csv", "pixel0", "id,pixel0")
+    head, *rows = (clone.folder / "own" / "test.csv").read_text().splitlines()
+    lines = [head, *(f"{id_},{row}" for id_, row in enumerate(rows))]
+    (clone.folder / "own" / "test.csv").write_text("\n".join(lines) + "\n")
+    form = "submission: {id: id, label: label, first: 0}"
+    own = CONFIGURATION.replace("{source: kaggle}", "{source: kaggle, competition: kannada-mnist}")
+    (clone.folder / "tiny.yaml").write_text(f"{own}{form}\n")
+    link_environment(clone.folder / ".venvs" / "kaggle", KAGGLE_PYTHON)
+    (clone.folder / "workflow" / "sitecustomize.py").unlink()  # the guard of the network
+    with running_endpoint(tmp_path) as port:
+        competition = Competition(clone, tmp_path, port)
+        competition.set(competition="kannada-mnist")
+        done = competition.run(*SUBMIT)
+        assert done.returncode == 0, done.stdout
+        assert competition.submitted()["competition"] == "kannada-mnist"
+        (entry,) = competition.submissions()
+    (sent,) = (clone.folder / "results" / "kaggle" / "kannada-mnist").glob("*.csv")
+    assert sent.read_text().startswith("id,label\n0,")
+    assert entry["sha256"] == sent.stem
+    (run,) = runs.recall(clone.folder / "results" / "runs")
+    assert run.kaggle["competition"] == "kannada-mnist"
+    assert run.scores
+
+
 @pytest.fixture
 def by_hand(digits, mxnet_python, tmp_path) -> Clone:
     """A clone in which a person has put the competition's CSVs into their place."""

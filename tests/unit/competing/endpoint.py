@@ -5,10 +5,11 @@ It runs as a process of its own, for tests may not open sockets: `python endpoin
 
 * `port`: written by it, when it is ready
 * `log.jsonl`: written by it, one line per request: method, host, path, headers, bytes of the body
-* `world.json`: read anew for each request. `files`: names and paths of data files; `zipped`: names sent as
-  zip archives; `left`: slots left; `hidden`: submissions are not listed; `faults`: what goes wrong, by
-  method: {status, body, type, headers, cut, silent, hang_up, handled, times}; `kill` {request, when}: ends
-  the process in `client.pid` before or after that request, counted from 1, is handled; `reset`: forget all
+* `world.json`: read anew for each request. `competition`: the name of the only one; `files`: names and paths
+  of data files; `zipped`: names sent as zip archives; `left`: slots left; `hidden`: submissions are not
+  listed; `faults`: what goes wrong, by method: {status, body, type, headers, cut, silent, hang_up, handled,
+  times}; `kill` {request, when}: ends the process in `client.pid` before or after that request, counted from
+  1, is handled; `reset`: forget all
 * `state.json`: written by it: submissions and uploads so far
 """
 
@@ -129,7 +130,8 @@ class Handler(BaseHTTPRequestHandler):
         if self.headers.get("Authorization", "") not in now["authorized"]:
             return refusal(401, "Unauthenticated")
         asked = json.loads(body)
-        if asked.get("competitionName", "digit-recognizer") != "digit-recognizer":
+        known = now.get("competition", "digit-recognizer")
+        if asked.get("competitionName", known) != known:
             return refusal(404, "Not found")
         return getattr(self, f"answer_{method}", lambda *_: refusal(404, "No such method"))(asked, now)
 

@@ -50,6 +50,20 @@ def test_a_file_that_does_not_fit_is_named_and_left_out_by_name(folder, caplog):
     assert "short.csv" in caplog.text
 
 
+def test_a_table_that_is_asked_for_alone_says_which_files_it_leaves_out(folder, caplog):
+    files, classes = sorted(folder[0].glob("*.csv")), [*map(str, range(CLASSES))]
+    tables = {
+        "scores": lambda: [row["model"] for row in submissions.score_files(files, classes, files[0], None)],
+        "pairs": lambda: [*submissions.labels_of_files(files, classes, files[0])],
+    }
+    for names in tables.values():
+        assert names() == ["first", "second", "third"]
+        assert {record.getMessage().split(":")[0] for record in caplog.records} == {"left out"}
+        assert "999 rows, should be 1,000" in caplog.text
+        assert "line 2: Label 'a'" in caplog.text
+        caplog.clear()
+
+
 def test_a_name_that_is_left_out_or_missing_cannot_be_merged(folder):
     found, left_out = read_all(folder[0])
     with pytest.raises(ConfigError, match=r"merge\.models: short cannot be merged: .*999 rows"):

@@ -136,21 +136,24 @@ def scores(found: Mapping[str, Submission], solution: np.ndarray | None) -> list
 def score_files(
     files: Sequence[Path], classes: Sequence[str], submission_csv: Path | None, solution: Path | None
 ) -> list[dict[str, Any]]:
-    """Rows for the table of scores, one per file that fits our own submission; `solution`: an IDX file."""
+    """Rows for the table of scores, one per file that fits our own submission; `solution`: an IDX file.
+
+    The log has those that do not fit, and why.
+    """
     if not files or submission_csv is None:
         return []
     form = form_of(submission_csv)
-    found, _ = read_submissions(files, reader(classes, form), len(classes))
+    found = _read_fitting(files, classes, form)
     return scores(found, None if solution is None else idx.read_labels(solution, len(form.ids), len(classes)))
 
 
 def labels_of_files(
     files: Sequence[Path], classes: Sequence[str], submission_csv: Path
 ) -> dict[str, np.ndarray]:
-    """The labels of the files that fit our own submission, by their names."""
+    """The labels of the files that fit our own submission, by name; the log has the others, and why."""
     if not files:
         return {}
-    found, _ = read_submissions(files, reader(classes, form_of(submission_csv)), len(classes))
+    found = _read_fitting(files, classes, form_of(submission_csv))
     return {name: submission.labels for name, submission in found.items()}
 
 
@@ -171,8 +174,7 @@ def write_agreement(path: str | Path, found: Mapping[str, Submission]) -> None:
 
 def say_agreement(found: Mapping[str, Submission], left_out: Mapping[str, str]) -> None:
     """Log which files are left out, and the pairwise agreement of the others."""
-    for reason in left_out.values():
-        log.warning(f"left out: {reason}")
+    _say_left_out(left_out)
     log.info(format_agreement(found))
 
 
@@ -217,3 +219,14 @@ def blend(
         among = best[rows, submission.labels]
         chosen = np.where(among, submission.labels, chosen)
     return chosen
+
+
+def _read_fitting(files: Sequence[Path], classes: Sequence[str], form: Form) -> dict[str, Submission]:
+    found, left_out = read_submissions(files, reader(classes, form), len(classes))
+    _say_left_out(left_out)
+    return found
+
+
+def _say_left_out(left_out: Mapping[str, str]) -> None:
+    for reason in left_out.values():
+        log.warning(f"left out: {reason}")

@@ -1,11 +1,13 @@
 """The digest of a verb's code: what changes it, whose it changes, and that it misses no import."""
 
 import ast
+import contextlib
 import json
 import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -20,9 +22,12 @@ VERBS = {name: stage for name, stage in STAGES.items() if stage != "tools"}
 
 
 @pytest.fixture
-def package(tmp_path, monkeypatch) -> Path:
+def package(tmp_path, monkeypatch) -> Iterator[Path]:
     """A copy of the package, which codedigest reads in the place of itself."""
-    copy = tmp_path / "digitflow"
+    yield from copied_package(tmp_path / "digitflow", monkeypatch)
+
+
+def copied_package(copy: Path, monkeypatch) -> Iterator[Path]:
     shutil.copytree(codedigest.PACKAGE, copy, ignore=shutil.ignore_patterns("__pycache__"))
     monkeypatch.setattr(codedigest, "PACKAGE", copy)
     monkeypatch.setattr(codedigest, "CACHE", copy / "__pycache__" / "code_digests.json")
@@ -90,6 +95,58 @@ def test_a_constant_or_a_call_changes_exactly_the_verbs_that_reach_its_module(pa
     reach = {verb for verb, found in closures().items() if module in found}
     assert reach
     assert changed(package, name, old, new) == reach
+
+
+# Every module
+
+
+@pytest.fixture(scope="module")
+def shared_package(tmp_path_factory) -> Iterator[Path]:
+    """One copy of the package for all modules, each of which is put back as it was."""
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        yield from copied_package(tmp_path_factory.mktemp("package") / "digitflow", monkeypatch)
+
+
+@pytest.fixture(scope="module")
+def before(shared_package) -> dict[str, str]:
+    """The digest of every verb, before any edit of that copy."""
+    return digests()
+
+
+@contextlib.contextmanager
+def edited(path: Path, new: str) -> Iterator[None]:
+    """A file with another text, and a later time, until the block ends."""
+    text, time = path.read_text(), path.stat().st_mtime_ns
+    try:
+        path.write_text(new)
+        os.utime(path, ns=(time + 1_000_000, time + 1_000_000))
+        yield
+    finally:
+        path.write_text(text)
+        os.utime(path, ns=(time, time))
+
+
+PATHS = sorted(path.relative_to(codedigest.PACKAGE) for path in codedigest.PACKAGE.rglob("*.py"))
+each_module = pytest.mark.parametrize("path", PATHS, ids=str)
+
+
+@each_module
+def test_words_and_layout_of_no_module_change_anything(shared_package, before, path):
+    text = (shared_package / path).read_text()
+    docstring = ast.get_docstring(ast.parse(text), clean=False)
+    if docstring:
+        text = text.replace(docstring, f"{docstring} Said in other words.", 1)
+    with edited(shared_package / path, f"# A comment.\n\n{text}\n\n\n# Another one.\n"):
+        assert digests() == before
+
+
+@each_module
+def test_a_constant_of_any_module_changes_exactly_the_verbs_that_reach_it(shared_package, before, path):
+    name = ".".join(path.with_suffix("").parts).removesuffix("__init__").rstrip(".")
+    reach = {verb for verb, found in closures().items() if name in found or name == f"verbs.{VERBS[verb]}"}
+    with edited(shared_package / path, (shared_package / path).read_text() + "\nNEW = 1\n"):
+        after = digests()
+    assert {verb for verb in VERBS if after[verb] != before[verb]} == reach
 
 
 def test_the_verbs_that_train_are_not_reached_by_what_is_looked_at_or_submitted():

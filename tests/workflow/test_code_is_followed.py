@@ -13,9 +13,16 @@ from tests.workflow.conftest import Clone, Job
 from digitflow import codedigest
 from digitflow.verbs import commandline
 
-# What runs a verb: it passes values on, and is not followed.
-RUNNER = ("", "__main__", "base.logs", "codedigest", "verbs", "verbs.commandline")
-ROUND_A_NETWORK = {"train_keras": ["models.keras_cnn"], "train_mxnet": ["models.mxnet_cnn"]}
+# What runs a verb: it passes values on, or brings back what it has made before, and is not followed.
+RUNNER = (
+    *("", "__main__", "base.logs", "codedigest", "verbs", "verbs.commandline"),
+    *("competing", "competing.store"),
+)
+ROUND_A_NETWORK = {
+    "train_keras": ["models.keras_cnn"],
+    "train_mxnet": ["models.mxnet_cnn"],
+    "train_numpy": ["models.numpy_mlp"],
+}
 
 
 def closure(verb: str) -> set[str]:
@@ -43,6 +50,19 @@ def test_what_a_verb_imports_as_it_runs_is_what_its_digest_covers(finished_run):
         "train_keras",
         "train_mxnet",
         "merge",
+    }
+    for verb, modules in runs.items():
+        assert modules - {*RUNNER} == closure(verb) - {*RUNNER}, verb
+
+
+def test_it_is_so_of_verbs_that_a_default_run_does_not_call(finished_numpy):
+    targets = ("figures", "results/look/index.html", "results/verify.json")
+    result = finished_numpy.snakemake(*targets, DIGITFLOW_TRACE=str(finished_numpy.folder / "trace"))
+    assert result.returncode == 0, result.stdout
+    runs = traced(finished_numpy)
+    assert runs.keys() >= {
+        *("train_numpy", "predict_numpy", "show_curves", "show_mistakes"),
+        *("audit_labels", "find_duplicates", "look_page", "verify"),
     }
     for verb, modules in runs.items():
         assert modules - {*RUNNER} == closure(verb) - {*RUNNER}, verb

@@ -3,6 +3,7 @@
 import csv
 import hashlib
 import json
+import re
 import subprocess
 
 import numpy as np
@@ -35,6 +36,31 @@ def test_the_table_of_scores_has_a_row_a_training_and_the_merged_one(finished_ru
     assert "validation %" in printed
     assert f"{100 * float(rows[-1]['test_accuracy']):.2f} (" in printed
     assert "submission: results/submission.csv" in printed
+
+
+def test_a_run_prints_a_line_or_two_for_each_job_one_for_each_epoch_and_the_tables(finished_run):
+    _, printed = finished_run
+    lines = printed.splitlines()
+    epochs = [line for line in lines if re.search(r"\| epoch \d+/8: ", line)]
+    assert len(epochs) == 16
+    finished = [line for line in lines if re.search(r"\d+\.\d s  \[ ?\d+ of \d+\]$", line)]
+    assert len(finished) == int(finished[-1].split()[-1].rstrip("]"))
+    said = [line for line in lines if " | " in line and line not in epochs]
+    assert len(said) <= 1.5 * len(finished)
+    assert len(lines) - len(epochs) - len(finished) - len(said) < 15
+
+
+def test_a_run_of_another_target_prints_no_table(finished_numpy):
+    other = finished_numpy.snakemake("results/submissions/wide.csv", "--force")
+    assert other.returncode == 0, other.stdout
+    assert "1 job" in other.stdout
+    assert "validation %" not in other.stdout
+    assert "submission:" not in other.stdout
+    merged = finished_numpy.snakemake("results/submission.csv", "--force")
+    assert "validation %" not in merged.stdout
+    assert "submission: results/submission.csv" in merged.stdout
+    scored = finished_numpy.snakemake("results/scores.csv", "--force")
+    assert "validation %" in scored.stdout
 
 
 def test_the_table_of_pairs_counts_what_the_submissions_differ_in(finished_run):

@@ -1,21 +1,29 @@
-"""Runs without a test set, without validation rows, and with folds, in which every row validates once."""
+"""Runs without a test set, without validation rows, and with folds, in which every row validates once.
+
+What there is to look at then, too.
+"""
 
 import csv
 import json
 
 import numpy as np
 import pytest
-from tests.workflow.conftest import TEST_ROWS, TRAIN_ROWS
+from tests.workflow.conftest import TEST_ROWS, TRAIN_ROWS, Clone, copy_of, make_clone
 
-from digitflow.formats import lst
+from digitflow.formats import idx, lst
 
 FOLDS = 3
 MODELS = ("wide", "plain")
+PAGE = ["results/look/index.html", "results/look/labels.csv"]
+
+
+def rows_of(clone, table: str) -> list[dict[str, str]]:
+    with open(clone.folder / "results" / table, newline="") as file:
+        return list(csv.DictReader(file))
 
 
 def scores_of(clone) -> dict[str, dict[str, str]]:
-    with open(clone.folder / "results" / "scores.csv", newline="") as file:
-        return {row["model"]: row for row in csv.DictReader(file)}
+    return {row["model"]: row for row in rows_of(clone, "scores.csv")}
 
 
 # No test set
@@ -35,6 +43,11 @@ def test_without_a_test_csv_models_are_trained_and_scored(fresh_numpy):
     assert verified.returncode == 0, verified.stdout
     report = json.loads((fresh_numpy.folder / "results" / "verify.json").read_text())
     assert report.keys() == {"train"}
+    looked = fresh_numpy.snakemake(*PAGE)
+    assert looked.returncode == 0, looked.stdout
+    assert (fresh_numpy.folder / PAGE[0]).exists()
+    valid = lst.read(fresh_numpy.folder / "data" / "rec" / "valid.lst")
+    assert sorted(int(row["id"]) for row in rows_of(fresh_numpy, "look/labels.csv")) == valid.index.tolist()
 
 
 def test_without_a_test_csv_a_submission_is_refused_with_the_key_that_is_missing(fresh_numpy):
@@ -87,8 +100,6 @@ def test_a_class_without_a_training_image_stops_before_a_training_with_the_class
 @pytest.fixture(scope="module")
 def folded(digits, tmp_path_factory):
     """A finished run with folds and fitted weights."""
-    from tests.workflow.conftest import make_clone
-
     clone = make_clone(tmp_path_factory.mktemp("folds") / "clone", digits, configuration="numpy.yaml")
     clone.configure("device: cpu", f"device: cpu\nvalidation: {{folds: {FOLDS}}}")
     clone.configure("models: [wide, plain]", "models: [wide, plain], weights: auto")
@@ -150,7 +161,92 @@ def test_fitted_weights_are_kept_and_merge_the_submission(folded):
     assert labels == merged.argmax(axis=1).tolist()
 
 
+def test_with_folds_every_row_stands_in_the_audit_and_on_the_page(folded, tmp_path):
+    clone = copy_of(folded, tmp_path)
+    result = clone.snakemake(*PAGE)
+    assert result.returncode == 0, result.stdout
+    rows = rows_of(clone, "look/labels.csv")
+    assert sorted(int(row["id"]) for row in rows) == [*range(1, TRAIN_ROWS + 1)]
+    doubts = [float(row["self_confidence"]) for row in rows]
+    assert doubts == sorted(doubts), "the most suspicious first"
+    assert (clone.folder / PAGE[0]).exists()
+
+
+def correct_some(clone) -> set[int]:
+    """Correct 40 labels, wrongly, so that it matters, and drop five images; returns the rows of these."""
+    labels = idx.read(clone.folder / "data" / "idx" / "train-labels-idx1-ubyte", ndim=1)[:45].tolist()
+    lines = [
+        f"{row},{label},{'drop' if row > 40 else (label + 1) % 10},,\n" for row, label in enumerate(labels, 1)
+    ]
+    (clone.folder / "corrections.csv").write_text("id,was,now,crc,note\n" + "".join(lines))
+    return {*range(41, 46)}
+
+
+def the_effect_is_told(clone, held_out: set[int], dropped: set[int]) -> None:
+    """The same images twice, with the labels as given and as corrected; differences are what was counted."""
+    rows = rows_of(clone, "look/effect.csv")
+    assert [row["labels"] for row in rows] == ["given", "corrected"]
+    for row in rows:
+        images = int(row["images"])
+        assert images == len(held_out - dropped)
+        won = int(row["only_with"]) - int(row["only_without"])
+        assert float(row["points"]) == pytest.approx(100 * won / images, abs=1e-4)
+        gained = float(row["accuracy_with"]) - float(row["accuracy_without"])
+        assert gained == pytest.approx(won / images)
+        assert 0 < float(row["p_value"]) <= 1
+
+
+def test_the_effect_of_corrections_is_measured_on_every_row_with_folds(folded, tmp_path):
+    clone = copy_of(folded, tmp_path)
+    dropped = correct_some(clone)
+    result = clone.snakemake("results/look/effect.csv")
+    assert result.returncode == 0, result.stdout
+    the_effect_is_told(clone, {*range(1, TRAIN_ROWS + 1)}, dropped)
+
+
+def test_the_effect_of_corrections_is_measured_on_the_validation_rows_without_folds(finished_numpy):
+    dropped = correct_some(finished_numpy)
+    result = finished_numpy.snakemake("results/look/effect.csv")
+    assert result.returncode == 0, result.stdout
+    # The split is stratified, so that corrected labels may move a row to the other side of it.
+    lists = [finished_numpy.folder / "data" / "rec" / name for name in ("valid.lst", "given/valid.lst")]
+    corrected, given = ({*lst.read(path).index.tolist()} for path in lists)
+    assert len(corrected & given) > 40
+    the_effect_is_told(finished_numpy, corrected & given, dropped)
+
+
 def test_folds_that_are_done_are_not_trained_again(folded):
     assert not folded.planned()
     more = folded.planned_rules("--config", f"validation={{folds: {FOLDS}, seed: 0}}")
     assert not more
+
+
+@pytest.fixture(scope="module")
+def folded_frameworks(digits, mxnet_python, tmp_path_factory) -> Clone:
+    """A finished run with two folds of a Keras and an MXNet model."""
+    clone = make_clone(tmp_path_factory.mktemp("frameworks") / "clone", digits)
+    clone.configure("device: cpu", "device: cpu\nvalidation: {folds: 2}")
+    for model in ("keras_cnn", "mxnet_cnn"):
+        clone.configure(f"{model}: {{epochs: 8", f"{model}: {{epochs: 1")
+    result = clone.snakemake()
+    assert result.returncode == 0, result.stdout
+    return clone
+
+
+@pytest.mark.parametrize("model", ["keras_cnn", "mxnet_cnn"])
+def test_folds_of_a_framework_score_every_row_and_average_the_test_set(folded_frameworks, model):
+    clone = folded_frameworks
+    folder = clone.folder / "results" / "models" / model / "seed0"
+    collected = np.load(folder / "oof_probabilities.npy")
+    assert collected.shape == (TRAIN_ROWS, 10)
+    for number in range(2):
+        valid = lst.read(clone.folder / "data" / "rec" / f"fold{number}" / "valid.lst")
+        own = np.load(folder / f"fold{number}" / "valid_probabilities.npy")
+        np.testing.assert_array_equal(collected[valid.index - 1], own)
+    of_folds = [np.load(folder / f"fold{number}" / "test_probabilities.npy") for number in range(2)]
+    mean = np.load(folder / "test_probabilities.npy")
+    np.testing.assert_allclose(mean, np.mean(of_folds, axis=0), atol=1e-6)
+    labels = idx.read(clone.folder / "data" / "idx" / "train-labels-idx1-ubyte", ndim=1)
+    row = scores_of(clone)[model]
+    assert float(row["valid_accuracy"]) == pytest.approx(np.mean(collected.argmax(axis=1) == labels))
+    assert row["test_accuracy"]

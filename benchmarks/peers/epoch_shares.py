@@ -42,7 +42,7 @@ def keras_epoch(folder: Path, settings: Settings) -> Iterator[Epoch]:
     from digitflow.training import keras_trainer as training
     from digitflow.training import schedule
 
-    training.prepare("cpu", THREADS)
+    training.prepare("auto", THREADS)
     import keras
 
     images, labels = (np.array(idx.read(folder / name)) for name in ("images", "labels"))
@@ -70,7 +70,7 @@ def mxnet_epoch(folder: Path, settings: Settings) -> Iterator[Epoch]:
     """The same of MXNet's."""
     from digitflow.training import mxnet_trainer as training
 
-    context, _ = training.prepare("cpu", THREADS)
+    context, _ = training.prepare("auto", THREADS)
     import mxnet as mx
 
     from digitflow.training import mxnet_networks

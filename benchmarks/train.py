@@ -5,16 +5,22 @@ Usage: train.py [--rounds N] [--keras NAME=PYTHON ...]: further Pythons that hav
 """
 
 import argparse
+import json
 import os
 import statistics
 import subprocess
 import tempfile
+import time
 from collections import defaultdict
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import train_mlp
+from peers import epoch_shares
 from run import HERE, MAIN, MXNET, PROJECT, TRAIN_CSV, machine, run
+
+from digitflow import config as configuration
+from digitflow.formats import idx
 
 DEFAULT = "Keras on TensorFlow, as digitflow sets it"
 NETS = {"mlp": (20_000, 128), "lenet": (5_000, 128), "small_cnn": (5_000, 128)}  # rows and batch
@@ -35,6 +41,13 @@ CPUs, is switched on, and threads follow the cores that Snakemake gives: nobody 
 """
 ATTEMPTS = """Changes to that training, one at a time. Batches are a matter of learning as much as of speed;
 the configuration sets them.
+"""
+DEFAULT_ROWS, SHARES_ROWS = 42_000, 10_500
+SHARES = f"""The default networks with all their settings, one at a time: {SHARES_ROWS:,} rows, of which a
+tenth validates, one thread to compute and one to make the batches. Waiting is what a training waits for its
+next batch: warping beside the steps costs it nothing. The start is all until the epoch begins: a process, its
+imports, the network, what the first step and the first validation build; its part is that of the default
+training, {DEFAULT_ROWS:,} rows and all epochs.
 """
 BY_HAND = "## What a better score costs"  # begins the part of the page that is not written here, and is kept
 NUMPY = """784-800-10 with plain SGD and batches of 200 on 37,800 images, an epoch each in turns, numpy with
@@ -89,6 +102,19 @@ def attempts() -> dict[str, Contestant]:
     return found | {name: Contestant(python, flags=("--try", name)) for name in TRIES}
 
 
+def default_settings() -> dict[str, str]:
+    """The settings of the default models as JSON, by their frameworks."""
+    models = configuration.models(configuration.load()).values()
+    return {model["framework"]: configuration.settings_text(model) for model in models}
+
+
+def seconds_of_parts(framework: str, settings: str, folder: Path) -> list[float]:
+    """Seconds of start, waiting, steps and validation."""
+    python = {"keras": MAIN / "python", "mxnet": MXNET}[framework]
+    script = HERE / "peers" / "epoch_shares.py"
+    return run(python, script, framework, folder, settings, str(time.time())).printed
+
+
 def main() -> None:
     """Run every contestant in turn, several times, and write the page."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -98,27 +124,38 @@ def main() -> None:
     peers = frameworks({name: Path(path) for name, path in (pair.split("=", 1) for pair in args.keras)})
     contests = [*((net, peers) for net in NETS), (TRIED, attempts())]
     rates: list[dict[str, list[float]]] = [defaultdict(list) for _ in contests]
+    took: dict[str, list[list[float]]] = defaultdict(list)
     with tempfile.TemporaryDirectory() as folder:
         data = Path(folder)
         run(MAIN / "python", HERE / "ours.py", "csv_to_idx", TRAIN_CSV, TRAIN_CSV.with_name("test.csv"), data)
+        parts = [idx.read(data / name)[:SHARES_ROWS] for name in ("train-images", "train-labels")]
+        epoch_shares.prepare(data, *parts)
         for _ in range(args.rounds):
+            for framework, settings in default_settings().items():
+                took[framework].append(seconds_of_parts(framework, settings, data))
             for (net, contestants), found in zip(contests, rates, strict=True):
                 for name, contestant in contestants.items():
                     found[name].append(contestant.rate(net, data))
-    text = page(rates, args.rounds, train_mlp.take_turns("sgd", 9))
+    text = page(rates, took, args.rounds, train_mlp.take_turns("sgd", 9))
     print(text)
     if args.keras:
         path = HERE / "training.md"
         path.write_text("\n".join([text, BY_HAND + path.read_text().partition(BY_HAND)[2]]))
 
 
-def page(rates: list[dict[str, list[float]]], rounds: int, numpy_lines: list[str]) -> str:
-    """The results as Markdown: rates in each framework, of the nets in order, then of the attempts."""
+def page(
+    rates: list[dict[str, list[float]]],
+    took: dict[str, list[list[float]]],
+    rounds: int,
+    numpy_lines: list[str],
+) -> str:
+    """The results as Markdown: rates in each framework, of the nets in order, of the attempts, and shares."""
     *in_frameworks, tried = rates
     parts = [ABOUT, f"Machine: {machine()}. Rounds: {rounds}.\n", DEFAULTS]
     for (net, (rows, batch)), found in zip(NETS.items(), in_frameworks, strict=True):
         parts.append(f"## {net} in each framework\n\n{rows:,} rows, batches of {batch}.\n\n{table(found)}")
     parts.append(f"## {TRIED}, and what else was tried\n\n{ATTEMPTS}\n{table(tried)}")
+    parts.append(f"## Where an epoch of the default goes\n\n{SHARES}\n{table_of_shares(took)}")
     lines = "\n".join(numpy_lines)
     parts.append(f"## The numpy network beside Keras' same one\n\n{NUMPY}\n```\n{lines}\n```\n")
     return "\n".join(parts)
@@ -131,6 +168,18 @@ def table(rates: dict[str, list[float]]) -> str:
     for name, found in rates.items():
         middle, spread = statistics.median(found), f"{min(found):,.0f} to {max(found):,.0f}"
         lines.append(f"| {name} | {middle:,.0f} | {spread} | {middle / first:.2f} |")
+    return "\n".join(lines) + "\n"
+
+
+def table_of_shares(took: dict[str, list[list[float]]]) -> str:
+    """A row for each framework: the parts of an epoch, and the start beside the default's whole training."""
+    lines = ["| framework | waiting | steps | validation | start, of the whole |", "|---|---|---|---|---|"]
+    for framework, settings in default_settings().items():
+        epochs = json.loads(settings)["epochs"] * DEFAULT_ROWS / SHARES_ROWS
+        of_epoch = [[100 * part / sum(parts) for part in parts] for _, *parts in took[framework]]
+        of_whole = [100 * start / (start + epochs * sum(parts)) for start, *parts in took[framework]]
+        medians = [statistics.median(part) for part in [*zip(*of_epoch, strict=True), of_whole]]
+        lines.append(f"| {framework} | {' | '.join(f'{part:.1f} %' for part in medians)} |")
     return "\n".join(lines) + "\n"
 
 

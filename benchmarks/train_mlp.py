@@ -31,16 +31,16 @@ def data_and_settings(optimizer: str, epochs: int):
     from digitflow.training.settings import Settings
 
     images, labels = read_mnist(ARCHIVE)
-    settings = Settings("mlp", epochs, batch_size=200, learning_rate=0.01, optimizer=optimizer)
+    settings = Settings("mlp", "keras_mlp", epochs, batch_size=200, learning_rate=0.01, optimizer=optimizer)
     return images.reshape(-1, 28, 28), np.arange(ROWS), labels[:ROWS], CLASSES, settings, SEED
 
 
 def numpy_epoch(optimizer: str, epochs: int) -> Callable[[int], None]:
     """A function that trains for an epoch of the given number."""
     from digitflow.models.numpy_mlp import mlp
-    from digitflow.training.numpy_trainer import Descent
+    from digitflow.training.numpy_trainer import GradientTrainer
 
-    return Descent(mlp((28, 28), CLASSES), *data_and_settings(optimizer, epochs)).epoch
+    return GradientTrainer(mlp((28, 28), CLASSES), *data_and_settings(optimizer, epochs)).epoch
 
 
 def keras_epoch(optimizer: str, epochs: int) -> Callable[[int], None]:

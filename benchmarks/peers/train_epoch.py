@@ -18,6 +18,7 @@ def keras_rate(
     net: str, images: np.ndarray, labels: np.ndarray, batch: int, threads: int | None, attempt: str | None
 ) -> float:
     """Images a second of digitflow's own training loop."""
+    from digitflow.models.registry import KERAS
     from digitflow.training import keras_trainer as training
     from digitflow.training.settings import Settings
 
@@ -26,7 +27,7 @@ def keras_rate(
         from keras_tries import TRIES
 
         TRIES[attempt]()
-    settings = Settings(net, epochs=2, batch_size=batch, learning_rate=1e-3)
+    settings = Settings(net, KERAS[net], epochs=2, batch_size=batch, learning_rate=1e-3)
     rows = np.arange(len(images))
     _, history = training.fit(images, (rows, labels), (rows[:64], labels[:64]), 10, settings, seed=0)
     return len(rows) // batch * batch / history.rows[1]["seconds"]
@@ -34,10 +35,10 @@ def keras_rate(
 
 def gluon_rate(net: str, images: np.ndarray, labels: np.ndarray, batch: int) -> float:
     """Images a second of a hybridized Gluon net with the same layers."""
-    from digitflow.training import mxnet_trainer as training
+    from digitflow.training import device, mxnet_predictor
 
-    cores = str(len(os.sched_getaffinity(0)))  # no thread reads records here: all cores compute
-    os.environ.update(training.ENVIRONMENT, OMP_NUM_THREADS=cores, MXNET_OMP_MAX_THREADS=cores)
+    cores = str(device.cores())  # no thread reads records here: all cores compute
+    os.environ.update(mxnet_predictor.ENVIRONMENT, OMP_NUM_THREADS=cores, MXNET_OMP_MAX_THREADS=cores)
     import mxnet as mx
     from mxnet.gluon import nn
 

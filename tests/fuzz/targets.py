@@ -216,6 +216,8 @@ def read_rows(path: Path, form: Form, **options) -> list[list] | None:
         for block in pixelcsv.read_blocks(columns.decide(path, form.data, form.labelled), **options):
             pixels = block.images.reshape(len(block.images), -1).tolist()
             texts = [*([block.ids] * form.ids), *([block.labels] * form.labelled)]
+            if any(column is None for column in texts):
+                return None  # of other columns than the form's
             rows += [[*first, *image] for *first, image in zip(*texts, pixels, strict=True)]
     except DigitflowError:
         return None

@@ -35,8 +35,8 @@ rule figures:
     """All figures of the merged models' trainings, beside the tables: what a report can hold."""
     input:
         rules.all.input,
-        merged("curves.png"),
-        merged("mistakes.png"),
+        merged_files("curves.png"),
+        merged_files("mistakes.png"),
         "results/merged/mistakes.png" if MERGED_MODELS else [],
 
 

@@ -267,7 +267,7 @@ def data_of(wildcards):
     return config["studies"][study]["data"] if study else MODELS[wildcards.model]["data"]
 
 
-def dataset(*names):
+def data_files(*names):
     """A function that finds files of data/idx, or of data/official, for a model."""
     folder = {"own": "data/idx", "official": "data/official"}
     return lambda wildcards: [f"{folder[data_of(wildcards)]}/{name}" for name in names]
@@ -360,14 +360,14 @@ def network_code(verb):
     return lambda wildcards: code(verb, f"models.{MODELS[wildcards.model]['module']}")
 
 
-def seeds_of(model, name):
+def model_files(model, name):
     """A file of every seed of a model."""
     return [f"results/models/{model}/seed{seed}/{name}" for seed in MODELS[model]["seeds"]]
 
 
-def merged(name):
+def merged_files(name):
     """A file of every seed of every merged model."""
-    return [path for model in MERGED_MODELS for path in seeds_of(model, name)]
+    return [path for model in MERGED_MODELS for path in model_files(model, name)]
 
 
 def probabilities_beside(names):
@@ -410,10 +410,10 @@ def study_models(study):
     return [f"{study}/{point.name}" for point in configuration.points(config["studies"][study])]
 
 
-def of_study(name):
+def study_files(name):
     """A function that finds a file of every training of a study."""
     return lambda wildcards: [
-        path for model in study_models(wildcards.study) for path in seeds_of(model, name)
+        path for model in study_models(wildcards.study) for path in model_files(model, name)
     ]
 
 
@@ -430,7 +430,7 @@ def figures_of_studies(wildcards):
         models = study_models(study)
         if "mistakes" in keys["figures"]:
             names = ("confusion.csv", "confusion.png", "mistakes.png")
-            yield from (seeds_of(model, name)[0] for model in models for name in names)
+            yield from (model_files(model, name)[0] for model in models for name in names)
         if "learning_rate" in keys["figures"]:
             yield f"results/learning_rates/{models[0]}.png"
 

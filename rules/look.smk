@@ -10,7 +10,7 @@ def held_out(wildcards):
             "nothing says which labels look wrong: no row was held out; set validation.folds to 5, or "
             "validation.fraction above 0"
         )
-    return merged("valid_probabilities.npy")
+    return merged_files("valid_probabilities.npy")
 
 
 rule audit_labels:
@@ -59,10 +59,10 @@ rule look_page:
         classes="data/idx/classes.csv",
         valid_lst="data/rec/valid.lst",
         fold_valid_lsts=[f"data/rec{fold}/valid.lst" for fold in FOLDS],
-        probabilities=merged("valid_probabilities.npy") if HAS_SCORES_OF_ROWS else [],
+        probabilities=merged_files("valid_probabilities.npy") if HAS_SCORES_OF_ROWS else [],
         weights=WEIGHTS,
         test_images=TEST_IMAGES,
-        test_probabilities=merged("test_probabilities.npy") if TEST_CSV else [],
+        test_probabilities=merged_files("test_probabilities.npy") if TEST_CSV else [],
         audit="results/look/labels.csv" if HAS_SCORES_OF_ROWS else [],
         duplicates="results/look/duplicates.csv",
         outliers="results/look/outliers.csv",

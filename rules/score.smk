@@ -31,8 +31,8 @@ OTHERS = [*SUBMISSION_FILES.values()] if TEST_CSV else []
 rule score_table:
     """The table of all: one row for each model and seed, and the merged submission's."""
     input:
-        scores=merged("score.json"),
-        valid_probabilities=merged("valid_probabilities.npy"),
+        scores=merged_files("score.json"),
+        valid_probabilities=merged_files("valid_probabilities.npy"),
         valid_lst="data/rec/valid.lst",
         classes="data/idx/classes.csv",
         weights=WEIGHTS,
@@ -54,7 +54,7 @@ rule score_table:
 rule compare_models:
     """The table of pairs: which differences between models, and the merged one, may be chance."""
     input:
-        valid_probabilities=merged("valid_probabilities.npy"),
+        valid_probabilities=merged_files("valid_probabilities.npy"),
         valid_lst="data/rec/valid.lst",
         classes="data/idx/classes.csv",
         weights=WEIGHTS,
@@ -103,7 +103,7 @@ rule remember_run:
         run="results/run.json",
         scores="results/scores.csv",
         submission="results/submission.csv",
-        valid_probabilities=merged("valid_probabilities.npy"),
+        valid_probabilities=merged_files("valid_probabilities.npy"),
         valid_lst="data/rec/valid.lst",
         weights=WEIGHTS,
     output:
@@ -131,7 +131,7 @@ rule show_mistakes:
         ),
         images=lambda wildcards: images_of(tree_of(scored(wildcards)))(wildcards),
         lst=lambda wildcards: listed(f"{scored(wildcards)}.lst")(wildcards),
-        classes=dataset("classes.csv"),
+        classes=data_files("classes.csv"),
         weights=[],
         solution=solution,
     output:
@@ -164,7 +164,7 @@ MERGED_PART = "test" if SOLUTION else "valid"
 
 use rule show_mistakes as show_merged_mistakes with:
     input:
-        probabilities=merged(f"{MERGED_PART}_probabilities.npy"),
+        probabilities=merged_files(f"{MERGED_PART}_probabilities.npy"),
         images=f"data/idx/{tree_of(MERGED_PART)}-{IMAGES}",
         lst=f"data/rec/{MERGED_PART}.lst",
         classes="data/idx/classes.csv",

@@ -4,12 +4,12 @@
 rule study:
     """A study's points, ranked, and their figure."""
     input:
-        metrics=of_study("metrics.json"),
-        histories=of_study(f"{FOLDS[0].strip('/')}/history.csv" if FOLDS else "history.csv"),
-        scores=of_study("score.json"),
-        valid_probabilities=of_study("valid_probabilities.npy"),
+        metrics=study_files("metrics.json"),
+        histories=study_files(f"{FOLDS[0].strip('/')}/history.csv" if FOLDS else "history.csv"),
+        scores=study_files("score.json"),
+        valid_probabilities=study_files("valid_probabilities.npy"),
         test_probabilities=lambda wildcards: (
-            of_study("test_probabilities.npy")(wildcards) if solution(wildcards) else []
+            study_files("test_probabilities.npy")(wildcards) if solution(wildcards) else []
         ),
         valid_lst=listed("valid.lst"),
         solution=solution,

@@ -4,8 +4,8 @@
 rule submit_model:
     """One model's submission: its seeds averaged."""
     input:
-        probabilities=lambda wildcards: tested(seeds_of(wildcards.model, "test_probabilities.npy")),
-        classes=dataset("classes.csv"),
+        probabilities=lambda wildcards: tested(model_files(wildcards.model, "test_probabilities.npy")),
+        classes=data_files("classes.csv"),
         ids="data/idx/test-ids.csv",
         sample=SAMPLE,
     output:
@@ -23,7 +23,7 @@ rule submit_model:
 rule fit_weights:
     """Weights of the merged models, fitted to the rows that they did not see (`merge.weights: auto`)."""
     input:
-        probabilities=merged("valid_probabilities.npy"),
+        probabilities=merged_files("valid_probabilities.npy"),
         valid_lst="data/rec/valid.lst",
     output:
         weights=update("results/merge_weights.json"),
@@ -39,8 +39,8 @@ rule fit_weights:
 rule merge:
     """The merged submission, and what it was made from: the run is remembered. Before it, the trees to look at."""
     input:
-        probabilities=lambda wildcards: tested(merged("test_probabilities.npy")),
-        valid_probabilities=merged("valid_probabilities.npy"),
+        probabilities=lambda wildcards: tested(merged_files("test_probabilities.npy")),
+        valid_probabilities=merged_files("valid_probabilities.npy"),
         valid_lst="data/rec/valid.lst",
         submissions=expand("results/submissions/{model}.csv", model=MERGED_MODELS),
         weights=WEIGHTS,
@@ -106,7 +106,7 @@ rule convert_further:
 rule predict:
     """Label further images with the merged models: one row per image with its label and probability."""
     input:
-        probabilities=lambda wildcards: merged(f"{wildcards.name}_probabilities.npy"),
+        probabilities=lambda wildcards: merged_files(f"{wildcards.name}_probabilities.npy"),
         weights=WEIGHTS,
         classes="data/idx/classes.csv",
         ids="data/idx/{name}-ids.csv",

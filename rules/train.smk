@@ -9,7 +9,7 @@ rule train_keras:
         images=images_of("train"),
         train_lst=listed("train.lst"),
         valid_lst=listed("valid.lst"),
-        classes=dataset("classes.csv"),
+        classes=data_files("classes.csv"),
         checksums=training_checksums,
     output:
         model=update("results/models/{model}/seed{seed}{fold}/model.keras"),
@@ -123,7 +123,7 @@ rule train_numpy:
         images=images_of("train"),
         train_lst=listed("train.lst"),
         valid_lst=listed("valid.lst"),
-        classes=dataset("classes.csv"),
+        classes=data_files("classes.csv"),
         checksums=training_checksums,
     output:
         model=update("results/models/{model}/seed{seed}{fold}/model.npz"),
@@ -215,7 +215,7 @@ rule find_learning_rate:
     input:
         images=images_of("train"),
         train_lst=listed("train.lst"),
-        classes=dataset("classes.csv"),
+        classes=data_files("classes.csv"),
     output:
         curve=update("results/learning_rates/{model}.csv"),
         figure=update("results/learning_rates/{model}.png"),

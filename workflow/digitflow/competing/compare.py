@@ -229,7 +229,7 @@ def as_text(comparison: Comparison) -> str:
     if comparison.same:
         return "same"
     classes = comparison.classes
-    lines = [f"{key}: {_told(a)} -> {_told(b)}" for key, a, b in comparison.settings]
+    lines = [f"{key}: {_shown(a)} -> {_shown(b)}" for key, a, b in comparison.settings]
     lines += [""] * bool(lines)
     lines += map(_pair_line, comparison.pairs)
     for kind, flips in comparison.flips.items():
@@ -362,9 +362,9 @@ def _pair_line(pair: Pair) -> str:
     name = f"{pair.rows} {pair.model}"
     if pair.first is None or pair.second is None:
         return f"{name}: {pair.changed} of {pair.n} labels differ"
-    told = f"{name}: {100 * pair.first.value:.2f} -> {100 * pair.second.value:.2f} % of {pair.n}"
-    return f"{told}, {pair.points:+.2f} points, {pair.verdict}"
+    line = f"{name}: {100 * pair.first.value:.2f} -> {100 * pair.second.value:.2f} % of {pair.n}"
+    return f"{line}, {pair.points:+.2f} points, {pair.verdict}"
 
 
-def _told(value: Any) -> str:
+def _shown(value: Any) -> str:
     return "not set" if value is None else str(value)

@@ -152,19 +152,19 @@ class Kaggle:
         """Ask how many submissions were made, and how many are left today."""
         request = self._request("ApiGetSubmissionLimitsRequest")
         with self._explained("asking for the slots left"):
-            told = self._api.get_submission_limits(request)
-        return Limits(told.num_today, told.num_total, told.num_allowed_now)
+            limits = self._api.get_submission_limits(request)
+        return Limits(limits.num_today, limits.num_total, limits.num_allowed_now)
 
     def start_upload(self, name: str, size: int, modified: int) -> Upload:
         """Ask for a place for a file of `size` bytes, last modified at `modified`, seconds since 1970."""
         facts = {"file_name": name, "content_length": size, "last_modified_epoch_seconds": modified}
         with self._explained("asking for an upload"):
-            told = self._api.start_submission_upload(
+            upload = self._api.start_submission_upload(
                 self._request("ApiStartSubmissionUploadRequest", **facts)
             )
-        if not (told.token and told.create_url):
+        if not (upload.token and upload.create_url):
             raise ServiceError("asking for an upload: Kaggle gave no address; run again later")
-        return Upload(told.token, told.create_url)
+        return Upload(upload.token, upload.create_url)
 
     def upload(self, upload: Upload, data: bytes, again: bool) -> bool:
         """Send a file to its place; `again`: ask first how much of it is there, and send only the rest.
@@ -198,7 +198,7 @@ class Kaggle:
         with self._explained("submitting"):
             ref = self._api.create_submission(self._request("ApiCreateSubmissionRequest", **facts)).ref
         if not ref:
-            raise ServiceError("submitting: Kaggle told no reference; run again: it looks for it first")
+            raise ServiceError("submitting: Kaggle gave no reference; run again: it looks for it first")
         return ref
 
     def submissions(self) -> Iterator[Entry]:
@@ -264,8 +264,8 @@ class Kaggle:
         announced = answer.headers.get("Content-Length")
         if announced and "Content-Encoding" not in answer.headers and came != int(announced):
             raise ServiceError(f"{doing}: cut off: {came} of {announced} bytes came; run again")
-        told = re.search(r"md5=([A-Za-z0-9+/=]+)", answer.headers.get("x-goog-hash", ""))
-        if told and told[1] != md5:
+        hashed = re.search(r"md5=([A-Za-z0-9+/=]+)", answer.headers.get("x-goog-hash", ""))
+        if hashed and hashed[1] != md5:
             raise ServiceError(f"{doing}: damaged on its way: its MD5 is not the announced one; run again")
 
     @contextlib.contextmanager
@@ -293,32 +293,32 @@ class Kaggle:
         status, sentence = _status_and_sentence(answer)
         for secret in self._secrets:
             sentence = sentence.replace(secret, "***")
-        told = f"{status}: {sentence}" if sentence else str(status)
+        said = f"{status}: {sentence}" if sentence else str(status)
         if status >= 500:
-            return ServiceError(f"{doing}: Kaggle is out of order ({told}); run again later")
+            return ServiceError(f"{doing}: Kaggle is out of order ({said}); run again later")
         kind = _UnknownError if status == 404 else ServiceError
         after = answer.headers.get("Retry-After", "")
-        return kind(f"{doing}: {self._refusal(status, told, after)}", refused=True)
+        return kind(f"{doing}: {self._refusal(status, said, after)}", refused=True)
 
-    def _refusal(self, status: int, told: str, after: str) -> str:
-        """What a status below 500 means, and what to do; `after`: seconds to wait, where they are told."""
+    def _refusal(self, status: int, said: str, after: str) -> str:
+        """What a status below 500 means, and what to do; `after`: seconds to wait, where they are known."""
         page = f"{SITE}/competitions/{self.competition}"
         if status == 401:
-            return f"Kaggle rejects the credentials ({told}): {self._credentials}"
+            return f"Kaggle rejects the credentials ({said}): {self._credentials}"
         if status == 403:
             return (
-                f"Kaggle refuses ({told}): accept the rules at {page}/rules, signed in as the owner of the "
+                f"Kaggle refuses ({said}): accept the rules at {page}/rules, signed in as the owner of the "
                 f"token, and check the spelling of data.competition, {self.competition!r}"
             )
         if status == 404:
             return (
-                f"Kaggle does not know this ({told}): see that {page} is the competition's page, and correct "
+                f"Kaggle does not know this ({said}): see that {page} is the competition's page, and correct "
                 "data.competition"
             )
         if status == 429:
             wait = f"{after} seconds" if after.isdecimal() else "a few minutes"
-            return f"too many requests ({told}): wait {wait} and run again"
-        return f"Kaggle refuses ({told}); see {page}/submissions"
+            return f"too many requests ({said}): wait {wait} and run again"
+        return f"Kaggle refuses ({said}); see {page}/submissions"
 
 
 class _UnknownError(ServiceError):
@@ -353,19 +353,24 @@ def _adapter(timeout: float, note: Callable[["requests.Response"], None]) -> Any
     return Adapter()
 
 
-def _entry(told: Any) -> Entry:
-    status = told.status.name.lower()
+def _entry(found: Any) -> Entry:
+    status = found.status.name.lower()
     return Entry(
-        told.ref, told.description, status, told.public_score, _line(told.error_description), told.team_name
+        found.ref,
+        found.description,
+        status,
+        found.public_score,
+        _line(found.error_description),
+        found.team_name,
     )
 
 
 def _status_and_sentence(answer: "requests.Response") -> tuple[int, str]:
     """The status of an answer, and the service's own sentence where it is one and no page."""
     try:
-        told = answer.json()
-        status = answer.status_code if answer.status_code >= 400 else int(told.get("code", 500))
-        return status, _line(str(told.get("message", "")))
+        fault = answer.json()
+        status = answer.status_code if answer.status_code >= 400 else int(fault.get("code", 500))
+        return status, _line(str(fault.get("message", "")))
     except Exception:  # whatever came is no JSON object of the service's
         return answer.status_code if answer.status_code >= 400 else 500, ""
 

@@ -52,10 +52,10 @@ def _message(run: Run | None) -> str:
         return "digitflow"
     changes = " with changes" if run.facts.get("changed") else ""
     commit = str(run.facts.get("commit") or "no commit")[:8]
-    told = f"digitflow {commit}{changes}, configuration {run.configuration_digest[:8]}"
+    message = f"digitflow {commit}{changes}, configuration {run.configuration_digest[:8]}"
     if run.validation is None:
-        return told
-    return f"{told}, validation {100 * run.validation['accuracy']:.2f} %"
+        return message
+    return f"{message}, validation {100 * run.validation['accuracy']:.2f} %"
 
 
 def _changed(

@@ -56,8 +56,8 @@ class Receipt:
         return f"{self.message} {self.mark}"
 
     @property
-    def told(self) -> dict[str, Any]:
-        """What the service has told of a submission that was sent, for the record of its run."""
+    def answer(self) -> dict[str, Any]:
+        """What the service has said of a submission that was sent, for the record of its run."""
         status = self.status or "pending"
         score = {"status": status, "public_score": self.public_score, "rank": self.rank}
         return {"competition": self.competition, "ref": self.ref, **score}
@@ -100,16 +100,16 @@ def note_in_runs(folder: str | Path, kept: Iterable[Receipt]) -> None:
 
     `folder` has the records, see `runs`. A damaged one is named and passed over: nothing may stop a receipt.
     """
-    sent = {receipt.sha256: receipt.told for receipt in kept if receipt.ref}
+    sent = {receipt.sha256: receipt.answer for receipt in kept if receipt.ref}
     for path in sorted(Path(folder).glob("*.json")):
         try:
             record = read_json(path)
         except FormatError as error:
             log.warning("%s", error)
             continue
-        told = sent.get(record.get("submission"))
-        if told is not None and record.get("kaggle") != told:
-            write_json(path, record | {"kaggle": told})
+        answer = sent.get(record.get("submission"))
+        if answer is not None and record.get("kaggle") != answer:
+            write_json(path, record | {"kaggle": answer})
 
 
 def owes_score(submitted: str | Path) -> bool:

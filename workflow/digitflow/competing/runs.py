@@ -173,10 +173,10 @@ def tabulate(runs: Iterable[Run], receipts_folder: str | Path) -> list[dict[str,
     rows = []
     for run in runs:
         receipt = sent.get(run.submission)
-        told = (run.kaggle or {}) if receipt is None else receipt.told
+        answer = (run.kaggle or {}) if receipt is None else receipt.answer
         row = {"time": run.facts.get("time")}
         row |= {name: getattr(run, name) for name in SCORES}
-        row |= {"kaggle": told.get("public_score") or told.get("status"), "ref": told.get("ref")}
+        row |= {"kaggle": answer.get("public_score") or answer.get("status"), "ref": answer.get("ref")}
         row |= {"commit": commit_of(run.facts), "configuration": run.configuration_digest[:DIGEST_DIGITS]}
         models = {score["model"] for score in run.scores} - {MERGED}
         row["models"] = " ".join(sorted(models))
@@ -249,8 +249,8 @@ def _cell(key: str, value: Any) -> str:
 def _accuracy(row: Mapping[str, str], part: str, rows: int | None) -> dict[str, Any] | None:
     if not row.get(f"{part}_accuracy"):
         return None
-    told = {name: float(row[f"{part}_{name}"]) for name in ("accuracy", "low", "high")}
-    return told | {"n": rows}
+    score = {name: float(row[f"{part}_{name}"]) for name in ("accuracy", "low", "high")}
+    return score | {"n": rows}
 
 
 def _measured(validation: Validation) -> dict[str, Any] | None:

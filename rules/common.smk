@@ -235,6 +235,9 @@ def picked(keys, *names):
     return section({name: keys[name] for name in names})
 
 
+SUBMISSION_FORM = picked(config["submission"], "id", "label", "first", "sample")
+
+
 def stamp(*paths):
     """A param that changes with files of the user's: one that takes another's place may be older than outputs.
 

@@ -75,7 +75,7 @@ use rule csv_to_idx as csv_to_idx_test with:
         data=as_text(READING),
         # Only its first rows are read, for the size of an image; what changes there changes nothing here.
         like="" if DATA["source"] == "mnist" else configuration.literal(TRAIN_PATH),
-        submission=section(config["submission"]),
+        submission=SUBMISSION_FORM,
         stamp=stamp(OWN_TEST, SAMPLE),
         code=code("csv_to_idx"),
 

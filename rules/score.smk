@@ -231,7 +231,7 @@ rule solution_to_idx:
         kind=SOLUTION_KIND,
         member=SOLUTION_MEMBER,
         data=as_text(READING if SOLUTION_KIND == "pixels" else "{}"),
-        submission=section(config["submission"]),
+        submission=SUBMISSION_FORM,
         stamp=stamp(OWN_SOLUTION, SAMPLE, NAMES_FILE),
         code=code("solution_to_idx"),
     shell:

@@ -13,7 +13,7 @@ rule submit_model:
     log:
         "logs/submit_model/{model}.log",
     params:
-        form=section(config["submission"]),
+        form=SUBMISSION_FORM,
         stamp=stamp(SAMPLE),
         code=code("submit_model"),
     shell:
@@ -69,7 +69,7 @@ rule merge:
         "logs/merge.log",
     params:
         merge=MERGE_KEYS,
-        form=section(config["submission"]),
+        form=SUBMISSION_FORM,
         # Noted in run.json; a function of the inputs is not compared, so another setting elsewhere reruns nothing.
         configuration=lambda wildcards, input: configuration.canonical(RECORDED),
         run_code=lambda wildcards, input: code_of_run(),

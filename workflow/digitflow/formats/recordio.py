@@ -171,9 +171,9 @@ def verify(rec_path: PathLike, idx_path: PathLike) -> int:
 
 
 def _read_offsets(idx_path: PathLike) -> Iterator[tuple[int, int]]:
-    with _open(idx_path, encoding="ascii", errors="replace") as file:
+    with _open(idx_path, encoding="ascii", errors="replace", newline="\n") as file:
         for number, line in enumerate(file, start=1):
-            match = re.fullmatch("([0-9]+)\t([0-9]+)\n", line)
+            match = re.fullmatch("(0|[1-9][0-9]*)\t(0|[1-9][0-9]*)\n", line)
             if not match:
                 raise FormatError(f"{idx_path}: line {number}: {line!r}; a line is index, tab, offset")
             yield int(match[1]), int(match[2])

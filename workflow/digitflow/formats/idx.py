@@ -179,9 +179,9 @@ def _header(file: BinaryIO, path: PathLike, ndim: Dimensions) -> tuple[np.dtype,
     if 0 in shape[1:]:
         raise FormatError(f"{path}: {' x '.join(map(str, shape))} values: items without any")
     dtype = DTYPES[magic[2]]
-    if dtype.itemsize * math.prod(shape[1:]) > sys.maxsize:  # of no items, the size of the file is right
-        raise FormatError(f"{path}: {' x '.join(map(str, shape))} values: more than an array holds")
     _check_size(path, size, file.tell() + dtype.itemsize * math.prod(shape), shape)
+    if dtype.itemsize * math.prod(shape[1:]) > sys.maxsize:  # of no items, any size is right
+        raise FormatError(f"{path}: {' x '.join(map(str, shape))} values: more than an array holds")
     return dtype, shape
 
 

@@ -110,7 +110,7 @@ bench-colour: $(MAIN)  ## digits in colour are learned as well as in grey: bench
 
 bench-first-step: $(MAIN)  ## time to the first training batch, beside another clone: OTHER=PATH: benchmarks/first_step.md
 	.venv/bin/snakemake -j$(CORES) --quiet all -- .venvs/mxnet/installed.txt data/mnist/train.csv
-	.venv/bin/python benchmarks/first_step.py $(OTHER)
+	.venv/bin/python benchmarks/first_step.py $(or $(OTHER),$(error say which clone: make bench-first-step OTHER=PATH))
 
 fuzz: .venvs/fuzz/installed  ## readers against invented files: make fuzz [SECONDS=300] [TARGETS="csv rec"]
 	.venvs/fuzz/bin/python tests/fuzz/fuzz.py --seconds $(or $(SECONDS),300) $(TARGETS)

@@ -41,8 +41,8 @@ rule figures:
 
 
 onsuccess:
-    print_closing(workflow.dag)
     fill_in_checksums(DATA["corrections"])
+    print_closing(workflow.dag)
 
 
 onerror:

@@ -7,6 +7,7 @@ the bar was missed.
 """
 
 import compileall
+import contextlib
 import os
 import shutil
 import signal
@@ -58,7 +59,8 @@ def seconds_to_first_step(folder: Path) -> float:
                     raise RuntimeError(f"no batch was trained in {folder}:\n{output.read_text()}")
                 time.sleep(0.02)
         finally:
-            os.killpg(process.pid, signal.SIGKILL)
+            with contextlib.suppress(ProcessLookupError):  # it has ended by itself, and its jobs with it
+                os.killpg(process.pid, signal.SIGKILL)
             process.wait()
     return float(told.read_text()) - start
 

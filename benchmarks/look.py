@@ -73,6 +73,8 @@ def write_files(folder: Path, data: LookData) -> dict[str, list[str]]:
         "png": ["../../data/png"],
         "audit": ["labels.csv"],
         "page": ["look/index.html"],
+        "summary": ["look/summary.html"],
+        "corrections-file": ["corrections.csv"],
         "suspects": ["look/suspects.png"],
     }
 

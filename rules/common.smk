@@ -212,7 +212,10 @@ def code(verb, *looked_up):
 
 def code_of_run():
     """One digest of the code that the submission comes from: conversion, lists, networks, predictions, merge."""
-    found = [code(verb) for verb in ("csv_to_idx", "write_lst", "merge")]
+    verbs = ["csv_to_idx", "write_lst", "pack_rec", "merge"]
+    verbs += ["fit_weights"] if MERGE["weights"] == "auto" else []
+    verbs += ["collect_folds", "average_folds"] if FOLDS else []
+    found = [code(verb) for verb in verbs]
     for name in MERGED_MODELS:
         model = MODELS[name]
         found.append(code(f"train_{model['framework']}", f"models.{model['module']}"))
@@ -470,11 +473,15 @@ for console in workflow.logger_manager.get_log_handlers():
 
 
 def command_for(target):
-    """What to type for a target, with the configuration of this run."""
+    """What to type for a target, with the clone and the configuration of this run."""
     if workflow.config_settings.config:
         return f"the same command with the target {target}"
-    files = "".join(f" {shlex.quote(os.path.relpath(path))}" for path in workflow.config_settings.configfiles)
-    return f"snakemake -j4 {target}{files and f' --configfile{files}'}"
+    words = ["snakemake", "-j4", target]
+    if not os.path.samefile(workflow.basedir, "."):
+        words[1:1] = ["-s", os.path.relpath(f"{workflow.basedir}/Snakefile")]
+    if files := workflow.config_settings.configfiles:
+        words += ["--configfile", *map(os.path.relpath, files)]
+    return shlex.join(words)
 
 
 def print_closing(dag):
@@ -502,7 +509,11 @@ def say_stale():
         return
     from digitflow import stale
 
-    if left := len(stale.find(config)):
+    try:
+        left = len(stale.find(config))
+    except OSError:  # the run is done; what cannot be looked at is no part of it
+        return
+    if left:
         command = "make clean-stale"
         if settings.configfiles or not os.path.samefile(workflow.basedir, "."):
             files = (

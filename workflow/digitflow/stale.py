@@ -1,7 +1,7 @@
 """What earlier configurations have left that the present one does not ask for.
 
-It goes by what the files themselves say, not by their names alone: what somebody else put into the folders of
-results is never listed, nor are studies of another configuration, which may have taken hours.
+It goes by what the files themselves say, records alone by their names: what somebody else put into our
+folders is never listed, nor are studies of another configuration, which may have taken hours.
 """
 
 import glob
@@ -17,6 +17,7 @@ from digitflow.config import models
 SEED = re.compile(r"seed(\d+)")
 FOLD = re.compile(r"fold(\d+)")
 RECORDS = re.compile(r"(train|valid|test)(_\d{3})?\.(rec|idx)")
+OF_A_FOLD = re.compile(rf"(train|valid)\.lst|lists\.sfv|{RECORDS.pattern}")
 OF_A_TRAINING = re.compile(  # the files of a training, and of what is made from it
     r"model\.(keras|npz)|model-symbol\.json|model-0000\.params|(metrics|score)\.json|(history|confusion)\.csv"
     r"|(confusion|mistakes|curves)\.png|checkpoint\.npz|.+_probabilities\.npy|.+_prediction\.json"
@@ -99,17 +100,19 @@ def _stale_submissions(results: Path, wanted: Mapping[str, Any]) -> Iterator[Pat
 def _stale_records(rec: Path, shards: int, folds: int) -> Iterator[Path]:
     for path in rec.rglob("*"):
         match = RECORDS.fullmatch(path.name)
-        if (
-            (match and (match[2] is None) != (shards == 1))
-            or (match and match[2] and int(match[2][1:]) >= shards)
-            or (FOLD.fullmatch(path.name) and (path / "lists.sfv").exists() and _is_left_out(path, folds))
+        if (match and (match[2] is None) != (shards == 1)) or (
+            match and match[2] and int(match[2][1:]) >= shards
         ):
             yield path
+        elif FOLD.fullmatch(path.name) and (path / "lists.sfv").exists() and _is_left_out(path, folds):
+            files = [file for file in path.rglob("*") if not file.is_dir()]
+            own = [file for file in files if OF_A_FOLD.fullmatch(file.name)]
+            yield from [path] if len(own) == len(files) else own
 
 
 def _stale_predictions(predictions: Path, names: set[str]) -> Iterator[Path]:
     for path in predictions.glob("*.csv"):
-        if path.stem not in names:
+        if path.stem not in names and path.is_file():
             with open(path, encoding="utf-8", errors="replace") as file:
                 if file.readline().rstrip() == PREDICTIONS:
                     yield path
@@ -121,4 +124,5 @@ def _stale_images(images: Path, names: set[str]) -> Iterator[Path]:
         name = glob.escape(path.stem)
         converted = [*images.glob(f"{name}-images-idx[34]-ubyte")]
         if path.stem not in names and converted and converted[0].name in path.read_text(errors="replace"):
-            yield from (path, *images.glob(f"{name}-images-idx[34]-ubyte*"), *images.glob(f"{name}-ids.csv"))
+            packed = images.glob(f"{name}-images-idx[34]-ubyte.gz")
+            yield from (path, *converted, *packed, *images.glob(f"{name}-ids.csv"))

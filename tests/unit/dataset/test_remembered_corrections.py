@@ -1,8 +1,10 @@
 """The copy of the corrections that were applied last: what is filled in from it, and whose it is."""
 
+import json
 import os
 import subprocess
 import sys
+from dataclasses import asdict
 
 import pytest
 
@@ -59,6 +61,15 @@ def test_the_copies_of_several_files_stand_beside_each_other(project):
     assert len(applied.read_copies(applied.APPLIED)) == 2
     (project / "corrections.csv").unlink()
     assert applied.may_be_lost("corrections.csv", "png/train")
+
+
+def test_a_copy_of_a_single_file_as_it_was_written_at_first_is_read_and_a_damaged_one_replaced(project):
+    copy = Applied("corrections.csv", TEXT, {"1": "1" * 8})
+    applied.APPLIED.write_text(json.dumps(asdict(copy)))
+    assert applied.read("corrections.csv") == copy
+    applied.APPLIED.write_text("{")
+    applied.write(applied.APPLIED, copy)
+    assert applied.read("corrections.csv") == copy
 
 
 @pytest.mark.parametrize("text", ["", "[]", '{"paths": ""}', '{"files": [{"paths": ""}]}'])

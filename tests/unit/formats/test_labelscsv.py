@@ -37,7 +37,7 @@ def test_whatever_is_read_in_another_way_than_it_is_written_is_said_in_the_log(t
     assert labelscsv.read(path, 10).tolist() == [9, 7]
     assert caplog.messages == [
         f"{path}: the column Usage was not looked at",
-        f"{path}, line 2: 07 was read as 7, and 2 more numbers alike",
+        f"{path}, line 2: 07 was read as 7, and so were 2 more numbers",
         f"{path}: the rows are not in the order of the images, and were put into it by their ids",
     ]
 

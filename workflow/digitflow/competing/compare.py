@@ -268,7 +268,8 @@ def _seeds_found(results: Path) -> dict[str, Sequence[int]]:
     log.warning(f"{results}: no run.json says what made it: every model and seed in the folder is compared")
     found: dict[str, list[int]] = {path.stem: [] for path in sorted(results.glob("submissions/*.csv"))}
     for path in sorted(results.glob("models/*/seed*/valid_probabilities.npy")):
-        found.setdefault(path.parts[-3], []).append(int(path.parts[-2].removeprefix("seed")))
+        if (number := path.parts[-2].removeprefix("seed")).isdecimal():
+            found.setdefault(path.parts[-3], []).append(int(number))
     return found
 
 

@@ -109,7 +109,10 @@ def note_in_runs(folder: str | Path, kept: Iterable[Receipt]) -> None:
             continue
         answer = sent.get(record.get("submission"))
         if answer is not None and record.get("kaggle") != answer:
-            write_json(path, record | {"kaggle": answer})
+            try:
+                write_json(path, record | {"kaggle": answer})
+            except (DigitflowError, OSError) as error:
+                log.warning("%s", error)
 
 
 def owes_score(submitted: str | Path) -> bool:

@@ -127,7 +127,7 @@ def read_validation(path: Path) -> Validation | None:
         return None
     try:
         with open(beside, newline="", encoding="utf-8") as file:
-            names = next(csv.reader(file), [])[2:]
+            names = [MERGED if name == "given" else name for name in next(csv.reader(file), [])[2:]]
             columns = np.loadtxt(file, dtype=np.int64, delimiter=",", ndmin=2).T
         ids, true, *given = columns
         return Validation(ids, true, dict(zip(names, given, strict=True)))

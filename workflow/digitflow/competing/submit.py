@@ -242,5 +242,5 @@ def _rank(kaggle: Kaggle, entry: Entry) -> int | None:
     try:
         return kaggle.rank(entry.team)
     except ServiceError as error:
-        log.warning("the score is kept without the place: %s", error)
+        log.warning("the score is kept, without the place, which is not asked for again: %s", error)
         return None

@@ -37,7 +37,10 @@ class Applied:
 
 def write(path: PathLike, copy: Applied) -> None:
     """Write what was applied in the place of what was known of this file; copies of others stay."""
-    others = [known for known in read_copies(path) if not same_file(known.path, copy.path)]
+    try:
+        others = [known for known in read_copies(path) if not same_file(known.path, copy.path)]
+    except FormatError:  # there is nothing in it to keep
+        others = []
     write_json(path, {"files": [asdict(known) for known in (*others, copy) if known.path]})
 
 
@@ -45,9 +48,11 @@ def read_copies(path: PathLike) -> list[Applied]:
     """The copies of all files. FormatError: damaged."""
     if not Path(path).exists():
         return []
+    found = read_json(path)
     try:
-        return [Applied(**known) for known in read_json(path)["files"]]
-    except (TypeError, KeyError) as error:
+        # At first it held the copy of a single file.
+        return [Applied(**known) for known in found.get("files", [found])]
+    except TypeError as error:
         raise FormatError(f"{path}: damaged: {error}; delete it and run again") from error
 
 

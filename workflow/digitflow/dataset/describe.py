@@ -89,9 +89,11 @@ def _describe_pictures(path: Path, data: Mapping[str, Any], sheet: PathLike | No
         if labelled
         else "no label: the pictures lie in no folders; their names are their ids"
     ]
-    if path.name != part:
+    whole = path.absolute()
+    if whole.name != part:
         reasons.append(f"{part} images are looked for in a folder called {part}: rename this one")
-    lines = _folder_configuration("folder", path.parent, source.shape, data)
+    parent = path.parent if path.name else whole.parent
+    lines = _folder_configuration("folder", parent, source.shape, data)
     return _report(path, source, "a folder of PNG files", reasons, lines, sheet)
 
 

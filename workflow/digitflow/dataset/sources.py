@@ -70,18 +70,21 @@ def convert_source(
     return conversion.to_idx(source, data, images, labels, classes, ids)
 
 
-def as_told(source: Source, data: Mapping[str, Any]) -> Source:
+def as_told(source: Source, data: Mapping[str, Any], check: bool = True) -> Source:
     """Pictures or IDX files as the section `data` says that they are meant: `image.transpose`, `values`.
 
-    InputError, when the blocks are read: a pixel is beyond `values`; without them, as `pixelcsv.check_scale`.
+    InputError, when the blocks are read: a pixel is beyond `values`; without them, as `pixelcsv.check_scale`,
+    but for a few images (`check` False), which may well be dark.
     """
     values, transposed = values_of(data), (data.get("image") or {}).get("transpose", False)
     height, width, *channels = source.shape
     shape = (width, height, *channels) if transposed else source.shape
-    return Source(source.name, shape, _blocks_as_told(source, values, transposed))
+    return Source(source.name, shape, _blocks_as_told(source, values, transposed, check))
 
 
-def _blocks_as_told(source: Source, values: tuple[float, float] | None, transposed: bool) -> Iterator[Block]:
+def _blocks_as_told(
+    source: Source, values: tuple[float, float] | None, transposed: bool, check: bool
+) -> Iterator[Block]:
     rows = highest = 0
     for block in source.blocks:
         images = block.images.swapaxes(1, 2) if transposed else block.images
@@ -98,7 +101,7 @@ def _blocks_as_told(source: Source, values: tuple[float, float] | None, transpos
             images = pixelcsv.bytes_of_whole_numbers(start, end).take(images)
         rows += len(images)
         yield block._replace(images=images)
-    if values is None:
+    if values is None and check:
         pixelcsv.check_scale(source.name, highest)
 
 

@@ -93,7 +93,7 @@ def read(
         log.info("%s: the column %s was not looked at", path, line_1[place])
     if respelled:
         number, text, meant = respelled[0]
-        more = f", and {len(respelled) - 1:,} more numbers alike" if len(respelled) > 1 else ""
+        more = f", and so were {len(respelled) - 1:,} more numbers" if len(respelled) > 1 else ""
         log.info("%s, line %d: %s was read as %s%s", path, number, text, meant, more)
     if [*found] != expected:
         log.info("%s: the rows are not in the order of the images, and were put into it by their ids", path)

@@ -139,7 +139,7 @@ def _corrections_of(index: Path) -> str:
     except (ValueError, KeyError) as error:
         raise FormatError(
             f"{index}: damaged, or made by another version; make it again with: "
-            "snakemake -j4 --force results/look/index.html"
+            "snakemake -j4 --force results/look/index.html, and the -s and --configfile of your runs"
         ) from error
 
 
@@ -180,7 +180,8 @@ class LookServer(ThreadingHTTPServer):
         index = _absolute(index)
         if not index.is_file() or not index.with_name(page.FOLDER).joinpath(page.DATA).is_file():
             raise InputError(
-                f"{index}: there is no page to look at; make it with: snakemake -j4 results/look/index.html"
+                f"{index}: there is no page to look at; make it with: snakemake -j4 results/look/index.html, "
+                "and the -s and --configfile of your runs"
             )
         self.decisions = Decisions(
             index, _absolute(path or _corrections_of(index)), Path(png or "data/png") / "train"

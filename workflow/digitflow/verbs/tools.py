@@ -110,8 +110,7 @@ def describe(files: list[Input], configfile: list[Input] | None = None, sheet: I
     from digitflow.dataset.describe import describe_files
 
     data = json.loads(config.reading(config.load(configfile)["data"])) if configfile else {}
-    for text in describe_files(files, data, sheet):
-        print(text)
+    print(*describe_files(files, data, sheet), sep="\n\n")
 
 
 def look(

@@ -97,7 +97,7 @@ def write_page(outcomes: list[Outcome], seconds: int) -> None:
     """Replace the table between the page's markers."""
     head, tail = PAGE.read_text().split(START)[0], PAGE.read_text().split(END)[-1]
     lines = [
-        f"{seconds} seconds a target, {sum(o.inputs for o in outcomes):,} inputs in all; "
+        f"{seconds} seconds for each target, {sum(o.inputs for o in outcomes):,} inputs in all; "
         f"atheris {version('atheris')}, Python {platform.python_version()}.",
         "",
         "| target | inputs | of them accepted | kept for reaching new code, seeds included | found |",

@@ -64,6 +64,13 @@ def test_a_run_is_remembered_once_and_comes_back_as_it_was(tmp_path):
     assert run.test is None
 
 
+def test_what_a_killed_run_left_half_written_goes_when_the_next_is_remembered(tmp_path):
+    (tmp_path / "runs").mkdir()
+    (tmp_path / "runs" / ".partial.17.2026-11-27T075959-0123abcd.csv").write_text("ImageId,La")
+    path = runs.remember(tmp_path / "runs", make_run(tmp_path), tmp_path / "submission.csv")
+    assert {*(tmp_path / "runs").iterdir()} == {path, path.with_suffix(".csv")}
+
+
 def test_the_answers_to_validation_images_are_remembered_and_damage_is_named(tmp_path):
     run = make_run(tmp_path / "results")
     given = {"merged": np.array([1, 3]), 'a "net", or so': np.array([1, 2])}

@@ -97,6 +97,8 @@ def remember(
     gets its validation score from them.
     """
     path = path_of(folder, run.facts)
+    for left in Path(folder).glob(".partial.*"):  # a killed run's; no later run writes under its name
+        left.unlink(missing_ok=True)
     if path.exists():
         run = replace(run, kaggle=read_remembered(path).kaggle)
     if run.validation is None and validation is not None:

@@ -194,6 +194,7 @@ rule pack_rec:
         "logs/pack_rec{fold}/{part}{shard}.log",
     wildcard_constraints:
         fold="(?:/given)?(?:/fold[0-9]+)?",
+    priority: 5  # beside the trees, not after them
     params:
         shard=lambda wildcards: int(wildcards.shard.strip("_") or 0),
         shards=config["rec"]["shards"],

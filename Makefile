@@ -93,12 +93,13 @@ bench: $(MAIN) .venvs/bench/installed  ## this project beside its peers, in one 
 	.venv/bin/python -m compileall -q workflow  # as it was when it was installed
 	.venvs/bench/bin/python benchmarks/run.py
 
-bench-look: $(DEV) .venvs/bench/installed  ## duplicates, wrong labels, cleanlab's flags, the page: benchmarks/*.md
+bench-look: $(DEV) .venvs/bench/installed  ## duplicates, wrong labels, cleanlab's flags, the page, compare: benchmarks/*.md
 	.venv/bin/snakemake -j$(CORES) --quiet all -- data/mnist/mnist.pkl.gz
 	.venv/bin/python -m compileall -q workflow
 	status=0; \
 	.venv/bin/python benchmarks/duplicates.py || status=1; \
 	.venv/bin/python benchmarks/look.py || status=1; \
+	.venv/bin/python benchmarks/compare.py || status=1; \
 	.venvs/bench/bin/python benchmarks/cleanlab_flags.py || status=1; \
 	.venv/bin/python benchmarks/flips.py || status=1; \
 	exit $$status

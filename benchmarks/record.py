@@ -20,7 +20,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from run import HERE, MAIN, PROJECT, Finished, machine, run, settle
+from measure import HERE, MAIN, PROJECT, Finished, machine, run, settle
 
 SPLITS = (201, 202, 203)
 CORES = 2

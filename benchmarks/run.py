@@ -17,18 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from forms import FORMS
-from measure import HERE, MAIN, PROJECT, Finished, Page, in_rounds, machine, run, settle, table
-
-__all__ = [
-    "HERE",
-    "MAIN",
-    "MXNET",
-    "PROJECT",
-    "TRAIN_CSV",
-    "machine",
-    "run",
-    "settle",
-]  # other benchmarks' too
+from measure import HERE, MAIN, PROJECT, Finished, Page, in_rounds, run, settle, table
 
 PEERS = PROJECT / ".venvs" / "bench" / "bin" / "python"
 MXNET = PROJECT / ".venvs" / "mxnet" / "bin" / "python"

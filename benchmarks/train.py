@@ -16,8 +16,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import train_mlp
+from measure import HERE, MAIN, PROJECT, machine, run
 from peers import epoch_shares
-from run import HERE, MAIN, MXNET, PROJECT, TRAIN_CSV, machine, run
+from run import MXNET, TRAIN_CSV
 
 from digitflow import config as configuration
 from digitflow.formats import idx

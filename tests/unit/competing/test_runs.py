@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from digitflow.base.errors import FormatError, InputError
-from digitflow.competing import preview, receipts, runs
+from digitflow.competing import preview, receipts, runs, runs_table
 from digitflow.formats import labelscsv
 from digitflow.scoring.table import COLUMNS, write_table
 
@@ -104,7 +104,7 @@ def test_a_run_without_scores_has_the_validation_score_of_its_answers_until_they
 def test_only_the_columns_that_differ_are_shown(tmp_path):
     first = make_run(tmp_path / "a")
     second = make_run(tmp_path / "b", 0.9961, (1, 2, 4), time="2026-11-27T09:00:00+00:00", **with_epochs(30))
-    table = runs.format_runs(runs.tabulate([first, second], tmp_path / "kaggle"))
+    table = runs_table.format_runs(runs_table.tabulate([first, second], tmp_path / "kaggle"))
     head, *lines = table.splitlines()
     assert head.split() == ["time", "validation", "configuration", "models.keras_cnn.epochs"]
     assert "99.57 % (99.37-99.67, n 4200)" in lines[0]
@@ -120,9 +120,10 @@ def test_runs_are_shown_by_time_or_by_score(tmp_path):
     ]
     for run in reversed(made):
         runs.remember(tmp_path / "runs", run, tmp_path / run.facts["time"] / "submission.csv")
-    rows = runs.tabulate(runs.recall(tmp_path / "runs"), tmp_path / "kaggle")
-    assert [line[:13] for line in runs.format_runs(rows).splitlines()[1:]] == [time[:13] for time in times]
-    best_first = [line[:13] for line in runs.format_runs(rows, by="score").splitlines()[1:]]
+    rows = runs_table.tabulate(runs.recall(tmp_path / "runs"), tmp_path / "kaggle")
+    by_time = [line[:13] for line in runs_table.format_runs(rows).splitlines()[1:]]
+    assert by_time == [time[:13] for time in times]
+    best_first = [line[:13] for line in runs_table.format_runs(rows, by="score").splitlines()[1:]]
     assert best_first == [times[2][:13], times[0][:13], times[1][:13]]
 
 
@@ -131,9 +132,9 @@ def test_kaggles_reference_and_score_stand_beside_the_run_that_was_sent(tmp_path
     receipt = receipts.Receipt("digit-recognizer", run.submission, "results/submission.csv", "m", "2026")
     receipt.ref, receipt.state, receipt.status, receipt.public_score = 7, receipts.SENT, "complete", "0.99571"
     receipts.write(tmp_path / "kaggle", receipt)
-    (row,) = runs.tabulate([run], tmp_path / "kaggle")
+    (row,) = runs_table.tabulate([run], tmp_path / "kaggle")
     assert (row["ref"], row["kaggle"]) == (7, "0.99571")
-    assert "0.99571" in runs.format_runs([row])
+    assert "0.99571" in runs_table.format_runs([row])
 
 
 def test_kaggles_reference_and_score_are_in_the_runs_own_record_and_stay_there(tmp_path):
@@ -152,7 +153,7 @@ def test_kaggles_reference_and_score_are_in_the_runs_own_record_and_stay_there(t
         receipts.note_in_runs(tmp_path / "runs", [receipt])
         runs.remember(tmp_path / "runs", run, submission)  # scored anew
         (tmp_path / "runs" / "damaged.json").unlink(missing_ok=True)
-        row, _ = runs.tabulate(runs.recall(tmp_path / "runs"), tmp_path / "no receipts")
+        row, _ = runs_table.tabulate(runs.recall(tmp_path / "runs"), tmp_path / "no receipts")
         assert (row["ref"], row["kaggle"]) == (7, score or "pending")
     assert untouched.read_bytes() == before
 
@@ -200,7 +201,8 @@ def test_a_file_that_is_no_run_is_named(tmp_path):
 
 
 def test_without_a_run_the_table_says_so(tmp_path):
-    assert runs.format_runs(runs.tabulate(runs.recall(tmp_path), tmp_path)) == "no run is remembered yet"
+    rows = runs_table.tabulate(runs.recall(tmp_path), tmp_path)
+    assert runs_table.format_runs(rows) == "no run is remembered yet"
 
 
 def read(path) -> np.ndarray:

@@ -1,8 +1,7 @@
 """Runs are remembered: one small JSON file per finished run, which git merges without conflicts."""
 
 import csv
-import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -10,9 +9,8 @@ from typing import Any
 import numpy as np
 
 from digitflow.base.checksums import sha256
-from digitflow.base.errors import FormatError, InputError
+from digitflow.base.errors import FormatError
 from digitflow.base.files import atomic_open, read_json, write_json
-from digitflow.competing import receipts
 from digitflow.competing.store import digest_of_json
 from digitflow.formats import lst
 from digitflow.merging import merged as merging
@@ -21,8 +19,6 @@ from digitflow.scoring.measures import accuracy
 from digitflow.scoring.table import MERGED
 
 DIGEST_DIGITS = 8
-SCORES = ("validation", "test")
-ORDERS = ("time", "score")
 PARTS = ("configuration", "digests", "versions")  # of a run, compared key by key
 
 
@@ -169,23 +165,6 @@ def read_remembered(path: str | Path) -> Run:
         raise FormatError(f"{path}: no run that was remembered: {error}; move it away") from error
 
 
-def tabulate(runs: Iterable[Run], receipts_folder: str | Path) -> list[dict[str, Any]]:
-    """One flat row per run: time, commit, models, scores, Kaggle's reference and score, and all settings."""
-    sent = {receipt.sha256: receipt for receipt in receipts.read_all(receipts_folder)}
-    rows = []
-    for run in runs:
-        receipt = sent.get(run.submission)
-        answer = (run.kaggle or {}) if receipt is None else receipt.answer
-        row = {"time": run.facts.get("time")}
-        row |= {name: getattr(run, name) for name in SCORES}
-        row |= {"kaggle": answer.get("public_score") or answer.get("status"), "ref": answer.get("ref")}
-        row |= {"commit": commit_of(run.facts), "configuration": run.configuration_digest[:DIGEST_DIGITS]}
-        models = {score["model"] for score in run.scores} - {MERGED}
-        row["models"] = " ".join(sorted(models))
-        rows.append(row | settings_of(run.facts))
-    return rows
-
-
 def settings_of(facts: Mapping[str, Any]) -> dict[str, Any]:
     """What a run was made from, flat: configuration without its prefix, digests and versions with theirs."""
     flat = {}
@@ -211,41 +190,6 @@ def flatten(value: Mapping[str, Any]) -> dict[str, Any]:
         else:
             flat[str(key)] = inner
     return flat
-
-
-def format_runs(rows: Sequence[Mapping[str, Any]], by: str = "time") -> str:
-    """Runs as a table for people: what is always asked for, then only the settings that differ.
-
-    `by` time: the newest last; `by` score: the best validation score first. InputError: by anything else.
-    """
-    if by not in ORDERS:
-        raise InputError(f"--by {by}: should be one of {', '.join(ORDERS)}")
-    if not rows:
-        return "no run is remembered yet"
-    if by == "score":
-        rows = sorted(rows, key=lambda row: -(row["validation"] or {"accuracy": 0})["accuracy"])
-    always = ["time", *SCORES, "kaggle"]
-    keys = dict.fromkeys(key for row in rows for key in row)
-    first = rows[0]
-    differing = [key for key in keys if any(row.get(key) != first.get(key) for row in rows)]
-    columns = [key for key in always if any(row.get(key) is not None for row in rows)]
-    columns += [key for key in differing if key not in always]
-    table = [columns, *([_cell(key, row.get(key)) for key in columns] for row in rows)]
-    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
-    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in table]
-    return "\n".join(line.rstrip() for line in lines)
-
-
-def _cell(key: str, value: Any) -> str:
-    if value is None:
-        return ""
-    if key in SCORES:
-        accuracy, low, high = (100 * value[name] for name in ("accuracy", "low", "high"))
-        rows = f", n {value['n']}" if value.get("n") else ""
-        return f"{accuracy:.2f} % ({low:.2f}-{high:.2f}{rows})"
-    if key.startswith("digests."):
-        return str(value)[:DIGEST_DIGITS]
-    return value if isinstance(value, str) else json.dumps(value)
 
 
 def _accuracy(row: Mapping[str, str], part: str, rows: int | None) -> dict[str, Any] | None:

@@ -298,7 +298,7 @@ class _Reader:
     def _by_spelling(self, text: bytes) -> Block | None:
         """The rows of a block of right rows with few spellings; None if it may be anything else."""
         layout = self.layout
-        found = None if b"\r" in text else dense.cells_of(text, len(layout.names), layout.separator)
+        found = dense.cells_of(text, len(layout.names), layout.separator)
         if found is None:
             return None
         cells = {}

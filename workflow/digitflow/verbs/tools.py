@@ -54,10 +54,10 @@ def runs(by: str = "time", folder: Input = Path("results/runs")) -> None:
     by: what to sort by, time or score
     folder: where the runs are
     """
-    from digitflow.competing import runs
+    from digitflow.competing import runs, runs_table
 
-    found = runs.tabulate(runs.recall(folder), folder.parent / "kaggle")
-    print(runs.format_runs(found, by))
+    found = runs_table.tabulate(runs.recall(folder), folder.parent / "kaggle")
+    print(runs_table.format_runs(found, by))
 
 
 def compare(

@@ -1,0 +1,66 @@
+"""The table of remembered runs: one row each, and of their settings only those that differ."""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from digitflow.base.errors import InputError
+from digitflow.competing import receipts
+from digitflow.competing.runs import DIGEST_DIGITS, Run, commit_of, settings_of
+from digitflow.scoring.table import MERGED
+
+SCORES = ("validation", "test")
+ORDERS = ("time", "score")
+
+
+def tabulate(runs: Iterable[Run], receipts_folder: str | Path) -> list[dict[str, Any]]:
+    """One flat row per run: time, commit, models, scores, Kaggle's reference and score, and all settings."""
+    sent = {receipt.sha256: receipt for receipt in receipts.read_all(receipts_folder)}
+    rows = []
+    for run in runs:
+        receipt = sent.get(run.submission)
+        answer = (run.kaggle or {}) if receipt is None else receipt.answer
+        row = {"time": run.facts.get("time")}
+        row |= {name: getattr(run, name) for name in SCORES}
+        row |= {"kaggle": answer.get("public_score") or answer.get("status"), "ref": answer.get("ref")}
+        row |= {"commit": commit_of(run.facts), "configuration": run.configuration_digest[:DIGEST_DIGITS]}
+        models = {score["model"] for score in run.scores} - {MERGED}
+        row["models"] = " ".join(sorted(models))
+        rows.append(row | settings_of(run.facts))
+    return rows
+
+
+def format_runs(rows: Sequence[Mapping[str, Any]], by: str = "time") -> str:
+    """Runs as a table for people: what is always asked for, then only the settings that differ.
+
+    `by` time: the newest last; `by` score: the best validation score first. InputError: by anything else.
+    """
+    if by not in ORDERS:
+        raise InputError(f"--by {by}: should be one of {', '.join(ORDERS)}")
+    if not rows:
+        return "no run is remembered yet"
+    if by == "score":
+        rows = sorted(rows, key=lambda row: -(row["validation"] or {"accuracy": 0})["accuracy"])
+    always = ["time", *SCORES, "kaggle"]
+    keys = dict.fromkeys(key for row in rows for key in row)
+    first = rows[0]
+    differing = [key for key in keys if any(row.get(key) != first.get(key) for row in rows)]
+    columns = [key for key in always if any(row.get(key) is not None for row in rows)]
+    columns += [key for key in differing if key not in always]
+    table = [columns, *([_cell(key, row.get(key)) for key in columns] for row in rows)]
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in table]
+    return "\n".join(line.rstrip() for line in lines)
+
+
+def _cell(key: str, value: Any) -> str:
+    if value is None:
+        return ""
+    if key in SCORES:
+        accuracy, low, high = (100 * value[name] for name in ("accuracy", "low", "high"))
+        rows = f", n {value['n']}" if value.get("n") else ""
+        return f"{accuracy:.2f} % ({low:.2f}-{high:.2f}{rows})"
+    if key.startswith("digests."):
+        return str(value)[:DIGEST_DIGITS]
+    return value if isinstance(value, str) else json.dumps(value)

@@ -24,6 +24,10 @@ os.environ.update({f"{scheme}_proxy": NOWHERE for scheme in ("http", "https", "f
 os.environ.update({f"{scheme}_PROXY": NOWHERE for scheme in ("HTTP", "HTTPS", "FTP", "ALL")})
 os.environ.update(no_proxy="", NO_PROXY="", UV_OFFLINE="1", PIP_NO_INDEX="1")
 
+# Whoever calls the tests, often a `make` that another has called, is nobody to what they call.
+for name in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKEOVERRIDES", "SNAKEMAKE_PROFILE"):
+    os.environ.pop(name, None)
+
 
 @pytest.fixture(autouse=True)
 def messages_go_nowhere_yet(monkeypatch):

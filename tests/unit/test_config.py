@@ -199,6 +199,35 @@ def test_all_mistakes_are_told_at_once():
         validate(config)
 
 
+def test_what_the_schema_allowed_last_is_allowed_again_without_reading_it_anew(tmp_path):
+    program = (
+        "import sys, yaml; from digitflow import config; config.validate(yaml.safe_load(sys.stdin));"
+        "print('jsonschema' in sys.modules)"
+    )
+
+    def asked(text: str) -> subprocess.CompletedProcess:
+        command = [sys.executable, "-c", program]
+        environment = os.environ | {"PYTHONPATH": str(PROJECT / "workflow")}
+        return subprocess.run(
+            command, input=text, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+        )
+
+    default, other = yaml.safe_dump(DEFAULT), yaml.safe_dump(changed("validation.fraction", 0.2))
+    assert [asked(default).stdout for _ in range(2)] == [
+        "True\n"
+    ] * 2  # nothing is left in a folder without runs
+    assert not [*tmp_path.iterdir()]
+    (tmp_path / ".snakemake").mkdir()
+    assert [asked(text).stdout for text in (default, default, other, other, default)] == [
+        "True\n", "False\n", "True\n", "False\n", "True\n",
+    ]  # fmt: skip
+    wrong = asked(yaml.safe_dump(changed("validation.fraction", 2)))
+    assert "validation.fraction" in wrong.stderr
+    assert asked(default).stdout == "False\n"
+    (tmp_path / ".snakemake" / "digitflow-configuration.txt").write_bytes(b"\xff")
+    assert asked(default).stdout == "True\n"
+
+
 def test_a_file_that_is_not_there_is_named():
     config = changed("data.source", "files")
     config["data"] |= {"train_csv": "nowhere/train.csv", "test_csv": __file__}

@@ -5,6 +5,7 @@ from the fields of `Settings` and from the registries of networks and merge meth
 this module on every run, so it imports nothing large that Snakemake has not imported itself.
 """
 
+import contextlib
 import ctypes.util
 import difflib
 import functools
@@ -17,14 +18,12 @@ import shlex
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import jsonschema
 import yaml
 
 from digitflow.base.archives import check_readable, split_member
 from digitflow.base.errors import ConfigError, InputError
-from digitflow.competing import kaggle
 from digitflow.dataset import applied, locations
 from digitflow.formats.corrections import HEADER
 from digitflow.merging.methods import MERGE_METHODS
@@ -33,9 +32,13 @@ from digitflow.studies.points import points
 from digitflow.training import builds, device, schedule
 from digitflow.training.settings import json_schema
 
+if TYPE_CHECKING:
+    import jsonschema
+
 SCHEMA = Path(__file__).parents[1] / "schemas" / "config.schema.yaml"
 ENVIRONMENTS = SCHEMA.parents[1] / "envs"
 GPU_CHOICE = SCHEMA.parents[2] / ".venvs" / "gpu.mk"  # left by `make gpu`, read by the Makefile, too
+ALLOWED = Path(".snakemake/digitflow-configuration.txt")  # the digest of what the schema allowed last
 EXPONENT = re.compile(r"[-+]?\d+(\.\d*)?[eE][-+]?\d+")
 # Of a study's table, beside its axes.
 COLUMNS = {"seeds", "parameters", "trained_epochs", "seconds", "status", "device"} | {
@@ -55,9 +58,7 @@ def validate(config: dict[str, Any]) -> dict[str, Any]:
     if mistakes := [*_names_that_are_no_text(config)]:
         raise ConfigError(_listed(mistakes))
     config = {key: value if key == "message" else _numbers(value) for key, value in config.items()}
-    validator = jsonschema.Draft202012Validator(rules)
-    mistakes = [_explain(error) for error in validator.iter_errors(config)]
-    if mistakes:
+    if mistakes := _against_schema(config, rules):
         raise ConfigError(_listed(mistakes))
     complete = _with_defaults(config, rules, rules["$defs"])
     mistakes = [
@@ -347,11 +348,34 @@ def _names_that_are_no_text(value: Any, key: str = "") -> Iterator[str]:
                 yield f"{_join(key, name)}: YAML takes this name for {name!r}: write it in quotes"
 
 
+def _against_schema(config: dict[str, Any], rules: dict) -> list[str]:
+    """What the schema says against a configuration.
+
+    What it allowed last is known again: loading jsonschema takes longer than all other checks of a start.
+    """
+    text = json.dumps([config, rules], sort_keys=True, default=repr)
+    digest = hashlib.sha256(text.encode()).hexdigest()
+    with contextlib.suppress(OSError, UnicodeDecodeError):
+        if ALLOWED.read_text() == digest:
+            return []
+    mistakes = [_explain(error) for error in _validator(rules).iter_errors(config)]
+    if not mistakes:
+        with contextlib.suppress(OSError):  # a folder without .snakemake, or one that cannot be written
+            ALLOWED.write_text(digest)
+    return mistakes
+
+
+def _validator(rules: dict) -> "jsonschema.Draft202012Validator":
+    import jsonschema
+
+    return jsonschema.Draft202012Validator(rules)
+
+
 def _listed(mistakes: list[str]) -> str:
     return "the configuration is wrong:\n" + "\n".join(f"  {mistake}" for mistake in mistakes)
 
 
-def _explain(error: jsonschema.ValidationError) -> str:
+def _explain(error: "jsonschema.ValidationError") -> str:
     """Say in one line which key is wrong, what was found and what would be right."""
     key = ".".join(map(str, error.absolute_path))
     found = error.instance
@@ -450,8 +474,8 @@ def _ignored(model: dict[str, Any]) -> Iterator[str]:
 
 def _wrong_points(config: dict[str, Any], schema: dict) -> Iterator[str]:
     """What is wrong with the models that studies combine; of a study the first such point."""
-    validator = jsonschema.Draft202012Validator({**schema["$defs"]["model"], "$defs": schema["$defs"]})
     for name, study in config["studies"].items():
+        validator = _validator({**schema["$defs"]["model"], "$defs": schema["$defs"]})
         if name in config["models"]:
             yield f"studies.{name}: a model has this name; choose another"
         names = [point.name for point in points(study)]
@@ -505,10 +529,13 @@ def _cross_references(config: dict[str, Any]) -> Iterator[str]:
     for name in config["predict"]:
         if name in ("train", "valid", "test", "oof"):
             yield f"predict.{name}: this name is taken; choose another"
-    try:
-        kaggle.check_name(config["data"]["competition"])
-    except ConfigError as error:
-        yield str(error)
+    if config["data"]["competition"] != DIGIT_RECOGNIZER:
+        from digitflow.competing import kaggle
+
+        try:
+            kaggle.check_name(config["data"]["competition"])
+        except ConfigError as error:
+            yield str(error)
     if config["submission"]["sample"] and not _exists(config["submission"]["sample"]):
         yield f"submission.sample: there is no file {config['submission']['sample']!r}"
     yield from _meaningless(config)

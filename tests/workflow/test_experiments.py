@@ -1,6 +1,6 @@
 """The project's experiments, each in a short form: few rows, few epochs, one point; of the scoreboard all.
 
-Studies of one network on the same data differ in what they vary: the first of them is run, others are planned.
+Studies of one network on the same data differ in what they vary: the first is run, the others are planned.
 """
 
 import csv

@@ -153,15 +153,13 @@ def write_manifest(path: PathLike, inventory: Inventory) -> None:
     """Write the manifest of a tree: path and CRC-32 of a picture per line, in the order of rows."""
     digits = len(str(len(inventory)))
     prefixes = [f"{name}/" if name else "" for name in inventory.names]
+    line = f"%s%0{digits}d.png %08X\n"  # as `file_name` has it, in half of the time
     with atomic_open(path, "w") as file:
         for start in range(0, len(inventory), LINES):
-            part = slice(start, start + LINES)
-            pictures = zip(inventory.place[part].tolist(), inventory.file_crc[part].tolist(), strict=True)
-            file.writelines(
-                f"{prefixes[place]}{file_name(id_, digits)} {crc:08X}\n"
-                for id_, (place, crc) in enumerate(pictures, start + 1)
-                if place != NOWHERE
-            )
+            rows = start + np.flatnonzero(inventory.place[start : start + LINES] != NOWHERE)
+            folders = [prefixes[place] for place in inventory.place[rows].tolist()]
+            crcs = inventory.file_crc[rows].tolist()
+            file.writelines(map(line.__mod__, zip(folders, (rows + 1).tolist(), crcs, strict=True)))
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,7 @@ import yaml
 
 from digitflow.base.archives import check_readable, split_member
 from digitflow.base.errors import ConfigError, InputError
+from digitflow.competing import competition
 from digitflow.dataset import applied, locations
 from digitflow.formats.corrections import HEADER
 from digitflow.merging.methods import MERGE_METHODS
@@ -529,13 +530,10 @@ def _cross_references(config: dict[str, Any]) -> Iterator[str]:
     for name in config["predict"]:
         if name in ("train", "valid", "test", "oof"):
             yield f"predict.{name}: this name is taken; choose another"
-    if config["data"]["competition"] != DIGIT_RECOGNIZER:
-        from digitflow.competing import kaggle
-
-        try:
-            kaggle.check_name(config["data"]["competition"])
-        except ConfigError as error:
-            yield str(error)
+    try:
+        competition.check_name(config["data"]["competition"])
+    except ConfigError as error:
+        yield str(error)
     if config["submission"]["sample"] and not _exists(config["submission"]["sample"]):
         yield f"submission.sample: there is no file {config['submission']['sample']!r}"
     yield from _meaningless(config)

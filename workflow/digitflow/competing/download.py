@@ -12,7 +12,8 @@ from digitflow.base.archives import open_csv
 from digitflow.base.checksums import sha256
 from digitflow.base.errors import InputError
 from digitflow.base.files import atomic_open, read_json, write_json
-from digitflow.competing.kaggle import SITE, Kaggle
+from digitflow.competing.competition import SITE
+from digitflow.competing.kaggle import Kaggle
 
 log = logging.getLogger("digitflow")
 

@@ -16,9 +16,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from digitflow.base.errors import ConfigError, DigitflowError
+from digitflow.base.errors import DigitflowError
 from digitflow.base.files import atomic_open
 from digitflow.base.progress import Progress
+from digitflow.competing.competition import SITE, check_name
 
 if TYPE_CHECKING:
     import requests
@@ -27,8 +28,6 @@ TIMEOUT = 60.0  # seconds without a byte; the client itself would wait for ever
 BLOCK = 1 << 20  # bytes
 PAGE_ROWS = 200  # the most that the service gives at a time
 MAX_PAGES = 50
-NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
-SITE = "https://www.kaggle.com"
 CREDENTIALS = (
     f"make a token at {SITE}/settings (API Tokens) and save it as ~/.kaggle/access_token, "
     "readable by you alone, or set KAGGLE_API_TOKEN"
@@ -70,15 +69,6 @@ class Entry:
     public_score: str
     error: str
     team: str
-
-
-def check_name(competition: str) -> None:
-    """Raise ConfigError unless this can be a competition's name, as at the end of its page's address."""
-    if not NAME.fullmatch(competition):
-        raise ConfigError(
-            f"data.competition: {competition!r} is no name of a competition; it is the last part of its "
-            f"page's address: {SITE}/competitions/NAME, for example digit-recognizer"
-        )
 
 
 class Kaggle:

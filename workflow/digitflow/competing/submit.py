@@ -22,7 +22,8 @@ from typing import Any
 from digitflow.base.errors import ConfigError, DigitflowError, InputError
 from digitflow.base.files import atomic_open, atomic_path, read_json
 from digitflow.competing import receipts
-from digitflow.competing.kaggle import SITE, Entry, Kaggle, Limits, ServiceError, Upload
+from digitflow.competing.competition import SITE
+from digitflow.competing.kaggle import Entry, Kaggle, Limits, ServiceError, Upload
 from digitflow.competing.receipts import Receipt
 
 log = logging.getLogger("digitflow")

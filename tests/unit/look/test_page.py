@@ -135,6 +135,13 @@ def test_the_page_has_no_address_of_the_network_in_it():
     }  # a name, not asked for
 
 
+def test_the_page_calls_the_file_of_corrections_as_the_configuration_does(data, tmp_path):
+    for asset in page.ASSETS.iterdir():
+        assert "corrections.csv" not in asset.read_text(), asset.name
+    write_page(tmp_path / "index.html", dataclasses.replace(data, corrections_file="by hand/ours.csv"))
+    assert read_content(tmp_path / "index.html")["correctionsFile"] == "by hand/ours.csv"
+
+
 def test_without_folds_the_page_says_whose_labels_were_not_judged(data, tmp_path):
     write_page(tmp_path / "index.html", dataclasses.replace(data, audit=data.audit.head(100)))
     suspects = read_content(tmp_path / "index.html")["sections"][0]

@@ -67,9 +67,7 @@ def test_a_folder_beside_the_page_that_holds_something_else_is_not_replaced(data
         "mine"
     )
     before = contents(tmp_path / "index.html")
-    with pytest.raises(
-        InputError, match=rf"page: .*something else is: {name}\. Nothing was changed; move it away"
-    ):
+    with pytest.raises(InputError, match=rf"page: .*not its own: {name}\. Nothing was changed; move it away"):
         write_page(tmp_path / "index.html", data, seed=1)
     assert contents(tmp_path / "index.html") == before
 
@@ -78,7 +76,7 @@ def test_a_folder_of_the_same_names_without_a_pages_data_is_not_replaced(data, t
     (tmp_path / "page").mkdir()
     (tmp_path / "page" / "data.js").write_text("const mine = 1;\n")
     (tmp_path / "page" / "train-00-00.png").write_bytes(b"mine")
-    with pytest.raises(InputError, match=r"something else is: data\.js, train-00-00\.png"):
+    with pytest.raises(InputError, match=r"not its own: data\.js, train-00-00\.png"):
         write_page(tmp_path / "index.html", data)
     assert not (tmp_path / "index.html").exists()
     assert (tmp_path / "page" / "train-00-00.png").read_bytes() == b"mine"

@@ -86,7 +86,7 @@ def test_a_folder_beside_the_page_that_holds_something_else_is_not_replaced(page
     (folder / name).write_text("mine,1\n")
     before = {file.name: file.read_bytes() for file in folder.iterdir()}
     with pytest.raises(
-        InputError, match=rf"experiments: .*something else is: {name}\. Nothing was changed; move it"
+        InputError, match=rf"experiments: .*not its own: {name}\. Nothing was changed; move it"
     ):
         page(figures=["learning_rate"])
     assert {file.name: file.read_bytes() for file in folder.iterdir()} == before
@@ -102,6 +102,6 @@ def test_what_a_study_left_that_the_page_has_no_longer_is_replaced(page):
 
 def test_a_file_with_the_name_of_the_folder_is_not_replaced(page, tmp_path):
     (tmp_path / "experiments").write_text("mine")
-    with pytest.raises(InputError, match="something else is: experiments"):
+    with pytest.raises(InputError, match="not its own: experiments"):
         page()
     assert (tmp_path / "experiments").read_text() == "mine"

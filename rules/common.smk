@@ -122,6 +122,7 @@ def keep_corrections(tree, path):
     if not dry:
         fill_in_checksums(path)
     try:
+        applied.read(path)  # where the copies are damaged, the run stops, also while they are not needed
         if not (applied.may_be_lost(path, tree) or treetimes.wants_a_look(tree)):
             return
         from digitflow.dataset import adoption

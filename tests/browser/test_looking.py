@@ -234,6 +234,37 @@ def test_the_download_is_the_text_of_the_export(page, tmp_path):
     page.click("#export-dialog .close")
 
 
+def test_texts_and_the_download_have_the_name_of_the_configured_file(page, data, tmp_path):
+    downloads = tmp_path / "downloads"
+    page.driver.execute_cdp_cmd(
+        "Browser.setDownloadBehavior", {"behavior": "allow", "downloadPath": str(downloads)}
+    )
+    name = "by hand/<b>ours.csv"
+    line = Correction(7, str(data.labels[6]), "drop", line=2)
+    changed = dataclasses.replace(data, corrections=[line], corrections_file=name)
+    write_page(tmp_path / "index.html", changed)
+    page.open(tmp_path / "index.html")
+    assert f"1 line in {name} when this page was made" in page.text(".overview .facts")
+    page.go("decisions")
+    assert page.text("#about").endswith(f"What {name} says, and what you decided.")
+    page.go("suspects")
+    page.press("x")
+    assert page.text("#saved") == f"1 not yet in {name}"
+    assert page.text("#export") == "<b>ours.csv…"
+    page.click("#export")
+    assert page.text("#export-title") == name
+    assert page.text("#download") == "Download <b>ours.csv"
+    page.click("#download")
+    file = wait_for(lambda: next(downloads.glob("*ours.csv"), None))  # without < and > in a browser's files
+    assert len(corrections.read(file)) == 1
+    page.click("#export-dialog .close")
+    page.click("#help")
+    assert page.text("#help-dialog p").startswith(f"A decision is a line of {name}: ")
+    page.click("#help-dialog .close")
+    assert "corrections.csv" not in page.run("return document.documentElement.textContent")
+    assert page.errors() == []
+
+
 def test_the_cells_of_the_confusion_matrix_open_their_images(page, data):
     predicted = data.predictions.merged.argmax(axis=1)
     expected = {row + 1 for row in np.flatnonzero((data.labels == 4) & (predicted == 9))}

@@ -128,9 +128,10 @@ def test_an_editor_that_writes_what_it_had_read_before_is_noticed_and_the_decisi
     wanted = corrections.read(file)
     assert not served.driver.find_element("id", "lost").is_displayed()
     file.write_text(old + "# and more\n")
-    wait_for(lambda: served.text("#lost-count") == "2 decisions are no longer in corrections.csv:")
+    gone = f"2 decisions are no longer in {file}:"
+    wait_for(lambda: served.text("#lost-count") == gone)
     served.reload()
-    wait_for(lambda: served.text("#lost-count") == "2 decisions are no longer in corrections.csv:")
+    wait_for(lambda: served.text("#lost-count") == gone)
     served.click("#lost-again")
     wait_for(lambda: [_unplaced(line) for line in corrections.read(file)] == list(map(_unplaced, wanted)))
     assert file.read_text().startswith(old + "# and more\n")

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
 from tests.conftest import PROJECT
@@ -10,6 +11,10 @@ from digitflow.base import checksums
 from digitflow.base.files import write_json
 from digitflow.config import validate
 from digitflow.stale import find
+from digitflow.training.checkpoint import Checkpoint
+from digitflow.training.history import History
+from digitflow.training.settings import Settings
+from digitflow.verbs.tools import clean_stale
 
 MODEL = {"framework": "numpy", "architecture": "mlp", "epochs": 1, "batch_size": 8, "learning_rate": 0.1}
 FACTS = {"framework": "numpy", "settings": {}, "sha256": {}}
@@ -44,6 +49,43 @@ def test_a_training_of_another_model_and_its_submission_are_listed(project):
         Path("results/submissions").mkdir(exist_ok=True)
         Path(f"results/submissions/{name}.csv").touch()
     assert listed() == ["results/models/old/seed1", "results/submissions/old.csv"]
+
+
+def killed(folder: Path) -> Path:
+    """What a training leaves that was killed in its second epoch, while it saved."""
+    history = History(Settings("mlp", "numpy_mlp", epochs=2, batch_size=8, learning_rate=0.1))
+    Checkpoint(folder / "checkpoint.npz", "made from").save({"weights": np.arange(3)}, history)
+    (folder / ".partial.77.checkpoint.npz").touch()
+    return folder
+
+
+def test_a_training_of_another_model_that_was_killed_before_it_had_results_is_listed_and_removed(project):
+    left = killed(Path("results/models/old/seed1"))
+    fold = killed(Path("results/models/net/seed0/fold1"))
+    here = killed(Path("results/models/net/seed0"))
+    assert listed() == [str(fold), str(left)]
+    settings = {"models": {"net": MODEL}, "merge": {"models": ["net"]}}
+    (project / "mine.yaml").write_text(yaml.safe_dump(settings))
+    clean_stale([project / "mine.yaml"], remove=True)
+    assert not left.exists()
+    assert not fold.exists()
+    assert (here / "checkpoint.npz").exists()
+
+
+def test_a_checkpoint_of_somebody_elses_is_not_listed(project):
+    for number, arrays in enumerate(({"weights": np.arange(3)}, {"stored": np.array('{"epoch": 3}')})):
+        Path(f"results/models/theirs/seed{number}").mkdir(parents=True)
+        np.savez(f"results/models/theirs/seed{number}/checkpoint.npz", **arrays)
+    for number, data in enumerate((b"", b"weights", np.lib.format.MAGIC_PREFIX), start=2):
+        Path(f"results/models/theirs/seed{number}").mkdir(parents=True)
+        Path(f"results/models/theirs/seed{number}/checkpoint.npz").write_bytes(data)
+    assert listed() == []
+
+
+def test_a_file_of_a_persons_beside_a_checkpoint_is_left(project):
+    left = killed(Path("results/models/old/seed1"))
+    (left / "notes.txt").touch()
+    assert listed() == [str(left / ".partial.77.checkpoint.npz"), str(left / "checkpoint.npz")]
 
 
 def test_what_somebody_else_put_into_the_folders_is_not(project):

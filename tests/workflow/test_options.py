@@ -124,6 +124,20 @@ def test_a_known_solution_becomes_an_idx_file_on_demand(finished_numpy, digits):
     )
 
 
+def test_a_solution_of_labels_alone_is_as_good_as_one_with_ids(finished_numpy):
+    labels, solution = "data/idx/test-labels-idx1-ubyte", finished_numpy.folder / "own" / "solution.csv"
+    assert finished_numpy.snakemake(labels).returncode == 0
+    with_ids = (finished_numpy.folder / labels).read_bytes()
+    rows = [line.split(",")[1] for line in solution.read_text().splitlines()[1:]]
+    solution.write_text("\n".join(rows[:-1]))
+    result = finished_numpy.snakemake(labels)
+    assert result.returncode == 1
+    assert f"solution.csv: {TEST_ROWS - 1:,} labels for {TEST_ROWS:,} images" in result.stdout
+    solution.write_text("\n".join(rows))
+    assert finished_numpy.snakemake(labels).returncode == 0
+    assert (finished_numpy.folder / labels).read_bytes() == with_ids
+
+
 def test_unknown_labels_cannot_become_an_idx_file(fresh_numpy):
     fresh_numpy.configure(", solution_csv: own/solution.csv", "")
     result = fresh_numpy.snakemake("data/idx/test-labels-idx1-ubyte")

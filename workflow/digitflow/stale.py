@@ -5,6 +5,7 @@ folders is never listed, nor are studies of another configuration, which may hav
 """
 
 import glob
+import json
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -18,11 +19,15 @@ SEED = re.compile(r"seed(\d+)")
 FOLD = re.compile(r"fold(\d+)")
 RECORDS = re.compile(r"(train|valid|test)(_\d{3})?\.(rec|idx)")
 OF_A_FOLD = re.compile(rf"(train|valid)\.lst|lists\.sfv|{RECORDS.pattern}")
-OF_A_TRAINING = re.compile(  # the files of a training, and of what is made from it
-    r"model\.(keras|npz)|model-symbol\.json|model-0000\.params|(metrics|score)\.json|(history|confusion)\.csv"
-    r"|(confusion|mistakes|curves)\.png|checkpoint\.npz|.+_probabilities\.npy|.+_prediction\.json"
+OF_A_TRAINING = (
+    re.compile(  # the files of a training, and of what is made from it, or the halves of killed ones
+        r"(\.partial\.\d+\.)?(model\.(keras|npz)|model-symbol\.json|model-0000\.params|(metrics|score)\.json"
+        r"|(history|confusion)\.csv|(confusion|mistakes|curves)\.png|checkpoint\.npz|.+_probabilities\.npy"
+        r"|.+_prediction\.json)"
+    )
 )
 FACTS = {"framework", "settings", "sha256"}  # in the metrics of a training
+STATE = {"fingerprint", "history", "names"}  # in the checkpoint of one that was killed
 PREDICTIONS = "id,label,probability"
 
 
@@ -77,9 +82,27 @@ def _of_training(folder: Path) -> list[Path]:
     """The folder of a training, or its files alone if there are others; nothing if it is no training's."""
     files = [path for path in folder.rglob("*") if not path.is_dir()]
     own = [path for path in files if OF_A_TRAINING.fullmatch(path.name)]
-    if not any(path.name == "metrics.json" and _read(path).keys() >= FACTS for path in own):
+    if not any(map(_is_of_training, own)):
         return []
     return [folder] if len(own) == len(files) else own
+
+
+def _is_of_training(path: Path) -> bool:
+    """Whether a file says that it is the metrics of a training, or the checkpoint of one that was killed."""
+    if path.name == "metrics.json":
+        return _read(path).keys() >= FACTS
+    return path.name == "checkpoint.npz" and _read_state(path).keys() >= STATE
+
+
+def _read_state(checkpoint: Path) -> dict[str, Any]:
+    """What a checkpoint says of its training; nothing where a file is none."""
+    import numpy as np
+
+    try:
+        with np.load(checkpoint, allow_pickle=False) as arrays:
+            return dict(json.loads(str(arrays["stored"])))
+    except Exception:  # numpy, zipfile and json raise whatever other bytes lead to
+        return {}
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from dataclasses import asdict
 import pytest
 
 from digitflow.base.errors import FormatError
-from digitflow.dataset import applied
+from digitflow.dataset import adoption, applied
 from digitflow.dataset.applied import Applied
 
 TEXT = "id,was,now,crc,note\n1,5,3\n2,0,ok,0A1B2C3D,\n3,4,9,,\n"
@@ -63,19 +63,57 @@ def test_the_copies_of_several_files_stand_beside_each_other(project):
     assert applied.may_be_lost("corrections.csv", "png/train")
 
 
-def test_a_copy_of_a_single_file_as_it_was_written_at_first_is_read_and_a_damaged_one_replaced(project):
+def test_copies_as_they_were_written_at_first_are_read_and_get_a_checksum(project):
     copy = Applied("corrections.csv", TEXT, {"1": "1" * 8})
-    applied.APPLIED.write_text(json.dumps(asdict(copy)))
-    assert applied.read("corrections.csv") == copy
-    applied.APPLIED.write_text("{")
-    applied.write(applied.APPLIED, copy)
-    assert applied.read("corrections.csv") == copy
+    for first in (asdict(copy), {"files": [asdict(copy)]}):
+        applied.APPLIED.write_text(json.dumps(first))
+        assert applied.read("corrections.csv") == copy
+        applied.write(applied.APPLIED, Applied("other.csv", TEXT))
+        assert "sha256" in json.loads(applied.APPLIED.read_text())
+        assert applied.read("corrections.csv") == copy
+
+
+def test_every_flipped_byte_of_the_copies_is_noticed_or_harmless(project):
+    applied.write(applied.APPLIED, Applied("other.csv", "id,was,now,crc,note\n7,1,drop,,a „note“\n"))
+    whole, copies = applied.APPLIED.read_bytes(), applied.read_copies(applied.APPLIED)
+    noticed = 0
+    for at in range(len(whole)):
+        for bit in range(8):
+            applied.APPLIED.write_bytes(whole[:at] + bytes([whole[at] ^ 1 << bit]) + whole[at + 1 :])
+            try:
+                found = applied.read_copies(applied.APPLIED)
+            except FormatError:
+                noticed += 1
+            else:
+                assert found == copies
+    assert noticed > 6 * len(whole)  # all but spaces and the name of the checksum
+
+
+def test_damaged_copies_stop_what_would_use_or_replace_them_and_nothing_is_changed(project):
+    damaged = applied.APPLIED.read_bytes().replace(b"1,5,3", b"1,5,8")
+    applied.APPLIED.write_bytes(damaged)
+    mine = project / "corrections.csv"
+    calls = [
+        lambda: applied.write(applied.APPLIED, Applied("corrections.csv", TEXT)),
+        lambda: applied.fill_in(mine),
+        lambda: (mine.rename("away.csv"), adoption.restore_corrections("corrections.csv", "png/train")),
+    ]
+    for call in calls:
+        with pytest.raises(
+            FormatError, match=r"corrections\.json: damaged: the SHA-256 .* move the copies away"
+        ):
+            call()
+    assert applied.APPLIED.read_bytes() == damaged
+    assert (project / "away.csv").read_text() == TEXT
+    assert not mine.exists()
 
 
 @pytest.mark.parametrize("text", ["", "[]", '{"paths": ""}', '{"files": [{"paths": ""}]}'])
 def test_a_damaged_copy_is_named(project, text):
     applied.APPLIED.write_text(text)
-    with pytest.raises(FormatError, match=r"corrections\.json: damaged: .*; delete it and run again"):
+    with pytest.raises(
+        FormatError, match=r"corrections\.json: damaged: .* move the copies away and run again"
+    ):
         applied.fill_in("corrections.csv")
 
 

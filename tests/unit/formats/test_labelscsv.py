@@ -96,7 +96,8 @@ def test_labels_in_a_file_of_their_own_are_read_in_order(tmp_path, text):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("7\n", "1 labels for 2 images"),
+        ("7\n", "1 labels for 2 images$"),
+        ("numeral\n7\n8\n", "3 labels for 2 images; if line 1, 'numeral', is a header, write label there"),
         ("7\n\n8\n", "line 2"),
         ("id,label\n2,7\n1,8\n", "line 2: id '2', should be 1"),
     ],
@@ -105,6 +106,29 @@ def test_labels_that_do_not_fit_the_images_are_refused(tmp_path, text, message):
     (tmp_path / "labels.csv").write_text(text)
     with pytest.raises(FormatError, match=message):
         labelscsv.read_list(tmp_path / "labels.csv", 2)
+
+
+@pytest.mark.parametrize("text", ["label\n7\n8\n", "7\n8\n", "Digit\r\n7.0\r\n8.0\r\n", '"a, b"\nka\n'])
+def test_one_column_of_labels_is_told_from_other_files(tmp_path, text):
+    path = tmp_path / "s.csv"
+    path.write_text(text, newline="")
+    assert labelscsv.is_list(path)
+    labelscsv.check_header(path)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("ImageId\n1\n2\n", "ImageId;Label\n1;7\n", "ImageId\tLabel\n1\t7\n", "\n7\n", "label,label\n7,7\n"),
+        "version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 9\n",
+        "<!DOCTYPE html>\n<html>\n",
+    ],
+)
+def test_what_is_neither_ids_with_labels_nor_labels_is_no_solution(tmp_path, text):
+    (tmp_path / "s.csv").write_text(text)
+    assert not labelscsv.is_list(tmp_path / "s.csv")
+    with pytest.raises(FormatError, match=r"s\.csv, line 1: .* should be the header ImageId,Label"):
+        labelscsv.check_header(tmp_path / "s.csv")
 
 
 def test_ids_come_back_from_their_file(tmp_path):

@@ -60,6 +60,37 @@ def test_a_page_that_is_made_again_leaves_nothing_of_the_old_one(data, tmp_path)
     assert [name for name in contents(tmp_path / "index.html") if "test-" in name] == []
 
 
+@pytest.mark.parametrize("name", ["notes.txt", "train-00-00.jpg", "my pictures", "own.js"])
+def test_a_folder_beside_the_page_that_holds_something_else_is_not_replaced(data, tmp_path, name):
+    write_page(tmp_path / "index.html", data)
+    (tmp_path / "page" / name).mkdir() if name == "my pictures" else (tmp_path / "page" / name).write_text(
+        "mine"
+    )
+    before = contents(tmp_path / "index.html")
+    with pytest.raises(InputError, match=rf"page: .*not its own: {name}\. Nothing was changed; move it away"):
+        write_page(tmp_path / "index.html", data, seed=1)
+    assert contents(tmp_path / "index.html") == before
+
+
+def test_a_folder_of_the_same_names_without_a_pages_data_is_not_replaced(data, tmp_path):
+    (tmp_path / "page").mkdir()
+    (tmp_path / "page" / "data.js").write_text("const mine = 1;\n")
+    (tmp_path / "page" / "train-00-00.png").write_bytes(b"mine")
+    with pytest.raises(InputError, match=r"not its own: data\.js, train-00-00\.png"):
+        write_page(tmp_path / "index.html", data)
+    assert not (tmp_path / "index.html").exists()
+    assert (tmp_path / "page" / "train-00-00.png").read_bytes() == b"mine"
+
+
+def test_an_empty_folder_and_what_systems_leave_are_no_hindrance(data, index, tmp_path):
+    (tmp_path / "page").mkdir()
+    (tmp_path / "page" / ".DS_Store").write_bytes(b"icons")
+    write_page(tmp_path / "index.html", data)
+    (tmp_path / "page" / "Thumbs.db").write_bytes(b"icons")
+    write_page(tmp_path / "index.html", data)
+    assert contents(tmp_path / "index.html") == contents(index)
+
+
 def test_every_image_lies_where_the_data_say(data, index):
     content = read_content(index)
     every = np.concatenate([data.images, data.test_images])
@@ -133,6 +164,13 @@ def test_the_page_has_no_address_of_the_network_in_it():
     assert set(re.findall(r"https?://[^\s\"']+", text)) == {
         "http://www.w3.org/2000/svg"
     }  # a name, not asked for
+
+
+def test_the_page_calls_the_file_of_corrections_as_the_configuration_does(data, tmp_path):
+    for asset in page.ASSETS.iterdir():
+        assert "corrections.csv" not in asset.read_text(), asset.name
+    write_page(tmp_path / "index.html", dataclasses.replace(data, corrections_file="by hand/ours.csv"))
+    assert read_content(tmp_path / "index.html")["correctionsFile"] == "by hand/ours.csv"
 
 
 def test_without_folds_the_page_says_whose_labels_were_not_judged(data, tmp_path):

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from digitflow.base.errors import InputError
 from digitflow.look.mistakes import write_confusion
 from digitflow.scoring.pairs import PAIR_COLUMNS, compare_pairs
 from digitflow.scoring.table import write_table
@@ -75,3 +76,32 @@ def test_a_page_shows_what_each_point_confuses_and_the_finders_curve_if_asked_fo
     assert (folder / "which-epochs~2-mistakes.png").read_bytes() == b"mistakes 2"
     assert "](experiments/which-learning_rate.png)" in text
     assert (folder / "which-learning_rate.png").read_bytes() == b"curve"
+    page(figures=[])
+    assert sorted(file.name for file in folder.iterdir()) == ["which-pairs.csv", "which.csv", "which.png"]
+
+
+@pytest.mark.parametrize("name", ["notes.md", "other.png", "which-mine.png", "other.csv"])
+def test_a_folder_beside_the_page_that_holds_something_else_is_not_replaced(page, name):
+    _, folder = page()
+    (folder / name).write_text("mine,1\n")
+    before = {file.name: file.read_bytes() for file in folder.iterdir()}
+    with pytest.raises(
+        InputError, match=rf"experiments: .*not its own: {name}\. Nothing was changed; move it"
+    ):
+        page(figures=["learning_rate"])
+    assert {file.name: file.read_bytes() for file in folder.iterdir()} == before
+
+
+def test_what_a_study_left_that_the_page_has_no_longer_is_replaced(page):
+    _, folder = page()
+    for file in list(folder.iterdir()):
+        file.rename(file.with_name(file.name.replace("which", "gone")))
+    page()
+    assert sorted(file.name for file in folder.iterdir()) == ["which-pairs.csv", "which.csv", "which.png"]
+
+
+def test_a_file_with_the_name_of_the_folder_is_not_replaced(page, tmp_path):
+    (tmp_path / "experiments").write_text("mine")
+    with pytest.raises(InputError, match="not its own: experiments"):
+        page()
+    assert (tmp_path / "experiments").read_text() == "mine"

@@ -2,17 +2,21 @@
 
 `data/rec/corrections.json` has a file's path and text, and the checksums of pixels of those lines that were
 typed without one. So these can be filled in, and a file that was lost can be written again. It holds the
-files of all configurations that ran here. Every start of Snakemake asks for it, so it imports nothing large.
+files of all configurations that ran here, and a SHA-256 of all that, so that what is damaged is never taken
+for somebody's words. Every start of Snakemake asks for it, so it imports nothing large.
 """
 
+import hashlib
+import json
 import os
 import shlex
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from digitflow.base.errors import FormatError
-from digitflow.base.files import read_json, write_json
+from digitflow.base.files import write_json
 from digitflow.dataset.treetimes import read_about
 from digitflow.formats import corrections as corrections_csv
 
@@ -36,24 +40,34 @@ class Applied:
 
 
 def write(path: PathLike, copy: Applied) -> None:
-    """Write what was applied in the place of what was known of this file; copies of others stay."""
-    try:
-        others = [known for known in read_copies(path) if not same_file(known.path, copy.path)]
-    except FormatError:  # there is nothing in it to keep
-        others = []
-    write_json(path, {"files": [asdict(known) for known in (*others, copy) if known.path]})
+    """Write what was applied in the place of what was known of this file; copies of others stay.
+
+    FormatError: the copies are damaged; they are left as they are.
+    """
+    others = [known for known in read_copies(path) if not same_file(known.path, copy.path)]
+    files = [asdict(known) for known in (*others, copy) if known.path]
+    write_json(path, {"files": files, "sha256": _digest(files)})
 
 
 def read_copies(path: PathLike) -> list[Applied]:
     """The copies of all files. FormatError: damaged."""
     if not Path(path).exists():
         return []
-    found = read_json(path)
     try:
-        # At first it held the copy of a single file.
-        return [Applied(**known) for known in found.get("files", [found])]
-    except TypeError as error:
-        raise FormatError(f"{path}: damaged: {error}; delete it and run again") from error
+        found = json.loads(Path(path).read_text(encoding="utf-8"))
+        files = found.get("files", [found])  # at first it held the copy of a single file
+        if found.get("sha256", digest := _digest(files)) != digest:  # nor did it have a digest
+            raise ValueError(f"the SHA-256 of its copies is {digest}")
+        return [Applied(**known) for known in files]
+    except (ValueError, TypeError, AttributeError, RecursionError) as error:
+        raise FormatError(
+            f"{path}: damaged: {error}; it has copies of the files of corrections that were applied here. If "
+            "one of those is lost, take its lines from there by hand; then move the copies away and run again"
+        ) from error
+
+
+def _digest(files: list[dict[str, Any]]) -> str:
+    return hashlib.sha256(json.dumps(files, sort_keys=True).encode()).hexdigest()
 
 
 def read(corrections: PathLike, applied: PathLike = APPLIED) -> Applied:

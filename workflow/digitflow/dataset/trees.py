@@ -5,10 +5,11 @@ import errno
 import glob
 import os
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
-from digitflow.base.errors import DigitflowError
+from digitflow.base.errors import DigitflowError, InputError
+from digitflow.dataset.inventory import SYSTEM_FILES, some
 
 # Windows looks up no name relative to an open folder, and would change line ends.
 HAS_FOLDERS = hasattr(os, "O_DIRECTORY") and os.open in os.supports_dir_fd
@@ -49,6 +50,27 @@ def spare_folder(tree: Path) -> Iterator[Path]:
         yield folder
     finally:
         _remove(folder)
+
+
+def check_own(folder: Path, is_own: Callable[[Path], bool]) -> None:
+    """Make sure, before the folder of a page is replaced, that all in it is the page's own.
+
+    `is_own` is asked about each file. What systems leave in folders does not count. InputError names what
+    else is there.
+    """
+    if not folder.exists():
+        return
+    found = sorted(folder.iterdir()) if folder.is_dir() else [folder]
+    strangers = [
+        path.name
+        for path in found
+        if not SYSTEM_FILES.fullmatch(path.name) and not (path.is_file() and is_own(path))
+    ]
+    if strangers:
+        raise InputError(
+            f"{folder}: a page would take the place of something that is not its own: {some(strangers)}. "
+            "Nothing was changed; move it away, or write the page into another folder with --page"
+        )
 
 
 def _remove(*folders: Path) -> None:

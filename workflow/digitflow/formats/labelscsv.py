@@ -4,6 +4,7 @@ import csv
 import io
 import logging
 import os
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -12,6 +13,7 @@ import numpy as np
 from digitflow.base.archives import open_csv
 from digitflow.base.errors import FormatError, InputError
 from digitflow.base.files import atomic_open
+from digitflow.formats import foreign
 from digitflow.formats.layout import ID_NAMES, LABEL_NAMES, classes_in_words, label_fault, label_of
 
 log = logging.getLogger("digitflow")
@@ -19,6 +21,7 @@ log = logging.getLogger("digitflow")
 PathLike = str | os.PathLike
 HEADER = ("ImageId", "Label")
 USAGE = "usage"  # Kaggle's solutions: Public or Private
+OTHER_SEPARATORS = re.compile(r"[;\t|]")  # of files that are no CSV
 
 
 class Form(NamedTuple):
@@ -101,8 +104,20 @@ def read(
 
 
 def check_header(path: PathLike) -> None:
-    """FormatError: the file has no columns of ids and of labels, so it is no submission and no solution."""
-    _columns(path, _read_lines(path)[0])
+    """FormatError: the file is no solution: it has neither columns of ids and of labels nor labels alone."""
+    if not is_list(path):
+        _columns(path, _read_lines(path)[0])
+
+
+def is_list(path: PathLike) -> bool:
+    """Whether a file has labels alone, one per line: one column that can be nothing else."""
+    first = _read_lines(path)[0]
+    if len(first) != 1:
+        return False
+    text = first[0].strip()
+    return not (
+        text.lower() in ID_NAMES or OTHER_SEPARATORS.search(text) or foreign.looks_like(text.encode())
+    )
 
 
 def _check_ids(path: PathLike, name: str, expected: list[str], found: dict[str, int]) -> None:
@@ -224,7 +239,9 @@ def read_list(path: PathLike, rows: int) -> list[str]:
             raise FormatError(f"{path}, line {number}: {line[place]!r} {fault}")
         labels.append(label)
     if len(labels) != rows:
-        raise FormatError(f"{path}: {len(labels):,} labels for {rows:,} images")
+        one_more = start == 1 and len(labels) == rows + 1
+        header = f"; if line 1, {lines[0][0]!r}, is a header, write label there" if one_more else ""
+        raise FormatError(f"{path}: {len(labels):,} labels for {rows:,} images{header}")
     return labels
 
 

@@ -5,6 +5,7 @@
 """
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ import numpy as np
 
 from digitflow.base.files import atomic_open
 from digitflow.dataset.classes import folder_names
-from digitflow.dataset.trees import atomic_tree
+from digitflow.dataset.trees import atomic_tree, check_own
 from digitflow.look import choices, sheets, summary
 from digitflow.look.lookdata import LookData
 
@@ -22,6 +23,7 @@ TEMPLATE = ASSETS / "index.html"  # without data: the same for all
 FOLDER = "page"  # beside index.html
 DATA = "data.js"
 ASSIGNMENT = "window.LOOK = "
+SHEETS = re.compile(r"means\.png|(train|test)-\d{2,}-\d{2,}\.png")
 SHEET_SIDE = 1024  # pixels: some 1,300 digits, of which a browser shows the first after a few milliseconds
 PARTS_OF_ONE = 10_000  # probabilities are whole numbers of these
 
@@ -29,9 +31,10 @@ PARTS_OF_ONE = 10_000  # probabilities are whole numbers of these
 def write_page(index: str | Path, data: LookData, seed: int = 0) -> None:
     """Write the page `index` and its FOLDER; equal data and seed (of the random sample) give equal bytes.
 
-    DigitflowError: the disk is full.
+    InputError: FOLDER holds what is no page's. DigitflowError: the disk is full.
     """
     index = Path(index)
+    check_own(index.with_name(FOLDER), _is_own)
     with atomic_tree(index.with_name(FOLDER)) as folder:
         for asset in ASSETS.iterdir():
             if asset.name != TEMPLATE.name:
@@ -57,6 +60,16 @@ def write_page(index: str | Path, data: LookData, seed: int = 0) -> None:
             file.write(f"{ASSIGNMENT}{json.dumps(content, separators=(',', ':'))};\n")
     with atomic_open(index) as file:
         file.write(TEMPLATE.read_bytes())
+
+
+def _is_own(path: Path) -> bool:
+    """Whether a file of the folder was put there by `write_page`, which the data beside it tell."""
+    data = path.with_name(DATA)
+    if not data.is_file():
+        return False
+    with open(data, "rb") as file:
+        begun = file.read(len(ASSIGNMENT)) == ASSIGNMENT.encode()
+    return begun and (path == data or (ASSETS / path.name).is_file() or bool(SHEETS.fullmatch(path.name)))
 
 
 def read_content(index: str | Path) -> dict[str, Any]:

@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from digitflow.base.files import atomic_open
-from digitflow.dataset.trees import atomic_tree
+from digitflow.dataset.trees import atomic_tree, check_own
 from digitflow.look.mistakes import read_confusion
 from digitflow.scoring.measures import most_confused
 from digitflow.scoring.pairs import format_pairs, read_pairs
 from digitflow.studies.points import Point, points
-from digitflow.studies.table import BEST
+from digitflow.studies.table import BEST, is_table
 
 INTRODUCTION = """# Experiments
 
@@ -35,6 +35,7 @@ Written by `make experiments` from what its trainings left; no figure here was t
   whole grids, are in [config/experiments.full.yaml](../config/experiments.full.yaml).
 """
 FOLDER = "experiments"  # beside the page, with what it links to
+OWN = re.compile(r"(\w+)(\.csv|-pairs\.csv|\.png|-learning_rate\.png|-.+-(confusion|mistakes)\.png)")  # in it
 CONFUSED = 3  # pairs of classes a model
 DATA = {"own": "the configuration's data", "official": "the official 60,000 + 10,000 images"}
 
@@ -81,9 +82,11 @@ def read(
 def write(page: str | Path, studies: Sequence[Study], models: str | Path, learning_rates: str | Path) -> None:
     """Write the page; tables and figures go to FOLDER beside it, their names beginning with their study's.
 
-    `models` and `learning_rates` are the folders with what a study's key `figures` asks for.
+    `models` and `learning_rates` are the folders with what a study's key `figures` asks for. InputError:
+    FOLDER holds what is no page's.
     """
     contents, sections = [], []
+    check_own(Path(page).with_name(FOLDER), _is_own)
     with atomic_tree(Path(page).with_name(FOLDER)) as temporary:
         for study in studies:
             shutil.copyfile(study.table, temporary / f"{study.name}.csv")
@@ -98,6 +101,12 @@ def write(page: str | Path, studies: Sequence[Study], models: str | Path, learni
             sections.append("\n".join(parts))
     with atomic_open(page, "w") as file:
         file.write("\n".join([INTRODUCTION, *contents, "", *sections]))
+
+
+def _is_own(path: Path) -> bool:
+    """Whether a file of the folder was put there by `write`: a table of a study beside it has its name."""
+    own = OWN.fullmatch(path.name)
+    return own is not None and is_table(path.with_name(f"{own[1]}.csv"))
 
 
 def entry(study: Study) -> str:

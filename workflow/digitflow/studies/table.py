@@ -1,5 +1,6 @@
 """What a study left, as a ranked table, and the comparisons of its best points."""
 
+import csv
 import logging
 import statistics
 from collections.abc import Mapping, Sequence
@@ -20,6 +21,7 @@ from digitflow.training.history import read_history
 
 log = logging.getLogger("digitflow")
 MEASURES = ("valid", "test")
+COLUMNS = {"seeds", "parameters", "trained_epochs"}  # of every table
 BEST = 12  # points that are compared with each other
 
 
@@ -87,6 +89,15 @@ def write_table(path: str | Path, results: Sequence[Result]) -> None:
     """Write the ranked table, one row for each point; what is not known stays empty."""
     rows = [result.row() for result in results]
     scoring.write_table(path, rows, list(dict.fromkeys(key for row in rows for key in row)))
+
+
+def is_table(path: str | Path) -> bool:
+    """Whether a file is there, and the table of a study."""
+    try:
+        with open(path, newline="", encoding="utf-8", errors="replace") as file:
+            return COLUMNS.issubset(next(csv.reader(file), ()))
+    except (OSError, csv.Error):
+        return False
 
 
 def write_pairs(

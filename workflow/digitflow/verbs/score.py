@@ -176,8 +176,8 @@ def solution_to_idx(
 ) -> None:
     """Check a solution, and write its labels as an IDX file, in the order of the test images.
 
-    `kind`: csv for rows of id and label, pixels for a test CSV with labels, idx for an IDX file. `member`:
-    the file's name in the archive `solution`.
+    `kind`: csv for rows of id and label or labels alone, pixels for a test CSV with labels, idx for an IDX
+    file. `member`: the file's name in the archive `solution`.
     """
     from digitflow.dataset.testset import write_solution
 

@@ -1,10 +1,10 @@
-// Decisions: in corrections.csv, in this browser, or on their way to the server; and as lines of the file.
+// Decisions: in the file of corrections, in this browser, or on their way to the server; and as lines of the file.
 "use strict";
 
 const DROP = "drop";
 const OK = "ok";
 const HEADER = "id,was,now,crc,note";
-let inFile = readLines(data.corrections); // what corrections.csv says, by id
+let inFile = readLines(data.corrections); // what the file of corrections says, by id
 let store = null;
 
 function readLines(lines) {
@@ -13,7 +13,7 @@ function readLines(lines) {
 
 const decisionOf = (i) => (isTest(i) ? null : store.now(train.ids[i]));
 
-/** Decisions kept in the browser, under the data's digest, until they are put into corrections.csv. */
+/** Decisions kept in the browser, under the data's digest, until they are put into the file. */
 function localStore(onChange) {
   const key = `digitflow-look:${data.digest}`;
   let kept = { decisions: {}, history: [] };
@@ -78,16 +78,17 @@ function localStore(onChange) {
     status() {
       if (broken) return ["not kept: this browser keeps nothing for files; export before you close", "bad"];
       const count = Object.keys(kept.decisions).length;
-      return count ? [`${number(count)} not yet in corrections.csv`, "new"] : ["", ""];
+      return count ? [`${number(count)} not yet in ${data.correctionsFile}`, "new"] : ["", ""];
     },
     lost: () => [],
+    file: data.correctionsFile,
     get canUndo() {
       return kept.history.length > 0;
     },
   };
 }
 
-/** Decisions that a server writes into corrections.csv; they count as saved once it has said so. */
+/** Decisions that a server writes into the file; they count as saved once it has said so. */
 function serverStore(api, reply, onChange) {
   const POLL = 1000; // milliseconds
   const key = `digitflow-look-undo:${data.digest}`;
@@ -190,6 +191,10 @@ function serverStore(api, reply, onChange) {
       return history.length > 0;
     },
     isServer: true,
+    /** The file that the server writes, which need not be the one that the page was made with. */
+    get file() {
+      return path || data.correctionsFile;
+    },
   };
 }
 
@@ -214,7 +219,7 @@ function lineOf(id, now) {
     .join(",");
 }
 
-/** corrections.csv as it was when the page was made, with what was decided since; or only the latter. */
+/** The file as it was when the page was made, with what was decided since; or only the latter. */
 function exported(whole) {
   const added = store.added();
   if (!whole) return added.map(([id, now]) => `${lineOf(id, now)}\n`).join("");

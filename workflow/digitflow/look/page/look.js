@@ -38,7 +38,9 @@ const groups = [
         key: "decisions",
         title: "Decisions",
         items: decidedItems,
-        about: "What corrections.csv says, and what you decided.",
+        get about() {
+          return `What ${store.file} says, and what you decided.`;
+        },
       },
     ],
   ],
@@ -454,7 +456,8 @@ function changed() {
   const lost = store.lost().length;
   $("lost").hidden = !lost;
   const are = lost === 1 ? "is" : "are";
-  $("lost-count").textContent = `${plural(lost, "decision")} ${are} no longer in corrections.csv:`;
+  $("lost-count").textContent = `${plural(lost, "decision")} ${are} no longer in ${store.file}:`;
+  nameFile();
   $("undo").disabled = !store.canUndo;
   $("sections").querySelector('[href="#decisions"] .count').textContent = number(count.size);
   if (grid.element) {
@@ -517,21 +520,31 @@ function take(name) {
 
 // ---- Export
 
+/** The file's own name, without its folders. */
+const fileName = () => store.file.split("/").at(-1);
+
+function nameFile() {
+  for (const place of document.querySelectorAll(".file")) place.textContent = store.file;
+  $("export").textContent = `${fileName()}…`;
+  $("export").title = store.file;
+  $("download").textContent = `Download ${fileName()}`;
+}
+
 function drawExport() {
   const whole = document.querySelector('input[name="which"]:checked').value === "whole";
   $("export-text").value = exported(whole);
   $("export-choice").hidden = Boolean(store.isServer);
   $("download").hidden = Boolean(store.isServer);
   $("export-about").textContent = store.isServer
-    ? "The server writes every decision into corrections.csv at once. These are its lines, to copy from."
+    ? `The server writes every decision into ${store.file} at once. These are its lines, to copy from.`
     : whole
-      ? `The file as it was when this page was made, with your decisions: to take the place of ${data.correctionsFile}.`
-      : `Your decisions alone, to be added to ${data.correctionsFile}, where an id must not have two lines.`;
+      ? `The file as it was when this page was made, with your decisions: to take the place of ${store.file}.`
+      : `Your decisions alone, to be added to ${store.file}, where an id must not have two lines.`;
 }
 
 function download() {
   const address = URL.createObjectURL(new Blob([$("export-text").value], { type: "text/csv" }));
-  el("a", { href: address, download: "corrections.csv" }).click();
+  el("a", { href: address, download: fileName() }).click();
   setTimeout(() => URL.revokeObjectURL(address), 1000);
 }
 

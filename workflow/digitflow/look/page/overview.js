@@ -9,7 +9,7 @@ function drawOverview() {
     test.ids.length ? plural(test.ids.length, "test image") : null,
     plural(names.length, "class").replace("classs", "classes"),
     flagged.size ? `${number(flagged.size)} flagged` : null,
-    decided ? `${plural(decided, "line")} in corrections.csv when this page was made` : null,
+    decided ? `${plural(decided, "line")} in ${data.correctionsFile} when this page was made` : null,
   ].filter((fact) => fact !== null);
   const first = sections.has("suspects") ? "suspects" : "random";
   const children = [

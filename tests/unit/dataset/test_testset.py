@@ -1,0 +1,85 @@
+"""The labels of the test images: read from whatever form a solution has, in the order of the images."""
+
+import csv
+import io
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from digitflow.base.errors import InputError
+from digitflow.dataset import classes as class_names
+from digitflow.dataset.testset import write_solution
+from digitflow.formats import idx
+from digitflow.verbs import score
+
+CLASSES = ["zero", "one", "a, b"]
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch, digits):
+    """Four test images, with ids of their own."""
+    monkeypatch.chdir(tmp_path)
+    idx.write("images", digits[0][:4])
+    class_names.write("classes.csv", CLASSES)
+    Path("ids.csv").write_text("id\nx9\nx2\nx7\nx4\n")
+    return tmp_path
+
+
+def labels_of(text: str) -> list[int]:
+    """What the verb makes of a solution."""
+    Path("solution.csv").write_text(text, newline="")
+    score.solution_to_idx(
+        Path("solution.csv"),
+        Path("images"),
+        Path("classes.csv"),
+        Path("labels"),
+        "csv",
+        {},
+        {},
+        Path("ids.csv"),
+    )
+    return idx.read("labels", ndim=1).tolist()
+
+
+@pytest.mark.parametrize("header", ["", "label\n", "Class\n"])
+def test_labels_without_ids_are_those_of_the_test_rows_in_their_order(project, caplog, header):
+    caplog.set_level("INFO", "digitflow")
+    assert labels_of(f'{header}one\n"a, b"\nzero\none\n\n') == [1, 2, 0, 1]
+    assert caplog.messages == ["solution.csv: labels without ids, read in the order of the test images"]
+
+
+def test_labels_with_ids_are_put_into_the_order_of_the_test_rows(project):
+    assert labels_of("id,label\nx2,one\nx9,zero\nx4,one\nx7,zero\n") == [0, 1, 0, 1]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("one\nzero\none\n", "solution.csv: 3 labels for 4 images"),
+        ("label\none\nzero\none\none\none\n", "solution.csv: 5 labels for 4 images"),
+        ("numeral\none\nzero\none\none\n", "5 labels for 4 images; if line 1, 'numeral', is a header"),
+        ("one\nzero\ntwo\none\n", "solution.csv, row 3: 'two' is none of the 3 classes"),
+        ("label\none\nzero,one\none\none\n", "solution.csv, line 3: 2 cells, not 1"),
+        ("id\nx9\nx2\nx7\nx4\n", "solution.csv, line 1: 'id', should be the header ImageId,Label"),
+    ],
+)
+def test_a_list_that_does_not_fit_the_test_rows_is_refused(project, text, message):
+    with pytest.raises(InputError, match=message):
+        labels_of(text)
+    assert not Path("labels").exists()
+
+
+@given(st.lists(st.integers(0, 2), min_size=4, max_size=4), st.booleans(), st.sampled_from(["\n", "\r\n"]))
+def test_any_labels_come_back(tmp_path_factory, indices, header, newline):
+    folder = tmp_path_factory.mktemp("solution")
+    idx.write(folder / "images", np.zeros((4, 2, 2), np.uint8))
+    class_names.write(folder / "classes.csv", CLASSES)
+    text = io.StringIO()
+    rows = [["label"]] * header + [[CLASSES[label]] for label in indices]
+    csv.writer(text, lineterminator=newline).writerows(rows)
+    (folder / "solution.csv").write_text(text.getvalue(), newline="")
+    write_solution(folder / "labels", *(folder / name for name in ("solution.csv", "images", "classes.csv")))
+    assert idx.read(folder / "labels", ndim=1).tolist() == indices

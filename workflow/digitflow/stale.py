@@ -19,12 +19,11 @@ SEED = re.compile(r"seed(\d+)")
 FOLD = re.compile(r"fold(\d+)")
 RECORDS = re.compile(r"(train|valid|test)(_\d{3})?\.(rec|idx)")
 OF_A_FOLD = re.compile(rf"(train|valid)\.lst|lists\.sfv|{RECORDS.pattern}")
-OF_A_TRAINING = (
-    re.compile(  # the files of a training, and of what is made from it, or the halves of killed ones
-        r"(\.partial\.\d+\.)?(model\.(keras|npz)|model-symbol\.json|model-0000\.params|(metrics|score)\.json"
-        r"|(history|confusion)\.csv|(confusion|mistakes|curves)\.png|checkpoint\.npz|.+_probabilities\.npy"
-        r"|.+_prediction\.json)"
-    )
+# The files of a training, and of what is made from it; "partial" ones are those of a killed one.
+OF_A_TRAINING = re.compile(
+    r"(\.partial\.\d+\.)?(model\.(keras|npz)|model-symbol\.json|model-0000\.params|(metrics|score)\.json"
+    r"|(history|confusion)\.csv|(confusion|mistakes|curves)\.png|checkpoint\.npz|.+_probabilities\.npy"
+    r"|.+_prediction\.json)"
 )
 FACTS = {"framework", "settings", "sha256"}  # in the metrics of a training
 STATE = {"fingerprint", "history", "names"}  # in the checkpoint of one that was killed

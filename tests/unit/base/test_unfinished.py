@@ -31,15 +31,16 @@ def times(project):
     return [(project / name).stat().st_mtime for name in ("a", "b")]
 
 
-def run(command, *outputs):
+def run(command, *outputs, log="logs/verb/a b's {c} $d.log"):
     """Run a job's shell text; returns its exit status and what it printed."""
-    text = (unfinished.NOTED + command + unfinished.DONE).replace("{output:q}", shlex.join(outputs))
+    text = (unfinished.NOTED + command + unfinished.DONE).replace("{{", "{").replace("}}", "}")
+    text = text.replace("{log:q}", shlex.quote(log)).replace("{output:q}", shlex.join(outputs))
     ended = subprocess.run(["bash", "-c", text], text=True, capture_output=True, check=False)
     return ended.returncode, ended.stdout
 
 
-def fail(*outputs):
-    assert run("false", *outputs) == (1, "")
+def fail(*outputs, **named):
+    assert run("false", *outputs, **named) == (1, "")
 
 
 def test_while_a_job_runs_there_is_a_note_and_after_it_ended_well_none(project):
@@ -69,10 +70,13 @@ def test_a_job_that_ends_well_at_its_second_try_takes_the_note_of_its_first_away
     assert notes(project) == []
 
 
-def test_jobs_of_other_outputs_have_notes_of_their_own(project):
-    fail("a")
-    fail("b")
+def test_jobs_of_other_logs_have_notes_of_their_own(project):
+    fail("a", log="logs/verb/a-b.log")
+    fail("b", log="logs/verb-a/b.log")
     assert len(notes(project)) == 2
+    run("true", "a", log="logs/verb/a-b.log")
+    unfinished.make_old()
+    assert times(project) == [NOW, unfinished.LONG_AGO]
 
 
 def test_while_a_run_holds_the_lock_its_notes_are_left_alone(project):

@@ -21,8 +21,10 @@ LONG_AGO = 1  # seconds since 1970: older than any input
 
 
 # The shell text around a job's own, with the fields that Snakemake fills in. A note has a name of an output
-# in each line. It is named for all of them, so that a second try deletes the note of the first.
-NOTED = f"""mkdir -p {NOTES} && note={NOTES}/$(printf '%s\\n' {{output:q}} | cksum | tr ' ' -) && \\
+# in each line. It is named like the job's log, so that a second try deletes the note of the first. Bash does
+# all that without starting another program, but for a folder that is not there.
+NOTED = f"""note={{log:q}} && note={NOTES}/"${{{{note//\\//%}}}}" && \\
+{{{{ [ -d {NOTES} ] || mkdir -p {NOTES}; }}}} && \\
 printf '%s\\n' {{output:q}} >"$note" && \\
 """
 DONE = """ && \\

@@ -29,6 +29,9 @@ def record(tmp_path, monkeypatch):
     monkeypatch.setattr(record, "settle", lambda: None)
     monkeypatch.setattr(record, "commit", lambda clone=Path("this"): clone.name)
     monkeypatch.setattr(record, "WORK", tmp_path / "work")
+    monkeypatch.setattr(record, "TABLE", tmp_path / "record.csv")
+    monkeypatch.setattr(record, "README", tmp_path / "README.md")
+    record.README.write_text("Before.\n{}\nOld.\n{}\nAfter.\n".format(*record.MARKERS))
     record.ran = ran
     return record
 
@@ -49,7 +52,11 @@ def test_the_default_runs_in_turns_with_that_of_a_clone_and_the_ratio_is_printed
     monkeypatch.setattr(sys, "argv", ["record.py", "--against", str(clone), "--splits", "1", "2"])
     record.main()
     *lines, last = capsys.readouterr().out.splitlines()
-    assert lines == [f"split {split}: 30 s, 20 s: 1.50" for split in (1, 2)]
+    assert lines == [
+        *("default on split 1: 30.0 s, 0.99", "split 1: 30 s, 20 s: 1.50"),
+        *("default on split 2: 30.0 s, 0.99", "split 2: 30 s, 20 s: 1.50"),
+    ]
+    assert [line.split(",")[1] for line in record.TABLE.read_text().splitlines()] == ["split", "1", "2"]
     assert last.startswith("this / old: 1.50 (1.50 to 1.50); ")
     runs = [(command, cwd) for command, cwd in record.ran if "--configfile" in command]
     assert [Path(command[0]).name for command, _ in runs] == ["snakemake", "env"] * 2
@@ -62,7 +69,7 @@ def test_a_clone_runs_its_own_code_in_a_new_folder_on_the_same_rows(record, clon
     record.measure_clone(clone, 7)
     command, folder = record.ran[-1]
     assert command == [
-        *("env", "-u", "PYTHONPATH", str(clone / ".venv" / "bin" / "snakemake"), "-j2"),
+        *("env", "-u", "PYTHONPATH", str(clone / ".venv" / "bin" / "snakemake"), "-j4"),
         *("--configfile", "config/config.yaml", "split.yaml"),
     ]
     assert {path.name for path in folder.iterdir()} == {

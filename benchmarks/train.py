@@ -103,10 +103,10 @@ def attempts() -> dict[str, Contestant]:
     return found | {name: Contestant(python, flags=("--try", name)) for name in TRIES}
 
 
-def default_settings() -> dict[str, str]:
-    """The settings of the default models as JSON, by their frameworks."""
-    models = configuration.models(configuration.load()).values()
-    return {model["framework"]: configuration.settings_text(model) for model in models}
+def default_models() -> dict[str, tuple[str, str]]:
+    """The framework of each default model, and its settings as JSON, by its name."""
+    models = configuration.models(configuration.load()).items()
+    return {name: (model["framework"], configuration.settings_text(model)) for name, model in models}
 
 
 def seconds_of_parts(framework: str, settings: str, folder: Path) -> list[float]:
@@ -132,8 +132,8 @@ def main() -> None:
         parts = [idx.read(data / name)[:SHARES_ROWS] for name in ("train-images", "train-labels")]
         epoch_shares.prepare(data, *parts)
         for _ in range(args.rounds):
-            for framework, settings in default_settings().items():
-                took[framework].append(seconds_of_parts(framework, settings, data))
+            for name, (framework, settings) in default_models().items():
+                took[name].append(seconds_of_parts(framework, settings, data))
             for (net, contestants), found in zip(contests, rates, strict=True):
                 for name, contestant in contestants.items():
                     found[name].append(contestant.rate(net, data))
@@ -173,14 +173,14 @@ def table(rates: dict[str, list[float]]) -> str:
 
 
 def table_of_shares(took: dict[str, list[list[float]]]) -> str:
-    """A row for each framework: the parts of an epoch, and the start beside the default's whole training."""
-    lines = ["| framework | waiting | steps | validation | start, of the whole |", "|---|---|---|---|---|"]
-    for framework, settings in default_settings().items():
+    """A row for each model: the parts of an epoch, and the start beside the default's whole training."""
+    lines = ["| model | waiting | steps | validation | start, of the whole |", "|---|---|---|---|---|"]
+    for name, (_, settings) in default_models().items():
         epochs = json.loads(settings)["epochs"] * DEFAULT_ROWS / SHARES_ROWS
-        of_epoch = [[100 * part / sum(parts) for part in parts] for _, *parts in took[framework]]
-        of_whole = [100 * start / (start + epochs * sum(parts)) for start, *parts in took[framework]]
+        of_epoch = [[100 * part / sum(parts) for part in parts] for _, *parts in took[name]]
+        of_whole = [100 * start / (start + epochs * sum(parts)) for start, *parts in took[name]]
         medians = [statistics.median(part) for part in [*zip(*of_epoch, strict=True), of_whole]]
-        lines.append(f"| {framework} | {' | '.join(f'{part:.1f} %' for part in medians)} |")
+        lines.append(f"| {name} | {' | '.join(f'{part:.1f} %' for part in medians)} |")
     return "\n".join(lines) + "\n"
 
 

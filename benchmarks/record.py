@@ -23,7 +23,7 @@ from pathlib import Path
 from measure import HERE, MAIN, PROJECT, Finished, machine, run, settle
 
 SPLITS = (201, 202, 203)
-CORES = 4  # as README has it: of three trainings with a thread each, two cores work on all at once
+CORES = 2
 WORK = PROJECT / "benchmarks" / ".record"
 TABLE = HERE / "record.csv"
 README = PROJECT / "README.md"

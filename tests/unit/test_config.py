@@ -126,7 +126,7 @@ def test_defaults_are_filled_in_at_every_depth():
         ("validation.fraction", 1.0, "validation.fraction: 1.0"),
         ("merge.models", ["keras_cn"], "merge.models: 'keras_cn' is not defined; did you mean keras_cnn?"),
         ("merge.models", [], "merge.models"),
-        ("merge.weights", [1, 2], "merge.weights: 2 weights for 3 models"),
+        ("merge.weights", [1, 2, 3], "merge.weights: 3 weights for 2 models"),
         ("models.merged", DEFAULT["models"]["keras_cnn"], "this name is taken"),
         ("data.source", "files", "data.train_csv: null, should be the path of a CSV"),
     ],
@@ -664,8 +664,7 @@ def driver(tmp_path, monkeypatch):
 
 
 def claims(config) -> dict[str, bool]:
-    configured = models(config)
-    return {name: config_module.may_use_gpu(config, configured[name]) for name in ("keras_cnn", "mxnet_cnn")}
+    return {name: config_module.may_use_gpu(config, model) for name, model in models(config).items()}
 
 
 def test_mxnets_jobs_claim_a_gpu_only_where_its_cuda_build_was_chosen(driver):

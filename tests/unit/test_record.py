@@ -69,7 +69,7 @@ def test_a_clone_runs_its_own_code_in_a_new_folder_on_the_same_rows(record, clon
     record.measure_clone(clone, 7)
     command, folder = record.ran[-1]
     assert command == [
-        *("env", "-u", "PYTHONPATH", str(clone / ".venv" / "bin" / "snakemake"), "-j4"),
+        *("env", "-u", "PYTHONPATH", str(clone / ".venv" / "bin" / "snakemake"), "-j2"),
         *("--configfile", "config/config.yaml", "split.yaml"),
     ]
     assert {path.name for path in folder.iterdir()} == {

@@ -15,7 +15,7 @@ from snakemake.logging import logger
 from snakemake.utils import update_config
 
 from digitflow import codedigest, config as configuration
-from digitflow.base import unfinished
+from digitflow.base import answers, unfinished
 from digitflow.base.errors import ConfigError, DigitflowError, InputError
 from digitflow.dataset import applied, locations, stamps, treetimes
 from digitflow.formats import corrections as corrections_csv
@@ -47,14 +47,24 @@ TRAIN_PATH, TEST_PATH, SOLUTION_PATH = configuration.csv_paths(DATA)
 READING = configuration.reading(DATA)
 
 
+def code(verb, *looked_up):
+    """The digest of the code that a verb reaches: comments and layout aside, an edit of it reruns the rule."""
+    return codedigest.of_verb(commandline.module_of(verb), verb, *looked_up)
+
+
 def has_labels_of_its_own(path):
     """Whether a test CSV has labels: it is test and solution in one, and they only ever score."""
-    from digitflow.dataset import columns
+    question = [path, stamps.of(path), READING, code("csv_to_idx")]
+    known = answers.known_answer("test-csv-has-labels", question)
+    if known is None:
+        from digitflow.dataset import columns
 
-    try:
-        return columns.decide(path, json.loads(READING), train=False).labelled
-    except DigitflowError:  # the job that reads it says what is wrong
-        return False
+        try:
+            known = columns.decide(path, json.loads(READING), train=False).labelled
+        except DigitflowError:  # the job that reads it says what is wrong
+            return False
+        answers.keep_answer("test-csv-has-labels", question, known)
+    return known
 
 
 # What the solution is: rows of id and label, a test CSV with labels (pixels), or an IDX file.
@@ -204,11 +214,6 @@ def call(verb, python="python", stored=False):
     """
     store = " --store {STORE:q}" if stored and STORE else ""
     return f"{unfinished.NOTED}{python} -m {commandline.template(verb)}{store}{unfinished.DONE}"
-
-
-def code(verb, *looked_up):
-    """The digest of the code that a verb reaches: comments and layout aside, an edit of it reruns the rule."""
-    return codedigest.of_verb(commandline.module_of(verb), verb, *looked_up)
 
 
 def code_of_run():

@@ -224,8 +224,6 @@ def test_what_the_schema_allowed_last_is_allowed_again_without_reading_it_anew(t
     wrong = asked(yaml.safe_dump(changed("validation.fraction", 2)))
     assert "validation.fraction" in wrong.stderr
     assert asked(default).stdout == "False\n"
-    (tmp_path / ".snakemake" / "digitflow-configuration.txt").write_bytes(b"\xff")
-    assert asked(default).stdout == "True\n"
 
 
 def test_a_file_that_is_not_there_is_named():

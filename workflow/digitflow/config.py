@@ -5,7 +5,6 @@ from the fields of `Settings` and from the registries of networks and merge meth
 this module on every run, so it imports nothing large that Snakemake has not imported itself.
 """
 
-import contextlib
 import ctypes.util
 import difflib
 import functools
@@ -22,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from digitflow.base import answers
 from digitflow.base.archives import check_readable, split_member
 from digitflow.base.errors import ConfigError, InputError
 from digitflow.competing import competition
@@ -39,7 +39,6 @@ if TYPE_CHECKING:
 SCHEMA = Path(__file__).parents[1] / "schemas" / "config.schema.yaml"
 ENVIRONMENTS = SCHEMA.parents[1] / "envs"
 GPU_CHOICE = SCHEMA.parents[2] / ".venvs" / "gpu.mk"  # left by `make gpu`, read by the Makefile, too
-ALLOWED = Path(".snakemake/digitflow-configuration.txt")  # the digest of what the schema allowed last
 EXPONENT = re.compile(r"[-+]?\d+(\.\d*)?[eE][-+]?\d+")
 # Of a study's table, beside its axes.
 COLUMNS = {"seeds", "parameters", "trained_epochs", "seconds", "status", "device"} | {
@@ -354,15 +353,12 @@ def _against_schema(config: dict[str, Any], rules: dict) -> list[str]:
 
     What it allowed last is known again: loading jsonschema takes longer than all other checks of a start.
     """
-    text = json.dumps([config, rules], sort_keys=True, default=repr)
-    digest = hashlib.sha256(text.encode()).hexdigest()
-    with contextlib.suppress(OSError, UnicodeDecodeError):
-        if ALLOWED.read_text() == digest:
-            return []
+    question = [config, rules]
+    if answers.known_answer("configuration-allowed", question):
+        return []
     mistakes = [_explain(error) for error in _validator(rules).iter_errors(config)]
     if not mistakes:
-        with contextlib.suppress(OSError):  # a folder without .snakemake, or one that cannot be written
-            ALLOWED.write_text(digest)
+        answers.keep_answer("configuration-allowed", question, True)
     return mistakes
 
 

@@ -3,6 +3,7 @@
 import os
 import shutil
 import subprocess
+import time
 import zipfile
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +13,7 @@ import pytest
 from tests.unit.dataset.killed import killed_at
 
 from digitflow.base.errors import InputError
-from digitflow.dataset import adoption, applied, inventory, treetimes
+from digitflow.dataset import adoption, applied, inventory, treetimes, views
 from digitflow.dataset.adoption import adopt, check_not_lost, find_changes, restore_corrections
 from digitflow.dataset.applied import Applied
 from digitflow.dataset.corrections import apply
@@ -134,6 +135,37 @@ def test_a_tree_in_which_nothing_changed_is_not_listed(project, monkeypatch):
 def forbid_listing(monkeypatch):
     monkeypatch.setattr(adoption, "scan", lambda *_: pytest.fail("the tree was listed"))
     monkeypatch.setattr(adoption, "read_inventory", lambda *_: pytest.fail("the inventory was read"))
+
+
+def test_a_tree_that_was_just_made_is_not_listed_and_what_is_done_in_it_at_once_is_found(
+    tmp_path, digits, monkeypatch
+):
+    def save(*arguments):
+        time.sleep(0.05)  # more than a tick of the file system's clock, as a large tree takes by itself
+        return inventory.save_inventory(*arguments)
+
+    monkeypatch.setattr(views, "save_inventory", save)
+    project = Project(tmp_path / "project", digits)
+    project.update()
+    assert not treetimes.wants_a_look(project.tree)
+    project.picture(7).rename(project.picture(7, label=(project.labels[6] + 1) % 10))
+    assert treetimes.wants_a_look(project.tree)
+    assert project.find().lines
+
+
+def test_a_tree_into_which_something_was_put_as_it_took_its_name_is_listed(tmp_path, digits, monkeypatch):
+    take_name = Path.rename
+
+    def rename(path, target):
+        taken = take_name(path, target)
+        if Path(target).name == "train":
+            (Path(target) / "mine").mkdir()
+        return taken
+
+    monkeypatch.setattr(Path, "rename", rename)
+    project = Project(tmp_path / "project", digits)
+    project.update()
+    assert treetimes.wants_a_look(project.tree)
 
 
 def test_after_an_adoption_the_tree_is_not_listed_again_even_if_it_is_not_yet_up_to_date(

@@ -34,10 +34,15 @@ def inventory_path(tree: PathLike) -> Path:
 
 
 def is_understood(tree: PathLike) -> bool:
-    """Whether no folder of the tree has changed since everything in it was known: ten calls, no listing."""
+    """Whether no folder of the tree has changed since everything in it was known: ten calls, no listing.
+
+    A change at that very moment counts as one in the folders with pictures. The tree itself may have taken
+    its name then.
+    """
+    known = inventory_path(tree).stat().st_mtime_ns
     with os.scandir(tree) as entries:
         folders = [changed_at(entry.stat()) for entry in entries if entry.is_dir()]
-    return max(changed_at(Path(tree).stat()), *folders, 0) < inventory_path(tree).stat().st_mtime_ns
+    return changed_at(Path(tree).stat()) <= known and max(folders, default=0) < known
 
 
 def changed_at(status: os.stat_result) -> int:

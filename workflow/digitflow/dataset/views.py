@@ -33,6 +33,7 @@ from digitflow.dataset.inventory import (
     write_manifest,
 )
 from digitflow.dataset.trees import atomic_tree, open_folders, read_file, reason, spare_folder, write_files
+from digitflow.dataset.treetimes import changed_at
 from digitflow.formats import idx, lst, png
 
 log = logging.getLogger("digitflow")
@@ -170,7 +171,8 @@ def _make(images_idx: PathLike, tree: Path, goal: Inventory, progress: Progress)
         begun = save_inventory(tree, replace(goal, place=np.full_like(goal.place, NOWHERE)))
     made = replace(goal, file_crc=file_crc)
     save_inventory(tree, made)
-    understand(tree, begun)
+    status = tree.stat()  # taking its name has changed it; something put into it would change its mtime, too
+    understand(tree, changed_at(status) if status.st_mtime_ns < begun else begun)
     return made, Counts(written=int((made.place != NOWHERE).sum()))
 
 

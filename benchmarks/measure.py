@@ -29,6 +29,7 @@ class Finished:
 def run(*command: str | Path, cwd: Path | None = None) -> Finished:
     """Run a command to its end. Raises RuntimeError with its output if it fails."""
     environment = {**os.environ, "PYTHONPATH": str(PROJECT / "workflow")}
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)  # else every process compiles the package anew
     with tempfile.TemporaryFile("w+") as output, tempfile.TemporaryFile("w+") as errors:
         start = time.perf_counter()
         process = subprocess.Popen(

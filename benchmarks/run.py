@@ -6,6 +6,7 @@ once, so that a slow minute of the machine slows all of them.
 """
 
 import argparse
+import compileall
 import filecmp
 import shutil
 import sys
@@ -218,6 +219,7 @@ def copy_project(folder: Path, train_csv: Path, test_csv: Path) -> Path:
     shutil.copy(PROJECT / "Snakefile", folder)
     for name in ("rules", "workflow", "config", "profiles"):
         shutil.copytree(PROJECT / name, folder / name)
+    compileall.compile_dir(folder / "workflow", quiet=1)  # as `make` leaves it
     (folder / ".venvs").symlink_to(PROJECT / ".venvs")
     (folder / "own.yaml").write_text(
         f"data: {{source: files, train_csv: {train_csv}, test_csv: {test_csv}}}\n"

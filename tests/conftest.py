@@ -25,7 +25,8 @@ os.environ.update({f"{scheme}_PROXY": NOWHERE for scheme in ("HTTP", "HTTPS", "F
 os.environ.update(no_proxy="", NO_PROXY="", UV_OFFLINE="1", PIP_NO_INDEX="1")
 
 # Whoever calls the tests, often a `make` that another has called, is nobody to what they call.
-for name in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKEOVERRIDES", "SNAKEMAKE_PROFILE"):
+FROM_OUTSIDE = ("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKEOVERRIDES", "SNAKEMAKE_PROFILE")
+for name in (*FROM_OUTSIDE, "PYTHONDONTWRITEBYTECODE"):  # each job of a clone would compile the package anew
     os.environ.pop(name, None)
 
 

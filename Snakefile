@@ -40,6 +40,13 @@ rule figures:
         "results/merged/mistakes.png" if MERGED_MODELS else [],
 
 
+onstart:
+    # Snakemake begins no more than 100 jobs a second. For that it looks again a second after each, and when all is
+    # done it waits for the last look: a second of every run. None of ours begins so many.
+    if workflow.local_exec and hasattr(workflow.scheduler, "job_rate_limiter"):
+        workflow.scheduler.job_rate_limiter = None
+
+
 onsuccess:
     fill_in_checksums(DATA["corrections"])
     print_closing(workflow.dag)

@@ -1,7 +1,11 @@
 """MXNet lists: their text, what is refused, and shards."""
 
+import re
+
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from digitflow.base.errors import FormatError, InputError
 from digitflow.formats import lst
@@ -98,3 +102,65 @@ def test_shards_are_contiguous_and_together_the_whole(n, parts):
     shards = [lst.shard(listing(n), k, parts) for k in range(parts)]
     assert [row for part in shards for row in rows(part)] == rows(listing(n))
     assert max(map(len, shards)) - min(map(len, shards)) <= 1
+
+
+PIECES = st.sampled_from(
+    [
+        *"0127",
+        "10",
+        "\t",
+        "\t",
+        "\n",
+        "\r\n",
+        ".",
+        ".000000",
+        "/",
+        "a/",
+        "1/",
+        ".png",
+        ".png\n",
+        "x",
+        "\x1f",
+        "é",
+    ]
+)
+ENDS = st.just("\n") | PIECES
+LINES = st.builds("{1}\t{0}.000000\t{2}{1}.png{3}".format, *([st.integers(0, 12)] * 2), PIECES, ENDS)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(LINES | st.lists(PIECES).map("".join), max_size=6).map("".join))
+def test_common_lines_are_read_as_all_others_are(tmp_path_factory, text):
+    path = tmp_path_factory.getbasetemp() / "any.lst"
+    path.write_text(text, encoding="utf-8", newline="")
+
+    def outcome():
+        try:
+            read = lst.read(path)
+        except FormatError as error:
+            return str(error)
+        return read.index.tolist(), read.label.tolist(), read.path
+
+    as_it_is = outcome()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(lst, "COMMON_LINE", re.compile("(?!)"))
+        assert outcome() == as_it_is
+
+
+def test_a_list_of_many_lines_is_read_in_pieces(tmp_path):
+    rows = 2 * lst.LINES + 1
+    index = np.arange(1, rows + 1)
+    paths = [f"train/7/{number:05}.png" for number in index.tolist()]
+    lst.write(tmp_path / "a.lst", lst.Listing(index, np.full(rows, 7), paths))
+    read = lst.read(tmp_path / "a.lst")
+    assert read.index.tolist() == index.tolist()
+    assert read.path == paths
+    damaged = (tmp_path / "a.lst").read_text().replace("\n5000\t7", "\n5000\t8")
+    (tmp_path / "a.lst").write_text(damaged)
+    with pytest.raises(FormatError, match=r"line 5000: label 8, but other images in train/7/ have 7"):
+        lst.read(tmp_path / "a.lst")
+    (tmp_path / "a.lst").write_text(
+        damaged.replace("\n5000\t8.000000\ttrain/7/05000", "\n4999\t7.000000\ttrain/7/04999")
+    )
+    with pytest.raises(FormatError, match=r"line 5000: index 4999 after 4999"):
+        lst.read(tmp_path / "a.lst")

@@ -211,3 +211,25 @@ def test_a_project_that_was_copied_is_finished_as_the_readme_says(finished_numpy
     if remedy:
         assert clone.snakemake(remedy).returncode == 0
     assert not clone.planned()
+
+
+COUNT_TIMERS = """
+import threading
+
+
+def count_timers():
+    found = [thread for thread in threading.enumerate() if isinstance(thread, threading.Timer)]
+    open("timers", "w").write(str(len(found)))
+
+
+threading._register_atexit(count_timers)
+"""
+
+
+def test_a_run_is_over_when_its_last_job_is_and_waits_for_no_timer(finished_numpy):
+    with (finished_numpy.folder / "rules" / "common.smk").open("a") as file:
+        file.write(COUNT_TIMERS)
+    (finished_numpy.folder / "results" / "submission.csv").unlink()
+    result = finished_numpy.snakemake()
+    assert result.returncode == 0, result.stdout
+    assert (finished_numpy.folder / "timers").read_text() == "0"

@@ -1,4 +1,4 @@
-"""From `snakemake` to the first finished training batches of the default models: this clone and another.
+"""From `snakemake` to the first finished training batch of the default Keras model: this clone and another.
 
 Usage: first_step.py OTHER [ROUNDS]. OTHER is the path of a clone of another commit with its environments
 installed; the bar is for 69797d7, from before version 0.2.0 changed the flow. Each round starts both once, in
@@ -21,7 +21,6 @@ from measure import HERE, PROJECT, Contest, Page, settle
 
 PROBE = HERE / "first_step_probe.py"
 OURS, BAR = "this checkout", 0.5
-FRAMEWORKS = ("keras", "mxnet")
 PATIENCE = 300  # seconds
 CONFIG = "data: {source: files, train_csv: train.csv, test_csv: test.csv}\n"
 
@@ -42,11 +41,10 @@ def copy_checkout(checkout: Path, folder: Path) -> None:
     (folder / "own.yaml").write_text(CONFIG)
 
 
-def seconds_to_first_steps(folder: Path) -> dict[str, float]:
-    """Start a copy, and kill it when each framework has trained a batch. RuntimeError: one has not."""
-    told, output = folder / "first_steps", folder / "output.txt"
-    told.mkdir()
-    environment = {**os.environ, "FIRST_STEPS": str(told), "PYTHONPATH": str(folder / "workflow")}
+def seconds_to_first_step(folder: Path) -> float:
+    """Start a copy, and kill it after its first training batch. RuntimeError: there was none."""
+    told, output = folder / "first_step", folder / "output.txt"
+    environment = {**os.environ, "FIRST_STEP": str(told), "PYTHONPATH": str(folder / "workflow")}
     command = [folder / ".venv" / "bin" / "snakemake", "-j2", "results/submission.csv"]
     command += ["--configfile", "config/config.yaml", "own.yaml"]
     settle()
@@ -56,7 +54,7 @@ def seconds_to_first_steps(folder: Path) -> dict[str, float]:
             command, cwd=folder, env=environment, stdout=file, stderr=file, start_new_session=True
         )
         try:
-            while not all((told / name).exists() for name in FRAMEWORKS):
+            while not told.exists():
                 if process.poll() is not None or time.time() > start + PATIENCE:
                     raise RuntimeError(f"no batch was trained in {folder}:\n{output.read_text()}")
                 time.sleep(0.02)
@@ -64,7 +62,7 @@ def seconds_to_first_steps(folder: Path) -> dict[str, float]:
             with contextlib.suppress(ProcessLookupError):  # it has ended by itself, and its jobs with it
                 os.killpg(process.pid, signal.SIGKILL)
             process.wait()
-    return {name: float((told / name).read_text()) - start for name in FRAMEWORKS}
+    return float(told.read_text()) - start
 
 
 def main(other: str, rounds: str = "5") -> int:
@@ -76,15 +74,11 @@ def main(other: str, rounds: str = "5") -> int:
             for name, checkout in checkouts.items():
                 copy = Path(folder, f"{number} {name}")
                 copy_checkout(checkout, copy)
-                seconds = seconds_to_first_steps(copy)
-                contest.times[name].append(min(seconds.values()))
-                for framework in FRAMEWORKS:
-                    contest.times[f"{name}, {framework}"].append(seconds[framework])
+                contest.times[name].append(seconds_to_first_step(copy))
     page = Page(
         "The first training step",
         f"Written by `python benchmarks/first_step.py`: seconds from `snakemake -j2 results/submission.csv` "
-        "in a folder with two CSVs to the end of the first training batch, of either framework and of each. "
-        f"Medians of {rounds} rounds.",
+        f"in a folder with two CSVs to the end of the Keras model's first batch. Medians of {rounds} rounds.",
     )
     page.add(contest.table())
     page.ratio(contest, *checkouts, BAR)

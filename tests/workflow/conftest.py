@@ -56,10 +56,12 @@ class Clone:
         """Call Snakemake for anything."""
         snakemake = Path(sys.executable).with_name("snakemake")
         command = [snakemake, *arguments, "--configfile", "tiny.yaml"]
+        # A training in this process, which other tests do, leaves there which backend Keras has.
+        inherited = {name: value for name, value in os.environ.items() if name != "KERAS_BACKEND"}
         return subprocess.run(
             command,
             cwd=self.folder,
-            env=os.environ | SECRETS | {"PYTHONPATH": f"{self.folder}/workflow"} | environment,
+            env=inherited | SECRETS | {"PYTHONPATH": f"{self.folder}/workflow"} | environment,
             text=True,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

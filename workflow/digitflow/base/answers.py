@@ -5,10 +5,11 @@ which question it answers: to another one it is none. Where nothing can be kept,
 """
 
 import contextlib
-import hashlib
 import json
 from pathlib import Path
 from typing import Any
+
+from digitflow.base.files import digest_of_json
 
 FOLDER = Path(".snakemake", "digitflow-answers")
 
@@ -17,19 +18,13 @@ def known_answer(name: str, question: Any) -> Any:
     """The answer to a question, which is anything that JSON can say; None: it is not known."""
     with contextlib.suppress(OSError, ValueError, TypeError, KeyError):
         kept = json.loads((FOLDER / name).read_text(encoding="utf-8"))
-        return kept["answer"] if kept["question"] == _digest(question) else None
+        return kept["answer"] if kept["question"] == digest_of_json(question) else None
     return None
 
 
 def keep_answer(name: str, question: Any, answer: Any) -> None:
     """Keep the answer to a question in the place of the last answer of this name."""
-    with contextlib.suppress(OSError):
-        if FOLDER.parent.exists():  # else nothing has run here, and nothing is left here
-            FOLDER.mkdir(exist_ok=True)
-            text = json.dumps({"question": _digest(question), "answer": answer})
-            (FOLDER / name).write_text(text, encoding="utf-8")
-
-
-def _digest(question: Any) -> str:
-    text = json.dumps(question, sort_keys=True, default=repr)
-    return hashlib.sha256(text.encode()).hexdigest()
+    with contextlib.suppress(OSError):  # among others where nothing has run: there nothing is left, either
+        FOLDER.mkdir(exist_ok=True)
+        text = json.dumps({"question": digest_of_json(question), "answer": answer})
+        (FOLDER / name).write_text(text, encoding="utf-8")

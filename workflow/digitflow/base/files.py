@@ -2,6 +2,7 @@
 
 import contextlib
 import glob
+import hashlib
 import io
 import json
 import os
@@ -91,3 +92,8 @@ def read_json(path: str | os.PathLike) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise FormatError(f"{path}: damaged: no JSON object; delete it and run again")
     return value
+
+
+def digest_of_json(value: Any) -> str:
+    """The SHA-256 of a JSON value in any order of keys; what JSON cannot say counts as its repr."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True, default=repr).encode()).hexdigest()

@@ -10,8 +10,7 @@ import numpy as np
 
 from digitflow.base.checksums import sha256
 from digitflow.base.errors import FormatError
-from digitflow.base.files import atomic_open, read_json, write_json
-from digitflow.competing.store import digest_of_json
+from digitflow.base.files import atomic_open, digest_of_json, read_json, write_json
 from digitflow.formats import lst
 from digitflow.merging import merged as merging
 from digitflow.merging import methods

@@ -109,11 +109,6 @@ def bring_back(store: str | Path, key: str, folder: str | Path, names: Sequence[
     return False
 
 
-def digest_of_json(value: object) -> str:
-    """The SHA-256 of a JSON value, whatever the order of its keys."""
-    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
-
-
 def _shrink(store: Path, key: str, limit: int) -> None:
     """Remove the entries unused for longest until all are within `limit` bytes; never the one of `key`."""
     entries = []

@@ -6,17 +6,15 @@ files of all configurations that ran here, and a SHA-256 of all that, so that wh
 for somebody's words. Every start of Snakemake asks for it, so it imports nothing large.
 """
 
-import hashlib
 import json
 import os
 import shlex
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 from digitflow.base.errors import FormatError
-from digitflow.base.files import write_json
+from digitflow.base.files import digest_of_json, write_json
 from digitflow.dataset.treetimes import read_about
 from digitflow.formats import corrections as corrections_csv
 
@@ -46,7 +44,7 @@ def write(path: PathLike, copy: Applied) -> None:
     """
     others = [known for known in read_copies(path) if not same_file(known.path, copy.path)]
     files = [asdict(known) for known in (*others, copy) if known.path]
-    write_json(path, {"files": files, "sha256": _digest(files)})
+    write_json(path, {"files": files, "sha256": digest_of_json(files)})
 
 
 def read_copies(path: PathLike) -> list[Applied]:
@@ -56,7 +54,7 @@ def read_copies(path: PathLike) -> list[Applied]:
     try:
         found = json.loads(Path(path).read_text(encoding="utf-8"))
         files = found.get("files", [found])  # at first it held the copy of a single file
-        if found.get("sha256", digest := _digest(files)) != digest:  # nor did it have a digest
+        if found.get("sha256", digest := digest_of_json(files)) != digest:  # nor did it have a digest
             raise ValueError(f"the SHA-256 of its copies is {digest}")
         return [Applied(**known) for known in files]
     except (ValueError, TypeError, AttributeError, RecursionError) as error:
@@ -64,10 +62,6 @@ def read_copies(path: PathLike) -> list[Applied]:
             f"{path}: damaged: {error}; it has copies of the files of corrections that were applied here. If "
             "one of those is lost, take its lines from there by hand; then move the copies away and run again"
         ) from error
-
-
-def _digest(files: list[dict[str, Any]]) -> str:
-    return hashlib.sha256(json.dumps(files, sort_keys=True).encode()).hexdigest()
 
 
 def read(corrections: PathLike, applied: PathLike = APPLIED) -> Applied:

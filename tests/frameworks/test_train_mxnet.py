@@ -492,7 +492,10 @@ def test_a_rate_that_teaches_the_mlp_scaled_pixels_makes_it_collapse_on_raw_ones
         np.testing.assert_allclose(np.load(tmp_path / "again.npy"), expected, atol=1e-5)
 
 
-@pytest.mark.parametrize(("name", "parameters"), [("modern_cnn", "207,274"), ("small_cnn", "131,754")])
+@pytest.mark.parametrize(
+    ("name", "parameters"),
+    [("modern_cnn", "207,274"), ("residual_cnn", "207,274"), ("small_cnn", "131,754")],
+)
 def test_larger_networks_learn_2000_digits_to_more_than_94_percent(
     data, train, predict, sample, tmp_path, name, parameters
 ):
@@ -501,3 +504,22 @@ def test_larger_networks_learn_2000_digits_to_more_than_94_percent(
     assert f"{name}: {parameters} parameters" in process.stderr
     test = predict(tmp_path, data / "test-images")
     assert (test.argmax(1) == sample[1][2300:]).mean() > 0.94
+
+
+SIZES = """
+from mxnet import init, nd
+from digitflow.models import mxnet_cnn
+
+for name in ("lenet", "small_cnn", "residual_cnn", "modern_cnn"):
+    for shape in ((1, 1), (2, 2), (3, 5), (5, 5), (6, 6), (8, 8), (1, 20), (40, 24, 3)):
+        network = getattr(mxnet_cnn, name)(shape, 3)
+        network.initialize(init.Xavier())
+        channels = shape[2] if len(shape) == 3 else 1
+        output = network(nd.zeros((4, channels, *shape[:2])))
+        assert output.shape == (4, 3), (name, shape, output.shape)
+"""
+
+
+def test_images_of_any_size_can_be_learnt_by_every_convolutional_network(run):
+    process = run("-c", SIZES)
+    assert process.returncode == 0, process.stderr

@@ -22,6 +22,7 @@ KERAS: Mapping[str, str] = {
 MXNET: Mapping[str, str] = {
     "lenet": "mxnet_cnn",
     "small_cnn": "mxnet_cnn",
+    "residual_cnn": "mxnet_cnn",
     "modern_cnn": "mxnet_cnn",
     "mlp_module": "mxnet_mlp",
 }

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 from tests.conftest import MXNET_PYTHON, PROJECT
+from tests.workflow.forks import Forks
 
 from digitflow.dataset.mnist import write_csv
 from digitflow.formats import labelscsv
@@ -21,6 +22,7 @@ from digitflow.formats import labelscsv
 TRAIN_ROWS, TEST_ROWS = 600, 200
 TARGETS = {"all", "trees", "records", "figures", "fetch"}  # rules without a job of their own
 SECRET = "never-to-be-seen-again"
+FORKS = Forks()
 SECRETS = dict.fromkeys(("KAGGLE_USERNAME", "KAGGLE_KEY", "KAGGLE_API_TOKEN"), SECRET)
 
 
@@ -58,15 +60,8 @@ class Clone:
         command = [snakemake, *arguments, "--configfile", "tiny.yaml"]
         # A training in this process, which other tests do, leaves there which backend Keras has.
         inherited = {name: value for name, value in os.environ.items() if name != "KERAS_BACKEND"}
-        return subprocess.run(
-            command,
-            cwd=self.folder,
-            env=inherited | SECRETS | {"PYTHONPATH": f"{self.folder}/workflow"} | environment,
-            text=True,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            check=False,
-        )
+        added = SECRETS | {"PYTHONPATH": f"{self.folder}/workflow"} | environment
+        return FORKS.run(command, self.folder, inherited | added)
 
     def planned(self, *arguments: str, **environment: str) -> list[Job]:
         """The jobs of a dry run, without the target rule itself."""
@@ -227,6 +222,13 @@ def run_once(request, tmp_path_factory, name: str, make: Callable[[Path], Clone]
             assert result.returncode == 0, result.stdout
             printed.write_text(result.stdout)
     return Clone(folder), printed.read_text()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def forks():
+    """What starts Snakemake ends with the tests."""
+    yield
+    FORKS.close()
 
 
 @pytest.fixture(scope="session")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from tests.conftest import PROJECT
-from tests.workflow.conftest import Clone, copy_code, link_environment, write_data
+from tests.workflow.conftest import FORKS, Clone, copy_code, link_environment, write_data
 
 UV = PROJECT / ".tools" / "bin"  # where it is not on the PATH: it lists what MXNet's environment has
 AWKWARD = Path("it's a {strange} é", "-place")
@@ -20,15 +20,8 @@ def call(clone: Path, project: Path, *arguments: str) -> subprocess.CompletedPro
         *(Path(sys.executable).with_name("snakemake"), "-j2", "-s", clone / "Snakefile", "-d", project),
         *(*arguments, "--configfile", project / "tiny.yaml"),
     ]
-    return subprocess.run(
-        command,
-        cwd=project.parent,
-        env=os.environ | {"PYTHONPATH": f"{clone}/workflow", "PATH": f"{os.environ['PATH']}:{UV}"},
-        text=True,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        check=False,
-    )
+    added = {"PYTHONPATH": f"{clone}/workflow", "PATH": f"{os.environ['PATH']}:{UV}"}
+    return FORKS.run(command, project.parent, os.environ | added)
 
 
 @pytest.fixture

@@ -1,0 +1,101 @@
+"""Snakemake started as a fork of a process that has imported it already.
+
+The tests start Snakemake some hundred times, and nearly half of what a start costs is its imports. What runs
+is its own command line all the same, in a process, a folder and an environment of its own. Tests that stop or
+kill Snakemake itself start it without this.
+"""
+
+import contextlib
+import importlib
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import IO
+
+# What a dry run has imported at its end, apart from digitflow, which is that of the clone.
+IMPORTED = ("snakemake.cli", "docutils.core", "jinja2", "numpy", "requests", "yte")
+
+
+class Forks:
+    """Starts the server when it is first asked, and asks it for one start at a time."""
+
+    def __init__(self) -> None:
+        self._server: subprocess.Popen[str] | None = None
+        self._lock = threading.Lock()
+
+    def run(
+        self, command: Sequence[str | Path], cwd: Path, env: Mapping[str, str]
+    ) -> subprocess.CompletedProcess:
+        """As `subprocess.run`, of Snakemake's command; both output streams are in `stdout`."""
+        request = {
+            "arguments": [str(part) for part in command],
+            "folder": str(cwd),
+            "environment": dict(env),
+        }
+        with self._lock, tempfile.NamedTemporaryFile("r") as output:
+            returncode = self._ask(json.dumps(request | {"output": output.name}))
+            return subprocess.CompletedProcess(request["arguments"], returncode, output.read())
+
+    def close(self) -> None:
+        """End the server."""
+        if self._server:
+            self._server.communicate()
+
+    def _ask(self, request: str) -> int:
+        if self._server is None:
+            self._server = subprocess.Popen(
+                [sys.executable, __file__],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                text=True,
+                env={name: value for name, value in os.environ.items() if name != "PYTHONPATH"},
+            )
+        print(request, file=self._server.stdin, flush=True)
+        return int(self._server.stdout.readline())
+
+
+def serve(requests: IO[str], answers: int) -> dict:
+    """Fork for each request, and answer with how the child ended; in the child, give back the request."""
+    for line in requests:
+        child = os.fork()
+        if not child:
+            return json.loads(line)
+        _, status = os.waitpid(child, 0)
+        os.write(answers, f"{os.waitstatus_to_exitcode(status)}\n".encode())
+    raise SystemExit
+
+
+def become(arguments: list[str], folder: str, environment: dict[str, str], output: str) -> None:
+    """Make this process what it would be if it had been started so."""
+    os.chdir(folder)
+    os.environ.clear()
+    os.environ.update(environment)
+    for stream, path, mode in ((0, os.devnull, os.O_RDONLY), (1, output, os.O_WRONLY)):
+        opened = os.open(path, mode)
+        os.dup2(opened, stream)
+        os.close(opened)
+    os.dup2(1, 2)  # not opened again: both have one place in the file
+    sys.argv, sys.orig_argv = arguments, [sys.executable, *arguments]
+    added = environment.get("PYTHONPATH", "")
+    sys.path[:1] = [str(Path(arguments[0]).parent), *filter(None, added.split(os.pathsep))]
+    with contextlib.suppress(ModuleNotFoundError):  # every Python begins with it, where there is one
+        importlib.import_module("sitecustomize")
+
+
+def main() -> None:
+    """Import Snakemake, then serve."""
+    for name in IMPORTED:
+        importlib.import_module(name)
+    assert threading.active_count() == 1  # a fork has only the thread that forks
+    request = serve(os.fdopen(os.dup(0)), os.dup(1))
+    become(**request)
+    sys.modules["snakemake.cli"].main()
+
+
+if __name__ == "__main__":
+    main()

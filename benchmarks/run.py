@@ -223,9 +223,7 @@ def copy_project(folder: Path, train_csv: Path, test_csv: Path) -> Path:
     (folder / ".venvs").symlink_to(PROJECT / ".venvs")
     (folder / "own.yaml").write_text(
         f"data: {{source: files, train_csv: {train_csv}, test_csv: {test_csv}}}\n"
-        "models:\n"
-        "  keras_cnn: {architecture: small_cnn, epochs: 1}\n"
-        "  mxnet_cnn: {architecture: small_cnn, epochs: 1}\n"
+        "models: {keras_cnn: {architecture: small_cnn, epochs: 1}, mxnet_cnn: {epochs: 1}}\n"
         "merge: {models: [keras_cnn, mxnet_cnn]}\n"
     )
     return folder

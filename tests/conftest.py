@@ -2,6 +2,7 @@
 
 import logging
 import os
+import signal
 from pathlib import Path
 
 # Before numpy is loaded: threads of its BLAS wait for each other by spinning, for seconds on a busy machine.
@@ -28,6 +29,8 @@ os.environ.update(no_proxy="", NO_PROXY="", UV_OFFLINE="1", PIP_NO_INDEX="1")
 FROM_OUTSIDE = ("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKEOVERRIDES", "SNAKEMAKE_PROFILE")
 for name in (*FROM_OUTSIDE, "PYTHONDONTWRITEBYTECODE"):  # each job of a clone would compile the package anew
     os.environ.pop(name, None)
+# A shell starts what runs in its background with Ctrl-C switched off, and so would be what a test starts.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)

@@ -30,7 +30,7 @@ def package(tmp_path, monkeypatch) -> Iterator[Path]:
 def copied_package(copy: Path, monkeypatch) -> Iterator[Path]:
     shutil.copytree(codedigest.PACKAGE, copy, ignore=shutil.ignore_patterns("__pycache__"))
     monkeypatch.setattr(codedigest, "PACKAGE", copy)
-    monkeypatch.setattr(codedigest, "CACHE", copy / "__pycache__" / "code_digests.json")
+    monkeypatch.setattr(codedigest, "CACHE", copy / "__pycache__" / codedigest.CACHE.name)
     codedigest._modules.cache_clear()
     yield copy
     codedigest._modules.cache_clear()
@@ -219,7 +219,7 @@ def test_a_damaged_or_older_cache_is_made_anew(package, text):
 
 def test_a_folder_that_cannot_be_written_is_no_error(package, monkeypatch):
     first = digests()
-    monkeypatch.setattr(codedigest, "CACHE", package / "__main__.py" / "code_digests.json")
+    monkeypatch.setattr(codedigest, "CACHE", package / "__main__.py" / codedigest.CACHE.name)
     assert digests() == first
 
 
@@ -272,3 +272,9 @@ def test_the_closure_has_exactly_the_modules_that_a_verbs_imports_load(verb, loa
     found = {*codedigest.closure(VERBS[verb], verb)}
     assert found - {*loaded[verb]} == (WITH_MXNET if verb == "train_mxnet" else set())
     assert {*loaded[verb]} <= found
+
+
+def test_every_python_gives_code_the_same_digest_and_keeps_digests_of_its_own():
+    code = 'def f(x: int, *, wide=None) -> str:\n    return f"{x:>{3}}" if wide else ""\n'
+    assert codedigest._digest(ast.parse(code)) == "86106a63dc3bf956"  # of 3.11, 3.12 and 3.13
+    assert sys.implementation.cache_tag in codedigest.CACHE.name

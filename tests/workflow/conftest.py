@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 from tests.conftest import MXNET_PYTHON, PROJECT
-from tests.workflow.forks import Forks
+from tests.workflow.forks import FORKS
 
 from digitflow.dataset.mnist import write_csv
 from digitflow.formats import labelscsv
@@ -22,7 +22,6 @@ from digitflow.formats import labelscsv
 TRAIN_ROWS, TEST_ROWS = 600, 200
 TARGETS = {"all", "trees", "records", "figures", "fetch"}  # rules without a job of their own
 SECRET = "never-to-be-seen-again"
-FORKS = Forks()
 SECRETS = dict.fromkeys(("KAGGLE_USERNAME", "KAGGLE_KEY", "KAGGLE_API_TOKEN"), SECRET)
 
 

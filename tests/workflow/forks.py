@@ -59,6 +59,9 @@ class Forks:
         return int(self._server.stdout.readline())
 
 
+FORKS = Forks()  # one for all tests of a process
+
+
 def serve(requests: IO[str], answers: int) -> dict:
     """Fork for each request, and answer with how the child ended; in the child, give back the request."""
     for line in requests:

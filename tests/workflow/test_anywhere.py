@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 from tests.conftest import PROJECT
-from tests.workflow.conftest import FORKS, Clone, copy_code, link_environment, write_data
+from tests.workflow.conftest import Clone, copy_code, link_environment, write_data
+from tests.workflow.forks import FORKS
 
 UV = PROJECT / ".tools" / "bin"  # where it is not on the PATH: it lists what MXNet's environment has
 AWKWARD = Path("it's a {strange} é", "-place")

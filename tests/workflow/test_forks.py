@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from tests.workflow.conftest import FORKS
+from tests.workflow.forks import FORKS
 
 SNAKEMAKE = Path(sys.executable).with_name("snakemake")
 

@@ -18,6 +18,7 @@ import functools
 import hashlib
 import json
 import os
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
@@ -25,8 +26,8 @@ from typing import NamedTuple
 from digitflow.base.errors import InputError
 
 PACKAGE = Path(__file__).parent
-CACHE = PACKAGE / "__pycache__" / "code_digests.json"
-FORM = 1  # of the cache: to be raised when what is kept changes its meaning
+CACHE = PACKAGE / "__pycache__" / f"code_digests.{sys.implementation.cache_tag}.json"  # one for each Python
+FORM = 2  # of the cache: to be raised when what is kept changes its meaning
 
 
 class Code(NamedTuple):
@@ -149,8 +150,24 @@ def _without_docstrings(tree: ast.Module) -> ast.Module:
 
 
 def _digest(*trees: ast.AST) -> str:
-    text = "\n".join(ast.dump(tree, annotate_fields=False) for tree in trees)
+    text = json.dumps([_plain(tree) for tree in trees])
     return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _plain(part: object) -> object:
+    """A syntax tree as lists, the same in each version of Python.
+
+    What is empty is left out: newer versions have fields that older ones lack, and 3.12 empty pieces of text
+    inside of formats.
+    """
+    if isinstance(part, ast.JoinedStr):
+        part = ast.JoinedStr([one for one in part.values if getattr(one, "value", None) != ""])
+    if isinstance(part, ast.AST):
+        fields = [[name, _plain(value)] for name, value in ast.iter_fields(part) if value not in (None, [])]
+        return [type(part).__name__, *fields]
+    if isinstance(part, list):
+        return [_plain(one) for one in part]
+    return repr(part)
 
 
 def _imports(tree: ast.AST, known: set[str]) -> list[str]:

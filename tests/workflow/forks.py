@@ -86,6 +86,7 @@ def become(arguments: list[str], folder: str, environment: dict[str, str], outpu
     sys.argv, sys.orig_argv = arguments, [sys.executable, *arguments]
     added = environment.get("PYTHONPATH", "")
     sys.path[:1] = [str(Path(arguments[0]).parent), *filter(None, added.split(os.pathsep))]
+    sys.modules.pop("sitecustomize", None)  # the server's, if its Python has one
     with contextlib.suppress(ModuleNotFoundError):  # every Python begins with it, where there is one
         importlib.import_module("sitecustomize")
 

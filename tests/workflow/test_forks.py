@@ -25,6 +25,8 @@ SNAKEMAKE = Path(sys.executable).with_name("snakemake")
 def test_a_fork_says_does_and_ends_as_snakemake_does(fresh_numpy, arguments):
     command = [SNAKEMAKE, "-j1", *arguments, "--configfile", "tiny.yaml"]
     environment = os.environ | {"PYTHONPATH": f"{fresh_numpy.folder}/workflow"}
+    with (fresh_numpy.folder / "workflow" / "sitecustomize.py").open("a") as file:
+        file.write("if SNAKEMAKE: print('the guard of this clone')\n")
     ended = []
     for start in (FORKS.run, run):
         finished = start(command, fresh_numpy.folder, environment)
@@ -33,7 +35,7 @@ def test_a_fork_says_does_and_ends_as_snakemake_does(fresh_numpy, arguments):
         for folder in ("data/idx", "data/rec", ".snakemake"):
             shutil.rmtree(fresh_numpy.folder / folder, ignore_errors=True)
     assert ended[0] == ended[1]
-    assert ended[0][1]
+    assert "the guard of this clone" in ended[0][1]
 
 
 def run(command: list, folder: Path, environment: dict) -> subprocess.CompletedProcess:

@@ -12,10 +12,11 @@ from pathlib import Path
 
 import pytest
 from tests.conftest import PROJECT
+from tests.workflow.forks import FORKS
 
 import snakemake_logger_plugin_digitflow as console
 
-SNAKEMAKE = [Path(sys.executable).with_name("snakemake"), "--logger", "digitflow"]
+SNAKEMAKE = [Path(sys.executable).with_name("snakemake"), "--logger", "digitflow", "--cores", "2"]
 ENVIRONMENT = os.environ | {"PYTHONPATH": f"{PROJECT}/workflow", "TERM": "xterm"}
 
 TWO_JOBS = """
@@ -39,9 +40,8 @@ rule all:
 def start(folder: Path, snakefile: str, *arguments: str, **options) -> subprocess.Popen:
     """Start Snakemake; both of its streams come from `stdout`."""
     (folder / "Snakefile").write_text(snakefile)
-    command = [*SNAKEMAKE, "--cores", "2", *arguments]
     options = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True} | options
-    return subprocess.Popen(command, cwd=folder, env=ENVIRONMENT, **options)
+    return subprocess.Popen([*SNAKEMAKE, *arguments], cwd=folder, env=ENVIRONMENT, **options)
 
 
 @pytest.fixture
@@ -49,11 +49,11 @@ def run(tmp_path):
     """A function that runs a Snakefile to its end and returns what it printed."""
 
     def to_the_end(snakefile: str, *arguments: str, fails: bool = False) -> str:
-        process = start(tmp_path, snakefile, *arguments)
-        printed, _ = process.communicate()
-        assert (process.returncode != 0) == fails, printed
-        assert "Traceback" not in printed
-        return printed
+        (tmp_path / "Snakefile").write_text(snakefile)
+        finished = FORKS.run([*SNAKEMAKE, *arguments], tmp_path, ENVIRONMENT)
+        assert (finished.returncode != 0) == fails, finished.stdout
+        assert "Traceback" not in finished.stdout
+        return finished.stdout
 
     return to_the_end
 

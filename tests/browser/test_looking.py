@@ -193,7 +193,7 @@ def test_corrections_that_are_there_are_shown_and_counted(page, corrected):
 def test_the_export_is_what_recording_the_same_decisions_makes_of_the_file(page, data, corrected):
     index, file = corrected
     page.open(index, "decisions")
-    page.press("k")
+    page.press(str(data.labels[6]))
     page.go("suspects")
     page.press("x")
     suspect = int(data.audit["id"][0])
@@ -204,6 +204,32 @@ def test_the_export_is_what_recording_the_same_decisions_makes_of_the_file(page,
     corrections.record(file, made)
     assert page.exported() == file.read_text()
     assert page.exported(whole=False).count("\n") == 3  # the note has two lines
+
+
+def test_k_agrees_with_what_is_given_and_undoes_no_correction(page, corrected):
+    index, file = corrected
+    page.open(index, "decisions")
+    page.press("k", "k")
+    assert page.texts(".mark") == ["→ 8", "drop"]
+    assert page.exported() == file.read_text()
+    page.press("HOME", "3", "HOME", "k")
+    assert page.texts(".mark") == ["→ 8", "drop"]
+
+
+def test_the_lines_to_add_are_offered_first_where_a_file_was_there(page, corrected):
+    page.open(corrected[0], "suspects")
+    page.press("x")
+    page.click("#export")
+    assert page.run("return document.querySelector('input[name=which]:checked').value") == "new"
+    assert page.run("return document.getElementById('export-text').value").count("\n") == 1
+
+
+def test_a_key_that_is_held_down_decides_one_image(page):
+    page.go("suspects")
+    page.driver.execute_cdp_cmd("Input.dispatchKeyEvent", {"type": "keyDown", "key": "x"})
+    for _ in range(3):
+        page.driver.execute_cdp_cmd("Input.dispatchKeyEvent", {"type": "keyDown", "key": "x", "autoRepeat": True})
+    assert page.count == 1
 
 
 def test_decisions_that_the_file_has_by_now_are_new_no_longer(page, data, corrected):

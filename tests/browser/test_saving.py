@@ -200,8 +200,10 @@ def test_without_an_answer_the_page_says_what_is_not_saved_and_offers_it_as_line
     page.press("x")
     wait_for(lambda: page.text("#saved").startswith("1 NOT SAVED: the server does not answer"))
     page.click("#export")
-    lines = page.run("return document.getElementById('export-text').value")
-    assert lines.splitlines()[-1].startswith(f"{id_},")
+    (line,) = page.run("return document.getElementById('export-text').value").splitlines()
+    assert line.startswith(f"{id_},")
+    assert "Decisions that are not in" in page.text("#export-about")
+    assert page.run("return document.getElementById('download').hidden") is False
     page.click("#export-dialog .close")
 
 

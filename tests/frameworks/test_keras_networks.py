@@ -39,9 +39,7 @@ def keras():
 
 
 def build(name, shape=(28, 28), classes=10, **options):
-    model = models.build(KERAS[name], name, shape, classes, **options)
-    model.build((None, *shape))
-    return model
+    return models.build(KERAS[name], name, shape, classes, **options)
 
 
 @pytest.mark.parametrize("name", PARAMETERS)
@@ -119,6 +117,17 @@ def test_a_subclassed_model_is_loaded_again_and_predicts_the_same(tmp_path, digi
 def test_an_option_that_does_not_fit_is_refused_by_name(name, network, message):
     with pytest.raises(ConfigError, match=message):
         build(name, **network)
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (3, 5), (4, 4, 3)])
+@pytest.mark.parametrize("name", KERAS)
+def test_images_of_a_few_pixels_are_predicted_or_refused_by_name(name, shape):
+    try:
+        model = build(name, shape)
+    except ConfigError as error:
+        assert f"{name} cannot be built for {' x '.join(map(str, shape))} pixels" in str(error)
+    else:
+        assert training.predict(model, np.zeros((2, *shape), np.uint8), np.arange(2), 10).shape == (2, 10)
 
 
 def test_the_learning_rate_that_is_found_trains(tmp_path, digits):

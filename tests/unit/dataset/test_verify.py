@@ -147,7 +147,7 @@ def test_an_image_in_two_lists_is_named_with_both(dataset):
 def test_a_file_that_is_gone_from_the_tree_is_named_with_the_way_on(dataset):
     path = dataset / "png/train" / lst.read(dataset / "train.lst").path[0].removeprefix("train/")
     path.unlink()
-    with pytest.raises(FormatError, match=rf"{path.name}: cannot be read: .*snakemake trees"):
+    with pytest.raises(FormatError, match=rf"{path.name}: cannot be read: .*snakemake -j2 trees"):
         check(dataset)
 
 

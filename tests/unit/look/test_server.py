@@ -320,7 +320,7 @@ def test_decisions_that_do_not_fit_the_data_are_refused_and_none_is_written(clie
 
 def test_a_page_of_other_data_is_told_to_reload(client, data, file):
     status, answer = client.decide("0" * 16, [[3, "drop"]])
-    assert (status, answer["error"]) == (409, "the data have changed: reload this page")
+    assert (status, answer["error"]) == (409, "the data have changed: export what is not saved, then reload this page")
     assert not file.exists()
 
 
@@ -418,6 +418,11 @@ def test_a_page_that_does_not_name_the_file_is_to_be_made_again(index, text):
 def test_without_a_page_it_says_how_to_make_one(tmp_path, file):
     with pytest.raises(InputError, match=r"make it with: snakemake -j4 results/look/index\.html"):
         LookServer(tmp_path / "index.html", file)
+
+
+def test_a_port_that_no_machine_has_is_named(index, file):
+    with pytest.raises(InputError, match="port 70000 of 127.0.0.1 cannot be used: ports are 0 to 65535"):
+        LookServer(index, file, port=70_000)
 
 
 def test_a_taken_port_is_named(server, index, file):

@@ -45,7 +45,7 @@ def verify(
             for at, pixels in _listed_pixels(images_idx, listing):
                 record = _compare_record(next(records, None), listing, at, pixels, name)
                 if root:
-                    _compare_file(root / listing.path[at], record)
+                    _compare_file(root / listing.path[at], record, tree)
                 counts["records"] += 1
                 progress.advance(1)
             if extra := next(records, None):
@@ -113,15 +113,15 @@ def _compare_record(
     return record
 
 
-def _compare_file(path: Path, record: recordio.Record) -> None:
+def _compare_file(path: Path, record: recordio.Record, tree: PathLike) -> None:
     try:
         data = path.read_bytes()
     except OSError as error:
         raise FormatError(
-            f"{path}: cannot be read: {error.strerror}; make it again: snakemake trees"
+            f"{path}: cannot be read: {error.strerror}; make it again: snakemake -j2 trees"
         ) from error
     if data != record.payload:
         raise FormatError(
-            f"{path}: not the image of its record; delete it, then make it again: "
-            "snakemake -R idx_to_png -- trees"
+            f"{path}: not the image of its record. To have it as it was, empty the file and delete "
+            f"{tree}.sfv; then: snakemake -j2 trees"
         )

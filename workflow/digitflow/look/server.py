@@ -110,7 +110,7 @@ class Decisions:
             except OSError:
                 raise RequestRefused(HTTPStatus.SERVICE_UNAVAILABLE, "the page is being made again") from None
             if digest != data_digest:
-                raise RequestRefused(HTTPStatus.CONFLICT, "the data have changed: reload this page")
+                raise RequestRefused(HTTPStatus.CONFLICT, "the data have changed: export what is not saved, then reload this page")
             last = dict(decisions)
             for id_, now in last.items():
                 if id_ not in rows:
@@ -192,9 +192,10 @@ class LookServer(ThreadingHTTPServer):
         self.token = secrets.token_urlsafe(24)
         try:
             super().__init__((ADDRESS, port), _Handler)
-        except OSError as error:
+        except (OSError, OverflowError) as error:
+            why = getattr(error, "strerror", None) or "ports are 0 to 65535"
             raise InputError(
-                f"port {port} of {ADDRESS} cannot be used: {error.strerror}; leave it out for a free one"
+                f"port {port} of {ADDRESS} cannot be used: {why}; leave it out for a free one"
             ) from error
 
     def server_bind(self) -> None:

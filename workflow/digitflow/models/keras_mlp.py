@@ -19,7 +19,9 @@ def mlp(input_shape: tuple[int, ...], classes: int, hidden: Sequence[int] = (800
 
 def dense_net(input_shape: tuple[int, ...], classes: int) -> keras.Model:
     """Two hidden layers of 128, dropout between them, as a subclass: 118,282 parameters for 28x28."""
-    return DenseNet(classes, name="dense_net")
+    model = DenseNet(classes, name="dense_net")
+    model.build((None, *input_shape))  # until then it has no weights
+    return model
 
 
 @keras.saving.register_keras_serializable("digitflow")

@@ -44,7 +44,9 @@ def functional_cnn(input_shape: tuple[int, ...], classes: int) -> keras.Model:
 
 def subclassed_cnn(input_shape: tuple[int, ...], classes: int) -> keras.Model:
     """A class with a `call` in plain Python: anything goes, and more has to be said to save it."""
-    return SubclassedCNN(classes, name="subclassed_cnn")
+    model = SubclassedCNN(classes, name="subclassed_cnn")
+    model.build((None, *input_shape))  # until then it has no weights
+    return model
 
 
 @keras.saving.register_keras_serializable("digitflow")

@@ -162,7 +162,6 @@ def fit(
         model = models.build(
             settings.module, settings.architecture, images.shape[1:], classes, **settings.network
         )
-    model.build((None, *images.shape[1:]))  # a subclassed one has no weights yet
     log.info(f"{model.name}: {model.count_params():,} parameters, {len(training[0]):,} training images")
     kept = checkpoint.load() if checkpoint else None
     history = History(settings, kept[1] if kept else (), validates=len(validation[0]) > 0)

@@ -92,13 +92,29 @@ function localStore(onChange) {
 function serverStore(api, reply, onChange) {
   const POLL = 1000; // milliseconds
   const key = `digitflow-look-undo:${data.digest}`;
-  const history = JSON.parse(sessionStorage.getItem(key) ?? "[]"); // this tab's own
+  const history = readHistory(); // this tab's own
   let pending = []; // decisions on their way, oldest first
   let version = null;
   let path = "";
   let lost = []; // decisions that another program has overwritten
   let problem = "";
   let busy = false;
+
+  function readHistory() {
+    try {
+      return JSON.parse(sessionStorage.getItem(key)) ?? [];
+    } catch {
+      return []; // a browser that keeps nothing for this page
+    }
+  }
+
+  function keepHistory() {
+    try {
+      sessionStorage.setItem(key, JSON.stringify(history));
+    } catch {
+      // then a reload forgets what could be undone
+    }
+  }
 
   function adopt(answer) {
     inFile = readLines(answer.lines);
@@ -115,7 +131,7 @@ function serverStore(api, reply, onChange) {
     try {
       response = await fetch(url, { cache: "no-store", ...options });
     } catch {
-      throw new Error("the server does not answer; start digitflow look again, or export what is not saved");
+      throw new Error("the server does not answer: export what is not saved, then start digitflow look again");
     }
     if (response.status === 304) return null;
     const answer = await response.json();
@@ -150,7 +166,7 @@ function serverStore(api, reply, onChange) {
 
   function send(...decisions) {
     pending.push(...decisions);
-    sessionStorage.setItem(key, JSON.stringify(history));
+    keepHistory();
     onChange();
     exchange();
   }
@@ -172,7 +188,7 @@ function serverStore(api, reply, onChange) {
       const [id, before, after] = last;
       const mine = latest(id) === after;
       if (mine) send([id, before]);
-      else sessionStorage.setItem(key, JSON.stringify(history));
+      else keepHistory();
       onChange();
       return { id, mine };
     },
@@ -191,6 +207,10 @@ function serverStore(api, reply, onChange) {
       return history.length > 0;
     },
     isServer: true,
+    /** Whether decisions wait that the server cannot take. */
+    get unsaved() {
+      return problem !== "" && pending.length > 0;
+    },
     /** The file that the server writes, which need not be the one that the page was made with. */
     get file() {
       return path || data.correctionsFile;

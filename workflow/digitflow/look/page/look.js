@@ -201,6 +201,9 @@ function makeTile(k) {
   return tile;
 }
 
+/** What stands now: the label that is given, or that the row is dropped. */
+const standing = (i) => (train.given[i] < 0 ? DROP : names[train.given[i]]);
+
 function givenOf(i) {
   return train.given[i] < 0 ? `${names[train.was[i]]}, dropped` : names[train.given[i]];
 }
@@ -390,7 +393,7 @@ function makeKeys() {
     : [button("r", "choose its class…", "", choose)];
   $("keys").append(
     ...classes,
-    button("k", "it is right", OK, () => decide(OK)),
+    button("k", "it is right", OK, agree),
     button("x", "drop", DROP, () => decide(DROP)),
   );
   $("keys").classList.toggle("list", KEYS === null);
@@ -432,6 +435,12 @@ function decide(now) {
   store.decide(train.ids[i], decision);
   toast(`${fileOf(i)}: ${wordOf(decision)}`);
   select(selected + 1);
+}
+
+/** Decide that a training row is right as it is given: an earlier correction stays. */
+function agree() {
+  const i = grid.items[selected];
+  decide(i === undefined || isTest(i) ? OK : standing(i));
 }
 
 function undo() {
@@ -531,15 +540,18 @@ function nameFile() {
 }
 
 function drawExport() {
-  const whole = document.querySelector('input[name="which"]:checked').value === "whole";
+  const saves = store.isServer && !store.unsaved;
+  const chosen = document.querySelector('input[name="which"]:checked').value;
+  const whole = saves || (!store.unsaved && chosen === "whole");
   $("export-text").value = exported(whole);
   $("export-choice").hidden = Boolean(store.isServer);
-  $("download").hidden = Boolean(store.isServer);
-  $("export-about").textContent = store.isServer
+  $("download").hidden = saves;
+  $("export-about").textContent = saves
     ? `The server writes every decision into ${store.file} at once. These are its lines, to copy from.`
     : whole
-      ? `The file as it was when this page was made, with your decisions: to take the place of ${store.file}.`
-      : `Your decisions alone, to be added to ${store.file}, where an id must not have two lines.`;
+      ? `The file as it was when this page was made, with your decisions. It may take the place of ` +
+        `${store.file} if nothing was written there since: by a run, by you, or by another page.`
+      : `Decisions that are not in ${store.file}, to be added to it; an id must not have two lines there.`;
 }
 
 function download() {
@@ -579,9 +591,10 @@ function onKey(event) {
     const to = moves[event.key];
     const inside = to >= 0 && to < grid.items.length;
     if (inside || !event.key.startsWith("Arrow")) select(to);
-  } else if (label >= 0) decide(names[label]);
+  } else if (event.repeat) event.preventDefault(); // a key held down decides one image, not all that follow
+  else if (label >= 0) decide(names[label]);
   else if (event.key === "x") decide(DROP);
-  else if (event.key === "k") decide(OK);
+  else if (event.key === "k") agree();
   else if (event.key === "r" || (event.key === "Enter" && !onControl)) choose();
   else return;
   event.preventDefault();
@@ -637,6 +650,7 @@ function wire() {
     $("export-dialog").showModal();
   });
   $("export-choice").addEventListener("change", drawExport);
+  if (data.correctionsText) document.querySelector('input[name="which"][value="new"]').checked = true; // safer
   $("download").addEventListener("click", download);
   $("copy").addEventListener("click", copy);
   $("help").addEventListener("click", () => $("help-dialog").showModal());

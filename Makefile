@@ -137,8 +137,10 @@ lock: $(UV)  ## pin what workflow/envs/*.in ask for
 	cd workflow/envs && $(LOCK) uv.in -o uv.lock.txt
 
 clean:  ## remove results and conversions; CSVs, corrections, remembered runs, receipts and environments stay
+	test ! -e data/png/train.inventory || .venv/bin/digitflow adopt  # what was moved by hand since the last run
 	find results data/idx data/png data/rec data/official logs -mindepth 1 ! -path results/README.md \
-		! -path 'results/runs*' ! -path 'results/kaggle*' -delete 2>/dev/null || true
+		! -path 'results/runs*' ! -path 'results/kaggle*' ! -path data/rec/corrections.json \
+		-delete 2>/dev/null || true
 
 clean-stale: $(MAIN)  ## remove what no configuration asks for any more, after a list of it: [CONFIG=mine.yaml]
 	.venv/bin/digitflow clean_stale --remove true $(if $(CONFIG),--configfile $(CONFIG))

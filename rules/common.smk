@@ -131,6 +131,8 @@ def keep_corrections(tree, path):
     dry = workflow.output_settings.dryrun
     if not dry:
         fill_in_checksums(path)
+        if os.path.exists(f"{tree}.sfv") and not os.path.exists(treetimes.inventory_path(tree)):
+            os.unlink(f"{tree}.sfv")  # so that idx_to_png makes both again, from the tree
     try:
         applied.read(path)  # where the copies are damaged, the run stops, also while they are not needed
         if not (applied.may_be_lost(path, tree) or treetimes.wants_a_look(tree)):

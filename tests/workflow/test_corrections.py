@@ -85,6 +85,16 @@ def test_a_line_reaches_lists_records_and_tree_and_its_removal_takes_it_back(
     assert contents(finished_numpy, made) == contents(finished_numpy_run[0], made)
 
 
+def test_without_its_inventory_a_tree_is_recognised_and_what_was_moved_in_it_is_noticed(finished_numpy):
+    before = labels_of(finished_numpy)
+    finished_numpy.move(3, (before[3] + 1) % 10)
+    (finished_numpy.folder / "data" / "png" / "train.inventory").unlink()
+    for _ in range(2):  # the first run makes the inventory, the second one reads it
+        result = finished_numpy.snakemake(*VIEWS)
+        assert result.returncode == 0, result.stdout
+    assert labels_of(finished_numpy) == before | {3: (before[3] + 1) % 10}
+
+
 def test_the_next_run_notices_what_was_moved_deleted_and_put_back(finished_numpy):
     before = labels_of(finished_numpy)
     (finished_numpy.folder / FILE).write_text("# Mine.\nid,was,now,crc,note\n")
@@ -268,9 +278,23 @@ def delete_the_data(clone: Clone) -> None:
 
 
 def clean(clone: Clone) -> None:
-    makefile = PROJECT / "Makefile"
-    subprocess.run(["make", "--silent", "-f", makefile, "clean"], cwd=clone.folder, check=True)
+    """With a picture moved just before it, and moved back behind it."""
+    label = labels_of(clone)[60]
+    clone.move(60, (label + 1) % 10)
+    typed = (clone.folder / FILE).read_bytes()
+    clean_up(clone)
+    assert (clone.folder / FILE).read_bytes().startswith(typed)
+    assert lines_of(clone)[-1]["now"] == str((label + 1) % 10)
+    (clone.folder / FILE).write_bytes(typed)
     assert not (clone.folder / "data" / "png" / "train").exists()
+
+
+def clean_up(clone: Clone) -> None:
+    (clone.folder / ".venv" / "bin").mkdir(parents=True, exist_ok=True)
+    command = clone.folder / ".venv" / "bin" / "digitflow"
+    command.write_text(f'#!/bin/sh\nPYTHONPATH=workflow exec {sys.executable} -m digitflow "$@"\n')
+    command.chmod(0o755)
+    subprocess.run(["make", "--silent", "-f", PROJECT / "Makefile", "clean"], cwd=clone.folder, check=True)
 
 
 def fill_the_disk(clone: Clone) -> None:

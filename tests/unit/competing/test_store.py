@@ -1,7 +1,10 @@
 """The store of finished trainings: what comes back, what misses, what is damaged, two at once, kills."""
 
+import contextlib
+import errno
 import json
 import os
+import resource
 import time
 
 import pytest
@@ -110,6 +113,58 @@ def test_over_its_limit_the_store_loses_what_was_unused_for_longest(tmp_path):
     assert {path.name for path in shelf.iterdir()} == {keys[0], keys[2], last}
     store.keep(shelf, keys[1], tmp_path / "a", NAMES, limit=1)
     assert [path.name for path in shelf.iterdir()] == [keys[1]]
+
+
+def test_what_else_lies_in_the_folder_of_the_store_is_never_removed(tmp_path):
+    shelf = tmp_path / "shared"
+    others = ["thesis/chapter.tex", "photographs/entry.json", f"{'0' * 64}/no-entry.txt"]
+    for name in others:
+        (shelf / name).parent.mkdir(parents=True)
+        (shelf / name).write_bytes(b"x" * 1000)
+        os.utime((shelf / name).parent, (1, 1))
+    train(tmp_path / "a")
+    for seed in range(2):
+        store.keep(shelf, key_of(PARTS | {"seed": seed}), tmp_path / "a", NAMES, limit=1)
+    assert {str(path.relative_to(shelf)) for path in shelf.glob("*/*")} == {
+        *others,
+        *(f"{key_of(PARTS | {'seed': 1})}/{name}" for name in (*NAMES, store.ENTRY)),
+    }
+
+
+def test_no_room_for_what_comes_back_is_said_and_harms_no_entry(tmp_path):
+    run(tmp_path / "one", tmp_path / "store", PARTS)
+    with largest_file(10), pytest.raises(store.DigitflowError, match=r"model\.bin: cannot be written: File too"):
+        run(tmp_path / "two", tmp_path / "store", PARTS)
+    assert not any((tmp_path / "two" / "seed0").iterdir())
+    assert not run(tmp_path / "two", tmp_path / "store", PARTS)
+
+
+def test_no_room_in_the_store_leaves_nothing_there(tmp_path):
+    train(tmp_path / "a", b"x" * 1000)
+    with largest_file(500), pytest.raises(store.DigitflowError, match="store: cannot be written"):
+        store.keep(tmp_path / "store", key_of(PARTS), tmp_path / "a", NAMES)
+    assert not any((tmp_path / "store").iterdir())
+
+
+def test_a_store_that_is_only_read_serves_what_it_has(tmp_path, monkeypatch):
+    run(tmp_path / "one", tmp_path / "store", PARTS)
+
+    def refuse(*_):
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+    monkeypatch.setattr(os, "utime", refuse)
+    assert not run(tmp_path / "two", tmp_path / "store", PARTS)
+
+
+@contextlib.contextmanager
+def largest_file(size: int):
+    """A limit on what this process may write into a file, in bytes: stands for a full disk."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 def test_two_runs_that_keep_the_same_training_leave_one_entry(tmp_path):

@@ -20,6 +20,7 @@ from digitflow.dataset.corrections import apply
 from digitflow.dataset.views import update_tree
 from digitflow.formats import idx, png
 from digitflow.formats.corrections import Correction, pixel_crc, read
+from digitflow.verbs import tools
 
 ROWS = 400
 CLASSES = [str(digit) for digit in range(10)]
@@ -298,6 +299,31 @@ def test_what_was_done_in_a_tree_goes_into_no_other_file_and_to_no_other_data(pr
     assert adopt(project.tree, project.manifest, other, source="new.csv") == []
 
 
+def test_a_move_is_noticed_though_the_clock_was_ahead_when_the_tree_was_made(project):
+    project.adopt()
+    inventory.understand(project.tree, time.time_ns() + 3600 * 10**9)
+    assert not treetimes.wants_a_look(project.tree)
+    project.picture(1).rename(project.picture(1, 3))
+    assert treetimes.wants_a_look(project.tree)
+    assert len(project.adopt()) == 1
+    shutil.copyfile(project.picture(3), project.picture(2).with_suffix(".new"))
+    project.picture(2).with_suffix(".new").rename(project.picture(2))
+    inventory.understand(project.tree, time.time_ns() + 3600 * 10**9)
+    with pytest.raises(InputError, match="shows image 3, not 2"):
+        project.find()
+
+
+def test_in_a_copy_of_the_project_what_was_moved_is_noticed(project, tmp_path):
+    project.picture(1).rename(project.picture(1, 3))
+    copy = tmp_path / "copy" / "train"
+    shutil.copytree(project.tree, copy)
+    kept = inventory.inventory_path(copy)
+    shutil.copyfile(inventory.inventory_path(project.tree), kept)  # without its time, as cp -r does, and last
+    os.utime(kept, ns=2 * (time.time_ns() + 10**9,))
+    assert treetimes.wants_a_look(copy)
+    assert [line.id for line in find_changes(copy, project.manifest, project.corrections).corrections] == [1]
+
+
 def test_an_inventory_that_does_not_say_whose_it_is_is_everybodys(project, tmp_path):
     older = inventory.inventory_path(project.tree)
     times = older.stat()
@@ -313,6 +339,13 @@ def test_an_inventory_that_does_not_say_whose_it_is_is_everybodys(project, tmp_p
     project.corrections.unlink()
     with pytest.raises(InputError, match="restore_corrections"):
         check_not_lost(project.corrections, project.tree, tmp_path / "none.json")
+
+
+def test_the_verb_writes_into_the_file_that_the_tree_shows(project):
+    project.update(corrections=project.corrections)
+    project.picture(1).rename(project.picture(1, 3))
+    tools.adopt(str(project.tree))
+    assert project.recorded() == {1: "3"}
 
 
 def test_a_line_of_the_same_image_is_changed_in_its_place_and_keeps_its_note(project):

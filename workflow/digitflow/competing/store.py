@@ -10,6 +10,7 @@ import hashlib
 import json
 import logging
 import os
+import re
 import shutil
 import tempfile
 import time
@@ -18,11 +19,12 @@ from pathlib import Path
 
 from digitflow.base.checksums import sha256
 from digitflow.base.errors import DigitflowError, FormatError
-from digitflow.base.files import atomic_path, read_json
+from digitflow.base.files import atomic_open, read_json
 
 log = logging.getLogger("digitflow")
 
 ENTRY = "entry.json"
+KEY = re.compile("[0-9a-f]{64}")  # what the folder of an entry is called
 PASSING = ".passing."  # what a folder is called while it is written or removed
 ABANDONED = 24 * 3600.0  # seconds after which such a folder is what a kill left
 LIMIT = 10 << 30  # bytes: some thousand trainings
@@ -68,14 +70,15 @@ def keep(store: str | Path, key: str, folder: str | Path, names: Sequence[str], 
         store.mkdir(parents=True, exist_ok=True)
         _remove_abandoned(store)
         passing = Path(tempfile.mkdtemp(prefix=PASSING, dir=store))
-        for name in names:
-            shutil.copyfile(folder / name, passing / name)
-        digests = {name: sha256(passing / name) for name in names}
-        (passing / ENTRY).write_text(json.dumps({"sha256": digests}), encoding="utf-8")
         try:
-            passing.rename(store / key)
-        except OSError:  # another run was faster; both made the same
-            shutil.rmtree(passing)
+            for name in names:
+                shutil.copyfile(folder / name, passing / name)
+            digests = {name: sha256(passing / name) for name in names}
+            (passing / ENTRY).write_text(json.dumps({"sha256": digests}), encoding="utf-8")
+            with contextlib.suppress(OSError):  # another run was faster; both made the same
+                passing.rename(store / key)
+        finally:
+            shutil.rmtree(passing, ignore_errors=True)
         _shrink(store, key, limit)
     except OSError as error:
         raise DigitflowError(f"{store}: cannot be written: {error}; correct `store`") from error
@@ -84,7 +87,8 @@ def keep(store: str | Path, key: str, folder: str | Path, names: Sequence[str], 
 def bring_back(store: str | Path, key: str, folder: str | Path, names: Sequence[str]) -> bool:
     """Copy the files of a training from the store into `folder`, if it has them whole.
 
-    A damaged entry is removed, so that it is made again, and the log says so.
+    A damaged entry is removed, so that it is made again, and the log says so. DigitflowError: `folder` cannot
+    be written.
     """
     entry, folder = Path(store) / key, Path(folder)
     if not entry.is_dir():
@@ -92,37 +96,44 @@ def bring_back(store: str | Path, key: str, folder: str | Path, names: Sequence[
     try:
         digests = read_json(entry / ENTRY)["sha256"]
         wrong = [name for name in names if sha256(entry / name) != digests.get(name)]
-        if not wrong:
-            with contextlib.suppress(PermissionError):  # a store that is only read has no order of use
-                os.utime(entry)
-            for name in names:
-                with atomic_path(folder / name) as temporary:
-                    shutil.copyfile(entry / name, temporary)
-                    if sha256(temporary) != digests[name]:
-                        raise FormatError(f"{name}: damaged on its way")
-            return True
-        reason = f"{', '.join(wrong)} damaged"
-    except (OSError, FormatError, KeyError, TypeError) as error:
-        reason = str(error)
-    log.warning("%s: not as it was stored (%s): removed, to be made again", entry, reason)
-    _remove(entry)
-    return False
+        damage = f"{', '.join(wrong)} damaged" if wrong else ""
+    except (OSError, FormatError, KeyError, TypeError, AttributeError) as error:
+        damage = str(error)
+    if damage:
+        log.warning("%s: not as it was stored (%s): removed, to be made again", entry, damage)
+        _remove(entry)
+        return False
+    with contextlib.suppress(OSError):  # a store that is only read has no order of use
+        os.utime(entry)
+    try:
+        for name in names:
+            # Opened here, for shutil would say of a full disk that the file in the store is at fault.
+            with open(entry / name, "rb") as stored, atomic_open(folder / name) as file:
+                shutil.copyfileobj(stored, file)
+    except FileNotFoundError:  # another run removed it just now
+        return False
+    return True
 
 
 def _shrink(store: Path, key: str, limit: int) -> None:
-    """Remove the entries unused for longest until all are within `limit` bytes; never the one of `key`."""
+    """Remove the entries unused for longest until all are within `limit` bytes; never the one of `key`.
+
+    What else lies in the folder is not counted and not touched: it may be anybody's.
+    """
     entries = []
     for entry in store.iterdir():
         try:
+            if not (KEY.fullmatch(entry.name) and (entry / ENTRY).is_file()):
+                continue
             size = sum(path.stat().st_size for path in entry.iterdir())
             entries.append((entry.stat().st_mtime, entry, size))
-        except OSError:  # another run removed it just now, or it is no entry
+        except OSError:  # another run removed it just now
             continue
     total = sum(size for _, _, size in entries)
     for _, entry, size in sorted(entries):
         if total <= limit:
             return
-        if entry.name != key and not entry.name.startswith(PASSING):
+        if entry.name != key:
             _remove(entry)
             total -= size
 

@@ -28,7 +28,13 @@ from digitflow.dataset.inventory import (
     some,
 )
 from digitflow.dataset.trees import open_folders, read_file
-from digitflow.dataset.treetimes import changed_at, inventory_path, is_understood
+from digitflow.dataset.treetimes import (
+    changed_at,
+    folder_times,
+    inventory_path,
+    is_understood,
+    read_about,
+)
 from digitflow.dataset.views import shown_crc
 from digitflow.formats.corrections import DROP, HEADER, OK, Correction, read, record
 
@@ -240,7 +246,8 @@ class _Comparison:
         told = some([self._tell(row, _correction(known, row, self.found.place[row])) for row in rows], 3)
         commands = f"To write that into {own}: digitflow adopt{flag(own)}"
         if not of_these:
-            commands += f"; into {corrections}: digitflow adopt{flag(corrections)}"
+            this = shlex.quote(os.fspath(corrections))
+            commands += f"; into {corrections}: digitflow adopt --corrections {this}"
         raise InputError(
             f"{self.tree}: shows {known.source} with {own}, not {source} with {corrections}; nothing was "
             f"changed. Done in it by hand: {told}. {commands}; then run again"
@@ -249,9 +256,11 @@ class _Comparison:
     def check_contents(self) -> None:
         """Read the pictures of all folders that changed: one may have the name of another, or be edited."""
         known, since = self.known, inventory_path(self.tree).stat().st_mtime_ns
+        then, now = read_about(self.tree).times, folder_times(self.tree)
         for place, name in enumerate(known.names):
             folder = self.tree / name
-            if not folder.is_dir() or changed_at(folder.stat()) < since:
+            as_it_was = name in then and then[name] == now.get(name)
+            if not folder.is_dir() or (as_it_was and changed_at(folder.stat()) < since):
                 continue
             with open_folders(folder) as (opened,):
                 for row in np.flatnonzero(self.found.place == place).tolist():
@@ -281,10 +290,11 @@ class _Comparison:
     def _put_right(self, row: int, other: int) -> str:
         """Commands for a picture that has the name of `row` and shows the row `other`."""
         path = self.tree / self._path(row)
-        right = path.with_name(self._name(other))
-        commands = [f"mv '{path}' '{right}'" if self.found.place[other] == NOWHERE else f"rm '{path}'"]
+        is_there = self.found.place[other] != NOWHERE
+        commands = [["rm", path] if is_there else ["mv", path, path.with_name(self._name(other))]]
         if self.known.place[row] != NOWHERE:  # its own picture is lost, and its absence would be a wish
-            commands += [f"touch '{path}'", f"rm -f '{self.manifest}'"]
+            commands += [["touch", path], ["rm", "-f", self.manifest]]
+        commands = [shlex.join(map(str, command)) for command in commands]
         return f"Type {' && '.join(commands)}"
 
     def changes(self, path: PathLike) -> Changes:

@@ -99,6 +99,12 @@ def may_be_lost(corrections: PathLike, tree: PathLike, applied: PathLike = APPLI
     return about is not None and about.moved != 0 and same_file(about.corrections or corrections, corrections)
 
 
+def shown_by(tree: PathLike) -> Path:
+    """The file of corrections that a tree shows, as far as that is known."""
+    about = read_about(tree)
+    return Path((about and about.corrections) or DEFAULT)
+
+
 def same_file(path: PathLike, other: PathLike) -> bool:
     """Whether two paths lead to the same place."""
     return bool(path) and Path(path).resolve() == Path(other).resolve()

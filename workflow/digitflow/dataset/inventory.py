@@ -21,7 +21,7 @@ import numpy as np
 
 from digitflow.base.errors import FormatError
 from digitflow.base.files import atomic_open, atomic_path
-from digitflow.dataset.treetimes import ABOUT, About, inventory_path, read_about
+from digitflow.dataset.treetimes import ABOUT, About, folder_times, inventory_path, read_about
 
 PathLike = str | os.PathLike
 LINES = 4096  # of a manifest that are made at a time
@@ -112,7 +112,7 @@ def read_inventory(tree: PathLike) -> Inventory | None:
         return None
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
         raise FormatError(
-            f"{path}: damaged: {error}; delete it and run again: it is made again from the tree"
+            f"{path}: damaged: {error}; delete it and {tree}.sfv, and run again: it is made again from the tree"
         ) from error
     about = read_about(tree) or About()
     return replace(
@@ -125,10 +125,11 @@ def save_inventory(tree: PathLike, inventory: Inventory) -> int:
 
     Returns the time of writing in nanoseconds.
     """
+    times = folder_times(tree)
     with atomic_path(inventory_path(tree)) as temporary:
         with open(temporary, "wb") as file:
             np.savez(file, **{name: getattr(inventory, name) for name in ARRAYS})
-        about = About(inventory.corrections, inventory.source, len(inventory.moved()))
+        about = About(inventory.corrections, inventory.source, len(inventory.moved()), times)
         with zipfile.ZipFile(temporary, "a") as archive:
             archive.writestr(zipfile.ZipInfo(ABOUT), json.dumps(asdict(about)))
         written = temporary.stat().st_mtime_ns

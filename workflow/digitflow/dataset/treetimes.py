@@ -6,7 +6,7 @@ Every start of Snakemake asks this, and what the tree is of, so it imports nothi
 import json
 import os
 import zipfile
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 PathLike = str | os.PathLike
@@ -19,12 +19,13 @@ class About:
 
     `corrections` and `source`: the file of corrections and the training data that it shows, as the
     configuration names them; empty: not known. `moved`: how many pictures are not where the CSV has them;
-    None: not known.
+    None: not known. `times`: of the tree and its folders, as `folder_times` has them.
     """
 
     corrections: str = ""
     source: str = ""
     moved: int | None = None
+    times: dict[str, list[int]] = field(default_factory=dict)
 
 
 def inventory_path(tree: PathLike) -> Path:
@@ -34,15 +35,29 @@ def inventory_path(tree: PathLike) -> Path:
 
 
 def is_understood(tree: PathLike) -> bool:
-    """Whether no folder of the tree has changed since everything in it was known: ten calls, no listing.
+    """Whether no folder of the tree has changed since everything in it was known: a dozen calls, no listing.
 
-    A change at that very moment counts as one in the folders with pictures. The tree itself may have taken
+    Times are compared for equality: a clock that was ahead, or a copy of the project, may leave any. A change
+    at the very moment of looking counts as one in the folders with pictures. The tree itself may have taken
     its name then.
     """
+    about, times = read_about(tree), folder_times(tree)
+    if about is None or about.times != times:
+        return False
     known = inventory_path(tree).stat().st_mtime_ns
-    with os.scandir(tree) as entries:
-        folders = [changed_at(entry.stat()) for entry in entries if entry.is_dir()]
-    return changed_at(Path(tree).stat()) <= known and max(folders, default=0) < known
+    last = max((max(pair) for name, (_, *pair) in times.items() if name), default=0)
+    return max(times[""][1:]) <= known and last < known
+
+
+def folder_times(tree: PathLike) -> dict[str, list[int]]:
+    """Inode, mtime and ctime in ns of the tree, whose name is empty, and of its folders; none: no tree."""
+    try:
+        found = {"": os.stat(tree)}
+        with os.scandir(tree) as entries:
+            found |= {entry.name: entry.stat() for entry in entries if entry.is_dir()}
+    except (FileNotFoundError, NotADirectoryError):
+        return {}
+    return {name: [status.st_ino, status.st_mtime_ns, status.st_ctime_ns] for name, status in found.items()}
 
 
 def changed_at(status: os.stat_result) -> int:

@@ -134,18 +134,19 @@ def look(
 
 
 def adopt(
-    tree: str = "data/png/train", corrections: Input = Path("corrections.csv"), deletions: bool = False
+    tree: str = "data/png/train", corrections: Input | None = None, deletions: bool = False
 ) -> None:
     """Take moved and deleted pictures for corrections.
 
     Each run does so, too.
 
     tree: the tree of training pictures
-    corrections: the file of corrections
+    corrections: the file of corrections; without it, the one that the tree shows
     deletions: true, to believe also deletions that are too many for a run to believe
     """
-    from digitflow.dataset import adoption
+    from digitflow.dataset import adoption, applied
 
+    corrections = corrections or applied.shown_by(tree)
     adoption.check_not_lost(corrections, tree)
     for line in adoption.adopt(tree, f"{tree}.sfv", corrections, deletions):
         print(line)

@@ -1,5 +1,6 @@
 # The configuration, and what more than one rule file needs.
 
+import contextlib
 import hashlib
 import json
 import os

@@ -61,6 +61,7 @@ use rule csv_to_idx as csv_to_idx_test with:
         csv=source(TEST_CSV) if TEST_CSV else [],
         labels_file=[],
         sample=SAMPLE,
+        train=ancient(TRAIN_CSV) if DATA["source"] == "kaggle" else [],  # it may have to be downloaded first
     output:
         images=update(f"data/idx/test-{IMAGES}"),
         labels=[],

@@ -1,6 +1,13 @@
 # Environments that cannot be the main one. They lie in the clone, and serve all projects that are run from it.
 
 
+if workflow.is_main_process and not workflow.output_settings.dryrun and not unfinished.is_locked():
+    for name, interpreter in {"mxnet": MXNET_PYTHON, "kaggle": KAGGLE_PYTHON}.items():
+        if not os.path.exists(interpreter):  # the clone has lost it; what a project says of it is no longer true
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(f".venvs/{name}/installed.txt")
+
+
 rule mxnet_environment:
     """Install what needs an environment of its own from its pins: MXNet (an old numpy), Kaggle's client."""
     output:

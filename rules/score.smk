@@ -26,6 +26,8 @@ rule score:
 
 # The user's folder submissions/: files of others, which are listed, scored and compared beside our own.
 OTHERS = [*SUBMISSION_FILES.values()] if TEST_CSV else []
+PROBABILITIES_OF_OTHERS = probabilities_beside(SUBMISSION_FILES) if OTHERS else []
+STAMP_OF_OTHERS = stamp_of_submissions(SUBMISSION_FILES if OTHERS else [], ".csv", "_probabilities.npy")
 
 
 rule score_table:
@@ -39,13 +41,14 @@ rule score_table:
         submission="results/submission.csv" if SOLUTION or OTHERS else [],
         solution=SOLUTION,
         files=OTHERS,
+        file_probabilities=PROBABILITIES_OF_OTHERS,
     output:
         table=report(update("results/scores.csv"), caption="../workflow/report/scores.rst", category="Scores"),
     log:
         "logs/score_table.log",
     params:
         merge=MERGE_KEYS,
-        stamp=stamp_of_submissions(SUBMISSION_FILES if OTHERS else [], ".csv"),
+        stamp=STAMP_OF_OTHERS,
         code=code("score_table"),
     shell:
         call("score_table")
@@ -62,6 +65,7 @@ rule compare_models:
         submission="results/submission.csv" if SOLUTION else [],
         solution=SOLUTION,
         files=OTHERS,
+        file_probabilities=PROBABILITIES_OF_OTHERS,
     output:
         table=report(
             update("results/comparisons.csv"),
@@ -72,7 +76,7 @@ rule compare_models:
         "logs/compare_models.log",
     params:
         merge=MERGE_KEYS,
-        stamp=stamp_of_submissions(SUBMISSION_FILES if OTHERS else [], ".csv"),
+        stamp=STAMP_OF_OTHERS,
         code=code("compare_models"),
     shell:
         call("compare_models")
@@ -84,14 +88,14 @@ rule compare_submissions:
         submissions=expand("results/submissions/{model}.csv", model=MERGED_MODELS),
         submission="results/submission.csv",
         files=OTHERS,
-        file_probabilities=probabilities_beside(SUBMISSION_FILES),
+        file_probabilities=PROBABILITIES_OF_OTHERS,
         classes="data/idx/classes.csv",
     output:
         table=update("results/agreement.csv"),
     log:
         "logs/compare_submissions.log",
     params:
-        stamp=stamp_of_submissions(SUBMISSION_FILES, ".csv", "_probabilities.npy"),
+        stamp=STAMP_OF_OTHERS,
         code=code("compare_submissions"),
     shell:
         call("compare_submissions")

@@ -238,6 +238,15 @@ def test_a_path_with_braces_is_refused_before_snakemake_takes_it_for_a_pattern()
     config["data"] |= {"train_csv": "{a}.csv"}
     with pytest.raises(ConfigError, match=r"data\.train_csv: '\{a\}\.csv': Snakemake takes braces"):
         validate(config)
+    with pytest.raises(ConfigError, match=r"submission\.sample: '\{a\}\.csv': Snakemake takes braces"):
+        validate(changed("submission", {"sample": "{a}.csv"}))
+
+
+def test_a_sample_submission_is_a_file_of_its_own(tmp_path):
+    with zipfile.ZipFile(tmp_path / "all.zip", "w") as archive:
+        archive.writestr("sample.csv", "id,label\n")
+    with pytest.raises(ConfigError, match=r"submission\.sample: there is no file .* must be unpacked"):
+        validate(changed("submission", {"sample": str(tmp_path / "all.zip" / "sample.csv")}))
 
 
 @pytest.mark.parametrize(

@@ -65,6 +65,17 @@ def test_mxnet_and_keras_train_there_too(clone, project, mxnet_python):
     assert result.returncode == 0, result.stdout
 
 
+def test_an_environment_that_the_clone_has_lost_is_installed_again(clone, project, mxnet_python):
+    link_environment(clone / ".venvs" / "mxnet", mxnet_python)
+    target = ".venvs/mxnet/installed.txt"
+    assert call(clone, project, target).returncode == 0
+    assert "Nothing to be done" in call(clone, project, target).stdout
+    (clone / ".venvs" / "mxnet" / "bin").rename(clone / "bin")
+    # What is asked for needs no environment; the note of the one that is gone goes with any run.
+    assert call(clone, project, "data/idx/test.sfv").returncode == 0
+    assert "mxnet_environment" in call(clone, project, target, "--dry-run").stdout
+
+
 def test_a_clone_in_a_folder_with_a_colon_is_refused_before_the_first_job(tmp_path, project):
     clone = tmp_path / "a:b"
     copy_code(clone)

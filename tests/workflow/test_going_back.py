@@ -159,6 +159,10 @@ def test_a_mean_of_models_and_a_file_with_probabilities_equals_one_by_hand(proje
     assert blended.tolist() == expected.tolist()
     for alone in (own, others):
         assert (blended != alone.argmax(axis=1)).any()
+    assert not project.planned("results/scores.csv")
+    write_probabilities(folder / "friend_probabilities.npy", others[::-1])  # does not fit its labels
+    planned = project.planned_rules("results/scores.csv", "results/comparisons.csv", "results/agreement.csv")
+    assert planned.keys() >= {"merge", "score_table", "compare_models", "compare_submissions"}
 
 
 def read(path: Path) -> list[dict[str, str]]:

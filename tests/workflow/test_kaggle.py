@@ -231,6 +231,11 @@ def test_files_that_a_person_put_there_are_used_without_an_account(by_hand):
     assert by_hand.planned_rules("fetch").keys() >= {"fetch_kaggle", "accept_kaggle", "kaggle_environment"}
 
 
+def test_test_images_wait_for_the_training_csv_that_is_downloaded(by_hand):
+    (by_hand.folder / "data" / "kaggle" / "train.csv").unlink()
+    assert by_hand.planned_rules("data/rec/test.lst").keys() >= {"accept_kaggle", "csv_to_idx_test"}
+
+
 def test_what_is_submitted_is_remembered_before_it_is_sent(by_hand):
     (plan,) = [job for job in by_hand.planned(*SUBMIT) if job.rule == "plan_submission"]
     assert "results/remembered.txt" in plan.inputs

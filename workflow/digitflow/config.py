@@ -530,8 +530,9 @@ def _cross_references(config: dict[str, Any]) -> Iterator[str]:
         competition.check_name(config["data"]["competition"])
     except ConfigError as error:
         yield str(error)
-    if config["submission"]["sample"] and not _exists(config["submission"]["sample"]):
-        yield f"submission.sample: there is no file {config['submission']['sample']!r}"
+    sample = config["submission"]["sample"]
+    if sample and not os.path.lexists(sample):
+        yield f"submission.sample: there is no file {sample!r}; one in an archive must be unpacked"
     yield from _meaningless(config)
     if "merged" in models:
         yield "models.merged: this name is taken by the merged submission; choose another"
@@ -651,6 +652,7 @@ def _braces(config: dict[str, Any]) -> Iterator[str]:
     """Paths that Snakemake would take for patterns: no form of escaping reaches its input files."""
     paths = {f"data.{key}": value for key, value in config["data"].items() if isinstance(value, str)}
     paths |= {f"predict.{name}": path for name, path in config["predict"].items()}
+    paths["submission.sample"] = config["submission"]["sample"] or ""
     for key, path in paths.items():
         if {*"{}"} & {*path}:
             yield f"{key}: {path!r}: Snakemake takes braces for a pattern; rename it, or link to it"

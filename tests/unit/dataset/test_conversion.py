@@ -1,12 +1,14 @@
 """A CSV to IDX files, classes, ids and a solution: all of them right, or none there."""
 
 import logging
+import zipfile
 
 import numpy as np
 import pytest
 
 from digitflow.base.errors import InputError
 from digitflow.dataset import classes, conversion
+from digitflow.dataset.sources import files_read
 from digitflow.formats import idx, labelscsv
 
 SQUARE = "p0,p1,p2,p3"
@@ -50,9 +52,14 @@ def test_what_was_decided_is_in_the_log(tmp_path, caplog):
 
 def test_labels_come_from_a_file_of_their_own(tmp_path, out):
     (tmp_path / "labels.csv").write_text("b\na\n")
-    data = {"labels_csv": tmp_path / "labels.csv"}
-    convert(tmp_path, f"{SQUARE}\n1,2,3,200\n4,5,6,7\n", data, labels=True, classes=True)
-    assert idx.read(out / "labels").tolist() == [1, 0]
+    with zipfile.ZipFile(tmp_path / "all.zip", "w") as archive:
+        archive.write(tmp_path / "labels.csv", "labels.csv")
+    for path in (tmp_path / "labels.csv", tmp_path / "all.zip" / "labels.csv"):
+        data = {"labels_csv": path}
+        convert(tmp_path, f"{SQUARE}\n1,2,3,200\n4,5,6,7\n", data, labels=True, classes=True)
+        assert idx.read(out / "labels").tolist() == [1, 0]
+        watched = files_read(tmp_path / "train.csv", data, None, train=True)
+        assert watched == [tmp_path / "train.csv", tmp_path / path.relative_to(tmp_path).parts[0]]
 
 
 def test_a_test_file_with_labels_and_ids_is_its_own_solution(tmp_path, out):

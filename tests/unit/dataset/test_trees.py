@@ -28,6 +28,17 @@ def test_a_failure_leaves_the_old_tree_and_no_other(tmp_path):
     assert names(tmp_path) == ["tree", "tree/old"]
 
 
+def test_a_tree_that_came_back_meanwhile_is_not_replaced_where_that_is_not_wanted(tmp_path):
+    with (
+        pytest.raises(DigitflowError, match="cannot be written: Directory not empty"),
+        atomic_tree(tmp_path / "tree", replace=False) as temporary,
+    ):
+        (temporary / "new").touch()
+        (tmp_path / "tree").mkdir()
+        (tmp_path / "tree" / "of a person").touch()
+    assert [str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*")] == ["tree", "tree/of a person"]
+
+
 def test_what_a_killed_run_left_is_removed_by_the_next(tmp_path):
     killed = atomic_tree(tmp_path / "tree")
     (killed.__enter__() / "half").touch()

@@ -420,6 +420,12 @@ def test_without_a_page_it_says_how_to_make_one(tmp_path, file):
         LookServer(tmp_path / "index.html", file)
 
 
+def test_decisions_go_where_the_project_of_the_page_finds_them_wherever_one_is(index, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path.parent)
+    with LookServer(index) as server:
+        assert server.decisions.path == index.parents[2] / "corrections.csv"
+
+
 def test_a_port_that_no_machine_has_is_named(index, file):
     with pytest.raises(InputError, match="port 70000 of 127.0.0.1 cannot be used: ports are 0 to 65535"):
         LookServer(index, file, port=70_000)

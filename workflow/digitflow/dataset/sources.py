@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from digitflow.base.archives import open_csv
+from digitflow.base.archives import open_csv, split_member
 from digitflow.base.errors import InputError
 from digitflow.base.progress import Progress
 from digitflow.dataset import classes as class_names
@@ -111,7 +111,7 @@ def files_read(path: Path, data: Mapping[str, Any], labels_file: Path | None, tr
         return []
     beside = names_of_classes(path.parent) if data.get("source") == "idx" and labels_file else None
     labels = labels_file or (train and data.get("labels_csv"))
-    return [path, *(Path(name) for name in (labels, beside) if name)]
+    return [path, *(split_member(name)[0] for name in (labels, beside) if name)]
 
 
 def check_channels(source: Source, data: Mapping[str, Any]) -> None:

@@ -19,10 +19,11 @@ READ_BYTES = 1 << 16  # a digit in one call, with room
 
 
 @contextlib.contextmanager
-def atomic_tree(tree: str | os.PathLike) -> Iterator[Path]:
+def atomic_tree(tree: str | os.PathLike, replace: bool = True) -> Iterator[Path]:
     """Yield an empty folder beside `tree`; put it in the place of `tree` on success, remove it on failure.
 
-    DigitflowError for a full disk and the like.
+    With `replace` false, a `tree` that is there by then and not empty is a failure. DigitflowError for that, a
+    full disk and the like.
     """
     tree = Path(tree)
     old = tree.with_name(f".old.{os.getpid()}.{tree.name}")
@@ -30,7 +31,7 @@ def atomic_tree(tree: str | os.PathLike) -> Iterator[Path]:
         _remove(*tree.parent.glob(f".old.*.{glob.escape(tree.name)}"))
         with spare_folder(tree) as temporary:
             yield temporary
-            if tree.exists():
+            if replace and tree.exists():
                 tree.rename(old)
             temporary.rename(tree)
     except OSError as error:

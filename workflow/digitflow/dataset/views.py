@@ -154,7 +154,7 @@ def _make(images_idx: PathLike, tree: Path, goal: Inventory, progress: Progress)
     digits = len(str(len(goal)))
     file_crc = np.zeros(len(goal), np.uint32)
     with (
-        atomic_tree(tree) as temporary,
+        atomic_tree(tree, replace=False) as temporary,  # a person may put one back meanwhile
         open_folders(*(temporary / name for name in goal.names), make=True) as folders,
     ):
         for start, images in _blocks(images_idx):

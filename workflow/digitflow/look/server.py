@@ -173,7 +173,7 @@ class LookServer(ThreadingHTTPServer):
         port: int = 0,
     ):
         """Listen on `port` of this machine (0: any free one). `path` is corrections.csv; without it, the file
-        that the page names, as a run in this folder would find it.
+        that the page names, as the page's own project would find it.
 
         InputError: there is no page, the file is gone, or the port is taken. FormatError: a damaged page.
         """
@@ -183,8 +183,11 @@ class LookServer(ThreadingHTTPServer):
                 f"{index}: there is no page to look at; make it with: snakemake -j4 results/look/index.html, "
                 "and the -s and --configfile of your runs"
             )
+        project = index.parents[2] if index.parent.parts[-2:] == ("results", "look") else Path()
         self.decisions = Decisions(
-            index, _absolute(path or _corrections_of(index)), Path(png or "data/png") / "train"
+            index,
+            _absolute(path or project / _corrections_of(index)),
+            Path(png or project / "data" / "png") / "train",
         )
         self.folders = [index.parent] + ([] if png is None else [_absolute(png)])
         # The page links to PNG files by a relative path, so the address begins where both folders meet.

@@ -124,7 +124,18 @@ rule remember_run:
 
 def scored(wildcards):
     """The part that mistakes are looked for in: test where its solution is known, else valid."""
-    return "test" if solution(wildcards) else "valid"
+    if solution(wildcards):
+        return "test"
+    return looked_for("valid")
+
+
+def looked_for(part):
+    """The same part; WorkflowError for the validation rows where there are none."""
+    if part == "valid" and not HAS_SCORES_OF_ROWS:
+        raise WorkflowError(
+            "mistakes are found where labels are known: set validation.fraction above 0, or data.solution_csv"
+        )
+    return part
 
 
 rule show_mistakes:
@@ -168,7 +179,7 @@ MERGED_PART = "test" if SOLUTION else "valid"
 
 use rule show_mistakes as show_merged_mistakes with:
     input:
-        probabilities=merged_files(f"{MERGED_PART}_probabilities.npy"),
+        probabilities=lambda wildcards: merged_files(f"{looked_for(MERGED_PART)}_probabilities.npy"),
         images=f"data/idx/{tree_of(MERGED_PART)}-{IMAGES}",
         lst=f"data/rec/{MERGED_PART}.lst",
         classes="data/idx/classes.csv",

@@ -242,6 +242,20 @@ def test_every_optimizer_learns(run, tmp_path, optimizer, rate, options):
 
 
 @pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"nesterov": "false"}, "nesterov: 'false', should be true or false"),
+        ({"momentum": "0,98"}, "momentum: '0,98', should be a number"),
+        ({"momentum": True}, "momentum: True, should be a number"),
+        ({"rate": 1}, "rate"),
+    ],
+)
+def test_an_option_of_an_optimizer_that_is_not_what_it_should_be_is_refused(run, tmp_path, options, message):
+    with pytest.raises(ConfigError, match=f"optimizer_options: sgd: .*{message}"):
+        quick(run, tmp_path, optimizer="sgd", optimizer_options=options)
+
+
+@pytest.mark.parametrize(
     ("changes", "status", "epochs"),
     [
         ({"prune": Prune(epoch=2, accuracy=0.999)}, "pruned", 2),
@@ -267,6 +281,19 @@ def test_a_training_with_patience_saves_the_weights_of_its_best_epoch(run, digit
     rows = keras_predictor.predict(model, digits[0], np.arange(3000)[VALID], 10)
     assert cross_entropy(rows, one_hot(digits[1][VALID], 10)) == pytest.approx(min(losses), rel=1e-3)
     assert min(losses) < 0.99 * losses[-1]
+
+
+def test_a_best_epoch_that_is_the_last_one_gives_the_running_average_as_without_patience(run, tmp_path):
+    changes = {"weight_average": 0.9, "learning_rate": 1e-4, "schedule": "constant", "train_rows": 500}
+    results = []
+    for patience in (0, 50):
+        folder = tmp_path / str(patience)
+        metrics, history = quick(run, folder, patience=patience, **changes)
+        losses = [row["valid_loss"] for row in history]
+        assert np.argmin(losses) == len(losses) - 1
+        results.append((folder / "quick" / "valid_probabilities.npy").read_bytes())
+    assert metrics["best_epoch"] == len(losses)
+    assert results[0] == results[1]
 
 
 def test_without_validation_rows_a_training_goes_all_its_epochs_and_claims_nothing(run, tmp_path):

@@ -621,13 +621,33 @@ def test_a_project_whose_configuration_is_not_given_is_not_run_as_mnist(tmp_path
         check_folder(clone, configured=False)
 
 
+def test_ftrl_with_keras_needs_a_rate_that_does_not_end_at_0():
+    model = {"framework": "keras", "architecture": "lenet", "optimizer": "ftrl"}
+    model |= {"epochs": 1, "batch_size": 32, "learning_rate": 1.0}
+    for schedule in ({}, {"schedule": "triangular"}, {"schedule_options": {"min_lr": 0}}):
+        with pytest.raises(ConfigError, match=r"ftrl divides by the rate.*\{min_lr: 0\.0001\}"):
+            validate(changed("models.keras_cnn", model | schedule))
+    for schedule in ({"schedule": "constant"}, {"schedule_options": {"min_lr": 0.001}}):
+        validate(changed("models.keras_cnn", model | schedule))
+
+
+def test_a_seed_fits_all_frameworks():
+    validate(changed("models.keras_cnn.seeds", [2**32 - 1]))
+    with pytest.raises(ConfigError, match="seeds"):
+        validate(changed("models.keras_cnn.seeds", [2**32]))
+
+
+def test_label_smoothing_of_a_network_with_its_own_loss_is_refused_before_it_trains():
+    with pytest.raises(ConfigError, match=r"mxnet_cnn.*label_smoothing: mlp_module has its loss in it"):
+        validate(changed("models.mxnet_cnn.architecture", "mlp_module"))
+
+
 def test_ftrl_with_mxnet_needs_a_rate_that_does_not_end_at_0():
     model = {"framework": "mxnet", "architecture": "lenet", "optimizer": "ftrl", "schedule": "cosine"}
     model |= {"epochs": 1, "batch_size": 32, "learning_rate": 1.0}
     with pytest.raises(ConfigError, match=r"ftrl divides by the rate.*set schedule: constant"):
         validate({"models": {"a": model}, "merge": {"models": ["a"]}})
     validate({"models": {"a": model | {"schedule": "constant"}}, "merge": {"models": ["a"]}})
-    validate({"models": {"a": model | {"framework": "keras"}}, "merge": {"models": ["a"]}})
 
 
 # Devices

@@ -76,6 +76,14 @@ def test_a_fraction_of_0_trains_on_all_rows_and_scores_the_test_set_alone(fresh_
     assert "nan" not in result.stdout.lower()
     assert not fresh_numpy.planned()
 
+    # Without a solution nothing is scored, and nothing says where the mistakes are.
+    fresh_numpy.configure(", solution_csv: own/solution.csv", "")
+    assert "show_mistakes" not in fresh_numpy.planned_rules("figures")
+    for mistakes in ("results/models/plain/seed0/mistakes.png", "results/merged/mistakes.png"):
+        refused = fresh_numpy.snakemake(mistakes)
+        assert refused.returncode == 1
+        assert "mistakes are found where labels are known: set validation.fraction above 0" in refused.stdout
+
 
 def test_a_fraction_that_leaves_no_row_to_validate_stops_before_a_training(fresh_numpy):
     result = fresh_numpy.snakemake("--config", "validation={fraction: 0.001}")

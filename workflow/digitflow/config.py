@@ -440,6 +440,10 @@ def _wrong_architecture(model: dict[str, Any]) -> Iterator[str]:
         yield f"architecture: {architecture!r} is not one of {framework}'s: {', '.join(known)}"
 
 
+# Schedules whose rate comes to 0 where no `min_lr` keeps it above.
+REACH_0 = ("cosine", "one_cycle", "triangular", "triangular2", "exp_range")
+
+
 def _ignored(model: dict[str, Any]) -> Iterator[str]:
     """What a model's framework would pass over in silence, or refuse only when its training begins."""
     framework, augment = model["framework"], model.get("augment", {})
@@ -453,6 +457,18 @@ def _ignored(model: dict[str, Any]) -> Iterator[str]:
         and model.get("schedule", "one_cycle") not in ("constant", "plateau")
     ):
         yield "optimizer: ftrl divides by the rate, and this schedule takes it to 0: set schedule: constant"
+    if (
+        framework == "keras"
+        and model.get("optimizer") == "ftrl"
+        and model.get("schedule", "one_cycle") in REACH_0
+        and not model.get("schedule_options", {}).get("min_lr")
+    ):
+        yield (
+            "optimizer: ftrl divides by the rate, and this schedule takes it to 0: set schedule: constant, or "
+            "schedule_options: {min_lr: 0.0001}"
+        )
+    if framework == "mxnet" and model.get("architecture") == "mlp_module" and model.get("label_smoothing"):
+        yield "label_smoothing: mlp_module has its loss in it; set it to 0"
     if framework != "keras" and model.get("precision", "auto") == "bfloat16":
         yield "precision: bfloat16 is for keras only"
     if framework == "numpy" and model.get("device") == "gpu":

@@ -9,7 +9,7 @@ from digitflow.base.errors import FormatError, InputError
 from digitflow.dataset import classes as class_names
 from digitflow.dataset.corrections import apply, follow
 from digitflow.formats import idx
-from digitflow.formats.corrections import Correction, pixel_crc
+from digitflow.formats.corrections import Correction, pixel_crc, read
 
 CLASSES = [str(digit) for digit in range(10)]
 
@@ -169,3 +169,23 @@ def test_only_the_pixels_of_corrected_rows_are_read(tmp_path):
     tracemalloc.stop()
     assert peak < 1_000_000
     assert corrected.sum() == 20
+
+
+def test_where_all_pixels_are_others_lines_keep_their_rows_and_get_new_checksums(rows, tmp_path):
+    images, labels, _ = rows
+    idx.write(tmp_path / "inverted", 255 - images)
+    idx.write(tmp_path / "labels", labels)
+    class_names.write(tmp_path / "classes.csv", CLASSES)
+    old, new, path = crcs(images), crcs(255 - images), tmp_path / "corrections.csv"
+    other = (labels[2] + 1) % 10
+    text = f"# mine\nid,was,now,crc,note\n1,{labels[0]},3,{old[0]},a curl\n2,{labels[1]},drop,,\n"
+    path.write_text(text)
+    *_, way_on = refused(read(path), labels, tmp_path / "inverted")
+    assert way_on.endswith("as after a change of data.invert: digitflow follow_corrections --by_id true")
+    path.write_text(f"{text}3,{other},ok,{old[2]},\n")
+    assert "--by_id" not in "\n".join(refused(read(path), labels, tmp_path / "inverted"))
+    files = (tmp_path / "inverted", tmp_path / "labels", tmp_path / "classes.csv")
+    renewed, left = follow(path, *files, by_id=True)
+    assert renewed == f"{path}, line 3: row 1 has the checksum {new[0]} now"
+    assert left.startswith(f"{path}, line 5: left as it is: ")
+    assert path.read_text() == f"{text.replace(old[0], new[0])}3,{other},ok,{old[2]},\n"

@@ -26,5 +26,7 @@ def test_every_name_is_a_function_of_its_module(framework, name):
 def test_an_option_that_a_network_does_not_take_is_refused_with_those_that_it_takes():
     with pytest.raises(ConfigError, match="mlp does not take 'units'; its options are hidden"):
         models.build("numpy_mlp", "mlp", (28, 28), 10, units=3)
+    with pytest.raises(ConfigError, match="mlp does not take 'classes'; its options are hidden"):
+        models.build("numpy_mlp", "mlp", (28, 28), 10, classes=3)
     with pytest.raises(ConfigError, match="random_guess does not take 'units'; it has no options"):
         models.build("baseline", "random_guess", (28, 28), 10, units=3)

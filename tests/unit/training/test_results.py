@@ -51,6 +51,10 @@ def test_what_a_diverged_training_predicts_is_every_class_alike(tmp_path):
     metrics = write(tmp_path, np.full((3, 4), np.nan, np.float32), loss=float("nan"))
     assert metrics["status"] == "diverged"
     assert np.array_equal(np.load(tmp_path / "valid_probabilities.npy"), ROWS)
+    files = tmp_path / "metrics.json", [tmp_path / "model.bin"], tmp_path / "model.bin"
+    nothing = np.full((3, 4), np.nan, np.float32)
+    write_prediction(tmp_path / "test.npy", tmp_path / "test.json", nothing, *files, "cpu")
+    assert np.array_equal(read_probabilities(tmp_path / "test.npy"), ROWS)
 
 
 @pytest.mark.parametrize("name", ["model.bin", "history.csv", "valid_probabilities.npy"])
@@ -87,8 +91,10 @@ def test_metrics_of_another_version_are_refused_with_the_way_on(tmp_path, change
 def test_a_prediction_says_what_it_was_made_from_and_is_checked_when_read(tmp_path):
     for name in ("model.bin", "images"):
         (tmp_path / name).write_bytes(name.encode())
+    (tmp_path / "metrics.json").write_text('{"status": "finished"}')
     rows, facts = tmp_path / "test_probabilities.npy", tmp_path / "test_prediction.json"
-    write_prediction(rows, facts, ROWS, [tmp_path / "model.bin"], tmp_path / "images", "cpu: fast")
+    files = tmp_path / "metrics.json", [tmp_path / "model.bin"], tmp_path / "images"
+    write_prediction(rows, facts, ROWS, *files, "cpu: fast")
     found = json.loads(facts.read_text())
     assert found["device"] == "cpu: fast"
     assert found["made_from"] == {name: sha256(tmp_path / name) for name in ("model.bin", "images")}

@@ -81,6 +81,12 @@ class Stray:
         fitting = [row for row, label in self.rows if label == self.line.was]
         return fitting[0] if len(fitting) == 1 else None
 
+    @property
+    def new_crc(self) -> str | None:
+        """The checksum of its row, if that has the label of the line, and no row its pixels."""
+        is_same = self.there and self.there[0] == self.line.was and not self.rows
+        return self.there[1] if is_same else None
+
 
 def find_strays(
     labels: np.ndarray, images_idx: PathLike, classes: Sequence[str], corrections: Sequence[Correction]
@@ -109,6 +115,11 @@ def _tell(strays: Sequence[Stray], path: PathLike) -> str:
     if moved := sum(1 for stray in strays if stray.new_id):
         lines = "that line" if moved == 1 else f"those {moved:,} lines"
         told.append(f"to write the new numbers into {lines}: digitflow follow_corrections{flag(path)}")
+    if all(stray.new_crc for stray in strays):
+        told.append(
+            "if the pixels of all rows are others now, as after a change of data.invert: "
+            f"digitflow follow_corrections{flag(path)} --by_id true"
+        )
     return "\n".join(told)
 
 
@@ -133,23 +144,30 @@ def _where_now(stray: Stray) -> str:
     )
 
 
-def follow(path: PathLike, images_idx: PathLike, labels_idx: PathLike, classes_csv: PathLike) -> list[str]:
+def follow(
+    path: PathLike, images_idx: PathLike, labels_idx: PathLike, classes_csv: PathLike, by_id: bool = False
+) -> list[str]:
     """Give the lines of the file `path` whose rows have other numbers now these numbers.
 
+    `by_id`: lines whose pixels no row has get the checksums of their rows, where these have their labels.
     Returns a line about each. All else of the file stays. InputError: two lines would be about one row;
     nothing is written then.
     """
     names, lines = class_names.read(classes_csv), corrections_csv.read(path)
     rows, *_ = idx.read_header(images_idx, idx.IMAGES)
     strays = find_strays(idx.read_labels(labels_idx, rows, len(names)), images_idx, names, lines)
-    moved = {stray.line.id: stray.new_id for stray in strays if stray.new_id}
-    corrections_csv.renumber(path, moved)
-    return [
-        f"{path}, line {stray.line.line}: row {stray.line.id} is row {stray.new_id} now"
-        if stray.new_id
-        else f"{path}, line {stray.line.line}: left as it is: {_where_now(stray)}"
-        for stray in strays
-    ]
+    corrections_csv.renumber(path, {stray.line.id: stray.new_id for stray in strays if stray.new_id})
+    renewed = {stray.line.id: stray.new_crc for stray in strays if by_id and stray.new_crc}
+    corrections_csv.renew_checksums(path, renewed)
+
+    def tell(stray: Stray) -> str:
+        if stray.new_id:
+            return f"row {stray.line.id} is row {stray.new_id} now"
+        if stray.line.id in renewed:
+            return f"row {stray.line.id} has the checksum {stray.new_crc} now"
+        return f"left as it is: {_where_now(stray)}"
+
+    return [f"{path}, line {stray.line.line}: {tell(stray)}" for stray in strays]
 
 
 def check_classes(classes: Sequence[str]) -> None:

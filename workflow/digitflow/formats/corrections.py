@@ -154,6 +154,16 @@ def renumber(path: PathLike, ids: Mapping[int, int]) -> None:
     _edit(path, renumbered)
 
 
+def renew_checksums(path: PathLike, checksums: Mapping[int, str]) -> None:
+    """Give the lines of these ids these checksums; all else of them stays. Raises as `read`."""
+
+    def text(part: _Part) -> str:
+        crc = checksums.get(part.correction.id) if part.correction else None
+        return part.text if crc is None else _with_field(part.text, HEADER.index("crc"), crc)
+
+    _edit(path, lambda parts: [text(part) for part in parts])
+
+
 @dataclass(frozen=True)
 class _Part:
     """A record of the file, or a blank line or comment: its text as it stands there, line end included."""

@@ -7,7 +7,7 @@ from typing import Any
 from digitflow.base.errors import ConfigError
 
 
-def build(module: str, name: str, input_shape: tuple[int, ...], classes: int, **options: Any) -> Any:
+def build(module: str, name: str, input_shape: tuple[int, ...], classes: int, /, **options: Any) -> Any:
     """Build the network `name` of a module of this package, for images of `input_shape`.
 
     Frameworks are imported here, with the module. Raises ConfigError for an option that the network does not

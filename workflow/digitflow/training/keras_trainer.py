@@ -213,6 +213,7 @@ def fit(
         )
     if best:
         restore(model, {name.removeprefix(BEST): array for name, array in best.items()})
+        optimizer.finalize_variable_values(model.trainable_variables)  # the average up to that epoch, if any
     model.optimizer, model.compiled = None, False  # what is saved is the model, without the optimizer's state
     return model, history
 
@@ -355,17 +356,28 @@ def make_optimizer(settings: Settings, rates: schedule.Schedule, steps: int) -> 
         raise ConfigError(f"optimizer_options: {', '.join(sorted(clash))} is set by keys of its own")
     try:
         kind = kinds[settings.optimizer]
-        optimizer = kind(**fixed, **_with_floats(kind, settings.optimizer_options))
+        optimizer = kind(**fixed, **_checked_options(kind, settings.optimizer_options))
     except (TypeError, ValueError) as error:
         raise ConfigError(f"optimizer_options: {settings.optimizer}: {error}") from error
     optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
     return optimizer
 
 
-def _with_floats(kind: Callable, options: Mapping[str, Any]) -> dict[str, Any]:
-    """The options with 0.0 for 0 where the default is a float: Keras tells them apart, and YAML need not."""
+def _checked_options(kind: Callable, options: Mapping[str, Any]) -> dict[str, Any]:
+    """The options with 0.0 for 0 where the default is a float: Keras tells them apart, and YAML need not.
+
+    ValueError where the default is a number, or true or false, and the option is not.
+    """
     defaults = {name: one.default for name, one in inspect.signature(kind).parameters.items()}
-    return {
-        name: float(value) if type(value) is int and isinstance(defaults.get(name), float) else value
-        for name, value in options.items()
-    }
+    checked = {}
+    for name, value in options.items():
+        default = defaults.get(name)
+        if isinstance(default, bool):
+            if not isinstance(value, bool):
+                raise ValueError(f"{name}: {value!r}, should be true or false")
+        elif isinstance(default, int | float) and value is not None:
+            if isinstance(value, bool) or not isinstance(value, int | float):
+                raise ValueError(f"{name}: {value!r}, should be a number")
+            value = float(value) if isinstance(default, float) else value
+        checked[name] = value
+    return checked

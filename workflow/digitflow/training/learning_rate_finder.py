@@ -75,7 +75,7 @@ def find(
     device: str,
     threads: int | None = None,
 ) -> Curve:
-    """Train as `training.keras.train` does, but for the rate, and log the suggested one.
+    """Train as `keras_trainer.train` does, but for the rate, and log the suggested one.
 
     Raises what `train` raises, and DigitflowError where the loss falls at no rate.
     """
@@ -105,9 +105,10 @@ def rise(
     import keras
 
     keras.utils.set_random_seed(seed)
-    model = models.build(
-        settings.module, settings.architecture, images.shape[1:], classes, **settings.network
-    )
+    with training.keras_policy(training.precision(settings)):
+        model = models.build(
+            settings.module, settings.architecture, images.shape[1:], classes, **settings.network
+        )
     rates = LOWEST * (HIGHEST / LOWEST) ** (np.arange(STEPS) / (STEPS - 1))
     settings = dataclasses.replace(settings, weight_average=0.0)  # costs time, and has no part in the loss
     model.compile(

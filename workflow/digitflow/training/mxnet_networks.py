@@ -10,6 +10,7 @@ import numpy as np
 
 from digitflow import models
 from digitflow.base.errors import ConfigError
+from digitflow.training.mxnet_predictor import last_line
 from digitflow.training.settings import Settings
 
 
@@ -176,17 +177,26 @@ class Symbolic(Network):
 def build(
     settings: Settings, shape: tuple[int, ...], classes: int, size: int, context: mx.Context
 ) -> Network:
-    """A network with its first weights, to be trained with batches of `size` images of `shape` (c, h, w)."""
+    """A network with its first weights, to be trained with batches of `size` images of `shape` (c, h, w).
+
+    Raises ConfigError as `models.build`, also for what MXNet refuses only when images pass through.
+    """
     optimizer = make_optimizer(settings, size)
-    model = models.build(settings.module, settings.architecture, shape[1:], classes, **settings.network)
-    if not isinstance(model, mx.sym.Symbol):
-        network = Block(model, shape, classes, settings.label_smoothing, optimizer, context)
-    elif settings.label_smoothing:
+    try:
+        model = models.build(settings.module, settings.architecture, shape[1:], classes, **settings.network)
+        if not isinstance(model, mx.sym.Symbol):
+            network = Block(model, shape, classes, settings.label_smoothing, optimizer, context)
+        elif settings.label_smoothing:
+            raise ConfigError(
+                f"label_smoothing: {settings.label_smoothing}; {settings.architecture} has its loss in it: only 0"
+            )
+        else:
+            network = Symbolic(model, shape, size, optimizer, context)
+    except mx.MXNetError as error:
         raise ConfigError(
-            f"label_smoothing: {settings.label_smoothing}; {settings.architecture} has its loss in it: only 0"
-        )
-    else:
-        network = Symbolic(model, shape, size, optimizer, context)
+            f"network: {settings.architecture} cannot be built with {settings.network or 'its defaults'}: "
+            f"{last_line(error)}"
+        ) from error
     if settings.weight_average:
         network.mean = {name: array.copy() for name, array in network.arrays.items()}
     return network

@@ -245,7 +245,7 @@ def train_epoch(
     # A new iterator an epoch: one that is reset leaves out the rows that filled its last batch. `seed` is
     # that of the shuffle alone; the draws for the warps are one sequence, the same each time, which so meets
     # other rows.
-    shuffle = {"shuffle": True, "seed": seed * settings.epochs + epoch}
+    shuffle = {"shuffle": True, "seed": (seed * settings.epochs + epoch) % (1 << 31)}  # it takes an int of C
     size = min(settings.batch_size, len(training.labels))
     per_epoch = -(-len(training.labels) // size)
     loss_sum = right = mx.nd.zeros(1, ctx=context)

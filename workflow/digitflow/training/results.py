@@ -119,11 +119,17 @@ def write_prediction(
     probabilities: Path,
     prediction: Path,
     rows: np.ndarray,
+    metrics: Path,
     model_files: Sequence[Path],
     images: Path,
     device: str,
 ) -> None:
-    """Write softmax rows (n, classes) of all images of an IDX file, and what they were predicted from."""
+    """Write softmax rows (n, classes) of all images of an IDX file, and what they were predicted from.
+
+    Those of a model whose training diverged, as `metrics` say, say nothing: each class gets the same.
+    """
+    if files.read_json(metrics).get("status") == "diverged":
+        rows = np.full(rows.shape, 1 / rows.shape[1], np.float32)
     write_probabilities(probabilities, rows)
     made_from = {path.name: sha256(path) for path in [*model_files, images]}
     write_metrics(prediction, [probabilities], device=device, made_from=made_from)

@@ -118,7 +118,7 @@ DIVISORS = ("epochs", "divide", "cycle", "factor", "gamma")
 PARTS = ("warm", "factor", "gamma")
 
 
-def make(name: str, steps: int, per_epoch: int, peak: float, **options: Any) -> Schedule:
+def make(name: str, steps: int, per_epoch: int, peak: float, /, **options: Any) -> Schedule:
     """The schedule called `name`, from step 0 to step `steps - 1`, `per_epoch` steps an epoch.
 
     Raises ConfigError for a name or an option that does not exist, or a value without sense.

@@ -153,7 +153,7 @@ def adopt(
 
 
 def follow_corrections(
-    corrections: Input = Path("corrections.csv"), folder: Input = Path("data/idx")
+    corrections: Input = Path("corrections.csv"), folder: Input = Path("data/idx"), by_id: bool = False
 ) -> None:
     """Renumber corrections whose rows moved in the CSV.
 
@@ -161,6 +161,7 @@ def follow_corrections(
 
     corrections: the file of corrections
     folder: the folder of the training images as IDX
+    by_id: true, where all pixels are others now, as after a change of data.invert: lines keep their rows
     """
     from digitflow.base import checksums as sfv
     from digitflow.dataset.corrections import follow
@@ -170,7 +171,7 @@ def follow_corrections(
         raise InputError(f"{folder}: no images of the training CSV; run snakemake first")
     labels = folder / "train-labels-idx1-ubyte"
     sfv.check([folder / "train.sfv"], images[-1], labels)
-    lines = follow(corrections, images[-1], labels, folder / "classes.csv")
+    lines = follow(corrections, images[-1], labels, folder / "classes.csv", by_id)
     print("\n".join(lines or [f"{corrections}: every line with a checksum is about its row in {folder}"]))
 
 

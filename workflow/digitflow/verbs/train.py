@@ -140,7 +140,7 @@ def predict_keras(
     sfv.check(checksums, images)
     settings = results.read_settings(metrics, model)
     found, where = keras_predictor.apply(model, images, settings=settings, device=device, threads=threads)
-    results.write_prediction(probabilities, prediction, found, [model], images, where)
+    results.write_prediction(probabilities, prediction, found, metrics, [model], images, where)
 
 
 def predict_mxnet(
@@ -163,7 +163,7 @@ def predict_mxnet(
     found, where = mxnet_predictor.apply(
         symbol, model, images, settings=settings, device=device, threads=threads
     )
-    results.write_prediction(probabilities, prediction, found, [symbol, model], images, where)
+    results.write_prediction(probabilities, prediction, found, metrics, [symbol, model], images, where)
 
 
 def predict_numpy(
@@ -183,7 +183,7 @@ def predict_numpy(
     sfv.check(checksums, images)
     settings = results.read_settings(metrics, model)
     found, where = numpy_predictor.apply(model, images, settings=settings)
-    results.write_prediction(probabilities, prediction, found, [model], images, where)
+    results.write_prediction(probabilities, prediction, found, metrics, [model], images, where)
 
 
 def collect_folds(

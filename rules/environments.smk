@@ -3,7 +3,9 @@
 
 if workflow.is_main_process and not workflow.output_settings.dryrun and not unfinished.is_locked():
     for name, interpreter in {"mxnet": MXNET_PYTHON, "kaggle": KAGGLE_PYTHON}.items():
-        if not os.path.exists(interpreter):  # the clone has lost it; what a project says of it is no longer true
+        if not os.path.exists(
+            interpreter
+        ):  # the clone has lost it; what a project says of it is no longer true
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(f".venvs/{name}/installed.txt")
 

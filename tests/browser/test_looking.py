@@ -228,7 +228,9 @@ def test_a_key_that_is_held_down_decides_one_image(page):
     page.go("suspects")
     page.driver.execute_cdp_cmd("Input.dispatchKeyEvent", {"type": "keyDown", "key": "x"})
     for _ in range(3):
-        page.driver.execute_cdp_cmd("Input.dispatchKeyEvent", {"type": "keyDown", "key": "x", "autoRepeat": True})
+        page.driver.execute_cdp_cmd(
+            "Input.dispatchKeyEvent", {"type": "keyDown", "key": "x", "autoRepeat": True}
+        )
     assert page.count == 1
 
 

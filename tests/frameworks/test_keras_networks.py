@@ -119,15 +119,16 @@ def test_an_option_that_does_not_fit_is_refused_by_name(name, network, message):
         build(name, **network)
 
 
-@pytest.mark.parametrize("shape", [(1, 1), (3, 5), (4, 4, 3)])
+@pytest.mark.parametrize("shape", [(1, 1), (5, 9), (6, 6, 3)])
 @pytest.mark.parametrize("name", KERAS)
 def test_images_of_a_few_pixels_are_predicted_or_refused_by_name(name, shape):
-    try:
-        model = build(name, shape)
-    except ConfigError as error:
-        assert f"{name} cannot be built for {' x '.join(map(str, shape))} pixels" in str(error)
-    else:
-        assert training.predict(model, np.zeros((2, *shape), np.uint8), np.arange(2), 10).shape == (2, 10)
+    if name in STYLES and min(shape[:2]) < 6:  # two windows of 3 and pooling, without a border
+        size = " x ".join(map(str, shape))
+        with pytest.raises(ConfigError, match=f"{name} cannot be built for {size} pixels"):
+            build(name, shape)
+        return
+    model = build(name, shape)
+    assert training.predict(model, np.zeros((2, *shape), np.uint8), np.arange(2), 10).shape == (2, 10)
 
 
 def test_the_learning_rate_that_is_found_trains(tmp_path, digits):

@@ -338,7 +338,10 @@ def test_a_truncated_file_stops_with_a_message_before_mxnet_aborts(data, train, 
             {"settings": SETTINGS | {"architecture": "residual_cnn", "network": {"dropout": 30}}},
             "network: residual_cnn cannot be built with {'dropout': 30}: ",
         ),
-        ({"settings": PLAIN | {"network": {"width": 0}}}, "network: mlp_module cannot be built with {'width': 0}"),
+        (
+            {"settings": PLAIN | {"network": {"width": 0}}},
+            "network: mlp_module cannot be built with {'width': 0}",
+        ),
         ({"device": "gpu"}, "device: gpu was asked for"),
     ],
 )

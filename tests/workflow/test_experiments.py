@@ -101,8 +101,8 @@ def test_every_kind_of_study_runs_learns_and_stands_on_the_page(experiments):
             assert f"(experiments/{figure}.png)" in page
             assert (clone.folder / "results" / "experiments" / f"{figure}.png").read_bytes()[:4] == b"\x89PNG"
 
-    # With all studies, each of the others has one training to run, and the scoreboard those that were left out;
-    # those that are there are not run again.
+    # With all studies, each of the others has one training to run, and the scoreboard those that were left
+    # out; those that are there are not run again.
     (clone.folder / "tiny.yaml").write_text(configured)
     trained = [job for job in clone.planned("results/experiments.md") if job.rule.startswith("train_")]
     assert Counter(Path(job.log).parts[2] for job in trained) == {

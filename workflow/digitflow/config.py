@@ -199,7 +199,8 @@ def keras_versions(requested: str) -> str:
     """The installed versions that can change what Keras trains and predicts on a device, its backend among
     them.
     """
-    return _versions("keras", device.keras_backend(requested), "numpy", "opencv-python-headless")
+    for_gpus = () if requested == "cpu" else tuple(device.cuda_builds())
+    return _versions("keras", device.keras_backend(requested), "numpy", "opencv-python-headless", *for_gpus)
 
 
 def numpy_versions() -> str:
@@ -464,8 +465,8 @@ def _ignored(model: dict[str, Any]) -> Iterator[str]:
         and not model.get("schedule_options", {}).get("min_lr")
     ):
         yield (
-            "optimizer: ftrl divides by the rate, and this schedule takes it to 0: set schedule: constant, or "
-            "schedule_options: {min_lr: 0.0001}"
+            "optimizer: ftrl divides by the rate, and this schedule takes it to 0: set schedule: constant, "
+            "or schedule_options: {min_lr: 0.0001}"
         )
     if framework == "mxnet" and model.get("architecture") == "mlp_module" and model.get("label_smoothing"):
         yield "label_smoothing: mlp_module has its loss in it; set it to 0"

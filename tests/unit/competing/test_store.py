@@ -133,7 +133,10 @@ def test_what_else_lies_in_the_folder_of_the_store_is_never_removed(tmp_path):
 
 def test_no_room_for_what_comes_back_is_said_and_harms_no_entry(tmp_path):
     run(tmp_path / "one", tmp_path / "store", PARTS)
-    with largest_file(10), pytest.raises(store.DigitflowError, match=r"model\.bin: cannot be written: File too"):
+    with (
+        largest_file(10),
+        pytest.raises(store.DigitflowError, match=r"model\.bin: cannot be written: File too"),
+    ):
         run(tmp_path / "two", tmp_path / "store", PARTS)
     assert not any((tmp_path / "two" / "seed0").iterdir())
     assert not run(tmp_path / "two", tmp_path / "store", PARTS)

@@ -8,9 +8,36 @@ import sys
 import pytest
 from tests.conftest import PROJECT
 
+from digitflow import config
 from digitflow.base.errors import ConfigError, DeviceError
 from digitflow.training import device
 from digitflow.training.driver import Driver, Gpu
+
+
+@pytest.fixture
+def installed(tmp_path, monkeypatch):
+    """Makes a package appear installed, as its metadata beside the others say."""
+    monkeypatch.syspath_prepend(tmp_path / "packages")
+
+    def install(name, version):
+        folder = tmp_path / "packages" / f"{name.replace('-', '_')}.dist-info"
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
+
+    return install
+
+
+def test_another_build_for_gpus_makes_other_surroundings_and_versions(machine, installed):
+    before = surroundings(machine)
+    assert "cuda" not in before
+    seen = []
+    for version in ("9.10", "9.28"):
+        installed("nvidia-cudnn-cu13", version)
+        seen.append((str(surroundings(machine)), config.keras_versions("auto")))
+        assert f"nvidia-cudnn-cu13 {version}" in seen[-1][1]
+        config._versions.cache_clear()
+    assert len({str(before), seen[0][0], seen[1][0]}) == 3
+    assert "cudnn" not in config.keras_versions("cpu")
 
 
 @pytest.mark.parametrize(

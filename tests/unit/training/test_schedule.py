@@ -57,7 +57,10 @@ def test_an_unknown_name_is_refused_with_those_that_exist():
     [
         ({"cycles": 8}, "schedule_options: triangular has no 'cycles'; its options are cycle, min_lr"),
         ({"cycle": "8"}, "schedule_options.cycle: '8', should be a number"),
-        *(({name: 1}, f"triangular has no '{name}'; its options are cycle, min_lr") for name in ("peak", "steps")),
+        *(
+            ({name: 1}, f"triangular has no '{name}'; its options are cycle, min_lr")
+            for name in ("peak", "steps")
+        ),
         ({"cycle": True}, "schedule_options.cycle: True, should be a number"),
         ({"cycle": 0}, "schedule_options.cycle: 0, should be above 0"),
         ({"min_lr": -0.1}, "schedule_options.min_lr: -0.1, should be 0 or more"),

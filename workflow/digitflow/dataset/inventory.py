@@ -112,7 +112,8 @@ def read_inventory(tree: PathLike) -> Inventory | None:
         return None
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
         raise FormatError(
-            f"{path}: damaged: {error}; delete it and {tree}.sfv, and run again: it is made again from the tree"
+            f"{path}: damaged: {error}; delete it and {tree}.sfv, and run again: it is made again from the "
+            "tree"
         ) from error
     about = read_about(tree) or About()
     return replace(

@@ -22,8 +22,8 @@ READ_BYTES = 1 << 16  # a digit in one call, with room
 def atomic_tree(tree: str | os.PathLike, replace: bool = True) -> Iterator[Path]:
     """Yield an empty folder beside `tree`; put it in the place of `tree` on success, remove it on failure.
 
-    With `replace` false, a `tree` that is there by then and not empty is a failure. DigitflowError for that, a
-    full disk and the like.
+    With `replace` false, a `tree` that is there by then and not empty is a failure. DigitflowError for that,
+    a full disk and the like.
     """
     tree = Path(tree)
     old = tree.with_name(f".old.{os.getpid()}.{tree.name}")

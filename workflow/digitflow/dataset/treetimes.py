@@ -52,7 +52,7 @@ def is_understood(tree: PathLike) -> bool:
 def folder_times(tree: PathLike) -> dict[str, list[int]]:
     """Inode, mtime and ctime in ns of the tree, whose name is empty, and of its folders; none: no tree."""
     try:
-        found = {"": os.stat(tree)}
+        found = {"": Path(tree).stat()}
         with os.scandir(tree) as entries:
             found |= {entry.name: entry.stat() for entry in entries if entry.is_dir()}
     except (FileNotFoundError, NotADirectoryError):

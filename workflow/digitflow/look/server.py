@@ -110,7 +110,10 @@ class Decisions:
             except OSError:
                 raise RequestRefused(HTTPStatus.SERVICE_UNAVAILABLE, "the page is being made again") from None
             if digest != data_digest:
-                raise RequestRefused(HTTPStatus.CONFLICT, "the data have changed: export what is not saved, then reload this page")
+                raise RequestRefused(
+                    HTTPStatus.CONFLICT,
+                    "the data have changed: export what is not saved, then reload this page",
+                )
             last = dict(decisions)
             for id_, now in last.items():
                 if id_ not in rows:

@@ -26,6 +26,8 @@ VARIABLES = (
 GIVEN = {name: os.environ.get(name) for name in VARIABLES}
 MOST_THREADS = 4  # of a training; small networks gain little beyond
 JAX_PLUGINS = ("jax-cuda13-plugin", "jax-cuda12-plugin")
+# One version of JAX or MXNet comes built for several versions of CUDA.
+CUDA_BUILDS = (*JAX_PLUGINS, "mxnet-cu117", "nvidia-cudnn-cu11", "nvidia-cudnn-cu12", "nvidia-cudnn-cu13")
 
 _taken: list[socket.socket] = []  # the GPUs of this process: they are free again when it has ended
 
@@ -138,14 +140,23 @@ def cpu_flags(cpuinfo: Path = Path("/proc/cpuinfo")) -> list[str]:
 def surroundings(
     cpuinfo: Path = Path("/proc/cpuinfo"), driver: Path = DRIVER, variables: Mapping[str, str | None] = GIVEN
 ) -> dict[str, Any]:
-    """What can change the bits that a training computes, beside its device, threads and framework."""
+    """What can change the bits that a training computes, beside its device, threads and framework.
+
+    Builds for GPUs are named only where there are some: elsewhere nothing changes when they do.
+    """
     models = [path.read_text().partition("\n")[0] for path in driver.glob("gpus/*/information")]
-    return {
+    found = {
         "flags": cpu_flags(cpuinfo),
         "gpus": sorted(models),  # frameworks call them gpu:0, whatever they are
         "variables": dict(variables),
         "opencv": _version("opencv-python-headless"),  # it warps the images
     }
+    return found | ({"cuda": builds} if (builds := cuda_builds()) else {})
+
+
+def cuda_builds() -> dict[str, str]:
+    """The versions of what is installed for GPUs alone, and can change what they compute."""
+    return {name: version for name in CUDA_BUILDS if (version := _version(name))}
 
 
 def _version(package: str) -> str | None:

@@ -188,7 +188,8 @@ def build(
             network = Block(model, shape, classes, settings.label_smoothing, optimizer, context)
         elif settings.label_smoothing:
             raise ConfigError(
-                f"label_smoothing: {settings.label_smoothing}; {settings.architecture} has its loss in it: only 0"
+                f"label_smoothing: {settings.label_smoothing}; {settings.architecture} has its loss in it: "
+                "only 0"
             )
         else:
             network = Symbolic(model, shape, size, optimizer, context)

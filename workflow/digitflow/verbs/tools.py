@@ -133,9 +133,7 @@ def look(
     serve(page, corrections, png if png.is_dir() else None, port)
 
 
-def adopt(
-    tree: str = "data/png/train", corrections: Input | None = None, deletions: bool = False
-) -> None:
+def adopt(tree: str = "data/png/train", corrections: Input | None = None, deletions: bool = False) -> None:
     """Take moved and deleted pictures for corrections.
 
     Each run does so, too.

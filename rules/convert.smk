@@ -153,9 +153,10 @@ use rule write_lst as write_official_lst with:
         train_lst=update("data/official/train.lst"),
         valid_lst=update("data/official/valid.lst"),
         applied=[],
-        fold_train_lsts=[update(f"data/official{fold}/train.lst") for fold in FOLDS],
-        fold_valid_lsts=[update(f"data/official{fold}/valid.lst") for fold in FOLDS],
-        list_checksums=[update(f"data/official{fold}/lists.sfv") for fold in ["", *FOLDS]],
+        # Studies, for which it is, have no folds.
+        fold_train_lsts=[],
+        fold_valid_lsts=[],
+        list_checksums=update("data/official/lists.sfv"),
     log:
         "logs/write_official_lst.log",
     params:

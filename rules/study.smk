@@ -5,7 +5,7 @@ rule study:
     """A study's points, ranked, and their figure."""
     input:
         metrics=study_files("metrics.json"),
-        histories=study_files(f"{FOLDS[0].strip('/')}/history.csv" if FOLDS else "history.csv"),
+        histories=study_files("history.csv"),
         scores=study_files("score.json"),
         valid_probabilities=study_files("valid_probabilities.npy"),
         test_probabilities=lambda wildcards: (

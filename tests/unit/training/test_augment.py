@@ -3,7 +3,9 @@
 import numpy as np
 import pytest
 
+from digitflow.training import mxnet_trainer
 from digitflow.training.augment import augment_batch
+from digitflow.training.settings import Augment
 
 
 def disc(height=28, width=28, radius=5.0, down=0.0, right=0.0):
@@ -167,3 +169,18 @@ def test_what_is_off_changes_no_draw_of_the_rest():
     plain, erased = warp(images, rotate=10), warp(images, rotate=10, erase=4)
     assert (erased[erased != plain] == 0).all()
     assert (erased != plain).any()
+
+
+@pytest.mark.parametrize(
+    ("augment", "shape", "said"),
+    [
+        (Augment(rotate=0.4, shift=0.05), (8, 8), ["shift: 0.05 is no half pixel", "rotate: 0.4 is"]),
+        (Augment(rotate=1, shift=0.07), (28, 28), []),
+        (Augment(shift=0.07), (28, 20), ["only square images are shifted"]),
+    ],
+)
+def test_what_mxnet_rounds_away_is_said(caplog, augment, shape, said):
+    mxnet_trainer.warn_of_idle_warps(augment, shape)
+    assert len(caplog.messages) == len(said)
+    for words, message in zip(said, caplog.messages, strict=True):
+        assert words in message

@@ -200,8 +200,7 @@ def fit(
         network.restore(kept[0], len(history.rows) * per_epoch)
         for row in history.rows:
             update_plateau(rates, row["valid_loss"])
-    if settings.augment.shift and training.shape[1] != training.shape[2]:
-        log.warning("augment.shift: with MXNet only square images are shifted; these are not")
+    warn_of_idle_warps(settings.augment, training.shape[1:])
     # The training loss has these targets, too: of the labels alone it could not be compared with it.
     targets = one_hot(validation.labels, classes, settings.label_smoothing)
     while not history.over:
@@ -295,6 +294,17 @@ def batches(
     for batch in iterator:
         images, labels = batch.data[0].as_in_context(context), batch.label[0].as_in_context(context)
         yield images, labels, len(labels) - batch.pad
+
+
+def warn_of_idle_warps(augment: Augment, shape: tuple[int, ...]) -> None:
+    """Warn of what was asked for and the iterator does not do to images of `shape` (height, width)."""
+    applied = warp(augment, shape)
+    if augment.shift and shape[0] != shape[1]:
+        log.warning("warning: augment.shift: with MXNet only square images are shifted; these are not")
+    elif augment.shift and not applied["pad"]:
+        log.warning(f"warning: augment.shift: {augment.shift} is no half pixel: MXNet shifts nothing")
+    if augment.rotate and not applied["max_rotate_angle"]:
+        log.warning(f"warning: augment.rotate: {augment.rotate} is no half degree: MXNet turns nothing")
 
 
 def warp(augment: Augment, shape: tuple[int, ...]) -> dict[str, Any]:

@@ -34,9 +34,11 @@ class Augment:
     Each of the first four amounts is drawn evenly from -x to x.
     """
 
-    rotate: float = key("Degrees.", 0, minimum=0, maximum=180)
+    rotate: float = key("Degrees; whole ones with MXNet.", 0, minimum=0, maximum=180)
     zoom: float = key("Fraction of the size.", 0, minimum=0, exclusiveMaximum=1)
-    shift: float = key("Fraction of the width and of the height.", 0, minimum=0, maximum=0.5)
+    shift: float = key(
+        "Fraction of the width and of the height; whole pixels with MXNet.", 0, minimum=0, maximum=0.5
+    )
     shear: float = key("Horizontal shift from row to row, in pixels.", 0, minimum=0, maximum=1)
     part: float = key("Fraction of the images that are warped; MXNet warps all.", 1, minimum=0, maximum=1)
     cubic: bool = key("Resample by cubic convolution: sharper, slower; never with MXNet.", False)
@@ -86,7 +88,10 @@ class Settings:
         "Decay per step of a running average of the weights; 0 is off.", 0, minimum=0, exclusiveMaximum=1
     )
     test_shifts: int = key(
-        "Predictions averaged per image: 1, or 5 or 9 with shifts of a pixel.", 1, enum=[1, 5, 9]
+        "Predictions averaged per image: 1, or 5 or 9 with shifts of a pixel. A change trains again, for the "
+        "validation rows are predicted as a training ends.",
+        1,
+        enum=[1, 5, 9],
     )
     augment: Augment = key("How far training images are warped.", Augment())
     precision: str = key(

@@ -142,6 +142,7 @@ use rule write_lst as write_given_lst with:
         code=code("write_lst"),
 
 
+# For studies, which have no folds.
 use rule write_lst as write_official_lst with:
     input:
         images=rules.official_idx.output.train_images,
@@ -153,7 +154,6 @@ use rule write_lst as write_official_lst with:
         train_lst=update("data/official/train.lst"),
         valid_lst=update("data/official/valid.lst"),
         applied=[],
-        # Studies, for which it is, have no folds.
         fold_train_lsts=[],
         fold_valid_lsts=[],
         list_checksums=update("data/official/lists.sfv"),

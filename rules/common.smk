@@ -132,8 +132,9 @@ def keep_corrections(tree, path):
     dry = workflow.output_settings.dryrun
     if not dry:
         fill_in_checksums(path)
-        if os.path.exists(f"{tree}.sfv") and not os.path.exists(treetimes.inventory_path(tree)):
-            os.unlink(f"{tree}.sfv")  # so that idx_to_png makes both again, from the tree
+        if not os.path.exists(treetimes.inventory_path(tree)):
+            with contextlib.suppress(OSError):
+                os.unlink(f"{tree}.sfv")  # so that idx_to_png makes both again, from the tree
     try:
         applied.read(path)  # where the copies are damaged, the run stops, also while they are not needed
         if not (applied.may_be_lost(path, tree) or treetimes.wants_a_look(tree)):
@@ -151,6 +152,14 @@ def keep_corrections(tree, path):
         raise WorkflowError(str(error)) from None
     for line in lines:
         logger.info(line)
+
+
+def forget_lost_environments():
+    """Remove the note of an installed environment whose Python is gone, so that it is installed again."""
+    for name, interpreter in {"mxnet": MXNET_PYTHON, "kaggle": KAGGLE_PYTHON}.items():
+        if not os.path.exists(interpreter):
+            with contextlib.suppress(OSError):
+                os.unlink(f".venvs/{name}/installed.txt")
 
 
 def fill_in_checksums(path):

@@ -1,13 +1,9 @@
 # Environments that cannot be the main one. They lie in the clone, and serve all projects that are run from it.
 
 
+# What a project says of an environment that its clone has lost is no longer true.
 if workflow.is_main_process and not workflow.output_settings.dryrun and not unfinished.is_locked():
-    for name, interpreter in {"mxnet": MXNET_PYTHON, "kaggle": KAGGLE_PYTHON}.items():
-        if not os.path.exists(
-            interpreter
-        ):  # the clone has lost it; what a project says of it is no longer true
-            with contextlib.suppress(FileNotFoundError):
-                os.unlink(f".venvs/{name}/installed.txt")
+    forget_lost_environments()
 
 
 rule mxnet_environment:
@@ -23,7 +19,8 @@ rule mxnet_environment:
     shell:
         """
         (
-            if [ "$(cat {params.environment:q}/pins.txt 2>/dev/null)" != {params.pins} ]; then
+            if [ ! -x {params.environment:q}/bin/python ] ||
+                [ "$(cat {params.environment:q}/pins.txt 2>/dev/null)" != {params.pins} ]; then
                 uv venv --quiet --clear --python 3.11 {params.environment:q}
                 uv pip sync --quiet --require-hashes --compile-bytecode --python {params.environment:q} {params.lock:q}
                 echo {params.pins} > {params.environment:q}/pins.txt

@@ -213,7 +213,7 @@ def test_k_agrees_with_what_is_given_and_undoes_no_correction(page, corrected):
     assert page.texts(".mark") == ["→ 8", "drop"]
     assert page.exported() == file.read_text()
     page.press("HOME", "3", "HOME", "k")
-    assert page.texts(".mark") == ["→ 8", "drop"]
+    assert page.texts(".mark") == ["→ 3", "drop"]
 
 
 def test_the_lines_to_add_are_offered_first_where_a_file_was_there(page, corrected):
@@ -222,6 +222,7 @@ def test_the_lines_to_add_are_offered_first_where_a_file_was_there(page, correct
     page.click("#export")
     assert page.run("return document.querySelector('input[name=which]:checked').value") == "new"
     assert page.run("return document.getElementById('export-text').value").count("\n") == 1
+    assert page.text("#download") == "Download corrections-to-add.csv"
 
 
 def test_a_key_that_is_held_down_decides_one_image(page):
@@ -232,6 +233,9 @@ def test_a_key_that_is_held_down_decides_one_image(page):
             "Input.dispatchKeyEvent", {"type": "keyDown", "key": "x", "autoRepeat": True}
         )
     assert page.count == 1
+    page.press("x")
+    page.driver.execute_cdp_cmd("Input.dispatchKeyEvent", {"type": "keyDown", "key": "u", "autoRepeat": True})
+    assert page.count == 2
 
 
 def test_decisions_that_the_file_has_by_now_are_new_no_longer(page, data, corrected):

@@ -112,7 +112,7 @@ def test_a_note_and_a_comment_that_somebody_wrote_stay(served, data, tmp_path):
     id_ = int(data.audit["id"][0])
     file.write_text(f"# mine\nid,was,now,crc,note\n{id_},{data.labels[id_ - 1]},drop,,a smudge\n")
     wait_for(lambda: served.decision == "Decided: drop (a smudge)")
-    served.press("k")
+    served.press(str(data.labels[id_ - 1]))
     wait_for(lambda: [(line.now, line.note) for line in corrections.read(file)] == [("ok", "a smudge")])
     assert file.read_text().startswith("# mine\n")
 
@@ -154,13 +154,13 @@ def test_decisions_of_one_tab_appear_in_the_other(served, server):
     assert served.count == 1
 
 
-def test_undo_leaves_what_another_tab_has_decided_since(served, server, tmp_path):
+def test_undo_leaves_what_another_tab_has_decided_since(served, server, data, tmp_path):
     first = served.driver.current_window_handle
     served.press("x")
     saved(served)
     served.driver.switch_to.new_window("tab")
     served.open(server.url, "suspects")
-    served.press("k")
+    served.press(str(data.labels[served.selected - 1]))
     saved(served)
     served.driver.switch_to.window(first)
     wait_for(lambda: served.texts(".mark")[0] == "ok")

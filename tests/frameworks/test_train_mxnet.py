@@ -384,7 +384,7 @@ def test_a_label_beyond_the_classes_is_refused_by_name(data, train, tmp_path):
 
 
 def test_a_killed_training_resumes_to_the_same_bytes(data, train, run, tmp_path):
-    settings = SETTINGS | {"train_rows": 1500, "epochs": 5}
+    settings = SETTINGS | {"train_rows": 600, "epochs": 5}
     whole, killed = tmp_path / "whole", tmp_path / "killed"
     assert train(data, whole, settings).returncode == 0
 

@@ -291,9 +291,9 @@ def clean(clone: Clone) -> None:
 
 def clean_up(clone: Clone) -> None:
     (clone.folder / ".venv" / "bin").mkdir(parents=True, exist_ok=True)
-    command = clone.folder / ".venv" / "bin" / "digitflow"
-    command.write_text(f'#!/bin/sh\nPYTHONPATH=workflow exec {sys.executable} -m digitflow "$@"\n')
-    command.chmod(0o755)
+    python = clone.folder / ".venv" / "bin" / "python"
+    python.write_text(f'#!/bin/sh\nexec {sys.executable} "$@"\n')
+    python.chmod(0o755)
     subprocess.run(["make", "--silent", "-f", PROJECT / "Makefile", "clean"], cwd=clone.folder, check=True)
 
 

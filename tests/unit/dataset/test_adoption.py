@@ -348,6 +348,32 @@ def test_the_verb_writes_into_the_file_that_the_tree_shows(project):
     assert project.recorded() == {1: "3"}
 
 
+def test_the_verb_works_in_the_project_of_the_tree_wherever_one_is(tmp_path, digits, monkeypatch):
+    home = tmp_path / "home"
+    (home / "data").mkdir(parents=True)
+    project = Project(home / "data" / "png", digits)
+    project.corrections = home / "corrections.csv"
+    project.update(corrections="corrections.csv")
+    project.picture(1).rename(project.picture(1, 3))
+    monkeypatch.chdir(tmp_path)
+    tools.adopt("home/data/png/train")
+    assert project.recorded() == {1: "3"}
+    assert [path.name for path in tmp_path.iterdir()] == ["home"]
+
+
+def test_a_folder_from_the_future_is_understood_once_it_was_looked_at(project):
+    project.adopt()
+    ahead = time.time() + 3600
+    os.utime(project.tree / "7", (ahead, ahead))
+    assert treetimes.wants_a_look(project.tree)
+    project.adopt()
+    assert not treetimes.wants_a_look(project.tree)
+    moved = next(id_ for id_ in range(1, ROWS) if project.labels[id_ - 1] == 7)
+    project.picture(moved).rename(project.picture(moved, 3))
+    assert treetimes.wants_a_look(project.tree)
+    assert len(project.adopt()) == 1
+
+
 def test_a_line_of_the_same_image_is_changed_in_its_place_and_keeps_its_note(project):
     project.corrections.write_text("id,was,now,crc,note\n1,5,drop,,a curl\n# the end\n")
     project.update()

@@ -21,7 +21,7 @@ from digitflow.dataset import applied
 from digitflow.formats import corrections
 from digitflow.look.lookdata import LookData
 from digitflow.look.page import write_page
-from digitflow.look.server import LookServer
+from digitflow.look.server import LookServer, open_server
 
 pytestmark = pytest.mark.allow_hosts(["127.0.0.1"])
 
@@ -423,10 +423,18 @@ def test_without_a_page_it_says_how_to_make_one(tmp_path, file):
         LookServer(tmp_path / "index.html", file)
 
 
-def test_decisions_go_where_the_project_of_the_page_finds_them_wherever_one_is(index, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path.parent)
-    with LookServer(index) as server:
-        assert server.decisions.path == index.parents[2] / "corrections.csv"
+def test_from_any_folder_the_page_is_served_as_from_its_project(index, tmp_path, monkeypatch):
+    project = index.parents[2]
+    (project / "data" / "png").mkdir(parents=True, exist_ok=True)
+    monkeypatch.chdir(project.parent)
+    page = index.relative_to(project.parent)
+    with open_server(page) as server:
+        assert server.decisions.path == project / "corrections.csv"
+        assert server.folders == [index.parent, project / "data" / "png"]
+    applied.write(applied.APPLIED, applied.Applied("corrections.csv", "id,was,now,crc,note\n3,1,drop,,\n"))
+    monkeypatch.chdir(project.parent)
+    with pytest.raises(InputError, match="is gone, and 1 correction with it"):
+        open_server(page)
 
 
 def test_a_port_that_no_machine_has_is_named(index, file):

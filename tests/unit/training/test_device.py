@@ -14,30 +14,21 @@ from digitflow.training import device
 from digitflow.training.driver import Driver, Gpu
 
 
-@pytest.fixture
-def installed(tmp_path, monkeypatch):
-    """Makes a package appear installed, as its metadata beside the others say."""
+def test_another_build_for_gpus_makes_other_surroundings_and_versions(machine, monkeypatch, tmp_path):
+    monkeypatch.setattr(device, "CUDA_BUILDS", ("nvidia-invented",))
     monkeypatch.syspath_prepend(tmp_path / "packages")
-
-    def install(name, version):
-        folder = tmp_path / "packages" / f"{name.replace('-', '_')}.dist-info"
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
-
-    return install
-
-
-def test_another_build_for_gpus_makes_other_surroundings_and_versions(machine, installed):
-    before = surroundings(machine)
-    assert "cuda" not in before
-    seen = []
+    folder = tmp_path / "packages" / "nvidia_invented.dist-info"
+    folder.mkdir(parents=True)
+    seen = {str(surroundings(machine))}
     for version in ("9.10", "9.28"):
-        installed("nvidia-cudnn-cu13", version)
-        seen.append((str(surroundings(machine)), config.keras_versions("auto")))
-        assert f"nvidia-cudnn-cu13 {version}" in seen[-1][1]
+        (folder / "METADATA").write_text(f"Metadata-Version: 2.1\nName: invented\nVersion: {version}\n")
+        device.cuda_builds.cache_clear()
+        seen.add(str(surroundings(machine)))
+        assert f"nvidia-invented {version}" in config.keras_versions("auto")
+        assert "invented" not in config.keras_versions("cpu")
         config._versions.cache_clear()
-    assert len({str(before), seen[0][0], seen[1][0]}) == 3
-    assert "cudnn" not in config.keras_versions("cpu")
+    device.cuda_builds.cache_clear()
+    assert len(seen) == 3
 
 
 @pytest.mark.parametrize(

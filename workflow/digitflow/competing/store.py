@@ -95,7 +95,8 @@ def bring_back(store: str | Path, key: str, folder: str | Path, names: Sequence[
         return False
     try:
         digests = read_json(entry / ENTRY)["sha256"]
-        wrong = [name for name in names if sha256(entry / name) != digests.get(name)]
+        files = {name: (entry / name).read_bytes() for name in names}
+        wrong = [name for name in names if hashlib.sha256(files[name]).hexdigest() != digests.get(name)]
         damage = f"{', '.join(wrong)} damaged" if wrong else ""
     except (OSError, FormatError, KeyError, TypeError, AttributeError) as error:
         damage = str(error)
@@ -105,13 +106,9 @@ def bring_back(store: str | Path, key: str, folder: str | Path, names: Sequence[
         return False
     with contextlib.suppress(OSError):  # a store that is only read has no order of use
         os.utime(entry)
-    try:
-        for name in names:
-            # Opened here, for shutil would say of a full disk that the file in the store is at fault.
-            with open(entry / name, "rb") as stored, atomic_open(folder / name) as file:
-                shutil.copyfileobj(stored, file)
-    except FileNotFoundError:  # another run removed it just now
-        return False
+    for name, data in files.items():
+        with atomic_open(folder / name) as file:
+            file.write(data)
     return True
 
 

@@ -29,9 +29,9 @@ from digitflow.dataset.inventory import (
 )
 from digitflow.dataset.trees import open_folders, read_file
 from digitflow.dataset.treetimes import (
-    changed_at,
     folder_times,
     inventory_path,
+    is_recent,
     is_understood,
     read_about,
 )
@@ -259,8 +259,8 @@ class _Comparison:
         then, now = read_about(self.tree).times, folder_times(self.tree)
         for place, name in enumerate(known.names):
             folder = self.tree / name
-            as_it_was = name in then and then[name] == now.get(name)
-            if not folder.is_dir() or (as_it_was and changed_at(folder.stat()) < since):
+            as_it_was = name in then and then[name] == now.get(name) and not is_recent(max(now[name]), since)
+            if as_it_was or not folder.is_dir():
                 continue
             with open_folders(folder) as (opened,):
                 for row in np.flatnonzero(self.found.place == place).tolist():

@@ -15,6 +15,18 @@ ENDINGS = {"images": "idx[34]-ubyte", "labels": "idx1-ubyte|idx2-int"}  # the la
 LEFT_BEHIND = re.compile(r"\..*|@eaDir|#recycle|Thumbs\.db|ehthumbs\.db|desktop\.ini|Icon\r", re.IGNORECASE)
 
 
+def enter_project(path: PathLike, place: str) -> Path:
+    """Make the project in which `path` lies at `place` the working directory; the path from there.
+
+    Where it lies elsewhere, nothing changes.
+    """
+    parts, absolute = Path(place).parts, Path(path).absolute()
+    if absolute.parts[-len(parts) :] != parts:
+        return Path(path)
+    os.chdir(absolute.parents[len(parts) - 1])
+    return Path(place)
+
+
 def find_csv(folder: PathLike, name: str) -> Path:
     """The CSV of that name in a folder as the competition's page gives it: plain, or packed in a zip archive.
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 PathLike = str | os.PathLike
 ABOUT = "about.json"  # in the inventory
+FUTURE = 60 * 10**9  # ns beyond which a time is of a clock that was ahead
 
 
 @dataclass(frozen=True)
@@ -41,23 +42,32 @@ def is_understood(tree: PathLike) -> bool:
     at the very moment of looking counts as one in the folders with pictures. The tree itself may have taken
     its name then.
     """
-    about, times = read_about(tree), folder_times(tree)
-    if about is None or about.times != times:
+    about, times, known = read_about(tree), folder_times(tree), inventory_path(tree).stat().st_mtime_ns
+    if not known or about is None or about.times != times:
         return False
-    known = inventory_path(tree).stat().st_mtime_ns
-    last = max((max(pair) for name, (_, *pair) in times.items() if name), default=0)
-    return max(times[""][1:]) <= known and last < known
+    of_tree = max(times.pop(""))
+    return (of_tree == known or not is_recent(of_tree, known)) and not any(
+        is_recent(max(of_folder), known) for of_folder in times.values()
+    )
+
+
+def is_recent(changed: int, known: int) -> bool:
+    """Whether a folder that changed at this time, in ns, may have changed again since all was `known`.
+
+    One from the future cannot: a clock was ahead, and today's times are others.
+    """
+    return known <= changed <= known + FUTURE
 
 
 def folder_times(tree: PathLike) -> dict[str, list[int]]:
-    """Inode, mtime and ctime in ns of the tree, whose name is empty, and of its folders; none: no tree."""
+    """Mtime and ctime in ns of the tree, whose name is empty, and of its folders; none: no tree."""
     try:
         found = {"": Path(tree).stat()}
         with os.scandir(tree) as entries:
             found |= {entry.name: entry.stat() for entry in entries if entry.is_dir()}
     except (FileNotFoundError, NotADirectoryError):
         return {}
-    return {name: [status.st_ino, status.st_mtime_ns, status.st_ctime_ns] for name, status in found.items()}
+    return {name: [status.st_mtime_ns, status.st_ctime_ns] for name, status in found.items()}
 
 
 def changed_at(status: os.stat_result) -> int:

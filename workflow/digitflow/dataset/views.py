@@ -33,7 +33,7 @@ from digitflow.dataset.inventory import (
     write_manifest,
 )
 from digitflow.dataset.trees import atomic_tree, open_folders, read_file, reason, spare_folder, write_files
-from digitflow.dataset.treetimes import changed_at
+from digitflow.dataset.treetimes import folder_times
 from digitflow.formats import idx, lst, png
 
 log = logging.getLogger("digitflow")
@@ -167,12 +167,17 @@ def _make(images_idx: PathLike, tree: Path, goal: Inventory, progress: Progress)
             write_files(files, file_names, [folders[label] for label in place[order].tolist()])
             file_crc[start + order] = [zlib.crc32(file) for file in files]
             progress.advance(len(images))
+        if tree.exists():
+            raise InputError(f"{tree}: was put back while it was made; nothing in it was changed: run again")
         # Killed between the two names, the next run knows whose pictures these are. All of them are older.
         begun = save_inventory(tree, replace(goal, place=np.full_like(goal.place, NOWHERE)))
     made = replace(goal, file_crc=file_crc)
     save_inventory(tree, made)
-    status = tree.stat()  # taking its name has changed it; something put into it would change its mtime, too
-    understand(tree, changed_at(status) if status.st_mtime_ns < begun else begun)
+    times = folder_times(tree)
+    mtime, ctime = times.pop("")
+    if all(max(of_folder) < begun for of_folder in times.values()):  # else somebody was there
+        # Taking its name has changed the tree; something put into it would change its mtime, too.
+        understand(tree, max(mtime, ctime) if mtime < begun else begun)
     return made, Counts(written=int((made.place != NOWHERE).sum()))
 
 

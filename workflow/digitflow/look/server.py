@@ -23,6 +23,7 @@ from urllib.parse import parse_qs, quote, unquote, urlsplit
 
 from digitflow.base.errors import DigitflowError, FormatError, InputError
 from digitflow.dataset import adoption
+from digitflow.dataset.locations import enter_project
 from digitflow.formats import corrections
 from digitflow.formats.corrections import DROP, OK, Correction
 from digitflow.look import page
@@ -30,6 +31,8 @@ from digitflow.look import page
 log = logging.getLogger("digitflow")
 
 ADDRESS = "127.0.0.1"
+PAGE = "results/look/index.html"  # in a project
+TREES = Path("data/png")
 API = "api/corrections"
 MOST = 1 << 20  # bytes of a request: some 50,000 decisions
 TYPES = {
@@ -176,7 +179,7 @@ class LookServer(ThreadingHTTPServer):
         port: int = 0,
     ):
         """Listen on `port` of this machine (0: any free one). `path` is corrections.csv; without it, the file
-        that the page names, as the page's own project would find it.
+        that the page names, as a run in this folder would find it.
 
         InputError: there is no page, the file is gone, or the port is taken. FormatError: a damaged page.
         """
@@ -186,11 +189,8 @@ class LookServer(ThreadingHTTPServer):
                 f"{index}: there is no page to look at; make it with: snakemake -j4 results/look/index.html, "
                 "and the -s and --configfile of your runs"
             )
-        project = index.parents[2] if index.parent.parts[-2:] == ("results", "look") else Path()
         self.decisions = Decisions(
-            index,
-            _absolute(path or project / _corrections_of(index)),
-            Path(png or project / "data" / "png") / "train",
+            index, _absolute(path or _corrections_of(index)), Path(png or "data/png") / "train"
         )
         self.folders = [index.parent] + ([] if png is None else [_absolute(png)])
         # The page links to PNG files by a relative path, so the address begins where both folders meet.
@@ -226,9 +226,18 @@ class LookServer(ThreadingHTTPServer):
         return f"{ADDRESS}:{self.server_port}", f"localhost:{self.server_port}"
 
 
-def serve(index: str | Path, path: str | Path | None, png: str | Path | None = None, port: int = 0) -> None:
+def open_server(index: Path, path: Path | None = None, png: Path | None = None, port: int = 0) -> LookServer:
+    """As LookServer, from the folder of the page's project, wherever one is: what the page names is there.
+
+    `png`: the trees; without it, those of the project, if they are there.
+    """
+    index, path, png = (given and _absolute(given) for given in (index, path, png))
+    return LookServer(enter_project(index, PAGE), path, png or (TREES if TREES.is_dir() else None), port)
+
+
+def serve(index: Path, path: Path | None = None, png: Path | None = None, port: int = 0) -> None:
     """Serve the page until Ctrl-C. Raises as LookServer."""
-    with LookServer(index, path, png, port) as server:
+    with open_server(index, path, png, port) as server:
         log.info("open %s", server.url)
         log.info("every decision is saved in %s at once; Ctrl-C ends", server.decisions.path)
         try:

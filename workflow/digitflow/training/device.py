@@ -1,5 +1,6 @@
 """The one place that decides between GPU and CPU, which GPU a job has, and how many cores there are."""
 
+import functools
 import importlib.metadata
 import logging
 import os
@@ -154,6 +155,7 @@ def surroundings(
     return found | ({"cuda": builds} if (builds := cuda_builds()) else {})
 
 
+@functools.cache
 def cuda_builds() -> dict[str, str]:
     """The versions of what is installed for GPUs alone, and can change what they compute."""
     return {name: version for name in CUDA_BUILDS if (version := _version(name))}

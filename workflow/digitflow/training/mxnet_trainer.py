@@ -297,14 +297,14 @@ def batches(
 
 
 def warn_of_idle_warps(augment: Augment, shape: tuple[int, ...]) -> None:
-    """Warn of what was asked for and the iterator does not do to images of `shape` (height, width)."""
+    """Warn of what was asked for but the iterator does not do to images of `shape` (height, width)."""
     applied = warp(augment, shape)
     if augment.shift and shape[0] != shape[1]:
         log.warning("warning: augment.shift: with MXNet only square images are shifted; these are not")
     elif augment.shift and not applied["pad"]:
-        log.warning(f"warning: augment.shift: {augment.shift} is no half pixel: MXNet shifts nothing")
+        log.warning(f"warning: augment.shift: {augment.shift} rounds to 0 pixels, so MXNet shifts nothing")
     if augment.rotate and not applied["max_rotate_angle"]:
-        log.warning(f"warning: augment.rotate: {augment.rotate} is no half degree: MXNet turns nothing")
+        log.warning(f"warning: augment.rotate: {augment.rotate} rounds to 0 degrees, so MXNet turns nothing")
 
 
 def warp(augment: Augment, shape: tuple[int, ...]) -> dict[str, Any]:

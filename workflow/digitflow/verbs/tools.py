@@ -116,7 +116,7 @@ def describe(files: list[Input], configfile: list[Input] | None = None, sheet: I
 def look(
     page: Input = Path("results/look/index.html"),
     corrections: Input | None = None,
-    png: Input = Path("data/png"),
+    png: Input | None = None,
     port: int = 0,
 ) -> None:
     """Show the page of images, and save its corrections.
@@ -125,12 +125,12 @@ def look(
 
     page: the page, which `snakemake results/look/index.html` makes
     corrections: the file of corrections; without it, the one of the configuration that the page was made with
-    png: the trees of pictures, which the page links to where they are there
+    png: the trees of pictures, which the page links to; without it, data/png of the page's project
     port: the port to serve on; without one, a free one
     """
     from digitflow.look.server import serve
 
-    serve(page, corrections, png if png.is_dir() else None, port)
+    serve(page, corrections, png, port)
 
 
 def adopt(tree: str = "data/png/train", corrections: Input | None = None, deletions: bool = False) -> None:
@@ -143,7 +143,10 @@ def adopt(tree: str = "data/png/train", corrections: Input | None = None, deleti
     deletions: true, to believe also deletions that are too many for a run to believe
     """
     from digitflow.dataset import adoption, applied
+    from digitflow.dataset.locations import enter_project
 
+    corrections = corrections and corrections.absolute()
+    tree = enter_project(tree, "data/png/train")
     corrections = corrections or applied.shown_by(tree)
     adoption.check_not_lost(corrections, tree)
     for line in adoption.adopt(tree, f"{tree}.sfv", corrections, deletions):

@@ -437,10 +437,10 @@ function decide(now) {
   select(selected + 1);
 }
 
-/** Decide that a training row is right as it is given: an earlier correction stays. */
+/** Decide that a training row is right as it stands: an earlier correction stays. */
 function agree() {
   const i = grid.items[selected];
-  decide(i === undefined || isTest(i) ? OK : standing(i));
+  decide(i === undefined || isTest(i) ? OK : (decisionOf(i) ?? standing(i)));
 }
 
 function undo() {
@@ -536,7 +536,6 @@ function nameFile() {
   for (const place of document.querySelectorAll(".file")) place.textContent = store.file;
   $("export").textContent = `${fileName()}…`;
   $("export").title = store.file;
-  $("download").textContent = `Download ${fileName()}`;
 }
 
 function drawExport() {
@@ -544,6 +543,8 @@ function drawExport() {
   const chosen = document.querySelector('input[name="which"]:checked').value;
   const whole = saves || (!store.unsaved && chosen === "whole");
   $("export-text").value = exported(whole);
+  download.as = whole ? fileName() : fileName().replace(/(\.csv)?$/i, "-to-add.csv");
+  $("download").textContent = `Download ${download.as}`;
   $("export-choice").hidden = Boolean(store.isServer);
   $("download").hidden = saves;
   $("export-about").textContent = saves
@@ -556,7 +557,7 @@ function drawExport() {
 
 function download() {
   const address = URL.createObjectURL(new Blob([$("export-text").value], { type: "text/csv" }));
-  el("a", { href: address, download: fileName() }).click();
+  el("a", { href: address, download: download.as }).click();
   setTimeout(() => URL.revokeObjectURL(address), 1000);
 }
 
@@ -584,15 +585,16 @@ function onKey(event) {
     End: grid.items.length - 1,
   };
   const label = KEYS ? KEYS.indexOf(event.key) : -1;
-  if (event.key === "u") undo();
+  // A key held down acts on one image, not on all that follow.
+  if (event.repeat && (label >= 0 || ["u", "x", "k", "r"].includes(event.key))) event.preventDefault();
+  else if (event.key === "u") undo();
   else if (event.key === "?") $("help-dialog").showModal();
   else if (!grid.element) return;
   else if (event.key in moves) {
     const to = moves[event.key];
     const inside = to >= 0 && to < grid.items.length;
     if (inside || !event.key.startsWith("Arrow")) select(to);
-  } else if (event.repeat) event.preventDefault(); // a key held down decides one image, not all that follow
-  else if (label >= 0) decide(names[label]);
+  } else if (label >= 0) decide(names[label]);
   else if (event.key === "x") decide(DROP);
   else if (event.key === "k") agree();
   else if (event.key === "r" || (event.key === "Enter" && !onControl)) choose();

@@ -185,7 +185,9 @@ def check_solution():
     from digitflow.formats import labelscsv
 
     try:
-        labelscsv.check_header(SOLUTION_PATH)
+        asked = config["submission"]
+        header = labelscsv.read_sample(SAMPLE).header if SAMPLE else (asked["id"], asked["label"])
+        labelscsv.check_header(SOLUTION_PATH, header)
     except DigitflowError as error:
         raise WorkflowError(str(error)) from None
 

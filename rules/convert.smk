@@ -27,7 +27,7 @@ def records_of(tree, kind):
     return [path for part in parts_of(tree) for path in shards("data/rec", part, kind)]
 
 
-VALIDATION = picked(config["validation"], "fraction", "folds", "seed")
+VALIDATION = picked(config["validation"], *([] if FOLDS else ["fraction"]), "folds", "seed")
 
 
 rule csv_to_idx:
@@ -76,7 +76,7 @@ use rule csv_to_idx as csv_to_idx_test with:
         data=as_text(READING),
         # Only its first rows are read, for the size of an image; what changes there changes nothing here.
         like="" if DATA["source"] == "mnist" else configuration.literal(TRAIN_PATH),
-        submission=SUBMISSION_FORM,
+        submission=picked(config["submission"], "sample"),  # the header is no matter of the images
         stamp=stamp(OWN_TEST, SAMPLE),
         code=code("csv_to_idx"),
 

@@ -631,6 +631,30 @@ def test_ftrl_with_keras_needs_a_rate_that_does_not_end_at_0():
         validate(changed("models.keras_cnn", model | schedule))
 
 
+def test_whole_numbers_are_whole_however_they_are_written():
+    config = changed("models.keras_cnn.seeds", [1.0, 2.0])
+    config |= {"rec": {"shards": 2.0}}
+    config["validation"] |= {"folds": 5.0}
+    complete = validate(config)
+    seeds, folds = complete["models"]["keras_cnn"]["seeds"], complete["validation"]["folds"]
+    assert {type(value) for value in (*seeds, folds, complete["rec"]["shards"])} == {int}
+
+
+def test_classes_and_columns_may_be_called_like_numbers():
+    config = changed("data.classes", ["4e00", "4e01"])
+    config["models"]["keras_cnn"]["learning_rate"] = "1e-3"
+    complete = validate(config)
+    assert complete["data"]["classes"] == ["4e00", "4e01"]
+    assert complete["models"]["keras_cnn"]["learning_rate"] == 0.001
+
+
+def test_keys_that_are_missing_are_told_once():
+    model = {"framework": "keras", "architecture": "lenet"}
+    with pytest.raises(ConfigError) as error:
+        validate(changed("models.keras_cnn", model))
+    assert str(error.value).count("models.keras_cnn.epochs: this key is missing") == 1
+
+
 def test_a_seed_fits_all_frameworks():
     validate(changed("models.keras_cnn.seeds", [2**32 - 1]))
     with pytest.raises(ConfigError, match="seeds"):

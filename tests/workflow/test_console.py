@@ -313,6 +313,11 @@ def test_errors_of_snakemakes_own_come_in_full_and_last(run, snakefile, argument
         ),
         (["--config", "a=1", "it's"], "snakemake 'it'\"'\"'s' --logger digitflow --cores 2 --config a=1\n"),
         (
+            ["--config", "validation={folds:", "5}"],
+            "error: --config validation={folds: 5}: the shell takes this apart; put it in quotes: "
+            "--config 'validation={folds: 5}'\n",
+        ),
+        (
             ["--configfile", "mime.yaml"],
             "\nerror: mime.yaml: there is no such file; did you mean mine.yaml?\n",
         ),

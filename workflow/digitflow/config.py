@@ -46,6 +46,7 @@ COLUMNS = {"seeds", "parameters", "trained_epochs", "seconds", "status", "device
 }
 FOLDER = re.compile(r"[\w.+-]+")
 ABSENT = "not installed"
+NAMES_OF_DATA = ("classes", "columns")  # keys of `data` whose values are what a file has in it
 DIGITS, DIGIT_RECOGNIZER = 10, "digit-recognizer"
 
 
@@ -71,7 +72,7 @@ def validate(config: dict[str, Any]) -> dict[str, Any]:
     ]
     if mistakes:
         raise ConfigError(_listed(mistakes))
-    return complete
+    return _plain(complete)
 
 
 def load(files: Sequence[str | os.PathLike] = ()) -> dict[str, Any]:
@@ -328,9 +329,12 @@ def schema() -> dict:
 
 
 def _numbers(value: Any) -> Any:
-    """The same with 1e-5 as a number: YAML 1.1, which PyYAML reads, wants 1.0e-5, and takes it for text."""
+    """The same with 1e-5 as a number: YAML 1.1, which PyYAML reads, wants 1.0e-5, and takes it for text.
+
+    Classes and columns may be called so.
+    """
     if isinstance(value, dict):
-        return {key: _numbers(item) for key, item in value.items()}
+        return {key: item if key in NAMES_OF_DATA else _numbers(item) for key, item in value.items()}
     if isinstance(value, list):
         return [_numbers(item) for item in value]
     return float(value) if isinstance(value, str) and EXPONENT.fullmatch(value) else value
@@ -357,7 +361,8 @@ def _against_schema(config: dict[str, Any], rules: dict) -> list[str]:
     question = [config, rules]
     if answers.known_answer("configuration-allowed", question):
         return []
-    mistakes = [_explain(error) for error in _validator(rules).iter_errors(config)]
+    # One line for each: of several missing keys, every error names them all.
+    mistakes = [*dict.fromkeys(_explain(error) for error in _validator(rules).iter_errors(config))]
     if not mistakes:
         answers.keep_answer("configuration-allowed", question, True)
     return mistakes
@@ -501,7 +506,7 @@ def _wrong_points(config: dict[str, Any], schema: dict) -> Iterator[str]:
         if "learning_rate" in study["figures"] and first.model.get("framework") != "keras":
             yield f"studies.{name}.figures: learning_rate is for keras only, and {first.name} is not"
         for point in points(study):
-            mistakes = [_explain(error) for error in validator.iter_errors(point.model)]
+            mistakes = [*dict.fromkeys(_explain(error) for error in validator.iter_errors(point.model))]
             mistakes = mistakes or [*_wrong_architecture(point.model), *_ignored(point.model)]
             mistakes += [
                 f"{axis}: {value!r} becomes a folder: letters, digits and ._+- only"

@@ -28,6 +28,9 @@ def of_the_command(arguments: Iterable[str], folder: Path) -> str | None:
             groups[-1].append(word)
     targets, rest, wrong, greedy = [], [], [], ""
     for option, *words in groups:
+        if option in VALUES and any(_open_brackets(word) for word in words):
+            text = " ".join(words)
+            return f"error: {option} {text}: the shell takes this apart; put it in quotes: {option} '{text}'"
         mistakes = {word: _mistake(option, word, folder) for word in words}
         taken = [word for word in words if mistakes[word] == TARGET]
         others = [word for word in words if word not in taken]
@@ -42,6 +45,12 @@ def of_the_command(arguments: Iterable[str], folder: Path) -> str | None:
             f"what is to be made comes first:\n{command}"
         )
     return f"error: {wrong[0]}" if wrong else None
+
+
+def _open_brackets(word: str) -> bool:
+    """Whether a word opens a bracket that it does not close, or the other way round."""
+    opened, closed = (sum(map(word.count, brackets)) for brackets in ("{[", "}]"))
+    return opened != closed
 
 
 def _mistake(option: str, word: str, folder: Path) -> str | None:

@@ -189,3 +189,25 @@ def test_a_file_without_permission_is_said(tmp_path):
         assert error_of(path) == f"{path}: no permission to read it"
     finally:
         os.seteuid(user)
+
+
+def test_an_archive_with_two_files_of_a_name_is_asked_which(tmp_path):
+    with zipfile.ZipFile(tmp_path / "two.zip", "w") as archive:
+        for name in ("a/train.csv", "b/train.csv"):
+            archive.writestr(name, "label,pixel0\n7,1\n")
+    message = r"two\.zip: which of 'a/train\.csv', 'b/train\.csv'\? Write two\.zip/a/train\.csv"
+    with pytest.raises(InputError, match=message), archives.open_csv(tmp_path / "two.zip" / "train.csv"):
+        pass
+
+
+def test_the_names_of_a_damaged_archive_are_an_error_of_the_input(tmp_path):
+    path = tmp_path / "damaged.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("train.csv", "label,pixel0\n7,1\n")
+    assert archives.names_in_zip(path) == ["train.csv"]
+    data = bytearray(path.read_bytes())
+    data[data.index(b"PK\x01\x02")] ^= 1  # of the list of its files
+    path.write_bytes(data)
+    with pytest.raises(InputError, match=r"damaged\.zip: a damaged or unreadable zip archive"):
+        archives.names_in_zip(path)
+    assert archives.names_in_zip(tmp_path) == []

@@ -57,6 +57,75 @@ def test_pixels_are_ordered_by_the_numbers_in_their_names(csv, names):
     assert rows_of(csv(f"label,{names}\n7,200,2,3,1\n"))[0] == [[[1, 2], [3, 200]]]
 
 
+def names_of(*sizes):
+    return ",".join("p_" + "_".join(map(str, place)) for place in np.ndindex(*sizes))
+
+
+def numbers(count):
+    return ",".join(str(number % 256) for number in range(count))
+
+
+def test_names_that_may_count_pixels_and_colours_are_asked_about(csv):
+    path = csv(f"label,{names_of(16, 3)}\n7,{numbers(48)}\n")
+    asked, *lines = message_of(path).splitlines()
+    assert "48 columns of pixels are named 16 x 3: write one of these lines" in asked
+    assert [line.partition("#")[0].strip() for line in lines] == [
+        "image: {height: 4, width: 4, channels: 3}",
+        "image: {height: 16, width: 3, channels: 1}",
+    ]
+    for size in ((4, 4, 3), (16, 3, 1)):
+        image = dict(zip(("height", "width", "channels"), size, strict=True))
+        expected = np.arange(48).reshape(size if size[2] == 3 else size[:2]).tolist()
+        assert rows_of(path, {"image": image})[0] == [expected]
+
+
+def test_named_colour_of_any_size_is_read_as_its_names_say(csv):
+    path = csv(f"label,{names_of(4, 5, 3)}\n7,{numbers(60)}\n")
+    for image in ({}, {"channels": 3}, {"height": 4, "width": 5, "channels": 3}):
+        assert rows_of(path, {"image": image})[0] == [np.arange(60).reshape(4, 5, 3).tolist()]
+    message = message_of(path, {"image": {"height": 5}})
+    assert "names count 4 x 5 x 3, but data.image says height: 5" in message
+
+
+@pytest.mark.parametrize("sizes", [(3, 4, 4), (4, 4, 4), (4, 4, 2)])
+@pytest.mark.parametrize("image", [{}, {"channels": 3}])
+def test_names_that_count_the_channels_first_or_too_many_are_refused(csv, sizes, image):
+    count = int(np.prod(sizes))
+    path = csv(f"label,{names_of(*sizes)}\n7,{numbers(count)}\n")
+    message = message_of(path, {"image": image})
+    assert f"names count {' x '.join(map(str, sizes))}: rows, columns and then 1 or 3 channels" in message
+
+
+def test_a_header_of_more_than_a_mebibyte_is_read_whole(csv):
+    side = 330
+    names = ",".join(f"pixel{number}" for number in range(side * side))
+    assert len(names) > 1 << 20
+    path = csv(f"label,{names}\n7,{numbers(side * side)}\n")
+    assert columns.decide(path, {}, train=True).shape == (side, side)
+
+
+def test_file_names_in_a_test_file_without_a_header_are_asked_about(csv):
+    path = csv("a.png,1,2,3,200\nb.png,4,5,6,7\n")
+    assert rows_of(path)[1] == ["a.png", "b.png"]
+    message = message_of(path, train=False)
+    for line in ("columns: {id: 0}", "columns: {label: 0}"):
+        assert line in message
+    assert rows_of(path, {"columns": {"id": 0}}, train=False)[1:] == (None, ["a.png", "b.png"])
+
+
+def test_a_column_without_a_name_is_ignored_wherever_it_stands(csv):
+    data = {"columns": {"ignore": [""]}}
+    assert rows_of(csv(f"label,{SQUARE},\n7,1,2,3,200,\n"), data)[0] == [[[1, 2], [3, 200]]]
+    assert rows_of(csv(f"{SQUARE},\n1,2,3,200,\n"), data, train=False)[0] == [[[1, 2], [3, 200]]]
+
+
+def test_the_name_of_two_columns_is_told_with_their_places(csv):
+    path = csv(f"x,x,{SQUARE}\n7,0,1,2,3,200\n")
+    assert "'x' is the name of 2 columns: give the place of the right one, 0 or 1" in message_of(
+        path, {"columns": {"label": "x"}}
+    )
+
+
 def test_names_that_count_rows_and_columns_give_the_size(csv):
     names = ",".join(f"{row}x{column}" for row in (1, 2) for column in (1, 2, 3))
     assert columns.decide(csv(f"label,{names}\n"), {}, train=True).shape == (2, 3)
@@ -126,7 +195,7 @@ def test_a_first_row_that_was_taken_for_a_header_and_saved_is_named(csv):
 def test_ids_are_kept_and_an_index_is_asked_about(csv):
     assert rows_of(csv(f"id,{SQUARE}\na7,1,2,3,200\n"), train=False) == ([[[1, 2], [3, 200]]], None, ["a7"])
     path = csv(f",label,{SQUARE}\n0,7,1,2,3,200\n")
-    assert "columns: {ignore: [0]}  # the column without a name is not needed" in message_of(path)
+    assert 'columns: {ignore: [""]}  # the column without a name is not needed' in message_of(path)
     assert rows_of(path, {"columns": {"ignore": [0]}}) == ([[[1, 2], [3, 200]]], ["7"], None)
 
 

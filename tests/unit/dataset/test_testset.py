@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from digitflow.base.errors import InputError
+from digitflow.base.errors import FormatError, InputError
 from digitflow.dataset import classes as class_names
 from digitflow.dataset.testset import write_solution
-from digitflow.formats import idx
+from digitflow.formats import idx, labelscsv
 from digitflow.verbs import score
 
 CLASSES = ["zero", "one", "a, b"]
@@ -28,7 +28,7 @@ def project(tmp_path, monkeypatch, digits):
     return tmp_path
 
 
-def labels_of(text: str) -> list[int]:
+def labels_of(text: str, submission: dict | None = None) -> list[int]:
     """What the verb makes of a solution."""
     Path("solution.csv").write_text(text, newline="")
     score.solution_to_idx(
@@ -38,7 +38,7 @@ def labels_of(text: str) -> list[int]:
         Path("labels"),
         "csv",
         {},
-        {},
+        submission or {},
         Path("ids.csv"),
     )
     return idx.read("labels", ndim=1).tolist()
@@ -53,6 +53,14 @@ def test_labels_without_ids_are_those_of_the_test_rows_in_their_order(project, c
 
 def test_labels_with_ids_are_put_into_the_order_of_the_test_rows(project):
     assert labels_of("id,label\nx2,one\nx9,zero\nx4,one\nx7,zero\n") == [0, 1, 0, 1]
+
+
+def test_a_solution_may_have_the_header_of_a_submission(project):
+    form = {"id": "filename", "label": "category"}
+    assert labels_of("filename,category\nx2,one\nx9,zero\nx4,one\nx7,zero\n", form) == [0, 1, 0, 1]
+    labelscsv.check_header(Path("solution.csv"), ("filename", "category"))
+    with pytest.raises(FormatError, match="should be the header"):
+        labelscsv.check_header(Path("solution.csv"))
 
 
 @pytest.mark.parametrize(

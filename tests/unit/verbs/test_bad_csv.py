@@ -221,9 +221,9 @@ REFUSED = {
     "an index column": (
         CLEAN.replace(b"label", b",label"),
         f"train.csv, line 1: columns not known: '': {ONE_OF}\n"
-        "  columns: {ignore: [0]}  # the column without a name is not needed, such as the row numbers that "
-        "pandas writes\n"
-        "  columns: {id: 0}        # the column without a name has the ids of the images",
+        '  columns: {ignore: [""]}  # the column without a name is not needed, such as the row numbers '
+        "that pandas writes\n"
+        '  columns: {id: ""}        # the column without a name has the ids of the images',
     ),
     "no label column": (
         TEST,

@@ -108,6 +108,15 @@ def _open_file(path: Path) -> BinaryIO:
         raise InputError(f"{path}: cannot be opened: {error.strerror}") from error
 
 
+def names_in_zip(path: str | os.PathLike) -> list[str]:
+    """The names in a zip archive but those that macOS adds; none in another file. InputError: damaged."""
+    path = Path(path)
+    if not path.is_file() or not zipfile.is_zipfile(path):
+        return []
+    with _damage_is_an_input_error(path, "zip archive"), zipfile.ZipFile(path) as archive:
+        return [name for name in archive.namelist() if not name.startswith("__MACOSX/")]
+
+
 @contextlib.contextmanager
 def _damage_is_an_input_error(path: Path, kind: str) -> Iterator[None]:
     try:
@@ -131,7 +140,9 @@ def _csv_member(path: Path, members: list[zipfile.ZipInfo], wanted: str | None) 
         found = [name for name in names if name == wanted] or [
             name for name in names if PurePosixPath(name).name == wanted
         ]
-        if len(found) != 1:
+        if len(found) > 1:
+            raise InputError(f"{path}: which of {', '.join(map(repr, found))}? Write {path.name}/{found[0]}")
+        if not found:
             raise InputError(f"{path}: there is no {wanted!r} in this archive: [{listed}]")
         return next(member for member in members if member.filename == found[0])
     if looks := _other_archive(names):

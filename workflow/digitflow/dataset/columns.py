@@ -167,7 +167,7 @@ def _stop(where: str, readings: Iterable[tuple[str, str]]) -> NoReturn:
 def _read_table(path: str | os.PathLike, header: bool | str) -> _Table:
     head = read_head(path)
     lines = head.split(b"\n", SAMPLE + 1)
-    if len(head) == HEAD_BYTES or len(lines) > SAMPLE + 1:
+    if len(head) >= HEAD_BYTES or len(lines) > SAMPLE + 1:
         lines = lines[:-1] or lines  # the last one may be cut off, or has all the rest
     table = _Table(path, [line.removesuffix(b"\r") for line in lines])
     table.separator = _separator(path, lines[0])
@@ -296,7 +296,13 @@ def _place(table: _Table, column: str | int) -> int | None:
         )
     found = [place for place, name in enumerate(table.names) if name == column]
     found = found or [place for place, name in enumerate(table.names) if name.lower() == column.lower()]
-    return found[0] if len(found) == 1 else None
+    if len(found) > 1:
+        places = " or ".join(map(str, found))
+        raise InputError(
+            f"{table.path}, line 1: {column!r} is the name of {len(found)} columns: give the place of the "
+            f"right one, {places}, in data.columns of the configuration"
+        )
+    return found[0] if found else None
 
 
 def _chosen_label(
@@ -406,10 +412,9 @@ def _ask_for_columns(where: str, names: list[str], rest: list[int], no_label: bo
         )
     readings = []
     for place in rest:
-        name, column = (
-            names[place] or "the column without a name",
-            _yaml(names[place]) if names[place] else place,
-        )
+        # By its name, though it is none: the test file has it in another place.
+        column = _yaml(names[place]) if names[place] or names.count("") == 1 else place
+        name = names[place] or "the column without a name"
         index = ", such as the row numbers that pandas writes" if place in unnamed else ""
         readings.append((f"columns: {{ignore: [{column}]}}", f"{name} is not needed{index}"))
         readings.append((f"columns: {{id: {column}}}", f"{name} has the ids of the images"))
@@ -526,6 +531,14 @@ def _label_by_content(
         place for place in left if any(_number(row[place]) is None for row in table.rows if place < len(row))
     ]
     if len(words) == 1 and _shapes(len(left) - 1, image):
+        if not needed:
+            _stop(
+                f"{where}: no header, and words in column {words[0] + 1}, {_seen(table.rows, words[0])}",
+                (
+                    (f"columns: {{id: {words[0]}}}", "it has the ids of the images"),
+                    (f"columns: {{label: {words[0]}}}", "it has the labels"),
+                ),
+            )
         return words[0], []
     if words:
         listed = abbreviated([str(place + 1) for place in words])
@@ -601,9 +614,10 @@ def _shape(
 ) -> tuple[int, ...]:
     where = f"{table.path}, line 1: {pixels:,} columns of pixels"
     told = {key: image[key] for key in ("height", "width", "channels") if image.get(key, AUTO) != AUTO}
-    if grid and not told:
+    listed = ", ".join(f"{key}: {value}" for key, value in told.items())
+    if grid and not (told and image.get("transpose")) and (named := _named_shape(where, pixels, told, grid)):
         table.reasons.append("the names of the pixels count their rows and columns")
-        return grid if grid[2:] != (1,) else grid[:2]
+        return named
     shapes = _shapes(pixels, image)
     if len(shapes) == 1:
         table.reasons.append(f"{pixels:,} pixels: {size_in_words(shapes[0])}")
@@ -611,13 +625,37 @@ def _shape(
     if shapes:
         _stop(f"{where} have several sizes", ((_image_line(shape), size_in_words(shape)) for shape in shapes))
     if told:
-        listed = ", ".join(f"{key}: {value}" for key, value in told.items())
         raise InputError(f"{where} do not fit data.image, which says {listed}")
     sides = [side for side in range(math.isqrt(pixels), 1, -1) if pixels % side == 0][:2]
     sizes = [size for side in sides for size in ((side, pixels // side), (pixels // side, side))]
     if not sizes:
         raise InputError(f"{where} make no square and no other image, in grey or in RGB")
     _stop(f"{where} make no square", ((_image_line(size), size_in_words(size)) for size in sizes))
+
+
+def _named_shape(
+    where: str, pixels: int, told: Mapping[str, int], grid: tuple[int, ...]
+) -> tuple[int, ...] | None:
+    """The shape that the names of the pixels count, where it is what the configuration says of the image.
+
+    None: the names count pixels and their colours, and the configuration says so.
+    """
+    counted = " x ".join(map(str, grid))
+    if len(grid) > 3 or grid[2:] not in ((), (1,), (3,)):
+        raise InputError(
+            f"{where}, and their names count {counted}: rows, columns and then 1 or 3 channels are needed, "
+            "as in pixel_0_0_0 to pixel_27_27_2"
+        )
+    named = dict(zip(("height", "width", "channels"), (*grid, 1), strict=False))
+    colours = _shapes(pixels, {"channels": 3}) if len(grid) == 2 and grid[1] == 3 else []
+    if colours and not told:
+        _stop(f"{where} are named {counted}", ((_image_line(s), size_in_words(s)) for s in (*colours, grid)))
+    if all(named[key] == value for key, value in told.items()):
+        return grid if grid[2:] != (1,) else grid[:2]
+    if colours and told.get("channels", 3) == 3:
+        return None
+    said = ", ".join(f"{key}: {value}" for key, value in told.items())
+    raise InputError(f"{where}, and their names count {counted}, but data.image says {said}; correct that")
 
 
 def _image_line(shape: tuple[int, ...]) -> str:

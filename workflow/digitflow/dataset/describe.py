@@ -3,7 +3,6 @@
 import json
 import math
 import os
-import zipfile
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from hashlib import blake2b
@@ -12,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from digitflow.base.archives import names_in_zip
 from digitflow.base.errors import DigitflowError, InputError
 from digitflow.base.files import atomic_path
 from digitflow.dataset import classes as class_names
@@ -59,11 +59,7 @@ def _parts(path: Path) -> list[Path]:
         return sorted(file for part in ("train", "test") for file in idx_files(path, part, "images")) or [
             path
         ]
-    if not path.is_file() or not zipfile.is_zipfile(path):
-        return [path]
-    with zipfile.ZipFile(path) as archive:
-        names = [name for name in archive.namelist() if not name.startswith("__MACOSX/")]
-    tables = [path / name for name in names if name.lower().endswith(".csv")]
+    tables = [path / name for name in names_in_zip(path) if name.lower().endswith(".csv")]
     return tables if len(tables) > 1 else [path]
 
 
@@ -244,7 +240,7 @@ def _flow(mapping: Mapping[str, Any]) -> str:
 def _name(layout: Layout, place: int) -> str | int:
     """How the configuration names a column: by its name, where there is one of its own."""
     name = layout.names[place]
-    return name if layout.header and name and layout.names.count(name) == 1 else place
+    return name if layout.header and layout.names.count(name) == 1 else place
 
 
 def draw_sheet(path: PathLike, images: np.ndarray) -> None:

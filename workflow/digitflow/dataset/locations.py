@@ -2,10 +2,10 @@
 
 import os
 import re
-import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from digitflow.base.archives import names_in_zip
 from digitflow.base.errors import InputError
 
 PathLike = str | os.PathLike
@@ -38,10 +38,8 @@ def find_csv(folder: PathLike, name: str) -> Path:
         if path.exists():
             return path
     for path in sorted(folder.glob("*.zip")):
-        if zipfile.is_zipfile(path):
-            with zipfile.ZipFile(path) as archive:
-                if name in archive.namelist():
-                    return path / name
+        if name in names_in_zip(path):
+            return path / name
     return folder / name
 
 

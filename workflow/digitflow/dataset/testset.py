@@ -47,7 +47,7 @@ def write_solution(
     if kind == "csv" and not labelscsv.is_list(solution):
         known = labelscsv.read_ids(ids, rows) if ids else None
         form = labelscsv.submission_form(submission or {}, rows, known, images)
-        found = labelscsv.read(solution, names, rows, form.ids)
+        found = labelscsv.read(solution, names, rows, form.ids, form.header)
         idx.write(path, found.astype(class_names.label_dtype(len(names))))
         return
     if kind == "csv":

@@ -103,10 +103,13 @@ def read(
     return np.array([found[id_] for id_ in expected], dtype=np.int64)
 
 
-def check_header(path: PathLike) -> None:
-    """FormatError: the file is no solution: it has neither columns of ids and of labels nor labels alone."""
-    if not is_list(path):
-        _columns(path, _read_lines(path)[0])
+def check_header(path: PathLike, header: tuple[str, str] = HEADER) -> None:
+    """FormatError: the file is no solution: it has neither columns of ids and of labels nor labels alone.
+
+    `header`: one that is right beside the usual ones.
+    """
+    if not is_list(path) and (*(first := _read_lines(path)[0]),) != header:
+        _columns(path, first)
 
 
 def is_list(path: PathLike) -> bool:
@@ -241,6 +244,8 @@ def read_list(path: PathLike, rows: int) -> list[str]:
     if len(labels) != rows:
         one_more = start == 1 and len(labels) == rows + 1
         header = f"; if line 1, {lines[0][0]!r}, is a header, write label there" if one_more else ""
+        if len(first) == 1 and start == 2 and len(labels) == rows - 1:
+            header = f"; if line 1, {first[0]!r}, is a label, write a line above it: label"
         raise FormatError(f"{path}: {len(labels):,} labels for {rows:,} images{header}")
     return labels
 

@@ -34,6 +34,7 @@ from digitflow.formats.spellings import Spellings
 PathLike = str | os.PathLike
 BLOCK_BYTES = 1 << 19  # smaller: numpy's overhead a call; larger: scratch arrays leave the core's own cache
 HEAD_BYTES = 1 << 20  # the header and some rows
+FIRST_LINE_BYTES = 64 << 20  # of the largest image that the schema allows, in colour, names and all
 LINE_BYTES_PER_COLUMN = 64  # a line of more bytes (at least 64 KiB) is damage, not data
 MAX_SHOWN = 10  # findings in a message
 MAX_COUNTED = 100_000  # findings after which the file is given up
@@ -69,9 +70,17 @@ class Findings:
 
 
 def read_head(path: PathLike) -> bytes:
-    """The first mebibyte of a CSV, without its byte order mark. InputError: it is empty or no text."""
+    """The first mebibyte of a CSV, and all of its first line, without its byte order mark.
+
+    InputError: it is empty or no text, or that line has no end within FIRST_LINE_BYTES.
+    """
     with open_csv(path) as stream:
-        head = _read_all(stream, HEAD_BYTES).removeprefix(BOM)
+        head = _read_all(stream, HEAD_BYTES)
+        while b"\n" not in head and (more := _read_all(stream, HEAD_BYTES)):
+            head += more
+            if len(head) > FIRST_LINE_BYTES:
+                raise InputError(f"{path}, line 1: no line end in {len(head):,} bytes: no CSV of pixels")
+    head = head.removeprefix(BOM)
     if not head:
         raise InputError(f"{path}: empty: one row per image is needed")
     if looks := foreign.looks_like(head):

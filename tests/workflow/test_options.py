@@ -83,7 +83,8 @@ def test_the_source_kaggle_reads_the_two_csvs_that_were_put_there(fresh_numpy):
     fresh_numpy.configure(", solution_csv: own/solution.csv", "")
     jobs = fresh_numpy.planned()
     inputs = {job.rule: job.inputs for job in jobs if job.stage == "csv_to_idx"}
-    assert inputs == {"csv_to_idx": {"data/kaggle/train.csv"}, "csv_to_idx_test": {"data/kaggle/test.csv"}}
+    train, test = "data/kaggle/train.csv", "data/kaggle/test.csv"
+    assert inputs == {"csv_to_idx": {train}, "csv_to_idx_test": {test, train}}  # which tells the images' size
     assert {job.rule for job in jobs}.isdisjoint({"download_mnist", "fetch_mnist"})
     assert fresh_numpy.snakemake("data/rec/train.rec").returncode == 0
 

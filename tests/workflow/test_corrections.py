@@ -282,19 +282,11 @@ def clean(clone: Clone) -> None:
     label = labels_of(clone)[60]
     clone.move(60, (label + 1) % 10)
     typed = (clone.folder / FILE).read_bytes()
-    clean_up(clone)
+    subprocess.run(["make", "--silent", "-f", PROJECT / "Makefile", "clean"], cwd=clone.folder, check=True)
     assert (clone.folder / FILE).read_bytes().startswith(typed)
     assert lines_of(clone)[-1]["now"] == str((label + 1) % 10)
     (clone.folder / FILE).write_bytes(typed)
     assert not (clone.folder / "data" / "png" / "train").exists()
-
-
-def clean_up(clone: Clone) -> None:
-    (clone.folder / ".venv" / "bin").mkdir(parents=True, exist_ok=True)
-    python = clone.folder / ".venv" / "bin" / "python"
-    python.write_text(f'#!/bin/sh\nexec {sys.executable} "$@"\n')
-    python.chmod(0o755)
-    subprocess.run(["make", "--silent", "-f", PROJECT / "Makefile", "clean"], cwd=clone.folder, check=True)
 
 
 def fill_the_disk(clone: Clone) -> None:

@@ -70,11 +70,6 @@ def folder_times(tree: PathLike) -> dict[str, list[int]]:
     return {name: [status.st_mtime_ns, status.st_ctime_ns] for name, status in found.items()}
 
 
-def changed_at(status: os.stat_result) -> int:
-    """When a folder changed, in ns: what keeps times (rsync -a, tar) sets back mtime, but not ctime."""
-    return max(status.st_mtime_ns, status.st_ctime_ns)
-
-
 def wants_a_look(tree: PathLike) -> bool:
     """Whether the tree is gone, or one of its folders has changed, since its inventory was written."""
     return inventory_path(tree).exists() and not (Path(tree).is_dir() and is_understood(tree))

@@ -36,8 +36,9 @@ rule figures:
     input:
         rules.all.input,
         merged_files("curves.png"),
-        merged_files("mistakes.png") if SOLUTION or HAS_SCORES_OF_ROWS else [],
-        "results/merged/mistakes.png" if MERGED_MODELS and (SOLUTION or HAS_SCORES_OF_ROWS) else [],
+        [*merged_files("mistakes.png"), "results/merged/mistakes.png"]
+        if MERGED_MODELS and SCORES_LABELS
+        else [],
 
 
 onstart:

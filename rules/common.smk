@@ -93,6 +93,7 @@ SOLUTION = "data/idx/test-labels-idx1-ubyte" if TEST_CSV and SOLUTION_CSV else [
 TREES = config["png"]["enabled"]
 FOLDS = [f"/fold{number}" for number in range(config["validation"]["folds"])]
 FOLDS = FOLDS if len(FOLDS) > 1 else []
+HAS_SCORES_OF_ROWS = bool(FOLDS) or config["validation"]["fraction"] > 0
 
 # What a run is made from: not where it is kept, nor what is sent.
 RECORDED = {key: value for key, value in config.items() if key not in ("store", "submit", "message")}
@@ -152,14 +153,6 @@ def keep_corrections(tree, path):
         raise WorkflowError(str(error)) from None
     for line in lines:
         logger.info(line)
-
-
-def forget_lost_environments():
-    """Remove the note of an installed environment whose Python is gone, so that it is installed again."""
-    for name, interpreter in {"mxnet": MXNET_PYTHON, "kaggle": KAGGLE_PYTHON}.items():
-        if not os.path.exists(interpreter):
-            with contextlib.suppress(OSError):
-                os.unlink(f".venvs/{name}/installed.txt")
 
 
 def fill_in_checksums(path):

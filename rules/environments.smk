@@ -1,7 +1,14 @@
 # Environments that cannot be the main one. They lie in the clone, and serve all projects that are run from it.
 
 
-# What a project says of an environment that its clone has lost is no longer true.
+def forget_lost_environments():
+    """Remove the note of an installed environment whose Python is gone, so that it is installed again."""
+    for name, interpreter in {"mxnet": MXNET_PYTHON, "kaggle": KAGGLE_PYTHON}.items():
+        if not os.path.exists(interpreter):
+            with contextlib.suppress(OSError):
+                os.unlink(f".venvs/{name}/installed.txt")
+
+
 if workflow.is_main_process and not workflow.output_settings.dryrun and not unfinished.is_locked():
     forget_lost_environments()
 

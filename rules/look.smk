@@ -1,7 +1,5 @@
 # Find what is wrong, see it, correct it. No training depends on anything here.
 
-HAS_SCORES_OF_ROWS = bool(FOLDS) or config["validation"]["fraction"] > 0
-
 
 def held_out(wildcards):
     """The probabilities of the rows that each merged training did not learn from."""

@@ -122,6 +122,10 @@ rule remember_run:
         call("remember_run")
 
 
+# Whether there are labels that a model did not learn from, of test rows or of validation rows.
+SCORES_LABELS = bool(SOLUTION) or HAS_SCORES_OF_ROWS
+
+
 def scored(wildcards):
     """The part that mistakes are looked for in: test where its solution is known, else valid."""
     if solution(wildcards):

@@ -614,7 +614,6 @@ def _shape(
 ) -> tuple[int, ...]:
     where = f"{table.path}, line 1: {pixels:,} columns of pixels"
     told = {key: image[key] for key in ("height", "width", "channels") if image.get(key, AUTO) != AUTO}
-    listed = ", ".join(f"{key}: {value}" for key, value in told.items())
     if grid and not (told and image.get("transpose")) and (named := _named_shape(where, pixels, told, grid)):
         table.reasons.append("the names of the pixels count their rows and columns")
         return named
@@ -625,7 +624,7 @@ def _shape(
     if shapes:
         _stop(f"{where} have several sizes", ((_image_line(shape), size_in_words(shape)) for shape in shapes))
     if told:
-        raise InputError(f"{where} do not fit data.image, which says {listed}")
+        raise InputError(f"{where} do not fit data.image, which says {_in_words(told)}")
     sides = [side for side in range(math.isqrt(pixels), 1, -1) if pixels % side == 0][:2]
     sizes = [size for side in sides for size in ((side, pixels // side), (pixels // side, side))]
     if not sizes:
@@ -654,8 +653,13 @@ def _named_shape(
         return grid if grid[2:] != (1,) else grid[:2]
     if colours and told.get("channels", 3) == 3:
         return None
-    said = ", ".join(f"{key}: {value}" for key, value in told.items())
-    raise InputError(f"{where}, and their names count {counted}, but data.image says {said}; correct that")
+    raise InputError(
+        f"{where}, and their names count {counted}, but data.image says {_in_words(told)}; correct that"
+    )
+
+
+def _in_words(told: Mapping[str, int]) -> str:
+    return ", ".join(f"{key}: {value}" for key, value in told.items())
 
 
 def _image_line(shape: tuple[int, ...]) -> str:

@@ -1,4 +1,4 @@
-"""Where the files of a source lie, under the names that they usually have."""
+"""Where files lie: those of a source, under the names that they usually have, and those of a project."""
 
 import os
 import re

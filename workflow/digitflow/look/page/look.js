@@ -529,6 +529,8 @@ function take(name) {
 
 // ---- Export
 
+let exportName = ""; // what the browser calls a download of what is shown
+
 /** The file's own name, without its folders. */
 const fileName = () => store.file.split("/").at(-1);
 
@@ -543,8 +545,8 @@ function drawExport() {
   const chosen = document.querySelector('input[name="which"]:checked').value;
   const whole = saves || (!store.unsaved && chosen === "whole");
   $("export-text").value = exported(whole);
-  download.as = whole ? fileName() : fileName().replace(/(\.csv)?$/i, "-to-add.csv");
-  $("download").textContent = `Download ${download.as}`;
+  exportName = whole ? fileName() : fileName().replace(/(\.csv)?$/i, "-to-add.csv");
+  $("download").textContent = `Download ${exportName}`;
   $("export-choice").hidden = Boolean(store.isServer);
   $("download").hidden = saves;
   $("export-about").textContent = saves
@@ -557,7 +559,7 @@ function drawExport() {
 
 function download() {
   const address = URL.createObjectURL(new Blob([$("export-text").value], { type: "text/csv" }));
-  el("a", { href: address, download: download.as }).click();
+  el("a", { href: address, download: exportName }).click();
   setTimeout(() => URL.revokeObjectURL(address), 1000);
 }
 
@@ -652,7 +654,8 @@ function wire() {
     $("export-dialog").showModal();
   });
   $("export-choice").addEventListener("change", drawExport);
-  if (data.correctionsText) document.querySelector('input[name="which"][value="new"]').checked = true; // safer
+  // Lines to add lose nothing that was written into the file since; where there was none, all is one file.
+  if (data.correctionsText) document.querySelector('input[name="which"][value="new"]').checked = true;
   $("download").addEventListener("click", download);
   $("copy").addEventListener("click", copy);
   $("help").addEventListener("click", () => $("help-dialog").showModal());

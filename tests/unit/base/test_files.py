@@ -5,12 +5,14 @@ import sys
 
 import pytest
 
-from digitflow.base.files import atomic_open
+from digitflow.base.errors import DigitflowError
+from digitflow.base.files import atomic_open, check_writable
 
 # Writes "old", and waits half-way for a line on its standard input.
 SLOW_WRITER = """
 import sys
-from digitflow.base.files import atomic_open
+from digitflow.base.errors import DigitflowError
+from digitflow.base.files import atomic_open, check_writable
 with atomic_open(sys.argv[1]) as file:
     file.write(b"o")
     file.flush()
@@ -45,6 +47,16 @@ def test_a_failure_leaves_what_was_there_and_nothing_else(tmp_path):
     with pytest.raises(KeyError), atomic_open(tmp_path / "file") as file:
         file.write(b"new")
         raise KeyError
+    assert [path.read_text() for path in tmp_path.iterdir()] == ["before"]
+
+
+def test_whether_a_file_can_be_written_is_found_out_and_changes_nothing(tmp_path):
+    (tmp_path / "file").write_text("before")
+    check_writable(tmp_path / "file")
+    check_writable(tmp_path / "another")
+    check_writable(tmp_path / "folder" / "file")
+    with pytest.raises(DigitflowError, match="nnn: cannot be written: File name too long"):
+        check_writable(tmp_path / (300 * "n"))
     assert [path.read_text() for path in tmp_path.iterdir()] == ["before"]
 
 

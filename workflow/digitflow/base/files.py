@@ -13,6 +13,8 @@ from typing import IO, Any
 
 from digitflow.base.errors import DigitflowError, FormatError
 
+ROOM = 4 << 10  # bytes that a disk must have left before long work begins
+
 
 @contextlib.contextmanager
 def atomic_path(path: str | os.PathLike) -> Iterator[Path]:
@@ -55,6 +57,23 @@ def atomic_open(path: str | os.PathLike, mode: str = "wb") -> Iterator[IO]:
         else:
             with io.TextIOWrapper(file, encoding="utf-8", newline="\n") as text:
                 yield text
+
+
+def check_writable(path: str | os.PathLike) -> None:
+    """Find out before long work whether its result can be written: DigitflowError where it cannot.
+
+    Nothing is left of it, so a folder that is not there is not made.
+    """
+    if not Path(path).parent.is_dir():
+        return
+    with contextlib.suppress(_WrittenError), atomic_open(path) as file:
+        file.write(bytes(ROOM))
+        file.flush()
+        raise _WrittenError
+
+
+class _WrittenError(Exception):
+    """Ends a block of `atomic_open` that leaves nothing."""
 
 
 class _NamedFile(io.FileIO):

@@ -24,11 +24,13 @@ def train_keras(
 ) -> None:
     """Train a Keras model on the rows of a list, and predict the validation rows."""
     from digitflow.base import checksums as sfv
+    from digitflow.base import files
     from digitflow.dataset import classes as class_names
     from digitflow.training import keras_trainer
     from digitflow.training.results import Outputs
     from digitflow.training.settings import Settings
 
+    files.check_writable(model)
     sfv.check(checksums, images, train_lst, valid_lst)
     keras_trainer.train(
         images,
@@ -64,11 +66,13 @@ def train_mxnet(
     store: Store = None,
 ) -> None:
     """Train an MXNet model on RecordIO files, and predict the validation rows."""
+    from digitflow.base import files
     from digitflow.dataset import classes as class_names
     from digitflow.training import mxnet_trainer
     from digitflow.training.results import Outputs
     from digitflow.training.settings import Settings
 
+    files.check_writable(symbol)
     mxnet_trainer.train(
         list(zip(train_rec, train_idx, strict=True)),
         list(zip(valid_rec, valid_idx, strict=True)),
@@ -103,11 +107,13 @@ def train_numpy(
     """Train a plain numpy model on the rows of a list, and predict the validation rows."""
     os.environ["OPENBLAS_NUM_THREADS"] = str(threads)  # numpy reads it as it is imported
     from digitflow.base import checksums as sfv
+    from digitflow.base import files
     from digitflow.dataset import classes as class_names
     from digitflow.training import numpy_trainer
     from digitflow.training.results import Outputs
     from digitflow.training.settings import Settings
 
+    files.check_writable(model)
     sfv.check(checksums, images, train_lst, valid_lst)
     numpy_trainer.train(
         images,
@@ -135,8 +141,10 @@ def predict_keras(
 ) -> None:
     """Predict all images of an IDX file with a saved Keras model."""
     from digitflow.base import checksums as sfv
+    from digitflow.base import files
     from digitflow.training import keras_predictor, results
 
+    files.check_writable(probabilities)
     sfv.check(checksums, images)
     settings = results.read_settings(metrics, model)
     found, where = keras_predictor.apply(model, images, settings=settings, device=device, threads=threads)
@@ -156,8 +164,10 @@ def predict_mxnet(
 ) -> None:
     """Predict all images of an IDX file with a saved MXNet model."""
     from digitflow.base import checksums as sfv
+    from digitflow.base import files
     from digitflow.training import mxnet_predictor, results
 
+    files.check_writable(probabilities)
     sfv.check(checksums, images)
     settings = results.read_settings(metrics, symbol, model)
     found, where = mxnet_predictor.apply(
@@ -178,8 +188,10 @@ def predict_numpy(
     """Predict all images of an IDX file with a saved numpy model."""
     os.environ["OPENBLAS_NUM_THREADS"] = str(threads)  # numpy reads it as it is imported
     from digitflow.base import checksums as sfv
+    from digitflow.base import files
     from digitflow.training import numpy_predictor, results
 
+    files.check_writable(probabilities)
     sfv.check(checksums, images)
     settings = results.read_settings(metrics, model)
     found, where = numpy_predictor.apply(model, images, settings=settings)

@@ -90,8 +90,12 @@ def test_no_module_has_the_name_of_a_package_that_it_imports(name):
     assert name.rpartition(".")[2] not in packages
 
 
-# What few jobs have a use for, and a module that needs its framework at the top, and so is imported with it.
-LAZY = [("__main__", "competing.store"), ("training.mxnet_trainer", "training.mxnet_networks")]
+# What few jobs have a use for, and modules that need their framework at the top, and so are imported with it.
+LAZY = [
+    ("__main__", "competing.store"),
+    ("training.keras_trainer", "training.keras_batch_norm"),
+    ("training.mxnet_trainer", "training.mxnet_networks"),
+]
 
 
 def test_own_modules_are_imported_at_the_top_but_by_verbs():

@@ -100,7 +100,7 @@ class Residual(nn.HybridBlock):
             self.body.add(nn.Conv2D(channels, 3, padding=1, use_bias=False), nn.BatchNorm(momentum=MOMENTUM))
 
     def hybrid_forward(self, F, x):
-        return F.relu(x + self.body(x))
+        return F.Activation(x + self.body(x), act_type="relu")  # by oneDNN, which F.relu is not
 
 
 def _add_convolution(

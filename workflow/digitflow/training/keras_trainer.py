@@ -157,6 +157,8 @@ def fit(
     """
     import keras
 
+    from digitflow.training.keras_batch_norm import fused_batch_norm
+
     keras.utils.set_random_seed(seed)
     with keras_policy(precision(settings)):
         model = models.build(
@@ -199,7 +201,7 @@ def fit(
 
     rows, labels = validation
     validated = (images[rows], keras.utils.to_categorical(labels, classes)) if len(rows) else None
-    with read_ahead(batches) as ready:
+    with read_ahead(batches) as ready, fused_batch_norm(model):
         model.fit(
             ready,
             initial_epoch=len(history.rows),

@@ -1,4 +1,4 @@
-"""Write the time of the first finished training batch of Keras into the file that FIRST_STEP names.
+"""Write the time of the first finished batch, of Keras or MXNet, into the file that FIRST_STEP names.
 
 `first_step.py` puts this into the `workflow` folder of a copy of a checkout as `sitecustomize.py`: rules put
 that folder on the path, and Python imports a module of this name when it starts.
@@ -10,39 +10,67 @@ import os
 import sys
 import time
 
-MODULE = "keras.src.callbacks.callback_list"
+
+def wrap_keras(module):
+    """Have Keras' list of callbacks tell when a batch ends."""
+    end = module.CallbackList.on_train_batch_end
+
+    def on_train_batch_end(self, *arguments, **named):
+        tell()
+        return end(self, *arguments, **named)
+
+    module.CallbackList.on_train_batch_end = on_train_batch_end
+
+
+def wrap_mxnet(module):
+    """Have MXNet's optimizers tell when the weights of the first batch are there."""
+    update = module.Updater.__call__
+
+    def call(self, *arguments, **named):
+        update(self, *arguments, **named)
+        if not told().exists():
+            import mxnet
+
+            mxnet.nd.waitall()  # until then the batch was only asked for
+            tell()
+
+    module.Updater.__call__ = call
+
+
+WRAPPERS = {"keras.src.callbacks.callback_list": wrap_keras, "mxnet.optimizer.optimizer": wrap_mxnet}
 
 
 class Finder(importlib.abc.MetaPathFinder):
-    """Loads Keras' list of callbacks, and has it tell the time when a first batch ends."""
+    """Loads the modules of WRAPPERS, and wraps what is in them."""
 
     def find_spec(self, name, path, target=None):
-        if name != MODULE:
+        if name not in WRAPPERS:
             return None
         spec = importlib.machinery.PathFinder.find_spec(name, path)
         execute = spec.loader.exec_module
 
         def execute_and_wrap(module):
             execute(module)
-            module.CallbackList.on_train_batch_end = telling(module.CallbackList.on_train_batch_end)
+            WRAPPERS[name](module)
 
         spec.loader.exec_module = execute_and_wrap
         return spec
 
 
-def telling(on_train_batch_end):
-    """The method, which now tells the time at its first call."""
+def told():
+    """The file for the time."""
     from pathlib import Path  # not in every Python that starts
 
-    def tell(self, *arguments, **named):
-        path = Path(os.environ["FIRST_STEP"])
-        if not path.exists():
-            unfinished = path.with_suffix(f".{os.getpid()}")
-            unfinished.write_text(repr(time.time()))
-            unfinished.replace(path)
-        return on_train_batch_end(self, *arguments, **named)
+    return Path(os.environ["FIRST_STEP"])
 
-    return tell
+
+def tell():
+    """Write the time, unless it is written."""
+    path = told()
+    if not path.exists():
+        unfinished = path.with_suffix(f".{os.getpid()}")
+        unfinished.write_text(repr(time.time()))
+        unfinished.replace(path)
 
 
 if "FIRST_STEP" in os.environ:

@@ -48,30 +48,28 @@ def test_it_has_the_number_of_parameters_that_its_docstring_states(name):
 
 
 @pytest.mark.parametrize(
-    ("name", "network", "rate"),
+    ("name", "network", "rate", "rows"),
     [
-        ("mlp", {}, 0.002),
-        ("mlp", {"hidden": [200, 100]}, 0.005),
-        ("dense_net", {}, 0.005),
-        ("sequential_cnn", {}, 0.003),
-        ("functional_cnn", {}, 0.003),
-        ("subclassed_cnn", {}, 0.003),
-        ("cnn_128_256", {}, 0.001),
-        ("resnet18", {"width": 8}, 0.01),
-        ("deotte", {}, 0.005),
-        ("residual_cnn", {}, 0.005),
-        ("residual_cnn", {"channels": 16, "dropout": 0}, 0.005),
+        ("mlp", {}, 0.002, 1000),
+        ("mlp", {"hidden": [200, 100]}, 0.005, 1000),
+        ("dense_net", {}, 0.005, 1000),
+        ("sequential_cnn", {}, 0.003, 1000),
+        ("functional_cnn", {}, 0.003, 1000),
+        ("subclassed_cnn", {}, 0.003, 1000),
+        ("cnn_128_256", {}, 0.001, 320),
+        ("resnet18", {"width": 8}, 0.01, 640),
+        ("deotte", {}, 0.005, 1000),
+        ("residual_cnn", {}, 0.005, 500),
+        ("residual_cnn", {"channels": 16, "dropout": 0}, 0.005, 1000),
     ],
 )
-def test_three_epochs_of_1000_digits_are_learnt_to_more_than_80_percent(digits, name, network, rate):
+def test_three_epochs_of_some_digits_are_learnt_to_more_than_75_percent(digits, name, network, rate, rows):
     images, labels = digits
-    settings = Settings(
-        name, KERAS[name], epochs=3, batch_size=50, learning_rate=rate, schedule="one_cycle", network=network
-    )
-    train, valid = np.arange(1000), np.arange(1000, 1500)
+    settings = Settings(name, KERAS[name], 3, 32, rate, schedule="one_cycle", network=network)
+    train, valid = np.arange(rows), np.arange(1000, 1300)
     model, _ = training.fit(images, (train, labels[train]), (valid, labels[valid]), 10, settings, seed=0)
-    rows = training.predict(model, images, valid, 10)
-    assert accuracy_of(rows, labels[valid]) > 0.8
+    found = training.predict(model, images, valid, 10)
+    assert accuracy_of(found, labels[valid]) > 0.75
 
 
 def test_the_three_styles_have_equal_first_weights_from_the_same_seed(keras):

@@ -309,11 +309,19 @@ class Killed(BaseException):
 
 
 @pytest.mark.parametrize(
-    ("schedule", "precision"), [("one_cycle", "float32"), ("plateau", "float32"), ("one_cycle", "bfloat16")]
+    ("architecture", "schedule", "precision"),
+    [
+        ("small_cnn", "one_cycle", "float32"),
+        ("mlp", "plateau", "float32"),
+        ("mlp", "one_cycle", "bfloat16"),
+    ],
 )
-def test_a_killed_training_resumes_to_the_same_bytes(run, tmp_path, monkeypatch, schedule, precision):
+def test_a_killed_training_resumes_to_the_same_bytes(
+    run, tmp_path, monkeypatch, architecture, schedule, precision
+):
     options = {"factor": 0.5, "patience": 1} if schedule == "plateau" else {}
     changes = {"schedule": schedule, "schedule_options": options, "precision": precision}
+    changes |= {"architecture": architecture, "module": KERAS[architecture]}
     settings = dataclasses.replace(SETTINGS, **changes, train_rows=500)
     run = dataclasses.replace(run, settings=settings, folder=tmp_path)
     save = Checkpoint.save

@@ -131,7 +131,8 @@ class Decisions:
             adoption.check_not_lost(self.path, self.tree)
             says = {line.id: line.now for line in corrections.read(self.path)}
             corrections.record(self.path, kept)
-            corrections.remove(self.path, [id_ for id_, now in last.items() if now is None])
+            if taken_out := [id_ for id_, now in last.items() if now is None]:
+                corrections.remove(self.path, taken_out)
             for id_, now in last.items():
                 self._said[id_] = [*self._said.get(id_, ()), says.get(id_), now]
             self._saves += 1

@@ -35,10 +35,7 @@ rule figures:
     """All figures of the merged models' trainings, beside the tables: what a report can hold."""
     input:
         rules.all.input,
-        merged_files("curves.png"),
-        [*merged_files("mistakes.png"), "results/merged/mistakes.png"]
-        if MERGED_MODELS and SCORES_LABELS
-        else [],
+        FIGURES,
 
 
 onstart:

@@ -231,6 +231,12 @@ rule show_curves:
         call("show_curves")
 
 
+# Of the merged models' trainings, and of the merge: what `rule figures` makes and a report can hold.
+FIGURES = merged_files("curves.png")
+if MERGED_MODELS and SCORES_LABELS:
+    FIGURES += [*merged_files("mistakes.png"), "results/merged/mistakes.png"]
+
+
 # No training depends on it, yet it is the first job that has what it needs: a wrong solution stops the run before
 # anything is trained. (One thread only: a job that wants all cores waits for as long as others come in between.)
 rule solution_to_idx:

@@ -14,10 +14,7 @@ import keras
 
 @contextlib.contextmanager
 def fused_batch_norm(model: keras.Model) -> Iterator[None]:
-    """Let the model's batch normalisation train by one kernel in the block, on TensorFlow.
-
-    On other backends, which compile a step as a whole, nothing changes.
-    """
+    """Let the model's batch normalisation train by the kernel in the block, if the backend is TensorFlow."""
     found = []
     if keras.config.backend() == "tensorflow":
         found = [layer for layer in _layers(model) if type(layer) is keras.layers.BatchNormalization]
@@ -57,9 +54,7 @@ class _FusedBatchNormalization(keras.layers.BatchNormalization):
             is_training=True,
         )
         count = tf.cast(tf.size(inputs) // tf.shape(inputs)[-1], tf.float32)
-        variance *= (
-            count - 1
-        ) / count  # it gives an estimate of all images', and Keras keeps these images' own
+        variance *= (count - 1) / count  # its estimate is that of all images, Keras keeps that of these
         for moving, found in ((self.moving_mean, mean), (self.moving_variance, variance)):
             moving.assign(moving * self.momentum + tf.cast(found, moving.dtype) * (1 - self.momentum))
         return normalised

@@ -241,7 +241,7 @@ def test_it_records_how_the_model_came_about(trained, data):
 
 
 def test_the_same_seed_gives_the_same_bytes_and_another_seed_others(data, train, tmp_path):
-    brief = SETTINGS | {"epochs": 1}
+    brief = SETTINGS | {"epochs": 1, "train_rows": 500}
     for name, seed in (("once", 7), ("again", 7), ("other", 2**32 - 1)):
         assert train(data, tmp_path / name, brief, seed=seed).returncode == 0
     for file in ("model-0000.params", "model-symbol.json", "valid_probabilities.npy"):
@@ -384,7 +384,7 @@ def test_a_label_beyond_the_classes_is_refused_by_name(data, train, tmp_path):
 
 
 def test_a_killed_training_resumes_to_the_same_bytes(data, train, run, tmp_path):
-    settings = SETTINGS | {"train_rows": 600, "epochs": 5}
+    settings = SETTINGS | {"train_rows": 400, "epochs": 4}
     whole, killed = tmp_path / "whole", tmp_path / "killed"
     assert train(data, whole, settings).returncode == 0
 
@@ -504,14 +504,14 @@ def test_a_rate_that_teaches_the_mlp_scaled_pixels_makes_it_collapse_on_raw_ones
     ("name", "parameters"),
     [("modern_cnn", "207,274"), ("residual_cnn", "207,274"), ("small_cnn", "131,754")],
 )
-def test_larger_networks_learn_2000_digits_to_more_than_94_percent(
+def test_larger_networks_learn_1000_digits_to_more_than_90_percent(
     data, train, predict, sample, tmp_path, name, parameters
 ):
-    process = train(data, tmp_path, SETTINGS | {"architecture": name, "epochs": 4})
+    process = train(data, tmp_path, SETTINGS | {"architecture": name, "epochs": 4, "train_rows": 1000})
     assert process.returncode == 0, process.stderr
     assert f"{name}: {parameters} parameters" in process.stderr
     test = predict(tmp_path, data / "test-images")
-    assert (test.argmax(1) == sample[1][2300:]).mean() > 0.94
+    assert (test.argmax(1) == sample[1][2300:]).mean() > 0.9
 
 
 SIZES = """

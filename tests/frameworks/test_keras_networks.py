@@ -63,13 +63,13 @@ def test_it_has_the_number_of_parameters_that_its_docstring_states(name):
         ("residual_cnn", {"channels": 16, "dropout": 0}, 0.005, 1000),
     ],
 )
-def test_three_epochs_of_some_digits_are_learnt_to_more_than_75_percent(digits, name, network, rate, rows):
+def test_three_epochs_of_some_digits_are_learnt_to_more_than_70_percent(digits, name, network, rate, rows):
     images, labels = digits
     settings = Settings(name, KERAS[name], 3, 32, rate, schedule="one_cycle", network=network)
     train, valid = np.arange(rows), np.arange(1000, 1300)
     model, _ = training.fit(images, (train, labels[train]), (valid, labels[valid]), 10, settings, seed=0)
     found = training.predict(model, images, valid, 10)
-    assert accuracy_of(found, labels[valid]) > 0.75
+    assert accuracy_of(found, labels[valid]) > 0.7
 
 
 def test_the_three_styles_have_equal_first_weights_from_the_same_seed(keras):

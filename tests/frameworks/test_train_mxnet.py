@@ -504,14 +504,14 @@ def test_a_rate_that_teaches_the_mlp_scaled_pixels_makes_it_collapse_on_raw_ones
     ("name", "parameters"),
     [("modern_cnn", "207,274"), ("residual_cnn", "207,274"), ("small_cnn", "131,754")],
 )
-def test_larger_networks_learn_1000_digits_to_more_than_90_percent(
+def test_larger_networks_learn_1000_digits_to_more_than_85_percent(
     data, train, predict, sample, tmp_path, name, parameters
 ):
     process = train(data, tmp_path, SETTINGS | {"architecture": name, "epochs": 4, "train_rows": 1000})
     assert process.returncode == 0, process.stderr
     assert f"{name}: {parameters} parameters" in process.stderr
     test = predict(tmp_path, data / "test-images")
-    assert (test.argmax(1) == sample[1][2300:]).mean() > 0.9
+    assert (test.argmax(1) == sample[1][2300:]).mean() > 0.85
 
 
 SIZES = """

@@ -29,7 +29,7 @@ def network(keras):
     return keras.Sequential([*parts, keras.layers.Dense(5), keras.layers.BatchNormalization()])
 
 
-@pytest.mark.parametrize(("policy", "tolerance"), [("float32", 1e-5), ("mixed_bfloat16", 0.02)])
+@pytest.mark.parametrize(("policy", "tolerance"), [("float32", 1e-4), ("mixed_bfloat16", 0.02)])
 def test_weights_statistics_and_losses_are_those_of_keras_own_layer(keras, fused, policy, tolerance):
     rng = np.random.default_rng(0)
     images, targets = rng.normal(2, 3, (16, 8, 9, 2)).astype(np.float32), rng.normal(size=(16, 5))

@@ -1,9 +1,9 @@
 """From `snakemake` to the first finished training batches of a default run: this clone and another.
 
 Usage: first_step.py OTHER [ROUNDS]. OTHER is the path of a clone of another commit with its environments
-installed; the bar is for 69797d7, from before version 0.2.0 changed the flow. Each round starts both once, in
-new folders, from the default CSVs, with nothing converted. Writes benchmarks/first_step.md; exit status 1:
-the bar was missed.
+installed; the bar is for 69797d7, from before version 0.2.0 changed the flow. Each round starts both for each
+of TARGETS, in new folders, from the default CSVs, with nothing converted. Writes benchmarks/first_step.md;
+exit status 1: a bar was missed.
 """
 
 import compileall

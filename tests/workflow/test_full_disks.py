@@ -187,6 +187,19 @@ def test_a_disk_that_fills_up_half_way_is_named_and_harms_nothing(stage, room, w
         place.succeeds(made)
 
 
+@pytest.mark.parametrize(
+    "stage", [TRAIN_KERAS, TRAIN_MXNET, PREDICT_KERAS, PREDICT_MXNET], ids=lambda stage: stage.log
+)
+def test_what_takes_long_finds_out_before_it_reads_its_inputs(stage, workplace, made):
+    place = workplace(stage)
+    for path in (place.clone.folder / "data").rglob("*.*"):
+        if path.is_file():
+            path.write_bytes(b"")  # which would be the first error otherwise
+    with place.mounted(f"size={BIG}"):
+        fill(place.disk, room=0)
+        place.fails("No space left on device")
+
+
 def test_a_disk_without_inodes_is_named_and_harms_nothing(workplace, made):
     place = workplace(PNG)
     with place.mounted("nr_inodes=400"):  # of 600 images and as many as 201 of the test's tree

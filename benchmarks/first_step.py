@@ -20,8 +20,12 @@ from pathlib import Path
 from measure import HERE, PROJECT, Contest, Page, settle
 
 PROBE = HERE / "first_step_probe.py"
-# What is asked for, and so which models are trained: all of a default run, or Keras' one alone.
-TARGETS = {"the run": "results/submission.csv", "Keras": "results/models/keras_cnn/seed0/model.keras"}
+# What is asked for, and so which models are trained: all of a default run, or one framework's alone.
+TARGETS = {
+    "the run": "results/submission.csv",
+    "Keras": "results/models/keras_cnn/seed0/model.keras",
+    "MXNet": "results/models/mxnet_cnn/seed0/model-0000.params",
+}
 BAR = 0.5
 PATIENCE = 300  # seconds
 CONFIG = "data: {source: files, train_csv: train.csv, test_csv: test.csv}\n"

@@ -20,7 +20,7 @@ def images(tmp_path, digits):
 
 def pack(folder, listing):
     packing.pack(folder / "a.rec", folder / "a.idx", listing, folder / "images")
-    assert recordio.verify(folder / "a.rec", folder / "a.idx") == len(listing)
+    assert len(list(recordio.read_verified(folder / "a.rec", folder / "a.idx"))) == len(listing)
     return list(recordio.read(folder / "a.rec"))
 
 

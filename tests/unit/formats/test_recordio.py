@@ -44,13 +44,13 @@ def test_records_are_read_back(packed):
         (3, [5], BLACK, 0),
         (12, [0], WHITE, RECORD),
     ]
-    assert recordio.verify(packed / "a.rec", packed / "a.idx") == 2
+    assert len(list(recordio.read_verified(packed / "a.rec", packed / "a.idx"))) == 2
 
 
 def test_no_rows_make_empty_files(tmp_path):
     recordio.write(tmp_path / "a.rec", tmp_path / "a.idx", [])
     assert (tmp_path / "a.rec").read_bytes() == (tmp_path / "a.idx").read_bytes() == b""
-    assert recordio.verify(tmp_path / "a.rec", tmp_path / "a.idx") == 0
+    assert len(list(recordio.read_verified(tmp_path / "a.rec", tmp_path / "a.idx"))) == 0
 
 
 def test_parts_together_are_the_whole_file_and_so_are_their_indices(tmp_path):
@@ -59,7 +59,7 @@ def test_parts_together_are_the_whole_file_and_so_are_their_indices(tmp_path):
     parts = [(tmp_path / f"{k}.rec", tmp_path / f"{k}.idx") for k in range(3)]
     for k, part in enumerate(parts):
         recordio.write(*part, rows[7 * k // 3 : 7 * (k + 1) // 3])
-        assert recordio.verify(*part) in (2, 3)
+        assert len(list(recordio.read_verified(*part))) in (2, 3)
     assert b"".join(rec.read_bytes() for rec, _ in parts) == (tmp_path / "whole.rec").read_bytes()
     recordio.join_indices(parts, tmp_path / "joined.idx")
     assert (tmp_path / "joined.idx").read_bytes() == (tmp_path / "whole.idx").read_bytes()
@@ -71,7 +71,7 @@ def test_more_rows_than_are_written_at_a_time_are_all_there(tmp_path, monkeypatc
     rows = [(index, 0, BLACK) for index in range(1, 9 + extra)]
     recordio.write(tmp_path / "a.rec", tmp_path / "a.idx", iter(rows), len(rows))
     assert [record.index for record in recordio.read(tmp_path / "a.rec")] == [index for index, *_ in rows]
-    assert recordio.verify(tmp_path / "a.rec", tmp_path / "a.idx") == len(rows)
+    assert len(list(recordio.read_verified(tmp_path / "a.rec", tmp_path / "a.idx"))) == len(rows)
 
 
 def test_rows_that_fail_half_way_leave_no_file(tmp_path):
@@ -164,7 +164,7 @@ def test_a_header_may_be_followed_by_several_labels(tmp_path):
 def test_a_damaged_file_is_refused_with_record_and_offset(packed, change, message):
     (packed / "a.rec").write_bytes(change((packed / "a.rec").read_bytes()))
     with pytest.raises(FormatError, match=message):
-        recordio.verify(packed / "a.rec", packed / "a.idx")
+        list(recordio.read_verified(packed / "a.rec", packed / "a.idx"))
 
 
 def flipped_bits(data):
@@ -178,17 +178,17 @@ def test_every_flipped_bit_is_found_but_those_of_labels_that_only_the_list_knows
     for byte, damaged in flipped_bits((packed / "a.rec").read_bytes()):
         (packed / "a.rec").write_bytes(damaged)
         if 12 <= byte % RECORD < 16:
-            assert recordio.verify(packed / "a.rec", packed / "a.idx") == 2
+            assert len(list(recordio.read_verified(packed / "a.rec", packed / "a.idx"))) == 2
         else:
             with pytest.raises(FormatError, match=r"record [12] at byte"):
-                recordio.verify(packed / "a.rec", packed / "a.idx")
+                list(recordio.read_verified(packed / "a.rec", packed / "a.idx"))
 
 
 def test_every_flipped_bit_of_the_offsets_is_found(packed):
     for _, damaged in flipped_bits((packed / "a.idx").read_bytes()):
         (packed / "a.idx").write_bytes(damaged)
         with pytest.raises(FormatError, match=r"a\.idx: line [12]|a\.idx: 1 records"):
-            recordio.verify(packed / "a.rec", packed / "a.idx")
+            list(recordio.read_verified(packed / "a.rec", packed / "a.idx"))
 
 
 def test_a_missing_file_is_named(tmp_path):

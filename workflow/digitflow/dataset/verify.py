@@ -79,10 +79,9 @@ def _listed_pixels(images_idx: PathLike, listing: lst.Listing) -> Iterator[tuple
 
 
 def _records(parts: Iterable[tuple[PathLike, PathLike]]) -> Iterator[tuple[PathLike, recordio.Record]]:
-    """Yield name of the file and record, over all parts, each part verified first."""
+    """Yield name of the file and record, over all parts, each record verified first."""
     for rec_path, idx_path in parts:
-        recordio.verify(rec_path, idx_path)
-        for record in recordio.read(rec_path):
+        for record in recordio.read_verified(rec_path, idx_path):
             yield rec_path, record
 
 

@@ -98,12 +98,13 @@ def _split(data: bytes) -> Iterator[bytes]:
 
 def read(rec_path: PathLike) -> Iterator[Record]:
     """Yield the records of a file. FormatError names the record, from 1, its offset and what is wrong."""
+    name = str(rec_path)  # once: a path takes its time to become text
     with _open(rec_path) as file:
         size, offset = os.fstat(file.fileno()).st_size, 0
         for number in itertools.count(1):
             if offset == size:
                 return
-            where = f"{rec_path}: record {number} at byte {offset}"
+            where = f"{name}: record {number} at byte {offset}"
             data, end = _read_parts(file, offset, size, where)
             yield _parse(data, offset, where)
             offset = end
@@ -152,22 +153,24 @@ def _parse(data: bytes, offset: int, where: str) -> Record:
     return Record(index, labels, data[start:], offset)
 
 
-def verify(rec_path: PathLike, idx_path: PathLike) -> int:
-    """Check every record, its PNG to the last pixel and its line of offsets; return the number of records.
+def read_verified(rec_path: PathLike, idx_path: PathLike) -> Iterator[Record]:
+    """Yield the records of a file, each after a check of all of it: its PNG to the last pixel, its line of
+    offsets.
 
-    To be done before MXNet reads a file, for a damaged record ends the whole process in its iterator.
+    All are to be read before MXNet reads the file, for a damaged record ends the whole process in its
+    iterator. FormatError as `read`, and where the two files do not belong together.
     """
-    count = 0
-    for record, line in itertools.zip_longest(read(rec_path), _read_offsets(idx_path)):
+    name = str(rec_path)
+    lines = itertools.zip_longest(read(rec_path), _read_offsets(idx_path))
+    for number, (record, line) in enumerate(lines, start=1):
         if record is None or line is None:
             short, more = (rec_path, idx_path) if record is None else (idx_path, rec_path)
-            raise FormatError(f"{short}: {count} records; {more} has more")
-        count += 1
-        where = f"{rec_path}: record {count} at byte {record.offset}, index {record.index}"
+            raise FormatError(f"{short}: {number - 1} records; {more} has more")
+        where = f"{name}: record {number} at byte {record.offset}, index {record.index}"
         if line != (record.index, record.offset):
-            raise FormatError(f"{idx_path}: line {count}: index {line[0]} at byte {line[1]}, but {where}")
+            raise FormatError(f"{idx_path}: line {number}: index {line[0]} at byte {line[1]}, but {where}")
         png.read_rows(record.payload, where)
-    return count
+        yield record
 
 
 def _read_offsets(idx_path: PathLike) -> Iterator[tuple[int, int]]:

@@ -148,18 +148,17 @@ def _read_labels(
     rec_path: Path, idx_path: Path, shapes: dict[tuple[int, ...], None], classes: int
 ) -> Iterator[int]:
     """The labels of the records, all of whose images have one shape: the first comes into `shapes`."""
-    recordio.verify(rec_path, idx_path)
-    for number, record in enumerate(recordio.read(rec_path), 1):
-        where = f"{rec_path}: record {number}, index {record.index}"
+    name = str(rec_path)
+    for number, record in enumerate(recordio.read_verified(rec_path, idx_path), 1):
+        where = f"{name}: record {number}, index {record.index}"
         found = png.shape_of(record.payload, where)
         if (first := next(iter(shapes), found)) != found:
             raise FormatError(f"{where}: an image of {found} pixels; the first one has {first}")
         shapes[found] = None
-        if len(record.labels) != 1 or record.labels[0] not in range(classes):
-            raise FormatError(
-                f"{where}: the label {record.labels.tolist()}; expected one of 0 to {classes - 1}"
-            )
-        yield int(record.labels[0])
+        labels = record.labels.tolist()
+        if not (len(labels) == 1 and 0 <= labels[0] < classes and labels[0].is_integer()):
+            raise FormatError(f"{where}: the label {labels}; expected one of 0 to {classes - 1}")
+        yield int(labels[0])
 
 
 def fit(

@@ -196,7 +196,7 @@ rule pack_rec:
         "logs/pack_rec{fold}/{part}{shard}.log",
     wildcard_constraints:
         fold="(?:/given)?(?:/fold[0-9]+)?",
-    priority: 5  # a training waits for records
+    priority: 5  # beside the trees, not after them
     params:
         shard=lambda wildcards: int(wildcards.shard.strip("_") or 0),
         shards=config["rec"]["shards"],
@@ -217,7 +217,6 @@ rule idx_to_png:
         manifest=update("data/png/{tree}.sfv"),
     log:
         "logs/idx_to_png/{tree}.log",
-    threads: 0  # trees take seconds and trainings minutes: they wait for no core, and keep none from a training
     params:
         tree="data/png/{tree}",
         corrections=lambda wildcards: DATA["corrections"] if wildcards.tree == "train" else "",

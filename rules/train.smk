@@ -20,7 +20,7 @@ rule train_keras:
         "logs/train_keras/{model}-seed{seed}{fold}.log",
     wildcard_constraints:
         model=models_of("keras"),
-    priority: 10  # the longest jobs of a run begin as soon as they can
+    priority: 10  # before the trees, which take seconds: the longest job of a run begins as soon as it can
     threads: TRAINING_THREADS
     resources:
         gpu=gpus_of,
@@ -78,7 +78,6 @@ rule train_mxnet:
         "logs/train_mxnet/{model}-seed{seed}{fold}.log",
     wildcard_constraints:
         model=models_of("mxnet"),
-    priority: 10
     threads: TRAINING_THREADS
     resources:
         gpu=gpus_of,

@@ -44,7 +44,7 @@ def copy_checkout(checkout: Path, folder: Path) -> None:
 
 
 def target_of(folder: Path, framework: str | None) -> str:
-    """What to ask for: all of a default run, or the default model of one framework, by a copy's own config."""
+    """What to ask for: all of a default run, or its model of one framework, by the copy's configuration."""
     if framework is None:
         return "results/submission.csv"
     config = yaml.safe_load((folder / "config" / "config.yaml").read_text())

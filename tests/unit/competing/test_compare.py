@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from tests.unit.competing.test_runs import CONFIGURATION, FACTS, with_epochs
 
+from digitflow.base import checksums
 from digitflow.base.checksums import sha256
 from digitflow.base.errors import InputError
 from digitflow.competing import compare, comparison_page, runs, sheets
@@ -221,6 +222,63 @@ def test_only_the_validation_rows_of_both_are_compared(project, digits):
     assert not any(pair.changed for pair in found.pairs)
 
 
+@pytest.mark.parametrize(("part", "rows"), [("train", "validation"), ("test", "test")])
+def test_answers_about_other_images_are_not_compared_and_that_is_said(project, truth, part, rows):
+    images = {"train": "00000001", "test": "00000002"}
+    a = project("a", digests=FACTS["digests"] | {"images": images})
+    b = project("b", valid_seed=1, digests=FACTS["digests"] | {"images": images | {part: "00000003"}})
+    found = comparison_of(a, b, truth)
+    assert {pair.rows for pair in found.pairs} == {"validation", "test"} - {rows}
+    assert found.rows != rows
+    assert not found.same
+    assert f"{rows} images: not compared, for the {part} images of the two are not the same" in (
+        compare.as_text(found)
+    )
+
+
+def test_where_no_validation_row_is_in_both_that_is_said(project, digits):
+    a, b = project("a"), project("b")
+    for folder, kept in ((a, np.arange(VALID_ROWS) < 100), (b, np.arange(VALID_ROWS) >= 100)):
+        listing = lst.read(folder / "data/rec/valid.lst")
+        lst.write(folder / "data/rec/valid.lst", listing.select(kept))
+        for model in MODELS:
+            path = folder / "results/models" / model / "seed0" / "valid_probabilities.npy"
+            write_probabilities(path, np.load(path)[kept])
+        write_record(folder)
+    found = comparison_of(a, b, None)
+    assert {pair.rows for pair in found.pairs} == {"test"}
+    assert "validation images: not compared, for the two have none of them in common" in found.left_out
+
+
+def test_runs_without_validation_rows_are_compared_by_the_rest(project, truth):
+    a, b = project("a"), project("b")
+    for folder in (a, b):
+        listing = lst.read(folder / "data/rec/valid.lst")
+        lst.write(folder / "data/rec/valid.lst", listing.select(np.zeros(VALID_ROWS, bool)))
+        for model in MODELS:
+            path = folder / "results/models" / model / "seed0" / "valid_probabilities.npy"
+            write_probabilities(path, np.load(path)[:0])
+        write_record(folder)
+    assert compare.as_text(comparison_of(a, b, truth)) == "same"
+
+
+def test_the_truth_about_other_test_images_than_a_runs_is_not_used(project, truth):
+    images = {"train": "00000001", "test": "00000002"}
+    a = project("a", digests=FACTS["digests"] | {"images": images})
+    for current, known in (("00000002", True), ("00000003", False), ("", True)):
+        side = compare.read_side(a, read, truth, current)
+        assert (side.answers["test", "merged"].true is not None) == known
+
+
+def test_a_remembered_run_is_judged_by_its_own_answers_not_by_what_was_trained_since(project, truth):
+    a = project("a")
+    kept = remember(a, a / "results" / "runs")
+    for model in MODELS:
+        write_training(a, model, 0, np.zeros(VALID_ROWS, np.int64))
+    assert comparison_of(kept, a, truth).pairs == comparison_of(kept, kept, truth).pairs
+    assert not comparison_of(kept, a, truth).worse
+
+
 def test_two_files_without_a_truth_tell_how_many_labels_differ(tmp_path, truth):
     labelscsv.write(tmp_path / "a.csv", truth)
     labelscsv.write(tmp_path / "b.csv", answers_of(truth, 17, 0))
@@ -295,6 +353,22 @@ def test_sheets_show_the_very_images_that_flipped(project, truth, digits, tmp_pa
     for row in found.flips["fixed"].ids[: sheets.MOST]:
         image = digits[0][row - 1].repeat(2, axis=0).repeat(2, axis=1)
         assert cv2.matchTemplate(picture, image, cv2.TM_SQDIFF).min() == pytest.approx(0, abs=100)  # float32
+
+
+def test_no_sheet_is_drawn_of_other_images_than_those_compared(project, truth, digits, tmp_path):
+    idx.write(tmp_path / "test-images-idx3-ubyte", digits[0][:TEST_ROWS])
+    images = tmp_path / "test-images-idx3-ubyte"
+    checksums.write(tmp_path / "test.sfv", [images])
+    known = checksums.of_images([tmp_path / "test.sfv"])
+    for test, drawn in ((known["test"], True), ("00000001", False)):
+        a, b = (
+            project(f"{name}{test}", seed=seed, digests=FACTS["digests"] | {"images": {"test": test}})
+            for seed, name in enumerate("ab")
+        )
+        assert bool(sheets.draw_sheets(comparison_of(a, b, truth), images, images)) == drawn
+    idx.write(images, digits[0][:10])  # of fewer rows, with nothing known of either
+    (tmp_path / "test.sfv").unlink()
+    assert sheets.draw_sheets(comparison_of(project("c"), project("d", seed=1), truth), images, images) == {}
 
 
 class Reader(HTMLParser):

@@ -226,6 +226,34 @@ def test_a_file_that_is_gone_stops_and_comes_back_byte_by_byte_as_it_was_applied
         restore_corrections(project.corrections, project.tree, copy)
 
 
+def test_an_empty_file_is_what_an_accident_leaves_and_is_restored_as_one_that_is_gone(project, tmp_path):
+    copy = tmp_path / "applied.json"
+    typed = "id,was,now,crc,note\n1,5,3,,a curl\n"
+    applied.write(copy, Applied(str(project.corrections), typed))
+    project.corrections.write_text(" \n")
+    with pytest.raises(InputError, match=r"is empty, and 1 correction with it.* restore_corrections"):
+        check_not_lost(project.corrections, project.tree, copy)
+    restore_corrections(project.corrections, project.tree, copy)
+    assert project.corrections.read_text() == typed
+
+
+def test_an_edited_picture_of_a_dropped_row_is_no_wish_to_keep_it(project, tmp_path):
+    copy = tmp_path / "applied.json"
+    project.picture(1).rename(project.picture(1, 3))
+    project.adopt()
+    project.update()
+    project.picture(1, 3).write_bytes(png.encode(255 - project.images[[0]])[0])
+    typed = "id,was,now,crc,note\n1,5,drop,,unreadable\n"
+    project.corrections.write_text(typed)
+    applied.write(copy, Applied(str(project.corrections), typed))
+    os.utime(copy, (1, 1))
+    project.update()
+    assert project.picture(1, 3).exists()
+    project.corrections.unlink()
+    restore_corrections(project.corrections, project.tree, copy)
+    assert project.corrections.read_text() == typed
+
+
 def test_without_a_copy_the_tree_tells_what_was_moved_and_dropped(project, tmp_path):
     copy = tmp_path / "applied.json"
     project.picture(1).rename(project.picture(1, 3))
@@ -276,6 +304,16 @@ def test_what_another_configuration_applied_is_not_missed(project, tmp_path):
     project.update(corrections=project.corrections)
     applied.write(copy, Applied(str(project.corrections), project.corrections.read_text()))
     check_not_lost(other, project.tree, copy)
+
+
+def test_many_deletions_are_offered_to_the_file_that_the_tree_shows(project, tmp_path):
+    project.update(corrections=project.corrections, source="own/train.csv")
+    for id_ in np.flatnonzero(project.labels == 5)[:6] + 1:
+        project.picture(id_).unlink()
+    with pytest.raises(
+        InputError, match=f"digitflow adopt --corrections {project.corrections} --deletions true$"
+    ):
+        adopt(project.tree, project.manifest, tmp_path / "other.csv", source="own/train.csv")
 
 
 def test_what_was_done_in_a_tree_goes_into_no_other_file_and_to_no_other_data(project, tmp_path):
@@ -399,6 +437,30 @@ def test_a_line_that_says_something_else_than_the_tree_stops_with_both(project):
         r"corrections\.csv, line 2: column now: '8', but the picture 001\.png .* was moved to 3/001\.png; "
         "write '3' into the line, or put the picture back"
     )
+
+
+@pytest.mark.parametrize("done", ["moved", "deleted", "put back"])
+def test_a_line_about_another_image_is_left_alone_and_the_commands_told_put_all_right(project, done):
+    """After rows were put in above, lines have new numbers and the tree still has the old ones."""
+    other = pixel_crc(project.images[7])
+    if done == "put back":
+        project.corrections.write_text("id,was,now,crc,note\n1,5,drop,,\n")
+        project.update()
+    text = f"id,was,now,crc,note\n1,5,drop,{other},a curl\n"
+    project.corrections.write_text(text)
+    if done == "moved":
+        project.picture(1).rename(project.picture(1, 3))
+    elif done == "deleted":
+        project.picture(1).unlink()
+    else:
+        project.picture(1).write_bytes(png.encode(project.images[[0]])[0])
+    project.refused(r"corrections\.csv, line 2: is about another image than .*train shows as 1: ")
+    with pytest.raises(InputError) as told:
+        project.adopt()
+    commands = str(told.value).partition("Put the picture back: ")[2].partition("; then run again")[0]
+    subprocess.run(commands, shell=True, check=True)
+    assert project.adopt() == []
+    assert project.corrections.read_text() == text
 
 
 def test_a_line_changed_after_its_move_was_adopted_wins(project):

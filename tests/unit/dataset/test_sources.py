@@ -110,6 +110,16 @@ def test_labels_are_called_as_the_classes_say(folder):
     assert converted(source, folder)[2] == names
 
 
+def test_classes_beside_idx_files_are_labels_as_in_a_csv(folder):
+    """Without needless zeros and blanks, so that corrections and submissions can say them."""
+    images, labels = locations.find_idx(folder, "train")
+    names = ["07", " b", *"cdefghi", "10.0"]
+    found = converted(sources.read_idx(images, labels, names), folder)[2]
+    assert found == ["7", "10", "b", *"cdefghi"]  # numbers come first
+    with pytest.raises(InputError, match=r"the classes beside it, '7' and '07' are both the label 7; give"):
+        sources.read_idx(images, labels, ["7", "07", *"cdefghij"])
+
+
 def test_colours_and_odd_labels_come_back_from_a_folder(tmp_path):
     image = np.random.default_rng(0).integers(0, 256, (5, 7, 3), np.uint8)
     for name in classes.folder_names(["a/b", ""]):

@@ -184,6 +184,28 @@ def test_decisions_that_an_editor_overwrites_with_what_it_had_read_before_are_lo
     assert [(line.id, line.now) for line in corrections.read(file)] == [(3, "drop")]
 
 
+def test_a_decision_taken_back_that_an_editor_overwrites_is_lost_too(client, data, file):
+    old = f"id,was,now,crc,note\n3,{data.labels[2]},ok,,\n"
+    file.write_text(old)
+    assert client.decide(data.digest, [[3, None]])[1]["lost"] == []
+    file.write_text(old)
+    assert lost_of(client) == [[3, None]]
+    assert client.decide(data.digest, [[3, None]])[1]["lost"] == []
+    assert corrections.read(file) == []
+
+
+@pytest.mark.parametrize("now", ["ok", None])
+def test_a_line_about_another_image_is_neither_replaced_nor_taken_out(client, data, file, now):
+    """Lines have new numbers once rows were put in above; the page still has the old ones."""
+    old = f"id,was,now,crc,note\n3,{data.labels[2]},drop,{corrections.pixel_crc(data.images[9])},a curl\n"
+    file.write_text(old)
+    status, answer = client.decide(data.digest, [[4, "drop"], [3, now]])
+    assert status == 409
+    assert "line 2 of" in answer["error"]
+    assert "is about another image than this page shows as 3" in answer["error"]
+    assert file.read_text() == old
+
+
 def test_a_line_that_somebody_changed_is_no_lost_decision(client, data, file):
     client.decide(data.digest, [[3, "drop"]])
     file.write_text(file.read_text().replace(",drop,", ",8,"))

@@ -75,6 +75,25 @@ def read_made_from(checksums: Sequence[PathLike]) -> dict[str, str]:
     return found
 
 
+def read(path: PathLike) -> dict[str, str]:
+    """What an .sfv file says of each file, by its name: its CRC-32, if it is not damaged."""
+    lines = Path(path).read_text(encoding="utf-8", errors="replace").splitlines()
+    return {name: value or "no checksum" for name, _, value in (line.partition(" ") for line in lines)}
+
+
+def of_images(checksums: Sequence[PathLike]) -> dict[str, str]:
+    """The CRC-32 of the IDX files of images, by their parts: train, test.
+
+    `checksums`: the .sfv files beside them; those that are not there are passed over.
+    """
+    found = {}
+    for path in filter(Path.exists, map(Path, checksums)):
+        for name, value in read(path).items():
+            if name.startswith(f"{path.stem}-images"):
+                found[path.stem] = value
+    return found
+
+
 def check(checksums: Sequence[PathLike], *files: PathLike) -> None:
     """Compare files with their lines in .sfv files; where there are none of these, nothing is known.
 
@@ -82,11 +101,7 @@ def check(checksums: Sequence[PathLike], *files: PathLike) -> None:
     """
     if not checksums:
         return
-    known = {}
-    for path in checksums:
-        for line in Path(path).read_text(encoding="utf-8", errors="replace").splitlines():
-            name, _, value = line.partition(" ")
-            known[name] = value or "no checksum"
+    known = {name: value for path in checksums for name, value in read(path).items()}
     where = " and ".join(map(str, checksums))
     for path in files:
         expected, found = known.get(Path(path).name, "no line"), f"{crc32(path):08X}"

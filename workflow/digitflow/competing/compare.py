@@ -14,6 +14,7 @@ from digitflow.base.files import read_json
 from digitflow.competing.runs import (
     Validation,
     commit_of,
+    images_of,
     path_of,
     read_remembered,
     read_validation,
@@ -32,6 +33,7 @@ SHOWN_CELLS = 6
 SHOWN_ROWS = 12
 KINDS = ("fixed", "broken", "both_wrong")  # of flips
 TEST, VALIDATION = "test", "validation"
+PART_OF = {TEST: "test", VALIDATION: "train"}  # of the data, that has these rows
 
 
 @dataclass(frozen=True)
@@ -119,20 +121,23 @@ class Comparison:
 
     `classes`: what the labels are called. `settings`: key, first and second value. `cells`: true label, label
     given, how many more times the second one gives it. `flips`: fixed, broken and both_wrong of the merged
-    submissions; empty without a truth.
+    submissions; empty without a truth. `left_out`: which images are not compared, and why. `images`: the
+    CRC-32 of those that flipped, as an IDX file; empty where nobody knows.
     """
 
     names: tuple[str, str]
     classes: Sequence[str]
     settings: Sequence[tuple[str, Any, Any]]
     pairs: Sequence[Pair]
+    left_out: Sequence[str] = ()
     rows: str = ""
     flips: Mapping[str, Flips] = field(default_factory=dict)
     cells: Sequence[tuple[int, int, int]] = ()
+    images: str = ""
 
     @property
     def same(self) -> bool:
-        return not self.settings and not any(pair.changed for pair in self.pairs)
+        return not self.settings and not self.left_out and not any(pair.changed for pair in self.pairs)
 
     @property
     def worse(self) -> bool:
@@ -140,20 +145,20 @@ class Comparison:
         return any(pair.worse for pair in self.pairs if pair.model == MERGED)
 
 
-def read_side(path: str | Path, read: Read, solution: np.ndarray | None) -> Side:
+def read_side(path: str | Path, read: Read, solution: np.ndarray | None, images: str = "") -> Side:
     """Read one side: a submission file, a remembered run, a folder of results, or a project's folder.
 
-    `read` reads a submission file; `solution` (m,): the labels of the test images, where known. InputError:
+    `read` reads a submission file; `solution` (m,): the labels of the test images, where known, and `images`
+    the CRC-32 of these images, if they are a run's: of a run with others, the truth is not known. InputError:
     it is none of these; FormatError: a file in it is damaged, or does not fit the solution.
     """
     path = Path(path)
     if path.suffix == ".json" and path.is_file():
-        answers = {(TEST, MERGED): _test_answers(path.with_suffix(".csv"), read, solution)}
-        return Side(
-            str(path), read_remembered(path).facts, answers | _validation_places(read_validation(path))
-        )
+        facts = read_remembered(path).facts
+        answers = {(TEST, MERGED): _test_answers(path.with_suffix(".csv"), read, solution, facts, images)}
+        return Side(str(path), facts, answers | _validation_places(read_validation(path)))
     if path.is_file():
-        return Side(str(path), {}, {(TEST, MERGED): _test_answers(path, read, solution)})
+        return Side(str(path), {}, {(TEST, MERGED): _test_answers(path, read, solution, {}, images)})
     results = path / "results" if (path / "results" / "submission.csv").exists() else path
     if not (results / "submission.csv").exists():
         raise InputError(
@@ -162,10 +167,10 @@ def read_side(path: str | Path, read: Read, solution: np.ndarray | None) -> Side
         )
     facts = read_json(results / "run.json") if (results / "run.json").exists() else {}
     seeds = _seeds_of(facts) if facts else _seeds_found(results)
-    answers = {(TEST, MERGED): _test_answers(results / "submission.csv", read, solution)}
+    answers = {(TEST, MERGED): _test_answers(results / "submission.csv", read, solution, facts, images)}
     for name in seeds:
         if (csv := results / "submissions" / f"{name}.csv").exists():
-            answers[TEST, name] = _test_answers(csv, read, solution)
+            answers[TEST, name] = _test_answers(csv, read, solution, facts, images)
     return Side(str(path), facts, answers | _validation_answers(results, facts, seeds))
 
 
@@ -173,19 +178,36 @@ def compare(first: Side, second: Side, classes: Sequence[str]) -> Comparison:
     """Compare two sides, on the rows that both have; `classes`: what the labels are called."""
     pairs = []
     common = {}
+    left_out = {}
     for place in first.answers:
-        if place in second.answers:
-            common[place] = _common(first.answers[place], second.answers[place])
+        if place not in second.answers:
+            continue
+        answers = first.answers[place], second.answers[place]
+        if why := _why_not(place[0], (first, second), answers):
+            left_out[place[0]] = f"{place[0]} images: not compared, for {why}"
+        elif len(answers[0].ids):
+            common[place] = _common(*answers)
             pairs.append(_pair(*place, *common[place]))
     settings = _differing_settings(first.facts, second.facts)
     names = first.name, second.name
     judged = [place for place in common if place[1] == MERGED and common[place][0].true is not None]
     if not judged:
-        return Comparison(names, classes, settings, pairs)
+        return Comparison(names, classes, settings, pairs, [*left_out.values()])
     place = judged[0]  # the test rows, where their labels are known
     flips = find_flips(*common[place])
     cells = _changed_cells(*common[place], len(classes))
-    return Comparison(names, classes, settings, pairs, place[0], flips, cells)
+    images = images_of(first.facts).get(PART_OF[place[0]], "")
+    return Comparison(names, classes, settings, pairs, [*left_out.values()], place[0], flips, cells, images)
+
+
+def _why_not(rows: str, sides: tuple[Side, Side], answers: tuple[Answers, Answers]) -> str:
+    """Why the answers of two sides are not about the same images; empty: they may be."""
+    first, second = (images_of(side.facts).get(PART_OF[rows]) for side in sides)
+    if first and second and first != second:
+        return f"the {PART_OF[rows]} images of the two are not the same"
+    if len(answers[0].ids) and not np.intersect1d(answers[0].ids, answers[1].ids).size:
+        return "the two have none of them in common"
+    return ""
 
 
 def find_flips(first: Answers, second: Answers) -> dict[str, Flips]:
@@ -215,6 +237,7 @@ def as_json(comparison: Comparison) -> dict[str, Any]:
         "worse": comparison.worse,
         "settings": [dict(zip(("key", "first", "second"), row, strict=True)) for row in comparison.settings],
         "pairs": pairs,
+        "left_out": [*comparison.left_out],
         "rows": comparison.rows,
         "flips": {kind: flips.as_rows(classes) for kind, flips in comparison.flips.items()},
         "cells": [
@@ -232,6 +255,7 @@ def as_text(comparison: Comparison) -> str:
     lines = [f"{key}: {_shown(a)} -> {_shown(b)}" for key, a, b in comparison.settings]
     lines += [""] * bool(lines)
     lines += map(_pair_line, comparison.pairs)
+    lines += comparison.left_out
     for kind, flips in comparison.flips.items():
         if not len(flips):
             continue
@@ -248,7 +272,12 @@ def as_text(comparison: Comparison) -> str:
     return "\n".join(lines)
 
 
-def _test_answers(path: Path, read: Read, solution: np.ndarray | None) -> Answers:
+def _test_answers(
+    path: Path, read: Read, solution: np.ndarray | None, facts: Mapping[str, Any], images: str
+) -> Answers:
+    """The answers of a submission file, with the truth if it is one about this run's images."""
+    if images and images_of(facts).get("test", images) != images:
+        solution = None
     given = read(path)
     if solution is not None and len(solution) != len(given):
         raise FormatError(f"{path}: {len(given):,} rows, the solution has {len(solution):,}")
@@ -278,21 +307,22 @@ def _validation_answers(
 ) -> dict[tuple[str, str], Answers]:
     """Each model's answers to the validation images, its seeds averaged, and the merged ones.
 
-    The list of these images lies in the project that the results belong to. Where it is not there, or is no
-    longer the run's, or where a training is gone, the answers are those that were remembered.
+    They are those that were remembered with the run: a later training may have replaced what lies in the
+    folder. Of a run that was not, they are made of the probabilities, if the list of these images, in the
+    project that the results belong to, is still the run's.
     """
+    remembered = read_validation(path_of(results / "runs", facts))
+    if remembered is not None:
+        return _validation_places(remembered)
     valid_lst = results.parent / "data" / "rec" / "valid.lst"
     lists = (facts.get("digests") or {}).get("lists")
-    fits = valid_lst.exists() and (not lists or sha256(valid_lst) in lists.values())
+    if not valid_lst.exists() or (lists and sha256(valid_lst) not in lists.values()):
+        return {}
     paths = {
         name: [results / "models" / name / f"seed{seed}" / "valid_probabilities.npy" for seed in numbers]
         for name, numbers in seeds.items()
     }
     paths = {name: found for name, found in paths.items() if found and all(path.exists() for path in found)}
-    if not fits or paths.keys() != seeds.keys():
-        remembered = read_validation(path_of(results / "runs", facts))
-        if remembered is not None or not fits:
-            return _validation_places(remembered)
     merge = dict((facts.get("configuration") or {}).get("merge") or {})
     names = merge.get("models") or ()
     fitted = results / "merge_weights.json" if merge.get("weights") == "auto" else None

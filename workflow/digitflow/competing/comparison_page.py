@@ -51,6 +51,7 @@ def write_comparison(path: str | Path, comparison: Comparison, drawn: Mapping[st
         "<p>same</p>" if comparison.same else "",
         _table("What differs", ("key", "first", "second"), comparison.settings),
         _table("Scores", ("images", "first", "second", "points", "verdict"), map(_cells, comparison.pairs)),
+        *(f"<p>{html.escape(line)}</p>" for line in comparison.left_out),
     ]
     for kind, data in drawn.items():
         title = kind.replace("_", " ")

@@ -124,7 +124,9 @@ def read_validation(path: Path) -> Validation | None:
         return None
     try:
         with open(beside, newline="", encoding="utf-8") as file:
-            names = [MERGED if name == "given" else name for name in next(csv.reader(file), [])[2:]]
+            names = next(csv.reader(file), [])[2:]
+            if MERGED not in names:  # as it was called in the first of these files
+                names = [MERGED if name == "given" else name for name in names]
             columns = np.loadtxt(file, dtype=np.int64, delimiter=",", ndmin=2).T
         ids, true, *given = columns
         return Validation(ids, true, dict(zip(names, given, strict=True)))
@@ -171,7 +173,14 @@ def settings_of(facts: Mapping[str, Any]) -> dict[str, Any]:
         prefix = "" if part == "configuration" else f"{part}."
         flat |= {f"{prefix}{key}": value for key, value in flatten(facts.get(part) or {}).items()}
     flat.pop("digests.submission", None)  # what came out
+    for part in images_of(facts):  # which the CSVs say already
+        del flat[f"digests.images.{part}"]
     return flat
+
+
+def images_of(facts: Mapping[str, Any]) -> Mapping[str, str]:
+    """The CRC-32 of a run's images by their parts, train and test; runs of earlier versions do not know."""
+    return (facts.get("digests") or {}).get("images") or {}
 
 
 def commit_of(facts: Mapping[str, Any]) -> str:

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import numpy as np
 
+from digitflow.base.checksums import of_images
 from digitflow.base.files import atomic_open
-from digitflow.competing.compare import KINDS, VALIDATION, Comparison, Flips
+from digitflow.competing.compare import KINDS, PART_OF, VALIDATION, Comparison, Flips
 from digitflow.formats import idx
 
 COLUMNS = 12
@@ -24,10 +25,10 @@ def draw_sheets(
     """Draw a sheet for each kind of flip that there is: PNG files by kind.
 
     `test_images` and `train_images`: IDX files; the validation images are rows of the latter. There are no
-    sheets where the file is missing.
+    sheets where the file is missing, or has other images than those that were compared.
     """
-    images = train_images if comparison.rows == VALIDATION else test_images
-    if not Path(images).exists():
+    images = Path(train_images if comparison.rows == VALIDATION else test_images)
+    if not (comparison.flips and images.exists() and _are_there(comparison, images)):
         return {}
     found = {}
     for kind, flips in comparison.flips.items():
@@ -36,6 +37,15 @@ def draw_sheets(
             title = f"{kind.replace('_', ' ')}: {len(flips)} {comparison.rows} images"
             found[kind] = _encode(draw(pixels, flips, comparison.classes, title))
     return found
+
+
+def _are_there(comparison: Comparison, images: Path) -> bool:
+    """Whether an IDX file has the images that flipped, as far as its checksum and its size tell."""
+    part = PART_OF[comparison.rows]
+    found = of_images([images.with_name(f"{part}.sfv")]).get(part)
+    ids = [id_ for flips in comparison.flips.values() for id_ in flips.ids.tolist()]
+    fits = max(ids, default=0) <= len(idx.open_memmap(images))
+    return fits and (not (found and comparison.images) or found == comparison.images)
 
 
 def write_sheets(folder: str | Path, sheets: Mapping[str, bytes]) -> list[Path]:

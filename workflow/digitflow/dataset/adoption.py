@@ -12,7 +12,7 @@ import numpy as np
 from digitflow.base.errors import InputError
 from digitflow.base.files import atomic_path
 from digitflow.dataset import applied as last_applied
-from digitflow.dataset.applied import APPLIED, flag, may_be_lost, same_file
+from digitflow.dataset.applied import APPLIED, flag, is_blank, may_be_lost, same_file
 from digitflow.dataset.classes import label_of_folder
 from digitflow.dataset.corrections import check_classes
 from digitflow.dataset.inventory import (
@@ -118,14 +118,18 @@ def find_changes(
 
 
 def check_not_lost(corrections: PathLike, tree: PathLike, applied: PathLike = APPLIED) -> None:
-    """InputError: there is no file of corrections, though there was one with lines; with both ways on."""
+    """InputError: there is no file of corrections, or an empty one, though there was one with lines.
+
+    The message has both ways on.
+    """
     if not may_be_lost(corrections, tree, applied):
         return
     copy, shown = _remembered(corrections, tree, applied)
     if lost := len({line.id for line in (*copy.lines(), *shown)}):
+        state = "empty" if os.path.lexists(corrections) else "gone"
         empty = f"echo {','.join(HEADER)} > {shlex.quote(os.fspath(corrections))}"
         raise InputError(
-            f"{corrections}: is gone, and {_count(lost)} with it; nothing was changed. To write it again: "
+            f"{corrections}: is {state}, and {_count(lost)} with it; nothing was changed. To write it again: "
             f"digitflow restore_corrections{flag(corrections)}; if you mean to take them all back: {empty}"
         )
 
@@ -133,9 +137,10 @@ def check_not_lost(corrections: PathLike, tree: PathLike, applied: PathLike = AP
 def restore_corrections(corrections: PathLike, tree: PathLike, applied: PathLike = APPLIED) -> str:
     """Write a file of corrections again, from the copy of it that was applied last and from the tree.
 
-    Returns a line that says so. InputError: there is such a file, or nothing is known of one.
+    Returns a line that says so. InputError: there is such a file that is not empty, or nothing is known of
+    one.
     """
-    if os.path.lexists(corrections):
+    if os.path.lexists(corrections) and not is_blank(corrections):
         raise InputError(
             f"{corrections}: exists, and was not changed; to have the last one back, move it away"
         )
@@ -233,7 +238,7 @@ class _Comparison:
             f"{self.tree}: {losses[place]:,} of the {sizes[place]:,} pictures of class "
             f"{self.labels[place]} are gone: too many to drop without asking, and nothing was changed. "
             f"To have them made again, delete {self.manifest} and run again; to drop these images: "
-            f"digitflow adopt{flag(corrections)} --deletions true"
+            f"digitflow adopt{flag(self.known.corrections or corrections)} --deletions true"
         )
 
     def check_owner(self, corrections: PathLike, source: PathLike) -> None:
@@ -338,7 +343,24 @@ class _Comparison:
         return self.labels.index(now) if now in self.labels else None
 
     def _check_line(self, row: int, line: Correction, correction: Correction, path: PathLike) -> None:
-        """What a person typed is replaced only if the tree had it before the change."""
+        """What a person typed is replaced only if the tree had it before, and if it is about this image."""
+        known = self.known
+        shown = {f"{crc[row]:08X}" for crc in (known.pixel_crc, known.next_pixel_crc)}
+        if line.crc and line.crc not in shown:
+            name = self._name(row)
+            back = self.tree / picture_path(known.names, known.place[row], name)  # if it was anywhere
+            if self.found.place[row] == NOWHERE:
+                commands = [["touch", back], ["rm", "-f", self.manifest]]
+            elif known.place[row] == NOWHERE:
+                commands = [["rm", self.tree / self._path(row)]]
+            else:
+                commands = [["mv", self.tree / self._path(row), back]]
+            raise InputError(
+                f"{path}, line {line.line}: is about another image than {self.tree} shows as {row + 1}: the "
+                "tree is older than the training CSV, and nothing was changed. Put the picture back: "
+                f"{' && '.join(shlex.join(map(str, command)) for command in commands)}; then run again, and "
+                "look for it in the tree of today"
+            )
         place = self._place_of(row, line.now)
         if place not in (self.known.place[row], self.known.next_place[row], self.found.place[row]):
             done = "was deleted" if correction.now == DROP else f"was moved to {self._path(row)}"

@@ -90,13 +90,22 @@ def fill_in(corrections: PathLike, applied: PathLike = APPLIED) -> str | None:
 
 
 def may_be_lost(corrections: PathLike, tree: PathLike, applied: PathLike = APPLIED) -> bool:
-    """Whether there is no file of corrections, though there seems to have been one with lines."""
-    if Path(corrections).exists():
+    """Whether there is no file of corrections, or an empty one, though there seems to have been one with
+    lines.
+
+    Who takes all lines back leaves the header: nothing at all is what a full disk or a crashed editor leaves.
+    """
+    if not is_blank(corrections):
         return False
     if read(corrections, applied).lines():
         return True
     about = read_about(tree)
     return about is not None and about.moved != 0 and same_file(about.corrections or corrections, corrections)
+
+
+def is_blank(corrections: PathLike) -> bool:
+    """Whether a file of corrections is not there, or has nothing in it, not even a header."""
+    return not corrections_csv.read_bytes(corrections).strip()
 
 
 def shown_by(tree: PathLike) -> Path:

@@ -20,7 +20,7 @@ from digitflow.dataset.columns import values_of
 from digitflow.dataset.conversion import Source
 from digitflow.dataset.locations import LEFT_BEHIND, files_below, names_of_classes
 from digitflow.formats import idx, pixelcsv
-from digitflow.formats.layout import Block, abbreviated, size_in_words
+from digitflow.formats.layout import Block, abbreviated, label_of, size_in_words
 
 log = logging.getLogger("digitflow")
 
@@ -259,6 +259,7 @@ def read_idx_labels(path: PathLike, classes: Sequence[str] | None = None) -> lis
     """The labels of an IDX file, called as the classes say. Raises as `read_idx`."""
     numbers = idx.parse_bytes(_unpacked(path), path, (1, 2))
     numbers = numbers if numbers.ndim == 1 else numbers[:, 0]
+    classes = classes and _labels_of_classes(classes, path)
     return [_called(number, classes, path) for number in numbers.tolist()]
 
 
@@ -268,6 +269,19 @@ def _called(number: int, classes: Sequence[str] | None, where: PathLike) -> str:
     if not 0 <= number < len(classes):
         raise InputError(f"{where}: label {number}; there are {len(classes)} classes")
     return classes[number]
+
+
+def _labels_of_classes(classes: Sequence[str], where: PathLike) -> list[str]:
+    """The names of classes as labels are known from then on. InputError: two are one label."""
+    labels = [label_of(name.strip()) for name in classes]
+    first = dict(zip(reversed(labels), reversed(classes), strict=True))
+    for name, label in zip(classes, labels, strict=True):
+        if first[label] != name:
+            raise InputError(
+                f"{where}: of the classes beside it, {first[label]!r} and {name!r} are both the label "
+                f"{label}; give them names that differ"
+            )
+    return labels
 
 
 def _unpacked(path: PathLike) -> bytes:

@@ -244,7 +244,7 @@ class _Update:
 
     `left_alone`: the rows, a mask, whose pictures a person moved, doubled or edited against what is wanted.
     `before`, `after`: the folder of each row's picture as the inventory has it during the update and behind
-    it.
+    it; `wanted`: as `after`, but no folder where an edited picture of a dropped row is kept.
     """
 
     def __init__(self, tree: Path, known: Inventory, goal: Inventory, digits: int, recognised: bool):
@@ -265,6 +265,7 @@ class _Update:
             self.left_alone |= ~there & (known.place != NOWHERE)
         self.before = np.where(self.left_alone, known.place, found.place)
         self.after = np.where(self.left_alone, known.place, goal.place)
+        self.wanted = self.after.copy()
         for row in np.flatnonzero(~self.left_alone & there & (goal.place == NOWHERE)).tolist():
             if self._judge(row, (tree / self._path(row)).read_bytes()) == "edited":
                 self.left_alone[row] = True
@@ -283,7 +284,7 @@ class _Update:
         """Write down what is to come, before anything is changed, and name what is left alone."""
         known, goal, found = self.known, self.goal, self.found
         begun = replace(
-            known, given=goal.given, place=self.before, next_place=self.after, next_pixel_crc=goal.pixel_crc
+            known, given=goal.given, place=self.before, next_place=self.wanted, next_pixel_crc=goal.pixel_crc
         )
         same = np.array_equal(self.before, self.after) and np.array_equal(known.pixel_crc, goal.pixel_crc)
         if not (same and self.same_shape):
@@ -384,7 +385,7 @@ class _Update:
         place = self.after[:rows]
         done = Inventory(
             *(self.known.names, self.goal.given[:rows], place, self.file_crc[:rows], pixel_crc),
-            *(place, pixel_crc, self.goal.shape, self.goal.corrections, self.goal.source),
+            *(self.wanted[:rows], pixel_crc, self.goal.shape, self.goal.corrections, self.goal.source),
         )
         settle(self.tree, done)
         return done

@@ -89,7 +89,7 @@ class Decisions:
         """The version, the lines of the file as the page takes them, and decisions that are lost.
 
         Lost: saved here, but the file says again what it said before, or nothing. So another program, such as
-        an editor that had the file open, has written what it had read before.
+        an editor that had the file open, has written what it had read before. None stands for no line.
         """
         version = self.version
         found = corrections.read(self.path)
@@ -98,7 +98,7 @@ class Decisions:
         lost = [
             [id_, now]
             for id_, (*before, now) in list(self._said.items())
-            if now is not None and says.get(id_) != now and says.get(id_) in (None, *before)
+            if says.get(id_) != now and says.get(id_) in (None, *before)
         ]
         return {"version": version, "path": str(self.path), "lines": lines, "lost": lost}
 
@@ -129,7 +129,15 @@ class Decisions:
                 if now is not None
             ]
             adoption.check_not_lost(self.path, self.tree)
-            says = {line.id: line.now for line in corrections.read(self.path)}
+            found = corrections.read(self.path)
+            for line in found:
+                if line.id in last and line.crc not in ("", rows[line.id].crc):
+                    raise RequestRefused(
+                        HTTPStatus.CONFLICT,
+                        f"line {line.line} of {self.path} is about another image than this page shows as "
+                        f"{line.id}: export what is not saved, run Snakemake, and reload this page",
+                    )
+            says = {line.id: line.now for line in found}
             corrections.record(self.path, kept)
             if taken_out := [id_ for id_, now in last.items() if now is None]:
                 corrections.remove(self.path, taken_out)

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from digitflow.base.checksums import read_made_from, sha256
+from digitflow.base.checksums import of_images, read_made_from, sha256
 from digitflow.base.files import read_json, write_json
 from digitflow.training import device
 
@@ -51,6 +51,7 @@ def write(
     digests = {
         "submission": sha256(submission),
         "code": code,
+        "images": of_images(checksums),
         "csvs": read_made_from(checksums) | {str(name): sha256(name) for name in files},
         "corrections": corrections[0] if corrections else None,
         "lists": {str(name): sha256(name) for name in lists},

@@ -81,6 +81,7 @@ def compare(
     test_labels: the true labels, as a run has converted them
     images: the folder of the test images as IDX
     """
+    from digitflow.base import checksums
     from digitflow.competing import compare, comparison_page, submissions
     from digitflow.dataset import classes as class_names
     from digitflow.formats import idx
@@ -88,7 +89,9 @@ def compare(
     names, own = class_names.read(classes), Path("results/submission.csv")
     read = submissions.reader(names, submissions.form_of(own) if own.exists() else None)
     true = read(solution) if solution else idx.read(test_labels, ndim=1) if test_labels.exists() else None
-    sides = [compare.read_side(path, read, true) for path in (first, second)]
+    # Labels that a run has converted are those of its test images alone.
+    of_run = "" if solution else checksums.of_images([images / "test.sfv"]).get("test", "")
+    sides = [compare.read_side(path, read, true, of_run) for path in (first, second)]
     comparison = compare.compare(*sides, names)
     print(compare.as_text(comparison))
     comparison_page.write_comparison_folder(folder, comparison, images)

@@ -106,7 +106,7 @@ MXNET_ENVIRONMENT = f"{workflow.basedir}/.venvs/mxnet"
 MXNET_PYTHON = f"{MXNET_ENVIRONMENT}/bin/python"
 KAGGLE_ENVIRONMENT = f"{workflow.basedir}/.venvs/kaggle"
 KAGGLE_PYTHON = f"{KAGGLE_ENVIRONMENT}/bin/python"
-STORE = config["store"]
+STORE = config["store"] or ""  # empty: none; a rule says the same with and without one
 
 # Two trainings side by side with a thread each are done much sooner than one after the other with two.
 TRAININGS = sum(len(MODELS[name]["seeds"]) for name in config["merge"]["models"] if name in MODELS)
@@ -219,7 +219,7 @@ def call(verb, python="python", stored=False):
 
     `stored`: what it makes is kept, and comes back where it was made before from the same.
     """
-    store = " --store {STORE:q}" if stored and STORE else ""
+    store = " --store {STORE:q}" if stored else ""
     return f"{unfinished.NOTED}{python} -m {commandline.template(verb)}{store}{unfinished.DONE}"
 
 

@@ -76,11 +76,32 @@ def test_every_configuration_of_the_project_is_right_over_the_default(path, tmp_
             Path(file).parent.mkdir(parents=True, exist_ok=True)
             Path(file).touch()
     if data.get("folder"):
-        Path(data["folder"]).mkdir(parents=True)
+        Path(data["folder"], "train").mkdir(parents=True)
         for name in ("images-idx3-ubyte", "labels-idx1-ubyte"):
             Path(data["folder"], f"train-{name}").touch()
     right = validate(config)
     assert {*right["merge"]["models"]} <= {*right["models"]}
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ({"train_csv": "my.csv"}, r"data\.train_csv: 'my.csv' is not read, .* write source: files beside it"),
+        ({"test_csv": "my.csv"}, r"data\.test_csv: 'my.csv' is not read, .* write source: files beside it"),
+        ({"folder": "my"}, r"data\.folder: 'my' is not read, .* write source: folder beside it"),
+        ({"source": "folder", "folder": "a"}, r"data\.folder: 'a' has no folder train, .*; make one"),
+        ({"source": "folder", "folder": "a/train"}, r"'a/train' has no folder train, .*; write a$"),
+    ],
+)
+def test_data_that_would_not_be_read_are_named_before_mnist_is_in_their_place(
+    tmp_path, monkeypatch, given, told
+):
+    monkeypatch.chdir(tmp_path)
+    Path("a", "train").mkdir(parents=True)
+    if given.get("folder") == "a":
+        Path("a", "train").rmdir()
+    with pytest.raises(ConfigError, match=told):
+        validate(DEFAULT | {"data": DEFAULT["data"] | given})
 
 
 def test_the_fast_configuration_trains_one_model_for_an_epoch():

@@ -8,6 +8,7 @@ import yaml
 from tests.conftest import PROJECT
 
 from digitflow.base import checksums
+from digitflow.base.errors import ConfigError
 from digitflow.base.files import write_json
 from digitflow.config import validate
 from digitflow.stale import find
@@ -143,3 +144,12 @@ def test_images_that_are_no_longer_predicted_are_listed_with_all_that_was_made_o
         *(f"results/models/net/seed0/more_{name}" for name in ("prediction.json", "probabilities.npy")),
         "results/predictions/more.csv",
     ]
+
+
+def test_nothing_is_left_behind_by_others_where_the_configuration_is_forgotten(project, monkeypatch):
+    """The defaults know none of a project's models: all would be removed."""
+    monkeypatch.chdir(project)
+    before = sorted(project.rglob("*"))
+    with pytest.raises(ConfigError, match=r"mine\.yaml is here, and no .* given; add --configfile"):
+        clean_stale(remove=True)
+    assert sorted(project.rglob("*")) == before

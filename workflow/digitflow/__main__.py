@@ -33,7 +33,7 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"error: {error}", file=sys.stderr)
         return 1
     if "store" in given:
-        given["store"] = _kept(verbs[name], given)
+        given["store"] = _kept(verbs[name], given) if given["store"] else None
     return _run(verbs[name], given)
 
 

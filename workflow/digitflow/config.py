@@ -65,6 +65,7 @@ def validate(config: dict[str, Any]) -> dict[str, Any]:
     mistakes = [
         *_cross_references(complete),
         *_braces(complete),
+        *_forgotten_source(complete["data"]),
         *_missing_files(complete["data"]),
         *_unreadable_predictions(complete["predict"]),
         *_wrong_corrections(complete["data"]["corrections"]),
@@ -690,9 +691,25 @@ def _has_digits(data: dict[str, Any]) -> bool:
     return data["source"] == "mnist" or (data["source"], data["competition"]) == ("kaggle", DIGIT_RECOGNIZER)
 
 
+def _forgotten_source(data: dict[str, Any]) -> Iterator[str]:
+    """Who names files and forgets to say so shall not wait for models of MNIST, the default."""
+    if data["source"] == "mnist":
+        for key, source in (("train_csv", "files"), ("test_csv", "files"), ("folder", "folder")):
+            if data[key] is not None:
+                yield (
+                    f"data.{key}: {data[key]!r} is not read, for data.source is mnist; write source: "
+                    f"{source} beside it, or leave {key} out"
+                )
+
+
 def _missing_files(data: dict[str, Any]) -> Iterator[str]:
     if data["source"] in ("folder", "idx") and not (data["folder"] and Path(data["folder"]).is_dir()):
         yield f"data.folder: {data['folder']!r}, should be a folder, for data.source is {data['source']}"
+        return
+    if data["source"] == "folder" and not Path(data["folder"], "train").is_dir():
+        above = Path(data["folder"]).name == "train"
+        way = f"write {Path(data['folder']).parent}" if above else "make one"
+        yield f"data.folder: {data['folder']!r} has no folder train, for train/LABEL/*.png; {way}"
         return
     try:
         train_csv, test_csv, solution_csv = csv_paths(data)

@@ -326,6 +326,11 @@ def test_changes_of_the_code_that_no_commit_has_show(project, truth):
     assert [key for key, _, _ in found.settings] == ["digests.code"]
 
 
+def test_the_record_of_a_folder_is_no_remembered_run(project, truth):
+    with pytest.raises(InputError, match=r"run\.json: no run that was remembered; name the fol"):
+        compare.read_side(project("a") / "results" / "run.json", read, truth)
+
+
 def test_what_is_no_run_is_refused_with_the_forms_that_are(tmp_path):
     with pytest.raises(InputError, match=r"neither a submission file nor a folder with submission\.csv"):
         compare.read_side(tmp_path, read, None)

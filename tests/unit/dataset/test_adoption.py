@@ -488,7 +488,7 @@ def test_a_picture_in_two_folders_is_named_with_both(project):
         ("5/Copy of 001.png", "by its name a copy of 001.png"),
         ("5/401.png", "5/401.png: not made by digitflow"),
         ("5/001.PNG", "5/001.PNG"),
-        ("unsure/001.png", "unsure/: not made by digitflow .* move it out of the tree"),
+        ("unsure/001.png", "unsure/: not made by digitflow; .* move it out of the tree"),
         ("001.png", "001.png: not made by digitflow"),
     ],
 )
@@ -497,6 +497,11 @@ def test_a_file_that_is_no_picture_of_the_tree_is_named_with_the_way_on(project,
     shutil.copy(project.picture(1), project.tree / name)
     project.picture(2).unlink()
     project.refused(told)
+
+
+def test_a_picture_that_lost_its_name_is_not_to_be_moved_out_as_a_strangers(project):
+    project.picture(1).rename(project.picture(1).with_name("x001.png"))
+    project.refused(r"5/x001\.png: .* missing: 5/001\.png; nothing .* give it its name again; if not")
 
 
 def test_files_that_systems_leave_are_passed_over(project):

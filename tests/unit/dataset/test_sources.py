@@ -120,6 +120,13 @@ def test_classes_beside_idx_files_are_labels_as_in_a_csv(folder):
         sources.read_idx(images, labels, ["7", "07", *"cdefghij"])
 
 
+def test_pictures_of_other_formats_in_folders_of_labels_are_to_be_converted(tmp_path):
+    (tmp_path / "train" / "7").mkdir(parents=True)
+    Image.new("L", (5, 5)).save(tmp_path / "train" / "7" / "a.jpg")
+    with pytest.raises(InputError, match=r"7/a\.jpg: no PNG file; convert all .*: mogrify -format png FILE"):
+        sources.read_pictures(tmp_path / "train", labelled=True)
+
+
 def test_colours_and_odd_labels_come_back_from_a_folder(tmp_path):
     image = np.random.default_rng(0).integers(0, 256, (5, 7, 3), np.uint8)
     for name in classes.folder_names(["a/b", ""]):

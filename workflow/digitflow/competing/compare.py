@@ -154,6 +154,8 @@ def read_side(path: str | Path, read: Read, solution: np.ndarray | None, images:
     """
     path = Path(path)
     if path.suffix == ".json" and path.is_file():
+        if not path.with_suffix(".csv").exists():
+            raise InputError(f"{path}: no run that was remembered; name the folder that it is in")
         facts = read_remembered(path).facts
         answers = {(TEST, MERGED): _test_answers(path.with_suffix(".csv"), read, solution, facts, images)}
         return Side(str(path), facts, answers | _validation_places(read_validation(path)))

@@ -210,10 +210,18 @@ class _Comparison:
     def check_files(self) -> None:
         """Every file must be a picture of the tree, and every picture be there once."""
         if self.found.strangers:
+            told = f"{self.tree}: {some([name_stranger(path) for path in self.found.strangers])}: "
+            gone = np.flatnonzero(self.changed & (self.found.place == NOWHERE)).tolist()
+            if gone:  # perhaps renamed: to move it out of the tree would be to drop the image
+                missing = some([self._path(row) for row in gone], 3)
+                raise InputError(
+                    f"{told}not made by digitflow; missing: {missing}; nothing was changed. If it is one of "
+                    "these, give it its name again; if not, move it out of the tree: then what is missing is "
+                    "dropped"
+                )
             raise InputError(
-                f"{self.tree}: {some([name_stranger(path) for path in self.found.strangers])}: not made by "
-                "digitflow and used by nothing; move it out of the tree. Images to learn from belong into "
-                "the training CSV"
+                f"{told}not made by digitflow and used by nothing; move it out of the tree. Images to learn "
+                "from belong into the training CSV"
             )
         for row, path in self.found.doubled:
             raise InputError(

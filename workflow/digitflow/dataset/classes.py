@@ -10,7 +10,7 @@ import numpy as np
 
 from digitflow.base.errors import FormatError, InputError
 from digitflow.base.files import atomic_open
-from digitflow.formats.layout import WHOLE, abbreviated, label_of
+from digitflow.formats.layout import WHOLE, abbreviated, label_of, shown
 
 HEADER = ["index", "label"]
 MAX_CLASSES = 1 << 16
@@ -77,7 +77,8 @@ def read(path: str | os.PathLike) -> list[str]:
     except (UnicodeDecodeError, csv.Error) as error:
         raise FormatError(f"{path}: cannot be read as CSV: {error}; delete it and run again") from error
     if header != HEADER:
-        raise FormatError(f"{path}, line 1: {','.join(header)!r}, should be the header {','.join(HEADER)}")
+        found, wanted = shown(",".join(header)), ",".join(HEADER)
+        raise FormatError(f"{path}, line 1: {found}, should be the header {wanted}")
     labels = {}
     for index, row in enumerate(rows):
         if len(row) != 2 or row[0] != str(index) or row[1] in labels:

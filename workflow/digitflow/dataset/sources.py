@@ -27,6 +27,7 @@ log = logging.getLogger("digitflow")
 PathLike = str | os.PathLike
 BLOCK = 2048  # images at a time
 MODES = {"L": (), "RGB": (3,)}
+CONVERT = "mogrify -format png FILE, and move them away"
 OTHER_PICTURES = re.compile(
     r".*\.(jpe?g|jpe|jp2|tiff?|bmp|gif|webp|hei[cf]|avif|p[bgpn]m|svg|pdf)", re.IGNORECASE | re.DOTALL
 )
@@ -156,8 +157,7 @@ def read_pictures_below(folder: PathLike) -> Source:
     pictures = [name for name in names if name.lower().endswith(".png")]
     if other := [name for name in names if OTHER_PICTURES.fullmatch(name)]:
         raise InputError(
-            f"{folder}: no PNG files: {abbreviated(other)}: convert them, with ImageMagick: mogrify -format "
-            "png FILE, and move them away"
+            f"{folder}: no PNG files: {abbreviated(other)}: convert them, with ImageMagick: {CONVERT}"
         )
     if not pictures:
         raise InputError(f"{folder}: no PNG file in it")
@@ -178,6 +178,8 @@ def _png_files(folder: Path, labelled: bool) -> list[Path]:
     strays = [path for path in _entries(folder) if not path.is_dir()] if labelled else []
     files = [path for parent in parents for path in _entries(parent)]
     for path in chain(strays, files):
+        if OTHER_PICTURES.fullmatch(path.name) and path not in strays and not path.is_dir():
+            raise InputError(f"{path}: no PNG file; convert all such ones, with ImageMagick: {CONVERT}")
         if path.suffix.lower() != ".png" or path.is_dir() or path in strays:
             what = "a folder for each label" if labelled else "PNG files"
             raise InputError(f"{path}: {folder} should hold {what} and nothing else: move it away")

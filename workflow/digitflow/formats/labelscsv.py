@@ -14,7 +14,14 @@ from digitflow.base.archives import open_csv
 from digitflow.base.errors import FormatError, InputError
 from digitflow.base.files import atomic_open
 from digitflow.formats import foreign
-from digitflow.formats.layout import ID_NAMES, LABEL_NAMES, classes_in_words, label_fault, label_of
+from digitflow.formats.layout import (
+    ID_NAMES,
+    LABEL_NAMES,
+    classes_in_words,
+    label_fault,
+    label_of,
+    shown,
+)
 
 log = logging.getLogger("digitflow")
 
@@ -272,5 +279,6 @@ def _columns(path: PathLike, header: list[str]) -> tuple[int, int]:
     labels = [place for place, name in enumerate(names) if name in LABEL_NAMES]
     others = [name for name in names if name not in (*ID_NAMES, *LABEL_NAMES, USAGE)]
     if len(ids) != 1 or len(labels) != 1 or others:
-        raise FormatError(f"{path}, line 1: {','.join(header)!r}, should be the header {','.join(HEADER)}")
+        found, wanted = shown(",".join(header)), ",".join(HEADER)
+        raise FormatError(f"{path}, line 1: {found}, should be the header {wanted}")
     return ids[0], labels[0]

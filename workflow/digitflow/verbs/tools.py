@@ -86,6 +86,8 @@ def compare(
     from digitflow.dataset import classes as class_names
     from digitflow.formats import idx
 
+    if not classes.exists():
+        raise InputError(f"{classes}: not there; type this in the folder of a project that was run")
     names, own = class_names.read(classes), Path("results/submission.csv")
     read = submissions.reader(names, submissions.form_of(own) if own.exists() else None)
     true = read(solution) if solution else idx.read(test_labels, ndim=1) if test_labels.exists() else None
@@ -201,6 +203,8 @@ def clean_stale(configfile: list[Input] | None = None, remove: bool = False) -> 
     from digitflow import config, stale
     from digitflow.base.files import remove_whole
 
+    # The defaults know none of a project's own models: all of them would be left by others.
+    config.check_folder(Path(config.__file__).parents[2], configured=bool(configfile))
     found = stale.find(config.load(configfile or []))
     for path in found:
         print(path)

@@ -149,6 +149,7 @@ def test_images_that_are_no_longer_predicted_are_listed_with_all_that_was_made_o
 def test_nothing_is_left_behind_by_others_where_the_configuration_is_forgotten(project, monkeypatch):
     """The defaults know none of a project's models: all would be removed."""
     monkeypatch.chdir(project)
+    (project / "mine.yaml").write_text("models: {}\n")
     before = sorted(project.rglob("*"))
     with pytest.raises(ConfigError, match=r"mine\.yaml is here, and no .* given; add --configfile"):
         clean_stale(remove=True)

@@ -226,7 +226,8 @@ def test_only_the_validation_rows_of_both_are_compared(project, digits):
 def test_answers_about_other_images_are_not_compared_and_that_is_said(project, truth, part, rows):
     images = {"train": "00000001", "test": "00000002"}
     a = project("a", digests=FACTS["digests"] | {"images": images})
-    b = project("b", valid_seed=1, digests=FACTS["digests"] | {"images": images | {part: "00000003"}})
+    others = {"images": images | {part: "00000003"}, "csvs": {f"{part}.csv": "0" * 64}}
+    b = project("b", valid_seed=1, digests=FACTS["digests"] | others)
     found = comparison_of(a, b, truth)
     assert {pair.rows for pair in found.pairs} == {"validation", "test"} - {rows}
     assert found.rows != rows
@@ -262,11 +263,20 @@ def test_runs_without_validation_rows_are_compared_by_the_rest(project, truth):
     assert compare.as_text(comparison_of(a, b, truth)) == "same"
 
 
-def test_the_truth_about_other_test_images_than_a_runs_is_not_used(project, truth):
+def test_the_same_rows_read_in_another_way_are_compared(project, truth):
     images = {"train": "00000001", "test": "00000002"}
     a = project("a", digests=FACTS["digests"] | {"images": images})
-    for current, known in (("00000002", True), ("00000003", False), ("", True)):
-        side = compare.read_side(a, read, truth, current)
+    b = project("b", digests=FACTS["digests"] | {"images": dict.fromkeys(images, "00000003")})
+    found = comparison_of(a, b, truth)
+    assert {pair.rows for pair in found.pairs} == {"validation", "test"}
+    assert not found.left_out
+
+
+def test_the_truth_about_other_test_images_than_a_runs_is_not_used(project, truth):
+    a = project("a")
+    own = [*FACTS["digests"]["csvs"].values()]
+    for source, known in ((own[:1], True), (["0" * 64], False), ([], True)):
+        side = compare.read_side(a, read, truth, source)
         assert (side.answers["test", "merged"].true is not None) == known
 
 

@@ -20,7 +20,7 @@ FACTS = {
     "commit": "0123456789abcdef",
     "changed": False,
     "configuration": CONFIGURATION,
-    "digests": {"csvs": "a" * 64, "corrections": "b" * 64, "code": "c" * 64, "pins": "d" * 64},
+    "digests": {"csvs": {"train.csv": "a" * 64}, "corrections": "b" * 64, "code": "c" * 64, "pins": "d" * 64},
     "versions": {"keras": "3.13.0"},
     "machine": {"cores": 2},
     "seconds": {"train_keras": 120.5},

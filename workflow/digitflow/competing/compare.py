@@ -1,7 +1,7 @@
 """Two runs, or two submission files, side by side: what differs, how the scores do, which images flipped."""
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from digitflow.base.files import read_json
 from digitflow.competing.runs import (
     Validation,
     commit_of,
+    csvs_of,
     images_of,
     path_of,
     read_remembered,
@@ -145,22 +146,25 @@ class Comparison:
         return any(pair.worse for pair in self.pairs if pair.model == MERGED)
 
 
-def read_side(path: str | Path, read: Read, solution: np.ndarray | None, images: str = "") -> Side:
+def read_side(
+    path: str | Path, read: Read, solution: np.ndarray | None, source: Collection[str] = ()
+) -> Side:
     """Read one side: a submission file, a remembered run, a folder of results, or a project's folder.
 
-    `read` reads a submission file; `solution` (m,): the labels of the test images, where known, and `images`
-    the CRC-32 of these images, if they are a run's: of a run with others, the truth is not known. InputError:
-    it is none of these; FormatError: a file in it is damaged, or does not fit the solution.
+    `read` reads a submission file; `solution` (m,): the labels of the test images, where known, and `source`
+    the SHA-256 of the files that these images are from, if a run has told: of a run with others, the truth is
+    not known. InputError: it is none of these; FormatError: a file in it is damaged, or does not fit the
+    solution.
     """
     path = Path(path)
     if path.suffix == ".json" and path.is_file():
         if not path.with_suffix(".csv").exists():
             raise InputError(f"{path}: no run that was remembered; name the folder that it is in")
         facts = read_remembered(path).facts
-        answers = {(TEST, MERGED): _test_answers(path.with_suffix(".csv"), read, solution, facts, images)}
+        answers = {(TEST, MERGED): _test_answers(path.with_suffix(".csv"), read, solution, facts, source)}
         return Side(str(path), facts, answers | _validation_places(read_validation(path)))
     if path.is_file():
-        return Side(str(path), {}, {(TEST, MERGED): _test_answers(path, read, solution, {}, images)})
+        return Side(str(path), {}, {(TEST, MERGED): _test_answers(path, read, solution, {}, source)})
     results = path / "results" if (path / "results" / "submission.csv").exists() else path
     if not (results / "submission.csv").exists():
         raise InputError(
@@ -169,10 +173,10 @@ def read_side(path: str | Path, read: Read, solution: np.ndarray | None, images:
         )
     facts = read_json(results / "run.json") if (results / "run.json").exists() else {}
     seeds = _seeds_of(facts) if facts else _seeds_found(results)
-    answers = {(TEST, MERGED): _test_answers(results / "submission.csv", read, solution, facts, images)}
+    answers = {(TEST, MERGED): _test_answers(results / "submission.csv", read, solution, facts, source)}
     for name in seeds:
         if (csv := results / "submissions" / f"{name}.csv").exists():
-            answers[TEST, name] = _test_answers(csv, read, solution, facts, images)
+            answers[TEST, name] = _test_answers(csv, read, solution, facts, source)
     return Side(str(path), facts, answers | _validation_answers(results, facts, seeds))
 
 
@@ -205,7 +209,8 @@ def compare(first: Side, second: Side, classes: Sequence[str]) -> Comparison:
 def _why_not(rows: str, sides: tuple[Side, Side], answers: tuple[Answers, Answers]) -> str:
     """Why the answers of two sides are not about the same images; empty: they may be."""
     first, second = (images_of(side.facts).get(PART_OF[rows]) for side in sides)
-    if first and second and first != second:
+    read_otherwise = csvs_of(sides[0].facts) == csvs_of(sides[1].facts)  # inverted, for example
+    if first and second and first != second and not read_otherwise:
         return f"the {PART_OF[rows]} images of the two are not the same"
     if len(answers[0].ids) and not np.intersect1d(answers[0].ids, answers[1].ids).size:
         return "the two have none of them in common"
@@ -275,10 +280,10 @@ def as_text(comparison: Comparison) -> str:
 
 
 def _test_answers(
-    path: Path, read: Read, solution: np.ndarray | None, facts: Mapping[str, Any], images: str
+    path: Path, read: Read, solution: np.ndarray | None, facts: Mapping[str, Any], source: Collection[str]
 ) -> Answers:
     """The answers of a submission file, with the truth if it is one about this run's images."""
-    if images and images_of(facts).get("test", images) != images:
+    if csvs_of(facts) and not {*source} <= csvs_of(facts):
         solution = None
     given = read(path)
     if solution is not None and len(solution) != len(given):

@@ -183,6 +183,11 @@ def images_of(facts: Mapping[str, Any]) -> Mapping[str, str]:
     return (facts.get("digests") or {}).get("images") or {}
 
 
+def csvs_of(facts: Mapping[str, Any]) -> set[str]:
+    """The SHA-256 of the files that a run was made from."""
+    return {*((facts.get("digests") or {}).get("csvs") or {}).values()}
+
+
 def commit_of(facts: Mapping[str, Any]) -> str:
     """The commit of a run, shortened, and whether files differed from it."""
     commit = str(facts.get("commit") or "")[:DIGEST_DIGITS]

@@ -92,8 +92,9 @@ def compare(
     read = submissions.reader(names, submissions.form_of(own) if own.exists() else None)
     true = read(solution) if solution else idx.read(test_labels, ndim=1) if test_labels.exists() else None
     # Labels that a run has converted are those of its test images alone.
-    of_run = "" if solution else checksums.of_images([images / "test.sfv"]).get("test", "")
-    sides = [compare.read_side(path, read, true, of_run) for path in (first, second)]
+    told = [images / "test.sfv"] if not solution and (images / "test.sfv").exists() else []
+    source = checksums.read_made_from(told).values()
+    sides = [compare.read_side(path, read, true, source) for path in (first, second)]
     comparison = compare.compare(*sides, names)
     print(compare.as_text(comparison))
     comparison_page.write_comparison_folder(folder, comparison, images)

@@ -38,7 +38,8 @@ if TYPE_CHECKING:
 
 SCHEMA = Path(__file__).parents[1] / "schemas" / "config.schema.yaml"
 ENVIRONMENTS = SCHEMA.parents[1] / "envs"
-GPU_CHOICE = SCHEMA.parents[2] / ".venvs" / "gpu.mk"  # left by `make gpu`, read by the Makefile, too
+CLONE = SCHEMA.parents[2]
+GPU_CHOICE = CLONE / ".venvs" / "gpu.mk"  # left by `make gpu`, read by the Makefile, too
 EXPONENT = re.compile(r"[-+]?\d+(\.\d*)?[eE][-+]?\d+")
 # Of a study's table, beside its axes.
 COLUMNS = {"seeds", "parameters", "trained_epochs", "seconds", "status", "device"} | {
@@ -82,7 +83,7 @@ def load(files: Sequence[str | os.PathLike] = ()) -> dict[str, Any]:
     """
     from snakemake.utils import update_config
 
-    config = yaml.safe_load((SCHEMA.parents[2] / "config" / "config.yaml").read_text())
+    config = yaml.safe_load((CLONE / "config" / "config.yaml").read_text())
     for path in files:
         update_config(config, load_file(path))
     return validate(config)

@@ -76,7 +76,7 @@ def read_made_from(checksums: Sequence[PathLike]) -> dict[str, str]:
 
 
 def read(path: PathLike) -> dict[str, str]:
-    """What an .sfv file says of each file, by its name: its CRC-32, if it is not damaged."""
+    """The lines of an .sfv file by their first words: the CRC-32 of each file by its name, and comments."""
     lines = Path(path).read_text(encoding="utf-8", errors="replace").splitlines()
     return {name: value or "no checksum" for name, _, value in (line.partition(" ") for line in lines)}
 

@@ -355,8 +355,7 @@ class _Comparison:
         known = self.known
         shown = {f"{crc[row]:08X}" for crc in (known.pixel_crc, known.next_pixel_crc)}
         if line.crc and line.crc not in shown:
-            name = self._name(row)
-            back = self.tree / picture_path(known.names, known.place[row], name)  # if it was anywhere
+            back = self.tree / picture_path(known.names, known.place[row], self._name(row))
             if self.found.place[row] == NOWHERE:
                 commands = [["touch", back], ["rm", "-f", self.manifest]]
             elif known.place[row] == NOWHERE:

@@ -275,15 +275,15 @@ def _called(number: int, classes: Sequence[str] | None, where: PathLike) -> str:
 
 def _labels_of_classes(classes: Sequence[str], where: PathLike) -> list[str]:
     """The names of classes as labels are known from then on. InputError: two are one label."""
-    labels = [label_of(name.strip()) for name in classes]
-    first = dict(zip(reversed(labels), reversed(classes), strict=True))
-    for name, label in zip(classes, labels, strict=True):
-        if first[label] != name:
+    first: dict[str, str] = {}
+    for name in classes:
+        label = label_of(name.strip())
+        if first.setdefault(label, name) != name:
             raise InputError(
                 f"{where}: of the classes beside it, {first[label]!r} and {name!r} are both the label "
                 f"{label}; give them names that differ"
             )
-    return labels
+    return [*first]
 
 
 def _unpacked(path: PathLike) -> bytes:

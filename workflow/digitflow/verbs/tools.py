@@ -205,7 +205,7 @@ def clean_stale(configfile: list[Input] | None = None, remove: bool = False) -> 
     from digitflow.base.files import remove_whole
 
     # The defaults know none of a project's own models: all of them would be left by others.
-    config.check_folder(Path(config.__file__).parents[2], configured=bool(configfile))
+    config.check_folder(config.CLONE, configured=bool(configfile))
     found = stale.find(config.load(configfile or []))
     for path in found:
         print(path)

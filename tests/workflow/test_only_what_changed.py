@@ -95,7 +95,14 @@ def with_defaults_written_out(config):
     return config | {"data": data, "models": models, "merge": merge, "validation": validation, "predict": {}}
 
 
-@pytest.mark.parametrize("rewrite", [reordered, with_whole_numbers_as_floats, with_defaults_written_out])
+def without_a_store(config):
+    """The same, but that no finished training is kept from now on."""
+    return config | {"store": None}
+
+
+@pytest.mark.parametrize(
+    "rewrite", [reordered, with_whole_numbers_as_floats, with_defaults_written_out, without_a_store]
+)
 def test_settings_that_mean_the_same_rerun_nothing(finished, rewrite):
     path = finished.folder / "tiny.yaml"
     config = yaml.safe_load(path.read_text())

@@ -132,6 +132,13 @@ def test_what_is_neither_ids_with_labels_nor_labels_is_no_solution(tmp_path, tex
         labelscsv.check_header(tmp_path / "s.csv")
 
 
+def test_a_pixel_csv_in_the_place_of_labels_is_named_without_all_its_columns(tmp_path):
+    (tmp_path / "s.csv").write_text(",".join(["label", *(f"pixel{i}" for i in range(784))]) + "\n")
+    with pytest.raises(FormatError, match=r"should be the header ImageId,Label") as told:
+        labelscsv.check_header(tmp_path / "s.csv")
+    assert len(str(told.value)) < len(str(tmp_path)) + 150
+
+
 def test_ids_come_back_from_their_file(tmp_path):
     ids = ["0", "a,b", "ж"]
     labelscsv.write_ids(tmp_path / "ids.csv", ids)

@@ -24,9 +24,11 @@ from digitflow.training import device as devices
 from digitflow.verbs import commandline
 
 try:
+    if workflow.is_main_process:  # jobs on other machines get the configuration in one piece
+        configuration.check_keys(workflow.overwrite_configfiles)
     update_config(config, configuration.typed(workflow.config_settings.config, sys.argv[1:]))
     config = configuration.validate(config)
-    if workflow.is_main_process:  # jobs on other machines get the configuration in one piece
+    if workflow.is_main_process:
         configuration.check_wish_is_typed(config, sys.argv[1:])
     configuration.check_folder(workflow.basedir, configured=bool(workflow.config_settings.overwrite_config))
 except ConfigError as error:

@@ -18,6 +18,7 @@ from digitflow.config import (
     ENVIRONMENTS,
     SCHEMA,
     check_folder,
+    check_keys,
     check_wish_is_typed,
     csv_paths,
     load_file,
@@ -285,6 +286,9 @@ def test_a_sample_submission_is_a_file_of_its_own(tmp_path):
         (b"a: \x00\n", "mine.yaml: is no YAML: unacceptable character #x0000"),
         (b"a: \xff\n", "mine.yaml: byte 3 is no UTF-8 text; save the file as UTF-8"),
         (b"- a\n", "mine.yaml: has no keys at its top level; write what differs"),
+        (b"data: {}\nmerge:\n  models: []\n\ndata: {}\n", "line 5: data is there .* time, after line 1"),
+        (b"models: {mlp: {epochs: 2, epochs: 3}}\n", r"line 1: models\.mlp\.epochs is there for the second"),
+        (b"studies: {a: {points: [{}, {epochs: 1, epochs: 1}]}}\n", r"line 1: studies\.a\.points\.epochs is"),
         (b"# nothing yet\n", "mine.yaml: has no keys at its top level; write what differs"),
     ],
 )
@@ -295,6 +299,16 @@ def test_a_file_that_is_no_configuration_is_named_with_line_and_column(tmp_path,
         load_file(path)
     assert str(error.value).startswith(str(path))
     assert "\n" not in str(error.value)
+
+
+def test_keys_that_a_merge_of_yaml_repeats_are_no_mistake(tmp_path):
+    path = tmp_path / "mine.yaml"
+    path.write_text("models:\n  a: &a {epochs: 2}\n  b: {<<: *a, epochs: 3}\n  ? [a, b]\n  : {}\n")
+    check_keys([path])
+    check_keys([tmp_path / "missing.yaml"])  # Snakemake says that
+    path.write_text('{"a": 1, "a": 2}')
+    with pytest.raises(ConfigError, match="line 1: a is there for the second time, after line 1"):
+        check_keys([path])
 
 
 def test_a_configuration_that_is_not_there_brings_its_neighbour_to_mind(tmp_path):

@@ -318,6 +318,11 @@ def test_errors_of_snakemakes_own_come_in_full_and_last(run, snakefile, argument
             "--config 'validation={folds: 5}'\n",
         ),
         (
+            ["--config", "validation: {seed: 1}"],
+            "error: validation: {seed: 1}: what follows --config has = in it: "
+            "--config 'validation={seed: 1}'\n",
+        ),
+        (
             ["--configfile", "mime.yaml"],
             "\nerror: mime.yaml: there is no such file; did you mean mine.yaml?\n",
         ),

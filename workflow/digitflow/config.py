@@ -5,6 +5,7 @@ from the fields of `Settings` and from the registries of networks and merge meth
 this module on every run, so it imports nothing large that Snakemake has not imported itself.
 """
 
+import contextlib
 import ctypes.util
 import difflib
 import functools
@@ -93,7 +94,8 @@ def load_file(path: str | os.PathLike) -> dict[str, Any]:
     """The keys and values of a configuration file. ConfigError says what is wrong with it, and where."""
     path = Path(path)
     try:
-        found = yaml.safe_load(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
+        found = yaml.safe_load(text)
     except FileNotFoundError:
         others = sorted(other.name for other in path.parent.glob("*.y*ml"))
         raise ConfigError(f"{path}: there is no such file{_suggest(path.name, others, 'files')}") from None
@@ -108,7 +110,36 @@ def load_file(path: str | os.PathLike) -> dict[str, Any]:
             f"{path}: has no keys at its top level; write what differs from the defaults, such as "
             "data: {source: kaggle}"
         )
+    _check_keys(path, yaml.compose(text, Loader=yaml.SafeLoader))
     return found
+
+
+def check_keys(files: Sequence[str | os.PathLike]) -> None:
+    """ConfigError: a key is twice in one place of a file, of which Snakemake would take the last alone."""
+    for path in files:
+        # Snakemake has read them and said what is no YAML; a file of its own may be JSON, too.
+        with contextlib.suppress(OSError, UnicodeDecodeError, yaml.YAMLError):
+            _check_keys(path, yaml.compose(Path(path).read_text(encoding="utf-8"), Loader=yaml.SafeLoader))
+
+
+def _check_keys(path: str | os.PathLike, node: yaml.Node | None, place: str = "") -> None:
+    """ConfigError: a mapping of the document has a key twice. `place`: where the node lies in it."""
+    if isinstance(node, yaml.MappingNode):
+        lines: dict[str, int] = {}
+        for key, value in node.value:
+            if not isinstance(key, yaml.ScalarNode) or key.tag == "tag:yaml.org,2002:merge":
+                continue
+            name, line = _join(place, key.value), key.start_mark.line + 1
+            if key.value in lines:
+                raise ConfigError(
+                    f"{path}, line {line}: {name} is there for the second time, after line "
+                    f"{lines[key.value]}, and only the last would count; write what you mean once"
+                )
+            lines[key.value] = line
+            _check_keys(path, value, name)
+    elif isinstance(node, yaml.SequenceNode):
+        for item in node.value:
+            _check_keys(path, item, place)
 
 
 def models(config: dict[str, Any]) -> dict[str, dict[str, Any]]:

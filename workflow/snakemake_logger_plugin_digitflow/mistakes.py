@@ -12,6 +12,7 @@ FILES, VALUES = ("--configfile", "--configfiles"), ("--config", "-C")
 TARGET = "target"
 NO_RULE = re.compile(r"MissingRuleException:\nNo rule to produce (.*) \(if you use .*", re.DOTALL)
 MANY_FILES = "error: Target rules may not contain wildcards."
+COLON = re.compile(r"(\w+)\s*:\s*(.*)", re.DOTALL)  # a key and its value, as a file has them
 LIST = "snakemake --list-target-rules shows the rules that can be named"
 
 
@@ -59,6 +60,9 @@ def _mistake(option: str, word: str, folder: Path) -> str | None:
     from digitflow.base.errors import ConfigError
     from digitflow.config import load_file
 
+    if option in VALUES and (colon := COLON.match(word)):
+        value = colon[2] or "VALUE"
+        return f"{word}: what follows {option} has = in it: {option} {shlex.quote(f'{colon[1]}={value}')}"
     if option in VALUES and "=" not in word:
         return TARGET
     if option not in FILES:

@@ -151,6 +151,12 @@ def keep_corrections(tree, path):
             lines += changes.notes
         else:
             lines = adoption.adopt(tree, f"{tree}.sfv", path, source=TRAIN_PATH)
+            if not lines and applied.says_otherwise(
+                path
+            ):  # data that came from elsewhere show its corrections
+                for made in ("data/rec/lists.sfv", f"{tree}.sfv"):
+                    with contextlib.suppress(OSError):
+                        os.unlink(made)
     except DigitflowError as error:
         raise WorkflowError(str(error)) from None
     for line in lines:

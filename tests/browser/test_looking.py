@@ -123,6 +123,104 @@ def test_decisions_on_other_data_are_not_shown(page, data, tmp_path):
     assert page.count == 0
 
 
+def test_decisions_on_earlier_data_are_offered_as_lines_until_they_are_forgotten(page, data, tmp_path):
+    index = tmp_path / "index.html"
+    write_page(index, data)
+    page.open(index, "suspects")
+    first = int(data.audit["id"][0])
+    page.press("x", "k", "u")
+    crc = corrections.pixel_crc(data.images[first - 1])
+    line = f"{first},{data.labels[first - 1]},drop,{crc},"
+    later = dataclasses.replace(data, labels=np.roll(data.labels, 1))
+    write_page(index, later)
+    page.open(index)
+    assert page.text("#lost-count") == "1 decision for earlier data is not in corrections.csv:"
+    page.click("#lost-again")
+    assert page.run("return document.getElementById('export-text').value") == f"{line}\n"
+    page.click("#export-dialog .close")
+    # The lines were added to the file, and the page made again.
+    write_page(index, dataclasses.replace(later, corrections_text=f"id,was,now,crc,note\n{line}\n"))
+    page.open(index)
+    assert page.text("#lost-count") == ""
+    write_page(index, later)
+    page.open(index)
+    page.click("#lost-leave")
+    page.driver.switch_to.alert.accept()
+    page.reload()
+    assert page.text("#lost-count") == ""
+
+
+def test_a_page_that_was_made_again_shows_no_other_images_and_takes_no_key(page, data, tmp_path):
+    index = tmp_path / "index.html"
+    write_page(index, data)
+    page.open(index)
+    write_page(index, dataclasses.replace(data, audit=None))  # all sheets in another order
+    page.go("class-3")
+    said = "pictures are missing: if the page was made again, reload it"
+    wait_for(lambda: page.text("#saved") == said)
+    page.press("4")
+    assert (page.count, page.text("#toast")) == (0, "Pictures are missing: reload this page.")
+    page.errors()
+    page.reload()
+    page.press("4")
+    assert (page.count, page.text("#saved")) == (1, "1 not yet in corrections.csv")
+
+
+@pytest.mark.parametrize(
+    ("names", "keys"),
+    [
+        ([*map(str, range(1, 11))], "1234567890"),
+        (["7", "cat", "0", "dog"], "7102"),
+        (["cat", "dog"], "01"),
+    ],
+)
+def test_a_digit_is_the_key_of_the_class_with_that_name(page, data, tmp_path, names, keys):
+    labels = data.labels % len(names)
+    few = dataclasses.replace(
+        data,
+        names=names,
+        labels=labels,
+        **dict.fromkeys(["audit", "predictions", "test_merged", "duplicates", "outliers"]),
+    )
+    write_page(tmp_path / "index.html", few)
+    page.open(tmp_path / "index.html", "random")
+    for name, key in zip(names, keys, strict=True):
+        given = names[labels[page.selected - 1]]
+        page.press(key, "ARROW_LEFT")
+        assert page.decision == f"Decided: {'ok' if name == given else f'→ {name}'}"
+
+
+def test_caps_lock_changes_no_key(page):
+    page.go("suspects")
+    page.press("X", "K", "U")
+    assert (page.count, page.texts(".mark")[0]) == (1, "drop")
+
+
+def test_a_section_goes_on_where_it_was_left(page):
+    page.go("suspects")
+    page.press("ARROW_RIGHT", "ARROW_DOWN")
+    left = page.selected
+    page.go("class-5")
+    assert page.selected != left
+    page.driver.back()
+    wait_for(lambda: page.text("#title") == "Suspects")
+    assert page.selected == left
+
+
+@pytest.mark.parametrize(("width", "height"), [(720, 400), (500, 560), (1024, 700)])
+def test_images_can_be_seen_in_a_small_window(page, width, height):
+    before = page.driver.get_window_size()
+    page.driver.set_window_size(width, height + 140)
+    page.go("suspects")
+    room, across, window = page.run(
+        """const main = document.getElementById("main");
+        return [main.clientHeight, document.documentElement.scrollWidth, window.innerWidth]"""
+    )
+    page.driver.set_window_size(before["width"], before["height"])
+    assert room > 250  # two rows of images
+    assert across <= window
+
+
 def test_two_tabs_of_a_file_show_each_others_decisions(page, index):
     page.go("suspects")
     page.press("x")

@@ -27,8 +27,8 @@ pytestmark = pytest.mark.allow_hosts(["127.0.0.1", "::1"])
 
 
 @contextmanager
-def serving(index: Path, file: Path, png: Path) -> Iterator[LookServer]:
-    with LookServer(index, file, png) as server:
+def serving(index: Path, file: Path, png: Path | None = None, port: int = 0) -> Iterator[LookServer]:
+    with LookServer(index, file, png, port) as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
         thread.start()
         try:
@@ -105,6 +105,45 @@ def test_undo_takes_the_line_out_of_the_file_again(served, tmp_path):
     wait_for(lambda: served.count == 0 and file.exists() and corrections.read(file) == [])
     served.press("k")
     wait_for(lambda: [line.now for line in corrections.read(file)] == ["ok"])
+
+
+def test_undo_keeps_a_note_that_was_typed_into_the_line_since(served, data, tmp_path):
+    file = tmp_path / "corrections.csv"
+    served.press("x")
+    wait_for(lambda: file.exists() and len(corrections.read(file)) == 1)
+    file.write_text(file.read_text().rstrip("\n") + "a smudge\n")
+    served.press("ARROW_LEFT")
+    wait_for(lambda: served.decision == "Decided: drop (a smudge)")
+    served.press("u")
+    wait_for(lambda: corrections.read(file) == [])
+    assert f"# {data.audit['id'][0]}: a smudge\n" in file.read_text()
+
+
+def test_what_a_server_did_not_take_is_sent_to_the_next_one_at_the_same_port(page, index, tmp_path):
+    file, environment = tmp_path / "corrections.csv", {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    command = [sys.executable, "-c", SERVE, str(index), str(file)]
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as process:
+        page.open(process.stdout.readline().strip(), "suspects")
+        process.kill()
+    page.press("x", "k")
+    wait_for(lambda: page.text("#saved").startswith("2 NOT SAVED: the server does not answer"))
+    port = int(page.run("return location.port"))
+    with serving(index, file, port=port) as server:
+        wait_for(lambda: page.text("#saved").startswith("2 NOT SAVED: this address is an old one"))
+        page.open(server.url, "suspects")
+        wait_for(lambda: file.exists() and [line.now for line in corrections.read(file)] == ["drop", "ok"])
+
+
+def test_a_page_that_is_older_than_the_file_says_so_and_shows_no_line_at_another_row(served, data, tmp_path):
+    file = tmp_path / "corrections.csv"
+    first, second = (int(id_) for id_ in data.audit["id"][:2])
+    served.press("x")
+    wait_for(lambda: file.exists() and len(corrections.read(file)) == 1)
+    # Rows were put in above, and the lines follow them.
+    corrections.renumber(file, {first: second})
+    said = f"1 line of {file} is about other data: make this page again"
+    wait_for(lambda: served.text("#saved") == said)
+    assert (served.count, served.text("#lost-count")) == (0, "")
 
 
 def test_a_note_and_a_comment_that_somebody_wrote_stay(served, data, tmp_path):

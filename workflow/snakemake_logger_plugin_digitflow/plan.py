@@ -27,6 +27,8 @@ REASON = re.compile(rf"(?:^|; )({'|'.join(REASONS)})(?:: |(?=; |$))")
 PARAMS = re.compile(r".*\bbefore: (.*) now: (.*)", re.DOTALL)
 DIGEST = re.compile("[0-9a-f]{16}")  # of the code that a verb reaches, or of pinned versions
 CODE = "code or pins"
+STAMP = re.compile("[0-9a-f]{20}")  # of files of the user's
+OWN_FILES = "files of yours that it reads"
 
 
 @dataclass(frozen=True)
@@ -107,7 +109,7 @@ def changed_settings(text: str) -> Iterator[str]:
     old, new = map(settings, found.groups())
     for key in sorted({*old, *new}):
         before, now = (values.get(key, "default") for values in (old, new))
-        if key == CODE:
+        if key in (CODE, OWN_FILES):
             yield key
         elif before != now:
             yield f"{key} {shortened(before)} -> {shortened(now)}".lstrip()
@@ -122,7 +124,8 @@ def settings(params: str) -> dict[str, str]:
     found = {}
     for value in map(str, values):
         try:
-            section = {CODE: value} if DIGEST.fullmatch(value) else json.loads(value)
+            digest = CODE if DIGEST.fullmatch(value) else OWN_FILES if STAMP.fullmatch(value) else ""
+            section = {digest: value} if digest else json.loads(value)
         except ValueError:
             section = value
         section = section if isinstance(section, dict) else {"": value}

@@ -1,6 +1,7 @@
 """Notes of unfinished jobs: what they were to replace is made old, and so made again."""
 
 import base64
+import json
 import os
 import shlex
 import subprocess
@@ -103,3 +104,18 @@ def test_what_snakemake_itself_knows_to_be_incomplete_is_left_to_it(project):
     unfinished.make_old()
     assert times(project) == [NOW, NOW]
     assert notes(project) == []
+
+
+def test_what_snakemake_recorded_of_a_job_that_failed_is_of_other_settings_then(project):
+    """Its inputs may be folders, whose times say nothing: without a record, nothing tells that it failed."""
+    (project / unfinished.METADATA).mkdir()
+    folder = project / unfinished.METADATA
+    records = [folder / base64.urlsafe_b64encode(name).decode() for name in (b"a", b"b")]
+    known = {"rule": "make", "params": ["0123"], "input_checksums": {"in": "ab"}}
+    records[0].write_text(json.dumps(known))
+    records[1].write_text("{")
+    fail("a", "b")
+    unfinished.make_old()
+    spoiled = json.loads(records[0].read_text())
+    assert spoiled == {"rule": "make", "params": ["unfinished"], "input_checksums": {}}
+    assert not records[1].exists()

@@ -280,6 +280,46 @@ def test_the_truth_about_other_test_images_than_a_runs_is_not_used(project, trut
         assert (side.answers["test", "merged"].true is not None) == known
 
 
+def test_the_truth_about_other_pictures_than_a_runs_is_not_used(project, truth):
+    """A folder of pictures has no file whose checksum tells what it is."""
+    a = project("a", digests={"images": {"train": "00000001", "test": "00000002"}})
+    for images, known in (("00000002", True), ("00000003", False), (None, True)):
+        side = compare.read_side(a, read, truth, (), images)
+        assert (side.answers["test", "merged"].true is not None) == known
+    # Read in another way, the same CSV has other images and the same labels.
+    b = project("b", digests=FACTS["digests"] | {"images": {"test": "00000002"}})
+    own = [*FACTS["digests"]["csvs"].values()]
+    assert compare.read_side(b, read, truth, own[:1], "00000003").answers["test", "merged"].true is not None
+
+
+def test_validation_answers_that_mean_other_classes_are_not_compared(project, truth):
+    digests = FACTS["digests"]
+    a, b = (project(name, digests=digests | {"classes": name * 8}) for name in "ab")
+    found = comparison_of(a, b, truth)
+    assert {pair.rows for pair in found.pairs} == {"test"}
+    assert "validation images: not compared, for labels mean other classes in the two" in found.left_out
+    assert not comparison_of(a, a, truth).left_out
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_after_corrections_the_labels_of_the_newer_run_judge_both(turned):
+    ids, given = np.arange(1, 101), np.arange(100) % 10
+    corrected = given.copy()
+    corrected[:20] = (corrected[:20] + 1) % 10
+    sides = [
+        compare.Side(name, {"time": f"2026-01-0{day}"}, {("validation", "merged"): answers})
+        for name, day, answers in (
+            ("old", 1, compare.Answers(ids, given, given)),
+            ("new", 2, compare.Answers(ids, corrected, corrected)),
+        )
+    ]
+    found = compare.compare(*(sides[::-1] if turned else sides), "0123456789")
+    (merged,) = found.pairs
+    values = [merged.first.value, merged.second.value]
+    assert (values[::-1] if turned else values) == [0.8, 1]
+    assert found.left_out == ["validation images: 20 have other labels in the two; judged by those of new"]
+
+
 def test_a_remembered_run_is_judged_by_its_own_answers_not_by_what_was_trained_since(project, truth):
     a = project("a")
     kept = remember(a, a / "results" / "runs")

@@ -1,6 +1,7 @@
 """What people do in a tree becomes corrections; what the tool or an accident did never does."""
 
 import os
+import re
 import shutil
 import subprocess
 import time
@@ -680,3 +681,70 @@ def test_the_corrections_are_those_that_the_lists_take(project):
     labels, keep = apply(project.labels, project.idx, CLASSES, [line], project.corrections)
     assert labels[0] == 3
     assert keep.all()
+
+
+def way_on(project, before):
+    """The first commands of the message: the tree is moved away, and made again with the next update."""
+    with pytest.raises(InputError) as error:
+        project.adopt()
+    command = before.search(str(error.value))[1]
+    subprocess.run(command, shell=True, check=True)
+    assert project.adopt() == []
+    project.update()
+    assert project.adopt() == []
+
+
+MAKE_AGAIN = re.compile(r"To have the tree made as \S+ says: (.*), and run again; to write all of that")
+
+
+def test_a_class_that_was_moved_as_a_whole_is_asked_about(project):
+    threes = sorted((project.tree / "3").iterdir())
+    for path in threes:
+        path.rename(project.tree / "8" / path.name)
+    project.refused(
+        rf"{len(threes)} of the {len(threes)} pictures of class 3 were moved: too many to relabel without "
+        r"asking, .* digitflow adopt --corrections \S+ --moves true"
+    )
+    way_on(project, MAKE_AGAIN)
+    assert len(list((project.tree / "3").iterdir())) == len(threes)
+    assert project.recorded() == {}
+
+
+def test_moves_of_most_of_a_class_are_believed_when_they_are_meant(project):
+    threes = sorted((project.tree / "3").iterdir())
+    for path in threes[: len(threes) // 2]:  # half of a class is sorted by hand every day
+        path.rename(project.tree / "8" / path.name)
+    assert len(project.adopt()) == len(threes) // 2
+    for path in threes[len(threes) // 2 :]:
+        path.rename(project.tree / "8" / path.name)
+    assert len(project.adopt(moves=True)) == len(threes) - len(threes) // 2
+    assert set(project.recorded().values()) == {"8"}
+
+
+def test_an_older_tree_that_is_put_back_takes_no_corrections_back(project):
+    older = project.tree.with_name("older")
+    shutil.copytree(project.tree, older)
+    ids = [int(id_) for id_ in np.flatnonzero(project.labels == 7)[:12] + 1]
+    lines = [f"{id_},7,{'drop' if id_ % 2 else 1},,typed by hand\n" for id_ in ids]
+    project.corrections.write_text("id,was,now,crc,note\n" + "".join(lines))
+    typed = project.corrections.read_bytes()
+    project.update()
+    assert project.adopt() == []
+    shutil.rmtree(project.tree)
+    shutil.copytree(older, project.tree)
+    project.refused(
+        "12 pictures lie again where the CSV has them, which would take back 12 of the 12 corrections in "
+        r"\S+; is it an older tree\? nothing was changed"
+    )
+    way_on(project, MAKE_AGAIN)
+    assert project.corrections.read_bytes() == typed
+    assert not project.picture(ids[0]).exists()
+
+
+def test_a_folder_for_a_class_that_no_row_has_is_told_how_to_be_one(project):
+    (project.tree / "ten").mkdir()
+    project.picture(5).rename(project.tree / "ten" / "005.png")
+    project.refused(
+        r"train: ten/: not made by digitflow; missing: \d/005\.png.* For a class that no row has yet, put "
+        r"the picture back and set data: \{classes: \[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, ten\]\}"
+    )

@@ -4,6 +4,7 @@ import re
 
 import numpy as np
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -123,3 +124,12 @@ def test_a_csv_may_have_65_536_different_labels_and_no_more(tmp_path, count):
 def test_an_unknown_label_is_named_with_its_row():
     with pytest.raises(InputError, match=r"test.csv, row 2: 'x' is none of the 2 classes, 'a', 'b'"):
         classes.indices(["a", "x"], ["a", "b"], "test.csv")
+
+
+def test_classes_are_shown_as_a_configuration_has_them():
+    assert classes.as_setting(["0", "10", "ten", "no", "07", "a b"]) == (
+        'data: {classes: [0, 10, ten, "no", "07", "a b"]}'
+    )
+    setting = classes.as_setting(names := ["0", "07", "ten", "no", "a: b", "é", "null", "y", "1e3", "x_1"])
+    assert list(map(str, yaml.safe_load(setting)["data"]["classes"])) == names
+    assert classes.as_setting(list(map(str, range(60)))) == "data.classes to the list of all of them"

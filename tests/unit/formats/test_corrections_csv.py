@@ -297,8 +297,14 @@ def test_whatever_is_recorded_and_removed_every_other_byte_stays(tmp_path_factor
     assert read(path) == [replace(line, id=line.id + 60_000 * (line.id in checksums)) for line in filled]
     renumber(path, {line.id + 60_000: line.id for line in new})
 
+    # A note is a comment then.
+    comments = {
+        line.id: f"# {line.id}: {' '.join(line.note.split())}{newline}" if line.note.strip() else ""
+        for line in read(path)
+    }
     remove(path, known.keys() | changed.keys())
-    left = begin + "".join(text for text, id_ in parts if not id_)
+    left = begin + "".join(comments[id_] if id_ else text for text, id_ in parts)
+    left += "".join(comments[correction.id] for correction in new if correction.id not in known)
     assert path.read_bytes().decode().removesuffix(newline) == left.removesuffix(newline)
 
 

@@ -48,8 +48,8 @@ def test_all_70_000_digits_fit_one_sheet_that_browsers_can_show(digits, tmp_path
     images, _ = digits
     columns, rows = sheets.columns_and_rows(28, 28, sheets.MAX_SIDE)
     assert columns * rows > len(images)
-    sheets.write(tmp_path / "all.png", images[:1000], columns)
-    assert Image.open(tmp_path / "all.png").size == (columns * 28, 4 * 28)
+    name = sheets.write(tmp_path, "all", images[:1000], columns)
+    assert Image.open(tmp_path / name).size == (columns * 28, 4 * 28)
 
 
 @pytest.mark.parametrize(("height", "side"), [(28, 8193), (8193, 1024)])

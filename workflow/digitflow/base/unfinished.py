@@ -4,14 +4,17 @@ A job's outputs stay where they are until it has whole new ones (Snakemake's `up
 Snakemake puts a copy of the old ones back, with the time of that moment: they would then look newer than the
 input that the job failed on. It also records the failed job's settings, and checksums of its inputs, as those
 that the old ones were made from. So the shell of a job writes a note of its outputs, before anything of the
-job can fail, and deletes it when all has ended well. The next run makes what is noted old, and takes
-Snakemake's record away.
+job can fail, and deletes it when all has ended well. The next run makes what is noted old, and writes into
+Snakemake's record that it was made with other settings: the time of an input may say nothing.
 """
 
 import base64
 import contextlib
+import json
 import os
 from pathlib import Path
+
+from digitflow.base.files import write_json
 
 NOTES = Path(".snakemake", "digitflow-unfinished")
 LOCKS = Path(".snakemake", "locks")
@@ -49,8 +52,19 @@ def make_old() -> None:
                 continue
             with contextlib.suppress(OSError):
                 os.utime(name, (LONG_AGO, LONG_AGO))
-            _record_of(name, METADATA).unlink(missing_ok=True)
+            _spoil(_record_of(name, METADATA))
         note.unlink(missing_ok=True)
+
+
+def _spoil(record: Path) -> None:
+    """Let a record say settings that no job has, and no checksums."""
+    try:
+        known = json.loads(record.read_text())
+        write_json(record, {**known, "params": ["unfinished"], "input_checksums": {}})
+    except FileNotFoundError:
+        pass
+    except (ValueError, TypeError):  # damaged
+        record.unlink()
 
 
 def _record_of(output: str, folder: Path) -> Path:

@@ -13,6 +13,7 @@ from digitflow.base.errors import FormatError, InputError
 from digitflow.base.files import read_json
 from digitflow.competing.runs import (
     Validation,
+    classes_digest,
     commit_of,
     csvs_of,
     images_of,
@@ -122,7 +123,8 @@ class Comparison:
 
     `classes`: what the labels are called. `settings`: key, first and second value. `cells`: true label, label
     given, how many more times the second one gives it. `flips`: fixed, broken and both_wrong of the merged
-    submissions; empty without a truth. `left_out`: which images are not compared, and why. `images`: the
+    submissions; empty without a truth. `left_out`: which images are not compared, and why, or by whose labels
+    they are judged. `images`: the
     CRC-32 of those that flipped, as an IDX file; empty where nobody knows.
     """
 
@@ -147,24 +149,29 @@ class Comparison:
 
 
 def read_side(
-    path: str | Path, read: Read, solution: np.ndarray | None, source: Collection[str] = ()
+    path: str | Path,
+    read: Read,
+    solution: np.ndarray | None,
+    source: Collection[str] = (),
+    images: str | None = None,
 ) -> Side:
     """Read one side: a submission file, a remembered run, a folder of results, or a project's folder.
 
-    `read` reads a submission file; `solution` (m,): the labels of the test images, where known, and `source`
-    the SHA-256 of the files that these images are from, if a run has told: of a run with others, the truth is
-    not known. InputError: it is none of these; FormatError: a file in it is damaged, or does not fit the
-    solution.
+    `read` reads a submission file; `solution` (m,): the labels of the test images, where known. `source`, the
+    SHA-256 of the files that these images are from, and `images`, the CRC-32 of their IDX file, if a run has
+    told: of a run with others, the truth is not known. InputError: it is none of these; FormatError: a file
+    in it is damaged, or does not fit the solution.
     """
     path = Path(path)
     if path.suffix == ".json" and path.is_file():
         if not path.with_suffix(".csv").exists():
             raise InputError(f"{path}: no run that was remembered; name the folder that it is in")
         facts = read_remembered(path).facts
-        answers = {(TEST, MERGED): _test_answers(path.with_suffix(".csv"), read, solution, facts, source)}
+        true = _truth_about(facts, solution, source, images)
+        answers = {(TEST, MERGED): _test_answers(path.with_suffix(".csv"), read, true)}
         return Side(str(path), facts, answers | _validation_places(read_validation(path)))
     if path.is_file():
-        return Side(str(path), {}, {(TEST, MERGED): _test_answers(path, read, solution, {}, source)})
+        return Side(str(path), {}, {(TEST, MERGED): _test_answers(path, read, solution)})
     results = path / "results" if (path / "results" / "submission.csv").exists() else path
     if not (results / "submission.csv").exists():
         raise InputError(
@@ -173,10 +180,11 @@ def read_side(
         )
     facts = read_json(results / "run.json") if (results / "run.json").exists() else {}
     seeds = _seeds_of(facts) if facts else _seeds_found(results)
-    answers = {(TEST, MERGED): _test_answers(results / "submission.csv", read, solution, facts, source)}
+    true = _truth_about(facts, solution, source, images)
+    answers = {(TEST, MERGED): _test_answers(results / "submission.csv", read, true)}
     for name in seeds:
         if (csv := results / "submissions" / f"{name}.csv").exists():
-            answers[TEST, name] = _test_answers(csv, read, solution, facts, source)
+            answers[TEST, name] = _test_answers(csv, read, true)
     return Side(str(path), facts, answers | _validation_answers(results, facts, seeds))
 
 
@@ -184,7 +192,7 @@ def compare(first: Side, second: Side, classes: Sequence[str]) -> Comparison:
     """Compare two sides, on the rows that both have; `classes`: what the labels are called."""
     pairs = []
     common = {}
-    left_out = {}
+    left_out, notes = {}, {}
     for place in first.answers:
         if place not in second.answers:
             continue
@@ -192,22 +200,31 @@ def compare(first: Side, second: Side, classes: Sequence[str]) -> Comparison:
         if why := _why_not(place[0], (first, second), answers):
             left_out[place[0]] = f"{place[0]} images: not compared, for {why}"
         elif len(answers[0].ids):
-            common[place] = _common(*answers)
+            newer = int(str(first.facts.get("time")) <= str(second.facts.get("time")))
+            common[place] = _common(*answers, newer)
+            if relabelled := _count_relabelled(*answers):
+                notes[place[0]] = (
+                    f"{place[0]} images: {relabelled:,} have other labels in the two; "
+                    f"judged by those of {(first, second)[newer].name}"
+                )
             pairs.append(_pair(*place, *common[place]))
     settings = _differing_settings(first.facts, second.facts)
     names = first.name, second.name
+    said = [*left_out.values(), *notes.values()]
     judged = [place for place in common if place[1] == MERGED and common[place][0].true is not None]
     if not judged:
-        return Comparison(names, classes, settings, pairs, [*left_out.values()])
+        return Comparison(names, classes, settings, pairs, said)
     place = judged[0]  # the test rows, where their labels are known
     flips = find_flips(*common[place])
     cells = _changed_cells(*common[place], len(classes))
     images = images_of(first.facts).get(PART_OF[place[0]], "")
-    return Comparison(names, classes, settings, pairs, [*left_out.values()], place[0], flips, cells, images)
+    return Comparison(names, classes, settings, pairs, said, place[0], flips, cells, images)
 
 
 def _why_not(rows: str, sides: tuple[Side, Side], answers: tuple[Answers, Answers]) -> str:
     """Why the answers of two sides are not about the same images; empty: they may be."""
+    if rows == VALIDATION and len({*filter(None, (classes_digest(side.facts) for side in sides))}) > 1:
+        return "labels mean other classes in the two"  # a submission has them by name, answers have not
     first, second = (images_of(side.facts).get(PART_OF[rows]) for side in sides)
     read_otherwise = csvs_of(sides[0].facts) == csvs_of(sides[1].facts)  # inverted, for example
     if first and second and first != second and not read_otherwise:
@@ -279,12 +296,19 @@ def as_text(comparison: Comparison) -> str:
     return "\n".join(lines)
 
 
-def _test_answers(
-    path: Path, read: Read, solution: np.ndarray | None, facts: Mapping[str, Any], source: Collection[str]
-) -> Answers:
-    """The answers of a submission file, with the truth if it is one about this run's images."""
-    if csvs_of(facts) and not {*source} <= csvs_of(facts):
-        solution = None
+def _truth_about(
+    facts: Mapping[str, Any], solution: np.ndarray | None, source: Collection[str], images: str | None
+) -> np.ndarray | None:
+    """The labels of the test images, if these are the run's: by its files, however read, or by the images."""
+    known, csvs = images_of(facts).get(PART_OF[TEST]), csvs_of(facts)
+    same_files = bool(source) and {*source} <= csvs
+    same_images = images is not None and images == known
+    told = (source and csvs) or (images and known)
+    return solution if same_files or same_images or not told else None
+
+
+def _test_answers(path: Path, read: Read, solution: np.ndarray | None) -> Answers:
+    """The answers of a submission file, with the truth where it is known."""
     given = read(path)
     if solution is not None and len(solution) != len(given):
         raise FormatError(f"{path}: {len(given):,} rows, the solution has {len(solution):,}")
@@ -349,10 +373,19 @@ def _validation_places(validation: Validation | None) -> dict[tuple[str, str], A
     }
 
 
-def _common(first: Answers, second: Answers) -> tuple[Answers, Answers]:
-    """Both answers, on the images that both have; the truth is the first one's."""
+def _count_relabelled(first: Answers, second: Answers) -> int:
+    """How many of their common images have different labels in the two, for they were corrected between."""
+    if first.true is None or second.true is None:
+        return 0
     _, a, b = np.intersect1d(first.ids, second.ids, assume_unique=True, return_indices=True)
-    true = None if first.true is None or second.true is None else first.true[a]
+    return int(np.count_nonzero(first.true[a] != second.true[b]))
+
+
+def _common(first: Answers, second: Answers, newer: int) -> tuple[Answers, Answers]:
+    """Both answers, on the images that both have; the truth is that of the `newer` side, 0 or 1."""
+    _, a, b = np.intersect1d(first.ids, second.ids, assume_unique=True, return_indices=True)
+    known = first.true is not None and second.true is not None
+    true = (first.true[a], second.true[b])[newer] if known else None
     return Answers(first.ids[a], first.given[a], true), Answers(second.ids[b], second.given[b], true)
 
 

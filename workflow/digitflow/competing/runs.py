@@ -173,7 +173,8 @@ def settings_of(facts: Mapping[str, Any]) -> dict[str, Any]:
         prefix = "" if part == "configuration" else f"{part}."
         flat |= {f"{prefix}{key}": value for key, value in flatten(facts.get(part) or {}).items()}
     flat.pop("digests.submission", None)  # what came out
-    for part in images_of(facts):  # which the CSVs say already
+    flat.pop("digests.classes", None)  # which the CSVs and `data.classes` say already, as the images
+    for part in images_of(facts):
         del flat[f"digests.images.{part}"]
     return flat
 
@@ -181,6 +182,13 @@ def settings_of(facts: Mapping[str, Any]) -> dict[str, Any]:
 def images_of(facts: Mapping[str, Any]) -> Mapping[str, str]:
     """The CRC-32 of a run's images by their parts, train and test; runs of earlier versions do not know."""
     return (facts.get("digests") or {}).get("images") or {}
+
+
+def classes_digest(facts: Mapping[str, Any]) -> str | None:
+    """A digest of the classes that a run's labels are, in their order; runs of earlier versions tell less."""
+    digest = (facts.get("digests") or {}).get("classes")
+    configured = ((facts.get("configuration") or {}).get("data") or {}).get("classes")
+    return digest or (digest_of_json([*map(str, configured)]) if isinstance(configured, list) else None)
 
 
 def csvs_of(facts: Mapping[str, Any]) -> set[str]:

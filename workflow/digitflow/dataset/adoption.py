@@ -13,7 +13,7 @@ from digitflow.base.errors import InputError
 from digitflow.base.files import atomic_path
 from digitflow.dataset import applied as last_applied
 from digitflow.dataset.applied import APPLIED, flag, is_blank, may_be_lost, same_file
-from digitflow.dataset.classes import label_of_folder
+from digitflow.dataset.classes import as_setting, label_of_folder
 from digitflow.dataset.corrections import check_classes
 from digitflow.dataset.inventory import (
     NOWHERE,
@@ -38,7 +38,7 @@ from digitflow.dataset.treetimes import (
 from digitflow.dataset.views import shown_crc
 from digitflow.formats.corrections import DROP, HEADER, OK, Correction, read, record
 
-HANDFUL = 5  # deletions in a class that are believed, however small it is
+HANDFUL = 5  # deletions or moves in a class that are believed, however small it is
 PathLike = str | os.PathLike
 
 
@@ -60,13 +60,14 @@ def adopt(
     manifest: PathLike,
     corrections: PathLike,
     deletions: bool = False,
+    moves: bool = False,
     source: PathLike | None = None,
 ) -> list[str]:
     """Write what people did in a tree into the file of corrections; return a line about each, and notes.
 
     Raises as `find_changes`, and then writes nothing.
     """
-    changes = find_changes(tree, manifest, corrections, deletions, source)
+    changes = find_changes(tree, manifest, corrections, deletions, moves, source)
     # In this order: killed between the two, the next run finds the changes again, and that they are recorded.
     if changes.corrections:
         record(corrections, changes.corrections)
@@ -80,6 +81,7 @@ def find_changes(
     manifest: PathLike,
     corrections: PathLike,
     deletions: bool = False,
+    moves: bool = False,
     source: PathLike | None = None,
 ) -> Changes:
     """Compare a tree with what the tool has put there. Nothing is written.
@@ -89,10 +91,11 @@ def find_changes(
     update; of a folder that has, every picture is read, and those that were edited are named.
 
     InputError, and no change is adopted: a file that is no picture of the tree, a picture that is there twice
-    or under another's name, one whose line in `corrections` says something else; a tree that is gone, or too
-    many deletions, unless `deletions` says that they are meant. Where the manifest was deleted, too, these
-    are passed over: the next update makes the pictures again. With `source`, the training data of this
-    configuration, also a change in a tree that shows other data, or another file of corrections.
+    or under another's name, one whose line in `corrections` says something else; a tree that is gone; too
+    many deletions or moves, unless `deletions` or `moves` says that they are meant. Where the manifest was
+    deleted, too, many deletions are passed over: the next update makes the pictures again. With `source`, the
+    training data of this configuration, also a change in a tree that shows other data, or another file of
+    corrections.
     """
     tree, manifest = Path(tree), Path(manifest)
     if not inventory_path(tree).exists():
@@ -111,6 +114,8 @@ def find_changes(
     comparison.check_files()
     if not deletions:
         comparison.check_deletions(corrections)
+    if not moves:
+        comparison.check_moves(corrections)
     comparison.check_contents()
     if source is not None:
         comparison.check_owner(corrections, source)
@@ -217,7 +222,7 @@ class _Comparison:
                 raise InputError(
                     f"{told}not made by digitflow; missing: {missing}; nothing was changed. If it is one of "
                     "these, give it its name again; if not, move it out of the tree: then what is missing is "
-                    "dropped"
+                    f"dropped{self._class_of_strangers()}"
                 )
             raise InputError(
                 f"{told}not made by digitflow and used by nothing; move it out of the tree. Images to learn "
@@ -227,6 +232,14 @@ class _Comparison:
             raise InputError(
                 f"{self.tree}: {self._path(row)} and {path} are the same image; delete the one that is wrong"
             )
+
+    def _class_of_strangers(self) -> str:
+        """What to say where somebody made a folder for a class that the data do not have."""
+        folders = sorted({path.split("/")[0] for path in self.found.strangers if path.endswith("/")})
+        if not folders:
+            return ""
+        names = as_setting([*self.labels, label_of_folder(folders[0])])
+        return f". For a class that no row has yet, put the picture back and set {names}"
 
     def check_deletions(self, corrections: PathLike) -> None:
         """Few deletions are wishes; a class that is gone, or more than a tenth of one, is an accident."""
@@ -248,6 +261,38 @@ class _Comparison:
             f"To have them made again, delete {self.manifest} and run again; to drop these images: "
             f"digitflow adopt{flag(self.known.corrections or corrections)} --deletions true"
         )
+
+    def check_moves(self, corrections: PathLike) -> None:
+        """Most of a class, or of the corrections, at once is an accident: a folder moved, an older tree put
+        back.
+        """
+        known, found = self.known, self.found.place
+        own = known.corrections or corrections
+        was_elsewhere = self.changed & (found == known.given) & (known.place != known.given)
+        typed = {line.id for line in read(own) if line.now != OK}
+        back = sum(row + 1 in typed for row in np.flatnonzero(was_elsewhere).tolist())
+        ways = (
+            f"nothing was changed. To have the tree made as {own} says: "
+            f"{shlex.join(['mv', os.fspath(self.tree), f'{self.tree}.old'])} && "
+            f"{shlex.join(['rm', '-f', os.fspath(self.manifest)])}, and run again; to write all of that into "
+            f"{own}: digitflow adopt{flag(own)} --moves true"
+        )
+        if back > max(HANDFUL, len(typed) // 2):
+            raise InputError(
+                f"{self.tree}: {back:,} pictures lie again where the CSV has them, which would take back "
+                f"{back:,} of the {len(typed):,} corrections in {own}; is it an older tree? {ways}"
+            )
+        moved = self.changed & ~was_elsewhere & (known.place != NOWHERE) & (found != NOWHERE)
+        sizes, losses = (
+            np.bincount(places[places != NOWHERE], minlength=len(known.names))
+            for places in (known.place, known.place[moved])
+        )
+        if (many := losses > np.maximum(HANDFUL, sizes // 2)).any():
+            place = int(many.argmax())
+            raise InputError(
+                f"{self.tree}: {losses[place]:,} of the {sizes[place]:,} pictures of class "
+                f"{self.labels[place]} were moved: too many to relabel without asking, and {ways}"
+            )
 
     def check_owner(self, corrections: PathLike, source: PathLike) -> None:
         """What was done in a tree belongs to the data, and into the corrections, that the tree shows."""

@@ -89,6 +89,17 @@ def fill_in(corrections: PathLike, applied: PathLike = APPLIED) -> str | None:
     return f"{corrections}: checksum of the pixels written into {lines}; they can hit no other row now"
 
 
+def says_otherwise(corrections: PathLike, applied: PathLike = APPLIED) -> bool:
+    """Whether the lists were made from other lines than the file has: it was edited, or these came with data
+    from elsewhere.
+    """
+    copy = read(corrections, applied)
+    if not copy.path:
+        return False
+    then, now = copy.text.encode(), corrections_csv.read_bytes(corrections)
+    return corrections_csv.digest_of(then, copy.path) != corrections_csv.digest_of(now, copy.path)
+
+
 def may_be_lost(corrections: PathLike, tree: PathLike, applied: PathLike = APPLIED) -> bool:
     """Whether there is no file of corrections, or an empty one, though there seems to have been one with
     lines.

@@ -1,6 +1,7 @@
 """The classes of a data set: what its labels are called, in which order, and in which folders they lie."""
 
 import csv
+import json
 import os
 import re
 from collections.abc import Iterable, Sequence
@@ -22,6 +23,9 @@ UNSAFE = re.compile(r'[%/\\:*?"<>|\x00-\x1f\x7f]|^[. ~#@]|[. ]$')
 # Windows' devices, and the words that mean something else in corrections.csv.
 RESERVED = re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?|drop|ok", re.IGNORECASE)
 EMPTY = "%"
+MOST_LISTED = 50  # classes that a message names one by one
+# What YAML takes for text without quotes, whatever its version.
+PLAIN = re.compile(r"(?!(y|n|yes|no|on|off|true|false|null)$)[a-z]\w*|-?[1-9][0-9]*|0", re.ASCII | re.I)
 
 
 def in_natural_order(labels: Iterable[str]) -> list[str]:
@@ -52,6 +56,14 @@ def indices(labels: Sequence[str], classes: Sequence[str], where: str) -> np.nda
         raise InputError(
             f"{where}, row {row}: {label!r} is none of the {len(classes)} classes, {known}"
         ) from None
+
+
+def as_setting(classes: Sequence[str]) -> str:
+    """What a configuration file says to have these classes, also where no row has one of them."""
+    if len(classes) > MOST_LISTED:
+        return "data.classes to the list of all of them"
+    names = [name if PLAIN.fullmatch(name) else json.dumps(name, ensure_ascii=False) for name in classes]
+    return f"data: {{classes: [{', '.join(names)}]}}"
 
 
 def label_dtype(classes: int) -> type:

@@ -54,7 +54,8 @@ def apply(
         if line.now not in (DROP, OK, *places):
             raise FormatError(
                 f"{where} now: {line.now!r} should be one of {', '.join(classes)}, or {DROP} (no model sees "
-                f"the image) or {OK} (it is right); write one of these"
+                f"the image) or {OK} (it is right); write one of these, or, for a class that no row has yet, "
+                f"set {class_names.as_setting([*classes, line.now])}"
             )
         if line.now == DROP:
             keep[row] = False

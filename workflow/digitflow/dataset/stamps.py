@@ -12,6 +12,7 @@ from digitflow.base.archives import split_member
 from digitflow.dataset.locations import files_below
 
 PathLike = str | os.PathLike
+DIGITS = 20  # of a stamp: by their number the console tells it from a digest of code, which has 16
 SMALL = 1_000_000  # bytes up to which Snakemake compares contents, too, so that a touch changes nothing
 
 
@@ -24,7 +25,7 @@ def of(*paths: PathLike | None) -> str:
     digest = hashlib.sha256()
     for path in filter(None, paths):
         digest.update(_of_one(path))
-    return digest.hexdigest()[:16]
+    return digest.hexdigest()[:DIGITS]
 
 
 def _of_one(path: PathLike) -> bytes:

@@ -82,7 +82,11 @@ def digest(path: PathLike) -> str:
     Checksums that are filled in, notes and comments do not count, for they make nothing again. Where a line
     cannot be understood, it is that of the file's bytes. InputError: the file cannot be read.
     """
-    data = read_bytes(path)
+    return digest_of(read_bytes(path), path)
+
+
+def digest_of(data: bytes, path: PathLike) -> str:
+    """As `digest`, of the bytes of the file `path`."""
     with contextlib.suppress(FormatError):  # the job that applies it says what is wrong
         data = repr([(line.id, line.was, line.now) for line in parse_lines(data, path)]).encode()
     return hashlib.sha256(data).hexdigest()
@@ -99,11 +103,19 @@ def record(path: PathLike, corrections: Iterable[Correction]) -> None:
 
 
 def remove(path: PathLike, ids: Collection[int]) -> None:
-    """Take the lines of these ids out of the file; it is written only if there are any. Raises as `read`."""
-    _edit(
-        path,
-        lambda parts: [part.text for part in parts if not (part.correction and part.correction.id in ids)],
-    )
+    """Take the lines of these ids out of the file; it is written only if there are any. Raises as `read`.
+
+    A note stays, as a comment: somebody wrote it.
+    """
+
+    def left(part: _Part) -> str:
+        line = part.correction
+        if line is None or line.id not in ids:
+            return part.text
+        end = part.text[len(part.text.rstrip("\r\n")) :]
+        return f"# {line.id}: {' '.join(line.note.split())}{end}" if line.note.strip() else ""
+
+    _edit(path, lambda parts: [left(part) for part in parts])
 
 
 def fill_in_checksums(path: PathLike, known: Iterable[Correction]) -> int:

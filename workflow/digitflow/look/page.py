@@ -4,6 +4,7 @@
 (a browser lets no page of the file system fetch a file), and sprite sheets.
 """
 
+import hashlib
 import json
 import re
 from collections.abc import Iterator
@@ -23,7 +24,7 @@ TEMPLATE = ASSETS / "index.html"  # without data: the same for all
 FOLDER = "page"  # beside index.html
 DATA = "data.js"
 ASSIGNMENT = "window.LOOK = "
-SHEETS = re.compile(r"means\.png|(train|test)-\d{2,}-\d{2,}\.png")
+SHEETS = re.compile(r"(means|(train|test)-\d{2,}-\d{2,})(-[0-9a-f]{8})?\.png")
 SHEET_SIDE = 1024  # pixels: some 1,300 digits, of which a browser shows the first after a few milliseconds
 PARTS_OF_ONE = 10_000  # probabilities are whole numbers of these
 
@@ -56,10 +57,15 @@ def write_page(index: str | Path, data: LookData, seed: int = 0) -> None:
             "overview": _overview(data, folder),
             **_write_sheets(folder, data),
         }
+        edition = hashlib.sha256(_as_json(content).encode()).hexdigest()[:16]
         with open(folder / DATA, "w", encoding="ascii", newline="\n") as file:
-            file.write(f"{ASSIGNMENT}{json.dumps(content, separators=(',', ':'))};\n")
+            file.write(f"{ASSIGNMENT}{_as_json({'edition': edition, **content})};\n")
     with atomic_open(index) as file:
         file.write(TEMPLATE.read_bytes())
+
+
+def _as_json(content: dict[str, Any]) -> str:
+    return json.dumps(content, separators=(",", ":"))
 
 
 def _is_own(path: Path) -> bool:
@@ -228,11 +234,12 @@ def _overview(data: LookData, folder: Path) -> dict[str, Any]:
     mean, variance = data.mean_and_variance
     pictures = np.concatenate([mean, variance / max(variance.max(), 1) * 255])
     columns, _ = sheets.columns_and_rows(*data.images.shape[1:3], SHEET_SIDE)
-    sheets.write(folder / "means.png", np.rint(pictures).astype(np.uint8), columns)
+    means = sheets.write(folder, "means", np.rint(pictures).astype(np.uint8), columns)
     kept = data.corrected[data.corrected >= 0]
     predicted = None if data.test_merged is None else data.test_merged.argmax(axis=1)
     pixels, ink = summary.histograms(data.images)
     overview = {
+        "means": means,
         "columns": min(columns, 2 * classes),
         "rows": -(-2 * classes // columns),
         "counts": np.bincount(kept, minlength=classes).tolist(),
@@ -266,8 +273,7 @@ def _write_sheets(folder: Path, data: LookData) -> dict[str, Any]:
             members = ranked[labels[ranked] == label]
             for number, start in enumerate(range(0, len(members), columns * rows)):
                 places = members[start : start + columns * rows]
-                file = f"{part}-{label:02d}-{number:02d}.png"
-                sheets.write(folder / file, images[places], columns)
+                file = sheets.write(folder, f"{part}-{label:02d}-{number:02d}", images[places], columns)
                 across = min(columns, len(places))
                 files.append([file, across, -(-len(places) // across), len(places)])
                 order += (places + offset).tolist()

@@ -12,6 +12,7 @@ import os
 import secrets
 import sys
 import threading
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from http import HTTPStatus
@@ -76,8 +77,9 @@ class Decisions:
         self.index, self.path, self.tree = index, path, tree
         self._lock = threading.Lock()
         self._saves = 0
-        # What the file said of each row before it was decided here, and the last decision behind it.
-        self._said: dict[int, list[str | None]] = {}
+        # What the file said of each row before it was decided here, and the last decision behind it; by id
+        # and checksum, for a row that moves in the CSV has another id.
+        self._said: dict[tuple[int, str], list[str | None]] = {}
         adoption.check_not_lost(path, tree)
 
     @property
@@ -90,17 +92,37 @@ class Decisions:
 
         Lost: saved here, but the file says again what it said before, or nothing. So another program, such as
         an editor that had the file open, has written what it had read before. None stands for no line.
+        `others` is how many lines are about images that the page does not have, or has under another id;
+        `edition` is that of the page that lies there now.
         """
         version = self.version
         found = corrections.read(self.path)
-        lines = [[c.id, c.was, c.now, c.note, c.line] for c in found]
-        says = {line.id: line.now for line in found}
-        lost = [
-            [id_, now]
-            for id_, (*before, now) in list(self._said.items())
-            if says.get(id_) != now and says.get(id_) in (None, *before)
-        ]
-        return {"version": version, "path": str(self.path), "lines": lines, "lost": lost}
+        try:
+            edition, _, _, rows = _read_rows(self.index, _stamp(self.index))
+        except OSError:  # it is being made again
+            edition, rows = "", None
+        shown = found if rows is None else [line for line in found if _is_about(line, rows.get(line.id))]
+        return {
+            "version": version,
+            "path": str(self.path),
+            "lines": [[c.id, c.was, c.now, c.note, c.line] for c in shown],
+            "lost": [] if rows is None else list(self._lost(found, rows)),
+            "others": len(found) - len(shown),
+            "edition": edition,
+        }
+
+    def _lost(self, found: list[Correction], rows: Mapping[int, Row]) -> Iterator[tuple[int, str | None]]:
+        says = {line.id: line for line in found}
+        followed = {(line.crc, line.now) for line in found}  # lines that have other ids by now
+        for (id_, crc), (*before, now) in list(self._said.items()):
+            if id_ not in rows or rows[id_].crc != crc:
+                continue  # of rows that the page has no more
+            line = says.get(id_)
+            said = line.now if line and _is_about(line, rows[id_]) else None
+            if said is None and (crc, now) in followed:
+                continue
+            if said != now and said in (None, *before):
+                yield id_, now
 
     def save(self, digest: str, decisions: list[tuple[int, str | None]]) -> dict[str, Any]:
         """Put decisions (id, what the row is now; None takes the line out) into the file, in their order.
@@ -109,7 +131,7 @@ class Decisions:
         """
         with self._lock:
             try:
-                data_digest, names, rows = _read_rows(self.index, _stamp(self.index))
+                _, data_digest, names, rows = _read_rows(self.index, _stamp(self.index))
             except OSError:
                 raise RequestRefused(HTTPStatus.SERVICE_UNAVAILABLE, "the page is being made again") from None
             if digest != data_digest:
@@ -142,7 +164,8 @@ class Decisions:
             if taken_out := [id_ for id_, now in last.items() if now is None]:
                 corrections.remove(self.path, taken_out)
             for id_, now in last.items():
-                self._said[id_] = [*self._said.get(id_, ()), says.get(id_), now]
+                key = id_, rows[id_].crc
+                self._said[key] = [*self._said.get(key, ()), says.get(id_), now]
             self._saves += 1
             return self.lines()
 
@@ -158,21 +181,28 @@ def _corrections_of(index: Path) -> str:
         ) from error
 
 
+def _is_about(line: Correction, row: Row | None) -> bool:
+    """Whether a line of the file is about a row of the page."""
+    return row is not None and line.crc in ("", row.crc)
+
+
 def _stamp(index: Path) -> tuple[int, int]:
     status = index.with_name(page.FOLDER).joinpath(page.DATA).stat()
     return status.st_mtime_ns, status.st_size
 
 
 @lru_cache(maxsize=1)
-def _read_rows(index: Path, stamp: tuple[int, int]) -> tuple[str, frozenset[str], dict[int, Row]]:
-    """The page's digest, its classes, and its training rows by their ids; `stamp` changes with the file."""
+def _read_rows(index: Path, stamp: tuple[int, int]) -> tuple[str, str, frozenset[str], dict[int, Row]]:
+    """The page's edition, the digest of its data, its classes, and its training rows by their ids; `stamp`
+    changes with the file.
+    """
     content = page.read_content(index)
     names, train = content["names"], content["train"]
     rows = {
         id_: Row(names[was], train["crc"][8 * place : 8 * place + 8])
         for place, (id_, was) in enumerate(zip(train["ids"], train["was"], strict=True))
     }
-    return content["digest"], frozenset(names), rows
+    return content.get("edition", ""), content["digest"], frozenset(names), rows
 
 
 class LookServer(ThreadingHTTPServer):
@@ -295,7 +325,11 @@ class _Handler(BaseHTTPRequestHandler):
             raise RequestRefused(HTTPStatus.FORBIDDEN, "another origin")
         _, token, path = (*urlsplit(self.path).path.split("/", 2), "", "")[:3]
         if not hmac.compare_digest(token.encode("utf-8", "replace"), self.server.token.encode()):
-            raise RequestRefused(HTTPStatus.FORBIDDEN, "the address has no token, or an old one")
+            raise RequestRefused(
+                HTTPStatus.FORBIDDEN,
+                "this address is an old one, or cut: export what is not saved, and open the one that "
+                "digitflow look has printed",
+            )
         return path
 
     def _get(self, path: str) -> tuple[HTTPStatus, str, bytes]:

@@ -1,6 +1,7 @@
 """Sprite sheets: many images of one size side by side in one PNG file, for the page and the report."""
 
 import io
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -41,6 +42,12 @@ def encode_sheet(pixels: np.ndarray) -> bytes:
     return data.getvalue()
 
 
-def write(path: str | Path, images: np.ndarray, columns: int) -> None:
-    """Write images, as `arrange` takes them, as one sheet in rows of `columns`."""
-    Path(path).write_bytes(encode_sheet(arrange(images, columns)))
+def write(folder: Path, stem: str, images: np.ndarray, columns: int) -> str:
+    """Write images, as `arrange` takes them, as one sheet in rows of `columns`; return the file's name.
+
+    The name ends with a checksum: a page that is still open never gets a sheet of other images under it.
+    """
+    data = encode_sheet(arrange(images, columns))
+    name = f"{stem}-{zlib.crc32(data):08x}.png"
+    (folder / name).write_bytes(data)
+    return name

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from digitflow.base.checksums import of_images, read_made_from, sha256
-from digitflow.base.files import read_json, write_json
+from digitflow.base.files import digest_of_json, read_json, write_json
+from digitflow.dataset import classes as class_names
 from digitflow.training import device
 
 CLONE = Path(__file__).parents[3]
@@ -20,6 +21,7 @@ PACKAGES = ("snakemake", "keras", "tensorflow", "jax", "torch", "numpy", "opencv
 # What tells the pins that an environment was made from: those that are installed, whatever is pinned now.
 PINS = {"main": Path(sys.prefix, "main.installed"), "mxnet": CLONE / ".venvs" / "mxnet" / "pins.txt"}
 MODELS = Path("results", "models")
+CLASSES = Path("data", "idx", "classes.csv")
 OF_THE_DATA = ("fetch_mnist", "fetch_kaggle", "accept_kaggle", "csv_to_idx/train", "csv_to_idx/test")
 OF_THE_DATA += ("write_lst", "write_test_lst", "idx_to_png/train", "idx_to_png/test", "fit_weights")
 DONE = re.compile(r"done in ([0-9.]+) s")
@@ -52,6 +54,7 @@ def write(
         "submission": sha256(submission),
         "code": code,
         "images": of_images(checksums),
+        "classes": digest_of_json(class_names.read(CLASSES)) if CLASSES.exists() else None,
         "csvs": read_made_from(checksums) | {str(name): sha256(name) for name in files},
         "corrections": corrections[0] if corrections else None,
         "lists": {str(name): sha256(name) for name in lists},

@@ -90,11 +90,16 @@ def compare(
         raise InputError(f"{classes}: not there; type this in the folder of a project that was run")
     names, own = class_names.read(classes), Path("results/submission.csv")
     read = submissions.reader(names, submissions.form_of(own) if own.exists() else None)
-    true = read(solution) if solution else idx.read(test_labels, ndim=1) if test_labels.exists() else None
-    # Labels that a run has converted are those of its test images alone.
-    told = [images / "test.sfv"] if not solution and (images / "test.sfv").exists() else []
-    source = checksums.read_made_from(told).values()
-    sides = [compare.read_side(path, read, true, source) for path in (first, second)]
+    true, told = read(solution) if solution else None, []
+    # Labels that a run has converted are those of its test images alone: older ones are of a solution that
+    # the configuration has no more.
+    ids = images / "test-ids.csv"
+    since = ids.stat().st_mtime_ns if ids.exists() else 0
+    if not solution and test_labels.exists() and test_labels.stat().st_mtime_ns >= since:
+        true, told = idx.read(test_labels, ndim=1), [images / "test.sfv"]
+    source = checksums.read_made_from([path for path in told if path.exists()]).values()
+    test = checksums.of_images(told).get("test")
+    sides = [compare.read_side(path, read, true, source, test) for path in (first, second)]
     comparison = compare.compare(*sides, names)
     print(compare.as_text(comparison))
     comparison_page.write_comparison_folder(folder, comparison, images)
@@ -139,7 +144,12 @@ def look(
     serve(page, corrections, png, port)
 
 
-def adopt(tree: str = "data/png/train", corrections: Input | None = None, deletions: bool = False) -> None:
+def adopt(
+    tree: str = "data/png/train",
+    corrections: Input | None = None,
+    deletions: bool = False,
+    moves: bool = False,
+) -> None:
     """Take moved and deleted pictures for corrections.
 
     Each run does so, too.
@@ -147,6 +157,7 @@ def adopt(tree: str = "data/png/train", corrections: Input | None = None, deleti
     tree: the tree of training pictures
     corrections: the file of corrections; without it, the one that the tree shows
     deletions: true, to believe also deletions that are too many for a run to believe
+    moves: true, to believe also moves that are
     """
     from digitflow.dataset import adoption, applied
     from digitflow.dataset.locations import enter_project
@@ -155,7 +166,7 @@ def adopt(tree: str = "data/png/train", corrections: Input | None = None, deleti
     tree = enter_project(tree, "data/png/train")
     corrections = corrections or applied.shown_by(tree)
     adoption.check_not_lost(corrections, tree)
-    for line in adoption.adopt(tree, f"{tree}.sfv", corrections, deletions):
+    for line in adoption.adopt(tree, f"{tree}.sfv", corrections, deletions, moves):
         print(line)
 
 

@@ -15,7 +15,8 @@ const decisionOf = (i) => (isTest(i) ? null : store.now(train.ids[i]));
 
 /** Decisions kept in the browser, under the data's digest, until they are put into the file. */
 function localStore(onChange) {
-  const key = `digitflow-look:${data.digest}`;
+  const KEPT = "digitflow-look:";
+  const key = `${KEPT}${data.digest}`;
   let kept = { decisions: {}, history: [] };
   let broken = false;
 
@@ -31,7 +32,27 @@ function localStore(onChange) {
     }
   }
 
+  /** Lines of decisions that were made on this page for other data, by the keys that they are kept under. */
+  function readEarlier() {
+    const found = new Map();
+    for (let k = 0; !broken && k < localStorage.length; k++) {
+      const other = localStorage.key(k);
+      if (!other.startsWith(KEPT) || other === key) continue;
+      const { path, lines } = JSON.parse(localStorage.getItem(other));
+      if (path !== location.pathname) continue;
+      const left = lines.filter(({ now, crc }) => !data.correctionsText.includes(`,${now},${crc}`));
+      if (left.length) found.set(other, left);
+    }
+    return found;
+  }
+
   function save() {
+    kept.path = location.pathname;
+    kept.lines = Object.entries(kept.decisions).map(([id, now]) => ({
+      now: field(now),
+      crc: crcOf(rowOf.get(Number(id))),
+      text: lineOf(Number(id), now),
+    }));
     try {
       localStorage.setItem(key, JSON.stringify(kept));
     } catch {
@@ -55,6 +76,7 @@ function localStore(onChange) {
     }
   });
   load();
+  const earlier = readEarlier();
   return {
     now: (id) => own(id) ?? inFile.get(id)?.now ?? null,
     decide(id, now) {
@@ -80,7 +102,15 @@ function localStore(onChange) {
       const count = Object.keys(kept.decisions).length;
       return count ? [`${number(count)} not yet in ${data.correctionsFile}`, "new"] : ["", ""];
     },
-    lost: () => [],
+    lost: () => [...earlier.values()].flat(),
+    lostWords: [" for earlier data", "not in", "Show them", "Forget them"],
+    settleLost(again) {
+      if (again) return showExport(true);
+      if (!confirm("Forget what was decided for earlier data?")) return;
+      for (const other of earlier.keys()) localStorage.removeItem(other);
+      earlier.clear();
+      onChange();
+    },
     file: data.correctionsFile,
     get canUndo() {
       return kept.history.length > 0;
@@ -91,26 +121,28 @@ function localStore(onChange) {
 /** Decisions that a server writes into the file; they count as saved once it has said so. */
 function serverStore(api, reply, onChange) {
   const POLL = 1000; // milliseconds
-  const key = `digitflow-look-undo:${data.digest}`;
-  const history = readHistory(); // this tab's own
-  let pending = []; // decisions on their way, oldest first
+  const key = `digitflow-look-tab:${data.digest}`;
+  // This tab's own: what can be undone, and decisions on their way, oldest first.
+  let { history, pending } = readKept();
   let version = null;
   let path = "";
   let lost = []; // decisions that another program has overwritten
   let problem = "";
   let busy = false;
+  let others = 0; // lines of the file about images that this page does not have
+  let madeAgain = false;
 
-  function readHistory() {
+  function readKept() {
     try {
-      return JSON.parse(sessionStorage.getItem(key)) ?? [];
+      return JSON.parse(sessionStorage.getItem(key)) ?? { history: [], pending: [] };
     } catch {
-      return []; // a browser that keeps nothing for this page
+      return { history: [], pending: [] }; // a browser that keeps nothing for this page
     }
   }
 
-  function keepHistory() {
+  function keep() {
     try {
-      sessionStorage.setItem(key, JSON.stringify(history));
+      sessionStorage.setItem(key, JSON.stringify({ history, pending }));
     } catch {
       // then a reload forgets what could be undone
     }
@@ -118,7 +150,8 @@ function serverStore(api, reply, onChange) {
 
   function adopt(answer) {
     inFile = readLines(answer.lines);
-    ({ version, path, lost } = answer);
+    ({ version, path, lost, others } = answer);
+    madeAgain = answer.edition !== data.edition;
   }
 
   const latest = (id) => {
@@ -154,6 +187,7 @@ function serverStore(api, reply, onChange) {
           })
         : await ask(`${api}?version=${version}`);
       pending = pending.slice(batch.length);
+      keep();
       if (answer) adopt(answer);
       problem = "";
     } catch (error) {
@@ -166,7 +200,7 @@ function serverStore(api, reply, onChange) {
 
   function send(...decisions) {
     pending.push(...decisions);
-    keepHistory();
+    keep();
     onChange();
     exchange();
   }
@@ -188,7 +222,7 @@ function serverStore(api, reply, onChange) {
       const [id, before, after] = last;
       const mine = latest(id) === after;
       if (mine) send([id, before]);
-      else keepHistory();
+      else keep();
       onChange();
       return { id, mine };
     },
@@ -197,9 +231,15 @@ function serverStore(api, reply, onChange) {
       if (problem)
         return [`${pending.length ? `${number(pending.length)} NOT SAVED: ` : ""}${problem}`, "bad"];
       if (pending.length) return ["saving…", "new"];
+      if (others) {
+        const are = others === 1 ? "is" : "are";
+        return [`${plural(others, "line")} of ${path} ${are} about other data: make this page again`, "new"];
+      }
+      if (madeAgain) return ["this page was made again: reload it", "new"];
       return [`${history.length || inFile.size ? "saved in" : "saves into"} ${path}`, "good"];
     },
     lost: () => (pending.length ? [] : lost),
+    lostWords: ["", "no longer in", "Write again", "Leave out"],
     settleLost(again) {
       send(...lost.map(([id, now]) => [id, again ? now : (inFile.get(id)?.now ?? null)]));
     },

@@ -77,9 +77,25 @@ const scaleFor = (pixels) => {
   return scale > 1 ? Math.round(scale) : scale;
 };
 
+let missing = false; // a sheet is not there: the page was made again since it was opened, or was copied in part
+const asked = new Set();
+
+/** Say so once a sheet does not come; what stands in its place must not be decided. */
+function watch(file) {
+  if (asked.has(file)) return;
+  asked.add(file);
+  const image = new Image();
+  image.onerror = () => {
+    missing = true;
+    changed();
+  };
+  image.src = `page/${file}`;
+}
+
 /** Show one cell of a sheet as the background of an element. */
 function setCell(element, [file, across, down], slot, scale) {
   const [w, h] = [width * scale, height * scale];
+  watch(file);
   Object.assign(element.style, {
     width: `${w}px`,
     height: `${h}px`,

@@ -237,6 +237,7 @@ function select(k, focus = true) {
   else if (top + grid.tileHeight > main.scrollTop + main.clientHeight) {
     main.scrollTop = top + grid.tileHeight - main.clientHeight;
   }
+  left.set(location.hash, grid.items[selected]);
   drawRows();
   repaint();
   drawPanel();
@@ -246,6 +247,7 @@ function select(k, focus = true) {
 // ---- What a section shows
 
 let section = null;
+const left = new Map(); // the image that was selected in each section, by the section's address
 
 /** Whether an image passes the filters as they are now. */
 function makeFilter() {
@@ -319,10 +321,13 @@ function show(keep = null, focus = keep !== null) {
 
 // ---- The panel of the selected image
 
-const KEYS =
-  names.length <= 10
-    ? names.map((name, label) => (names.every((one) => /^\d$/.test(one)) ? name : String(label)))
-    : null;
+/** The key of each class, if there are no more than digits: a digit is the key of the class with that name. */
+const KEYS = names.length <= 10 ? keysOf(names) : null;
+
+function keysOf(classes) {
+  const free = [..."0123456789"].filter((digit) => !classes.includes(digit));
+  return classes.map((name) => (/^\d$/.test(name) ? name : free.shift()));
+}
 
 function drawPanel() {
   const i = grid.items[selected];
@@ -431,6 +436,7 @@ function decide(now) {
   const i = grid.items[selected];
   if (i === undefined) return;
   if (isTest(i)) return toast("Test images have no label to correct.");
+  if (missing) return toast("Pictures are missing: reload this page.");
   const decision = now === names[train.was[i]] ? OK : now;
   store.decide(train.ids[i], decision);
   toast(`${fileOf(i)}: ${wordOf(decision)}`);
@@ -458,14 +464,20 @@ function changed() {
   for (const id of [...count]) if (store.now(id) === null) count.delete(id);
   $("count").textContent = number(count.size);
   $("count-word").textContent = count.size === 1 ? "decision" : "decisions";
-  const [text, kind] = store.status();
+  if (!store) return; // not yet opened
+  const [said, of] = store.status();
+  const hidden = missing && of !== "bad"; // what the server says comes first
+  const [text, kind] = hidden ? ["pictures are missing: if the page was made again, reload it", "bad"] : [said, of];
   $("saved").textContent = text;
   $("saved").className = kind;
   $("saved").title = text;
   const lost = store.lost().length;
   $("lost").hidden = !lost;
+  const [made, how, again, leave] = store.lostWords;
   const are = lost === 1 ? "is" : "are";
-  $("lost-count").textContent = `${plural(lost, "decision")} ${are} no longer in ${store.file}:`;
+  $("lost-count").textContent = `${plural(lost, "decision")}${made} ${are} ${how} ${store.file}:`;
+  $("lost-again").textContent = again;
+  $("lost-leave").textContent = leave;
   nameFile();
   $("undo").disabled = !store.canUndo;
   $("sections").querySelector('[href="#decisions"] .count').textContent = number(count.size);
@@ -529,6 +541,7 @@ function take(name) {
 
 // ---- Export
 
+let exportsEarlier = false; // decisions for earlier data, which this browser has kept
 let exportName = ""; // what the browser calls a download of what is shown
 
 /** The file's own name, without its folders. */
@@ -543,18 +556,29 @@ function nameFile() {
 function drawExport() {
   const saves = store.isServer && !store.unsaved;
   const chosen = document.querySelector('input[name="which"]:checked').value;
-  const whole = saves || (!store.unsaved && chosen === "whole");
-  $("export-text").value = exported(whole);
+  const whole = !exportsEarlier && (saves || (!store.unsaved && chosen === "whole"));
+  $("export-text").value = exportsEarlier
+    ? store.lost().map(({ text }) => `${text}\n`).join("")
+    : exported(whole);
   exportName = whole ? fileName() : fileName().replace(/(\.csv)?$/i, "-to-add.csv");
   $("download").textContent = `Download ${exportName}`;
-  $("export-choice").hidden = Boolean(store.isServer);
+  $("export-choice").hidden = Boolean(store.isServer) || exportsEarlier;
   $("download").hidden = saves;
   $("export-about").textContent = saves
     ? `The server writes every decision into ${store.file} at once. These are its lines, to copy from.`
+    : exportsEarlier
+      ? `Decisions that were made on this page before the data changed. Add the lines to ${store.file}; if their ` +
+        `rows have other numbers now, the next run gives the command that follows them.`
     : whole
       ? `The file as it was when this page was made, with your decisions. It may take the place of ` +
         `${store.file} if nothing was written there since: by a run, by you, or by another page.`
       : `Decisions that are not in ${store.file}, to be added to it; an id must not have two lines there.`;
+}
+
+function showExport(earlier = false) {
+  exportsEarlier = earlier;
+  drawExport();
+  $("export-dialog").showModal();
 }
 
 function download() {
@@ -572,6 +596,7 @@ function copy() {
 // ---- Wiring
 
 function onKey(event) {
+  const key = event.key.length === 1 ? event.key.toLowerCase() : event.key; // Caps Lock is no other wish
   if (event.ctrlKey || event.metaKey || event.altKey || document.querySelector("dialog[open]")) return;
   if (event.target.closest("input, select, textarea")) return;
   const onControl = event.target.closest("a, button");
@@ -586,20 +611,20 @@ function onKey(event) {
     Home: 0,
     End: grid.items.length - 1,
   };
-  const label = KEYS ? KEYS.indexOf(event.key) : -1;
+  const label = KEYS ? KEYS.indexOf(key) : -1;
   // A key held down acts on one image, not on all that follow.
-  if (event.repeat && (label >= 0 || ["u", "x", "k", "r"].includes(event.key))) event.preventDefault();
-  else if (event.key === "u") undo();
-  else if (event.key === "?") $("help-dialog").showModal();
+  if (event.repeat && (label >= 0 || ["u", "x", "k", "r"].includes(key))) event.preventDefault();
+  else if (key === "u") undo();
+  else if (key === "?") $("help-dialog").showModal();
   else if (!grid.element) return;
-  else if (event.key in moves) {
-    const to = moves[event.key];
+  else if (key in moves) {
+    const to = moves[key];
     const inside = to >= 0 && to < grid.items.length;
-    if (inside || !event.key.startsWith("Arrow")) select(to);
+    if (inside || !key.startsWith("Arrow")) select(to);
   } else if (label >= 0) decide(names[label]);
-  else if (event.key === "x") decide(DROP);
-  else if (event.key === "k") agree();
-  else if (event.key === "r" || (event.key === "Enter" && !onControl)) choose();
+  else if (key === "x") decide(DROP);
+  else if (key === "k") agree();
+  else if (key === "r" || (key === "Enter" && !onControl)) choose();
   else return;
   event.preventDefault();
 }
@@ -631,7 +656,7 @@ function wire() {
   for (const id of ["filter-class", "filter-split", "filter-looked"]) $(id).addEventListener("change", again);
   $("filters").addEventListener("submit", (event) => event.preventDefault());
   $("zoom").addEventListener("change", again);
-  window.addEventListener("hashchange", () => show());
+  window.addEventListener("hashchange", () => show(left.get(location.hash) ?? null, false));
   main.addEventListener("scroll", drawRows, { passive: true });
   let known = 0;
   new ResizeObserver(() => {
@@ -649,10 +674,7 @@ function wire() {
   $("undo").addEventListener("click", undo);
   $("lost-again").addEventListener("click", () => store.settleLost(true));
   $("lost-leave").addEventListener("click", () => store.settleLost(false));
-  $("export").addEventListener("click", () => {
-    drawExport();
-    $("export-dialog").showModal();
-  });
+  $("export").addEventListener("click", () => showExport());
   $("export-choice").addEventListener("change", drawExport);
   // Lines to add lose nothing that was written into the file since; where there was none, all is one file.
   if (data.correctionsText) document.querySelector('input[name="which"][value="new"]').checked = true;

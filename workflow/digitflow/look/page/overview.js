@@ -39,7 +39,7 @@ function drawClasses(counts, testCounts) {
         role: "img",
         "aria-label": `${kind ? "variance" : "mean"} of ${name}`,
       });
-      setCell(picture, ["means.png", columns, down], slot, scale);
+      setCell(picture, [data.overview.means, columns, down], slot, scale);
       return el("td", {}, picture);
     });
     const bar = el("div", { className: "bar" });

@@ -133,7 +133,7 @@ def reference(data: bytes, form: Form) -> list[list] | None:
 def understood(cells: list[str], form: Form) -> list:
     """A row's id, label and bytes, in the order of the names; None for each that is wrong."""
     start = form.ids + len(form.labels)
-    row = [text(cell) or None for cell in cells[: form.ids]]
+    row = [known_id(cell) for cell in cells[: form.ids]]
     if form.one_hot and form.labelled:
         row.append(hot_label(cells[form.ids : start], form))
     elif form.labelled:
@@ -169,6 +169,15 @@ def split_cells(line: str, separator: str) -> list[str] | None:
             cell = cell[1:-1].strip(" \t")
         bare.append(cell)
     return bare
+
+
+def known_id(cell: str) -> str | None:
+    """What a cell says, None if it is empty or no UTF-8: an id goes into the submission."""
+    try:
+        cell.encode("latin-1").decode()
+    except UnicodeDecodeError:
+        return None
+    return text(cell) or None
 
 
 def text(cell: str) -> str:

@@ -90,6 +90,10 @@ def test_every_configuration_of_the_project_is_right_over_the_default(path, tmp_
         ({"train_csv": "my.csv"}, r"data\.train_csv: 'my.csv' is not read, .* write source: files beside it"),
         ({"test_csv": "my.csv"}, r"data\.test_csv: 'my.csv' is not read, .* write source: files beside it"),
         ({"folder": "my"}, r"data\.folder: 'my' is not read, .* write source: folder beside it"),
+        ({"source": "kaggle", "train_csv": "my.csv"}, r"'my.csv' is not read, for data.source is kaggle"),
+        ({"source": "folder", "folder": "a", "train_csv": "b"}, r"data\.train_csv: 'b' is not read"),
+        ({"source": "files", "train_csv": "a", "test_csv": "a"}, r"data\.test_csv: 'a' is the training CSV"),
+        ({"columns": {"label": 0, "id": 0}}, r"data\.columns: label and id are both 0"),
         ({"source": "folder", "folder": "a"}, r"data\.folder: 'a' has no folder train, .*; make one"),
         ({"source": "folder", "folder": "a/train"}, r"'a/train' has no folder train, .*; write a$"),
     ],
@@ -103,6 +107,31 @@ def test_data_that_would_not_be_read_are_named_before_mnist_is_in_their_place(
         Path("a", "train").rmdir()
     with pytest.raises(ConfigError, match=told):
         validate(DEFAULT | {"data": DEFAULT["data"] | given})
+
+
+@pytest.mark.parametrize("number", [float("nan"), float("inf")])
+@pytest.mark.parametrize("key", ["validation.fraction", "models.keras_cnn.learning_rate", "merge.weights"])
+def test_a_number_that_is_none_is_refused_by_its_key(key, number):
+    value = [1, number] if key == "merge.weights" else number
+    place = f"{key}.1" if key == "merge.weights" else key
+    with pytest.raises(ConfigError, match=rf"{place}: (nan|inf), should be a finite number"):
+        validate(changed(key, value))
+
+
+def test_a_submission_with_braces_or_a_models_name_is_named(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("submissions").mkdir()
+    Path("submissions", "b{race}.csv").touch()
+    with pytest.raises(ConfigError, match=r"submissions: b\{race\}: .* Snakemake takes braces for a pattern"):
+        validate(DEFAULT)
+    Path("submissions", "b{race}.csv").rename(Path("submissions", "keras_cnn.csv"))
+    Path("submissions", "merged.csv").touch()
+    with pytest.raises(ConfigError) as error:
+        validate(DEFAULT)
+    assert str(error.value).splitlines()[1:] == [
+        "  submissions/keras_cnn.csv: keras_cnn is the name of a model of yours; give the file another name",
+        "  submissions/merged.csv: merged is the name of the merge; give the file another name",
+    ]
 
 
 def test_the_fast_configuration_trains_one_model_for_an_epoch():

@@ -134,7 +134,7 @@ WITH_SETTINGS = """
 rule all:
     input: "given.txt", "other.txt"
     output: update("all.txt")
-    params: settings='{"rate": 0.1, "depth": 2}', code="0123456789abcdef"
+    params: settings='{"rate": 0.1, "depth": 2}', code="0123456789abcdef", stamp="00112233445566778899"
     shell: "touch {output}"
 """
 
@@ -148,6 +148,7 @@ rule all:
         (('{"rate"', '{"seed": 3, "rate"'), "changed: seed default -> 3"),
         ((', "depth": 2}', "}"), "changed: depth 2 -> default"),
         (("0123", "9999"), "changed: code or pins"),
+        (("0011", "ffff"), "changed: files of yours that it reads"),
         (("touch", "touch -c"), "changed: the rule itself"),
         ((', "other.txt"', ""), "changed: which files it reads"),
     ],
@@ -316,6 +317,10 @@ def test_errors_of_snakemakes_own_come_in_full_and_last(run, snakefile, argument
             ["--config", "validation={folds:", "5}"],
             "error: --config validation={folds: 5}: the shell takes this apart; put it in quotes: "
             "--config 'validation={folds: 5}'\n",
+        ),
+        (
+            ["--config", "merge.method=vote"],
+            "error: merge.method=vote: a key within a key goes in braces: --config 'merge={method: vote}'\n",
         ),
         (
             ["--config", "validation: {seed: 1}"],

@@ -12,6 +12,7 @@ import functools
 import hashlib
 import importlib.metadata
 import json
+import math
 import os
 import re
 import shlex
@@ -61,6 +62,8 @@ def validate(config: dict[str, Any]) -> dict[str, Any]:
     if mistakes := [*_names_that_are_no_text(config)]:
         raise ConfigError(_listed(mistakes))
     config = {key: value if key == "message" else _numbers(value) for key, value in config.items()}
+    if mistakes := [*_not_finite(config)]:  # no limit of the schema's is above or below .nan
+        raise ConfigError(_listed(mistakes))
     if mistakes := _against_schema(config, rules):
         raise ConfigError(_listed(mistakes))
     complete = _with_defaults(config, rules, rules["$defs"])
@@ -68,6 +71,7 @@ def validate(config: dict[str, Any]) -> dict[str, Any]:
         *_cross_references(complete),
         *_braces(complete),
         *_forgotten_source(complete["data"]),
+        *_same_columns(complete["data"]),
         *_missing_files(complete["data"]),
         *_unreadable_predictions(complete["predict"]),
         *_wrong_corrections(complete["data"]["corrections"]),
@@ -386,6 +390,15 @@ def _names_that_are_no_text(value: Any, key: str = "") -> Iterator[str]:
                 yield f"{_join(key, name)}: YAML takes this name for {name!r}: write it in quotes"
 
 
+def _not_finite(value: Any, key: str = "") -> Iterator[str]:
+    """Numbers that are none: YAML has .nan and .inf."""
+    if isinstance(value, float) and not math.isfinite(value):
+        yield f"{key}: {value}, should be a finite number"
+    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for name, item in items:
+        yield from _not_finite(item, _join(key, str(name)))
+
+
 def _against_schema(config: dict[str, Any], rules: dict) -> list[str]:
     """What the schema says against a configuration.
 
@@ -633,8 +646,9 @@ def _wrong_files(config: dict[str, Any], files: dict[str, str]) -> Iterator[str]
     merge = config["merge"]
     for name in files:
         if name in (*config["models"], "merged"):
-            yield f"{files[name]}: {name} is the name of a model of yours; give the file another name"
-    named = [name for name in merge["models"] if name in files]
+            whose = "of the merge" if name == "merged" else "of a model of yours"
+            yield f"{files[name]}: {name} is the name {whose}; give the file another name"
+    named = [name for name in merge["models"] if name in files and name not in config["models"]]
     if not named:
         return
     bare = [name for name in named if not Path("submissions", f"{name}_probabilities.npy").exists()]
@@ -713,6 +727,7 @@ def _braces(config: dict[str, Any]) -> Iterator[str]:
     paths = {f"data.{key}": value for key, value in config["data"].items() if isinstance(value, str)}
     paths |= {f"predict.{name}": path for name, path in config["predict"].items()}
     paths["submission.sample"] = config["submission"]["sample"] or ""
+    paths |= {f"submissions: {name}": path for name, path in submission_files().items()}
     for key, path in paths.items():
         if {*"{}"} & {*path}:
             yield f"{key}: {path!r}: Snakemake takes braces for a pattern; rename it, or link to it"
@@ -724,14 +739,25 @@ def _has_digits(data: dict[str, Any]) -> bool:
 
 
 def _forgotten_source(data: dict[str, Any]) -> Iterator[str]:
-    """Who names files and forgets to say so shall not wait for models of MNIST, the default."""
-    if data["source"] == "mnist":
-        for key, source in (("train_csv", "files"), ("test_csv", "files"), ("folder", "folder")):
-            if data[key] is not None:
-                yield (
-                    f"data.{key}: {data[key]!r} is not read, for data.source is mnist; write source: "
-                    f"{source} beside it, or leave {key} out"
-                )
+    """Who names files and forgets to say so shall not wait for models of MNIST, the default, or of others."""
+    for key, sources in (("train_csv", ["files"]), ("test_csv", ["files"]), ("folder", ["folder", "idx"])):
+        if data[key] is not None and data["source"] not in sources:
+            yield (
+                f"data.{key}: {data[key]!r} is not read, for data.source is {data['source']}; write source: "
+                f"{sources[0]} beside it, or leave {key} out"
+            )
+
+
+def _same_columns(data: dict[str, Any]) -> Iterator[str]:
+    """One column or one file in two parts."""
+    label, id_ = (data["columns"][key] for key in ("label", "id"))
+    if label == id_ and label not in ("auto", None):
+        yield f"data.columns: label and id are both {label!r}, and one column is not both; leave one out"
+    if data["source"] == "files" and data["test_csv"] and data["test_csv"] == data["train_csv"]:
+        yield (
+            f"data.test_csv: {data['test_csv']!r} is the training CSV, too: a score would be of images that "
+            "the models have learned; leave it out, for validation has rows of its own"
+        )
 
 
 def _missing_files(data: dict[str, Any]) -> Iterator[str]:

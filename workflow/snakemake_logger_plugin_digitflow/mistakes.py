@@ -13,6 +13,7 @@ TARGET = "target"
 NO_RULE = re.compile(r"MissingRuleException:\nNo rule to produce (.*) \(if you use .*", re.DOTALL)
 MANY_FILES = "error: Target rules may not contain wildcards."
 COLON = re.compile(r"(\w+)\s*:\s*(.*)", re.DOTALL)  # a key and its value, as a file has them
+DOTTED = re.compile(r"(\w+)\.(\w+)=(.*)", re.DOTALL)
 LIST = "snakemake --list-target-rules shows the rules that can be named"
 
 
@@ -63,6 +64,8 @@ def _mistake(option: str, word: str, folder: Path) -> str | None:
     if option in VALUES and (colon := COLON.match(word)):
         value = colon[2] or "VALUE"
         return f"{word}: what follows {option} has = in it: {option} {shlex.quote(f'{colon[1]}={value}')}"
+    if option in VALUES and (inner := DOTTED.match(word)):
+        return f"{word}: a key within a key goes in braces: {option} '{inner[1]}={{{inner[2]}: {inner[3]}}}'"
     if option in VALUES and "=" not in word:
         return TARGET
     if option not in FILES:

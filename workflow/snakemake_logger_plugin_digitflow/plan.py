@@ -28,6 +28,7 @@ PARAMS = re.compile(r".*\bbefore: (.*) now: (.*)", re.DOTALL)
 DIGEST = re.compile("[0-9a-f]{16}")  # of the code that a verb reaches, or of pinned versions
 CODE = "code or pins"
 STAMP = re.compile("[0-9a-f]{20}")  # of files of the user's
+FAILED = "unfinished"  # in the place of all params, of a job that failed
 OWN_FILES = "files of yours that it reads"
 
 
@@ -107,6 +108,9 @@ def changed_settings(text: str) -> Iterator[str]:
     if not (found := PARAMS.fullmatch(text)):
         return
     old, new = map(settings, found.groups())
+    if FAILED in old.values():
+        yield "it failed when it was tried last"
+        return
     for key in sorted({*old, *new}):
         before, now = (values.get(key, "default") for values in (old, new))
         if key in (CODE, OWN_FILES):

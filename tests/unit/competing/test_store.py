@@ -253,8 +253,31 @@ def moments(work) -> int:
     return killed_at(0, work)
 
 
+def test_an_entry_has_the_permissions_of_its_store_for_whoever_shares_it(tmp_path):
+    train(tmp_path / "a")
+    (tmp_path / "shelf").mkdir(mode=0o700)
+    (tmp_path / "shelf").chmod(0o775)
+    store.keep(tmp_path / "shelf", "key", tmp_path / "a", NAMES)
+    assert (tmp_path / "shelf" / "key").stat().st_mode & 0o777 == 0o775
+
+
+def test_an_entry_that_cannot_be_read_just_now_is_left_alone(tmp_path, monkeypatch, caplog):
+    train(tmp_path / "a")
+    store.keep(tmp_path / "shelf", "key", tmp_path / "a", NAMES)
+
+    def fail(*_):
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(store, "read_json", fail)
+        assert not store.bring_back(tmp_path / "shelf", "key", tmp_path / "b", NAMES)
+    assert "cannot be read ([Errno 24] Too many open files): trained anew" in caplog.text
+    (tmp_path / "b").mkdir(exist_ok=True)
+    assert store.bring_back(tmp_path / "shelf", "key", tmp_path / "b", NAMES)
+
+
 def test_a_store_that_cannot_be_written_says_which(tmp_path):
     train(tmp_path / "a")
     (tmp_path / "file").write_text("")
-    with pytest.raises(store.DigitflowError, match=r"file.*correct `store`"):
+    with pytest.raises(store.DigitflowError, match=r"file.*make room there, or set another `store`"):
         store.keep(tmp_path / "file", "key", tmp_path / "a", NAMES)

@@ -20,7 +20,7 @@ def out(tmp_path):
 
 
 def convert(tmp_path, text, data=None, **outputs):
-    (tmp_path / "a.csv").write_text(text)
+    (tmp_path / "a.csv").write_bytes(text.encode(errors="surrogateescape"))
     paths = {name: tmp_path / "out" / name for name in outputs if outputs[name]}
     return conversion.csv_to_idx(tmp_path / "a.csv", data or {}, tmp_path / "out" / "images", **paths)
 
@@ -79,6 +79,7 @@ def test_a_test_file_with_labels_and_ids_is_its_own_solution(tmp_path, out):
             "the id 'x' is there twice, in rows 1 and 2",
         ),
         (f"id,{SQUARE}\n,1,2,3,200\n", {"ids": True}, "line 2, column id: the id is missing"),
+        (f"id,{SQUARE}\ncaf\udce9,1,2,3,200\n", {"ids": True}, "line 2, column id: 'caf\ufffd' is not UTF-8"),
         (f"{SQUARE}\n1,2,3,200\n", {"solution": True}, "there are no labels of which to make a solution"),
         (f"label,{SQUARE}\n7,1,2,3,1\n7,1,2,16,1\n", {"labels": True, "classes": True}, "end at 16"),
         (f"label,{SQUARE}\n7,1,2,3,0.5\n", {"labels": True, "classes": True}, "values: {from: 0, to: 16}"),

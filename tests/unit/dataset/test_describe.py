@@ -8,6 +8,7 @@ import pytest
 import yaml
 from PIL import Image
 
+from digitflow.base.errors import InputError
 from digitflow.dataset import columns, sources
 from digitflow.dataset.describe import CELL, GAP, describe_files
 from digitflow.dataset.mnist import write_csv
@@ -152,3 +153,11 @@ def test_each_of_several_tables_has_a_sheet_of_its_own(train_csv, digits, tmp_pa
         assert f"the first {count} images: {tmp_path}/sheet-{number}.png" in text
     sheet = np.asarray(Image.open(tmp_path / "sheet-3.png"))
     assert np.array_equal(sheet[GAP : GAP + CELL : 2, GAP : GAP + CELL : 2], digits[0][5])
+
+
+def test_a_header_alone_is_told_as_a_submission_without_rows(tmp_path):
+    path = tmp_path / "ho.csv"
+    path.write_text("ImageId,Label\n")
+    assert f"{path}\n  a submission or solution: ImageId,Label, 0 rows\n" in describe_file(path, {})
+    with pytest.raises(InputError, match=r"nothing\.csv: no such file"):
+        describe_file(tmp_path / "nothing.csv", {})

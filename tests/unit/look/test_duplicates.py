@@ -234,3 +234,11 @@ def test_the_tables_have_the_same_bytes_each_time(project):
 def test_images_of_different_sizes_are_refused_with_their_sizes(real):
     with pytest.raises(InputError, match="train: 28 x 28, test: 14 x 14"):
         Pool([whole(real), whole(real[:, ::2, ::2], "test")])
+
+
+def test_a_colour_image_of_one_colour_is_blank_whatever_the_colour():
+    images = np.random.default_rng(0).integers(0, 256, (50, 8, 8, 3), dtype=np.uint8)
+    images[20] = (10, 200, 30)
+    images[30] = 0
+    images[40, :, :4] = 7
+    assert find_duplicates(Pool([whole(images)])).blank.tolist() == [20, 30]

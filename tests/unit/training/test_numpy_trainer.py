@@ -139,7 +139,8 @@ def test_a_saved_model_is_applied_to_any_images_with_the_settings_of_its_trainin
     rows, device = numpy_predictor.apply(trained / "model.npz", run.inputs["images"], settings=settings)
     assert device.startswith("cpu: ")
     assert rows.shape == (2500, 10)
-    assert np.array_equal(rows[VALID], np.load(trained / "valid_probabilities.npy"))
+    # On some CPUs a product's last bits depend on which other images are in the block.
+    assert np.allclose(rows[VALID], np.load(trained / "valid_probabilities.npy"), rtol=0, atol=1e-6)
 
 
 def test_the_same_seed_gives_the_same_bytes_and_another_one_others(run, trained):

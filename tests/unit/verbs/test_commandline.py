@@ -139,6 +139,14 @@ def test_a_second_value_for_a_flag_that_takes_one_is_refused(capsys):
     assert "unrecognized arguments: b.csv" in capsys.readouterr().err
 
 
+def test_a_flag_may_be_typed_as_its_parameter_is_called():
+    def by_id(some_folder: str, by_id: bool = False) -> None:
+        """Do something."""
+
+    for arguments in (["--some_folder", "a", "--by_id", "yes"], ["--some-folder=a", "--by-id=true"]):
+        assert commandline.parse(by_id, arguments)[0] == {"some_folder": "a", "by_id": True}
+
+
 def test_a_negative_number_is_a_value():
     assert parsed(count=["-3"])["count"] == -3
 
@@ -148,7 +156,7 @@ def test_a_negative_number_is_a_value():
     [
         ({"csv": None}, "error: missing: --csv; digitflow sample --help says more"),
         ({"count": ["three"]}, "argument --count: invalid int value: 'three'"),
-        ({"invert": ["yes"]}, "argument --invert: invalid"),
+        ({"invert": ["maybe"]}, "argument --invert: 'maybe' should be true or false"),
         ({"data": ["{"]}, "argument --data: invalid"),
         ({"csv": []}, "argument --csv: expected one argument"),
     ],

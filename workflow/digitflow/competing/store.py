@@ -75,20 +75,23 @@ def keep(store: str | Path, key: str, folder: str | Path, names: Sequence[str], 
                 shutil.copyfile(folder / name, passing / name)
             digests = {name: sha256(passing / name) for name in names}
             (passing / ENTRY).write_text(json.dumps({"sha256": digests}), encoding="utf-8")
+            passing.chmod(store.stat().st_mode & 0o777)  # for whoever shares the store
             with contextlib.suppress(OSError):  # another run was faster; both made the same
                 passing.rename(store / key)
         finally:
             shutil.rmtree(passing, ignore_errors=True)
         _shrink(store, key, limit)
     except OSError as error:
-        raise DigitflowError(f"{store}: cannot be written: {error}; correct `store`") from error
+        raise DigitflowError(
+            f"{store}: cannot be written: {error}; make room there, or set another `store`"
+        ) from error
 
 
 def bring_back(store: str | Path, key: str, folder: str | Path, names: Sequence[str]) -> bool:
     """Copy the files of a training from the store into `folder`, if it has them whole.
 
-    A damaged entry is removed, so that it is made again, and the log says so. DigitflowError: `folder` cannot
-    be written.
+    A damaged entry is removed, so that it is made again, and the log says so; one that cannot be read is left
+    alone. DigitflowError: `folder` cannot be written.
     """
     entry, folder = Path(store) / key, Path(folder)
     if not entry.is_dir():
@@ -98,11 +101,17 @@ def bring_back(store: str | Path, key: str, folder: str | Path, names: Sequence[
         files = {name: (entry / name).read_bytes() for name in names}
         wrong = [name for name in names if hashlib.sha256(files[name]).hexdigest() != digests.get(name)]
         damage = f"{', '.join(wrong)} damaged" if wrong else ""
-    except (OSError, FormatError, KeyError, TypeError, AttributeError) as error:
+    except FileNotFoundError as error:
+        damage = str(error)
+    except OSError as error:
+        log.warning("%s: cannot be read (%s): trained anew", entry, error)
+        return False
+    except (FormatError, KeyError, TypeError, AttributeError) as error:
         damage = str(error)
     if damage:
-        log.warning("%s: not as it was stored (%s): removed, to be made again", entry, damage)
         _remove(entry)
+        done = "is left there, and trained anew" if entry.exists() else "removed, to be made again"
+        log.warning("%s: not as it was stored (%s): %s", entry, damage, done)
         return False
     with contextlib.suppress(OSError):  # a store that is only read has no order of use
         os.utime(entry)

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from digitflow.base.archives import names_in_zip
+from digitflow.base.archives import names_in_zip, split_member
 from digitflow.base.errors import DigitflowError, InputError
 from digitflow.base.files import atomic_path
 from digitflow.dataset import classes as class_names
@@ -38,7 +38,7 @@ def describe_files(
     """
     parts = []
     for path in map(Path, paths):
-        if not any(place.exists() for place in (path, *list(path.parents)[:-1])):  # or in an archive
+        if not split_member(path)[0].exists():
             raise InputError(f"{path}: no such file")
         parts += _parts(path)
     for number, path in enumerate(parts, start=1):
@@ -143,9 +143,10 @@ def _as_submission(path: Path) -> str | None:
     except InputError:
         return None
     header = ",".join(form.header)
+    ids = f", ids {form.ids[0]} to {form.ids[-1]}" if form.ids else ""
     return (
-        f"{path}\n  a submission or solution: {header}, {len(form.ids):,} rows, ids {form.ids[0]} to "
-        f"{form.ids[-1]}\n\n  submission: {{sample: {json.dumps(str(path))}}}"
+        f"{path}\n  a submission or solution: {header}, {len(form.ids):,} rows{ids}\n\n"
+        f"  submission: {{sample: {json.dumps(str(path))}}}"
     )
 
 

@@ -70,7 +70,7 @@ def check_own(folder: Path, is_own: Callable[[Path], bool]) -> None:
     if strangers:
         raise InputError(
             f"{folder}: a page would take the place of something that is not its own: {some(strangers)}. "
-            "Nothing was changed; move it away, or write the page into another folder with --page"
+            "Nothing was changed; move it away, and run again"
         )
 
 

@@ -224,7 +224,7 @@ def _recognise(tree: Path, goal: Inventory) -> Inventory:
     if wrong:
         raise InputError(
             f"{tree}: exists and is no tree of digitflow's: it holds {some(wrong)}. Nothing in it was "
-            "changed; move it away, or choose another folder with --tree"
+            "changed; move it away, or do without trees: png: {enabled: false}"
         )
     unmoved = (found.place != NOWHERE) & ((found.place == goal.given) | (goal.place == NOWHERE))
     place = np.where(unmoved, found.place, goal.place)

@@ -487,10 +487,28 @@ class _Reader:
         place = self.layout.id
         if place is None:
             return []
-        where = f", column {self.layout.names[place]}: the id is missing"
-        return [
-            (line, place, where) for line, cell in zip(lines, cells[place], strict=True) if not unquoted(cell)
+        where = f", column {self.layout.names[place]}: "
+        wrong = [
+            (line, place, f"{where}the id is missing")
+            for line, cell in zip(lines, cells[place], strict=True)
+            if not unquoted(cell)
         ]
+        if not _is_utf8(b"\n".join(cells[place])):
+            how = "is not UTF-8: save the file as UTF-8"
+            wrong += [
+                (line, place, f"{where}{shown(cell.decode(errors='replace'))} {how}")
+                for line, cell in zip(lines, cells[place], strict=True)
+                if not _is_utf8(cell)
+            ]
+        return wrong
+
+
+def _is_utf8(text: bytes) -> bool:
+    try:
+        text.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def check_scale(where: PathLike, highest: float) -> None:

@@ -133,8 +133,10 @@ def find_duplicates(pool: Pool) -> Findings:
     """
     everything = np.arange(len(pool))
     first = first_of_equal(pool.blocks(everything))
-    flat = (block.reshape(len(block), -1) for block in pool.blocks(everything))
-    blank = np.flatnonzero(np.concatenate([[], *(np.ptp(block, axis=1) == 0 for block in flat)]))
+    one_colour = [
+        (block == block[:, :1, :1]).reshape(len(block), -1).all(axis=1) for block in pool.blocks(everything)
+    ]
+    blank = np.flatnonzero(np.concatenate([[], *one_colour]))
     again = np.flatnonzero(first != everything)
     zero = np.zeros(len(again), np.int64)
     exact = Pairs(first[again], again, zero.astype(float), zero, zero, np.ones(len(again), bool))

@@ -137,6 +137,7 @@ def read_table(path: PathLike) -> "pandas.DataFrame":
     import pandas
 
     try:
-        return pandas.read_csv(path)
+        # Only an empty cell is none: a model may be called NA.
+        return pandas.read_csv(path, keep_default_na=False, na_values=[""])
     except (ValueError, pandas.errors.ParserError) as error:
         raise FormatError(f"{path}: damaged: {error}; delete it and run again") from error

@@ -117,6 +117,8 @@ def parse(verb: Verb, arguments: list[str]) -> tuple[dict[str, Any], str | None]
         nargs = None if one.required and not one.many else "?"
         action = "append" if one.many else "store"
         parser.add_argument(one.flag, type=one.type, nargs=nargs, action=action, default=argparse.SUPPRESS)
+    flags = {one.flag for one in known}
+    arguments = [_with_hyphens(word, flags) for word in arguments]
     words = _flags_with_values_joined(_places_named(arguments, known), known)
     given = vars(parser.parse_args(words))
     if missing := [_shown(verb, one) for one in known if one.required and one.name not in given]:
@@ -177,6 +179,13 @@ def outputs(verb: Verb, given: dict[str, Any]) -> list[Path]:
     return found
 
 
+def _with_hyphens(word: str, flags: set[str]) -> str:
+    """A flag that was typed as its parameter is called, as --by_id, or the word as it is."""
+    name, equals, value = word.partition("=")
+    flag = name.replace("_", "-")
+    return f"{flag}{equals}{value}" if flag in flags else word
+
+
 def _places_named(arguments: list[str], known: list[Parameter]) -> list[str]:
     """The words before the first flag, each behind the flag of a required parameter; a list takes all."""
     end = next((place for place, word in enumerate(arguments) if word.startswith("-")), len(arguments))
@@ -217,9 +226,9 @@ def _without_none(hint: Any) -> Any:
 
 
 def _boolean(text: str) -> bool:
-    if text not in ("True", "False", "true", "false"):
-        raise ValueError(text)
-    return text.lower() == "true"
+    if text.lower() not in ("true", "yes", "false", "no"):
+        raise argparse.ArgumentTypeError(f"{text!r} should be true or false")
+    return text.lower() in ("true", "yes")
 
 
 class _Parser(argparse.ArgumentParser):

@@ -93,7 +93,7 @@ def test_every_configuration_of_the_project_is_right_over_the_default(path, tmp_
         ({"source": "kaggle", "train_csv": "my.csv"}, r"'my.csv' is not read, for data.source is kaggle"),
         ({"source": "folder", "folder": "a", "train_csv": "b"}, r"data\.train_csv: 'b' is not read"),
         ({"source": "files", "train_csv": "a", "test_csv": "a"}, r"data\.test_csv: 'a' is the training CSV"),
-        ({"columns": {"label": 0, "id": 0}}, r"data\.columns: label and id are both 0"),
+        ({"columns": {"label": "a", "id": "a"}}, r"data\.columns: label and id are both 'a'"),
         ({"source": "folder", "folder": "a"}, r"data\.folder: 'a' has no folder train, .*; make one"),
         ({"source": "folder", "folder": "a/train"}, r"'a/train' has no folder train, .*; write a$"),
     ],

@@ -751,7 +751,7 @@ def _forgotten_source(data: dict[str, Any]) -> Iterator[str]:
 def _same_columns(data: dict[str, Any]) -> Iterator[str]:
     """One column or one file in two parts."""
     label, id_ = (data["columns"][key] for key in ("label", "id"))
-    if label == id_ and label not in ("auto", None):
+    if label == id_ and isinstance(label, str) and label != "auto":
         yield f"data.columns: label and id are both {label!r}, and one column is not both; leave one out"
     if data["source"] == "files" and data["test_csv"] and data["test_csv"] == data["train_csv"]:
         yield (

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import yaml
 
 from digitflow.base.errors import ConfigError, InputError
 from digitflow.dataset import columns
@@ -335,6 +336,23 @@ def test_what_is_no_csv_is_named_for_what_it_is_with_the_way_on(tmp_path, what):
 def test_a_test_file_may_have_ids_or_pixels_where_labels_are_given_by_place(csv, label, header, row, ids):
     data = {"columns": {"label": label}}
     assert rows_of(csv(f"{header}\n{row}\n"), data, train=False) == ([[[1, 2], [3, 200]]], None, ids)
+
+
+def test_a_test_files_column_of_another_name_at_the_labels_place_is_asked_about_and_may_be_ids(csv):
+    path = csv("filename,pixel0,pixel1,pixel2,pixel3\na.png,1,2,3,200\n")
+    with pytest.raises(InputError) as error:
+        rows_of(path, {"columns": {"label": 0}}, train=False)
+    first, second = (yaml.safe_load(line) for line in str(error.value).splitlines()[1:])
+    assert first == {"columns": {"label": 0, "id": "filename"}}
+    assert second == {"columns": {"label": "filename"}}
+    expected = [[[1, 2], [3, 200]]], None, ["a.png"]
+    assert rows_of(path, first, train=False) == expected
+    by_place = {"columns": {"label": 0, "id": 0}}
+    assert rows_of(csv("a.png,1,2,3,200\n"), by_place, train=False) == expected
+    # The training file has no header, and labels there.
+    assert rows_of(csv("7,1,2,3,200\n"), first) == ([[[1, 2], [3, 200]]], ["7"], None)
+    with pytest.raises(ConfigError, match=r"label and id are one column of .*, column 0; leave one"):
+        rows_of(csv("7,1,2,3,200\n"), by_place)
 
 
 @pytest.mark.parametrize("header", ["label,pixel0,pixel1,pixel2,pixel3", "x0,x1,x2,x3,x4"])

@@ -239,6 +239,18 @@ def _ask_for_header(where: str) -> NoReturn:
     )
 
 
+def _ask_for_ids(where: str, name: str, place: int) -> NoReturn:
+    """A test file's column at the place of the label is called as neither ids nor labels are."""
+    quoted = json.dumps(name, ensure_ascii=False)
+    _stop(
+        where,
+        [
+            (f"columns: {{label: {place}, id: {quoted}}}", f"{name} has ids, where train has labels"),
+            (f"columns: {{label: {quoted}}}", f"{name} has labels, here as in the training file"),
+        ],
+    )
+
+
 def _is_known(name: str) -> bool:
     return name.lower() in (*LABEL_NAMES, *ID_NAMES)
 
@@ -261,6 +273,10 @@ def _named_columns(table: _Table, data: Mapping[str, Any], needed: bool) -> _Col
     if not needed and _holds_no_label(table, columns.get("label", AUTO), ignored, data.get("image") or {}):
         label, one_hot = None, []
     id_ = None if columns.get("id", AUTO) == AUTO else _place(table, columns["id"])
+    label = _label_or_id(table, label, id_, needed)
+    by_place = not needed and label is not None and isinstance(columns["label"], int)
+    if by_place and not (_is_known(names[label]) or PIXEL_NAME.fullmatch(names[label])):
+        _ask_for_ids(where, names[label], columns["label"])
     taken = ignored | {label, id_} | {place for place, _ in one_hot}
     left = [place for place in range(table.width) if place not in taken]
     pixels, grid = _pixels_by_name(where, names, left)
@@ -303,6 +319,17 @@ def _place(table: _Table, column: str | int) -> int | None:
             f"right one, {places}, in data.columns of the configuration"
         )
     return found[0] if found else None
+
+
+def _label_or_id(table: _Table, label: int | None, id_: int | None, needed: bool) -> int | None:
+    """The column of the labels; in a test file its place may be that of the ids."""
+    if label is None or label != id_:
+        return label
+    if needed:
+        raise ConfigError(
+            f"data.columns: label and id are one column of {table.path}, column {label}; leave one out"
+        )
+    return None
 
 
 def _chosen_label(
@@ -506,7 +533,10 @@ def _placed_columns(table: _Table, data: Mapping[str, Any], needed: bool) -> _Co
     columns = data.get("columns") or {}
     auto = columns.get("label", AUTO) == AUTO
     label, one_hot = _chosen_label(table, columns.get("label", AUTO), needed)
-    id_ = None if columns.get("id", AUTO) == AUTO else _place(table, columns["id"])
+    id_ = columns.get("id", AUTO)
+    # A name is that of a test file that has a header.
+    id_ = None if id_ == AUTO or isinstance(id_, str) else _place(table, id_)
+    label = _label_or_id(table, label, id_, needed)
     ignored = [_place(table, column) for column in columns.get("ignore") or ()]
     taken = {*ignored, label, id_, *(place for place, _ in one_hot)}
     left = [place for place in range(table.width) if place not in taken]

@@ -1,9 +1,14 @@
 """Trees of files: there whole or not at all."""
 
+import resource
+
+import numpy as np
 import pytest
 
 from digitflow.base.errors import DigitflowError
 from digitflow.dataset.trees import atomic_tree, open_folders, read_file
+from digitflow.dataset.views import update_tree
+from digitflow.formats import idx
 
 
 def names(folder):
@@ -62,3 +67,22 @@ def test_a_file_is_read_whole_whatever_its_size(tmp_path):
         (tmp_path / name).write_bytes(data)
     with open_folders(tmp_path) as (folder,):
         assert [read_file(name, folder) for name in contents] == list(contents.values())
+
+
+def test_a_tree_may_have_more_folders_than_a_process_may_have_open_files(tmp_path):
+    classes = [f"class {number}" for number in range(300)]
+    labels = np.arange(300)
+    images = np.random.default_rng(0).integers(0, 256, (300, 4, 4), dtype=np.uint8)
+    idx.write(tmp_path / "images", images)
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (256, limits[1]))
+    try:
+        for written in (300, 0):  # made, and brought up to date
+            counts = update_tree(
+                *(tmp_path / "images", tmp_path / "tree", tmp_path / "tree.sfv"),
+                *(labels + 1, labels, labels, classes),
+            )
+            assert counts.written == written
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+    assert len(list((tmp_path / "tree").glob("*/*.png"))) == 300

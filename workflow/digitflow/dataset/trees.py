@@ -13,6 +13,7 @@ from digitflow.dataset.inventory import SYSTEM_FILES, some
 
 # Windows looks up no name relative to an open folder, and would change line ends.
 HAS_FOLDERS = hasattr(os, "O_DIRECTORY") and os.open in os.supports_dir_fd
+MOST_OPEN = 100  # folders at a time: a process may have 1,024 open files, on macOS 256
 BINARY = getattr(os, "O_BINARY", 0)
 CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | BINARY
 READ_BYTES = 1 << 16  # a digit in one call, with room
@@ -91,14 +92,14 @@ def reason(error: OSError) -> str:
 def open_folders(*paths: Path, make: bool = False) -> Iterator[list[int | Path]]:
     """Yield the folders' descriptors: a name relative to one is looked up in one step.
 
-    On systems that cannot do that, the paths.
+    On systems that cannot do that, and for those beyond MOST_OPEN, the paths.
     """
     with contextlib.ExitStack() as stack:
         folders = []
         for path in paths:
             if make:
                 path.mkdir(exist_ok=True)
-            if not HAS_FOLDERS:
+            if not HAS_FOLDERS or len(folders) >= MOST_OPEN:
                 folders.append(path)
                 continue
             folders.append(os.open(path, os.O_RDONLY | os.O_DIRECTORY))

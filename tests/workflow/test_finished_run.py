@@ -47,7 +47,8 @@ def test_a_run_prints_a_line_or_two_for_each_job_one_for_each_epoch_and_the_tabl
     assert len(finished) == int(finished[-1].split()[-1].rstrip("]"))
     said = [line for line in lines if " | " in line and line not in epochs]
     assert len(said) <= 1.5 * len(finished)
-    assert len(lines) - len(epochs) - len(finished) - len(said) < 15
+    # The tables, and a sentence more or less with the scores, whose last digits are the CPU's.
+    assert len(lines) - len(epochs) - len(finished) - len(said) < 18
 
 
 def test_a_run_of_another_target_prints_no_table(finished_numpy):

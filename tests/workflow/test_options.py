@@ -80,6 +80,7 @@ def test_the_source_kaggle_reads_the_two_csvs_that_were_put_there(fresh_numpy):
     for name in ("train.csv", "test.csv"):
         (fresh_numpy.folder / "own" / name).rename(fresh_numpy.folder / "data" / "kaggle" / name)
     fresh_numpy.configure("source: files", "source: kaggle")
+    fresh_numpy.configure("train_csv: own/train.csv, test_csv: own/test.csv", "train_csv: null")
     fresh_numpy.configure(", solution_csv: own/solution.csv", "")
     jobs = fresh_numpy.planned()
     inputs = {job.rule: job.inputs for job in jobs if job.stage == "csv_to_idx"}
@@ -99,6 +100,7 @@ def test_the_competitions_archive_is_read_as_it_was_downloaded(fresh_numpy, digi
             own.unlink()
     before = (kaggle / "digit-recognizer.zip").read_bytes()
     fresh_numpy.configure("source: files", "source: kaggle")
+    fresh_numpy.configure("train_csv: own/train.csv, test_csv: own/test.csv", "train_csv: null")
     fresh_numpy.configure(", solution_csv: own/solution.csv", "")
     jobs = fresh_numpy.planned()
     inputs = {job.rule: job.inputs for job in jobs if job.stage == "csv_to_idx"}

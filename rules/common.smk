@@ -151,16 +151,19 @@ def keep_corrections(tree, path):
             lines += changes.notes
         else:
             lines = adoption.adopt(tree, f"{tree}.sfv", path, source=TRAIN_PATH)
-            if not lines and applied.says_otherwise(
-                path
-            ):  # data that came from elsewhere show its corrections
-                for made in ("data/rec/lists.sfv", f"{tree}.sfv"):
-                    with contextlib.suppress(OSError):
-                        os.unlink(made)
+            if not lines and applied.says_otherwise(path):
+                forget_made(tree)
     except DigitflowError as error:
         raise WorkflowError(str(error)) from None
     for line in lines:
         logger.info(line)
+
+
+def forget_made(tree):
+    """Have lists and tree made again: perhaps they came from another copy of the project, with its corrections."""
+    for made in ("data/rec/lists.sfv", f"{tree}.sfv"):
+        with contextlib.suppress(OSError):
+            os.unlink(made)
 
 
 def fill_in_checksums(path):

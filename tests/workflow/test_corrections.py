@@ -385,3 +385,23 @@ def test_corrections_outlive(mishap, corrected, finished_numpy_run):
     assert (corrected.folder / FILE).read_bytes() == typed
     tree = corrected.folder / "data" / "png" / "train"
     assert {int(path.stem): int(path.parent.name) for path in tree.rglob("*.png")} == expected
+
+
+def test_data_that_come_from_another_copy_keep_none_of_its_corrections(finished_numpy, tmp_path):
+    target, labels = "data/png/train.sfv", labels_of(finished_numpy)
+    label, own = labels[7], f"id,was,now,crc,note\n8,{labels[8]},ok,,mine\n"
+    (finished_numpy.folder / FILE).write_text(own)
+    assert finished_numpy.snakemake(*LISTS, target).returncode == 0
+    own = (finished_numpy.folder / FILE).read_text()
+    other = copy_of(finished_numpy, tmp_path / "other")
+    other.move(7, (label + 1) % 10)
+    assert other.snakemake(*LISTS, target).returncode == 0
+    assert labels_of(other)[7] != label
+    shutil.rmtree(finished_numpy.folder / "data")
+    shutil.copytree(other.folder / "data", finished_numpy.folder / "data")  # as rsync -a does
+    result = finished_numpy.snakemake(*LISTS, target)
+    assert result.returncode == 0, result.stdout
+    assert labels_of(finished_numpy)[7] == label
+    assert finished_numpy.picture(7).parent.name == str(label)
+    assert (finished_numpy.folder / FILE).read_text() == own
+    assert "Nothing to be done" in finished_numpy.snakemake(*LISTS, target).stdout

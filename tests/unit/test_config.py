@@ -118,6 +118,19 @@ def test_a_number_that_is_none_is_refused_by_its_key(key, number):
         validate(changed(key, value))
 
 
+@pytest.mark.parametrize(
+    ("key", "value", "told"),
+    [
+        ("merge.weights", [1, 0], r"merge\.weights\.1: 0, should be above 0$"),
+        ("merge.weights", "best", r"merge\.weights: 'best' is none of what this may be \(A weight for each"),
+        ("data.values", {"from": "a", "to": 3}, r"data\.values\.from: 'a', should be of type number$"),
+    ],
+)
+def test_of_values_of_several_kinds_the_item_that_is_wrong_is_named(key, value, told):
+    with pytest.raises(ConfigError, match=told):
+        validate(changed(key, value))
+
+
 def test_a_submission_with_braces_or_a_models_name_is_named(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     Path("submissions").mkdir()

@@ -441,6 +441,13 @@ def _explain(error: "jsonschema.ValidationError") -> str:
             wanted = wanted if isinstance(wanted, str) else " or ".join(wanted)
             quotes = '; text of any kind stands in quotes: message: "fix: two"' if key == "message" else ""
             return f"{key}: {found!r}, should be of type {wanted}{quotes}"
+        case "anyOf":
+            inside = max(error.context, key=lambda one: len(one.absolute_path))
+            if len(inside.absolute_path) > len(error.absolute_path):  # one item of a list or section
+                return _explain(inside)
+            return f"{key}: {found!r} is none of what this may be ({error.schema.get('description')})"
+        case "exclusiveMinimum":
+            return f"{key}: {found!r}, should be above {error.validator_value}"
         case "enum":
             return f"{key}: {found!r}, should be one of {', '.join(map(str, error.validator_value))}"
         case "pattern":

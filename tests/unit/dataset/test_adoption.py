@@ -683,18 +683,17 @@ def test_the_corrections_are_those_that_the_lists_take(project):
     assert keep.all()
 
 
-def way_on(project, before):
-    """The first commands of the message: the tree is moved away, and made again with the next update."""
+MAKE_AGAIN = re.compile(r"To have the tree made as \S+ says: (.*), and run again; to write all of that")
+
+
+def make_again(project):
+    """Type the commands of the message: the tree is moved away, and the next update makes it."""
     with pytest.raises(InputError) as error:
         project.adopt()
-    command = before.search(str(error.value))[1]
-    subprocess.run(command, shell=True, check=True)
+    subprocess.run(MAKE_AGAIN.search(str(error.value))[1], shell=True, check=True)
     assert project.adopt() == []
     project.update()
     assert project.adopt() == []
-
-
-MAKE_AGAIN = re.compile(r"To have the tree made as \S+ says: (.*), and run again; to write all of that")
 
 
 def test_a_class_that_was_moved_as_a_whole_is_asked_about(project):
@@ -705,7 +704,7 @@ def test_a_class_that_was_moved_as_a_whole_is_asked_about(project):
         rf"{len(threes)} of the {len(threes)} pictures of class 3 were moved: too many to relabel without "
         r"asking, .* digitflow adopt --corrections \S+ --moves true"
     )
-    way_on(project, MAKE_AGAIN)
+    make_again(project)
     assert len(list((project.tree / "3").iterdir())) == len(threes)
     assert project.recorded() == {}
 
@@ -736,7 +735,7 @@ def test_an_older_tree_that_is_put_back_takes_no_corrections_back(project):
         "12 pictures lie again where the CSV has them, which would take back 12 of the 12 corrections in "
         r"\S+; is it an older tree\? nothing was changed"
     )
-    way_on(project, MAKE_AGAIN)
+    make_again(project)
     assert project.corrections.read_bytes() == typed
     assert not project.picture(ids[0]).exists()
 

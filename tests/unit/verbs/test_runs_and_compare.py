@@ -1,6 +1,7 @@
 """The tools `runs` and `compare`, called as a person does, on runs that a person has."""
 
 import json
+import os
 
 import numpy as np
 import pytest
@@ -85,6 +86,14 @@ def test_a_solution_may_be_named_where_no_run_knows_one(project, verb):
     submission = project / "results" / "submission.csv"
     assert verb("compare", project / "solution.csv", submission)[0] == 0  # without a truth, nothing is worse
     assert verb("compare", project / "solution.csv", submission, "--solution", "solution.csv")[0] == 1
+
+
+def test_labels_that_an_earlier_solution_left_are_no_truth_about_newer_test_images(project, verb):
+    labels, ids = (project / "data" / "idx" / name for name in ("test-labels-idx1-ubyte", "test-ids.csv"))
+    ids.touch()
+    for age, status in ((0, 1), (-10, 0)):  # seconds between the ids and the labels
+        os.utime(labels, ns=(ids.stat().st_mtime_ns + age * 10**9,) * 2)
+        assert verb("compare", project / "solution.csv", project / "results" / "submission.csv")[0] == status
 
 
 def test_without_a_solution_the_validation_answers_of_two_runs_are_compared(project, verb):

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -200,13 +200,15 @@ def compare(first: Side, second: Side, classes: Sequence[str]) -> Comparison:
         if why := _why_not(place[0], (first, second), answers):
             left_out[place[0]] = f"{place[0]} images: not compared, for {why}"
         elif len(answers[0].ids):
-            newer = int(str(first.facts.get("time")) <= str(second.facts.get("time")))
-            common[place] = _common(*answers, newer)
-            if relabelled := _count_relabelled(*answers):
+            a, b = _common(*answers)
+            if relabelled := 0 if a.true is None else int(np.count_nonzero(a.true != b.true)):
+                newer = first.facts.get("time", "") <= second.facts.get("time", "")
+                a, b = (replace(one, true=b.true if newer else a.true) for one in (a, b))
                 notes[place[0]] = (
                     f"{place[0]} images: {relabelled:,} have other labels in the two; "
-                    f"judged by those of {(first, second)[newer].name}"
+                    f"judged by those of {(second if newer else first).name}"
                 )
+            common[place] = a, b
             pairs.append(_pair(*place, *common[place]))
     settings = _differing_settings(first.facts, second.facts)
     names = first.name, second.name
@@ -373,20 +375,15 @@ def _validation_places(validation: Validation | None) -> dict[tuple[str, str], A
     }
 
 
-def _count_relabelled(first: Answers, second: Answers) -> int:
-    """How many of their common images have different labels in the two, for they were corrected between."""
-    if first.true is None or second.true is None:
-        return 0
-    _, a, b = np.intersect1d(first.ids, second.ids, assume_unique=True, return_indices=True)
-    return int(np.count_nonzero(first.true[a] != second.true[b]))
-
-
-def _common(first: Answers, second: Answers, newer: int) -> tuple[Answers, Answers]:
-    """Both answers, on the images that both have; the truth is that of the `newer` side, 0 or 1."""
-    _, a, b = np.intersect1d(first.ids, second.ids, assume_unique=True, return_indices=True)
+def _common(first: Answers, second: Answers) -> tuple[Answers, Answers]:
+    """Both answers, on the images that both have; the truth where both know it."""
     known = first.true is not None and second.true is not None
-    true = (first.true[a], second.true[b])[newer] if known else None
-    return Answers(first.ids[a], first.given[a], true), Answers(second.ids[b], second.given[b], true)
+    _, *places = np.intersect1d(first.ids, second.ids, assume_unique=True, return_indices=True)
+    a, b = (
+        Answers(one.ids[rows], one.given[rows], one.true[rows] if known else None)
+        for one, rows in zip((first, second), places, strict=True)
+    )
+    return a, b
 
 
 def _pair(rows: str, model: str, first: Answers, second: Answers) -> Pair:

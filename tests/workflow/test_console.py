@@ -15,6 +15,7 @@ from tests.conftest import PROJECT
 from tests.workflow.forks import FORKS
 
 import snakemake_logger_plugin_digitflow as console
+from digitflow.base import unfinished
 
 SNAKEMAKE = [Path(sys.executable).with_name("snakemake"), "--logger", "digitflow", "--cores", "2"]
 ENVIRONMENT = os.environ | {"PYTHONPATH": f"{PROJECT}/workflow", "TERM": "xterm"}
@@ -137,6 +138,19 @@ rule all:
     params: settings='{"rate": 0.1, "depth": 2}', code="0123456789abcdef", stamp="00112233445566778899"
     shell: "touch {output}"
 """
+
+
+def test_a_dry_run_says_what_failed_when_it_was_tried_last(run, tmp_path, monkeypatch):
+    for name in ("given.txt", "other.txt"):
+        (tmp_path / name).write_text("as it was")
+    # As folders of pictures are: their times say nothing.
+    snakefile = WITH_SETTINGS.replace('"given.txt", "other.txt"', 'ancient("given.txt")')
+    run(snakefile)
+    (tmp_path / unfinished.NOTES).mkdir()
+    (tmp_path / unfinished.NOTES / "all.log").write_text("all.txt\n")
+    monkeypatch.chdir(tmp_path)
+    unfinished.make_old()
+    assert "changed: it failed when it was tried last" in run(snakefile, "--dry-run")
 
 
 @pytest.mark.parametrize(

@@ -117,5 +117,5 @@ def test_what_snakemake_recorded_of_a_job_that_failed_is_of_other_settings_then(
     fail("a", "b")
     unfinished.make_old()
     spoiled = json.loads(records[0].read_text())
-    assert spoiled == {"rule": "make", "params": ["unfinished"], "input_checksums": {}}
+    assert spoiled == {"rule": "make", "params": ["'unfinished'"], "input_checksums": {}}
     assert not records[1].exists()

@@ -20,6 +20,7 @@ NOTES = Path(".snakemake", "digitflow-unfinished")
 LOCKS = Path(".snakemake", "locks")
 METADATA = Path(".snakemake", "metadata")  # what outputs were made from
 INCOMPLETE = Path(".snakemake", "incomplete")  # outputs of jobs that Snakemake saw no end of
+FAILED = "unfinished"  # all settings that a record says then; the console's plan knows the word
 LONG_AGO = 1  # seconds since 1970: older than any input
 
 
@@ -60,7 +61,7 @@ def _spoil(record: Path) -> None:
     """Let a record say settings that no job has, and no checksums."""
     try:
         known = json.loads(record.read_text())
-        write_json(record, {**known, "params": ["unfinished"], "input_checksums": {}})
+        write_json(record, {**known, "params": [repr(FAILED)], "input_checksums": {}})
     except FileNotFoundError:
         pass
     except (ValueError, TypeError):  # damaged

@@ -23,10 +23,6 @@ VALID_ROWS = 500
 MODELS = ("keras_cnn", "mxnet_cnn")
 
 
-def read(path) -> np.ndarray:
-    return labelscsv.read(path, CLASSES)
-
-
 def answers_of(true: np.ndarray, wrong: int, seed: int) -> np.ndarray:
     """Labels with so many mistakes."""
     chance = np.random.default_rng(seed)
@@ -92,7 +88,7 @@ def project(tmp_path, digits, truth):
 
 
 def comparison_of(first, second, solution) -> compare.Comparison:
-    sides = [compare.read_side(path, read, solution) for path in (first, second)]
+    sides = [compare.read_side(path, NAMES, None, solution) for path in (first, second)]
     return compare.compare(*sides, NAMES)
 
 
@@ -276,7 +272,7 @@ def test_the_truth_about_other_test_images_than_a_runs_is_not_used(project, trut
     a = project("a")
     own = [*FACTS["digests"]["csvs"].values()]
     for source, known in ((own[:1], True), (["0" * 64], False), ([], True)):
-        side = compare.read_side(a, read, truth, source)
+        side = compare.read_side(a, NAMES, None, truth, source)
         assert (side.answers["test", "merged"].true is not None) == known
 
 
@@ -284,12 +280,13 @@ def test_the_truth_about_other_pictures_than_a_runs_is_not_used(project, truth):
     """A folder of pictures has no file whose checksum tells what it is."""
     a = project("a", digests={"images": {"train": "00000001", "test": "00000002"}})
     for images, known in (("00000002", True), ("00000003", False), (None, True)):
-        side = compare.read_side(a, read, truth, (), images)
+        side = compare.read_side(a, NAMES, None, truth, (), images)
         assert (side.answers["test", "merged"].true is not None) == known
     # Read in another way, the same CSV has other images and the same labels.
     b = project("b", digests=FACTS["digests"] | {"images": {"test": "00000002"}})
     own = [*FACTS["digests"]["csvs"].values()]
-    assert compare.read_side(b, read, truth, own[:1], "00000003").answers["test", "merged"].true is not None
+    side = compare.read_side(b, NAMES, None, truth, own[:1], "00000003")
+    assert side.answers["test", "merged"].true is not None
 
 
 def test_validation_answers_that_mean_other_classes_are_not_compared(project, truth):
@@ -370,6 +367,15 @@ def test_validation_answers_that_a_folder_no_longer_has_are_those_remembered(pro
     assert comparison_of(a, b, None).pairs == expected
 
 
+def test_submissions_of_other_numbers_of_rows_are_left_out(project, truth):
+    a, b = project("a"), project("b")
+    for csv in [b / "results" / "submission.csv", *(b / "results" / "submissions").glob("*.csv")]:
+        csv.write_text("".join(csv.read_text().splitlines(keepends=True)[:101]))
+    found = comparison_of(a, b, truth)
+    assert {pair.rows for pair in found.pairs} == {"validation"}
+    assert "test images: not compared, for the two have 2,000 and 100 of them" in found.left_out
+
+
 def test_changes_of_the_code_that_no_commit_has_show(project, truth):
     edits = [{"changed": True, "digests": FACTS["digests"] | {"code": digit * 64}} for digit in "12"]
     found = comparison_of(project("a", **edits[0]), project("b", **edits[1]), truth)
@@ -378,12 +384,12 @@ def test_changes_of_the_code_that_no_commit_has_show(project, truth):
 
 def test_the_record_of_a_folder_is_no_remembered_run(project, truth):
     with pytest.raises(InputError, match=r"run\.json: no run that was remembered; name the fol"):
-        compare.read_side(project("a") / "results" / "run.json", read, truth)
+        compare.read_side(project("a") / "results" / "run.json", NAMES, None, truth)
 
 
 def test_what_is_no_run_is_refused_with_the_forms_that_are(tmp_path):
     with pytest.raises(InputError, match=r"neither a submission file nor a folder with submission\.csv"):
-        compare.read_side(tmp_path, read, None)
+        compare.read_side(tmp_path, NAMES, None, None)
 
 
 def test_json_has_every_image_that_flipped(project, truth):

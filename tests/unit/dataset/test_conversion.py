@@ -43,6 +43,14 @@ def test_classes_that_are_told_keep_their_order_and_one_without_images_is_warned
     assert "no image has the label ten" in caplog.text
 
 
+@pytest.mark.parametrize("lightest", [0, 16, 63, 64, 255])
+def test_images_that_are_nearly_black_are_warned_of(tmp_path, caplog, lightest):
+    data = {"values": {"from": 0, "to": 255}, "invert": lightest == 63}
+    with caplog.at_level(logging.WARNING, "digitflow"):
+        convert(tmp_path, f"{SQUARE}\n0,0,0,{lightest}\n0,0,0,0\n", data, ids=True)
+    assert (f"a.csv: no pixel is above {lightest} of 255: nearly black" in caplog.text) == (lightest < 64)
+
+
 def test_what_was_decided_is_in_the_log(tmp_path, caplog):
     with caplog.at_level(logging.DEBUG, "digitflow"):
         convert(tmp_path, f"{SQUARE};Class\n".replace(",", ";") + "1;2;3;200;x\n", labels=True)

@@ -1,7 +1,7 @@
 """Two runs, or two submission files, side by side: what differs, how the scores do, which images flipped."""
 
 import logging
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -23,13 +23,13 @@ from digitflow.competing.runs import (
     settings_of,
     validation_answers,
 )
+from digitflow.competing.submissions import form_of, reader
+from digitflow.formats.labelscsv import Form
 from digitflow.scoring.measures import Accuracy, accuracy, confusion_matrix, paired_difference
 from digitflow.scoring.pairs import SIGNIFICANT
 from digitflow.scoring.table import MERGED
 
 log = logging.getLogger("digitflow")
-
-Read = Callable[[Path], np.ndarray]  # a submission's labels int (n,), in the order of the test images
 
 SHOWN_CELLS = 6
 SHOWN_ROWS = 12
@@ -150,17 +150,19 @@ class Comparison:
 
 def read_side(
     path: str | Path,
-    read: Read,
+    classes: Sequence[str],
+    form: Form | None,
     solution: np.ndarray | None,
     source: Collection[str] = (),
     images: str | None = None,
 ) -> Side:
     """Read one side: a submission file, a remembered run, a folder of results, or a project's folder.
 
-    `read` reads a submission file; `solution` (m,): the labels of the test images, where known. `source`, the
-    SHA-256 of the files that these images are from, and `images`, the CRC-32 of their IDX file, if a run has
-    told: of a run with others, the truth is not known. InputError: it is none of these; FormatError: a file
-    in it is damaged, or does not fit the solution.
+    `form` is what a submission file must have, None the usual; a run's own submission has its own.
+    `solution` (m,): the labels of the test images, where known. `source`, the SHA-256 of the files that these
+    images are from, and `images`, the CRC-32 of their IDX file, if a run has told: of a run with others, the
+    truth is not known. InputError: it is none of these; FormatError: a file in it is damaged, or does not fit
+    the solution.
     """
     path = Path(path)
     if path.suffix == ".json" and path.is_file():
@@ -168,10 +170,13 @@ def read_side(
             raise InputError(f"{path}: no run that was remembered; name the folder that it is in")
         facts = read_remembered(path).facts
         true = _truth_about(facts, solution, source, images)
-        answers = {(TEST, MERGED): _test_answers(path.with_suffix(".csv"), read, true)}
+        answers = {(TEST, MERGED): _answers_of_a_run(path.with_suffix(".csv"), classes, true)}
         return Side(str(path), facts, answers | _validation_places(read_validation(path)))
     if path.is_file():
-        return Side(str(path), {}, {(TEST, MERGED): _test_answers(path, read, solution)})
+        given = reader(classes, form)(path)
+        if solution is not None and len(solution) != len(given):
+            raise FormatError(f"{path}: {len(given):,} rows, the solution has {len(solution):,}")
+        return Side(str(path), {}, {(TEST, MERGED): _test_answers(given, solution)})
     results = path / "results" if (path / "results" / "submission.csv").exists() else path
     if not (results / "submission.csv").exists():
         raise InputError(
@@ -181,10 +186,10 @@ def read_side(
     facts = read_json(results / "run.json") if (results / "run.json").exists() else {}
     seeds = _seeds_of(facts) if facts else _seeds_found(results)
     true = _truth_about(facts, solution, source, images)
-    answers = {(TEST, MERGED): _test_answers(results / "submission.csv", read, true)}
+    answers = {(TEST, MERGED): _answers_of_a_run(results / "submission.csv", classes, true)}
     for name in seeds:
         if (csv := results / "submissions" / f"{name}.csv").exists():
-            answers[TEST, name] = _test_answers(csv, read, true)
+            answers[TEST, name] = _answers_of_a_run(csv, classes, true)
     return Side(str(path), facts, answers | _validation_answers(results, facts, seeds))
 
 
@@ -231,6 +236,9 @@ def _why_not(rows: str, sides: tuple[Side, Side], answers: tuple[Answers, Answer
     read_otherwise = csvs_of(sides[0].facts) == csvs_of(sides[1].facts)  # inverted, for example
     if first and second and first != second and not read_otherwise:
         return f"the {PART_OF[rows]} images of the two are not the same"
+    numbers = [len(side.ids) for side in answers]
+    if rows == TEST and numbers[0] != numbers[1]:
+        return f"the two have {numbers[0]:,} and {numbers[1]:,} of them"
     if len(answers[0].ids) and not np.intersect1d(answers[0].ids, answers[1].ids).size:
         return "the two have none of them in common"
     return ""
@@ -309,12 +317,14 @@ def _truth_about(
     return solution if same_files or same_images or not told else None
 
 
-def _test_answers(path: Path, read: Read, solution: np.ndarray | None) -> Answers:
-    """The answers of a submission file, with the truth where it is known."""
-    given = read(path)
-    if solution is not None and len(solution) != len(given):
-        raise FormatError(f"{path}: {len(given):,} rows, the solution has {len(solution):,}")
-    return Answers(np.arange(1, len(given) + 1), given, solution)
+def _answers_of_a_run(csv: Path, classes: Sequence[str], true: np.ndarray | None) -> Answers:
+    """The answers of a submission that a run has made, perhaps for other test images than `true` is about."""
+    given = reader(classes, form_of(csv))(csv)
+    return _test_answers(given, None if true is None or len(true) != len(given) else true)
+
+
+def _test_answers(given: np.ndarray, true: np.ndarray | None) -> Answers:
+    return Answers(np.arange(1, len(given) + 1), given, true)
 
 
 def _seeds_of(facts: Mapping[str, Any]) -> dict[str, Sequence[int]]:

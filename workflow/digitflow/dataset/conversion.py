@@ -19,6 +19,7 @@ log = logging.getLogger("digitflow")
 
 PathLike = str | os.PathLike
 RARE = 20  # images of the largest class, from which on one of a single image is named
+DARK = 64  # of 255: images of which no pixel is that light were hardly meant so
 
 
 class Source(NamedTuple):
@@ -72,11 +73,12 @@ def to_idx(
     solution: PathLike | None = None,
 ) -> int:
     """Write the rows of a source as `csv_to_idx` does; return how many there are."""
-    found_labels, found_ids, invert = [], [], data.get("invert", False)
+    found_labels, found_ids, invert, lightest = [], [], data.get("invert", False), 0
     with contextlib.ExitStack() as stack:
         writer = stack.enter_context(idx.Writer(images, source.shape))
         for block in source.blocks:
             writer.append(~block.images if invert else block.images)
+            lightest = max(lightest, int(block.images.max(initial=0)))
             found_labels += block.labels or []
             found_ids += block.ids or []
         if labels is not None and data.get("labels_csv"):
@@ -97,6 +99,11 @@ def to_idx(
                 raise InputError(f"{source.name}: there are no labels of which to make a solution")
             numbers = [*map(str, range(1, writer.count + 1))]
             labelscsv.write_rows(solution, labelscsv.HEADER, found_ids or numbers, found_labels)
+    if writer.count and lightest < DARK:
+        log.warning(
+            f"{source.name}: no pixel is above {lightest} of 255: nearly black; data.values is one scale for "
+            "all files: do this one's numbers have another?"
+        )
     kinds = f", {len(names):,} classes" if labels is not None else ""
     log.info(f"{source.name}: {writer.count:,} {size_in_words(source.shape)}{kinds}")
     return writer.count

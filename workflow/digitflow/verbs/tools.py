@@ -89,8 +89,8 @@ def compare(
     if not classes.exists():
         raise InputError(f"{classes}: not there; type this in the folder of a project that was run")
     names, own = class_names.read(classes), Path("results/submission.csv")
-    read = submissions.reader(names, submissions.form_of(own) if own.exists() else None)
-    true, told = read(solution) if solution else None, []
+    form = submissions.form_of(own) if own.exists() else None
+    true, told = submissions.reader(names, form)(solution) if solution else None, []
     # Labels that a run has converted are those of its test images alone: older ones are of a solution that
     # the configuration has no more.
     ids = images / "test-ids.csv"
@@ -99,7 +99,7 @@ def compare(
         true, told = idx.read(test_labels, ndim=1), [images / "test.sfv"]
     source = checksums.read_made_from([path for path in told if path.exists()]).values()
     test = checksums.of_images(told).get("test")
-    sides = [compare.read_side(path, read, true, source, test) for path in (first, second)]
+    sides = [compare.read_side(path, names, form, true, source, test) for path in (first, second)]
     comparison = compare.compare(*sides, names)
     print(compare.as_text(comparison))
     comparison_page.write_comparison_folder(folder, comparison, images)

@@ -1,6 +1,7 @@
 """What the columns of a CSV are: found where one reading is possible, else asked for with lines to write."""
 
 import numpy as np
+import pandas as pd
 import pytest
 import yaml
 
@@ -231,6 +232,31 @@ def test_a_one_hot_label_can_be_told_and_must_have_a_single_1(csv):
     path = csv("1,2,3,200,0,1\n1,2,3,200,1,1\n")
     message = message_of(path, {"columns": {"label": [-2, -1]}})
     assert message == "train.csv, line 2, columns 5 to 6: '1,1' is not a single 1 among zeros"
+
+
+@pytest.mark.parametrize("header", ["", f"label,{SQUARE}"])
+def test_what_numpy_savetxt_writes_is_read(tmp_path, header):
+    """Labels such as 7.000000000000000000e+00, and a header behind a number sign."""
+    table = np.array([[7, 0, 1, 2, 200], [0, 4, 5, 6, 255], [1e3, 9, 9, 9, 9]])
+    np.savetxt(tmp_path / "train.csv", table, delimiter=",", header=header)
+    data = {"values": {"from": 0, "to": 255}, "columns": {} if header else {"label": 0}}
+    images, labels, _ = rows_of(tmp_path / "train.csv", data)
+    assert (np.reshape(images, (3, 4)) == table[:, 1:]).all()
+    assert labels == ["7", "0", "1000"]
+
+
+@pytest.mark.parametrize("prefix", ["label", "shape"])
+def test_what_get_dummies_of_pandas_writes_is_read(tmp_path, prefix):
+    pixels = pd.DataFrame([[0, 1, 2, 200]] * 3, columns=SQUARE.split(","))
+    hot = pd.get_dummies(pd.Series(["b", "c", "a"]), prefix=prefix)
+    pd.concat([hot, pixels], axis=1).to_csv(tmp_path / "train.csv", index=False)
+    data = {}
+    if prefix != "label":
+        message = message_of(tmp_path / "train.csv")
+        assert "a column for each class, of which one is 1" in message
+        data = yaml.safe_load(message.splitlines()[1])
+    start = f"{prefix}_" if data else ""  # of names that were told nothing is left out
+    assert rows_of(tmp_path / "train.csv", data)[1] == [f"{start}{label}" for label in "bca"]
 
 
 def test_labels_with_gaps_and_of_any_script_are_read(csv):

@@ -23,11 +23,12 @@ from digitflow.formats.layout import (
     SEPARATORS,
     Layout,
     abbreviated,
+    hot_of,
     label_of,
+    number_of,
     size_in_words,
     split_line,
     text_of,
-    unquoted,
 )
 from digitflow.formats.pixelcsv import HEAD_BYTES, read_head
 
@@ -176,7 +177,8 @@ def _read_table(path: str | os.PathLike, header: bool | str) -> _Table:
         header, why = _has_header(table)
         table.reasons.append(why)
     if header:
-        table.names = table.first
+        # numpy.savetxt makes a comment of it.
+        table.names = [table.first[0].removeprefix("# "), *table.first[1:]]
     return table
 
 
@@ -257,9 +259,9 @@ def _is_known(name: str) -> bool:
 
 def _same_words(table: _Table) -> bool:
     """Whether line 1 has words just where the lines below have them; one line alone may be a row."""
-    words = [_number(text.encode()) is None for text in table.first]
+    words = [number_of(text.encode()) is None for text in table.first]
     return sum(words) < len(words) / 2 and all(
-        words == [_number(cell) is None for cell in row] for row in table.rows
+        words == [number_of(cell) is None for cell in row] for row in table.rows
     )
 
 
@@ -292,7 +294,7 @@ def _named_columns(table: _Table, data: Mapping[str, Any], needed: bool) -> _Col
             one_hot = _one_hot_by_name(table, rest)
         rest = [place for place in rest if place != label and place not in dict(one_hot)]
     if rest:
-        _ask_for_columns(where, names, rest, label is None and not one_hot)
+        _ask_for_columns(table, rest, label is None and not one_hot)
     if needed and label is None and not one_hot:
         raise InputError(
             f"{where}: no column label: is this a test file? Of a train file, name the column of the labels, "
@@ -415,20 +417,19 @@ def _is_one_hot(rows: list[list[bytes]], places: Sequence[int]) -> bool:
     for row in rows:
         if len(row) <= max(places):
             continue  # a finding when the file is read
-        numbers = [_number(row[place]) for place in places]
+        numbers = [hot_of(row[place]) for place in places]
         if numbers.count(1) != 1 or numbers.count(0) != len(places) - 1:
             return False
         used.add(numbers.index(1))
     return len(used) == len(places)
 
 
-def _number(cell: bytes) -> float | None:
-    text = unquoted(cell).decode("latin-1")
-    return float(text) if NUMBER.fullmatch(text) else None
-
-
-def _ask_for_columns(where: str, names: list[str], rest: list[int], no_label: bool) -> NoReturn:
+def _ask_for_columns(table: _Table, rest: list[int], no_label: bool) -> NoReturn:
     """Ask what columns are that are no pixels."""
+    names, where = table.names, f"{table.path}, line 1"
+    if no_label and len(rest) > 1 and _is_one_hot(table.rows, rest):
+        listed = ", ".join(_yaml(names[place]) for place in rest)
+        _stop(where, [(f"columns: {{label: [{listed}]}}", "a column for each class, of which one is 1")])
     unnamed = [place for place in rest if not names[place] or names[place].startswith("Unnamed: ")]
     if len(rest) > 3 or (len({*names}) < len(names) and not unnamed):
         doubled = [name for name, count in Counter(names[place] for place in rest).items() if count > 1]
@@ -558,7 +559,9 @@ def _label_by_content(
     """The label among columns without names, where the first rows leave one reading."""
     where = f"{table.path}, line 1"
     words = [
-        place for place in left if any(_number(row[place]) is None for row in table.rows if place < len(row))
+        place
+        for place in left
+        if any(number_of(row[place]) is None for row in table.rows if place < len(row))
     ]
     if len(words) == 1 and _shapes(len(left) - 1, image):
         if not needed:
@@ -600,7 +603,7 @@ def _label_by_content(
 
 def _seen(rows: list[list[bytes]], place: int) -> str:
     """The values of a column in the first rows, in words."""
-    values = dict.fromkeys(text_of(row[place]) for row in rows if place < len(row))
+    values = dict.fromkeys(label_of(text_of(row[place])) for row in rows if place < len(row))
     listed = ", ".join([*values][:5])
     return f"only {listed}" if len(values) == 1 else f"{listed}{', ...' * (len(values) > 5)}"
 

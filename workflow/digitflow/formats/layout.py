@@ -14,6 +14,7 @@ LABEL_NAMES = ("label", "labels", "class", "character", "target", "y", "digit") 
 ID_NAMES = ("id", "imageid", "image_id")
 NUMBER = re.compile(r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?")
 WHOLE = re.compile(r"(-(?=0*[1-9]))?0*([0-9]+)(\.0*)?")  # of labels
+SCIENTIFIC = re.compile(r"[-+]?[0-9]\.[0-9]+[eE][-+][0-9]{2,3}")  # as C, and so numpy.savetxt, writes numbers
 
 
 class Block(NamedTuple):
@@ -96,8 +97,24 @@ def text_of(cell: bytes) -> str:
     return unquoted(cell).decode(errors="replace").replace('""', '"')
 
 
+def number_of(cell: bytes) -> float | None:
+    """The number in a cell, None if it holds none."""
+    text = unquoted(cell).decode("latin-1")
+    return float(text) if NUMBER.fullmatch(text) else None
+
+
+def hot_of(cell: bytes) -> float | None:
+    """The number in a cell of a one-hot label, which pandas' get_dummies writes as True and False."""
+    return {b"true": 1.0, b"false": 0.0}.get(unquoted(cell).lower(), number_of(cell))
+
+
 def label_of(text: str) -> str:
-    """A label as it is known from then on: a whole number without needless zeros, 7 for 07 and 7.0."""
+    """A label as it is known from then on: a whole number without needless zeros, 7 for 07, 7.0, 7.00e+00.
+
+    1e3 stays what it is: it may be the id of something.
+    """
+    if SCIENTIFIC.fullmatch(text) and (number := float(text)).is_integer():
+        return str(int(number))
     whole = WHOLE.fullmatch(text)
     if not whole:
         return text

@@ -18,12 +18,13 @@ from digitflow.base.errors import InputError
 from digitflow.base.progress import Progress
 from digitflow.formats import dense, foreign
 from digitflow.formats.layout import (
-    NUMBER,
     SEPARATORS,
     Block,
     Layout,
+    hot_of,
     label_fault,
     label_of,
+    number_of,
     shown,
     split_line,
     text_of,
@@ -418,10 +419,10 @@ class _Reader:
         wrong = spellings.difference(self._pixels)
         if not wrong:
             return [], 0
-        numbers = [float(unquoted(cell)) for cell in spellings if _is_number(cell)]
+        numbers = [number for cell in spellings if (number := number_of(cell)) is not None]
         self._lowest = min(self._lowest, *numbers, math.inf)
         self._highest = max(self._highest, *numbers, -math.inf)
-        no_numbers = {cell for cell in wrong if not _is_number(cell)}
+        no_numbers = {cell for cell in wrong if number_of(cell) is None}
         self._beyond_scales += sum(map(no_numbers.__contains__, cells))
         start, end = self.layout.values or (0, 255)
         wanted = f"a {'whole ' * (self._whole is None)}number from {start:g} to {end:g}"
@@ -441,7 +442,8 @@ class _Reader:
     def _scaled(self, cell: bytes) -> int | None:
         """The byte that the number in a cell means, None if there is none or it is out of range."""
         start, end = self.layout.values
-        if not _is_number(cell) or not start <= (number := float(unquoted(cell))) <= end:
+        number = number_of(cell)
+        if number is None or not start <= number <= end:
             return None
         return round((number - start) * 255 / (end - start))
 
@@ -475,12 +477,13 @@ class _Reader:
         places, labels = zip(*self.layout.one_hot, strict=True)
         found, wrong = [], []
         for line, row in zip(lines, zip(*(cells[place] for place in places), strict=True), strict=True):
-            numbers = [float(unquoted(cell)) if _is_number(cell) else math.nan for cell in row]
-            if sorted(numbers) != [0] * (len(numbers) - 1) + [1]:
+            numbers = [*map(hot_of, row)]
+            if numbers.count(1) != 1 or numbers.count(0) != len(numbers) - 1:
                 text = shown(",".join(cell.decode(errors="replace") for cell in row))
                 where = f", columns {names[places[0]]} to {names[places[-1]]}"
                 wrong.append((line, places[0], f"{where}: {text} is not a single 1 among zeros"))
-            found.append(labels[int(np.argmax(numbers))])
+                continue
+            found.append(labels[numbers.index(1)])
         return found, wrong
 
     def _wrong_ids(self, cells: dict[int, list[bytes]], lines: Sequence[int]) -> list[tuple[int, int, str]]:
@@ -527,10 +530,6 @@ def _other_separator(cells: list[bytes], separator: bytes) -> str | None:
         if len(cells) == 1 and other != b" " and other in cells[0]:
             return f"this looks separated by {name}: {SEPARATORS[separator]} are needed"
     return None
-
-
-def _is_number(cell: bytes) -> bool:
-    return NUMBER.fullmatch(unquoted(cell).decode("latin-1")) is not None
 
 
 def _whole(cell: bytes) -> int | None:

@@ -271,6 +271,12 @@ def test_what_is_no_label_is_named(csv, label):
     assert message.startswith(f"train.csv, line 2, column label: {label!r} is ")
 
 
+def test_an_empty_column_of_labels_in_a_test_file_is_one_to_be_filled_in(csv):
+    path = csv(f"label,{SQUARE}\n,1,2,3,200\n,1,2,3,200\n")
+    assert rows_of(path, train=False)[1] is None
+    assert message_of(path).startswith("train.csv, line 2, column label: '' is no label")
+
+
 def test_classes_that_are_told_are_the_only_ones(csv):
     path = csv(f"label,{SQUARE}\nc,1,2,3,200\n")
     message = message_of(path, {"classes": ["a", "b"]})

@@ -45,6 +45,14 @@ def test_the_rows_of_a_csv_without_ids_have_none(csv, tmp_path):
     assert ids is None
 
 
+@pytest.mark.parametrize("label", ["", "?", "-1", "2.5"])
+def test_labels_are_not_looked_at(csv, tmp_path, label):
+    header, *lines = csv.read_text().splitlines()
+    csv.write_text("\n".join([f"label,{header}", *(f"{label},{line}" for line in lines)]) + "\n")
+    images, _ = convert(csv, tmp_path)
+    assert np.array_equal(images, IMAGES)
+
+
 def test_the_files_of_a_folder_are_named_by_their_paths_below_it_sorted(scans, tmp_path):
     images, names = convert(scans, tmp_path)
     assert names == ["a.png", "b/10.png", "b/2.png", "c.png"]

@@ -75,7 +75,7 @@ def test_a_form_comes_from_the_sample_or_the_test_file_or_the_first_number(tmp_p
     ("text", "message"),
     [
         ("id,label\na,0\nb,0\nc,0\n", "3 rows, test.csv has 2"),
-        ("id,label\nb,0\na,0\n", "line 2: id 'b', where test.csv has 'a'"),
+        ("id,label\na,0\nc,0\n", r"line 3: 'c' is no id of test\.csv"),
         ("id,label\na,0\na,0\n", "line 3: 'a,0', should be an id of its own"),
         ("id,label,x\na,0,0\n", "line 1: 'id,label,x', should be two names"),
         ("id,label\na\n", "line 2: 'a', should be an id"),
@@ -85,6 +85,12 @@ def test_a_sample_of_another_test_file_is_refused(tmp_path, text, message):
     (tmp_path / "sample.csv").write_text(text)
     with pytest.raises(FormatError, match=message):
         labelscsv.submission_form({"sample": tmp_path / "sample.csv"}, 2, ["a", "b"], "test.csv")
+
+
+def test_a_sample_in_another_order_than_the_test_file_leaves_the_order_to_it(tmp_path):
+    (tmp_path / "sample.csv").write_text("Id,Digit\nb,0\na,0\n")
+    form = labelscsv.submission_form({"sample": tmp_path / "sample.csv"}, 2, ["a", "b"], "test.csv")
+    assert form == (("Id", "Digit"), ["a", "b"])
 
 
 @pytest.mark.parametrize("text", ["7\nka\n", "label\n7\nka\n", "id,label\n1,7\n2,ka\n", "7.0\r\nka\r\n\r\n"])

@@ -88,6 +88,8 @@ def decide(path: str | os.PathLike, data: Mapping[str, Any], train: bool) -> Lay
     table = _read_table(path, columns.get("header", AUTO))
     needed = train and not data.get("labels_csv")
     chosen = _named_columns(table, data, needed) if table.names else _placed_columns(table, data, needed)
+    if not train and chosen.label is not None and not any(_cells(table.rows, chosen.label)):
+        chosen = chosen._replace(label=None)  # one that is to be filled in
     if train and data.get("labels_csv") and (chosen.label is not None or chosen.one_hot):
         raise InputError(
             f"{path}: there are labels in this file and in data.labels_csv: write labels_csv: null, or list "
@@ -603,9 +605,14 @@ def _label_by_content(
 
 def _seen(rows: list[list[bytes]], place: int) -> str:
     """The values of a column in the first rows, in words."""
-    values = dict.fromkeys(label_of(text_of(row[place])) for row in rows if place < len(row))
+    values = dict.fromkeys(map(label_of, _cells(rows, place)))
     listed = ", ".join([*values][:5])
     return f"only {listed}" if len(values) == 1 else f"{listed}{', ...' * (len(values) > 5)}"
+
+
+def _cells(rows: list[list[bytes]], place: int) -> list[str]:
+    """The texts of a column in the first rows."""
+    return [text_of(row[place]) for row in rows if place < len(row)]
 
 
 def _one_hot_by_content(table: _Table, left: list[int], image: Mapping[str, Any]) -> list[list[int]]:

@@ -4,6 +4,7 @@ import contextlib
 import logging
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -50,9 +51,14 @@ def csv_to_idx(
     return to_idx(source, data, images, labels, classes, ids, solution)
 
 
-def read_csv(path: PathLike, data: Mapping[str, Any], train: bool) -> Source:
-    """The rows of a pixel CSV. What was decided about it goes into the log. Raises as `columns.decide`."""
+def read_csv(path: PathLike, data: Mapping[str, Any], train: bool, labels: bool = True) -> Source:
+    """The rows of a pixel CSV; without `labels`, these are not looked at.
+
+    What was decided about it goes into the log. Raises as `columns.decide`.
+    """
     layout = columns.decide(path, data, train)
+    if not labels:
+        layout = replace(layout, label=None, one_hot=())
     for reason in layout.reasons:
         log.debug("%s: %s", path, reason)
     return Source(f"{path}", layout.shape, _blocks(layout))

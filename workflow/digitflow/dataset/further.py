@@ -19,7 +19,7 @@ def convert(source: Path, images: PathLike, ids: PathLike, data: Mapping[str, An
     such images.
     """
     if not source.is_dir():
-        found = conversion.read_csv(source, data, train=False)
+        found = conversion.read_csv(source, data, train=False, labels=False)
     else:
         found = sources.read_pictures_below(source)
         if data.get("source") == "folder":  # then they are like those to train on

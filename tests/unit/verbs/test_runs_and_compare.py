@@ -122,3 +122,9 @@ def test_runs_are_printed_by_what_differs(project, capsys):
 
 def test_an_order_that_there_is_not_is_refused(project, verb):
     assert verb("runs", "--by", "luck") == (1, "error: --by luck: should be one of time, score\n")
+
+
+def test_a_folder_of_runs_that_is_not_there_is_said(verb, tmp_path):
+    status, said = verb("runs", "--folder", tmp_path / "nowhere")
+    assert status == 1
+    assert said.endswith("nowhere: no such folder; runs are remembered in results/runs of a project\n")

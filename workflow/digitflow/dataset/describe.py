@@ -30,11 +30,12 @@ MAX_CLASSES = 50  # listed with their counts
 
 def describe_files(
     paths: Iterable[PathLike], data: Mapping[str, Any], sheet: PathLike | None = None
-) -> Iterator[str]:
-    """Say what files or folders are, in some lines of text each; draw their first hundred images.
+) -> Iterator[tuple[str, bool]]:
+    """Say what files or folders are, in some lines of text each, and whether they can be read; draw their
+    first hundred images.
 
     `data`: that section of the configuration. `sheet`: a PNG file; of several tables, each has one of its
-    own, numbered. What cannot be read is said as well; then there is no sheet. InputError: no such file.
+    own, numbered, unless it cannot be read. InputError: no such file.
     """
     parts = []
     for path in map(Path, paths):
@@ -46,9 +47,9 @@ def describe_files(
         if own and len(parts) > 1:
             own = own.with_name(f"{own.stem}-{number}{own.suffix}")
         try:
-            yield _describe(path, data, own)
+            yield _describe(path, data, own), True
         except DigitflowError as error:
-            yield f"{path}\n{_indented(str(error).splitlines())}"
+            yield f"{path}\n{_indented(str(error).splitlines())}", False
 
 
 def _parts(path: Path) -> list[Path]:

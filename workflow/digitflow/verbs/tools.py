@@ -48,14 +48,17 @@ def show_device(framework: str) -> None:
     prepare[framework]("auto", 1)
 
 
-def runs(by: str = "time", folder: Input = Path("results/runs")) -> None:
+def runs(by: str = "time", folder: Input | None = None) -> None:
     """List the runs that are remembered, with the settings that differ.
 
     by: what to sort by, time or score
-    folder: where the runs are
+    folder: where the runs are (results/runs)
     """
     from digitflow.competing import runs, runs_table
 
+    if folder and not folder.is_dir():
+        raise InputError(f"{folder}: no such folder; runs are remembered in results/runs of a project")
+    folder = folder or Path("results/runs")
     found = runs_table.tabulate(runs.recall(folder), folder.parent / "kaggle")
     print(runs_table.format_runs(found, by))
 
@@ -107,8 +110,10 @@ def compare(
     return int(comparison.worse)
 
 
-def describe(files: list[Input], configfile: list[Input] | None = None, sheet: Input | None = None) -> None:
+def describe(files: list[Input], configfile: list[Input] | None = None, sheet: Input | None = None) -> int:
     """Say what a file of images is, and how it is read.
+
+    Exit status 1 where one cannot be read as it is.
 
     files: CSVs, archives of them, IDX files, or folders of pictures
     configfile: a configuration to read them by, as one gives it to a run
@@ -121,7 +126,9 @@ def describe(files: list[Input], configfile: list[Input] | None = None, sheet: I
     from digitflow.dataset.describe import describe_files
 
     data = json.loads(config.reading(config.load(configfile)["data"])) if configfile else {}
-    print(*describe_files(files, data, sheet), sep="\n\n")
+    described = [*describe_files(files, data, sheet)]
+    print(*(text for text, _ in described), sep="\n\n")
+    return int(not all(is_read for _, is_read in described))
 
 
 def look(

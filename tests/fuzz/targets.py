@@ -188,6 +188,8 @@ def text(cell: str) -> str:
 def known_label(cell: str, form: Form) -> str | None:
     """The class that a cell names."""
     label = text(cell)
+    if re.fullmatch(r"[+-]?[0-9]\.[0-9]+[eE][+-][0-9]{2,3}", label) and float(label) % 1 == 0:
+        label = f"{float(label) or 0:.0f}"
     if whole := re.fullmatch(r"(-?)0*([0-9]+)(\.0*)?", label):
         label = (whole[1] + whole[2]) if whole[2] != "0" or not whole[1] else label
     if not form.auto:
@@ -203,7 +205,9 @@ def known_label(cell: str, form: Form) -> str | None:
 
 def hot_label(cells: list[str], form: Form) -> str | None:
     """The class whose column has a 1 among zeros."""
-    numbers = [float(cell) if re.fullmatch(NUMBER, cell) else None for cell in cells]
+    words = {"true": "1", "false": "0"}
+    numbers = [words.get(cell.lower(), cell) for cell in cells]
+    numbers = [float(cell) if re.fullmatch(NUMBER, cell) else None for cell in numbers]
     right = numbers.count(1) == 1 and numbers.count(0) == len(numbers) - 1
     return form.classes[numbers.index(1)] if right else None
 
@@ -583,6 +587,8 @@ TARGETS: dict[str, tuple[Target, list[bytes]]] = {
         [
             *(bytes([k]) + _csv_text(form) for k, form in enumerate(FORMS)),
             b"\x87" + _csv_text(FORMS[3]),  # of twelve forms
+            b"\x00" + _TEXT.replace(b"\n1,", b"\n1.000000000000000000e+00,"),
+            b"\x08" + _csv_text(FORMS[8]).replace(b"\n1,0,0", b"\nTrue,false,0"),
             b"\xb4" + _TEXT.partition(b"\n")[2].replace(b"22", b' "022" '),
             b"\x0c\xef\xbb\xbf" + _TEXT.replace(b"\n", b"\r\n").replace(b"22", b' "022" '),
         ],

@@ -64,6 +64,13 @@ def served(page, server) -> Page:
     return page
 
 
+def open_whole(page: Page, address: str) -> None:
+    """Open the page, and wait for the last of its sheets: without one, it takes no decision."""
+    page.open(address, "suspects")
+    count = "performance.getEntriesByType('resource').filter((one) => one.name.endsWith('.png')).length"
+    wait_for(lambda: page.run(f"return {count} >= asked.size"))
+
+
 def saved(page: Page) -> str:
     """Wait until the page says that all is saved, and return how it says so."""
     return wait_for(lambda: (text := page.text("#saved")).startswith("saved in") and text)
@@ -101,8 +108,10 @@ def _unplaced(line: Correction) -> Correction:
 
 def test_undo_takes_the_line_out_of_the_file_again(served, tmp_path):
     file = tmp_path / "corrections.csv"
-    served.press("x", "u")
-    wait_for(lambda: served.count == 0 and file.exists() and corrections.read(file) == [])
+    served.press("x")
+    saved(served)
+    served.press("u")
+    wait_for(lambda: served.count == 0 and corrections.read(file) == [])
     served.press("k")
     wait_for(lambda: [line.now for line in corrections.read(file)] == ["ok"])
 
@@ -123,7 +132,7 @@ def test_what_a_server_did_not_take_is_sent_to_the_next_one_at_the_same_port(pag
     file, environment = tmp_path / "corrections.csv", {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     command = [sys.executable, "-c", SERVE, str(index), str(file)]
     with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as process:
-        page.open(process.stdout.readline().strip(), "suspects")
+        open_whole(page, process.stdout.readline().strip())
         process.kill()
     page.press("x", "k")
     wait_for(lambda: page.text("#saved").startswith("2 NOT SAVED: the server does not answer"))
@@ -233,7 +242,7 @@ def test_without_an_answer_the_page_says_what_is_not_saved_and_offers_it_as_line
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     command = [sys.executable, "-c", SERVE, str(index), str(tmp_path / "corrections.csv")]
     with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as process:
-        page.open(process.stdout.readline().strip(), "suspects")
+        open_whole(page, process.stdout.readline().strip())
         process.kill()
     id_ = page.selected
     page.press("x")

@@ -82,7 +82,7 @@ def test_the_log_has_what_was_printed_and_how_long_it_took(run, tmp_path):
     run(lambda out: log.info("a line"), "--log", "logs/sample.log")
     first, last = (tmp_path / "logs" / "sample.log").read_text().splitlines()
     assert first.endswith("a line")
-    assert re.fullmatch(r"[0-9:]{8} done in 0\.\d\d s", last)
+    assert re.fullmatch(r"[0-9:]{8} done in \d+\.\d\d s", last)
 
 
 def test_too_little_memory_is_no_fault_of_digitflow(run):

@@ -59,7 +59,7 @@ def test_what_files_were_made_from_is_noted_by_name_and_is_no_checksum(summed, n
 
 
 @pytest.mark.parametrize(
-    "change", [lambda path: path.write_bytes(b"more"), lambda path: (path.parent / "new").rename(path)]
+    "change", [lambda path: path.write_bytes(b"and more"), lambda path: (path.parent / "new").rename(path)]
 )
 def test_a_file_that_changes_while_it_is_read_is_named(tmp_path, change):
     source = tmp_path / "train.csv"

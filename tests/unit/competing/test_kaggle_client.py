@@ -39,7 +39,7 @@ TROUBLES = {
     "half an answer": ({"body": '{"submissions": [', "cut": 0}, "not Kaggle's came"),
     "a line that breaks": ({"hang_up": True}, "see to the network and run again"),
     "a cut-off answer": ({"body": '{"a": 1}' * 9, "cut": 5}, "see to the network and run again"),
-    "silence": ({"silent": 3}, "silent for too long; run again"),
+    "silence": ({"silent": 6}, "silent for too long; run again"),
 }
 
 
@@ -76,7 +76,7 @@ def line_of(kaggle: Kaggle, method: str, *call) -> str:
 
 def seconds_for(trouble: str | None) -> str:
     """How long the client waits for an answer: long, but where none will come."""
-    return "1" if trouble == "silence" else "60"
+    return "2" if trouble == "silence" else "60"
 
 
 def files_of(folder) -> list[str]:
@@ -122,7 +122,7 @@ def test_the_storage_that_a_download_is_sent_to_gets_no_credentials(kaggle, trai
             "accept the rules",
         ),
         ({}, {"train.csv": {"status": 503}}, "Kaggle is out of order (503)"),
-        ({}, {"train.csv": {"silent": 3}}, "run again"),
+        ({}, {"train.csv": {"silent": 6}}, "run again"),
         ({}, {"train.csv": {"body": "PK\x03\x04 damaged", "type": "application/zip"}}, "damaged"),
         ({"flip": True}, {}, "its MD5 is not the announced one; run again"),
     ],

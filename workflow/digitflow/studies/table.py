@@ -119,8 +119,9 @@ def write_pairs(
 
 def say_ranking(title: str, results: Sequence[Result], table: str | Path) -> None:
     """Log the answer of a study: its best points, ranked by validation accuracy, and where the table is."""
-    log.info(title)
-    for place, result in enumerate(results[:BEST], 1):
-        log.info(f"{place:3}. {result.point.name}: validation {100 * result.mean('valid_accuracy'):.2f} %")
+    lines = [
+        f"{place:3}. {result.point.name}: validation {100 * result.mean('valid_accuracy'):.2f} %"
+        for place, result in enumerate(results[:BEST], 1)
+    ]
     more = f", {len(results) - BEST} more points" if len(results) > BEST else ""
-    log.info(f"the whole ranking{more}: {table}")
+    log.info("\n".join([title, *lines, f"the whole ranking{more}: {table}"]))

@@ -59,6 +59,7 @@ rule csv_to_idx:
 use rule csv_to_idx as csv_to_idx_test with:
     input:
         csv=source(TEST_CSV) if TEST_CSV else [],
+        test_set=lambda wildcards: tested([]),
         labels_file=[],
         sample=SAMPLE,
         train=ancient(TRAIN_CSV) if DATA["source"] == "kaggle" else [],  # it may have to be downloaded first
@@ -168,7 +169,7 @@ use rule write_lst as write_official_lst with:
 rule write_test_lst:
     """List the test images."""
     input:
-        images=TEST_IMAGES,
+        images=lambda wildcards: tested(TEST_IMAGES),
     output:
         test_lst=update("data/rec/test.lst"),
         list_checksums=update("data/rec/test.sfv"),

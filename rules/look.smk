@@ -1,8 +1,15 @@
 # Find what is wrong, see it, correct it. No training depends on anything here.
 
 
+AUDITED = bool(MERGED_MODELS) and HAS_SCORES_OF_ROWS
+
+
 def held_out(wildcards):
     """The probabilities of the rows that each merged training did not learn from."""
+    if not MERGED_MODELS:
+        raise WorkflowError(
+            "nothing says which labels look wrong: merge.models names files alone; name one of the models, too"
+        )
     if not HAS_SCORES_OF_ROWS:
         raise WorkflowError(
             "nothing says which labels look wrong: no row was held out; set validation.folds to 5, or "
@@ -57,11 +64,11 @@ rule look_page:
         classes="data/idx/classes.csv",
         valid_lst="data/rec/valid.lst",
         fold_valid_lsts=[f"data/rec{fold}/valid.lst" for fold in FOLDS],
-        probabilities=merged_files("valid_probabilities.npy") if HAS_SCORES_OF_ROWS else [],
+        probabilities=merged_files("valid_probabilities.npy") if AUDITED else [],
         weights=WEIGHTS,
         test_images=TEST_IMAGES,
         test_probabilities=merged_files("test_probabilities.npy") if TEST_CSV else [],
-        audit="results/look/labels.csv" if HAS_SCORES_OF_ROWS else [],
+        audit="results/look/labels.csv" if AUDITED else [],
         duplicates="results/look/duplicates.csv",
         outliers="results/look/outliers.csv",
         corrections=CORRECTIONS,

@@ -142,6 +142,15 @@ def looked_for(part):
     return part
 
 
+def merged_rows(wildcards):
+    """The merged models' probabilities of these rows; WorkflowError where there is no model."""
+    if not MERGED_MODELS:
+        raise WorkflowError(
+            "mistakes are looked for in the probabilities of models, and merge.models names files alone"
+        )
+    return merged_files(f"{looked_for(MERGED_PART)}_probabilities.npy")
+
+
 rule show_mistakes:
     """The confusion matrix and worst mistakes of a training, or of the merge; made when they are asked for."""
     input:
@@ -183,7 +192,7 @@ MERGED_PART = "test" if SOLUTION else "valid"
 
 use rule show_mistakes as show_merged_mistakes with:
     input:
-        probabilities=lambda wildcards: merged_files(f"{looked_for(MERGED_PART)}_probabilities.npy"),
+        probabilities=merged_rows,
         images=f"data/idx/{tree_of(MERGED_PART)}-{IMAGES}",
         lst=f"data/rec/{MERGED_PART}.lst",
         classes="data/idx/classes.csv",

@@ -217,6 +217,7 @@ rule find_learning_rate:
         images=images_of("train"),
         train_lst=listed("train.lst"),
         classes=data_files("classes.csv"),
+        checksums=training_checksums,
     output:
         curve=update("results/learning_rates/{model}.csv"),
         figure=update("results/learning_rates/{model}.png"),

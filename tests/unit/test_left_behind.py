@@ -52,6 +52,13 @@ def test_a_training_of_another_model_and_its_submission_are_listed(project):
     assert listed() == ["results/models/old/seed1", "results/submissions/old.csv"]
 
 
+def test_a_model_that_is_called_like_a_seed_is_wanted(project):
+    Path("results/models/net").rename("results/models/seed0")
+    config = yaml.safe_load((PROJECT / "config" / "config.yaml").read_text())
+    config |= {"models": {"seed0": MODEL}, "merge": {"models": ["seed0"]}}
+    assert find(validate(config)) == []
+
+
 def killed(folder: Path) -> Path:
     """What a training leaves that was killed in its second epoch, while it saved."""
     history = History(Settings("mlp", "numpy_mlp", epochs=2, batch_size=8, learning_rate=0.1))

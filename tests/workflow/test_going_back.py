@@ -129,6 +129,13 @@ def test_files_of_others_are_checked_scored_and_merged(project):
     assert float(agreement["friend"]["third"]) == np.mean(ballots[0] == ballots[2])
     assert {path: path.read_bytes() for path in folder.iterdir()} == before
     assert not (project.folder / "results" / "models").exists()
+    assert project.snakemake("results/look/index.html").returncode == 0  # without an audit
+    for target in ("results/look/labels.csv", "results/look/effect.csv", "results/merged/mistakes.png"):
+        done = project.snakemake(target)
+        assert done.returncode == 1
+        last = done.stdout.splitlines()[-1]
+        assert last.startswith("error: ")
+        assert "merge.models names files alone" in last
 
 
 def test_files_of_others_are_merged_with_models(project):

@@ -38,6 +38,11 @@ def test_without_a_test_csv_models_are_trained_and_scored(fresh_numpy):
     assert float(scores["wide"]["valid_accuracy"]) > 0.7
     assert scores["wide"]["test_accuracy"] == ""
     assert not list((fresh_numpy.folder / "results").rglob("test_probabilities.npy"))
+    for target in ("data/rec/test.lst", "data/png/test.sfv", "data/idx/test-ids.csv"):
+        asked = fresh_numpy.snakemake(target)
+        assert asked.returncode == 1
+        last = asked.stdout.splitlines()[-1]
+        assert last == "error: there is no test set to predict: set data.test_csv to the path of its CSV"
     assert not list((fresh_numpy.folder / "data").rglob("test*"))
     verified = fresh_numpy.snakemake("trees", "records", "results/verify.json")
     assert verified.returncode == 0, verified.stdout

@@ -56,8 +56,8 @@ def _stale_trainings(
     seeds = {f"{name}/seed{seed}" for name, model in wanted.items() for seed in model["seeds"]}
     for path in results.rglob("seed*"):
         training = path.relative_to(results)
-        if not (path.is_dir() and SEED.fullmatch(path.name)):
-            continue
+        if not (path.is_dir() and SEED.fullmatch(path.name)) or len(training.parts) < 2:
+            continue  # a model may be called like a seed
         if len(training.parts) > 2 and training.parts[0] not in studies:
             continue  # a point of another configuration's study
         if str(training) not in seeds:

@@ -38,7 +38,7 @@ def test_any_flipped_bit_is_found_and_its_file_named(summed):
 
 def test_a_file_without_a_line_or_damaged_checksums_are_no_proof(summed):
     (summed / "checksums.sfv").write_bytes(b"\xff\nimages\n")
-    with pytest.raises(FormatError, match="has no checksum"):
+    with pytest.raises(FormatError, match="sfv: no checksum"):
         checksums.check([summed / "checksums.sfv"], summed / "images")
 
 

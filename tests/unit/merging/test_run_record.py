@@ -10,6 +10,13 @@ from digitflow.base import checksums
 from digitflow.base.files import write_json
 from digitflow.merging import run_record
 
+CONFIGURATION = {
+    "validation": {"folds": 1},
+    "rec": {"shards": 1},
+    "png": {"enabled": False},
+    "merge": {"weights": None},
+}
+
 
 @pytest.fixture
 def project(tmp_path, monkeypatch):
@@ -33,14 +40,14 @@ def project(tmp_path, monkeypatch):
     return tmp_path
 
 
-def record(project, corrections=True, files=(), folds=1):
+def record(project, corrections=True, files=(), folds=1, **changes):
     """The record of a run whose jobs have read the CSV, and the corrections, and nothing since."""
     for made, names in (("train.sfv", ["train.csv"]), ("lists.sfv", ["corrections.csv"] * corrections)):
         checksums.write(made, [], {name: digest(name) for name in names})
     run_record.write(
         project / "run.json",
         project / "submission.csv",
-        {"validation": {"folds": folds}, "rec": {"shards": 1}},
+        CONFIGURATION | {"validation": {"folds": folds}} | changes,
         "c0de",
         [project / "train.sfv"],
         project / "lists.sfv",
@@ -57,7 +64,7 @@ def digest(name):
 
 def test_a_run_is_recorded_with_its_configuration_and_the_digests_of_what_it_read(project):
     found = record(project)
-    assert found["configuration"] == {"validation": {"folds": 1}, "rec": {"shards": 1}}
+    assert found["configuration"] == CONFIGURATION
     digests = found["digests"]
     assert digests["submission"] == digest("submission.csv")
     assert digests["code"] == "c0de"
@@ -103,6 +110,17 @@ def test_the_seconds_are_not_those_of_other_models_seeds_folds_and_shards(projec
     (project / "logs" / "train_mxnet" / "study" / "net-seed0.log").write_text("done in 2.00 s\n")
     assert record(project)["seconds"] == expected | {"train_mxnet": 2.0}
     assert record(project, folds=2)["seconds"] == {"csv_to_idx": 1.5, "train_keras": 5.0}
+
+
+def test_the_seconds_are_not_those_of_formats_and_weights_that_the_run_did_not_make(project):
+    for job in ("idx_to_png/train", "pack_rec/train", "fit_weights"):
+        path = project / "logs" / f"{job}.log"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("done in 5.00 s\n")
+    found = record(project, png={"enabled": True}, merge={"weights": "auto"})["seconds"]
+    assert {"idx_to_png", "pack_rec", "fit_weights"} < found.keys()
+    write_json("results/models/study/net/seed0/metrics.json", {"framework": "keras", "versions": {}})
+    assert record(project)["seconds"] == {"csv_to_idx": 1.5, "train_keras": 20.5}
 
 
 def test_the_pins_are_those_that_were_installed(project, monkeypatch):

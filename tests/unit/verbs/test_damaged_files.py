@@ -40,6 +40,9 @@ VERBS = {
     "--checksums {}/idx.sfv {}/lists.sfv --report {}/out/report --shards 1",
     "train_keras": f"--images {{}}/images --train-lst {{}}/train.lst --valid-lst {{}}/valid.lst {TRAINING} "
     "--checksums {}/idx.sfv {}/lists.sfv",
+    "find_learning_rate": "--images {}/images --train-lst {}/train.lst --classes {}/classes.csv "
+    "--checksums {}/idx.sfv {}/lists.sfv --curve {}/out/c --figure {}/out/f --settings SETTINGS --seed 0 "
+    "--device cpu --threads 1",
     "train_mxnet": f"{RECS} {TRAINING} --symbol {{}}/out/s",
     "predict_numpy": f"{MODEL} --model {{}}/net/model.npz --images {{}}/images --checksums {{}}/idx.sfv "
     "--probabilities {}/out/p --prediction {}/out/q --threads 1",
@@ -100,7 +103,7 @@ def arguments(name: str, folder: Path) -> list[str]:
 
 
 def test_the_files_are_right_before_they_are_damaged(dataset, verb):
-    for name in VERBS.keys() - {"train_keras", "train_mxnet"}:
+    for name in VERBS.keys() - {"train_keras", "train_mxnet", "find_learning_rate"}:
         status, message = verb(*arguments(name, dataset))
         assert status == 0, message
 
@@ -168,6 +171,7 @@ DAMAGED = [
     ("train_keras", "images", flipped(-1), f"images: {DIFFERS}"),
     ("train_keras", "train.lst", lambda _: b"", f"train.lst: {DIFFERS}"),
     ("train_keras", "valid.lst", lambda data: data + b"13\t0.000000\ta\n", f"valid.lst: {DIFFERS}"),
+    ("find_learning_rate", "images", flipped(-1), f"images: {DIFFERS}"),
     ("train_mxnet", "train.rec", cut, "train.rec: record 9 at byte"),
     ("train_mxnet", "train.rec", flipped(0), "train.rec: record 1 at byte 0: damaged: 0xced7230b"),
     ("train_mxnet", "valid.rec", flipped(80), "valid.rec: record 1 at byte 0, index"),

@@ -25,6 +25,15 @@ def test_files_are_described_one_after_the_other_and_each_has_its_sheet(folder, 
     assert [path.name for path in folder.glob("*.png")] == ["first-1.png"]  # the other one cannot be read
 
 
+def test_a_sheet_takes_the_place_of_no_csv(folder, verb):
+    status, said = verb("describe", "bright.csv", "--sheet", "optdigits.csv")
+    assert (status, said) == (
+        1,
+        "error: optdigits.csv: the name of a sheet ends in .png: a file of yours is never written over\n",
+    )
+    assert (folder / "optdigits.csv").read_text() == TEXT
+
+
 def test_a_file_is_read_as_the_configuration_says(folder, capsys):
     (folder / "mine.yaml").write_text(
         "data: {source: files, train_csv: optdigits.csv, test_csv: null, values: {from: 0, to: 16}}\n"

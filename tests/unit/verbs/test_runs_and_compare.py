@@ -81,6 +81,17 @@ def test_equal_sides_are_the_same_and_leave_no_older_sheets(project, verb):
     assert not (project / "results" / "compare" / "broken.png").exists()
 
 
+def test_a_folder_of_something_else_is_left_alone(project, verb):
+    folder = project / "mine"
+    folder.mkdir()
+    for name in ("fixed.png", "index.html"):
+        (folder / name).write_text("mine")
+    status, said = verb("compare", "results", "results", "--folder", "mine")
+    assert status == 1
+    assert "not its own: fixed.png, index.html. Nothing was changed" in said
+    assert {path.read_text() for path in folder.iterdir()} == {"mine"}
+
+
 def test_a_solution_may_be_named_where_no_run_knows_one(project, verb):
     (project / "data" / "idx" / "test-labels-idx1-ubyte").unlink()
     submission = project / "results" / "submission.csv"

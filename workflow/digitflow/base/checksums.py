@@ -107,7 +107,7 @@ def check(checksums: Sequence[PathLike], *files: PathLike) -> None:
         expected, found = known.get(Path(path).name, "no line"), f"{crc32(path):08X}"
         if found != expected:
             raise FormatError(
-                f"{path}: damaged: its CRC-32 is {found}, {where} has {expected}; delete it and run again"
+                f"{path}: damaged: its CRC-32 is {found}, in {where}: {expected}; delete it and run again"
             )
 
 

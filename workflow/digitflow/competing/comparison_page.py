@@ -7,8 +7,11 @@ from pathlib import Path
 
 from digitflow.base.files import atomic_open, write_json
 from digitflow.competing import sheets
-from digitflow.competing.compare import Comparison, Pair, as_json
+from digitflow.competing.compare import KINDS, Comparison, Pair, as_json
+from digitflow.dataset.trees import check_own
 
+PAGE, COMPARISON = "index.html", "comparison.json"
+OWN = {PAGE, COMPARISON, *(f"{kind}.png" for kind in KINDS)}
 STYLE = """
 :root { color-scheme: light dark; --paper: #fbfbfa; --line: #e2e2de; --ink: #1d1d1b; }
 @media (prefers-color-scheme: dark) {
@@ -27,16 +30,18 @@ img { background: #fff; max-width: 100%; margin-bottom: 1rem; }
 def write_comparison_folder(folder: str | Path, comparison: Comparison, images: str | Path) -> None:
     """Write a comparison into a folder: comparison.json, the sheets of images that flipped, index.html.
 
-    `images`: the folder with the IDX files of the images, which may have colours.
+    `images`: the folder with the IDX files of the images, which may have colours. InputError: `folder` holds
+    something else.
     """
     folder = Path(folder)
+    check_own(folder, lambda path: path.name in OWN and path.with_name(COMPARISON).is_file())
     test_images, train_images = (
         next(Path(images).glob(f"{part}-images-idx?-ubyte"), Path(images, part)) for part in ("test", "train")
     )
     drawn = sheets.draw_sheets(comparison, test_images, train_images)
-    write_json(folder / "comparison.json", as_json(comparison))
+    write_json(folder / COMPARISON, as_json(comparison))
     sheets.write_sheets(folder, drawn)
-    write_comparison(folder / "index.html", comparison, drawn)
+    write_comparison(folder / PAGE, comparison, drawn)
 
 
 def write_comparison(path: str | Path, comparison: Comparison, drawn: Mapping[str, bytes]) -> None:

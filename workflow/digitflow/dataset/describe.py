@@ -35,8 +35,11 @@ def describe_files(
     first hundred images.
 
     `data`: that section of the configuration. `sheet`: a PNG file; of several tables, each has one of its
-    own, numbered, unless it cannot be read. InputError: no such file.
+    own, numbered, unless it cannot be read. InputError: no such file, or the
+    sheet is no PNG file.
     """
+    if sheet and Path(sheet).suffix.lower() != ".png":
+        raise InputError(f"{sheet}: the name of a sheet ends in .png: a file of yours is never written over")
     parts = []
     for path in map(Path, paths):
         if not split_member(path)[0].exists():

@@ -59,9 +59,11 @@ class Inventory:
 
     def fit(self, names: list[str], rows: int) -> "Inventory":
         """The same with `names` first and others in use behind, and at least so many rows."""
-        others = [name for code, name in enumerate(self.names) if name not in names and self._uses(code)]
+        known = {*names}
+        others = [name for code, name in enumerate(self.names) if name not in known and self._uses(code)]
         names = [*names, *others]
-        codes = np.array([names.index(name) if name in names else NOWHERE for name in self.names] + [NOWHERE])
+        found = {name: code for code, name in enumerate(names)}
+        codes = np.array([found.get(name, NOWHERE) for name in self.names] + [NOWHERE])
         more = max(rows - len(self), 0)
 
         def places(values: np.ndarray) -> np.ndarray:
@@ -182,9 +184,10 @@ def scan(tree: PathLike, folders: list[str], rows: int, digits: int) -> Found:
     """List a tree with the folders of an inventory; what systems leave in folders is passed over."""
     found = Found(np.full(rows, NOWHERE, np.int16), [], [], {})
     if folders != [""]:
+        known = {*folders}
         with os.scandir(tree) as entries:
             for entry in entries:
-                if not (entry.name in folders and entry.is_dir()) and not SYSTEM_FILES.fullmatch(entry.name):
+                if not (entry.name in known and entry.is_dir()) and not SYSTEM_FILES.fullmatch(entry.name):
                     found.strangers.append(entry.name + "/" * entry.is_dir())
     for place, folder in enumerate(folders):
         if (path := Path(tree, folder)).is_dir():

@@ -230,14 +230,14 @@ def _folder_blocks(
 def read_idx(
     images: PathLike, labels: PathLike | None = None, classes: Sequence[str] | None = None
 ) -> Source:
-    """IDX files of images and labels, plain or gzipped; they are read into memory whole.
+    """IDX files of images and labels, plain or packed; a packed one is read into memory whole.
 
     `classes`: what the labels are called, as classes.csv has it; None: their numbers.
 
     Images have three dimensions, or four in RGB. Labels have one; of two, as QMNIST's, the first column
     counts. FormatError or InputError: a file is damaged, or they do not fit together.
     """
-    pixels = idx.parse_bytes(_unpacked(images), images, idx.IMAGES)
+    pixels = _array(images, idx.IMAGES)
     if pixels.dtype != np.uint8 or pixels.shape[3:] not in ((), (3,)):
         raise InputError(f"{images}: {pixels.dtype} {pixels.shape}: images need bytes, in grey or in RGB")
     texts = None
@@ -245,21 +245,24 @@ def read_idx(
         texts = read_idx_labels(labels, classes)
         if len(texts) != len(pixels):
             raise InputError(f"{labels}: {len(texts):,} labels, {images} has {len(pixels):,} images")
+    starts = range(0, len(pixels), BLOCK)
+    # A mapped file is read: pages of a mapping would count as this process's memory.
+    mapped = isinstance(pixels, np.memmap)
+    parts = idx.read_blocks(images, BLOCK) if mapped else (pixels[at : at + BLOCK] for at in starts)
     blocks = (
-        Block(pixels[at : at + BLOCK], texts and texts[at : at + BLOCK], None)
-        for at in range(0, len(pixels), BLOCK)
+        Block(part, texts and texts[at : at + BLOCK], None) for at, part in zip(starts, parts, strict=True)
     )
     return Source(f"{images}", pixels.shape[1:], blocks)
 
 
 def read_idx_shape(path: PathLike) -> tuple[int, ...]:
-    """The shape of an IDX file, plain or gzipped. Raises as `idx.parse_bytes`."""
-    return idx.parse_bytes(_unpacked(path), path).shape
+    """The shape of an IDX file, plain or packed. Raises as `idx.read_header`."""
+    return _array(path).shape
 
 
 def read_idx_labels(path: PathLike, classes: Sequence[str] | None = None) -> list[str]:
     """The labels of an IDX file, called as the classes say. Raises as `read_idx`."""
-    numbers = idx.parse_bytes(_unpacked(path), path, (1, 2))
+    numbers = _array(path, (1, 2))
     numbers = numbers if numbers.ndim == 1 else numbers[:, 0]
     classes = classes and _labels_of_classes(classes, path)
     return [_called(number, classes, path) for number in numbers.tolist()]
@@ -286,6 +289,9 @@ def _labels_of_classes(classes: Sequence[str], where: PathLike) -> list[str]:
     return [*first]
 
 
-def _unpacked(path: PathLike) -> bytes:
+def _array(path: PathLike, ndim: idx.Dimensions = None) -> np.ndarray:
+    """The array of an IDX file: mapped, or unpacked into memory."""
     with open_csv(path) as stream:
-        return b"".join(iter(lambda: stream.read(1 << 20), b""))
+        if stream.size is not None:
+            return idx.open_memmap(path, ndim)
+        return idx.parse_bytes(b"".join(iter(lambda: stream.read(1 << 20), b"")), path, ndim)

@@ -93,7 +93,10 @@ def _by_class(
     labels = label[order[starts]]
     row_labels = np.repeat(labels, sizes)
     decided = np.zeros(len(index), np.int64)
-    for value in {*labels.tolist()}:  # np.unique would import numpy.ma, for longer than it takes
-        of_class = sizes[labels == value]
-        decided[order[row_labels == value]] = np.repeat(decide(of_class), of_class)
+    by_class = (
+        np.split(places, np.flatnonzero(np.diff(values[places])) + 1)
+        for values, places in ((one, np.argsort(one, kind="stable")) for one in (labels, row_labels))
+    )
+    for groups, rows in zip(*by_class, strict=True):
+        decided[order[rows]] = np.repeat(decide(sizes[groups]), sizes[groups])
     return decided

@@ -115,13 +115,13 @@ def check_header(path: PathLike, header: tuple[str, str] = HEADER) -> None:
 
     `header`: one that is right beside the usual ones.
     """
-    if not is_list(path) and (*(first := _read_lines(path)[0]),) != header:
+    if not is_list(path) and (*(first := _first_line(path)),) != header:
         _columns(path, first)
 
 
 def is_list(path: PathLike) -> bool:
     """Whether a file has labels alone, one per line: one column that can be nothing else."""
-    first = _read_lines(path)[0]
+    first = _first_line(path)
     if len(first) != 1:
         return False
     text = first[0].strip()
@@ -258,7 +258,17 @@ def read_list(path: PathLike, rows: int) -> list[str]:
 def _read_lines(path: PathLike) -> tuple[list[str], list[list[str]]]:
     """The first line of a CSV and the others, blank lines at the end left out."""
     with open_csv(path) as stream:
-        data = b"".join(iter(lambda: stream.read(1 << 20), b""))
+        return _split(path, b"".join(iter(lambda: stream.read(1 << 20), b"")))
+
+
+def _first_line(path: PathLike) -> list[str]:
+    """The first line of a CSV, of which no more than a mebibyte is read."""
+    with open_csv(path) as stream:
+        head = stream.read(1 << 20)
+    return _split(path, head.rpartition(b"\n")[0] or head)[0]
+
+
+def _split(path: PathLike, data: bytes) -> tuple[list[str], list[list[str]]]:
     try:
         lines = list(csv.reader(io.StringIO(data.decode("utf-8-sig"), newline="")))
     except (UnicodeDecodeError, csv.Error) as error:

@@ -179,7 +179,8 @@ def read(
     if probabilities:
         predictions = _predictions(valid_lst, probabilities, merge, weights)
     else:
-        missing |= dict.fromkeys(("predictions", "audit"), "no training row was held out (validation.folds)")
+        why = "no merged model has held out training rows (merge.models, validation)"
+        missing |= dict.fromkeys(("predictions", "audit"), why)
     return LookData(
         names=names,
         images=pixels,

@@ -23,7 +23,7 @@ PINS = {"main": Path(sys.prefix, "main.installed"), "mxnet": CLONE / ".venvs" / 
 MODELS = Path("results", "models")
 CLASSES = Path("data", "idx", "classes.csv")
 OF_THE_DATA = ("fetch_mnist", "fetch_kaggle", "accept_kaggle", "csv_to_idx/train", "csv_to_idx/test")
-OF_THE_DATA += ("write_lst", "write_test_lst", "idx_to_png/train", "idx_to_png/test", "fit_weights")
+OF_THE_DATA += ("write_lst", "write_test_lst")
 DONE = re.compile(r"done in ([0-9.]+) s")
 
 
@@ -117,10 +117,13 @@ def _logs(trainings: Mapping[str, Any], configuration: Any) -> Iterator[str]:
     folds, shards = configuration["validation"]["folds"], configuration["rec"]["shards"]
     parts = [f"/fold{fold}" for fold in range(folds)] if folds > 1 else [""]
     yield from OF_THE_DATA
-    for fold, part in itertools.product(parts, ("train", "valid")):
-        yield from (
-            f"pack_rec{fold}/{part}" + (f"_{shard:03d}" if shards > 1 else "") for shard in range(shards)
-        )
+    if configuration["png"]["enabled"]:
+        yield from ("idx_to_png/train", "idx_to_png/test")
+    if any(metrics["framework"] == "mxnet" for metrics in trainings.values()):
+        for fold, part, shard in itertools.product(parts, ("train", "valid"), range(shards)):
+            yield f"pack_rec{fold}/{part}" + (f"_{shard:03d}" if shards > 1 else "")
+    if configuration["merge"]["weights"] == "auto":
+        yield "fit_weights"
     for training, metrics in trainings.items():
         model, _, seed = training.rpartition("/")
         for fold in parts:

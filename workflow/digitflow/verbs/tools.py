@@ -110,7 +110,7 @@ def compare(
     return int(comparison.worse)
 
 
-def describe(files: list[Input], configfile: list[Input] | None = None, sheet: Input | None = None) -> int:
+def describe(files: list[Input], configfile: list[Input] | None = None, sheet: Output | None = None) -> int:
     """Say what a file of images is, and how it is read.
 
     Exit status 1 where one cannot be read as it is.

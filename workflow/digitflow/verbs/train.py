@@ -234,6 +234,7 @@ def find_learning_rate(
     images: Input,
     train_lst: Input,
     classes: Input,
+    checksums: list[Input],
     curve: Output,
     figure: Output,
     settings: Json,
@@ -242,11 +243,15 @@ def find_learning_rate(
     threads: int,
 ) -> None:
     """Train a Keras model with a rising learning rate, draw how the loss goes, and suggest a rate."""
+    from digitflow.base import checksums as sfv
+    from digitflow.base import files
     from digitflow.dataset import classes as class_names
     from digitflow.look import curves
     from digitflow.training import learning_rate_finder
     from digitflow.training.settings import Settings
 
+    files.check_writable(curve)
+    sfv.check(checksums, images, train_lst)
     settings = Settings.from_dict(settings)
     found = learning_rate_finder.find(
         images,

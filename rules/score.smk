@@ -258,6 +258,7 @@ rule solution_to_idx:
         sample=SAMPLE,
     output:
         labels=update("data/idx/test-labels-idx1-ubyte"),
+        checksums=update("data/idx/test-labels.sfv"),
     log:
         "logs/solution_to_idx.log",
     priority: 100
@@ -281,6 +282,7 @@ use rule solution_to_idx as official_solution_to_idx with:
         sample=[],
     output:
         labels=update("data/official/test-labels-idx1-ubyte"),
+        checksums=update("data/official/test-labels.sfv"),
     log:
         "logs/official_solution_to_idx.log",
     params:

@@ -146,8 +146,19 @@ def test_a_size_that_is_no_square_is_asked_for(csv):
         "configuration:",
         "  image: {height: 2, width: 3, channels: 1}  # 2 x 3 images",
         "  image: {height: 3, width: 2, channels: 1}  # 3 x 2 images",
+        "these are the likeliest sizes, not all; digitflow describe with --sheet shows what an image becomes",
     ]
     assert columns.decide(csv(header), {"image": {"height": 2, "channels": 1}}, train=True).shape == (2, 3)
+
+
+def test_colour_is_offered_where_it_fits_and_alone_where_it_is_told(csv):
+    path = csv(",".join(["label", *(f"p{k}" for k in range(1680))]))
+    upright = "  image: {height: 28, width: 20, channels: 3}  # 28 x 20 RGB images"
+    assert upright in message_of(path).splitlines()
+    offered = message_of(path, {"image": {"channels": 3}}).splitlines()[1:-1]
+    assert upright in offered
+    assert all("RGB" in line for line in offered)
+    assert "do not fit data.image" in message_of(path, {"image": {"channels": 3, "height": 9}})
 
 
 def test_a_transposed_image_stands_upright_and_has_the_height_that_is_told(csv):

@@ -410,7 +410,8 @@ def test_images_that_are_not_square_are_refused_with_the_sizes_that_fit(verb, fo
     assert refusal(verb, folder, data={}) == (
         f"train.csv, line 1: 6 columns of pixels make no square: {ONE_OF}\n"
         "  image: {height: 2, width: 3, channels: 1}  # 2 x 3 images\n"
-        "  image: {height: 3, width: 2, channels: 1}  # 3 x 2 images"
+        "  image: {height: 3, width: 2, channels: 1}  # 3 x 2 images\n"
+        "these are the likeliest sizes, not all; digitflow describe with --sheet shows what an image becomes"
     )
 
 

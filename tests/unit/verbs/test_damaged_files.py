@@ -55,7 +55,7 @@ VERBS = {
     "--valid-lst {}/valid.lst --submission {}/submission.csv --solution {}/solution "
     "--classes {}/classes.csv --table {}/out/table --merge MERGE",
     "solution_to_idx": "--solution {}/solution.csv --images {}/images --classes {}/classes.csv "
-    "--labels {}/out/labels --kind csv --data FORM --submission FORM",
+    "--labels {}/out/labels --checksums {}/out/sfv --kind csv --data FORM --submission FORM",
 }
 SECTIONS = {"SETTINGS": SETTINGS, "FORM": {}, "MERGE": MERGE, "VALIDATION": {"fraction": 0.25, "seed": 0}}
 

@@ -1,16 +1,25 @@
 """The tools `runs` and `compare`, called as a person does, on runs that a person has."""
 
 import json
-import os
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from digitflow.base import checksums
 from digitflow.competing import runs
 from digitflow.dataset import classes
 from digitflow.formats import idx, labelscsv
 
 ROWS = 400
+
+
+def write_labels(true: np.ndarray) -> None:
+    """Leave what a run leaves of a solution, once it has converted the test images."""
+    images, labels = (Path("data/idx", name) for name in ("test-images-idx3-ubyte", "test-labels-idx1-ubyte"))
+    idx.write(labels, true)
+    checksums.write("data/idx/test.sfv", [images])
+    checksums.write("data/idx/test-labels.sfv", [labels, images])
 
 
 @pytest.fixture
@@ -22,7 +31,7 @@ def project(tmp_path, monkeypatch, digits):
     classes.write(tmp_path / "data" / "idx" / "classes.csv", list("0123456789"))
     idx.write(tmp_path / "data" / "idx" / "test-images-idx3-ubyte", images[:ROWS])
     labelscsv.write(tmp_path / "solution.csv", true)
-    idx.write(tmp_path / "data" / "idx" / "test-labels-idx1-ubyte", true.astype(np.uint8))
+    write_labels(true.astype(np.uint8))
     answers = true.copy()
     for epochs, wrong in ((20, 10), (30, 30)):
         answers[:wrong] = (true[:wrong] + 1) % 10
@@ -53,7 +62,7 @@ def test_the_flips_of_28000_rows_equal_an_independent_count(tmp_path, monkeypatc
     classes.write(tmp_path / "data" / "idx" / "classes.csv", list("0123456789"))
     idx.write(tmp_path / "data" / "idx" / "test-images-idx3-ubyte", images[:28_000])
     true = labels[:28_000].tolist()
-    idx.write(tmp_path / "data" / "idx" / "test-labels-idx1-ubyte", labels[:28_000])
+    write_labels(labels[:28_000])
     expected = {"fixed": [], "broken": [], "both_wrong": []}
     first, second = true.copy(), true.copy()
     for row in range(0, 28_000, 97):
@@ -93,22 +102,22 @@ def test_a_folder_of_something_else_is_left_alone(project, verb):
 
 
 def test_a_solution_may_be_named_where_no_run_knows_one(project, verb):
-    (project / "data" / "idx" / "test-labels-idx1-ubyte").unlink()
+    (project / "data" / "idx" / "test-labels.sfv").unlink()
     submission = project / "results" / "submission.csv"
     assert verb("compare", project / "solution.csv", submission)[0] == 0  # without a truth, nothing is worse
     assert verb("compare", project / "solution.csv", submission, "--solution", "solution.csv")[0] == 1
 
 
 def test_labels_that_an_earlier_solution_left_are_no_truth_about_newer_test_images(project, verb):
-    labels, ids = (project / "data" / "idx" / name for name in ("test-labels-idx1-ubyte", "test-ids.csv"))
-    ids.touch()
-    for age, status in ((0, 1), (-10, 0)):  # seconds between the ids and the labels
-        os.utime(labels, ns=(ids.stat().st_mtime_ns + age * 10**9,) * 2)
+    images = project / "data" / "idx" / "test-images-idx3-ubyte"
+    for pixels, status in ((idx.read(images), 1), (~idx.read(images), 0)):
+        idx.write(images, pixels)
+        checksums.write(images.with_name("test.sfv"), [images])
         assert verb("compare", project / "solution.csv", project / "results" / "submission.csv")[0] == status
 
 
 def test_without_a_solution_the_validation_answers_of_two_runs_are_compared(project, verb):
-    (project / "data" / "idx" / "test-labels-idx1-ubyte").unlink()
+    (project / "data" / "idx" / "test-labels.sfv").unlink()
     threes = np.full(100, 3)
     given = threes.copy()
     paths = []

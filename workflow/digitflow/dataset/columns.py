@@ -155,13 +155,15 @@ def values_of(data: Mapping[str, Any]) -> tuple[float, float] | None:
     return start, end
 
 
-def _stop(where: str, readings: Iterable[tuple[str, str]]) -> NoReturn:
-    """Say that several readings are possible, and the line of the configuration for each."""
+def _stop(where: str, readings: Iterable[tuple[str, str]], more: str = "") -> NoReturn:
+    """Say that several readings are possible, the line of the configuration for each, and `more`."""
     readings = list(readings)
     wide = max(len(line) for line, _ in readings)
     lines = "\n".join(f"  {line:{wide}}  # {meaning}" for line, meaning in readings)
     one_of = "one of these lines" if len(readings) > 1 else "this line"
-    raise InputError(f"{where}: write {one_of} under data: in the configuration:\n{lines}")
+    raise InputError(
+        f"{where}: write {one_of} under data: in the configuration:\n{lines}" + f"\n{more}" * bool(more)
+    )
 
 
 # The first rows
@@ -663,13 +665,28 @@ def _shape(
         return shapes[0]
     if shapes:
         _stop(f"{where} have several sizes", ((_image_line(shape), size_in_words(shape)) for shape in shapes))
-    if told:
+    sizes = [] if told.keys() & {"height", "width"} else _likely_sizes(pixels, told.get("channels"))
+    if told and not sizes:
         raise InputError(f"{where} do not fit data.image, which says {_in_words(told)}")
-    sides = [side for side in range(math.isqrt(pixels), 1, -1) if pixels % side == 0][:2]
-    sizes = [size for side in sides for size in ((side, pixels // side), (pixels // side, side))]
     if not sizes:
         raise InputError(f"{where} make no square and no other image, in grey or in RGB")
-    _stop(f"{where} make no square", ((_image_line(size), size_in_words(size)) for size in sizes))
+    _stop(
+        f"{where} make no square",
+        ((_image_line(size), size_in_words(size)) for size in sizes),
+        "these are the likeliest sizes, not all; digitflow describe with --sheet shows what an image becomes",
+    )
+
+
+def _likely_sizes(pixels: int, channels: int | None) -> list[tuple[int, ...]]:
+    """The two nearest to squares, lying and upright, in grey and in RGB, or with so many channels."""
+    sizes: list[tuple[int, ...]] = []
+    for depth in (channels,) if channels else (1, 3):
+        area, rest = divmod(pixels, depth)
+        heights = [] if rest else [side for side in range(math.isqrt(area), 1, -1) if area % side == 0][:2]
+        for height in heights:
+            width, colour = area // height, (3,) * (depth == 3)
+            sizes += [(height, width, *colour), (width, height, *colour)]
+    return sizes
 
 
 def _named_shape(

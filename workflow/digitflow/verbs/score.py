@@ -168,6 +168,7 @@ def solution_to_idx(
     images: Input,
     classes: Input,
     labels: Output,
+    checksums: Output,
     kind: str,
     data: Json,
     submission: Json = None,
@@ -177,8 +178,11 @@ def solution_to_idx(
     """Check a solution, and write its labels as an IDX file, in the order of the test images.
 
     `kind`: csv for rows of id and label or labels alone, pixels for a test CSV with labels, idx for an IDX
-    file. `member`: the file's name in the archive `solution`.
+    file. `member`: the file's name in the archive `solution`. `checksums` gets those of the labels, and of
+    the images that they are about.
     """
+    from digitflow.base import checksums as sfv
     from digitflow.dataset.testset import write_solution
 
     write_solution(labels, solution / member, images, classes, ids, submission, kind, data)
+    sfv.write(checksums, [labels, images])

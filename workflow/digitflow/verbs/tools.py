@@ -94,14 +94,12 @@ def compare(
     names, own = class_names.read(classes), Path("results/submission.csv")
     form = submissions.form_of(own) if own.exists() else None
     true, told = submissions.reader(names, form)(solution) if solution else None, []
-    # Labels that a run has converted are those of its test images alone: older ones are of a solution that
-    # the configuration has no more.
-    ids = images / "test-ids.csv"
-    since = ids.stat().st_mtime_ns if ids.exists() else 0
-    if not solution and test_labels.exists() and test_labels.stat().st_mtime_ns >= since:
+    noted = images / "test-labels.sfv"  # of the images that the labels are about: others may have come since
+    test = checksums.of_images([images / "test.sfv"]).get("test")
+    if not solution and noted.exists() and test in checksums.read(noted).values():
         true, told = idx.read(test_labels, ndim=1), [images / "test.sfv"]
-    source = checksums.read_made_from([path for path in told if path.exists()]).values()
-    test = checksums.of_images(told).get("test")
+    source = checksums.read_made_from(told).values()
+    test = test if told else None
     sides = [compare.read_side(path, names, form, true, source, test) for path in (first, second)]
     comparison = compare.compare(*sides, names)
     print(compare.as_text(comparison))

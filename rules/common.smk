@@ -235,15 +235,15 @@ def call(verb, python="python", stored=False):
 
 
 def code_of_run():
-    """One digest of the code that the submission comes from: conversion, lists, networks, predictions, merge."""
-    verbs = ["csv_to_idx", "write_lst", "pack_rec", "merge"]
-    verbs += ["fit_weights"] if MERGE["weights"] == "auto" else []
-    verbs += ["collect_folds", "average_folds"] if FOLDS else []
+    """One digest of the code that submissions come from, whatever a configuration uses of it: it differs after edits alone."""
+    networks = sorted(
+        f"models.{path.stem}"
+        for path in (configuration.CLONE / "workflow" / "digitflow" / "models").glob("[!_]*.py")
+    )
+    verbs = ["csv_to_idx", "write_lst", "pack_rec", "collect_folds", "average_folds", "fit_weights", "merge"]
     found = [code(verb) for verb in verbs]
-    for name in MERGED_MODELS:
-        model = MODELS[name]
-        found.append(code(f"train_{model['framework']}", f"models.{model['module']}"))
-        found.append(code(f"predict_{model['framework']}"))
+    for framework in ("keras", "mxnet", "numpy"):
+        found += [code(f"train_{framework}", *networks), code(f"predict_{framework}")]
     return hashlib.sha256(" ".join(found).encode()).hexdigest()
 
 
@@ -441,10 +441,16 @@ def study_models(study):
 
 
 def study_files(name):
-    """A function that finds a file of every training of a study."""
-    return lambda wildcards: [
-        path for model in study_models(wildcards.study) for path in model_files(model, name)
-    ]
+    """A function that finds a file of every training of a study. WorkflowError: no one set of rows validates all."""
+
+    def found(wildcards):
+        if FOLDS or not config["validation"]["fraction"]:
+            raise WorkflowError(
+                "studies compare by one validation set: set validation.folds to 1, and validation.fraction above 0"
+            )
+        return [path for model in study_models(wildcards.study) for path in model_files(model, name)]
+
+    return found
 
 
 def all_studies(wildcards):

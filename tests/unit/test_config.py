@@ -512,18 +512,6 @@ def test_what_looks_at_validation_rows_is_refused_where_there_are_none(change, f
     assert message in str(error.value)
 
 
-@pytest.mark.parametrize("data", ["own", "official"])
-@pytest.mark.parametrize("validation", [{"fraction": 0}, {"folds": 5}])
-def test_studies_need_one_validation_set_whatever_their_data(data, validation):
-    model = {"framework": "numpy", "architecture": "mlp", "epochs": 1, "batch_size": 32}
-    study = {"title": "Which rate?", "data": data, "model": model, "vary": {"learning_rate": [0.1, 0.2]}}
-    config = changed("validation", validation) | {"studies": {"rates": study}}
-    with pytest.raises(
-        ConfigError, match=r"studies\.rates: .*set validation\.folds to 1, and fraction above 0"
-    ):
-        validate(config)
-
-
 def test_weights_cannot_be_fitted_without_validation_rows():
     config = changed("validation", {"fraction": 0})
     config["merge"]["weights"] = "auto"

@@ -150,3 +150,13 @@ def test_a_study_ends_with_its_ranking_and_a_new_key_with_a_default_reruns_none(
     }
     path.write_text(yaml.safe_dump(schema, sort_keys=False))
     assert not finished_numpy.planned(*ASKED)
+
+
+def test_folds_are_refused_where_a_study_is_asked_for_and_nowhere_else(fresh_numpy):
+    (fresh_numpy.folder / "tiny.yaml").open("a").write(RATES)
+    folds = ("--config", "validation={folds: 3}")
+    assert fresh_numpy.planned("results/submission.csv", *folds)
+    asked = fresh_numpy.snakemake("--dry-run", ASKED[0], *folds)
+    assert asked.returncode == 1
+    last = asked.stdout.splitlines()[-1]
+    assert last.startswith("error: studies compare by one validation set: set validation.folds to 1")

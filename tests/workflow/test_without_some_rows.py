@@ -158,6 +158,11 @@ def test_the_folds_predictions_of_the_test_set_are_averaged(folded, model):
     np.testing.assert_allclose(mean, np.mean(of_folds, axis=0), atol=1e-6)
 
 
+def test_other_steps_are_no_other_code(folded, finished_numpy):
+    paths = [clone.folder / "results" / "run.json" for clone in (folded, finished_numpy)]
+    assert len({json.loads(path.read_text())["digests"]["code"] for path in paths}) == 1
+
+
 def test_fitted_weights_are_kept_and_merge_the_submission(folded):
     fitted = json.loads((folded.folder / "results" / "merge_weights.json").read_text())
     assert fitted["models"] == [*MODELS]

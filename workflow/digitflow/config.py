@@ -574,11 +574,6 @@ def _wrong_points(config: dict[str, Any], schema: dict) -> Iterator[str]:
             mistakes += [f"{axis}: the axis has the name of a column" for axis in {*point.values} & COLUMNS]
             if study["data"] == "official" and point.model.get("framework") == "mxnet":
                 mistakes.append("data: official is for keras and numpy only")
-            validation = config["validation"]
-            if validation["folds"] > 1 or not validation["fraction"]:
-                mistakes.append(
-                    "studies compare by one validation set: set validation.folds to 1, and fraction above 0"
-                )
             if mistakes:
                 yield f"studies.{name}: {point.name}: {'; '.join(mistakes)}"
                 break

@@ -11,6 +11,7 @@ from digitflow.scoring.pairs import (
     PAIR_COLUMNS,
     SHOWN_PAIRS,
     compare_models,
+    format_chance,
     format_pairs,
     format_worse_merge,
     read_pairs,
@@ -124,7 +125,16 @@ def test_a_difference_of_a_single_image_of_many_is_not_rounded_to_nothing():
 def test_the_summary_stays_short_with_many_models():
     lines = format_pairs(table(*(pair(f"m{number}", 20, 29, 0.253) for number in range(20))))
     assert len(lines) == SHOWN_PAIRS + 1
-    assert lines[-1] == "14 more pairs differ"
+    assert lines[-1] == "of 14 more pairs, 14 may be chance, and 0 are not"
+
+
+def test_those_that_may_be_chance_are_told_alone():
+    equal = [pair("c", 9, 9, 1.0)] * 9
+    pairs = table(pair("a", 30, 60, 0.002), pair("b", 20, 29, 0.253), *equal)
+    lines = format_chance(pairs)
+    assert lines[0] == "b and merged differ by 0.09 points, 9 of 10,000 test images, p = 0.25: may be chance"
+    assert lines[-1] == "4 more such pairs"
+    assert format_chance(table(pair("a", 30, 60, 0.002), pair("same", 0, 0, 1))) == []
 
 
 def test_a_merge_that_is_worse_than_one_of_its_models_is_said_with_the_way_on():

@@ -8,7 +8,6 @@ from typing import Any
 from digitflow.base.errors import InputError
 from digitflow.competing import receipts
 from digitflow.competing.runs import DIGEST_DIGITS, Run, commit_of, settings_of
-from digitflow.scoring.table import MERGED
 
 SCORES = ("validation", "test")
 ORDERS = ("time", "score")
@@ -25,8 +24,6 @@ def tabulate(runs: Iterable[Run], receipts_folder: str | Path) -> list[dict[str,
         row |= {name: getattr(run, name) for name in SCORES}
         row |= {"kaggle": answer.get("public_score") or answer.get("status"), "ref": answer.get("ref")}
         row |= {"commit": commit_of(run.facts), "configuration": run.configuration_digest[:DIGEST_DIGITS]}
-        models = {score["model"] for score in run.scores} - {MERGED}
-        row["models"] = " ".join(sorted(models))
         rows.append(row | settings_of(run.facts))
     return rows
 

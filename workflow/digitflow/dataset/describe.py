@@ -75,6 +75,11 @@ def _describe(path: Path, data: Mapping[str, Any], sheet: PathLike | None) -> st
     if submission := _as_submission(path):
         return submission
     layout = _decide(path, data)
+    if len(layout.pixels) == 1:
+        return (
+            f"{path}\n  one column of numbers: perhaps labels, of the training images for data.labels_csv, "
+            "of the test images for data.solution_csv"
+        )
     source = Source(f"{path}", layout.shape, pixelcsv.read_blocks(layout))
     kind = "a pixel CSV with labels" if layout.labelled else "a pixel CSV without labels: a test file"
     return _report(path, source, kind, layout.reasons, configuration(layout), sheet)

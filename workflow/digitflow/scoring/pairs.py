@@ -80,10 +80,27 @@ def read_pairs(path: PathLike) -> "pandas.DataFrame":
 
 def format_pairs(table: "pandas.DataFrame") -> list[str]:
     """A sentence for each pair of models that differ: the significant ones first, then what may be chance."""
-    differ = table[table["only_first"] + table["only_second"] > 0].sort_values("p_value", kind="stable")
+    differ = _differing(table)
     lines = [_sentence(pair) for pair in differ.head(SHOWN_PAIRS).itertuples()]
-    more = len(differ) - SHOWN_PAIRS
-    return [*lines, f"{more} more pairs differ"] if more > 0 else lines
+    rest = differ["p_value"].iloc[SHOWN_PAIRS:]
+    if len(rest):
+        chance = int((rest >= SIGNIFICANT).sum())
+        lines.append(f"of {len(rest)} more pairs, {chance} may be chance, and {len(rest) - chance} are not")
+    return lines
+
+
+def format_chance(table: "pandas.DataFrame") -> list[str]:
+    """A sentence for each pair of models whose difference may be chance."""
+    equal = _differing(table)
+    equal = equal[equal["p_value"] >= SIGNIFICANT]
+    lines = [_sentence(pair) for pair in equal.head(SHOWN_PAIRS).itertuples()]
+    more = len(equal) - SHOWN_PAIRS
+    return [*lines, f"{more} more such pairs"] if more > 0 else lines
+
+
+def _differing(table: "pandas.DataFrame") -> "pandas.DataFrame":
+    """The pairs that are not right on the very same images, the least likely to be chance first."""
+    return table[table["only_first"] + table["only_second"] > 0].sort_values("p_value", kind="stable")
 
 
 def format_worse_merge(table: "pandas.DataFrame") -> list[str]:

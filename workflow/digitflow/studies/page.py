@@ -14,13 +14,13 @@ from digitflow.base.files import atomic_open
 from digitflow.dataset.trees import atomic_tree, check_own
 from digitflow.look.mistakes import read_confusion
 from digitflow.scoring.measures import most_confused
-from digitflow.scoring.pairs import format_pairs, read_pairs
+from digitflow.scoring.pairs import format_chance, read_pairs
 from digitflow.studies.points import Point, points
 from digitflow.studies.table import BEST, is_table
 
 INTRODUCTION = """# Experiments
 
-Written by `make experiments` from what its trainings left; no figure here was typed by hand.
+Written by digitflow from what the trainings left; no figure here was typed by hand.
 
 - Tables are ranked by validation accuracy. Behind an accuracy stands its 95 % Wilson interval; with several
   seeds it is their mean, and ± their standard deviation.
@@ -30,9 +30,7 @@ Written by `make experiments` from what its trainings left; no figure here was t
 - Pairs are tested with McNemar's exact test; a model with several seeds takes part with their averaged
   probabilities, and so often does better there than in its row. Of twenty pairs of equally good models, one
   is expected to look different.
-- The sizes, for two cores, are those of [config/experiments.yaml](../config/experiments.yaml); each study's
-  settings tell them, `train_rows` where it has not all training rows. The full ones, with more epochs and
-  whole grids, are in [config/experiments.full.yaml](../config/experiments.full.yaml).
+- Each study's settings tell its size, `train_rows` where it has not all training rows.
 """
 FOLDER = "experiments"  # beside the page, with what it links to
 OWN = re.compile(r"(\w+)(\.csv|-pairs\.csv|\.png|-learning_rate\.png|-.+-(confusion|mistakes)\.png)")  # in it
@@ -125,11 +123,12 @@ def section(study: Study) -> str:
     if more > 0:
         parts.append(f"{more} more points are in [the whole table]({FOLDER}/{name}.csv).")
     pairs = read_pairs(study.pairs)
-    lines = format_pairs(pairs)
+    lines = format_chance(pairs)
     if lines:
         compared = f"pairs of the best {BEST}" if len(rows) > BEST else "all pairs"
         images = f"{pairs['images'][0]:,} {pairs['rows'][0]} images"
-        parts.append(f"Of [{compared}]({FOLDER}/{name}-pairs.csv), on the {images}:")
+        where = f"[{compared}]({FOLDER}/{name}-pairs.csv), on the {images}"
+        parts.append(f"Of {where}, these may be equally good:")
         parts.append("\n".join(f"- {line}" for line in lines))
     parts.append(f"![{title}]({FOLDER}/{name}.png)")
     return "\n\n".join(parts) + "\n"

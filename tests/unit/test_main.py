@@ -123,3 +123,12 @@ def test_the_module_is_run_as_a_command_without_keras_or_mxnet_or_pandas():
     done = subprocess.run([sys.executable, "-m", "digitflow", "--help"], **command)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith("usage: digitflow VERB")
+
+
+def test_a_reader_that_has_seen_enough_is_no_error():
+    command = [sys.executable, "-m", "digitflow", "why", "formats/png"]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    environment = os.environ | {"PYTHONPATH": f"{PROJECT}/workflow"}
+    with subprocess.Popen(command, env=environment, **pipes) as process:
+        process.stdout.close()
+        assert process.stderr.read() == b""

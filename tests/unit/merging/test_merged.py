@@ -25,12 +25,12 @@ def merge(**changes):
     return {"method": "mean", "seeds": [["a", 2], ["b", 1]], "weights": None} | changes
 
 
-def test_each_model_has_as_many_files_as_seeds_in_order(files):
+def test_each_model_has_as_many_files_as_seeds_in_order_and_they_are_averaged(files):
+    assert merged.of_each_model(files, [("a", 2), ("b", 1)]) == [files[:2], files[2:]]
     models = merged.read_models(files, [("a", 2), ("b", 1)])
     assert list(models) == ["a", "b"]
-    assert [len(seeds) for seeds in models.values()] == [2, 1]
-    np.testing.assert_array_equal(models["a"][1], A1)
-    np.testing.assert_array_equal(models["b"][0], B)
+    np.testing.assert_array_equal(models["a"], (A0 + A1) / 2)
+    np.testing.assert_array_equal(models["b"], B)
 
 
 def test_seeds_are_averaged_before_models_so_that_each_model_has_the_same_say(files):

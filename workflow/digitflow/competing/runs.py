@@ -13,7 +13,6 @@ from digitflow.base.errors import FormatError
 from digitflow.base.files import atomic_open, digest_of_json, read_json, write_json
 from digitflow.formats import lst
 from digitflow.merging import merged as merging
-from digitflow.merging import methods
 from digitflow.scoring.measures import accuracy
 from digitflow.scoring.table import MERGED
 
@@ -145,10 +144,9 @@ def validation_answers(
     """
     listing = lst.read(valid_lst)
     models = merging.read_models(probabilities, merge["seeds"], len(listing))
-    arrays = {name: methods.mean(seeds) for name, seeds in models.items()}
     if "order" not in merge:
-        arrays = {MERGED: merging.merge_files(probabilities, merge, weights, len(listing)), **arrays}
-    given = {name: array.argmax(axis=1) for name, array in arrays.items()}
+        models = {MERGED: merging.merge_models(models, merge, weights), **models}
+    given = {name: array.argmax(axis=1) for name, array in models.items()}
     return Validation(listing.index, listing.label, given)
 
 

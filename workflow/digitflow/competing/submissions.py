@@ -111,8 +111,7 @@ def blend_with_models(
     rows, *_ = idx.read_header(test_images)
     wanted = labelscsv.submission_form(form, rows, labelscsv.read_ids(ids, rows), ids)
     found, left_out = read_submissions(files, reader(classes, wanted), len(classes))
-    for name, seeds in merging.read_models(probabilities, merge["seeds"]).items():
-        averaged = methods.mean(seeds)
+    for name, averaged in merging.read_models(probabilities, merge["seeds"]).items():
         found[name] = Submission(name, averaged.argmax(axis=1), averaged)
     chosen = choose_submissions(merge["order"], found, left_out)
     labels = blend(merge["method"], chosen, len(classes), merge["weights"])
@@ -211,7 +210,7 @@ def blend(
         certain[submission.labels] if submission.probabilities is None else submission.probabilities
         for submission in submissions
     ]
-    merged = methods.merge(method, [[array] for array in arrays], weights)
+    merged = methods.merge(method, arrays, weights)
     best = np.isclose(merged, merged.max(axis=1, keepdims=True), rtol=0, atol=1e-12)
     rows = np.arange(len(merged))
     chosen = merged.argmax(axis=1)

@@ -16,8 +16,7 @@ from digitflow.formats import corrections as corrections_csv
 from digitflow.formats import idx, lst
 from digitflow.formats.corrections import DROP, OK, Correction
 from digitflow.look import summary
-from digitflow.merging import methods
-from digitflow.merging.merged import merge_files, read_models
+from digitflow.merging.merged import merge_files, merge_models, read_models
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -207,8 +206,7 @@ def _predictions(
 ) -> Predictions:
     listing = lst.read(valid_lst)
     models = read_models(probabilities, merge["seeds"], len(listing))
-    by_model = {name: methods.mean(seeds) for name, seeds in models.items()}
-    return Predictions(listing.index - 1, by_model, merge_files(probabilities, merge, weights, len(listing)))
+    return Predictions(listing.index - 1, models, merge_models(models, merge, weights))
 
 
 def _split_names(rows: int, lists: Sequence[PathLike]) -> np.ndarray:

@@ -20,13 +20,27 @@ def of_each_model(paths: Sequence[Path], seeds: Sequence[tuple[str, int]]) -> li
 
 def read_models(
     probabilities: Sequence[Path], seeds: Sequence[tuple[str, int]], rows: int | None = None
-) -> dict[str, list[np.ndarray]]:
-    """Read the probabilities (rows, classes) of models; `seeds` as of `of_each_model`."""
+) -> dict[str, np.ndarray]:
+    """Read the probabilities of models, float64 (rows, classes), the files of each averaged; `seeds` as of
+    `of_each_model`.
+    """
     groups = of_each_model(probabilities, seeds)
     return {
-        name: [read_probabilities(path, rows) for path in paths]
+        name: methods.mean([read_probabilities(path, rows) for path in paths])
         for (name, _), paths in zip(seeds, groups, strict=True)
     }
+
+
+def merge_models(
+    models: Mapping[str, np.ndarray], merge: Mapping[str, Any], weights: Path | None = None
+) -> np.ndarray:
+    """Merge what `read_models` has read as the section `merge` says: float64 (rows, classes).
+
+    `merge` has `method`, `seeds` (each model's name and number of files) and `weights`; fitted ones are in
+    `weights`.
+    """
+    chosen = read_json(weights)["weights"] if weights else merge["weights"]
+    return methods.merge(merge["method"], list(models.values()), chosen)
 
 
 def merge_files(
@@ -35,14 +49,8 @@ def merge_files(
     weights: Path | None = None,
     rows: int | None = None,
 ) -> np.ndarray:
-    """Merge models' files as the section `merge` says: float64 (rows, classes).
-
-    `merge` has `method`, `seeds` (each model's name and number of files) and `weights`; fitted ones are in
-    `weights`.
-    """
-    models = read_models(probabilities, merge["seeds"], rows)
-    chosen = read_json(weights)["weights"] if weights else merge["weights"]
-    return methods.merge(merge["method"], list(models.values()), chosen)
+    """Merge models' files of probabilities; `merge` and `weights` as of `merge_models`."""
+    return merge_models(read_models(probabilities, merge["seeds"], rows), merge, weights)
 
 
 def write_weights(
@@ -52,6 +60,6 @@ def write_weights(
     them.
     """
     models = read_models(probabilities, merge["seeds"], len(labels))
-    weights = fit_weights([methods.mean(seeds) for seeds in models.values()], labels)
+    weights = fit_weights(list(models.values()), labels)
     write_json(path, {"models": list(models), "weights": weights, "rows": len(labels)})
     return dict(zip(models, weights, strict=True))

@@ -51,7 +51,7 @@ MERGE_METHODS: dict[str, Callable] = {"mean": mean, "vote": vote}
 
 
 def merge(
-    method: str, models: "Sequence[Sequence[np.ndarray]]", weights: Sequence[float] | None = None
+    method: str, models: "Sequence[np.ndarray]", weights: Sequence[float] | None = None
 ) -> "np.ndarray":
-    """Merge models, each a sequence of its seeds' probabilities (n, classes), into one array (n, classes)."""
-    return MERGE_METHODS[method]([mean(seeds) for seeds in models], weights)
+    """Merge the probabilities (n, classes) of models into one array float64 (n, classes)."""
+    return MERGE_METHODS[method](models, weights)

@@ -67,20 +67,19 @@ def compare_models(
     from digitflow.dataset import classes as class_names
     from digitflow.formats import lst
     from digitflow.merging import merged as merging
-    from digitflow.merging import methods
     from digitflow.scoring.pairs import PAIR_COLUMNS, compare_models
     from digitflow.scoring.table import MERGED, write_table
 
     labels, names = lst.read(valid_lst).label, class_names.read(classes)
     models = merging.read_models(valid_probabilities, merge["seeds"], len(labels))
-    averaged = {name: methods.mean(seeds) for name, seeds in models.items()}
+    compared = dict(models)
     if "order" not in merge:
-        averaged[MERGED] = merging.merge_files(valid_probabilities, merge, weights, len(labels))
+        compared[MERGED] = merging.merge_models(models, merge, weights)
     tested: dict = {}
     if solution:
         others = competing.labels_of_files(files or [], names, submission)
         tested = {**dict(zip(models, submissions or [], strict=True)), **others, MERGED: submission}
-    write_table(table, compare_models(averaged, labels, tested or None, solution, names), PAIR_COLUMNS)
+    write_table(table, compare_models(compared, labels, tested or None, solution, names), PAIR_COLUMNS)
 
 
 def compare_submissions(

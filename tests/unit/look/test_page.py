@@ -15,7 +15,8 @@ from digitflow.config import clone_digest
 from digitflow.formats import corrections
 from digitflow.formats.corrections import Correction
 from digitflow.look import page
-from digitflow.look.lookdata import AUDIT_COLUMNS, LookData, read_look_table
+from digitflow.look.audit import AUDIT_COLUMNS
+from digitflow.look.lookdata import LookData, read_look_table
 from digitflow.look.page import read_content, write_page
 from digitflow.look.summary_page import write_summary
 from digitflow.look.suspects import suspects_figure

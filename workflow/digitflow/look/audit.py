@@ -23,7 +23,7 @@ log = logging.getLogger("digitflow")
 PathLike = str | os.PathLike
 Training = tuple[PathLike, PathLike]  # the .lst of the rows that were held out, and their probabilities .npy
 
-COLUMNS = ["id", "given", "proposed", "self_confidence", "margin", "flagged", "split"]
+AUDIT_COLUMNS = ["id", "given", "proposed", "self_confidence", "margin", "flagged", "split"]
 SLACK = 1e-6  # rounding alone decides nothing: the same as in the authors' own program
 
 
@@ -187,7 +187,7 @@ def write(path: PathLike, audit: Audit, names: Sequence[str]) -> None:
     """Write the audit as CSV; `names` are the labels' names, by their index."""
     with atomic_open(path, "w") as file:
         writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(COLUMNS)
+        writer.writerow(AUDIT_COLUMNS)
         writer.writerows(
             zip(
                 audit.index.tolist(),
@@ -200,28 +200,3 @@ def write(path: PathLike, audit: Audit, names: Sequence[str]) -> None:
                 strict=True,
             )
         )
-
-
-def read(path: PathLike, names: Sequence[str]) -> Audit:
-    """Read what `write` wrote. FormatError: it is damaged. InputError: there is no such file."""
-    labels = {name: label for label, name in enumerate(names)}
-    try:
-        with open(path, newline="", encoding="utf-8") as file:
-            header, *rows = csv.reader(file, strict=True)
-        if header != COLUMNS:
-            raise ValueError(f"the header is {','.join(header)}, should be {','.join(COLUMNS)}")
-        columns = zip(*rows, strict=True) if rows else [()] * len(COLUMNS)
-        index, given, proposed, confidence, margin, flagged, split = columns
-        return Audit(
-            np.array(index, np.int64),
-            np.array([labels[name] for name in given], np.int64),
-            np.array([labels[name] for name in proposed], np.int64),
-            np.array(confidence, np.float64),
-            np.array(margin, np.float64),
-            np.array([{"True": True, "False": False}[text] for text in flagged], bool),
-            np.array(split, str),
-        )
-    except OSError as error:
-        raise InputError(f"{path}: cannot be opened: {error.strerror}") from error
-    except (ValueError, KeyError, csv.Error) as error:
-        raise FormatError(f"{path}: damaged: {error}; delete it and run again") from error

@@ -16,6 +16,7 @@ from digitflow.formats import corrections as corrections_csv
 from digitflow.formats import idx, lst
 from digitflow.formats.corrections import DROP, OK, Correction
 from digitflow.look import summary
+from digitflow.look.audit import AUDIT_COLUMNS
 from digitflow.merging.merged import merge_files, merge_models, read_models
 
 if TYPE_CHECKING:
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 
 PathLike = str | Path
 TEST = "test"
-AUDIT_COLUMNS = ("id", "given", "proposed", "self_confidence", "margin", "flagged", "split")
 DUPLICATE_COLUMNS = ("first_part", "first_id", "second_part", "second_id", "kind", "distance", "conflict")
 OUTLIER_COLUMNS = ("part", "id", "reason", "distance")
 TEXTS = ("given", "proposed", "split", "first_part", "second_part", "kind", "part", "reason")

@@ -11,6 +11,7 @@ from digitflow.look.lookdata import DUPLICATE_COLUMNS, OUTLIER_COLUMNS, LookData
 FOLDS = 5
 MODELS = {"small": 120, "middle": 250, "large": 500}  # random features each
 NAMES = tuple("0123456789")
+NO_DUPLICATES, NO_OUTLIERS = (pd.DataFrame(columns=names) for names in (DUPLICATE_COLUMNS, OUTLIER_COLUMNS))
 
 
 def example(

@@ -11,7 +11,7 @@ from digitflow.formats import corrections
 from digitflow.formats.corrections import Correction
 from digitflow.look.page import write_page
 from tests.browser.driver import scroll_through, wait_for
-from tests.browser.example import example
+from tests.browser.example import NO_DUPLICATES, NO_OUTLIERS, example
 
 pytestmark = pytest.mark.allow_hosts(["127.0.0.1", "::1"])
 
@@ -180,7 +180,7 @@ def test_a_digit_is_the_key_of_the_class_with_that_name(page, data, tmp_path, na
         data,
         names=names,
         labels=labels,
-        **dict.fromkeys(["audit", "predictions", "test_merged", "duplicates", "outliers"]),
+        **dict.fromkeys(["audit", "predictions", "test_merged"]),
     )
     write_page(tmp_path / "index.html", few)
     page.open(tmp_path / "index.html", "random")
@@ -517,10 +517,14 @@ def test_sections_without_data_are_left_out_and_the_page_says_why(page, data, tm
         test_merged=None,
         predictions=None,
         audit=None,
-        duplicates=None,
-        outliers=None,
+        duplicates=NO_DUPLICATES,
+        outliers=NO_OUTLIERS,
         png=None,
-        missing={"test_images": "no test set", "predictions": "nothing was trained yet"},
+        missing={
+            "test_images": "no test set",
+            "predictions": "nothing was trained yet",
+            "audit": "no audit of the labels",
+        },
     )
     write_page(tmp_path / "index.html", bare)
     page.open(tmp_path / "index.html")
@@ -529,7 +533,14 @@ def test_sections_without_data_are_left_out_and_the_page_says_why(page, data, tm
     assert "Worst mistakes: nothing was trained yet" in text
     assert "Suspects: no audit of the labels" in text
     links = page.run("return [...document.querySelectorAll('nav a')].map((a) => a.hash)")
-    assert links == ["#overview", "#random", "#decisions", *(f"#class-{label}" for label in range(10))]
+    assert links == [
+        "#overview",
+        "#duplicates",
+        "#outliers",
+        "#random",
+        "#decisions",
+        *(f"#class-{label}" for label in range(10)),
+    ]
     page.go("random")
     page.press("x")
     assert page.count == 1

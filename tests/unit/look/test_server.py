@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 import numpy as np
 import pytest
+from tests.browser.example import NO_DUPLICATES, NO_OUTLIERS
 from tests.conftest import PROJECT
 
 from digitflow.base.errors import FormatError, InputError
@@ -49,10 +50,15 @@ server.serve_forever()
 def training_rows(digits, count: int) -> LookData:
     """The first `count` digits, which have no probabilities."""
     images, labels = digits
-    names = tuple("0123456789")
-    splits = np.array(["train"] * count)
     return LookData(
-        names, images[:count], np.arange(1, count + 1), labels[:count], splits, png="../../data/png"
+        names=tuple("0123456789"),
+        images=images[:count],
+        ids=np.arange(1, count + 1),
+        labels=labels[:count],
+        splits=np.array(["train"] * count),
+        duplicates=NO_DUPLICATES,
+        outliers=NO_OUTLIERS,
+        png="../../data/png",
     )
 
 

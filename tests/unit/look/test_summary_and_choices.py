@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from tests.browser.example import example
+from tests.browser.example import NO_DUPLICATES, NO_OUTLIERS, example
 
 from digitflow.look import choices, summary
 from digitflow.look.lookdata import LookData, Predictions
@@ -54,7 +54,8 @@ def two_models(first: list[int], second: list[int], merged: list[int], labels: l
     n = len(labels)
     predictions = Predictions(np.arange(n), {"one": sure(first), "two": sure(second)}, sure(merged))
     images, splits = np.zeros((n, 2, 2), np.uint8), np.array(["valid"] * n)
-    return LookData("abc", images, np.arange(1, n + 1), np.array(labels), splits, predictions=predictions)
+    rows = "abc", images, np.arange(1, n + 1), np.array(labels), splits
+    return LookData(*rows, NO_DUPLICATES, NO_OUTLIERS, predictions=predictions)
 
 
 def test_the_merge_helps_where_it_is_right_and_the_best_model_is_not():

@@ -73,7 +73,8 @@ class LookData:
     `corrections` must fit the rows, and `corrections_text` be the file that they were read from;
     `corrections_file` is its path as configured, whether there is one yet or not. `png` is the folder of the
     PNG trees as seen from the page, such as ../../data/png; None: there are none.
-    `missing` says why something is None, by the name of the field: "no test set".
+    `missing` says why something is None, by the name of the field: "no test set"; of `predictions` and
+    `audit` it always does.
     """
 
     names: Sequence[str]
@@ -81,13 +82,13 @@ class LookData:
     ids: np.ndarray
     labels: np.ndarray
     splits: np.ndarray
+    duplicates: "pd.DataFrame"
+    outliers: "pd.DataFrame"
     test_images: np.ndarray | None = None
     test_ids: np.ndarray | None = None
     predictions: Predictions | None = None
     test_merged: np.ndarray | None = None
     audit: "pd.DataFrame | None" = None
-    duplicates: "pd.DataFrame | None" = None
-    outliers: "pd.DataFrame | None" = None
     corrections: Sequence[Correction] = ()
     corrections_text: str = ""
     corrections_file: str = "corrections.csv"

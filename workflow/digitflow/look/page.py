@@ -152,11 +152,11 @@ def _sections(data: LookData, seed: int) -> Iterator[dict[str, Any]]:
         "Suspects",
         _about_suspects(data),
         None if data.audit is None else data.rows_of(data.audit["id"]),
-        data.missing.get("audit", "no audit of the labels"),
+        data.missing.get("audit", ""),
     )
     yield _duplicates(data)
     yield _outliers(data)
-    without = data.missing.get("predictions", "no probabilities of rows that the models did not learn from")
+    without = data.missing.get("predictions", "")
     several = data.predictions is not None and len(data.predictions.by_model) > 1
     without_merge = without if data.predictions is None else "there is one model"
     yield _section(
@@ -207,12 +207,10 @@ def _section(key: str, title: str, about: str, items: np.ndarray | None, missing
 
 def _duplicates(data: LookData) -> dict[str, Any]:
     """The images of all pairs, one pair after the other, and what to say under each image."""
-    title, table = "Duplicates", data.duplicates
-    if table is None:
-        return _section("duplicates", title, "", None, data.missing.get("duplicates", "not looked for"))
+    table = data.duplicates
     sides = [data.places_of(table[f"{side}_part"], table[f"{side}_id"]) for side in ("first", "second")]
     about = "Pairs of equal or almost equal images, side by side; those with different labels first."
-    section = _section("duplicates", title, about, np.stack(sides, axis=1).reshape(-1), "")
+    section = _section("duplicates", "Duplicates", about, np.stack(sides, axis=1).reshape(-1), "")
     extra = []
     for kind, distance, conflict in zip(table["kind"], table["distance"], table["conflict"], strict=True):
         extra += [f"{'labels differ' if conflict else kind}, {distance:.1f}"] * 2
@@ -220,12 +218,10 @@ def _duplicates(data: LookData) -> dict[str, Any]:
 
 
 def _outliers(data: LookData) -> dict[str, Any]:
-    title, table = "Outliers", data.outliers
-    if table is None:
-        return _section("outliers", title, "", None, data.missing.get("outliers", "not looked for"))
-    places = data.places_of(table["part"], table["id"])
-    section = _section("outliers", title, "Blank images, and those that are like no others.", places, "")
-    return {**section, "extra": table["reason"].astype(str).tolist()}
+    places = data.places_of(data.outliers["part"], data.outliers["id"])
+    about = "Blank images, and those that are like no others."
+    section = _section("outliers", "Outliers", about, places, "")
+    return {**section, "extra": data.outliers["reason"].tolist()}
 
 
 def _overview(data: LookData, folder: Path) -> dict[str, Any]:
@@ -235,17 +231,16 @@ def _overview(data: LookData, folder: Path) -> dict[str, Any]:
     pictures = np.concatenate([mean, variance / max(variance.max(), 1) * 255])
     columns, _ = sheets.columns_and_rows(*data.images.shape[1:3], SHEET_SIDE)
     means = sheets.write(folder, "means", np.rint(pictures).astype(np.uint8), columns)
-    kept = data.corrected[data.corrected >= 0]
     predicted = None if data.test_merged is None else data.test_merged.argmax(axis=1)
     pixels, ink = summary.histograms(data.images)
     overview = {
         "means": means,
         "columns": min(columns, 2 * classes),
         "rows": -(-2 * classes // columns),
-        "counts": np.bincount(kept, minlength=classes).tolist(),
-        "testCounts": None if predicted is None else np.bincount(predicted, minlength=classes).tolist(),
+        "counts": summary.count_labels(data.corrected, classes),
+        "testCounts": None if predicted is None else summary.count_labels(predicted, classes),
         "train": {"pixels": pixels.tolist(), "ink": ink.tolist()},
-        "missing": [reason for field, reason in data.missing.items() if getattr(data, field) is None],
+        "missing": list(data.missing.values()),
     }
     if data.test_images is not None:
         pixels, ink = summary.histograms(data.test_images)

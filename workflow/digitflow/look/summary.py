@@ -9,8 +9,8 @@ PIXEL_BINS = 32  # of pixels, 8 grey levels each
 BLOCK = 4096  # images at a time: integers of 8 bytes would fill the memory
 
 
-def _count(labels: np.ndarray, classes: int) -> list[int]:
-    """How many rows have each label; a negative one is none."""
+def count_labels(labels: np.ndarray, classes: int) -> list[int]:
+    """How many of the rows, int (n,), have each label 0..classes-1; a negative one is none."""
     return np.bincount(labels[labels >= 0], minlength=classes).tolist()
 
 
@@ -26,7 +26,7 @@ def mean_and_variance(images: np.ndarray, labels: np.ndarray, classes: int) -> t
             pixels = block[labels_of_block == label].astype(np.int32)
             sums[label] += pixels.sum(axis=0)
             squares[label] += (pixels * pixels).sum(axis=0, dtype=np.int64)
-    n = np.maximum(_count(labels, classes), 1).reshape(-1, *[1] * (images.ndim - 1))
+    n = np.maximum(count_labels(labels, classes), 1).reshape(-1, *[1] * (images.ndim - 1))
     mean = sums / n
     return mean, np.maximum(squares / n - mean * mean, 0)
 

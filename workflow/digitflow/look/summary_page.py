@@ -10,6 +10,7 @@ import numpy as np
 from digitflow.base.files import atomic_open
 from digitflow.look import sheets
 from digitflow.look.lookdata import LookData
+from digitflow.look.summary import count_labels
 
 STYLE = """
 body { margin: 1rem; background: #fff; color: #1d1d1b; font: 14px/1.4 system-ui, sans-serif; }
@@ -44,24 +45,23 @@ def _facts(data: LookData) -> Iterator[str]:
     yield f"{len(data.names):,} classes"
     if data.audit is not None:
         yield f"{np.count_nonzero(data.audit['flagged']):,} labels flagged"
-    if data.duplicates is not None:
-        yield f"{len(data.duplicates):,} pairs of duplicates"
-    if data.outliers is not None:
-        yield f"{len(data.outliers):,} outliers"
+    yield f"{len(data.duplicates):,} pairs of duplicates"
+    yield f"{len(data.outliers):,} outliers"
     yield f"{len(data.corrections):,} lines in the file of corrections"
 
 
 def _lines(data: LookData) -> Iterator[str]:
     """The table: a head, and a line for each class."""
-    columns = {"training images": _counts(data, data.corrected)}
+    classes = len(data.names)
+    columns = {"training images": count_labels(data.corrected, classes)}
     columns["%"] = [f"{share:.1f}" for share in _percentages(columns["training images"])]
     if data.test_merged is not None:
-        predicted = _counts(data, data.test_merged.argmax(axis=1))
+        predicted = count_labels(data.test_merged.argmax(axis=1), classes)
         columns["predicted for test %"] = [f"{share:.1f}" for share in _percentages(predicted)]
     if data.audit is not None:
         flagged = data.rows_of(data.audit["id"][data.audit["flagged"].to_numpy(bool)])
-        columns["flagged"] = _counts(data, data.corrected[flagged])
-    columns["given by the CSV"] = _counts(data, data.labels)
+        columns["flagged"] = count_labels(data.corrected[flagged], classes)
+    columns["given by the CSV"] = count_labels(data.labels, classes)
     yield "".join(f"<th>{name}</th>" for name in ("class", "mean", *columns))
     means, _ = data.mean_and_variance
     pictures = np.rint(means).astype(np.uint8)
@@ -72,11 +72,6 @@ def _lines(data: LookData) -> Iterator[str]:
             f"<td>{cell:,}</td>" if isinstance(cell, int) else f"<td>{cell}</td>" for cell in cells
         )
         yield f"<tr><th>{html.escape(str(name))}</th>{mean}{body}</tr>"
-
-
-def _counts(data: LookData, labels: np.ndarray) -> list[int]:
-    """How many rows have each label; a dropped row has none."""
-    return np.bincount(labels[labels >= 0], minlength=len(data.names)).tolist()
 
 
 def _percentages(counts: list[int]) -> np.ndarray:

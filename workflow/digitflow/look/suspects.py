@@ -43,7 +43,7 @@ def suspects_figure(path: str | Path, data: LookData, count: int = MOST) -> None
 
 def _title(data: LookData, shown: int) -> str:
     if data.audit is None:
-        return f"No suspects: {data.missing.get('audit', 'no audit of the labels')}"
+        return f"No suspects: {data.missing['audit']}"
     flagged = int(np.count_nonzero(data.audit["flagged"]))
     return (
         f"The {shown} least probable of {len(data.audit):,} labels, given → proposed; {flagged:,} are flagged"

@@ -13,8 +13,7 @@ from digitflow.base.errors import FormatError
 from digitflow.base.files import atomic_open, digest_of_json, read_json, write_json
 from digitflow.formats import lst
 from digitflow.merging import merged as merging
-from digitflow.scoring.measures import accuracy
-from digitflow.scoring.table import MERGED
+from digitflow.scoring.table import MERGED, score
 
 DIGEST_DIGITS = 8
 PARTS = ("configuration", "digests", "versions")  # of a run, compared key by key
@@ -95,8 +94,9 @@ def remember(
         left.unlink(missing_ok=True)
     if path.exists():
         run = replace(run, kaggle=read_remembered(path).kaggle)
-    if run.validation is None and validation is not None:
-        run = replace(run, validation=_measured(validation))
+    if run.validation is None and validation is not None and MERGED in validation.given:
+        row = score("valid", validation.given[MERGED], validation.true)
+        run = replace(run, validation=_accuracy(row, "valid", len(validation.ids)))
     with atomic_open(path.with_suffix(".csv")) as file:
         file.write(Path(submission_csv).read_bytes())
     if validation is not None and len(validation.ids):
@@ -211,20 +211,11 @@ def flatten(value: Mapping[str, Any]) -> dict[str, Any]:
     return flat
 
 
-def _accuracy(row: Mapping[str, str], part: str, rows: int | None) -> dict[str, Any] | None:
-    if not row.get(f"{part}_accuracy"):
+def _accuracy(row: Mapping[str, Any], part: str, rows: int | None) -> dict[str, Any] | None:
+    """What a row of the table of scores, as it is or read from its file, says of a part; None: nothing."""
+    if row.get(f"{part}_accuracy") in (None, ""):
         return None
-    score = {name: float(row[f"{part}_{name}"]) for name in ("accuracy", "low", "high")}
-    return score | {"n": rows}
-
-
-def _measured(validation: Validation) -> dict[str, Any] | None:
-    """The merged models' accuracy on the validation images, where there are any."""
-    if MERGED not in validation.given or not len(validation.ids):
-        return None
-    result = accuracy(validation.given[MERGED], validation.true)
-    low, high = result.interval
-    return {"accuracy": result.value, "low": low, "high": high, "n": result.n}
+    return {name: float(row[f"{part}_{name}"]) for name in ("accuracy", "low", "high")} | {"n": rows}
 
 
 def _write_validation(path: Path, validation: Validation) -> None:

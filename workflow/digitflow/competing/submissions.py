@@ -16,7 +16,7 @@ from digitflow.formats.labelscsv import Form
 from digitflow.formats.probabilities import read_probabilities
 from digitflow.merging import merged as merging
 from digitflow.merging import methods
-from digitflow.scoring.measures import accuracy
+from digitflow.scoring.table import score
 
 log = logging.getLogger("digitflow")
 
@@ -121,15 +121,10 @@ def blend_with_models(
 
 def scores(found: Mapping[str, Submission], solution: np.ndarray | None) -> list[dict[str, Any]]:
     """Rows for the table of scores, one per submission: its test accuracy where a solution is known."""
-    rows = []
-    for name, submission in found.items():
-        row: dict[str, Any] = {"model": name, "framework": "file"}
-        if solution is not None:
-            result = accuracy(submission.labels, solution)
-            low, high = result.interval
-            row |= {"test_accuracy": result.value, "test_low": low, "test_high": high}
-        rows.append(row)
-    return rows
+    return [
+        {"model": name, "framework": "file", **score("test", submission.labels, solution)}
+        for name, submission in found.items()
+    ]
 
 
 def score_files(

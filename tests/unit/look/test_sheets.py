@@ -12,8 +12,8 @@ from digitflow.look import sheets
 IMAGES = npst.arrays(
     np.uint8,
     st.one_of(
-        st.tuples(st.integers(0, 9), st.integers(1, 5), st.integers(1, 5)),
-        st.tuples(st.integers(0, 9), st.integers(1, 5), st.integers(1, 5), st.sampled_from([1, 3, 4])),
+        st.tuples(st.integers(1, 9), st.integers(1, 5), st.integers(1, 5)),
+        st.tuples(st.integers(1, 9), st.integers(1, 5), st.integers(1, 5), st.sampled_from([1, 3, 4])),
     ),
 )
 

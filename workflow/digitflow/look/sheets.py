@@ -22,11 +22,11 @@ def columns_and_rows(height: int, width: int, side: int) -> tuple[int, int]:
 def arrange(images: np.ndarray, columns: int) -> np.ndarray:
     """Lay uint8 images (n, h, w) or (n, h, w, c) out in rows of `columns`, the last row filled up with 0.
 
-    Returns uint8 (rows * h, columns * w) or (rows * h, columns * w, c).
+    There is at least one image. Returns uint8 (rows * h, columns * w) or (rows * h, columns * w, c).
     """
     n, height, width, *channels = images.shape
-    columns = min(columns, max(n, 1))
-    rows = max(1, -(-n // columns))
+    columns = min(columns, n)
+    rows = -(-n // columns)
     cells = np.zeros((rows * columns, height, width, *channels), np.uint8)
     cells[:n] = images
     grid = cells.reshape(rows, columns, height, width, *channels).swapaxes(1, 2)

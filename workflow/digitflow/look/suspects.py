@@ -4,7 +4,6 @@ from pathlib import Path
 
 import numpy as np
 
-from digitflow.look import sheets
 from digitflow.look.canvas import save, short
 from digitflow.look.lookdata import LookData
 
@@ -14,11 +13,11 @@ INCHES = 1.0  # of an image
 CAPTION = 0.45  # inches below it
 
 
-def suspects_figure(path: str | Path, data: LookData, count: int = MOST) -> None:
-    """Draw the first `count` rows of the audit with id, given and proposed label; it may have none."""
+def suspects_figure(path: str | Path, data: LookData) -> None:
+    """Draw the first MOST rows of the audit with id, given and proposed label; it may have none."""
     from matplotlib.figure import Figure
 
-    first = [] if data.audit is None else data.audit.head(count).to_dict("records")
+    first = [] if data.audit is None else data.audit.head(MOST).to_dict("records")
     lines = max(1, -(-len(first) // COLUMNS))
     height, width = data.images.shape[1:3]
     tall = height / width + CAPTION  # in widths of an image
@@ -31,13 +30,11 @@ def suspects_figure(path: str | Path, data: LookData, count: int = MOST) -> None
     images = data.images[data.rows_of([row["id"] for row in first])]
     for place, (row, image) in enumerate(zip(first, images, strict=True)):
         x, y = place % COLUMNS, place // COLUMNS * tall
-        pixels = sheets.arrange(image[None], 1)
         extent = (x + 0.04, x + 0.96, y + height / width - 0.04, y + 0.04)
-        axes.imshow(pixels, cmap="grey", vmin=0, vmax=255, extent=extent, aspect="auto")
+        axes.imshow(image, cmap="grey", vmin=0, vmax=255, extent=extent, aspect="auto")
         caption = f"{row['id']}\n{short(row['given'])} → {short(row['proposed'])}"
         # A class may be called $x$, which is no formula.
         axes.text(x + 0.5, y + height / width, caption, ha="center", va="top", fontsize=7, parse_math=False)
-    axes.set(xlim=(0, COLUMNS), ylim=(lines * tall, 0))
     save(figure, path)
 
 

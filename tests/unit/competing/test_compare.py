@@ -408,9 +408,10 @@ def test_sheets_show_the_very_images_that_flipped(project, truth, digits, tmp_pa
     found = comparison_of(project("a", seed=1), project("b", seed=2), truth)
     drawn = sheets.draw_sheets(found, tmp_path / "test-images", tmp_path / "test-images")
     assert sheets.draw_sheets(found, tmp_path / "test-images", tmp_path / "test-images") == drawn
-    written = sheets.write_sheets(tmp_path / "flips", drawn)
-    assert [path.name for path in written] == ["fixed.png", "broken.png", "both_wrong.png"][: len(written)]
-    picture = cv2.imread(str(written[0]), cv2.IMREAD_GRAYSCALE)
+    assert list(drawn) == ["fixed", "broken", "both_wrong"][: len(drawn)]
+    sheets.write_sheets(tmp_path / "flips", drawn)
+    assert {path.name for path in (tmp_path / "flips").iterdir()} == {f"{kind}.png" for kind in drawn}
+    picture = cv2.imread(str(tmp_path / "flips" / "fixed.png"), cv2.IMREAD_GRAYSCALE)
     for row in found.flips["fixed"].ids[: sheets.MOST]:
         image = digits[0][row - 1].repeat(2, axis=0).repeat(2, axis=1)
         assert cv2.matchTemplate(picture, image, cv2.TM_SQDIFF).min() == pytest.approx(0, abs=100)  # float32

@@ -18,10 +18,6 @@ from digitflow.competing.kaggle import Kaggle
 log = logging.getLogger("digitflow")
 
 MANIFEST = "download.json"
-BY_HAND = (
-    "download train.csv and test.csv from {site}/competitions/{competition}/data into data/kaggle/ yourself; "
-    "to practise without an account, set data.source to mnist"
-)
 BLOCK = 1 << 20
 
 
@@ -51,8 +47,8 @@ def fetch(kaggle: Kaggle, staging: str | Path, names: Sequence[str] = ()) -> Non
     write_json(manifest, {"competition": kaggle.competition, "sha256": digests})
 
 
-def accept(staging: str | Path, folder: str | Path, check: Callable[[Path], object]) -> list[Path]:
-    """Move what `fetch` left in `staging` into `folder`, when all of it is in order; their final paths.
+def accept(staging: str | Path, folder: str | Path, check: Callable[[Path], object]) -> None:
+    """Move what `fetch` left in `staging` into `folder`, when all of it is in order.
 
     `check` reads a file and raises InputError for a wrong header or row. `folder`/digests.sha256 keeps what
     came: another file in a later download is refused by name. A file that is there already is never
@@ -81,12 +77,14 @@ def accept(staging: str | Path, folder: str | Path, check: Callable[[Path], obje
         _move(source, target, digest)
     with atomic_open(ledger, "w") as file:
         file.writelines(f"{digest}  {name}\n" for name, digest in sorted((known | came).items()))
-    return [folder / name for name in came]
 
 
 def by_hand(competition: str) -> str:
     """The way to a competition's files without a token."""
-    return BY_HAND.format(site=SITE, competition=competition)
+    return (
+        f"download train.csv and test.csv from {SITE}/competitions/{competition}/data into data/kaggle/ "
+        "yourself; to practise without an account, set data.source to mnist"
+    )
 
 
 def read_digests(ledger: str | Path) -> dict[str, str]:

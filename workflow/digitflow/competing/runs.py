@@ -58,16 +58,15 @@ def read_run(
     scores_csv: str | Path | None,
     submission_csv: str | Path,
     valid_rows: int | None = None,
-    test_rows: int | None = None,
 ) -> Run:
-    """Read what a run left. `valid_rows`, `test_rows`: how many images the scores rest on."""
+    """Read what a run left. `valid_rows`: how many images its validation scores rest on."""
     rows = read_scores(scores_csv) if scores_csv is not None and Path(scores_csv).exists() else []
     merged = next((row for row in rows if row["model"] == MERGED), {})
     return Run(
         read_json(run_json),
         rows,
         _accuracy(merged, "valid", valid_rows),
-        _accuracy(merged, "test", test_rows),
+        _accuracy(merged, "test", None),
         sha256(Path(submission_csv)),
     )
 

@@ -48,15 +48,13 @@ def _are_there(comparison: Comparison, images: Path) -> bool:
     return fits and (not (found and comparison.images) or found == comparison.images)
 
 
-def write_sheets(folder: str | Path, sheets: Mapping[str, bytes]) -> list[Path]:
-    """Write the sheets of `draw_sheets` into a folder, without those of an earlier pair: the files' paths."""
+def write_sheets(folder: str | Path, sheets: Mapping[str, bytes]) -> None:
+    """Write the sheets of `draw_sheets` into a folder as KIND.png, without those of an earlier pair."""
     for kind in {*KINDS} - {*sheets}:
         Path(folder, f"{kind}.png").unlink(missing_ok=True)
-    written = [Path(folder) / f"{kind}.png" for kind in sheets]
-    for path, data in zip(written, sheets.values(), strict=True):
-        with atomic_open(path) as file:
+    for kind, data in sheets.items():
+        with atomic_open(Path(folder, f"{kind}.png")) as file:
             file.write(data)
-    return written
 
 
 def draw(images: np.ndarray, flips: Flips, classes: Sequence[str], title: str) -> np.ndarray:

@@ -80,11 +80,8 @@ def submit(
     return receipt
 
 
-def fetch_scores(kaggle: Kaggle, folder: str | Path, patience: float = 0.0, pause: float = PAUSE) -> int:
-    """Ask for the scores that sent submissions still owe; the number of those that still do.
-
-    Waits up to `patience` seconds for all of them together.
-    """
+def fetch_scores(kaggle: Kaggle, folder: str | Path, patience: float = 0.0, pause: float = PAUSE) -> None:
+    """Ask for the scores that sent submissions still owe, for up to `patience` seconds altogether."""
     kept = receipts.read_all(folder, kaggle.competition)
     owing = [receipt for receipt in kept if receipt.ref and not receipt.status]
     end = time.monotonic() + patience
@@ -95,7 +92,6 @@ def fetch_scores(kaggle: Kaggle, folder: str | Path, patience: float = 0.0, paus
         time.sleep(pause)
     if owing:
         log.info("%d submissions without a score yet: run again later, nothing is sent twice", len(owing))
-    return len(owing)
 
 
 def describe_plan(plan: Mapping[str, Any], limits: Limits) -> list[str]:

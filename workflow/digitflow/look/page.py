@@ -26,11 +26,12 @@ DATA = "data.js"
 ASSIGNMENT = "window.LOOK = "
 SHEETS = re.compile(r"(means|(train|test)-\d{2,}-\d{2,})(-[0-9a-f]{8})?\.png")
 SHEET_SIDE = 1024  # pixels: some 1,300 digits, of which a browser shows the first after a few milliseconds
+SEED = 0  # of the random sample
 PARTS_OF_ONE = 10_000  # probabilities are whole numbers of these
 
 
-def write_page(index: str | Path, data: LookData, seed: int = 0) -> None:
-    """Write the page `index` and its FOLDER; equal data and seed (of the random sample) give equal bytes.
+def write_page(index: str | Path, data: LookData) -> None:
+    """Write the page `index` and its FOLDER; equal data give equal bytes.
 
     InputError: FOLDER holds what is no page's. DigitflowError: the disk is full.
     """
@@ -53,7 +54,7 @@ def write_page(index: str | Path, data: LookData, seed: int = 0) -> None:
             "corrections": [[c.id, c.was, c.now, c.note, c.line] for c in data.corrections],
             "correctionsText": data.corrections_text,
             "correctionsFile": data.corrections_file,
-            "sections": list(_sections(data, seed)),
+            "sections": list(_sections(data)),
             "overview": _overview(data, folder),
             **_write_sheets(folder, data),
         }
@@ -145,7 +146,7 @@ def _models(data: LookData) -> dict[str, Any]:
     return {"rows": data.predictions.rows.tolist(), "each": each}
 
 
-def _sections(data: LookData, seed: int) -> Iterator[dict[str, Any]]:
+def _sections(data: LookData) -> Iterator[dict[str, Any]]:
     """The lists of images, by their places: those of the training rows, then those of the test images."""
     yield _section(
         "suspects",
@@ -183,8 +184,8 @@ def _sections(data: LookData, seed: int) -> Iterator[dict[str, Any]]:
     yield _section(
         "random",
         "Random sample",
-        f"Training images drawn with seed {seed}: how right are labels that nobody suspects?",
-        choices.sample(len(data.ids), seed),
+        f"Training images drawn with seed {SEED}: how right are labels that nobody suspects?",
+        choices.sample(len(data.ids), SEED),
         "",
     )
 

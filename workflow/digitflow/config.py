@@ -17,7 +17,7 @@ import os
 import re
 import shlex
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -49,7 +49,7 @@ COLUMNS = {"seeds", "parameters", "trained_epochs", "seconds", "status", "device
 }
 FOLDER = re.compile(r"[\w.+-]+")
 ABSENT = "not installed"
-NAMES_OF_DATA = ("classes", "columns")  # keys of `data` whose values are what a file has in it
+NAMES_OF_DATA = ("classes", "columns")  # keys of `data` whose values are in a file, and may be called 1e5
 DIGITS, DIGIT_RECOGNIZER = 10, "digit-recognizer"
 
 
@@ -61,7 +61,10 @@ def validate(config: dict[str, Any]) -> dict[str, Any]:
     rules = schema()
     if mistakes := [*_names_that_are_no_text(config)]:
         raise ConfigError(_listed(mistakes))
-    config = {key: value if key == "message" else _numbers(value) for key, value in config.items()}
+    config = {
+        key: value if key == "message" else _mapped(value, _number, NAMES_OF_DATA)
+        for key, value in config.items()
+    }
     if mistakes := [*_not_finite(config)]:  # no limit of the schema's is above or below .nan
         raise ConfigError(_listed(mistakes))
     if mistakes := _against_schema(config, rules):
@@ -79,7 +82,7 @@ def validate(config: dict[str, Any]) -> dict[str, Any]:
     ]
     if mistakes:
         raise ConfigError(_listed(mistakes))
-    return _plain(complete)  # JSON Schema takes 5.0 for a whole number; Python's range does not
+    return _mapped(complete, _plain)  # JSON Schema takes 5.0 for a whole number; Python's range does not
 
 
 def load(files: Sequence[str | os.PathLike] = ()) -> dict[str, Any]:
@@ -179,7 +182,7 @@ def settings_text(model: dict[str, Any]) -> str:
 
 def canonical(value: Any, ordered: bool = False) -> str:
     """A value as JSON that is the same for all ways to write it: keys sorted (unless `ordered`), 1.0 as 1."""
-    return json.dumps(_plain(value), sort_keys=not ordered, ensure_ascii=False)
+    return json.dumps(_mapped(value, _plain), sort_keys=not ordered, ensure_ascii=False)
 
 
 def literal(text: str) -> str:
@@ -286,11 +289,16 @@ def idle_gpu(config: dict[str, Any]) -> str | None:
     )
 
 
-def _plain(value: Any) -> Any:
+def _mapped(value: Any, change: Callable[[Any], Any], but: Collection[str] = ()) -> Any:
+    """A value with `change` made to all that is in its mappings and lists, `but` what is under these keys."""
     if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
+        return {key: item if key in but else _mapped(item, change, but) for key, item in value.items()}
     if isinstance(value, list):
-        return [_plain(item) for item in value]
+        return [_mapped(item, change, but) for item in value]
+    return change(value)
+
+
+def _plain(value: Any) -> Any:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
@@ -313,7 +321,7 @@ def typed(config: dict[str, Any], arguments: Sequence[str] = ()) -> dict[str, An
     A message is the text that was typed. Snakemake takes 1.10 for a number, and `fix: two` for a mapping, so
     that is looked up in the command line's `arguments`. ConfigError: another text is no YAML.
     """
-    found = {key: _typed(value) for key, value in config.items() if key != "message"}
+    found = {key: _mapped(value, _typed) for key, value in config.items() if key != "message"}
     if "message" in config:
         words = [word.removeprefix("--config=") for word in arguments]
         texts = [word.removeprefix("message=") for word in words if word.startswith("message=")]
@@ -331,10 +339,6 @@ def check_wish_is_typed(config: dict[str, Any], arguments: Sequence[str]) -> Non
 
 
 def _typed(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _typed(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_typed(item) for item in value]
     try:
         return yaml.safe_load(value) if isinstance(value, str) else value
     except yaml.YAMLError as error:
@@ -365,15 +369,8 @@ def schema() -> dict:
     return rules
 
 
-def _numbers(value: Any) -> Any:
-    """The same with 1e-5 as a number: YAML 1.1, which PyYAML reads, wants 1.0e-5, and takes it for text.
-
-    Classes and columns may be called so.
-    """
-    if isinstance(value, dict):
-        return {key: item if key in NAMES_OF_DATA else _numbers(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_numbers(item) for item in value]
+def _number(value: Any) -> Any:
+    """1e-5 as a number: YAML 1.1, which PyYAML reads, wants 1.0e-5, and takes it for text."""
     return float(value) if isinstance(value, str) and EXPONENT.fullmatch(value) else value
 
 

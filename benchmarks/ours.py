@@ -10,7 +10,7 @@ import sys
 import time
 from pathlib import Path
 
-from digitflow.dataset.conversion import csv_to_idx
+from digitflow.dataset.sources import convert_source
 from digitflow.dataset.views import update_tree
 from digitflow.formats import idx
 
@@ -18,14 +18,14 @@ from digitflow.formats import idx
 def convert(train_csv: str, test_csv: str, folder: str) -> None:
     """Both CSVs to IDX files, as the rule does it."""
     out = Path(folder)
-    csv_to_idx(train_csv, {}, out / "train-images", out / "train-labels", out / "classes.csv")
-    csv_to_idx(test_csv, {}, out / "test-images", ids=out / "test-ids.csv")
+    convert_source(train_csv, {}, out / "train-images", out / "train-labels", out / "classes.csv")
+    convert_source(test_csv, {}, out / "test-images", ids=out / "test-ids.csv")
 
 
 def read_form(train_csv: str, data: str, folder: str) -> None:
     """One labelled CSV of any form to IDX files, as the rule does it."""
     out = Path(folder)
-    csv_to_idx(train_csv, json.loads(data), out / "images", out / "labels", out / "classes.csv")
+    convert_source(train_csv, json.loads(data), out / "images", out / "labels", out / "classes.csv")
 
 
 def tree(images: str, target: str, labels: str | None = None, given: str | None = None) -> None:

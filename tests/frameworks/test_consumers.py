@@ -16,8 +16,8 @@ from mnist import MNIST
 from PIL import Image
 
 from digitflow.dataset import classes, lists, packing, views
-from digitflow.dataset.conversion import csv_to_idx
 from digitflow.dataset.mnist import write_csv
+from digitflow.dataset.sources import convert_source
 from digitflow.formats import lst
 
 TRAIN, TEST, CLASSES, ABSENT, PARTS = 300, 120, 10, 3, 4
@@ -62,8 +62,8 @@ def dataset(tmp_path_factory, digits) -> Dataset:
     data = Dataset(folder, images[rows], labels[rows], images[60_000:][:TEST])
     write_csv(folder / "train.csv", data.images.reshape(TRAIN, -1), data.labels)
     write_csv(folder / "test.csv", data.test_images.reshape(TEST, -1), None)
-    csv_to_idx(folder / "train.csv", {"classes": CLASSES}, folder / IMAGES, folder / LABELS)
-    csv_to_idx(folder / "test.csv", {}, folder / TEST_IMAGES)
+    convert_source(folder / "train.csv", {"classes": CLASSES}, folder / IMAGES, folder / LABELS)
+    convert_source(folder / "test.csv", {}, folder / TEST_IMAGES)
     names = [str(label) for label in range(CLASSES)]
     paths = {name: folder / f"{name}.lst" for name in ("train", "valid", "test")}
     labelled = lists.of_rows("train", TRAIN, data.labels, names)

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from digitflow.base.errors import FormatError, InputError
-from digitflow.dataset import classes, conversion
+from digitflow.dataset import classes, sources
 from digitflow.formats import idx
 
 ODD = [
@@ -113,10 +113,10 @@ def test_a_csv_may_have_65_536_different_labels_and_no_more(tmp_path, count):
     arguments = tmp_path / "train.csv", {}, tmp_path / "images", tmp_path / "labels", tmp_path / "classes"
     if count > 65_536:
         with pytest.raises(InputError, match="65,537 classes, more than 65,536"):
-            conversion.csv_to_idx(*arguments)
+            sources.convert_source(*arguments)
         assert [path.name for path in tmp_path.iterdir()] == ["train.csv"]
         return
-    assert conversion.csv_to_idx(*arguments) == count
+    assert sources.convert_source(*arguments) == count
     assert np.array_equal(idx.read(tmp_path / "labels"), np.arange(count))
     assert len(classes.read(tmp_path / "classes")) == count
 

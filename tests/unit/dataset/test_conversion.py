@@ -1,4 +1,4 @@
-"""A CSV to IDX files, classes, ids and a solution: all of them right, or none there."""
+"""A CSV to IDX files, classes and ids: all of them right, or none there."""
 
 import logging
 import zipfile
@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from digitflow.base.errors import InputError
-from digitflow.dataset import classes, conversion
-from digitflow.dataset.sources import files_read
+from digitflow.dataset import classes
+from digitflow.dataset.sources import convert_source, files_read
 from digitflow.formats import idx, labelscsv
 
 SQUARE = "p0,p1,p2,p3"
@@ -22,7 +22,7 @@ def out(tmp_path):
 def convert(tmp_path, text, data=None, **outputs):
     (tmp_path / "a.csv").write_bytes(text.encode(errors="surrogateescape"))
     paths = {name: tmp_path / "out" / name for name in outputs if outputs[name]}
-    return conversion.csv_to_idx(tmp_path / "a.csv", data or {}, tmp_path / "out" / "images", **paths)
+    return convert_source(tmp_path / "a.csv", data or {}, tmp_path / "out" / "images", **paths)
 
 
 def test_three_hundred_classes_have_indices_of_four_bytes_and_come_back(tmp_path, out):
@@ -70,12 +70,13 @@ def test_labels_come_from_a_file_of_their_own(tmp_path, out):
         assert watched == [tmp_path / "train.csv", tmp_path / path.relative_to(tmp_path).parts[0]]
 
 
-def test_a_test_file_with_labels_and_ids_is_its_own_solution(tmp_path, out):
-    text = f"id,label,{SQUARE}\nx9,b,1,2,3,200\nx1,a,4,5,6,7\n"
-    convert(tmp_path, text, ids=True, solution=True)
-    ids = labelscsv.read_ids(out / "ids", 2)
-    assert ids == ["x9", "x1"]
-    assert labelscsv.read(out / "solution", ["a", "b"], ids=ids).tolist() == [1, 0]
+def test_the_ids_of_a_test_file_are_listed_whether_it_has_labels_or_not(tmp_path, out):
+    for header, rows in (
+        ("id,label", ("x9,b,1,2,3,200", "x1,a,4,5,6,7")),
+        ("id", ("x9,1,2,3,200", "x1,4,5,6,7")),
+    ):
+        convert(tmp_path, "\n".join([f"{header},{SQUARE}", *rows, ""]), ids=True)
+        assert labelscsv.read_ids(out / "ids", 2) == ["x9", "x1"]
 
 
 @pytest.mark.parametrize(
@@ -88,7 +89,6 @@ def test_a_test_file_with_labels_and_ids_is_its_own_solution(tmp_path, out):
         ),
         (f"id,{SQUARE}\n,1,2,3,200\n", {"ids": True}, "line 2, column id: the id is missing"),
         (f"id,{SQUARE}\ncaf\udce9,1,2,3,200\n", {"ids": True}, "line 2, column id: 'caf\ufffd' is not UTF-8"),
-        (f"{SQUARE}\n1,2,3,200\n", {"solution": True}, "there are no labels of which to make a solution"),
         (f"label,{SQUARE}\n7,1,2,3,1\n7,1,2,16,1\n", {"labels": True, "classes": True}, "end at 16"),
         (f"label,{SQUARE}\n7,1,2,3,0.5\n", {"labels": True, "classes": True}, "values: {from: 0, to: 16}"),
     ],

@@ -18,7 +18,7 @@ from tests.conftest import PROJECT
 
 from digitflow import config as configurations
 from digitflow.__main__ import main
-from digitflow.dataset import classes, conversion
+from digitflow.dataset import classes, sources
 from digitflow.formats import idx
 
 EXAMPLES = PROJECT / "config" / "examples"
@@ -428,7 +428,7 @@ def test_a_row_is_not_lost_where_there_is_no_header(tmp_path, some):
         first = next(csv.reader(file))
     data = {"columns": {"label": 0}}
     assert (
-        conversion.csv_to_idx(tmp_path / "train.csv", data, tmp_path / "images", tmp_path / "labels") == ROWS
+        sources.convert_source(tmp_path / "train.csv", data, tmp_path / "images", tmp_path / "labels") == ROWS
     )
     assert flat(idx.read(tmp_path / "images"))[0] == [*map(int, first[1:])]
     assert len(made.labels) == ROWS

@@ -6,7 +6,7 @@ import pytest
 
 from digitflow.base.errors import InputError
 from digitflow.dataset import mnist
-from digitflow.dataset.conversion import csv_to_idx
+from digitflow.dataset.sources import convert_source
 from digitflow.formats import idx, labelscsv
 
 OFFICIAL_MD5 = {
@@ -64,7 +64,7 @@ def test_the_standard_layout_comes_back_as_the_official_idx_files(digits, tmp_pa
     images, labels = digits
     for name, rows in (("train", slice(0, 60_000)), ("t10k", slice(60_000, None))):
         mnist.write_csv(tmp_path / "a.csv", images[rows].reshape(-1, 784), labels[rows])
-        csv_to_idx(tmp_path / "a.csv", {}, tmp_path / "images", tmp_path / "labels")
+        convert_source(tmp_path / "a.csv", {}, tmp_path / "images", tmp_path / "labels")
         for kind in ("images", "labels"):
             md5 = hashlib.md5((tmp_path / kind).read_bytes()).hexdigest()
             assert md5 == OFFICIAL_MD5[f"{name}-{kind}"]
@@ -75,8 +75,8 @@ def test_the_kaggle_layout_has_all_images_once_and_a_solution_that_fits(digits, 
     monkeypatch.setattr(mnist, "read_mnist", lambda _: (images.reshape(-1, 784), labels))  # read once already
     paths = [str(tmp_path / name) for name in ("train.csv", "test.csv", "solution.csv")]
     mnist.mnist_csv("archive", "kaggle", *paths)
-    csv_to_idx(paths[0], {}, tmp_path / "train", tmp_path / "train-labels")
-    csv_to_idx(paths[1], {}, tmp_path / "test")
+    convert_source(paths[0], {}, tmp_path / "train", tmp_path / "train-labels")
+    convert_source(paths[1], {}, tmp_path / "test")
     written = np.concatenate([idx.read(tmp_path / "train"), idx.read(tmp_path / "test")])
     truth = np.concatenate([idx.read(tmp_path / "train-labels"), labelscsv.read(paths[2], 10)])
     assert len(idx.read(tmp_path / "train")) == 42_000

@@ -240,7 +240,7 @@ def test_a_competitions_file_is_found_plain_or_in_an_archive(tmp_path):
         archive.writestr("sample_submission.csv", "ImageId,Label\n1,0\n2,0\n")
     path = locations.find_csv(tmp_path, "train.csv")
     assert path == tmp_path / "digit-recognizer.zip" / "train.csv"
-    assert conversion.csv_to_idx(path, {}, tmp_path / "images", tmp_path / "labels") == 1
+    assert sources.convert_source(path, {}, tmp_path / "images", tmp_path / "labels") == 1
     assert labelscsv.read_sample(locations.find_csv(tmp_path, "sample_submission.csv")).ids == ["1", "2"]
     (tmp_path / "train.csv").touch()
     assert locations.find_csv(tmp_path, "train.csv") == tmp_path / "train.csv"

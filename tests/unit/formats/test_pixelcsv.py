@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from digitflow.base.errors import InputError
 from digitflow.base.progress import Progress
-from digitflow.dataset import columns, conversion
+from digitflow.dataset import columns, sources
 from digitflow.formats import dense, idx, pixelcsv
 
 DATA = {"image": {"height": 2, "width": 3}, "classes": 10}
@@ -342,19 +342,19 @@ def test_no_rows_are_yielded_after_a_wrong_one(csv):
 
 def test_conversion_writes_idx_files_of_images_and_labels(csv, tmp_path):
     images, labels = tmp_path / "out" / "images", tmp_path / "out" / "labels"
-    assert conversion.csv_to_idx(csv(CLEAN), DATA, images, labels) == 3
+    assert sources.convert_source(csv(CLEAN), DATA, images, labels) == 3
     assert_is_clean((idx.read(images), idx.read(labels)))
 
 
 def test_inverted_pixels_are_255_minus_the_pixel_and_labels_stay(csv, tmp_path):
     data = DATA | {"invert": True}
-    conversion.csv_to_idx(csv(CLEAN), data, tmp_path / "images", tmp_path / "labels")
+    sources.convert_source(csv(CLEAN), data, tmp_path / "images", tmp_path / "labels")
     assert_is_clean((255 - idx.read(tmp_path / "images"), idx.read(tmp_path / "labels")))
 
 
 def test_a_test_file_is_converted_to_images_alone(csv, tmp_path):
     path = csv(b"pixel0,pixel1,pixel2,pixel3,pixel4,pixel5\n1,2,3,4,5,6\n")
-    assert conversion.csv_to_idx(path, DATA, tmp_path / "images") == 1
+    assert sources.convert_source(path, DATA, tmp_path / "images") == 1
     assert idx.read(tmp_path / "images").shape == (1, 2, 3)
 
 
@@ -362,7 +362,7 @@ def test_a_test_file_is_converted_to_images_alone(csv, tmp_path):
 def test_a_failed_conversion_leaves_no_file(csv, tmp_path, data):
     out = tmp_path / "out"
     with pytest.raises(InputError):
-        conversion.csv_to_idx(csv(data), DATA, out / "images", out / "labels", out / "classes.csv")
+        sources.convert_source(csv(data), DATA, out / "images", out / "labels", out / "classes.csv")
     assert list(out.glob("*")) == []
 
 

@@ -1,4 +1,4 @@
-"""From any source of images to IDX files, the names of the classes, ids and a solution."""
+"""From any source of images to IDX files, the names of the classes, and ids."""
 
 import contextlib
 import logging
@@ -31,26 +31,6 @@ class Source(NamedTuple):
     blocks: Iterable[Block]
 
 
-def csv_to_idx(
-    csv_path: PathLike,
-    data: Mapping[str, Any],
-    images: PathLike,
-    labels: PathLike | None = None,
-    classes: PathLike | None = None,
-    ids: PathLike | None = None,
-    solution: PathLike | None = None,
-) -> int:
-    """Convert a pixel CSV to an IDX file of images, and write what else has a path; return the rows.
-
-    `data`: that section of the configuration. With `labels` and `classes` it is a train file: its labels
-    become an IDX file of indices and classes.csv. Of a test file, `ids` gets the ids, a list without any
-    where the file has none, and `solution` the labels. Raises InputError or ConfigError; then no file is
-    written.
-    """
-    source = read_csv(csv_path, data, train=labels is not None)
-    return to_idx(source, data, images, labels, classes, ids, solution)
-
-
 def read_csv(path: PathLike, data: Mapping[str, Any], train: bool, labels: bool = True) -> Source:
     """The rows of a pixel CSV; without `labels`, these are not looked at.
 
@@ -76,9 +56,13 @@ def to_idx(
     labels: PathLike | None = None,
     classes: PathLike | None = None,
     ids: PathLike | None = None,
-    solution: PathLike | None = None,
 ) -> int:
-    """Write the rows of a source as `csv_to_idx` does; return how many there are."""
+    """Write the rows of a source as an IDX file, and what else has a path; return how many there are.
+
+    `data`: that section of the configuration. With `labels` and `classes` it is a train file: its labels
+    become an IDX file of indices and classes.csv. Of a test file, `ids` gets the ids, a list without any
+    where it has none. Raises InputError or ConfigError; then no file is written.
+    """
     found_labels, found_ids, invert, lightest = [], [], data.get("invert", False), 0
     with contextlib.ExitStack() as stack:
         writer = stack.enter_context(idx.Writer(images, source.shape))
@@ -89,7 +73,7 @@ def to_idx(
             found_ids += block.ids or []
         if labels is not None and data.get("labels_csv"):
             found_labels = labelscsv.read_list(data["labels_csv"], writer.count)
-        if ids is not None or solution is not None:
+        if ids is not None:
             _check_ids(found_ids, source.name)
         if labels is not None:
             names = columns.classes_of(data) or class_names.in_natural_order(found_labels)
@@ -100,11 +84,6 @@ def to_idx(
                 class_names.write(classes, names)
         if ids is not None:
             labelscsv.write_ids(ids, found_ids)
-        if solution is not None:
-            if not found_labels:
-                raise InputError(f"{source.name}: there are no labels of which to make a solution")
-            numbers = [*map(str, range(1, writer.count + 1))]
-            labelscsv.write_rows(solution, labelscsv.HEADER, found_ids or numbers, found_labels)
     if writer.count and lightest < DARK:
         log.warning(
             f"{source.name}: no pixel is above {lightest} of 255: nearly black; data.values is one scale for "

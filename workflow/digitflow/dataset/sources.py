@@ -61,7 +61,7 @@ def convert_source(
 ) -> int:
     """Write the images of a source as an IDX file, and what else has a path; return the rows.
 
-    `data`, `labels`, `classes`, `ids` as of `conversion.csv_to_idx`. `like`: a training source, whose images
+    `data`, `labels`, `classes`, `ids` as of `conversion.to_idx`. `like`: a training source, whose images
     these must fit. Raises InputError or ConfigError; then no file is written.
     """
     source = open_source(path, data, labels is not None, labels_file)

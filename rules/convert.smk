@@ -27,6 +27,12 @@ def records_of(tree, kind):
     return [path for part in parts_of(tree) for path in shards("data/rec", part, kind)]
 
 
+# What the configuration says of trees, by the names that `update_from_lists` in dataset/views.py has for it.
+TREE_OPTIONS = section(
+    configuration.changed_keys(
+        "png", {key: value for key, value in config["png"].items() if key != "enabled"}
+    )
+)
 VALIDATION = picked(config["validation"], *([] if FOLDS else ["fraction"]), "folds", "seed")
 
 
@@ -222,6 +228,7 @@ rule idx_to_png:
         tree="data/png/{tree}",
         corrections=lambda wildcards: DATA["corrections"] if wildcards.tree == "train" else "",
         source=lambda wildcards: TRAIN_PATH if wildcards.tree == "train" else "",
+        options=TREE_OPTIONS,
         code=code("idx_to_png"),
     shell:
         call("idx_to_png")

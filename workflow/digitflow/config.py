@@ -706,14 +706,21 @@ def packed(path: str | None) -> tuple[str | None, str]:
     return file and str(file), name or ""
 
 
-def reading(data: dict[str, Any]) -> str:
-    """What of the section `data` says how images are read, as JSON: what differs from its default."""
-    properties = schema()["properties"]["data"]["properties"]
+def changed_keys(section: str, keys: dict[str, Any]) -> dict[str, Any]:
+    """Those of a section's keys that differ from their defaults: a key that is new in the schema does not."""
+    properties = schema()["properties"][section]["properties"]
     changed = {}
-    for key in ("image", "columns", "values", "invert", "classes", "labels_csv"):
-        value = _without_defaults(data[key], properties[key])
+    for key, value in keys.items():
+        value = _without_defaults(value, properties[key])
         if canonical(value) != canonical(properties[key]["default"]):
             changed[key] = value
+    return changed
+
+
+def reading(data: dict[str, Any]) -> str:
+    """What of the section `data` says how images are read, as JSON: what differs from its default."""
+    keys = ("image", "columns", "values", "invert", "classes", "labels_csv")
+    changed = changed_keys("data", {key: data[key] for key in keys})
     if data["source"] in ("folder", "idx"):
         changed["source"] = data["source"]
     if data["classes"] == "auto" and _has_digits(data):

@@ -118,6 +118,7 @@ def idx_to_png(
     checksums: list[Input],
     manifest: Output,
     tree: str,
+    options: Json,
     labels: Input | None = None,
     classes: Input | None = None,
     corrections: str = "",
@@ -126,12 +127,13 @@ def idx_to_png(
     """Bring a tree of PNG files up to date with its lists, writing only what differs.
 
     `corrections`, `source`: the paths of what it shows; moves by hand are written into no other corrections.
+    `options`: what the section `png` of the configuration says, by the names of the function's parameters.
     """
     from digitflow.base import checksums as sfv
     from digitflow.dataset import views
 
     sfv.check(checksums, images, *lists, *([labels] if labels else []))
-    views.update_from_lists(images, tree, manifest, lists, labels, classes, corrections, source)
+    views.update_from_lists(images, tree, manifest, lists, labels, classes, corrections, source, **options)
 
 
 def verify(

@@ -124,18 +124,14 @@ def fill_in_checksums(path: PathLike, known: Iterable[Correction]) -> int:
     A line counts as known by its id, was and now. All else of it stays, and so does the time of the file: it
     says the same as before, and nothing is to be made again. Raises as `read`.
     """
-    checksums = {(line.id, line.was, line.now): line.crc for line in known}
+    checksums = {(line.id, line.was, line.now): line.crc for line in known if line.crc}
 
-    def missing(line: Correction | None) -> str:
-        return "" if line is None or line.crc else checksums.get((line.id, line.was, line.now), "")
-
-    def fill(part: _Part) -> str:
-        crc = missing(part.correction)
-        return _with_field(part.text, HEADER.index("crc"), crc) if crc else part.text
+    def missing(line: Correction) -> str | None:
+        return None if line.crc else checksums.get((line.id, line.was, line.now))
 
     filled = sum(1 for line in read(path) if missing(line))
     if filled:
-        _edit(path, lambda parts: [fill(part) for part in parts], keep_time=True)
+        _edit(path, lambda parts: _with_values(parts, "crc", missing), keep_time=True)
     return filled
 
 
@@ -145,35 +141,23 @@ def renumber(path: PathLike, ids: Mapping[int, int]) -> None:
     InputError: two lines would have the same id; nothing is written then.
     """
 
-    def check(lines: list[Correction]) -> None:
+    def renumbered(parts: list[_Part]) -> list[str]:
         first: dict[int, int] = {}
-        for line in lines:
+        for line in (part.correction for part in parts if part.correction):
             new = ids.get(line.id, line.id)
             if (other := first.setdefault(new, line.line)) != line.line:
                 raise InputError(
                     f"{path}, lines {other} and {line.line}: both would be about row {new}, and nothing was "
                     "changed; delete the one that is wrong"
                 )
-
-    def text(part: _Part) -> str:
-        new = ids.get(part.correction.id) if part.correction else None
-        return part.text if new is None else _with_field(part.text, HEADER.index("id"), str(new))
-
-    def renumbered(parts: list[_Part]) -> list[str]:
-        check([part.correction for part in parts if part.correction])
-        return [text(part) for part in parts]
+        return _with_values(parts, "id", lambda line: str(ids[line.id]) if line.id in ids else None)
 
     _edit(path, renumbered)
 
 
 def renew_checksums(path: PathLike, checksums: Mapping[int, str]) -> None:
     """Give the lines of these ids these checksums; all else of them stays. Raises as `read`."""
-
-    def text(part: _Part) -> str:
-        crc = checksums.get(part.correction.id) if part.correction else None
-        return part.text if crc is None else _with_field(part.text, HEADER.index("crc"), crc)
-
-    _edit(path, lambda parts: [text(part) for part in parts])
+    _edit(path, lambda parts: _with_values(parts, "crc", lambda line: checksums.get(line.id)))
 
 
 @dataclass(frozen=True)
@@ -306,6 +290,16 @@ def format_line(correction: Correction) -> str:
     fields = (correction.id, correction.was, correction.now, correction.crc, correction.note)
     csv.writer(line, lineterminator="\r\n").writerow(fields)  # what is in a line end is quoted
     return line.getvalue().removesuffix("\r\n")
+
+
+def _with_values(parts: list[_Part], column: str, value_of: Callable[[Correction], str | None]) -> list[str]:
+    """The texts of a file with the values in a column that `value_of` has for its lines; None: as it is."""
+    at = HEADER.index(column)
+    texts = []
+    for part in parts:
+        value = value_of(part.correction) if part.correction else None
+        texts.append(part.text if value is None else _with_field(part.text, at, value))
+    return texts
 
 
 def _with_field(text: str, column: int, value: str) -> str:

@@ -61,14 +61,24 @@ def test_a_solution_that_does_not_fit_is_named_exactly(tmp_path, text, message):
         labelscsv.read(tmp_path / "s.csv", 10, rows=3)
 
 
-def test_a_form_comes_from_the_sample_or_the_test_file_or_the_first_number(tmp_path):
+@pytest.fixture
+def ids(tmp_path):
+    """The file of the ids of two test images, a and b."""
+    labelscsv.write_ids(tmp_path / "ids.csv", ["a", "b"])
+    return tmp_path / "ids.csv"
+
+
+def test_a_form_comes_from_the_sample_or_the_test_file_or_the_first_number(tmp_path, ids):
     (tmp_path / "sample.csv").write_text("id,label\na,0\nb,0\n")
     sample = {"sample": tmp_path / "sample.csv"}
-    assert labelscsv.submission_form(sample, 2, None, "test.csv") == Form(("id", "label"), ["a", "b"])
-    assert labelscsv.submission_form(sample, 2, ["a", "b"], "test.csv").ids == ["a", "b"]
+    labelscsv.write_ids(tmp_path / "none.csv", [])
+    for without in (None, tmp_path / "none.csv"):
+        form = labelscsv.submission_form(sample, 2, without, "test.csv")
+        assert form == Form(("id", "label"), ["a", "b"])
+    assert labelscsv.submission_form(sample, 2, ids, "test.csv").ids == ["a", "b"]
     told = {"id": "id", "label": "digit", "first": 0}
     assert labelscsv.submission_form(told, 2, None, "test.csv") == Form(("id", "digit"), ["0", "1"])
-    assert labelscsv.submission_form({}, 2, ["x", "y"], "test.csv") == Form(("ImageId", "Label"), ["x", "y"])
+    assert labelscsv.submission_form({}, 2, ids, "test.csv") == Form(("ImageId", "Label"), ["a", "b"])
 
 
 @pytest.mark.parametrize(
@@ -81,15 +91,15 @@ def test_a_form_comes_from_the_sample_or_the_test_file_or_the_first_number(tmp_p
         ("id,label\na\n", "line 2: 'a', should be an id"),
     ],
 )
-def test_a_sample_of_another_test_file_is_refused(tmp_path, text, message):
+def test_a_sample_of_another_test_file_is_refused(tmp_path, ids, text, message):
     (tmp_path / "sample.csv").write_text(text)
     with pytest.raises(FormatError, match=message):
-        labelscsv.submission_form({"sample": tmp_path / "sample.csv"}, 2, ["a", "b"], "test.csv")
+        labelscsv.submission_form({"sample": tmp_path / "sample.csv"}, 2, ids, "test.csv")
 
 
-def test_a_sample_in_another_order_than_the_test_file_leaves_the_order_to_it(tmp_path):
+def test_a_sample_in_another_order_than_the_test_file_leaves_the_order_to_it(tmp_path, ids):
     (tmp_path / "sample.csv").write_text("Id,Digit\nb,0\na,0\n")
-    form = labelscsv.submission_form({"sample": tmp_path / "sample.csv"}, 2, ["a", "b"], "test.csv")
+    form = labelscsv.submission_form({"sample": tmp_path / "sample.csv"}, 2, ids, "test.csv")
     assert form == (("Id", "Digit"), ["a", "b"])
 
 

@@ -13,13 +13,14 @@ ROWS = np.array([[0.1, 0.7, 0.2], [0.5, 0.25, 0.25]])
 
 
 def test_a_submission_has_the_most_probable_class_of_each_row(tmp_path):
-    submission.write(tmp_path / "s.csv", ROWS, "012")
+    labelscsv.write_ids(tmp_path / "ids", [])
+    submission.write(tmp_path / "s.csv", ROWS, "012", tmp_path / "ids", {})
     assert (tmp_path / "s.csv").read_bytes() == b"ImageId,Label\n1,1\n2,0\n"
 
 
 def test_probabilities_of_other_classes_are_refused(tmp_path):
     with pytest.raises(FormatError, match=r"s\.csv: probabilities of 3 classes; the data have 10"):
-        submission.write(tmp_path / "s.csv", ROWS, "0123456789")
+        submission.write(tmp_path / "s.csv", ROWS, "0123456789", tmp_path / "ids", {})
     assert not list(tmp_path.iterdir())
 
 

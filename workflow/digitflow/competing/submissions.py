@@ -109,7 +109,7 @@ def blend_with_models(
     `form` is the section `submission` of the configuration. ConfigError: a file does not fit.
     """
     rows, *_ = idx.read_header(test_images)
-    wanted = labelscsv.submission_form(form, rows, labelscsv.read_ids(ids, rows), ids)
+    wanted = labelscsv.submission_form(form, rows, ids, ids)
     found, left_out = read_submissions(files, reader(classes, wanted), len(classes))
     for name, averaged in merging.read_models(probabilities, merge["seeds"]).items():
         found[name] = Submission(name, averaged.argmax(axis=1), averaged)

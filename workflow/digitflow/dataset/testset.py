@@ -17,15 +17,6 @@ log = logging.getLogger("digitflow")
 PathLike = str | os.PathLike
 
 
-def check_submission_form(
-    submission: Mapping[str, Any], ids: PathLike, rows: int, test_csv: PathLike
-) -> None:
-    """Check the section `submission` of the configuration against the test images. Raises as
-    `submission_form`.
-    """
-    labelscsv.submission_form(submission, rows, labelscsv.read_ids(ids, rows), test_csv)
-
-
 def write_solution(
     path: PathLike,
     solution: PathLike,
@@ -45,8 +36,7 @@ def write_solution(
     rows, *_ = idx.read_header(images, idx.IMAGES)
     names = class_names.read(classes)
     if kind == "csv" and not labelscsv.is_list(solution):
-        known = labelscsv.read_ids(ids, rows) if ids else None
-        form = labelscsv.submission_form(submission or {}, rows, known, images)
+        form = labelscsv.submission_form(submission or {}, rows, ids, images)
         found = labelscsv.read(solution, names, rows, form.ids, form.header)
         idx.write(path, found.astype(class_names.label_dtype(len(names))))
         return

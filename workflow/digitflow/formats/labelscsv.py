@@ -161,13 +161,14 @@ def read_sample(path: PathLike) -> Form:
 
 
 def submission_form(
-    submission: Mapping[str, Any], rows: int, test_ids: Sequence[str] | None, test_csv: PathLike
+    submission: Mapping[str, Any], rows: int, ids: PathLike | None, test_csv: PathLike
 ) -> Form:
     """What a submission for so many test rows must look like, by that section of the configuration.
 
-    `test_ids`: those of the test file, None where it has none; their order is the submission's. FormatError:
-    `submission.sample` has other ids, or another number of them.
+    `ids`: the file of those that the test file has; their order is the submission's. FormatError, which calls
+    the test file `test_csv`: `submission.sample` has other ids, or another number of them; or as `read_ids`.
     """
+    test_ids = None if ids is None else read_ids(ids, rows)
     if sample := submission.get("sample"):
         form = read_sample(sample)
         if len(form.ids) != rows:

@@ -20,8 +20,8 @@ def write(
     path: PathLike,
     probabilities: np.ndarray,
     classes: Sequence[str],
-    ids: PathLike | None = None,
-    form: Mapping[str, Any] | None = None,
+    ids: PathLike,
+    form: Mapping[str, Any],
 ) -> None:
     """Write the most probable class of each row (n, classes) as a submission.
 
@@ -29,8 +29,7 @@ def write(
     """
     _check_width(path, probabilities, classes)
     labels = probabilities.argmax(axis=1)
-    found = labelscsv.read_ids(ids, len(labels)) if ids else None
-    wanted = labelscsv.submission_form(form or {}, len(labels), found, ids or "the test set")
+    wanted = labelscsv.submission_form(form, len(labels), ids, ids)
     labelscsv.write(path, labels, classes, wanted.ids, wanted.header)
     log.info(f"{path}: {len(labels):,} rows")
 

@@ -28,14 +28,15 @@ def csv_to_idx(
     have.
     """
     from digitflow.base import checksums as sfv
-    from digitflow.dataset import sources, testset
+    from digitflow.dataset import sources
+    from digitflow.formats import labelscsv
 
     with sfv.watched(*sources.files_read(csv, data, labels_file, labels is not None)) as digests:
         rows = sources.convert_source(
             csv / member, data, images, labels, classes, ids, labels_file, like or None
         )
         if ids:
-            testset.check_submission_form(submission, ids, rows, csv)
+            labelscsv.submission_form(submission, rows, ids, csv)  # refuses a sample of other rows
     sfv.write(checksums, [images, *([labels] if labels else [])], digests)
 
 

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import IO, Any
 
-from digitflow.base.errors import DigitflowError, FormatError
+from digitflow.base.errors import DigitflowError, FormatError, InputError
 
 ROOM = 4 << 10  # bytes that a disk must have left before long work begins
 
@@ -57,6 +57,16 @@ def atomic_open(path: str | os.PathLike, mode: str = "wb") -> Iterator[IO]:
         else:
             with io.TextIOWrapper(file, encoding="utf-8", newline="\n") as text:
                 yield text
+
+
+@contextlib.contextmanager
+def open_to_read(path: str | os.PathLike, mode: str = "rb", **options) -> Iterator[IO]:
+    """Open a file for a block that reads it; `options` are those of `open`. InputError: it cannot be read."""
+    try:
+        with open(path, mode, **options) as file:
+            yield file
+    except OSError as error:
+        raise InputError(f"{path}: cannot be opened: {error.strerror}") from error
 
 
 def check_writable(path: str | os.PathLike) -> None:

@@ -18,8 +18,8 @@ from typing import BinaryIO
 
 import numpy as np
 
-from digitflow.base.errors import FormatError, InputError
-from digitflow.base.files import atomic_open
+from digitflow.base.errors import FormatError
+from digitflow.base.files import atomic_open, open_to_read
 
 UBYTE, INT = 0x08, 0x0C
 DTYPES = {UBYTE: np.dtype(np.uint8), INT: np.dtype(">i4")}
@@ -38,13 +38,13 @@ def read_header(path: PathLike, ndim: Dimensions = None) -> tuple[int, ...]:
     Raises FormatError for a wrong magic, type or number of dimensions, a truncated or over-long file;
     InputError for one that cannot be opened.
     """
-    with _open(path) as file:
+    with open_to_read(path) as file:
         return _header(file, path, ndim)[1]
 
 
 def read(path: PathLike, ndim: Dimensions = None) -> np.ndarray:
     """Read the whole file: uint8 or int32, the shape from the header. Raises as `read_header`."""
-    with _open(path) as file:
+    with open_to_read(path) as file:
         return _read_array(file, path, *_header(file, path, ndim))
 
 
@@ -67,7 +67,7 @@ def read_labels(path: PathLike, rows: int, classes: int) -> np.ndarray:
 
 def open_memmap(path: PathLike, ndim: Dimensions = None) -> np.memmap:
     """Map the file read-only: uint8 or big-endian int32, shaped by its header. Raises as `read_header`."""
-    with _open(path) as file:
+    with open_to_read(path) as file:
         dtype, shape = _header(file, path, ndim)
         return np.memmap(file, dtype, mode="r", offset=file.tell(), shape=shape)
 
@@ -77,7 +77,7 @@ def read_blocks(path: PathLike, rows: int = 4096, ndim: Dimensions = None) -> It
 
     Plain reads, for mapped pages would count as this process's memory.
     """
-    with _open(path) as file:
+    with open_to_read(path) as file:
         dtype, (count, *item_shape) = _header(file, path, ndim)
         for start in range(0, count, rows):
             yield _read_array(file, path, dtype, (min(rows, count - start), *item_shape))
@@ -134,18 +134,11 @@ def write_gz(source: PathLike, target: PathLike) -> None:
     """
     read_header(source)
     with (
-        _open(source) as file,
+        open_to_read(source) as file,
         atomic_open(target) as raw,
         gzip.GzipFile(filename="", mode="wb", fileobj=raw, mtime=0) as packed,
     ):
         shutil.copyfileobj(file, packed)
-
-
-def _open(path: PathLike) -> BinaryIO:
-    try:
-        return open(path, "rb")
-    except OSError as error:
-        raise InputError(f"{path}: cannot be opened: {error.strerror}") from error
 
 
 def _pack_header(kind: int, shape: tuple[int, ...]) -> bytes:

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from digitflow.base.errors import FormatError, InputError
-from digitflow.base.files import atomic_open
+from digitflow.base.errors import FormatError
+from digitflow.base.files import atomic_open, open_to_read
 
 PathLike = str | os.PathLike
 LINE = re.compile(r"([0-9]{1,18})\t([0-9]{1,18})(?:\.0*)?\t([^\x00-\x1f]+)\r?\n")
@@ -62,7 +62,7 @@ def read(path: PathLike) -> Listing:
     indices, labels, paths = [], [], []
     of_folders: dict[str, int] = {}
     try:
-        with open(path, encoding="utf-8", newline="\n") as file:
+        with open_to_read(path, "r", encoding="utf-8", newline="\n") as file:
             while lines := list(itertools.islice(file, LINES)):
                 for index, label, name, folder in _split(lines, path, len(paths) + 1):
                     indices.append(int(index))
@@ -73,8 +73,6 @@ def read(path: PathLike) -> Listing:
                             f"{path}: line {len(paths)}: label {labels[-1]}, but other images in {folder}/ "
                             f"have {of_folders[folder]}"
                         )
-    except OSError as error:
-        raise InputError(f"{path}: cannot be opened: {error.strerror}") from error
     except UnicodeDecodeError as error:
         raise FormatError(f"{path}: not a list: {error}") from error
     index = np.array(indices, np.int64)

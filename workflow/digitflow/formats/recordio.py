@@ -17,8 +17,8 @@ from typing import IO, NamedTuple
 
 import numpy as np
 
-from digitflow.base.errors import FormatError, InputError
-from digitflow.base.files import atomic_open
+from digitflow.base.errors import FormatError
+from digitflow.base.files import atomic_open, open_to_read
 from digitflow.base.progress import Progress
 from digitflow.formats import png
 
@@ -99,7 +99,7 @@ def _split(data: bytes) -> Iterator[bytes]:
 def read(rec_path: PathLike) -> Iterator[Record]:
     """Yield the records of a file. FormatError names the record, from 1, its offset and what is wrong."""
     name = str(rec_path)  # once: a path takes its time to become text
-    with _open(rec_path) as file:
+    with open_to_read(rec_path, buffering=1 << 20) as file:
         size, offset = os.fstat(file.fileno()).st_size, 0
         for number in itertools.count(1):
             if offset == size:
@@ -108,13 +108,6 @@ def read(rec_path: PathLike) -> Iterator[Record]:
             data, end = _read_parts(file, offset, size, where)
             yield _parse(data, offset, where)
             offset = end
-
-
-def _open(path: PathLike, **options) -> IO:
-    try:
-        return open(path, **options or {"mode": "rb", "buffering": 1 << 20})
-    except OSError as error:
-        raise InputError(f"{path}: cannot be opened: {error.strerror}") from error
 
 
 def _read_parts(file: IO[bytes], at: int, size: int, where: str) -> tuple[bytes, int]:
@@ -174,7 +167,7 @@ def read_verified(rec_path: PathLike, idx_path: PathLike) -> Iterator[Record]:
 
 
 def _read_offsets(idx_path: PathLike) -> Iterator[tuple[int, int]]:
-    with _open(idx_path, encoding="ascii", errors="replace", newline="\n") as file:
+    with open_to_read(idx_path, "r", encoding="ascii", errors="replace", newline="\n") as file:
         for number, line in enumerate(file, start=1):
             match = re.fullmatch("(0|[1-9][0-9]*)\t(0|[1-9][0-9]*)\n", line)
             if not match:

@@ -110,7 +110,7 @@ def test_own_modules_are_imported_at_the_top_but_by_verbs():
 
 
 # One idea for several things, told apart by their modules: `idx.write`, `lst.write`, `png.read_rows`.
-METHODS = {"read", "write", "apply", "load", "check", "read_rows", "read_blocks"} | {
+METHODS = {"read", "write", "apply", "load", "read_rows", "read_blocks"} | {
     "write_table",
     "find",
 }

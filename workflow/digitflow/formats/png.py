@@ -76,7 +76,7 @@ def decode(data: bytes, where: str) -> np.ndarray:
 
 
 def shape_of(data: bytes, where: str) -> tuple[int, ...]:
-    """The shape (h, w), or (h, w, 3) in RGB, of a PNG file, by its header. FormatError as `check`."""
+    """The shape (h, w), or (h, w, 3) in RGB, of a PNG file, by its header. FormatError as `read_rows`."""
     try:
         return _read_header(data[:HEAD])
     except FormatError as error:
@@ -100,26 +100,15 @@ def read_picture(data: bytes, colour: bool = False) -> np.ndarray | None:
         return None
 
 
-def check(data: bytes, where: str) -> tuple[tuple[int, ...], bytes]:
-    """Check a PNG file's chunks, checksums and kind; return its shape and the compressed rows.
-
-    FormatError names `where`, and what the file is if it is not 8-bit grey or RGB without interlacing.
-    """
-    try:
-        return _read_header(data[:HEAD]), _read_chunks(data)
-    except FormatError as error:
-        raise FormatError(f"{where}: {error}") from None
-
-
 def read_rows(data: bytes, where: str) -> tuple[tuple[int, ...], bytes]:
     """Check all of a PNG file; return its shape and the rows, each of its filter and filtered pixels.
 
     What passes can be decoded, by libpng as well: MXNet's iterator ends the process at a file that cannot.
-    It takes twice the time of `check`, which is enough for files that are read again. FormatError as there.
+    FormatError names `where`, and what the file is if it is not 8-bit grey or RGB without interlacing.
     """
-    shape, compressed = check(data, where)
     try:
-        return shape, _inflate(compressed, shape)
+        shape = _read_header(data[:HEAD])
+        return shape, _inflate(_read_chunks(data), shape)
     except FormatError as error:
         raise FormatError(f"{where}: {error}") from None
 

@@ -41,6 +41,10 @@ class Stream:
             self._refuse_bomb()
         return data
 
+    def read_all(self) -> bytes:
+        """Return all that is left, read in pieces: what unpacks to too much is refused on the way."""
+        return b"".join(iter(lambda: self.read(1 << 20), b""))
+
     def _refuse_bomb(self) -> None:
         if self.total > MAX_UNPACKED:
             limit = f"{MAX_UNPACKED >> 30} GiB"

@@ -294,4 +294,4 @@ def _array(path: PathLike, ndim: idx.Dimensions = None) -> np.ndarray:
     with open_csv(path) as stream:
         if stream.size is not None:
             return idx.open_memmap(path, ndim)
-        return idx.parse_bytes(b"".join(iter(lambda: stream.read(1 << 20), b"")), path, ndim)
+        return idx.parse_bytes(stream.read_all(), path, ndim)

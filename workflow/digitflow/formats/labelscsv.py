@@ -259,7 +259,7 @@ def read_list(path: PathLike, rows: int) -> list[str]:
 def _read_lines(path: PathLike) -> tuple[list[str], list[list[str]]]:
     """The first line of a CSV and the others, blank lines at the end left out."""
     with open_csv(path) as stream:
-        return _split(path, b"".join(iter(lambda: stream.read(1 << 20), b"")))
+        return _split(path, stream.read_all())
 
 
 def _first_line(path: PathLike) -> list[str]:

@@ -76,8 +76,8 @@ def read_head(path: PathLike) -> bytes:
     InputError: it is empty or no text, or that line has no end within FIRST_LINE_BYTES.
     """
     with open_csv(path) as stream:
-        head = _read_all(stream, HEAD_BYTES)
-        while b"\n" not in head and (more := _read_all(stream, HEAD_BYTES)):
+        head = stream.read(HEAD_BYTES)
+        while b"\n" not in head and (more := stream.read(HEAD_BYTES)):
             head += more
             if len(head) > FIRST_LINE_BYTES:
                 raise InputError(f"{path}, line 1: no line end in {len(head):,} bytes: no CSV of pixels")
@@ -139,21 +139,13 @@ def _advance(progress: Progress | None, stream: Stream, rows: int) -> None:
 # Blocks of whole lines
 
 
-def _read_all(stream: Stream, size: int) -> bytes:
-    """The next `size` bytes, fewer only where the file ends."""
-    data = b""
-    while len(data) < size and (piece := stream.read(size - len(data))):
-        data += piece
-    return data
-
-
 def _whole_lines(stream: Stream, layout: Layout, block_bytes: int) -> Iterator[tuple[int, bytes]]:
     """Yield the number of the first line and the text of blocks of whole lines, the header left out.
 
     No block ends with a blank line: those wait in `rest` until a row follows (a finding) or the file ends.
     """
     number, limit = 1, max(1 << 16, LINE_BYTES_PER_COLUMN * len(layout.names))
-    rest = _read_all(stream, len(BOM)).removeprefix(BOM)
+    rest = stream.read(len(BOM)).removeprefix(BOM)
     if layout.header:
         while b"\n" not in rest and (piece := stream.read(max(block_bytes, len(rest)))):
             rest += piece

@@ -356,9 +356,9 @@ def test_a_bad_idx_file_leaves_tree_and_manifest(made):
     assert stats(made.folder / "png") == before
 
 
-def test_systems_without_open_folders_make_the_same_tree(project, monkeypatch):
-    monkeypatch.setattr(trees, "HAS_FOLDERS", False)
-    monkeypatch.delattr(os, "O_DIRECTORY")
+@pytest.mark.parametrize("most", [0, 1])
+def test_more_folders_than_may_be_open_hold_the_same_tree(project, monkeypatch, most):
+    monkeypatch.setattr(trees, "MOST_OPEN", most)
     project.update()
     project.update(3 - LABELS)
     assert project.files() == project.expected(3 - LABELS)

@@ -11,11 +11,8 @@ from pathlib import Path
 from digitflow.base.errors import DigitflowError, InputError
 from digitflow.dataset.inventory import SYSTEM_FILES, some
 
-# Windows looks up no name relative to an open folder, and would change line ends.
-HAS_FOLDERS = hasattr(os, "O_DIRECTORY") and os.open in os.supports_dir_fd
 MOST_OPEN = 100  # folders at a time: a process may have 1,024 open files, on macOS 256
-BINARY = getattr(os, "O_BINARY", 0)
-CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | BINARY
+CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL
 READ_BYTES = 1 << 16  # a digit in one call, with room
 
 
@@ -92,14 +89,14 @@ def reason(error: OSError) -> str:
 def open_folders(*paths: Path, make: bool = False) -> Iterator[list[int | Path]]:
     """Yield the folders' descriptors: a name relative to one is looked up in one step.
 
-    On systems that cannot do that, and for those beyond MOST_OPEN, the paths.
+    For those beyond MOST_OPEN, the paths.
     """
     with contextlib.ExitStack() as stack:
         folders = []
         for path in paths:
             if make:
                 path.mkdir(exist_ok=True)
-            if not HAS_FOLDERS or len(folders) >= MOST_OPEN:
+            if len(folders) >= MOST_OPEN:
                 folders.append(path)
                 continue
             folders.append(os.open(path, os.O_RDONLY | os.O_DIRECTORY))
@@ -127,7 +124,7 @@ def write_files(contents: Iterable[bytes], names: Iterable[str], folders: Iterab
 
 def read_file(path: str, folder: int | Path) -> bytes:
     """The contents of a file below a folder as `open_folders` has it."""
-    file = _open(path, os.O_RDONLY | BINARY, folder)
+    file = _open(path, os.O_RDONLY, folder)
     try:
         data = part = os.read(file, READ_BYTES)
         while len(part) == READ_BYTES:

@@ -687,7 +687,8 @@ def csv_paths(data: dict[str, Any]) -> tuple[str, str | None, str | None]:
             return f"{folder}/train", test, data["solution_csv"]
         case "idx":
             train, _ = locations.find_idx(folder, "train")
-            test, labels = locations.find_idx(folder, "test") if locations.has_test(folder) else (None, None)
+            has_test = locations.idx_files(folder, "test", "images")
+            test, labels = locations.find_idx(folder, "test") if has_test else (None, None)
             solution = data["solution_csv"] or labels
             return tuple(path and str(path) for path in (train, test, solution))
     return f"{folder}/train.csv", f"{folder}/test.csv", f"{folder}/solution.csv"

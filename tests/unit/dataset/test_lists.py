@@ -5,11 +5,13 @@ import logging
 import numpy as np
 import pytest
 
+from digitflow.base import checksums
 from digitflow.base.errors import InputError
 from digitflow.dataset import classes, lists
 from digitflow.dataset.applied import Applied
 from digitflow.dataset.split import validation_mask
 from digitflow.formats import corrections, idx, lst
+from digitflow.verbs import convert
 
 NAMES = ["a", "b"]
 
@@ -101,11 +103,6 @@ def test_a_class_with_a_single_image_would_be_unknown_to_a_fold_and_is_refused(t
         folds_of(tmp_path, listing, 2)
 
 
-def test_with_folds_the_whole_lists_have_every_row(paths):
-    lists.write_all(labelled(), *paths)
-    assert [rows_of(lst.read(path)) for path in paths] == [rows_of(labelled())] * 2
-
-
 @pytest.fixture
 def data(tmp_path):
     """Images, labels and classes of six rows; the corrections are for each test to write."""
@@ -118,6 +115,25 @@ def data(tmp_path):
 def corrected(folder, corrections=None):
     files = (folder / name for name in ("images", "labels", "classes.csv"))
     return lists.read_corrected(*files, corrections)
+
+
+def test_with_folds_the_whole_lists_have_every_row(data, paths):
+    given, folds = (data / "images", data / "labels", data / "classes.csv"), (data / "fold0", data / "fold1")
+    checksums.write(data / "train.sfv", given[:2])
+    train_lsts, valid_lsts, sums = (
+        [folder / name for folder in folds] for name in ("train.lst", "valid.lst", "lists.sfv")
+    )
+    convert.write_lst(
+        *given,
+        [data / "train.sfv"],
+        *paths,
+        [data / "lists.sfv", *sums],
+        {"seed": 0},
+        fold_train_lsts=train_lsts,
+        fold_valid_lsts=valid_lsts,
+    )
+    assert [rows_of(lst.read(path)) for path in paths] == [rows_of(corrected(data)[0])] * 2
+    checksums.check([data / "lists.sfv"], *paths)
 
 
 def test_without_corrections_every_row_has_the_label_of_its_csv(data):

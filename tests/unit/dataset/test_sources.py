@@ -153,7 +153,7 @@ def test_qmnist_is_read_under_its_published_names(tmp_path, digits, packed):
     for path in [*tmp_path.iterdir()] if packed else ():
         path.with_name(f"{path.name}.gz").write_bytes(gzip.compress(path.read_bytes()))
         path.unlink()
-    assert locations.has_test(tmp_path)
+    assert locations.idx_files(tmp_path, "test", "images")
     path, labels_file = locations.find_idx(tmp_path, "train")
     found, indices, names = converted(
         sources.open_source(path, {"source": "idx"}, True, labels_file), tmp_path

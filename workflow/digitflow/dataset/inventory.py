@@ -21,15 +21,12 @@ import numpy as np
 
 from digitflow.base.errors import FormatError
 from digitflow.base.files import atomic_open, atomic_path
+from digitflow.dataset.locations import SYSTEM_FILES
 from digitflow.dataset.treetimes import ABOUT, About, folder_times, inventory_path, read_about
 
 PathLike = str | os.PathLike
 LINES = 4096  # of a manifest that are made at a time
 NOWHERE = -1  # in the place of a folder: the row has no picture
-SYSTEM_FILES = re.compile(
-    r"\._.*|\.ds_store|(eh)?thumbs(_vista)?\.db|desktop\.ini|icon\r|@eadir|#recycle|\.directory|\.nfs.*",
-    re.IGNORECASE,
-)
 COPY = re.compile(r"copy of ([0-9]+)\.png|([0-9]+)[ _(-].*\.png", re.IGNORECASE)
 
 

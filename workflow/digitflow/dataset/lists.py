@@ -85,12 +85,6 @@ def first_of_equals(images: PathLike, index: np.ndarray) -> np.ndarray:
     return index[place][group]
 
 
-def write_all(labelled: Listing, *paths: PathLike) -> None:
-    """Write the whole listing to several lists: with folds, every row trains and every row validates."""
-    for path in paths:
-        lst.write(path, labelled)
-
-
 def write_split(
     labelled: Listing,
     train_lst: PathLike,

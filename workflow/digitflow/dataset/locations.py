@@ -12,7 +12,11 @@ PathLike = str | os.PathLike
 TEST_NAMES = ("test", "t10k")
 ENDINGS = {"images": "idx[34]-ubyte", "labels": "idx1-ubyte|idx2-int"}  # the last one is QMNIST's
 # What systems leave in folders, and nobody put there.
-LEFT_BEHIND = re.compile(r"\..*|@eaDir|#recycle|Thumbs\.db|ehthumbs\.db|desktop\.ini|Icon\r", re.IGNORECASE)
+SYSTEM_FILES = re.compile(
+    r"\._.*|\.ds_store|(eh)?thumbs(_vista)?\.db|desktop\.ini|icon\r|@eadir|#recycle|\.directory|\.nfs.*",
+    re.IGNORECASE,
+)
+LEFT_BEHIND = re.compile(rf"\..*|{SYSTEM_FILES.pattern}", re.IGNORECASE)  # beside images, all that is hidden
 
 
 def enter_project(path: PathLike, place: str) -> Path:
@@ -48,11 +52,6 @@ def idx_files(folder: PathLike, part: str, kind: str) -> list[Path]:
     names = "train" if part == "train" else "|".join(TEST_NAMES)
     usual = re.compile(rf"([^.].*-)?({names})-{kind}[-.]({ENDINGS[kind]})([.]gz)?")  # some unpack .idx
     return sorted(path for path in Path(folder).glob("*") if usual.fullmatch(path.name))
-
-
-def has_test(folder: PathLike) -> bool:
-    """Whether there are IDX files of test images, under one of their usual names."""
-    return bool(idx_files(folder, "test", "images"))
 
 
 def find_idx(folder: PathLike, part: str) -> tuple[Path, Path | None]:

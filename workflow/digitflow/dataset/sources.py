@@ -4,7 +4,6 @@ import logging
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -174,15 +173,17 @@ def _pictures(folder: PathLike, paths: list[Path], labels: list[str] | None, ids
 def _png_files(folder: Path, labelled: bool) -> list[Path]:
     if not folder.is_dir():
         raise InputError(f"{folder}: no such folder: data.folder needs train/LABEL/*.png and test/*.png")
-    parents = [path for path in _entries(folder) if path.is_dir()] if labelled else [folder]
-    strays = [path for path in _entries(folder) if not path.is_dir()] if labelled else []
+    what = "a folder for each label" if labelled else "PNG files"
+    nothing_else = f"{folder} should hold {what} and nothing else: move it away"
+    parents = _entries(folder) if labelled else [folder]
+    if strays := [path for path in parents if not path.is_dir()]:
+        raise InputError(f"{strays[0]}: {nothing_else}")
     files = [path for parent in parents for path in _entries(parent)]
-    for path in chain(strays, files):
-        if OTHER_PICTURES.fullmatch(path.name) and path not in strays and not path.is_dir():
+    for path in files:
+        if OTHER_PICTURES.fullmatch(path.name) and not path.is_dir():
             raise InputError(f"{path}: no PNG file; convert all such ones, with ImageMagick: {CONVERT}")
-        if path.suffix.lower() != ".png" or path.is_dir() or path in strays:
-            what = "a folder for each label" if labelled else "PNG files"
-            raise InputError(f"{path}: {folder} should hold {what} and nothing else: move it away")
+        if path.suffix.lower() != ".png" or path.is_dir():
+            raise InputError(f"{path}: {nothing_else}")
     if not files:
         raise InputError(f"{folder}: no PNG files{' in folders named like their labels' * labelled}")
     return files

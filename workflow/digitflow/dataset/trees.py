@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from digitflow.base.errors import DigitflowError, InputError
-from digitflow.dataset.inventory import SYSTEM_FILES, some
+from digitflow.dataset.inventory import some
+from digitflow.dataset.locations import SYSTEM_FILES
 
 MOST_OPEN = 100  # folders at a time: a process may have 1,024 open files, on macOS 256
 CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL

@@ -69,6 +69,7 @@ def write_lst(
     from digitflow.dataset import applied as last_applied
     from digitflow.dataset import lists
     from digitflow.formats import corrections as corrections_csv
+    from digitflow.formats import lst
 
     sfv.check(checksums, images, labels)
     with sfv.watched(*([corrections] if corrections else [])) as digests:
@@ -79,7 +80,8 @@ def write_lst(
     first = lists.first_of_equals(images, labelled.index)
     if fold_train_lsts:
         lists.write_folds(labelled, fold_train_lsts, fold_valid_lsts, names, validation["seed"], first)
-        lists.write_all(labelled, train_lst, valid_lst)
+        for path in (train_lst, valid_lst):  # every row trains, and every row validates
+            lst.write(path, labelled)
     else:
         fraction, seed = validation["fraction"], validation["seed"]
         lists.write_split(labelled, train_lst, valid_lst, names, fraction, seed, first)

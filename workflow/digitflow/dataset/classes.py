@@ -1,7 +1,6 @@
 """The classes of a data set: what its labels are called, in which order, and in which folders they lie."""
 
 import csv
-import json
 import os
 import re
 from collections.abc import Iterable, Sequence
@@ -11,7 +10,7 @@ import numpy as np
 
 from digitflow.base.errors import FormatError, InputError
 from digitflow.base.files import atomic_open
-from digitflow.formats.layout import WHOLE, abbreviated, label_of, shown
+from digitflow.formats.layout import WHOLE, abbreviated, as_yaml, label_of, shown
 
 HEADER = ["index", "label"]
 MAX_CLASSES = 1 << 16
@@ -24,8 +23,7 @@ UNSAFE = re.compile(r'[%/\\:*?"<>|\x00-\x1f\x7f]|^[. ~#@]|[. ]$')
 RESERVED = re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?|drop|ok", re.IGNORECASE)
 EMPTY = "%"
 MOST_LISTED = 50  # classes that a message names one by one
-# What YAML takes for text without quotes, whatever its version.
-PLAIN = re.compile(r"(?!(y|n|yes|no|on|off|true|false|null)$)[a-z]\w*|-?[1-9][0-9]*|0", re.ASCII | re.I)
+PLAIN_NUMBER = re.compile(r"-?[1-9][0-9]*|0")  # a label that a configuration file may have without quotes
 
 
 def in_natural_order(labels: Iterable[str]) -> list[str]:
@@ -62,7 +60,7 @@ def as_setting(classes: Sequence[str]) -> str:
     """What a configuration file says to have these classes, also where no row has one of them."""
     if len(classes) > MOST_LISTED:
         return "data.classes to the list of all of them"
-    names = [name if PLAIN.fullmatch(name) else json.dumps(name, ensure_ascii=False) for name in classes]
+    names = [name if PLAIN_NUMBER.fullmatch(name) else as_yaml(name) for name in classes]
     return f"data: {{classes: [{', '.join(names)}]}}"
 
 

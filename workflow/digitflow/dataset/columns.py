@@ -23,6 +23,7 @@ from digitflow.formats.layout import (
     SEPARATORS,
     Layout,
     abbreviated,
+    as_yaml,
     hot_of,
     label_of,
     number_of,
@@ -397,8 +398,8 @@ def _only(where: str, kind: str, names: list[str], found: list[int]) -> int | No
             f"{where}: more than one column may be the {kind}",
             (
                 (
-                    f"columns: {{{kind}: {_yaml(names[place])}, "
-                    f"ignore: [{', '.join(_yaml(names[other]) for other in found if other != place)}]}}",
+                    f"columns: {{{kind}: {as_yaml(names[place])}, "
+                    f"ignore: [{', '.join(as_yaml(names[other]) for other in found if other != place)}]}}",
                     f"{names[place]} is the {kind}",
                 )
                 for place in found
@@ -432,7 +433,7 @@ def _ask_for_columns(table: _Table, rest: list[int], no_label: bool) -> NoReturn
     """Ask what columns are that are no pixels."""
     names, where = table.names, f"{table.path}, line 1"
     if no_label and len(rest) > 1 and _is_one_hot(table.rows, rest):
-        listed = ", ".join(_yaml(names[place]) for place in rest)
+        listed = ", ".join(as_yaml(names[place]) for place in rest)
         _stop(where, [(f"columns: {{label: [{listed}]}}", "a column for each class, of which one is 1")])
     unnamed = [place for place in rest if not names[place] or names[place].startswith("Unnamed: ")]
     if len(rest) > 3 or (len({*names}) < len(names) and not unnamed):
@@ -445,7 +446,7 @@ def _ask_for_columns(table: _Table, rest: list[int], no_label: bool) -> NoReturn
     readings = []
     for place in rest:
         # By its name, though it is none: the test file has it in another place.
-        column = _yaml(names[place]) if names[place] or names.count("") == 1 else place
+        column = as_yaml(names[place]) if names[place] or names.count("") == 1 else place
         name = names[place] or "the column without a name"
         index = ", such as the row numbers that pandas writes" if place in unnamed else ""
         readings.append((f"columns: {{ignore: [{column}]}}", f"{name} is not needed{index}"))
@@ -453,13 +454,6 @@ def _ask_for_columns(table: _Table, rest: list[int], no_label: bool) -> NoReturn
         if no_label:
             readings.append((f"columns: {{label: {column}}}", f"{name} has the labels"))
     _stop(f"{where}: columns not known: {abbreviated([names[place] for place in rest])}", readings)
-
-
-def _yaml(name: str) -> str:
-    """A name as a YAML value."""
-    plain = re.fullmatch(r"[A-Za-z_]\w*", name, re.ASCII)
-    reserved = name.lower() in ("y", "n", "yes", "no", "on", "off", "true", "false", "null", "auto")
-    return name if plain and not reserved else json.dumps(name, ensure_ascii=not name.isprintable())
 
 
 def _pixels_by_name(

@@ -1,6 +1,7 @@
 """What the columns of a pixel CSV are, the rows that come out of it, and how a cell is understood."""
 
 import csv
+import json
 import os
 import re
 from collections.abc import Collection, Sequence
@@ -15,6 +16,8 @@ ID_NAMES = ("id", "imageid", "image_id")
 NUMBER = re.compile(r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?")
 WHOLE = re.compile(r"(-(?=0*[1-9]))?0*([0-9]+)(\.0*)?")  # of labels
 SCIENTIFIC = re.compile(r"[-+]?[0-9]\.[0-9]+[eE][-+][0-9]{2,3}")  # as C, and so numpy.savetxt, writes numbers
+# What a YAML of some version, or the schema, takes for something else than a name.
+NO_NAMES = ("y", "n", "yes", "no", "on", "off", "true", "false", "null", "auto")
 
 
 class Block(NamedTuple):
@@ -146,6 +149,12 @@ def abbreviated(names: Sequence[str]) -> str:
     """The first few of some names, and how many more there are."""
     listed = ", ".join(map(shown, names[:5]))
     return listed + (f" and {len(names) - 5:,} more" if len(names) > 5 else "")
+
+
+def as_yaml(name: str) -> str:
+    """A name as a configuration file has it: without quotes where that can mean nothing else."""
+    plain = re.fullmatch(r"[A-Za-z_]\w*", name, re.ASCII) and name.lower() not in NO_NAMES
+    return name if plain else json.dumps(name, ensure_ascii=not name.isprintable())
 
 
 def shown(text: str) -> str:

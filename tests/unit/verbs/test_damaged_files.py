@@ -47,7 +47,7 @@ VERBS = {
     "predict_numpy": f"{MODEL} --model {{}}/net/model.npz --images {{}}/images --checksums {{}}/idx.sfv "
     "--probabilities {}/out/p --prediction {}/out/q --threads 1",
     "submit_model": "--probabilities {}/net/test_probabilities.npy --classes {}/classes.csv "
-    "--submission {}/out/s --form FORM",
+    "--ids {}/test-ids.csv --submission {}/out/s --form FORM",
     "score": f"{MODEL} --valid-probabilities {{}}/net/valid_probabilities.npy --valid-lst {{}}/valid.lst "
     "--score {}/out/score --model net --test-probabilities {}/net/test_probabilities.npy "
     "--solution {}/solution",
@@ -68,6 +68,7 @@ def dataset(tmp_path) -> Path:
     idx.write(folder / "labels", TRUE)
     sfv.write(folder / "idx.sfv", [folder / "images", folder / "labels"])
     classes.write(folder / "classes.csv", "012")
+    labelscsv.write_ids(folder / "test-ids.csv", [])  # the images have none
     labelled = lists.of_rows("train", 12, TRUE, "012")
     lists.write_split(labelled, folder / "train.lst", folder / "valid.lst", "012", 0.25, seed=0)
     lst.write(folder / "test.lst", lists.of_rows("test", 12))
@@ -239,7 +240,8 @@ def test_a_missing_file_is_named(verb, dataset, name):
 def test_models_that_were_trained_on_other_classes_are_not_merged(verb, dataset):
     write_probabilities(dataset / "other.npy", np.full((12, 4), 0.25))
     words = ["submit_model", "--probabilities", dataset / TESTED, dataset / "other.npy"]
-    words += ["--classes", dataset / "classes.csv", "--submission", dataset / "out" / "s", "--form", "{}"]
+    words += ["--classes", dataset / "classes.csv", "--ids", dataset / "test-ids.csv"]
+    words += ["--submission", dataset / "out" / "s", "--form", "{}"]
     status, printed = verb(*words)
     assert status == 1
     assert "the models' probabilities differ in shape: [(12, 3), (12, 4)]" in printed

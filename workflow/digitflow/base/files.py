@@ -59,12 +59,10 @@ def atomic_open(path: str | os.PathLike, mode: str = "wb") -> Iterator[IO]:
                 yield text
 
 
-@contextlib.contextmanager
-def open_to_read(path: str | os.PathLike, mode: str = "rb", **options) -> Iterator[IO]:
-    """Open a file for a block that reads it; `options` are those of `open`. InputError: it cannot be read."""
+def open_to_read(path: str | os.PathLike, mode: str = "rb", **options) -> IO:
+    """Open a file that is there; `options` are those of `open`. InputError: it cannot be opened."""
     try:
-        with open(path, mode, **options) as file:
-            yield file
+        return open(path, mode, **options)
     except OSError as error:
         raise InputError(f"{path}: cannot be opened: {error.strerror}") from error
 

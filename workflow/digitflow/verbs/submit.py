@@ -4,7 +4,7 @@ from digitflow.verbs.commandline import Input, Json, Output
 
 
 def submit_model(
-    probabilities: list[Input], classes: Input, submission: Output, form: Json, ids: Input | None = None
+    probabilities: list[Input], classes: Input, ids: Input, submission: Output, form: Json
 ) -> None:
     """Write one model's submission: its seeds averaged."""
     from digitflow.dataset import classes as class_names

@@ -25,6 +25,7 @@ from digitflow.training import device as devices
 from digitflow.training import schedule
 from digitflow.training.augment import augment_batch
 from digitflow.training.checkpoint import Checkpoint, fingerprint
+from digitflow.training.course import Course
 from digitflow.training.data import open_data
 from digitflow.training.history import History
 from digitflow.training.keras_predictor import PREDICT_ROWS, gpus_seen, predict, prepare, versions
@@ -37,7 +38,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("digitflow")
 
-BEST = "best "  # begins the names of a checkpoint's arrays that are the best epoch's, not the last one's
 READ_AHEAD = 8  # batches
 
 
@@ -165,10 +165,7 @@ def fit(
             settings.module, settings.architecture, images.shape[1:], classes, **settings.network
         )
     log.info(f"{model.name}: {model.count_params():,} parameters, {len(training[0]):,} training images")
-    kept = checkpoint.load() if checkpoint else None
-    history = History(settings, kept[1] if kept else (), validates=len(validation[0]) > 0)
-    best = {name: array for name, array in kept[0].items() if name.startswith(BEST)} if kept else {}
-    batches = make_batches(images, *training, classes, settings, seed, len(history.rows))
+    batches = make_batches(images, *training, classes, settings, seed)
     rates = schedule.make(
         settings.schedule,
         batches.num_batches,
@@ -183,28 +180,27 @@ def fit(
         metrics=["accuracy"],
     )
     optimizer.build(model.trainable_variables)
-    if kept:
-        restore(model, kept[0])
-        for row in history.rows:
-            update_plateau(optimizer, rates, row["valid_loss"])
+
+    def observe(valid_loss: float) -> None:
+        if isinstance(rates, schedule.Plateau):
+            rates.observe(valid_loss)
+            optimizer.learning_rate = rates(0)
 
     def end_epoch(epoch: int, logs: dict[str, float]) -> None:
         rate = rates((epoch + 1) * batches.per_epoch - 1)
         valid_loss, valid_accuracy = (logs.get(f"val_{name}", math.nan) for name in ("loss", "accuracy"))
-        history.add(logs["loss"], logs["accuracy"], valid_loss, valid_accuracy, rate)
-        update_plateau(optimizer, rates, valid_loss)
-        if history.keeps:
-            best.update({BEST + name: array for name, array in state(model).items()})
-        model.stop_training = history.over
-        if checkpoint and not history.over:
-            checkpoint.save(state(model) | best, history)
+        course.end_epoch(logs["loss"], logs["accuracy"], valid_loss, valid_accuracy, rate)
+        model.stop_training = course.history.over
 
     rows, labels = validation
+    learner = functools.partial(state, model), functools.partial(restore, model), observe
+    course = Course(settings, len(rows) > 0, checkpoint, *learner)
+    batches.first_epoch = len(course.history.rows)
     validated = (images[rows], keras.utils.to_categorical(labels, classes)) if len(rows) else None
     with read_ahead(batches) as ready, fused_batch_norm(model):
         model.fit(
             ready,
-            initial_epoch=len(history.rows),
+            initial_epoch=batches.first_epoch,
             epochs=settings.epochs,
             steps_per_epoch=batches.per_epoch,
             shuffle=False,  # the batches are drawn at random already
@@ -213,20 +209,10 @@ def fit(
             callbacks=[keras.callbacks.LambdaCallback(on_epoch_end=end_epoch)],
             verbose=0,
         )
-    if best:
-        restore(model, {name.removeprefix(BEST): array for name, array in best.items()})
+    if course.restore_best():
         optimizer.finalize_variable_values(model.trainable_variables)  # the average up to that epoch, if any
     model.optimizer, model.compiled = None, False  # what is saved is the model, without the optimizer's state
-    return model, history
-
-
-def update_plateau(
-    optimizer: "keras.optimizers.Optimizer", rates: schedule.Schedule, valid_loss: float
-) -> None:
-    """Show an epoch's result to a schedule that looks at results, and take its rate from it."""
-    if isinstance(rates, schedule.Plateau):
-        rates.observe(valid_loss)
-        optimizer.learning_rate = rates(0)
+    return model, course.history
 
 
 def state(model: "keras.Model") -> dict[str, np.ndarray]:
@@ -237,8 +223,8 @@ def state(model: "keras.Model") -> dict[str, np.ndarray]:
     return {f"{i}": keras.ops.convert_to_numpy(variable.value) for i, variable in enumerate(variables)}
 
 
-def restore(model: "keras.Model", arrays: dict[str, np.ndarray]) -> None:
-    """Give a compiled model the state that `state` took."""
+def restore(model: "keras.Model", arrays: Mapping[str, np.ndarray], epochs: int) -> None:
+    """Give a compiled model the state that `state` took after so many epochs."""
     for i, variable in enumerate([*model.variables, *model.optimizer.variables]):
         variable.assign(arrays[f"{i}"])
 
@@ -250,11 +236,11 @@ def make_batches(
     classes: int,
     settings: Settings,
     seed: int,
-    first_epoch: int = 0,
 ) -> "keras.utils.PyDataset":
-    """All batches of a training from `first_epoch` on; each is a pure function of the seed and its number.
+    """All batches of a training; each is a pure function of the seed and its number.
 
-    So it does not matter in which thread, how far ahead or how often one is made.
+    So it does not matter in which thread, how far ahead or how often one is made. They begin with the epoch
+    `first_epoch`, an attribute: 0 unless it is set.
     """
     import keras
 
@@ -269,9 +255,10 @@ def make_batches(
     class Batches(keras.utils.PyDataset):
         per_epoch = len(rows) // size  # the few that are left over are others in each epoch
         num_batches = per_epoch * settings.epochs
+        first_epoch = 0
 
         def __getitem__(self, step: int) -> tuple[np.ndarray, np.ndarray]:
-            epoch, batch = divmod(first_epoch * self.per_epoch + step, self.per_epoch)
+            epoch, batch = divmod(self.first_epoch * self.per_epoch + step, self.per_epoch)
             chosen = order(epoch)[batch * size : (batch + 1) * size]
             rng = np.random.default_rng((seed, epoch, batch))
             return augment_batch(images[rows[chosen]], rng, **warp), targets[chosen]

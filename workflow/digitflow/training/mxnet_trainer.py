@@ -7,7 +7,7 @@ import contextlib
 import logging
 import math
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -19,6 +19,7 @@ from digitflow.base.errors import DigitflowError, FormatError
 from digitflow.formats import png, recordio
 from digitflow.training import schedule
 from digitflow.training.checkpoint import Checkpoint, fingerprint
+from digitflow.training.course import Course
 from digitflow.training.data import shifted
 from digitflow.training.history import History, accuracy_of, cross_entropy, one_hot
 from digitflow.training.mxnet_predictor import computing_threads, prepare, versions
@@ -31,9 +32,6 @@ if TYPE_CHECKING:
     from digitflow.training import mxnet_networks
 
 log = logging.getLogger("digitflow")
-
-
-BEST = "best "  # begins the names of a checkpoint's arrays that are the best epoch's, not the last one's
 
 Parts = Sequence[tuple[Path, Path]]  # the .rec and .idx of each shard, in order
 
@@ -192,13 +190,16 @@ def fit(
     log.info(
         f"{settings.architecture}: {network.size:,} parameters, {len(training.labels):,} training images"
     )
-    kept = checkpoint.load() if checkpoint else None
-    history = History(settings, kept[1] if kept else (), validates=len(validation.labels) > 0)
-    best = {name: array for name, array in kept[0].items() if name.startswith(BEST)} if kept else {}
-    if kept:
-        network.restore(kept[0], len(history.rows) * per_epoch)
-        for row in history.rows:
-            update_plateau(rates, row["valid_loss"])
+
+    def restore(arrays: Mapping[str, np.ndarray], epochs: int) -> None:
+        network.restore(arrays, epochs * per_epoch)
+
+    def observe(valid_loss: float) -> None:
+        if isinstance(rates, schedule.Plateau):
+            rates.observe(valid_loss)
+
+    course = Course(settings, len(validation.labels) > 0, checkpoint, network.state, restore, observe)
+    history = course.history
     warn_of_idle_warps(settings.augment, training.shape[1:])
     # The training loss has these targets, too: of the labels alone it could not be compared with it.
     targets = one_hot(validation.labels, classes, settings.label_smoothing)
@@ -211,14 +212,8 @@ def fit(
             network.swap_average()
             valid_loss, valid_accuracy = cross_entropy(valid, targets), accuracy_of(valid, validation.labels)
         rate = rates((len(history.rows) + 1) * per_epoch - 1)
-        history.add(loss, accuracy, valid_loss, valid_accuracy, rate)
-        update_plateau(rates, valid_loss)
-        if history.keeps:
-            best = {BEST + name: array for name, array in network.state().items()}
-        if checkpoint and not history.over:
-            checkpoint.save(network.state() | best, history)
-    if best:
-        network.restore({name.removeprefix(BEST): array for name, array in best.items()}, 0)
+        course.end_epoch(loss, accuracy, valid_loss, valid_accuracy, rate)
+    course.restore_best()
     network.swap_average()
     return network, history
 
@@ -258,12 +253,6 @@ def train_epoch(
         right = right + (scores.argmax(axis=1) == labels).sum()
     rows = per_epoch * size
     return float(loss_sum.asscalar()) / rows, float(right.asscalar()) / rows
-
-
-def update_plateau(rates: schedule.Schedule, valid_loss: float) -> None:
-    """Show an epoch's result to a schedule that looks at results."""
-    if isinstance(rates, schedule.Plateau):
-        rates.observe(valid_loss)
 
 
 def batches(

@@ -24,6 +24,7 @@ from digitflow.training import device as devices
 from digitflow.training import schedule
 from digitflow.training.augment import augment_batch
 from digitflow.training.checkpoint import Checkpoint, fingerprint
+from digitflow.training.course import Course
 from digitflow.training.data import open_data
 from digitflow.training.history import History, accuracy_of, cross_entropy, one_hot
 from digitflow.training.numpy_predictor import predict
@@ -32,7 +33,6 @@ from digitflow.training.settings import Settings
 
 log = logging.getLogger("digitflow")
 
-BEST = "best "  # begins the names of a checkpoint's arrays that are the best epoch's, not the last one's
 BLOCK = 16_384  # parameters an optimizer updates at a time: all that it needs of them stays in the cache
 # A unit that is never active has gradients of 0, and its means decay towards float32's smallest numbers, with
 # which the CPU computes ten times as long: those below TINY become 0, every so many steps.
@@ -117,32 +117,19 @@ def fit(
     kind = SeedSearchTrainer if isinstance(model, Guess) else GradientTrainer
     learner = kind(model, images, *training, classes, settings, seed)
     log.info(f"{settings.architecture}: {learner.parameters:,} parameters, {len(training[0]):,} images")
-    kept = checkpoint.load() if checkpoint else None
-    history = History(settings, kept[1] if kept else (), validates=len(validation[0]) > 0)
-    best = {name: array for name, array in kept[0].items() if name.startswith(BEST)} if kept else {}
-    if kept:
-        learner.restore(kept[0])
-        for row in history.rows:
-            learner.observe(row["valid_loss"])
-
     rows, labels = validation
+    course = Course(settings, len(rows) > 0, checkpoint, learner.state, learner.restore, learner.observe)
     targets = one_hot(labels, classes, settings.label_smoothing)
     with np.errstate(all="ignore"):  # a training that diverges is reported by the history
-        while not history.over:
-            loss, accuracy, rate = learner.epoch(len(history.rows))
+        while not course.history.over:
+            loss, accuracy, rate = learner.epoch(len(course.history.rows))
             valid_loss = valid_accuracy = math.nan
             if len(rows):
                 valid = learner.predict(images, rows)
                 valid_loss, valid_accuracy = cross_entropy(valid, targets), accuracy_of(valid, labels)
-            history.add(loss, accuracy, valid_loss, valid_accuracy, rate)
-            learner.observe(valid_loss)
-            if history.keeps:
-                best = {BEST + name: array.copy() for name, array in learner.state().items()}
-            if checkpoint and not history.over:
-                checkpoint.save(learner.state() | best, history)
-    if best:
-        learner.restore({name.removeprefix(BEST): array for name, array in best.items()})
-    return learner, history
+            course.end_epoch(loss, accuracy, valid_loss, valid_accuracy, rate)
+    course.restore_best()
+    return learner, course.history
 
 
 class GradientTrainer:
@@ -213,8 +200,8 @@ class GradientTrainer:
         state = {"parameters": self.network.parameters, **self._optimizer.state}
         return state | ({"average": self.model.parameters} if self._keep else {})
 
-    def restore(self, arrays: Mapping[str, np.ndarray]) -> None:
-        """Take the state that `state` gave."""
+    def restore(self, arrays: Mapping[str, np.ndarray], epochs: int) -> None:
+        """Take the state that `state` gave after so many epochs."""
         for name, array in self.state().items():
             array[...] = arrays[name]
 
@@ -254,8 +241,8 @@ class SeedSearchTrainer:
         """The best seed so far and how many labels it has right."""
         return {"seed": np.array(self.model.seed), "right": np.array(self.model.right)}
 
-    def restore(self, arrays: Mapping[str, np.ndarray]) -> None:
-        """Take the state that `state` gave."""
+    def restore(self, arrays: Mapping[str, np.ndarray], epochs: int) -> None:
+        """Take the state that `state` gave after so many epochs."""
         self.model.seed, self.model.right = tuple(arrays["seed"].tolist()), int(arrays["right"])
 
 

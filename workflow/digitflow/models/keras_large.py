@@ -3,7 +3,7 @@
 import keras
 from keras import layers
 
-from digitflow.models.keras_parts import batch_norm, classifier, padding, pixels
+from digitflow.models.keras_parts import batch_norm, classifier, conv_norm, padding, pixels, residual
 
 
 def cnn_128_256(input_shape: tuple[int, ...], classes: int) -> keras.Model:
@@ -47,30 +47,13 @@ def resnet18(input_shape: tuple[int, ...], classes: int, width: int = 64) -> ker
     32 or 128): multiples of 16 are safe.
     """
     raw, x = pixels(input_shape)
-    x = layers.Activation("relu")(_conv_norm(x, width, 3))
+    x = layers.Activation("relu")(conv_norm(x, width))
     for stage in range(4):
         for block in range(2):
-            x = _residual(x, width * 2**stage, strides=2 if stage > 0 and block == 0 else 1)
+            x = residual(x, width * 2**stage, strides=2 if stage > 0 and block == 0 else 1)
     return classifier(raw, layers.GlobalAveragePooling2D()(x), classes, "resnet18")
 
 
 def _relu_norm(x: keras.KerasTensor, channels: int, size: int) -> keras.KerasTensor:
     """Convolution without padding, ReLU, normalisation."""
     return batch_norm()(layers.Conv2D(channels, size, padding=padding(x, size), activation="relu")(x))
-
-
-def _conv_norm(x: keras.KerasTensor, channels: int, size: int, strides: int = 1) -> keras.KerasTensor:
-    """Padded convolution without a bias, normalisation."""
-    conv = layers.Conv2D(
-        channels, size, strides, padding="same", use_bias=False, kernel_initializer="he_normal"
-    )
-    return batch_norm()(conv(x))
-
-
-def _residual(x: keras.KerasTensor, channels: int, strides: int) -> keras.KerasTensor:
-    """A basic block: two convolutions, added to x, which is projected where its shape is another."""
-    y = layers.Activation("relu")(_conv_norm(x, channels, 3, strides))
-    y = _conv_norm(y, channels, 3)
-    if x.shape != y.shape:
-        x = _conv_norm(x, channels, 1, strides)
-    return layers.Activation("relu")(layers.add([x, y]))

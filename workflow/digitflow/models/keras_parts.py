@@ -31,6 +31,25 @@ def batch_norm() -> layers.Layer:
     return layers.BatchNormalization(momentum=0.9)
 
 
+def conv_norm(
+    x: keras.KerasTensor, channels: int, size: int = 3, strides: int = 1, padding: str = "same"
+) -> keras.KerasTensor:
+    """Convolution of x (n, h, w, c) without a bias, normalisation."""
+    conv = layers.Conv2D(
+        channels, size, strides, padding=padding, use_bias=False, kernel_initializer="he_normal"
+    )
+    return batch_norm()(conv(x))
+
+
+def residual(x: keras.KerasTensor, channels: int, strides: int = 1) -> keras.KerasTensor:
+    """Two convolutions, added to x (n, h, w, c), which is projected where its shape is another."""
+    y = layers.Activation("relu")(conv_norm(x, channels, strides=strides))
+    y = conv_norm(y, channels)
+    if x.shape != y.shape:
+        x = conv_norm(x, channels, 1, strides)
+    return layers.Activation("relu")(layers.add([x, y]))
+
+
 def classifier(raw: keras.KerasTensor, x: keras.KerasTensor, classes: int, name: str) -> keras.Model:
     """The model called `name`, from the input `raw` through features x (n, any) to softmax rows."""
     return keras.Model(raw, probabilities(classes)(x), name=name)

@@ -3,7 +3,7 @@
 import keras
 from keras import layers
 
-from digitflow.models.keras_parts import batch_norm, classifier, padding, pixels
+from digitflow.models.keras_parts import batch_norm, classifier, conv_norm, padding, pixels, residual
 
 
 def residual_cnn(
@@ -19,25 +19,9 @@ def residual_cnn(
     x = layers.Conv2D(channels, 5, padding=padding(x, 5), use_bias=False, kernel_initializer="he_normal")(x)
     x = layers.MaxPooling2D(padding="same")(x)
     x = layers.Activation("relu")(batch_norm()(x))
-    x = _residual(x, channels)
-    x = layers.Activation("relu")(_conv_norm(x, 2 * channels, strides=2))
-    x = _residual(x, 2 * channels)
-    x = layers.Activation("relu")(_conv_norm(x, 4 * channels, padding=padding(x, 3)))
+    x = residual(x, channels)
+    x = layers.Activation("relu")(conv_norm(x, 2 * channels, strides=2))
+    x = residual(x, 2 * channels)
+    x = layers.Activation("relu")(conv_norm(x, 4 * channels, padding=padding(x, 3)))
     x = layers.Dropout(dropout)(layers.Flatten()(x))
     return classifier(raw, x, classes, "residual_cnn")
-
-
-def _residual(x: keras.KerasTensor, channels: int) -> keras.KerasTensor:
-    """Two convolutions, added to x, which has as many channels."""
-    y = layers.Activation("relu")(_conv_norm(x, channels))
-    return layers.Activation("relu")(layers.add([x, _conv_norm(y, channels)]))
-
-
-def _conv_norm(
-    x: keras.KerasTensor, channels: int, strides: int = 1, padding: str = "same"
-) -> keras.KerasTensor:
-    """3x3 convolution without a bias, normalisation."""
-    conv = layers.Conv2D(
-        channels, 3, strides, padding=padding, use_bias=False, kernel_initializer="he_normal"
-    )
-    return batch_norm()(conv(x))

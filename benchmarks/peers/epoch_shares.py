@@ -10,6 +10,7 @@ one makes the batches.
 import argparse
 import contextlib
 import dataclasses
+import json
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -118,7 +119,7 @@ if __name__ == "__main__":
     parser.add_argument("settings")
     parser.add_argument("since", type=float)
     args = parser.parse_args()
-    settings = dataclasses.replace(Settings.from_json(args.settings), epochs=1)
+    settings = dataclasses.replace(Settings.from_dict(json.loads(args.settings)), epochs=1)
     begin = {"keras": keras_epoch, "mxnet": mxnet_epoch}[args.framework]
     with begin(args.folder, settings) as epoch:
         print(*shares(epoch, args.since))

@@ -166,7 +166,7 @@ def test_the_learning_rate_that_is_found_trains(tmp_path, digits):
     assert len(curve) < 300
     assert (tmp_path / "curve.png").read_bytes().startswith(b"\x89PNG")
 
-    settings = Settings.from_json(json.dumps(settings | {"learning_rate": suggested, "epochs": 6}))
+    settings = Settings.from_dict(settings | {"learning_rate": suggested, "epochs": 6})
     rows = np.arange(2000)
     model, _ = training.fit(
         images, (rows[:1500], labels[:1500]), (rows[1500:], labels[1500:]), 10, settings, 0

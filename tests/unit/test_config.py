@@ -1,6 +1,7 @@
 import copy
 import ctypes.util
 import datetime
+import json
 import os
 import subprocess
 import sys
@@ -592,8 +593,8 @@ def test_the_order_within_a_list_is_a_change():
 
 
 def test_the_settings_text_holds_all_that_a_training_needs_and_makes_the_same_settings():
-    found = Settings.from_json(text_of(augment={"rotate": 10}, prune={"epoch": 2, "accuracy": 0.5}))
-    assert found == Settings(
+    text = text_of(augment={"rotate": 10}, prune={"epoch": 2, "accuracy": 0.5})
+    assert Settings.from_dict(json.loads(text)) == Settings(
         "lenet", "keras_cnn", 3, 8, 1, augment=Augment(rotate=10), prune=Prune(epoch=2, accuracy=0.5)
     )
 

@@ -4,7 +4,6 @@ The configuration's schema and the table of config/README.md are made from these
 """
 
 import dataclasses
-import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -117,17 +116,8 @@ class Settings:
     keep_failures: bool = key("A training that diverges is a result, marked as such, not an error.", False)
 
     @classmethod
-    def from_json(cls, text: str) -> "Settings":
-        """Read settings from text. Raises ConfigError naming a key that is unknown or missing."""
-        try:
-            values = json.loads(text)
-        except json.JSONDecodeError as error:
-            raise ConfigError(f"settings: not JSON: {error}") from error
-        return cls.from_dict(values)
-
-    @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "Settings":
-        """Make settings of a section of the configuration. Raises ConfigError as `from_json`."""
+        """Make settings of a section of the configuration. ConfigError names an unknown or missing key."""
         _check_keys(cls, values, "settings")
         values = {**values, "augment": values.get("augment") or {}}
         for name, kind in (("augment", Augment), ("prune", Prune)):

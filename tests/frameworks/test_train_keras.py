@@ -203,17 +203,9 @@ def test_a_gpu_that_is_not_there_is_reported_before_training(run):
         run("gpu", device="gpu")
 
 
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        ({"network": {"depth": 3}}, "network: small_cnn does not take 'depth'"),
-        ({"optimizer": "magic"}, "optimizer: 'magic' is not one of adam, adamax,"),
-        ({"schedule": "steps"}, "schedule: 'steps' is not one of "),
-    ],
-)
-def test_an_unknown_name_is_refused_with_those_that_exist(run, change, message):
-    with pytest.raises(ConfigError, match=message):
-        dataclasses.replace(run, settings=dataclasses.replace(SETTINGS, **change))("unknown")
+def test_an_unknown_argument_of_the_network_is_refused(run):
+    with pytest.raises(ConfigError, match="network: small_cnn does not take 'depth'"):
+        dataclasses.replace(run, settings=dataclasses.replace(SETTINGS, network={"depth": 3}))("unknown")
 
 
 def quick(run, folder, **changes):

@@ -9,7 +9,7 @@ import pytest
 from tests.conftest import PROJECT
 
 from digitflow import config
-from digitflow.base.errors import ConfigError, DeviceError
+from digitflow.base.errors import DeviceError
 from digitflow.training import device
 from digitflow.training.driver import Driver, Gpu
 
@@ -177,11 +177,6 @@ def test_of_gpus_that_are_hidden_from_the_run_none_is_taken(monkeypatch, tmp_pat
         (tmp_path / str(number)).mkdir()
     device.take_gpu(tmp_path, lambda: Driver(13000, (Gpu("Pretender", (9, 0), "GPU-1"),)))
     assert os.environ["CUDA_VISIBLE_DEVICES"] == "1"
-
-
-def test_another_device_is_refused():
-    with pytest.raises(ConfigError, match="'tpu' is not one of auto, cpu, gpu"):
-        device.choose_device("tpu", "Net 1.0", [])
 
 
 def test_the_cpu_has_the_name_that_the_system_gives(tmp_path):

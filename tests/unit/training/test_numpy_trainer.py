@@ -344,7 +344,6 @@ def test_weight_decay_takes_its_part_of_the_weights_and_none_of_the_biases(digit
         ({"optimizer_options": {"rho": 0.5}}, "adam has no 'rho'; its options are beta_1, beta_2, epsilon"),
         ({"optimizer_options": {"beta_1": 1.5}}, "adam: beta_1 is 1.5, should be a number from 0"),
         ({"optimizer": "sgd", "optimizer_options": {"nesterov": 1}}, "nesterov is 1, should be true or"),
-        ({"schedule": "steps"}, "schedule: 'steps' is not one of "),
     ],
 )  # fmt: skip
 def test_a_setting_that_does_not_exist_is_refused_with_those_that_do(run, change, message):

@@ -47,11 +47,6 @@ def test_a_step_after_the_last_has_rate_zero(name):
     assert schedule.make(name, 10, 10, 2.0)(50) == 0.0
 
 
-def test_an_unknown_name_is_refused_with_those_that_exist():
-    with pytest.raises(ConfigError, match=r"schedule: 'linear' is not one of constant, cosine, one_cycle"):
-        schedule.make("linear", 10, 10, 1.0)
-
-
 @pytest.mark.parametrize(
     ("options", "message"),
     [

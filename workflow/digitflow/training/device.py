@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from digitflow.base.errors import ConfigError, DeviceError
+from digitflow.base.errors import DeviceError
 from digitflow.training.driver import Driver, ask_in_child
 
 log = logging.getLogger("digitflow")
@@ -37,11 +37,8 @@ def choose_device(requested: str, framework: str, gpus: Sequence[str], driver: P
     """Decide "gpu" or "cpu".
 
     `requested` is auto, cpu or gpu; `framework` is its name and version, and what there is to say of its
-    build; `gpus` are those that it sees. Raises DeviceError where gpu is requested and none is seen,
-    ConfigError for another request.
+    build; `gpus` are those that it sees. Raises DeviceError where gpu is requested and none is seen.
     """
-    if requested not in ("auto", "cpu", "gpu"):
-        raise ConfigError(f"device: {requested!r} is not one of auto, cpu, gpu")
     if requested == "gpu" and not gpus:
         raise DeviceError(f"device: gpu was asked for, but {framework} sees none: {_reason(driver)}")
     return "gpu" if gpus and requested != "cpu" else "cpu"

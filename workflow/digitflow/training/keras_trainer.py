@@ -331,8 +331,6 @@ def make_optimizer(settings: Settings, rates: schedule.Schedule, steps: int) -> 
         "sgd": functools.partial(keras.optimizers.SGD, momentum=0.9, nesterov=True),
         "ftrl": keras.optimizers.Ftrl,
     }
-    if settings.optimizer not in kinds:
-        raise ConfigError(f"optimizer: {settings.optimizer!r} is not one of {', '.join(kinds)}")
     # The average spans at most a tenth of the training: in a short one it would still hold the first weights.
     average = min(settings.weight_average, 1 - 10 / steps)
     fixed = {

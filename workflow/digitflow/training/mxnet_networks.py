@@ -243,10 +243,8 @@ OPTIMIZERS: dict[str, type[mx.optimizer.Optimizer]] = {
 
 
 def make_optimizer(settings: Settings, size: int) -> mx.optimizer.Optimizer:
-    """The optimizer of the settings for batches of `size`. Raises ConfigError for what it does not have."""
+    """The optimizer of the settings for batches of `size`. ConfigError: an option that it does not have."""
     name, options = settings.optimizer, dict(settings.optimizer_options)
-    if name not in OPTIMIZERS:
-        raise ConfigError(f"optimizer: {name!r} is not one of {', '.join(OPTIMIZERS)}")
     kind = OPTIMIZERS[name]
     known = [option for option in inspect.signature(kind).parameters if option not in NOT_OPTIONS]
     if name == "sgd":

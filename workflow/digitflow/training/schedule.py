@@ -121,10 +121,8 @@ PARTS = ("warm", "factor", "gamma")
 def make(name: str, steps: int, per_epoch: int, peak: float, /, **options: Any) -> Schedule:
     """The schedule called `name`, from step 0 to step `steps - 1`, `per_epoch` steps an epoch.
 
-    Raises ConfigError for a name or an option that does not exist, or a value without sense.
+    Raises ConfigError for an option that does not exist, or a value without sense.
     """
-    if name not in SCHEDULES:
-        raise ConfigError(f"schedule: {name!r} is not one of {', '.join(SCHEDULES)}")
     known = list(inspect.signature(SCHEDULES[name]).parameters)[3:]
     for option, value in options.items():
         if option not in known:

@@ -92,8 +92,7 @@ class History:
             if not settings.keep_failures:
                 raise DigitflowError(
                     f"the loss is {last['loss']}, that of validation {last['valid_loss']}, after epoch "
-                    f"{last['epoch']} of {settings.epochs}: "
-                    "it diverged; lower learning_rate"
+                    f"{last['epoch']} of {settings.epochs}: it diverged; lower learning_rate"
                 )
             self.status = "diverged"
         elif last["epoch"] == settings.epochs:

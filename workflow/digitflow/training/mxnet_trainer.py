@@ -22,7 +22,7 @@ from digitflow.training.checkpoint import Checkpoint, fingerprint
 from digitflow.training.course import Course
 from digitflow.training.data import shifted
 from digitflow.training.history import History, accuracy_of, cross_entropy, one_hot
-from digitflow.training.mxnet_predictor import computing_threads, prepare, versions
+from digitflow.training.mxnet_predictor import computing_threads, last_line, prepare, versions
 from digitflow.training.results import Outputs, write_results
 from digitflow.training.settings import Augment, Settings
 
@@ -344,7 +344,7 @@ def export(network: "mxnet_networks.Network", symbol: Path, params: Path) -> Non
             network.export(f"{folder}/model")
             mx.nd.load(f"{folder}/model-0000.params")  # MXNet does not notice all failures of writing
         except mx.MXNetError as error:
-            reason = str(error).strip().splitlines()[-1]
+            reason = last_line(error)
             raise DigitflowError(f"{folder}: MXNet cannot write its model there: {reason}") from error
         for name, path in (("model-symbol.json", symbol), ("model-0000.params", params)):
             with files.atomic_open(path) as file:

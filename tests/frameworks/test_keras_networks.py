@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from digitflow import __main__, models
+from digitflow.base import checksums
 from digitflow.base.errors import ConfigError
 from digitflow.dataset import classes, lists
 from digitflow.formats import idx, lst
@@ -150,8 +151,9 @@ def test_the_learning_rate_that_is_found_trains(tmp_path, digits):
         "network": {"hidden": [100]},
     }
     classes.write(tmp_path / "classes.csv", "0123456789")
+    checksums.write(tmp_path / "checksums.sfv", [tmp_path / "images", tmp_path / "train.lst"])
     flags = {"settings": json.dumps(settings), "seed": 0, "device": "cpu", "threads": 2}
-    flags |= {"classes": tmp_path / "classes.csv"}
+    flags |= {"classes": tmp_path / "classes.csv", "checksums": tmp_path / "checksums.sfv"}
     flags |= {"images": tmp_path / "images", "train-lst": tmp_path / "train.lst"}
     flags |= {"curve": tmp_path / "curve.csv", "figure": tmp_path / "curve.png", "log": tmp_path / "log"}
     arguments = [str(text) for flag, value in flags.items() for text in (f"--{flag}", value)]

@@ -332,6 +332,7 @@ def test_a_truncated_file_stops_with_a_message_before_mxnet_aborts(data, train, 
             {"settings": SETTINGS | {"optimizer_options": {"beta_1": 0.5}}},
             "optimizer_options: adam has no 'beta_1'; it has beta1, beta2, epsilon",
         ),
+        ({"settings": PLAIN | {"label_smoothing": 0.1}}, "label_smoothing: 0.1; mlp_module"),
         (
             {"settings": SETTINGS | {"architecture": "residual_cnn", "network": {"dropout": 30}}},
             "network: residual_cnn cannot be built with {'dropout': 30}: ",

@@ -133,7 +133,7 @@ class Block(Network):
 
 
 class Symbolic(Network):
-    """A symbol that ends in SoftmaxOutput, and so has its loss in it, not smoothed, in a Module."""
+    """A symbol that ends in SoftmaxOutput, and so has its loss in it, in a Module."""
 
     def __init__(
         self,
@@ -186,6 +186,11 @@ def build(
         model = models.build(settings.module, settings.architecture, shape[1:], classes, **settings.network)
         if not isinstance(model, mx.sym.Symbol):
             network = Block(model, shape, classes, settings.label_smoothing, optimizer, context)
+        elif settings.label_smoothing:
+            raise ConfigError(
+                f"label_smoothing: {settings.label_smoothing}; {settings.architecture} has its loss in it: "
+                "only 0"
+            )
         else:
             network = Symbolic(model, shape, size, optimizer, context)
     except mx.MXNetError as error:

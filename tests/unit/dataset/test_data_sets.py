@@ -400,6 +400,7 @@ def test_a_data_set_comes_out_exactly_right_with_the_lines_of_its_example(tmp_pa
             images=test_images,
             classes=names,
             labels="test-labels",
+            checksums="test-labels.sfv",
             kind="idx" if data["source"] == "idx" else "pixels",
             data=reading,
             submission=config["submission"],

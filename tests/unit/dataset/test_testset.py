@@ -36,6 +36,7 @@ def labels_of(text: str, submission: dict | None = None) -> list[int]:
         Path("images"),
         Path("classes.csv"),
         Path("labels"),
+        Path("labels.sfv"),
         "csv",
         {},
         submission or {},

@@ -802,7 +802,7 @@ def no_cuda(monkeypatch):
     """An environment without any library that could use a GPU."""
     monkeypatch.setattr(config_module.device, "has_cuda_jax", lambda: False)
     monkeypatch.setattr(ctypes.util, "find_library", lambda name: None)
-    monkeypatch.setattr(config_module, "_version", lambda package: "not installed")
+    monkeypatch.setattr(config_module.device, "installed_version", lambda package: None)
 
 
 def test_a_driver_that_nothing_installed_can_use_is_told_with_the_command_that_helps(driver, no_cuda):

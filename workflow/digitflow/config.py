@@ -10,7 +10,6 @@ import ctypes.util
 import difflib
 import functools
 import hashlib
-import importlib.metadata
 import json
 import math
 import os
@@ -48,7 +47,6 @@ COLUMNS = {"seeds", "parameters", "trained_epochs", "seconds", "status", "device
     f"{part}_accuracy" for part in ("train", "valid", "test")
 }
 FOLDER = re.compile(r"[\w.+-]+")
-ABSENT = "not installed"
 NAMES_OF_DATA = ("classes", "columns")  # keys of `data` whose values are in a file, and may be called 1e5
 DIGITS, DIGIT_RECOGNIZER = 10, "digit-recognizer"
 
@@ -251,14 +249,9 @@ def numpy_versions() -> str:
 
 @functools.cache
 def _versions(*packages: str) -> str:
-    return ", ".join(f"{package} {_version(package)}" for package in packages)
-
-
-def _version(package: str) -> str:
-    try:
-        return importlib.metadata.version(package)
-    except importlib.metadata.PackageNotFoundError:
-        return ABSENT
+    return ", ".join(
+        f"{package} {device.installed_version(package) or 'not installed'}" for package in packages
+    )
 
 
 def stale_environment() -> str | None:
@@ -281,8 +274,9 @@ def idle_gpu(config: dict[str, Any]) -> str | None:
     wanted = any(device_of(config, model) != "cpu" for model in config["models"].values())
     if not wanted or not device.has_driver() or GPU_CHOICE.exists() or "KERAS_BACKEND" in os.environ:
         return None
-    if device.has_cuda_jax() or ctypes.util.find_library("cudnn") or _version("nvidia-cudnn-cu12") != ABSENT:
-        return None  # TensorFlow may use the last two
+    cudnn = ctypes.util.find_library("cudnn") or device.installed_version("nvidia-cudnn-cu12")
+    if device.has_cuda_jax() or cudnn:  # which TensorFlow may use
+        return None
     return (
         "warning: there is an NVIDIA driver, and nothing is installed that can use a GPU, so models train on "
         "the CPU; to install it: make gpu; to train on the CPU without this line: device: cpu"

@@ -1,6 +1,5 @@
 """What a run was made from: results/run.json beside the submission."""
 
-import importlib.metadata
 import itertools
 import platform
 import re
@@ -98,11 +97,7 @@ def _git(*arguments: str) -> str | None:
 def _versions(trainings: Mapping[str, Any]) -> dict[str, str]:
     """What is installed here, and MXNet's version as its trainings tell it."""
     found = {"python": platform.python_version()}
-    for package in PACKAGES:
-        try:
-            found[package] = importlib.metadata.version(package)
-        except importlib.metadata.PackageNotFoundError:
-            continue
+    found |= {name: version for name in PACKAGES if (version := device.installed_version(name))}
     for metrics in trainings.values():
         if metrics["framework"] == "mxnet":
             found["mxnet"] = metrics["versions"]["mxnet"]

@@ -60,7 +60,7 @@ def keras_backend(requested: str) -> str:
 
 def has_cuda_jax() -> bool:
     """Whether JAX's CUDA build is installed."""
-    return any(_version(name) for name in JAX_PLUGINS)
+    return any(installed_version(name) for name in JAX_PLUGINS)
 
 
 def take_gpu(gpus: Path = GPUS, ask: Callable[[], Driver] = ask_in_child) -> None:
@@ -147,7 +147,7 @@ def surroundings(
         "flags": cpu_flags(cpuinfo),
         "gpus": sorted(models),  # frameworks call them gpu:0, whatever they are
         "variables": dict(variables),
-        "opencv": _version("opencv-python-headless"),  # it warps the images
+        "opencv": installed_version("opencv-python-headless"),  # it warps the images
     }
     return found | ({"cuda": builds} if (builds := cuda_builds()) else {})
 
@@ -155,10 +155,11 @@ def surroundings(
 @functools.cache
 def cuda_builds() -> dict[str, str]:
     """The versions of what is installed for GPUs alone, and can change what they compute."""
-    return {name: version for name in CUDA_BUILDS if (version := _version(name))}
+    return {name: version for name in CUDA_BUILDS if (version := installed_version(name))}
 
 
-def _version(package: str) -> str | None:
+def installed_version(package: str) -> str | None:
+    """The version of a package that is installed in this environment; None: it is not."""
     try:
         return importlib.metadata.version(package)
     except importlib.metadata.PackageNotFoundError:

@@ -162,3 +162,10 @@ def test_a_header_alone_is_told_as_a_submission_without_rows(tmp_path):
     assert f"{path}\n  a submission or solution: ImageId,Label, 0 rows\n" in describe_file(path, {})
     with pytest.raises(InputError, match=r"nothing\.csv: no such file"):
         describe_file(tmp_path / "nothing.csv", {})
+
+
+@pytest.mark.parametrize("text", ["7\n0\n9\n", "label\n7\n0\n", "ka\nkha\n"])
+def test_a_single_column_is_told_to_be_labels_perhaps(tmp_path, text):
+    (tmp_path / "l.csv").write_text(text)
+    said = describe_file(tmp_path / "l.csv", {})
+    assert "labels, perhaps, of the training images for data.labels_csv" in said

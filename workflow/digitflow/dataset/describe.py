@@ -74,12 +74,13 @@ def _describe(path: Path, data: Mapping[str, Any], sheet: PathLike | None) -> st
         return _describe_idx(path, data, sheet)
     if submission := _as_submission(path):
         return submission
-    layout = _decide(path, data)
-    if len(layout.pixels) == 1:
+    first_line = pixelcsv.read_head(path).partition(b"\n")[0]
+    if labelscsv.is_list(path) and len(first_line.split()) == 1:  # blanks may separate pixels
         return (
-            f"{path}\n  one column of numbers: perhaps labels, of the training images for data.labels_csv, "
-            "of the test images for data.solution_csv"
+            f"{path}\n  one column: labels, perhaps, of the training images for data.labels_csv, or of the "
+            "test images for data.solution_csv"
         )
+    layout = _decide(path, data)
     source = Source(f"{path}", layout.shape, pixelcsv.read_blocks(layout))
     kind = "a pixel CSV with labels" if layout.labelled else "a pixel CSV without labels: a test file"
     return _report(path, source, kind, layout.reasons, configuration(layout), sheet)

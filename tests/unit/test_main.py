@@ -3,6 +3,7 @@
 import logging
 import os
 import re
+import signal
 import subprocess
 import sys
 
@@ -132,3 +133,10 @@ def test_a_reader_that_has_seen_enough_is_no_error():
     with subprocess.Popen(command, env=environment, **pipes) as process:
         process.stdout.close()
         assert process.stderr.read() == b""
+    assert process.returncode == 128 + signal.SIGPIPE
+
+
+def test_a_verb_whose_output_is_closed_goes_on(tmp_path):
+    environment = os.environ | {"PYTHONPATH": f"{PROJECT}/workflow"}
+    command = f"{sys.executable} -m digitflow why formats/png >&-"
+    assert subprocess.run(command, shell=True, env=environment, check=False).returncode == 0

@@ -5,6 +5,7 @@ installed.
 import difflib
 import logging
 import os
+import signal
 import sys
 import time
 
@@ -46,10 +47,11 @@ def _run(verb: commandline.Verb, given: dict) -> int:
     started = time.monotonic()
     try:
         status = verb(**given)
-        sys.stdout.flush()
+        if sys.stdout:  # closed, it is None
+            sys.stdout.flush()
     except BrokenPipeError:  # `digitflow compare ... | head` has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python flushes once more as it ends
-        return 1
+        return 128 + signal.SIGPIPE
     except DigitflowError as error:
         log.error(f"error: {error}")
         return 1

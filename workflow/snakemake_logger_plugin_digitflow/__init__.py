@@ -112,7 +112,8 @@ class LogHandler(LogHandlerBase):
             sys.excepthook = lambda *_: None
             self._print("interrupted")
         elif errors:
-            sys.stdout.flush()  # what the Snakefile has printed
+            if sys.stdout:  # closed, it is None
+                sys.stdout.flush()  # what the Snakefile has printed
             for error in errors:
                 self._print("\n" + error, red=True)
         for kept in self.errors, self.endings, self.failures:

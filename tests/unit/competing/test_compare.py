@@ -376,6 +376,23 @@ def test_submissions_of_other_numbers_of_rows_are_left_out(project, truth):
     assert "test images: not compared, for the two have 2,000 and 100 of them" in found.left_out
 
 
+def test_submissions_are_compared_by_their_ids_whatever_the_order_of_the_rows(project, truth, tmp_path):
+    a = project("a")
+    shutil.copytree(a / "results", tmp_path / "other")
+    (tmp_path / "other" / "run.json").unlink()
+    csvs = [tmp_path / "other" / "submission.csv", *(tmp_path / "other" / "submissions").glob("*.csv")]
+    for csv in csvs:
+        head, *rows = csv.read_text().splitlines()
+        csv.write_text("\n".join([head, *rows[::-1]]) + "\n")
+    assert not any(pair.changed for pair in comparison_of(a, tmp_path / "other", truth).pairs)
+    for csv in csvs:  # of other images
+        head, *rows = csv.read_text().splitlines()
+        csv.write_text("\n".join([head, *(f"x{row}" for row in rows)]) + "\n")
+    found = comparison_of(a, tmp_path / "other", truth)
+    assert not found.pairs
+    assert "test images: not compared, for the two have other ids" in found.left_out
+
+
 def test_changes_of_the_code_that_no_commit_has_show(project, truth):
     edits = [{"changed": True, "digests": FACTS["digests"] | {"code": digit * 64}} for digit in "12"]
     found = comparison_of(project("a", **edits[0]), project("b", **edits[1]), truth)

@@ -245,11 +245,13 @@ def test_a_one_hot_label_can_be_told_and_must_have_a_single_1(csv):
     assert message == "train.csv, line 2, columns 5 to 6: '1,1' is not a single 1 among zeros"
 
 
+@pytest.mark.parametrize("separator", [",", " "])
 @pytest.mark.parametrize("header", ["", f"label,{SQUARE}"])
-def test_what_numpy_savetxt_writes_is_read(tmp_path, header):
+def test_what_numpy_savetxt_writes_is_read(tmp_path, header, separator):
     """Labels such as 7.000000000000000000e+00, and a header behind a number sign."""
     table = np.array([[7, 0, 1, 2, 200], [0, 4, 5, 6, 255], [1e3, 9, 9, 9, 9]])
-    np.savetxt(tmp_path / "train.csv", table, delimiter=",", header=header)
+    header = header.replace(",", separator)
+    np.savetxt(tmp_path / "train.csv", table, delimiter=separator, header=header)
     data = {"values": {"from": 0, "to": 255}, "columns": {} if header else {"label": 0}}
     images, labels, _ = rows_of(tmp_path / "train.csv", data)
     assert (np.reshape(images, (3, 4)) == table[:, 1:]).all()
@@ -270,6 +272,17 @@ def test_what_get_dummies_of_pandas_writes_is_read(tmp_path, prefix):
     assert rows_of(tmp_path / "train.csv", data)[1] == [f"{start}{label}" for label in "bca"]
 
 
+def test_two_flags_may_be_no_label(csv):
+    path = csv(f"left,right,{SQUARE}\n0,1,1,2,3,200\n1,0,1,2,3,200\n")
+    assert "columns: {ignore: [left, right]}" in message_of(path)
+    assert "label: [" not in message_of(path, {"labels_csv": "labels.csv"})
+
+
+def test_a_one_hot_label_of_words_is_found_without_a_header(csv):
+    path = csv("True,False,1,2,3,200\nFalse,True,1,2,3,200\n")
+    assert rows_of(path)[1] == ["0", "1"]
+
+
 def test_labels_with_gaps_and_of_any_script_are_read(csv):
     labels = ["24", "ж", "character_01_ka", "-1", "٣", "a/b"]
     path = csv(f"label,{SQUARE}\n" + "".join(f"{label},1,2,3,200\n" for label in labels))
@@ -285,6 +298,11 @@ def test_what_is_no_label_is_named(csv, label):
 def test_an_empty_column_of_labels_in_a_test_file_is_one_to_be_filled_in(csv):
     path = csv(f"label,{SQUARE}\n,1,2,3,200\n,1,2,3,200\n")
     assert rows_of(path, train=False)[1] is None
+    rows = ",1,2,3,200\n" * columns.SAMPLE
+    message = message_of(csv(f"label,{SQUARE}\n{rows}7,1,2,3,200\n"), train=False)
+    assert message.startswith(
+        "train.csv, line 502, column label: '7' is a label, and the first rows have none"
+    )
     assert message_of(path).startswith("train.csv, line 2, column label: '' is no label")
 
 

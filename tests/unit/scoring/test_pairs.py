@@ -132,9 +132,13 @@ def test_those_that_may_be_chance_are_told_alone():
     equal = [pair("c", 9, 9, 1.0)] * 9
     pairs = table(pair("a", 30, 60, 0.002), pair("b", 20, 29, 0.253), *equal)
     lines = format_chance(pairs)
-    assert lines[0] == "b and merged differ by 0.09 points, 9 of 10,000 test images, p = 0.25: may be chance"
+    assert lines[0] == "c and merged are right equally often, on different images"
     assert lines[-1] == "4 more such pairs"
-    assert format_chance(table(pair("a", 30, 60, 0.002), pair("same", 0, 0, 1))) == []
+    lines = format_chance(table(pair("a", 30, 60, 0.002), pair("b", 20, 29, 0.253), pair("same", 0, 0, 1)))
+    assert lines == [
+        "same and merged are right on the same images",
+        "b and merged differ by 0.09 points, 9 of 10,000 test images, p = 0.25: may be chance",
+    ]
 
 
 def test_a_merge_that_is_worse_than_one_of_its_models_is_said_with_the_way_on():

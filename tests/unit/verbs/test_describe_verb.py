@@ -29,8 +29,10 @@ def test_a_sheet_takes_the_place_of_no_csv(folder, verb):
     status, said = verb("describe", "bright.csv", "--sheet", "optdigits.csv")
     assert (status, said) == (
         1,
-        "error: optdigits.csv: the name of a sheet ends in .png: a file of yours is never written over\n",
+        "error: optdigits.csv: a sheet is a PNG file of its own, and not among what is described\n",
     )
+    (folder / "pictures").mkdir()
+    assert verb("describe", "pictures", "--sheet", "pictures/1.png")[0] == 1
     assert (folder / "optdigits.csv").read_text() == TEXT
 
 

@@ -42,12 +42,13 @@ PART_OF = {TEST: "test", VALIDATION: "train"}  # of the data, that has these row
 class Answers:
     """Labels int (n,) that were given to images; `ids` int (n,), rows of their CSV from 1, ascending.
 
-    `true` (n,): their labels, where known.
+    `true` (n,): their labels, where known. `names`: what test images are called in a submission.
     """
 
     ids: np.ndarray
     given: np.ndarray
     true: np.ndarray | None
+    names: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -158,7 +159,7 @@ def read_side(
 ) -> Side:
     """Read one side: a submission file, a remembered run, a folder of results, or a project's folder.
 
-    `form` is what a submission file must have, None the usual; a run's own submission has its own.
+    `form` is what a submission file must have, None the usual; a run's own may have another.
     `solution` (m,): the labels of the test images, where known. `source`, the SHA-256 of the files that these
     images are from, and `images`, the CRC-32 of their IDX file, if a run has told: of a run with others, the
     truth is not known. InputError: it is none of these; FormatError: a file in it is damaged, or does not fit
@@ -170,13 +171,15 @@ def read_side(
             raise InputError(f"{path}: no run that was remembered; name the folder that it is in")
         facts = read_remembered(path).facts
         true = _truth_about(facts, solution, source, images)
-        answers = {(TEST, MERGED): _answers_of_a_run(path.with_suffix(".csv"), classes, true)}
+        answers = {(TEST, MERGED): _answers_of_a_run(path.with_suffix(".csv"), classes, form, true)}
         return Side(str(path), facts, answers | _validation_places(read_validation(path)))
     if path.is_file():
         given = reader(classes, form)(path)
         if solution is not None and len(solution) != len(given):
             raise FormatError(f"{path}: {len(given):,} rows, the solution has {len(solution):,}")
-        return Side(str(path), {}, {(TEST, MERGED): _test_answers(given, solution)})
+        return Side(
+            str(path), {}, {(TEST, MERGED): _test_answers(given, _ids_of(form, len(given)), solution)}
+        )
     results = path / "results" if (path / "results" / "submission.csv").exists() else path
     if not (results / "submission.csv").exists():
         raise InputError(
@@ -186,10 +189,10 @@ def read_side(
     facts = read_json(results / "run.json") if (results / "run.json").exists() else {}
     seeds = _seeds_of(facts) if facts else _seeds_found(results)
     true = _truth_about(facts, solution, source, images)
-    answers = {(TEST, MERGED): _answers_of_a_run(results / "submission.csv", classes, true)}
+    answers = {(TEST, MERGED): _answers_of_a_run(results / "submission.csv", classes, form, true)}
     for name in seeds:
         if (csv := results / "submissions" / f"{name}.csv").exists():
-            answers[TEST, name] = _answers_of_a_run(csv, classes, true)
+            answers[TEST, name] = _answers_of_a_run(csv, classes, form, true)
     return Side(str(path), facts, answers | _validation_answers(results, facts, seeds))
 
 
@@ -239,6 +242,8 @@ def _why_not(rows: str, sides: tuple[Side, Side], answers: tuple[Answers, Answer
     numbers = [len(side.ids) for side in answers]
     if rows == TEST and numbers[0] != numbers[1]:
         return f"the two have {numbers[0]:,} and {numbers[1]:,} of them"
+    if rows == TEST and answers[0].names != answers[1].names:
+        return "the two have other ids"
     if len(answers[0].ids) and not np.intersect1d(answers[0].ids, answers[1].ids).size:
         return "the two have none of them in common"
     return ""
@@ -317,14 +322,24 @@ def _truth_about(
     return solution if same_files or same_images or not told else None
 
 
-def _answers_of_a_run(csv: Path, classes: Sequence[str], true: np.ndarray | None) -> Answers:
+def _answers_of_a_run(
+    csv: Path, classes: Sequence[str], form: Form | None, true: np.ndarray | None
+) -> Answers:
     """The answers of a submission that a run has made, perhaps for other test images than `true` is about."""
-    given = reader(classes, form_of(csv))(csv)
-    return _test_answers(given, None if true is None or len(true) != len(given) else true)
+    own = form_of(csv)
+    ids = _ids_of(form, len(own.ids))
+    if {*own.ids} != {*ids}:
+        ids, true = sorted(own.ids), None
+    given = reader(classes, Form(own.header, ids))(csv)
+    return _test_answers(given, ids, None if true is None or len(true) != len(given) else true)
 
 
-def _test_answers(given: np.ndarray, true: np.ndarray | None) -> Answers:
-    return Answers(np.arange(1, len(given) + 1), given, true)
+def _ids_of(form: Form | None, rows: int) -> Sequence[str]:
+    return [str(row) for row in range(1, rows + 1)] if form is None else form.ids
+
+
+def _test_answers(given: np.ndarray, names: Sequence[str], true: np.ndarray | None) -> Answers:
+    return Answers(np.arange(1, len(given) + 1), given, true, [*names])
 
 
 def _seeds_of(facts: Mapping[str, Any]) -> dict[str, Sequence[int]]:

@@ -2,6 +2,7 @@
 
 import base64
 import html
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from digitflow.dataset.trees import check_own
 
 PAGE, COMPARISON = "index.html", "comparison.json"
 OWN = {PAGE, COMPARISON, *(f"{kind}.png" for kind in KINDS)}
+PARTIAL = re.compile(rf"\.partial\.\d+\.({'|'.join(map(re.escape, sorted(OWN)))})")
 STYLE = """
 :root { color-scheme: light dark; --paper: #fbfbfa; --line: #e2e2de; --ink: #1d1d1b; }
 @media (prefers-color-scheme: dark) {
@@ -34,7 +36,7 @@ def write_comparison_folder(folder: str | Path, comparison: Comparison, images: 
     something else.
     """
     folder = Path(folder)
-    check_own(folder, lambda path: path.name in OWN and path.with_name(COMPARISON).is_file())
+    check_own(folder, lambda path: _is_own(path, folder))
     test_images, train_images = (
         next(Path(images).glob(f"{part}-images-idx?-ubyte"), Path(images, part)) for part in ("test", "train")
     )
@@ -42,6 +44,13 @@ def write_comparison_folder(folder: str | Path, comparison: Comparison, images: 
     write_json(folder / COMPARISON, as_json(comparison))
     sheets.write_sheets(folder, drawn)
     write_comparison(folder / PAGE, comparison, drawn)
+
+
+def _is_own(path: Path, folder: Path) -> bool:
+    """Whether a file was put into a folder by `write_comparison_folder`, or left there half-written."""
+    if PARTIAL.fullmatch(path.name):
+        return True
+    return path.name in OWN and (folder / COMPARISON).is_file()
 
 
 def write_comparison(path: str | Path, comparison: Comparison, drawn: Mapping[str, bytes]) -> None:

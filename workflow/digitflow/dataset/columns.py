@@ -89,8 +89,9 @@ def decide(path: str | os.PathLike, data: Mapping[str, Any], train: bool) -> Lay
     table = _read_table(path, columns.get("header", AUTO))
     needed = train and not data.get("labels_csv")
     chosen = _named_columns(table, data, needed) if table.names else _placed_columns(table, data, needed)
+    unfilled = None
     if not train and chosen.label is not None and not any(_cells(table.rows, chosen.label)):
-        chosen = chosen._replace(label=None)  # one that is to be filled in
+        unfilled, chosen = chosen.label, chosen._replace(label=None)
     if train and data.get("labels_csv") and (chosen.label is not None or chosen.one_hot):
         raise InputError(
             f"{path}: there are labels in this file and in data.labels_csv: write labels_csv: null, or list "
@@ -118,6 +119,7 @@ def decide(path: str | os.PathLike, data: Mapping[str, Any], train: bool) -> Lay
         label=chosen.label,
         one_hot=tuple(chosen.one_hot),
         id=chosen.id,
+        unfilled=unfilled,
         separator=table.separator,
         header=table.names is not None,
         classes=classes_of(data),
@@ -175,6 +177,7 @@ def _read_table(path: str | os.PathLike, header: bool | str) -> _Table:
     lines = head.split(b"\n", SAMPLE + 1)
     if len(head) >= HEAD_BYTES or len(lines) > SAMPLE + 1:
         lines = lines[:-1] or lines  # the last one may be cut off, or has all the rest
+    lines[0] = lines[0].removeprefix(b"# ")  # numpy.savetxt makes a comment of a header
     table = _Table(path, [line.removesuffix(b"\r") for line in lines])
     table.separator = _separator(path, lines[0])
     table.reasons.append(f"separated by {SEPARATORS[table.separator]}")
@@ -182,8 +185,7 @@ def _read_table(path: str | os.PathLike, header: bool | str) -> _Table:
         header, why = _has_header(table)
         table.reasons.append(why)
     if header:
-        # numpy.savetxt makes a comment of it.
-        table.names = [table.first[0].removeprefix("# "), *table.first[1:]]
+        table.names = table.first
     return table
 
 
@@ -299,7 +301,7 @@ def _named_columns(table: _Table, data: Mapping[str, Any], needed: bool) -> _Col
             one_hot = _one_hot_by_name(table, rest)
         rest = [place for place in rest if place != label and place not in dict(one_hot)]
     if rest:
-        _ask_for_columns(table, rest, label is None and not one_hot)
+        _ask_for_columns(table, rest, label is None and not one_hot, needed)
     if needed and label is None and not one_hot:
         raise InputError(
             f"{where}: no column label: is this a test file? Of a train file, name the column of the labels, "
@@ -317,6 +319,7 @@ def _place(table: _Table, column: str | int) -> int | None:
         raise ConfigError(
             f"data.columns: {column!r}: {table.path} has no header; give the place of the column, 0 or -1"
         )
+    column = column.removeprefix("# ")
     found = [place for place, name in enumerate(table.names) if name == column]
     found = found or [place for place, name in enumerate(table.names) if name.lower() == column.lower()]
     if len(found) > 1:
@@ -429,12 +432,13 @@ def _is_one_hot(rows: list[list[bytes]], places: Sequence[int]) -> bool:
     return len(used) == len(places)
 
 
-def _ask_for_columns(table: _Table, rest: list[int], no_label: bool) -> NoReturn:
+def _ask_for_columns(table: _Table, rest: list[int], no_label: bool, needed: bool) -> NoReturn:
     """Ask what columns are that are no pixels."""
     names, where = table.names, f"{table.path}, line 1"
-    if no_label and len(rest) > 1 and _is_one_hot(table.rows, rest):
+    if no_label and needed and len(rest) > 1 and _is_one_hot(table.rows, rest):
         listed = ", ".join(as_yaml(names[place]) for place in rest)
-        _stop(where, [(f"columns: {{label: [{listed}]}}", "a column for each class, of which one is 1")])
+        hot = f"columns: {{label: [{listed}]}}", "a column for each class, of which one is 1"
+        _stop(where, [hot, (f"columns: {{ignore: [{listed}]}}", "they are not needed")])
     unnamed = [place for place in rest if not names[place] or names[place].startswith("Unnamed: ")]
     if len(rest) > 3 or (len({*names}) < len(names) and not unnamed):
         doubled = [name for name, count in Counter(names[place] for place in rest).items() if count > 1]
@@ -557,9 +561,7 @@ def _label_by_content(
     """The label among columns without names, where the first rows leave one reading."""
     where = f"{table.path}, line 1"
     words = [
-        place
-        for place in left
-        if any(number_of(row[place]) is None for row in table.rows if place < len(row))
+        place for place in left if any(hot_of(row[place]) is None for row in table.rows if place < len(row))
     ]
     if len(words) == 1 and _shapes(len(left) - 1, image):
         if not needed:

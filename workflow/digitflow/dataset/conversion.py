@@ -38,7 +38,7 @@ def read_csv(path: PathLike, data: Mapping[str, Any], train: bool, labels: bool 
     """
     layout = columns.decide(path, data, train)
     if not labels:
-        layout = replace(layout, label=None, one_hot=())
+        layout = replace(layout, label=None, one_hot=(), unfilled=None)
     for reason in layout.reasons:
         log.debug("%s: %s", path, reason)
     return Source(f"{path}", layout.shape, _blocks(layout))

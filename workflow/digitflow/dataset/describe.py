@@ -3,6 +3,7 @@
 import json
 import math
 import os
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from hashlib import blake2b
@@ -38,10 +39,12 @@ def describe_files(
     own, numbered, unless it cannot be read. InputError: no such file, or the
     sheet is no PNG file.
     """
-    if sheet and Path(sheet).suffix.lower() != ".png":
-        raise InputError(f"{sheet}: the name of a sheet ends in .png: a file of yours is never written over")
+    paths = [*map(Path, paths)]
+    within = sheet and any(Path(sheet).resolve().is_relative_to(path.resolve()) for path in paths)
+    if sheet and (within or Path(sheet).suffix.lower() != ".png"):
+        raise InputError(f"{sheet}: a sheet is a PNG file of its own, and not among what is described")
     parts = []
-    for path in map(Path, paths):
+    for path in paths:
         if not split_member(path)[0].exists():
             raise InputError(f"{path}: no such file")
         parts += _parts(path)
@@ -75,7 +78,7 @@ def _describe(path: Path, data: Mapping[str, Any], sheet: PathLike | None) -> st
     if submission := _as_submission(path):
         return submission
     first_line = pixelcsv.read_head(path).partition(b"\n")[0]
-    if labelscsv.is_list(path) and len(first_line.split()) == 1:  # blanks may separate pixels
+    if not re.search(rb"\S[,;\s]+\S", first_line) and labelscsv.is_list(path):
         return (
             f"{path}\n  one column: labels, perhaps, of the training images for data.labels_csv, or of the "
             "test images for data.solution_csv"

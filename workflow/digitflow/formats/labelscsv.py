@@ -271,7 +271,7 @@ def _first_line(path: PathLike) -> list[str]:
 
 def _split(path: PathLike, data: bytes) -> tuple[list[str], list[list[str]]]:
     try:
-        lines = list(csv.reader(io.StringIO(data.decode("utf-8-sig"), newline="")))
+        lines = list(csv.reader(io.StringIO(data.decode("utf-8-sig").removeprefix("# "), newline="")))
     except (UnicodeDecodeError, csv.Error) as error:
         raise InputError(f"{path}: cannot be read as CSV: {error}") from error
     while lines and not any(cell.strip() for cell in lines[-1]):

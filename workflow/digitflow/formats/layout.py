@@ -39,6 +39,7 @@ class Layout:
     `pixels`: the places of the pixels, in the order in which they fill an image.
     `shape`: of an image, (h, w) or (h, w, 3); `transposed`: its pixels come column by column.
     `label`: the place of the label. `one_hot`: places, each with the label that a 1 there means.
+    `unfilled`: the place of a label that no row has yet.
     `classes`: the labels that there may be; None: any.
     `values`: the numbers that mean 0 and 255; None: these themselves, and whole numbers only.
     `reasons`: why all this was decided so, for the log.
@@ -52,6 +53,7 @@ class Layout:
     label: int | None = None
     one_hot: tuple[tuple[int, str], ...] = ()
     id: int | None = None
+    unfilled: int | None = None
     separator: bytes = b","
     header: bool = True
     classes: tuple[str, ...] | None = None

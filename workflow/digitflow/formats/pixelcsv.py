@@ -286,7 +286,7 @@ class _Reader:
         else:
             labels, faults = self._labels(cells, range(len(table)))
             wrong = bool(faults)
-        if wrong or self._wrong_ids(cells, range(len(table))):
+        if wrong or self._wrong_texts(cells, range(len(table))):
             return None
         if self._whole is not None:
             low, high = layout.values
@@ -311,7 +311,7 @@ class _Reader:
             return None  # a separator between quotes
         rows = range(len(found[0]))
         labels, faults = self._labels(cells, rows)
-        if faults or self._wrong_ids(cells, rows):
+        if faults or self._wrong_texts(cells, rows):
             return None
         pixels = [np.delete(edges, self._texts_and_label, axis=1).ravel() for edges in found]
         table = self._spellings.look_up(text, *pixels)
@@ -345,7 +345,7 @@ class _Reader:
             return None
         text_cells = dict(zip(reversed(places), zip(*cut, strict=True), strict=True))
         labels, faults = self._labels(text_cells, range(len(rows)))
-        if faults or self._wrong_ids(text_cells, range(len(rows))):
+        if faults or self._wrong_texts(text_cells, range(len(rows))):
             return None
         table = np.rint((numbers - low) * 255 / (high - low)).astype(np.uint8)
         return self._block(table, text_cells, labels)
@@ -370,7 +370,7 @@ class _Reader:
         for gone, place in enumerate(reversed(self._texts_and_label)):
             del flat[place :: columns - gone]
         labels, wrong_labels = self._labels(text_cells, lines)
-        wrong += wrong_labels + self._wrong_ids(text_cells, lines)
+        wrong += wrong_labels + self._wrong_texts(text_cells, lines)
         self._beyond_scales += len(wrong)
         wrong_pixels, more = self._wrong_pixels(flat, lines)
         if wrong or wrong_pixels:
@@ -478,7 +478,16 @@ class _Reader:
             found.append(labels[numbers.index(1)])
         return found, wrong
 
-    def _wrong_ids(self, cells: dict[int, list[bytes]], lines: Sequence[int]) -> list[tuple[int, int, str]]:
+    def _wrong_texts(self, cells: dict[int, list[bytes]], lines: Sequence[int]) -> list[tuple[int, int, str]]:
+        layout = self.layout
+        if layout.unfilled is not None and any(map(unquoted, cells[layout.unfilled])):
+            where = f", column {layout.names[layout.unfilled]}: "
+            how = "is a label, and the first rows have none: fill in all, or list it in data.columns.ignore"
+            return [
+                (line, layout.unfilled, f"{where}{shown(text_of(cell))} {how}")
+                for line, cell in zip(lines, cells[layout.unfilled], strict=True)
+                if unquoted(cell)
+            ]
         place = self.layout.id
         if place is None:
             return []

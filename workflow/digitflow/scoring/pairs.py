@@ -80,7 +80,7 @@ def read_pairs(path: PathLike) -> "pandas.DataFrame":
 
 def format_pairs(table: "pandas.DataFrame") -> list[str]:
     """A sentence for each pair of models that differ: the significant ones first, then what may be chance."""
-    differ = _differing(table)
+    differ = table[table["only_first"] + table["only_second"] > 0].sort_values("p_value", kind="stable")
     lines = [_sentence(pair) for pair in differ.head(SHOWN_PAIRS).itertuples()]
     rest = differ["p_value"].iloc[SHOWN_PAIRS:]
     if len(rest):
@@ -90,17 +90,11 @@ def format_pairs(table: "pandas.DataFrame") -> list[str]:
 
 
 def format_chance(table: "pandas.DataFrame") -> list[str]:
-    """A sentence for each pair of models whose difference may be chance."""
-    equal = _differing(table)
-    equal = equal[equal["p_value"] >= SIGNIFICANT]
+    """A sentence for each pair of models whose difference may be chance, the most equal ones first."""
+    equal = table[table["p_value"] >= SIGNIFICANT].sort_values("p_value", ascending=False, kind="stable")
     lines = [_sentence(pair) for pair in equal.head(SHOWN_PAIRS).itertuples()]
     more = len(equal) - SHOWN_PAIRS
     return [*lines, f"{more} more such pairs"] if more > 0 else lines
-
-
-def _differing(table: "pandas.DataFrame") -> "pandas.DataFrame":
-    """The pairs that are not right on the very same images, the least likely to be chance first."""
-    return table[table["only_first"] + table["only_second"] > 0].sort_values("p_value", kind="stable")
 
 
 def format_worse_merge(table: "pandas.DataFrame") -> list[str]:
@@ -120,6 +114,8 @@ def _sentence(pair: Any) -> str:
         better, worse = (pair.first, pair.second) if pair.points > 0 else (pair.second, pair.first)
         points = f"{abs(pair.points):.{digits}f} points"
         return f"{better} is better than {worse}: {points}, {images}, p = {pair.p_value:.2g}"
+    if pair.only_first + pair.only_second == 0:
+        return f"{pair.first} and {pair.second} are right on the same images"
     if pair.points == 0:
         return f"{pair.first} and {pair.second} are right equally often, on different images"
     return (

@@ -1,9 +1,12 @@
 """Verbs for people, which no rule calls."""
 
+import logging
 from pathlib import Path
 
 from digitflow.base.errors import InputError
 from digitflow.verbs.commandline import Input, Output
+
+log = logging.getLogger("digitflow")
 
 
 def why(module: str) -> None:
@@ -97,14 +100,16 @@ def compare(
     noted = images / "test-labels.sfv"  # of the images that the labels are about: others may have come since
     test = checksums.of_images([images / "test.sfv"]).get("test")
     if not solution and noted.exists() and test in checksums.read(noted).values():
+        checksums.check([noted], test_labels)
         true, told = idx.read(test_labels, ndim=1), [images / "test.sfv"]
+    elif not solution and test_labels.exists():
+        log.warning(f"{test_labels}: not known to be about these test images, so not used: --solution PATH")
     source = checksums.read_made_from(told).values()
     test = test if told else None
     sides = [compare.read_side(path, names, form, true, source, test) for path in (first, second)]
     comparison = compare.compare(*sides, names)
-    print(compare.as_text(comparison))
     comparison_page.write_comparison_folder(folder, comparison, images)
-    print(f"\npage: {folder / 'index.html'}")
+    print(f"{compare.as_text(comparison)}\n\npage: {folder / 'index.html'}")
     return int(comparison.worse)
 
 

@@ -1,6 +1,7 @@
 # Find what is wrong, see it, correct it. No training depends on anything here.
 
 
+# Whether the labels can be audited, which takes models and rows that they did not learn from.
 AUDITED = bool(MERGED_MODELS) and HAS_SCORES_OF_ROWS
 
 

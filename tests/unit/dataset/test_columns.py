@@ -258,6 +258,11 @@ def test_what_numpy_savetxt_writes_is_read(tmp_path, header, separator):
     assert labels == ["7", "0", "1000"]
 
 
+def test_a_number_sign_elsewhere_is_part_of_a_name(csv):
+    path = csv(f"label,# of strokes,{SQUARE}\n7,4,1,2,3,200\n")
+    assert rows_of(path, {"columns": {"ignore": ["# of strokes"]}})[1] == ["7"]
+
+
 @pytest.mark.parametrize("prefix", ["label", "shape"])
 def test_what_get_dummies_of_pandas_writes_is_read(tmp_path, prefix):
     pixels = pd.DataFrame([[0, 1, 2, 200]] * 3, columns=SQUARE.split(","))

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from digitflow.base import checksums
 from digitflow.base.checksums import sha256
 from digitflow.base.errors import FormatError, InputError
 from digitflow.base.files import read_json
@@ -24,6 +25,7 @@ from digitflow.competing.runs import (
     validation_answers,
 )
 from digitflow.competing.submissions import form_of, reader
+from digitflow.formats import idx
 from digitflow.formats.labelscsv import Form
 from digitflow.scoring.measures import Accuracy, accuracy, confusion_matrix, paired_difference
 from digitflow.scoring.pairs import SIGNIFICANT
@@ -147,6 +149,23 @@ class Comparison:
     def worse(self) -> bool:
         """Whether the second one's merged submission, or file, is significantly worse: exit status 1."""
         return any(pair.worse for pair in self.pairs if pair.model == MERGED)
+
+
+def read_converted_truth(labels: Path, images: Path) -> tuple[np.ndarray | None, Collection[str], str | None]:
+    """The labels of the test images (m,) that a run has converted, and what they are about, as `read_side`
+    takes both.
+
+    `images`: the folder of the IDX files. None: the labels are not known to be about the images that are
+    there now, which others may have replaced. FormatError: the labels are damaged.
+    """
+    noted, made = images / "test-labels.sfv", images / "test.sfv"
+    crc = checksums.of_images([made]).get(PART_OF[TEST])
+    if not noted.exists() or crc not in checksums.read(noted).values():
+        if labels.exists():
+            log.warning(f"{labels}: not known to be about these test images, so not used: --solution PATH")
+        return None, (), None
+    checksums.check([noted], labels)
+    return idx.read(labels, ndim=1), checksums.read_made_from([made]).values(), crc
 
 
 def read_side(

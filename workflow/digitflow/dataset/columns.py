@@ -319,7 +319,6 @@ def _place(table: _Table, column: str | int) -> int | None:
         raise ConfigError(
             f"data.columns: {column!r}: {table.path} has no header; give the place of the column, 0 or -1"
         )
-    column = column.removeprefix("# ")
     found = [place for place, name in enumerate(table.names) if name == column]
     found = found or [place for place, name in enumerate(table.names) if name.lower() == column.lower()]
     if len(found) > 1:

@@ -479,6 +479,7 @@ class _Reader:
         return found, wrong
 
     def _wrong_texts(self, cells: dict[int, list[bytes]], lines: Sequence[int]) -> list[tuple[int, int, str]]:
+        """What is wrong with ids, and with a column of labels that was taken for empty."""
         layout = self.layout
         if layout.unfilled is not None and any(map(unquoted, cells[layout.unfilled])):
             where = f", column {layout.names[layout.unfilled]}: "

@@ -1,12 +1,9 @@
 """Verbs for people, which no rule calls."""
 
-import logging
 from pathlib import Path
 
 from digitflow.base.errors import InputError
 from digitflow.verbs.commandline import Input, Output
-
-log = logging.getLogger("digitflow")
 
 
 def why(module: str) -> None:
@@ -87,26 +84,18 @@ def compare(
     test_labels: the true labels, as a run has converted them
     images: the folder of the test images as IDX
     """
-    from digitflow.base import checksums
     from digitflow.competing import compare, comparison_page, submissions
     from digitflow.dataset import classes as class_names
-    from digitflow.formats import idx
 
     if not classes.exists():
         raise InputError(f"{classes}: not there; type this in the folder of a project that was run")
     names, own = class_names.read(classes), Path("results/submission.csv")
     form = submissions.form_of(own) if own.exists() else None
-    true, told = submissions.reader(names, form)(solution) if solution else None, []
-    noted = images / "test-labels.sfv"  # of the images that the labels are about: others may have come since
-    test = checksums.of_images([images / "test.sfv"]).get("test")
-    if not solution and noted.exists() and test in checksums.read(noted).values():
-        checksums.check([noted], test_labels)
-        true, told = idx.read(test_labels, ndim=1), [images / "test.sfv"]
-    elif not solution and test_labels.exists():
-        log.warning(f"{test_labels}: not known to be about these test images, so not used: --solution PATH")
-    source = checksums.read_made_from(told).values()
-    test = test if told else None
-    sides = [compare.read_side(path, names, form, true, source, test) for path in (first, second)]
+    if solution:
+        truth = (submissions.reader(names, form)(solution),)
+    else:
+        truth = compare.read_converted_truth(test_labels, images)
+    sides = [compare.read_side(path, names, form, *truth) for path in (first, second)]
     comparison = compare.compare(*sides, names)
     comparison_page.write_comparison_folder(folder, comparison, images)
     print(f"{compare.as_text(comparison)}\n\npage: {folder / 'index.html'}")

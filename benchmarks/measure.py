@@ -102,18 +102,26 @@ class Page:
         self._parts += parts
 
     def bar(
-        self, what: str, found: float, limit: float, unit: str = "", least: bool = False, noise: str = ""
+        self,
+        what: str,
+        found: float,
+        limit: float | None,
+        unit: str = "",
+        least: bool = False,
+        noise: str = "",
     ) -> None:
-        """Add a figure and its bar: at most `limit`, or with `least` at least so much."""
-        reached = found >= limit if least else found <= limit
-        if not reached:
-            self._missed.append(what)
-        verdict = "reached" if reached else "**missed**"
-        kind = "at least " if least else ""
-        bar = f"bar {kind}{_figure(limit)}{unit}, {verdict}"
+        """Add a figure and its bar: at most `limit`, or with `least` at least so much; None is no bar."""
+        bar = ""
+        if limit is not None:
+            reached = found >= limit if least else found <= limit
+            if not reached:
+                self._missed.append(what)
+            verdict = "reached" if reached else "**missed**"
+            kind = "at least " if least else ""
+            bar = f"bar {kind}{_figure(limit)}{unit}, {verdict}"
         self._parts += [f"{what}: **{_figure(found)}{unit}** ({'; '.join(filter(None, [noise, bar]))})", ""]
 
-    def ratio(self, contest: Contest, ours: str, peer: str, limit: float) -> None:
+    def ratio(self, contest: Contest, ours: str, peer: str, limit: float | None) -> None:
         """Add the ratio of two contestants' medians, how it varied from round to round, and its bar."""
         pairs = zip(contest.times[ours], contest.times[peer], strict=True)
         rounds = [one / other for one, other in pairs]

@@ -203,7 +203,7 @@ rule pack_rec:
         "logs/pack_rec{fold}/{part}{shard}.log",
     wildcard_constraints:
         fold="(?:/given)?(?:/fold[0-9]+)?",
-    priority: 5  # beside the trees, not after them
+    priority: 20  # before all trainings: MXNet's wait for it
     params:
         shard=lambda wildcards: int(wildcards.shard.strip("_") or 0),
         shards=config["rec"]["shards"],
@@ -231,7 +231,7 @@ rule idx_to_png:
         options=TREE_OPTIONS,
         code=code("idx_to_png"),
     shell:
-        call("idx_to_png")
+        call("idx_to_png", python="nice python")  # a training that begins beside it goes first
 
 
 rule trees:

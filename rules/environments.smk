@@ -19,6 +19,7 @@ rule mxnet_environment:
         installed=".venvs/mxnet/installed.txt",
     log:
         "logs/mxnet_environment.log",
+    priority: 50  # trainings wait for it
     params:
         environment=lambda wildcards, input: MXNET_ENVIRONMENT,
         lock=lambda wildcards, input: str(configuration.mxnet_lock()),

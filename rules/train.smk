@@ -78,6 +78,7 @@ rule train_mxnet:
         "logs/train_mxnet/{model}-seed{seed}{fold}.log",
     wildcard_constraints:
         model=models_of("mxnet"),
+    priority: 15  # before Keras' trainings, which take longer to begin
     threads: TRAINING_THREADS
     resources:
         gpu=gpus_of,

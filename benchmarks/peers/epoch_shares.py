@@ -77,7 +77,7 @@ def mxnet_epoch(folder: Path, settings: Settings) -> Iterator[Epoch]:
     from digitflow.training import mxnet_networks
 
     records = [[(folder / f"{name}.rec", folder / f"{name}.idx")] for name in ("train", "valid")]
-    opened = [training.open_records(parts, CLASSES) for parts in records]
+    opened = [training.open_records(training.check_records(parts, CLASSES)) for parts in records]
     with opened[0] as train, opened[1] as valid:
         network = mxnet_networks.build(settings, train.shape, CLASSES, settings.batch_size, context)
         warp = training.warp(settings.augment, train.shape[1:])

@@ -47,10 +47,10 @@ import sys
 import mxnet as mx
 import numpy as np
 from digitflow.training.settings import Augment, Settings
-from digitflow.training.mxnet_trainer import batches, open_records, warp
+from digitflow.training.mxnet_trainer import batches, check_records, open_records, warp
 rec, idx, out = sys.argv[1:]
 settings = Settings("lenet", "mxnet_cnn", epochs=1, batch_size=8, learning_rate=0)
-with open_records([(rec, idx)], 10) as records:
+with open_records(check_records([(rec, idx)], 10)) as records:
     options = warp(Augment(rotate=10, zoom=0.1, shift=0.1, shear=0.1), records.shape[1:])
     passes = [batches(records, settings, mx.cpu(), **options) for _ in range(2)]
     twice = [[images.asnumpy() for images, _, _ in batches] for batches in passes]
@@ -62,11 +62,11 @@ from pathlib import Path
 import mxnet as mx
 import numpy as np
 from digitflow.training.settings import Settings
-from digitflow.training.mxnet_trainer import batches, open_records
+from digitflow.training.mxnet_trainer import batches, check_records, open_records
 folder, rows, out = sys.argv[1:]
 parts = [(Path(folder, f"{name}.rec"), Path(folder, f"{name}.idx")) for name in ("valid", "train")]
 settings = Settings("lenet", "mxnet_cnn", epochs=1, batch_size=64, learning_rate=0, raw_pixels=True)
-with open_records(parts, 10, int(rows)) as records:
+with open_records(check_records(parts, 10), int(rows)) as records:
     found = [images.asnumpy()[:count] for images, _, count in batches(records, settings, mx.cpu())]
     assert len(records.labels) == int(rows)
 np.save(out, np.concatenate(found).squeeze(1) if records.shape[0] == 1 else np.concatenate(found))
@@ -87,8 +87,10 @@ class Last(Checkpoint):
         raise Killed
 data, checkpoint, cases = sys.argv[1:]
 context, _ = mxnet_predictor.prepare("cpu", 2)
-opened = [training.open_records([(Path(data, f"{name}.rec"), Path(data, f"{name}.idx"))], 10, rows)
-          for name, rows in (("train", 500), ("valid", 100))]
+opened = []
+for name, rows in (("train", 500), ("valid", 100)):
+    parts = [(Path(data, f"{name}.rec"), Path(data, f"{name}.idx"))]
+    opened.append(training.open_records(training.check_records(parts, 10), rows))
 results = []
 with opened[0] as train, opened[1] as valid:
     for case in json.loads(cases):

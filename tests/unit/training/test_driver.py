@@ -1,9 +1,6 @@
 """What NVIDIA's driver says: asked through its library, here a pretended one."""
 
 import ctypes
-import os
-import signal
-from concurrent.futures.process import BrokenProcessPool
 
 import pytest
 
@@ -77,9 +74,3 @@ def test_a_driver_without_a_gpu_says_why_in_its_own_words(installed):
 def test_gpus_that_are_all_hidden_are_no_gpus(installed):
     installed(gpus=[])
     assert driver.ask() == Driver(13000, (), "the NVIDIA driver shows no GPU")
-
-
-def test_a_process_of_its_own_can_be_asked_and_may_abort():
-    assert driver.in_child(os.getpid) != os.getpid()
-    with pytest.raises(BrokenProcessPool):
-        driver.in_child(signal.raise_signal, signal.SIGABRT)

@@ -7,12 +7,11 @@ import logging
 import os
 import sys
 import types
-from concurrent.futures.process import BrokenProcessPool
 
 import pytest
 
 from digitflow.base.errors import DeviceError
-from digitflow.training import driver, mxnet_predictor
+from digitflow.training import child, driver, mxnet_predictor
 
 LIBRARIES = {
     "cublas": ["libcublas.so.11", "libcublasLt.so.11"],
@@ -85,13 +84,13 @@ def mxnet(monkeypatch):
 
 def test_a_gpu_that_can_be_calculated_on_is_used(mxnet, monkeypatch):
     mxnet(1)
-    monkeypatch.setattr(driver, "in_child", lambda function: "")
+    monkeypatch.setattr(child, "call", lambda function: "")
     assert mxnet_predictor.usable_gpus() == ["gpu(0)"]
 
 
 def test_without_a_gpu_none_is_tried(mxnet, monkeypatch):
     mxnet(0)
-    monkeypatch.setattr(driver, "in_child", pytest.fail)
+    monkeypatch.setattr(child, "call", pytest.fail)
     assert mxnet_predictor.usable_gpus() == []
 
 
@@ -101,23 +100,23 @@ NO_CODE = (
 
 
 @pytest.mark.parametrize(
-    ("count", "child", "reason"),
+    ("count", "answer", "reason"),
     [
         (1, NO_CODE, "209 vs. 0"),
-        (1, BrokenProcessPool("ended abruptly"), "a process that tried was aborted"),
+        (1, ChildProcessError("ended"), "a process that tried was aborted"),
         (MXNetError("Traceback:\n  File x\nCUDA: driver too old (35 vs. 0)"), "", "CUDA: driver too old"),
     ],
 )
 def test_a_gpu_that_cannot_be_calculated_on_is_not_used_and_the_reason_is_told(
-    mxnet, monkeypatch, caplog, count, child, reason
+    mxnet, monkeypatch, caplog, count, answer, reason
 ):
-    def in_child(function):
-        if isinstance(child, Exception):
-            raise child
-        return child
+    def call(function):
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
 
     mxnet(count)
-    monkeypatch.setattr(driver, "in_child", in_child)
+    monkeypatch.setattr(child, "call", call)
     with caplog.at_level(logging.WARNING, "digitflow"):
         assert mxnet_predictor.usable_gpus() == []
     assert "warning: MXNet's CUDA build cannot calculate on this machine's GPU: " in caplog.text

@@ -1,16 +1,13 @@
 """What NVIDIA's driver says of itself and of the GPUs."""
 
 import ctypes
-import multiprocessing
 import uuid
-from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
-from typing import Any, NamedTuple, TypeVar
+from typing import NamedTuple
+
+from digitflow.training import child
 
 LIBRARY = "libcuda.so.1"
 MAJOR, MINOR = 75, 76  # attributes of a device: its compute capability
-
-Result = TypeVar("Result")
 
 
 class Gpu(NamedTuple):
@@ -45,13 +42,7 @@ def ask(library: str = LIBRARY) -> Driver:
 
 def ask_in_child() -> Driver:
     """`ask` in a process of its own: asking fixes, for all of a process's life, which GPUs it sees."""
-    return in_child(ask)
-
-
-def in_child(function: Callable[..., Result], *arguments: Any) -> Result:
-    """Call a function in a fresh process. Raises BrokenProcessPool where it ends that process."""
-    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as child:
-        return child.submit(function, *arguments).result()
+    return child.call(ask)
 
 
 def _describe(cuda: ctypes.CDLL, index: int) -> Gpu:

@@ -9,7 +9,6 @@ import logging
 import os
 import platform
 import warnings
-from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,8 +16,8 @@ import numpy as np
 
 from digitflow.base.errors import DeviceError
 from digitflow.formats import idx
+from digitflow.training import child, driver
 from digitflow.training import device as devices
-from digitflow.training import driver
 from digitflow.training.data import shifted
 from digitflow.training.settings import Settings
 
@@ -117,10 +116,10 @@ def usable_gpus() -> list[str]:
 
     try:
         gpus = [str(mx.gpu(number)) for number in range(mx.context.num_gpus())]
-        mistake = driver.in_child(try_gpu) if gpus else ""
+        mistake = child.call(try_gpu) if gpus else ""
     except mx.MXNetError as error:
         gpus, mistake = [], last_line(error)
-    except BrokenProcessPool:
+    except ChildProcessError:
         mistake = "a process that tried was aborted"
     if mistake:
         log.warning(f"warning: MXNet's CUDA build cannot calculate on this machine's GPU: {mistake}")

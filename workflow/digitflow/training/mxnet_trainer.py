@@ -17,7 +17,7 @@ from digitflow.base import files
 from digitflow.base.checksums import sha256
 from digitflow.base.errors import DigitflowError, FormatError
 from digitflow.formats import png, recordio
-from digitflow.training import schedule
+from digitflow.training import child, schedule
 from digitflow.training.checkpoint import Checkpoint, fingerprint
 from digitflow.training.course import Course
 from digitflow.training.data import shifted
@@ -36,8 +36,16 @@ log = logging.getLogger("digitflow")
 Parts = Sequence[tuple[Path, Path]]  # the .rec and .idx of each shard, in order
 
 
-class Records(NamedTuple):
+class Checked(NamedTuple):
     """RecordIO files that were checked whole, and what they hold together."""
+
+    parts: Parts
+    shape: tuple[int, ...]  # channels, height, width
+    labels: np.ndarray  # int64 (n,)
+
+
+class Records(NamedTuple):
+    """The same, or the first of them, as MXNet takes them."""
 
     rec: str  # paths, joined by semicolons: MXNet reads several as if they were one
     idx: Path  # of all
@@ -68,9 +76,15 @@ def train(
     DeviceError, or DigitflowError where training diverges.
     """
     with contextlib.ExitStack() as stack:
+        # Records take as long to check as MXNet to import: processes of their own do so at the same time.
+        checks = [child.begin(check_records, parts, classes) for parts in (train, valid)]
+        try:
+            context, where = prepare(device, threads, settings.deterministic)
+        finally:
+            found = [check() for check in checks]  # what is wrong with the files is told first
         training, validation = (
-            stack.enter_context(open_records(parts, classes, limit))
-            for parts, limit in ((train, settings.train_rows), (valid, 0))
+            stack.enter_context(open_records(checked, limit))
+            for checked, limit in zip(found, (settings.train_rows, 0), strict=True)
         )
         if not len(training.labels):
             raise FormatError(f"{train[0][0]}: no records; at least one training image is needed")
@@ -78,7 +92,6 @@ def train(
             raise FormatError(
                 f"{valid[0][0]}: images of {validation.shape}, {train[0][0]} has {training.shape}"
             )
-        context, where = prepare(device, threads, settings.deterministic)
         machine = {"versions": versions(), "device": where, "threads": threads}
         inputs = {path.name: sha256(path) for part in (*train, *valid) for path in part}
         computing = {"computing": computing_threads(threads)}
@@ -107,9 +120,8 @@ def train(
     outputs.keep(made_from)
 
 
-@contextlib.contextmanager
-def open_records(parts: Parts, classes: int, limit: int = 0) -> Iterator[Records]:
-    """Check .rec and .idx files whole, and join them for MXNet; the first `limit` records, unless it is 0.
+def check_records(parts: Parts, classes: int) -> Checked:
+    """Check .rec and .idx files whole.
 
     Raises FormatError naming the record. MXNet's iterator ends the process at damage, crops what is too
     large, and takes any number for a label.
@@ -117,13 +129,20 @@ def open_records(parts: Parts, classes: int, limit: int = 0) -> Iterator[Records
     shapes: dict[tuple[int, ...], None] = {}
     labels = [label for part in parts for label in _read_labels(*part, shapes, classes)]
     height, width, *channels = next(iter(shapes), (0, 0))
+    return Checked(parts, (*(channels or (1,)), height, width), np.array(labels, np.int64))
+
+
+@contextlib.contextmanager
+def open_records(checked: Checked, limit: int = 0) -> Iterator[Records]:
+    """Join checked files for MXNet; the first `limit` records, unless it is 0."""
+    parts, shape, labels = checked
     with tempfile.TemporaryDirectory() as folder:
         index = Path(folder, "joined.idx")
         recordio.join_indices(parts, index)
         paths = ";".join(str(rec_path) for rec_path, _ in parts)
         if 0 < limit < len(labels):
             paths, labels = str(_first_records(parts, index, limit, Path(folder))), labels[:limit]
-        yield Records(paths, index, (*(channels or (1,)), height, width), np.array(labels, np.int64))
+        yield Records(paths, index, shape, labels)
 
 
 def _first_records(parts: Parts, index: Path, count: int, folder: Path) -> Path:

@@ -36,6 +36,30 @@ rule fit_weights:
         call("fit_weights")
 
 
+# First of all, as the test images: what does not fit stops a run before it trains.
+rule check_submissions:
+    """Check the submission files that are to be merged with the models."""
+    input:
+        files=[SUBMISSION_FILES[name] for name in MERGED_FILES],
+        file_probabilities=probabilities_beside(MERGED_FILES),
+        test_images=TEST_IMAGES,
+        classes="data/idx/classes.csv",
+        ids="data/idx/test-ids.csv",
+        sample=SAMPLE,
+    output:
+        checked=update("results/checked_submissions.json"),
+    log:
+        "logs/check_submissions.log",
+    priority: 100
+    params:
+        form=SUBMISSION_FORM,
+        sample=stamp(SAMPLE),
+        stamp=stamp_of_submissions(MERGED_FILES, ".csv", "_probabilities.npy"),
+        code=code("check_submissions"),
+    shell:
+        call("check_submissions")
+
+
 rule merge:
     """The merged submission, and what it was made from: the run is remembered. Before it, the trees to look at."""
     input:
@@ -46,6 +70,7 @@ rule merge:
         weights=WEIGHTS,
         files=[SUBMISSION_FILES[name] for name in MERGED_FILES],
         file_probabilities=probabilities_beside(MERGED_FILES),
+        checked=rules.check_submissions.output.checked if MERGED_FILES else [],
         test_images=TEST_IMAGES if MERGED_FILES else [],
         classes="data/idx/classes.csv",
         ids="data/idx/test-ids.csv",

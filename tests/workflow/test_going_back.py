@@ -100,6 +100,21 @@ def vote_by_hand(ballots: list[np.ndarray], weights: list[int]) -> list[int]:
     return chosen
 
 
+def test_a_file_that_cannot_be_merged_stops_the_run_before_a_training(project):
+    folder = project.folder / "submissions"
+    folder.mkdir()
+    true = labelscsv.read(project.folder / "own" / "solution.csv", 10)
+    labelscsv.write(folder / "friend.csv", true[:-1])
+    project.configure("{models: [plain]}", "{models: [plain, friend], method: vote}")
+    stopped = project.call("-j1")  # on more cores a training may begin before the check has ended
+    assert stopped.returncode == 1
+    assert "friend cannot be merged: submissions/friend.csv: 199 rows, should be 200" in stopped.stdout
+    assert not (project.folder / "results" / "models").exists()
+
+    labelscsv.write(folder / "friend.csv", true)
+    assert project.call("-j1", "results/submission.csv").returncode == 0
+
+
 def test_files_of_others_are_checked_scored_and_merged(project):
     folder = project.folder / "submissions"
     folder.mkdir()

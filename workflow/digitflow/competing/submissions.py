@@ -93,6 +93,25 @@ def choose_submissions(
     return [found[name] for name in names]
 
 
+def read_merged(
+    files: Sequence[Path],
+    classes: Sequence[str],
+    test_images: Path,
+    ids: Path,
+    form: Mapping[str, Any],
+) -> tuple[Form, dict[str, Submission]]:
+    """The form that a submission has, and the files that are to be merged, by name.
+
+    `test_images` and `ids` are those of the test set; `form` is the section `submission` of the
+    configuration. ConfigError: a file does not fit.
+    """
+    rows, *_ = idx.read_header(test_images)
+    wanted = labelscsv.submission_form(form, rows, ids, ids)
+    found, left_out = read_submissions(files, reader(classes, wanted), len(classes))
+    choose_submissions([path.stem for path in files], found, left_out)
+    return wanted, found
+
+
 def blend_with_models(
     submission_csv: Path,
     files: Sequence[Path],
@@ -105,15 +124,12 @@ def blend_with_models(
 ) -> None:
     """Write the blend of files and models as the section `merge` says, whose `order` names both.
 
-    `probabilities` are the models' files, one for each seed; `test_images` and `ids` those of the test set;
-    `form` is the section `submission` of the configuration. ConfigError: a file does not fit.
+    `probabilities` are the models' files, one for each seed; the others as of `read_merged`. Raises as that.
     """
-    rows, *_ = idx.read_header(test_images)
-    wanted = labelscsv.submission_form(form, rows, ids, ids)
-    found, left_out = read_submissions(files, reader(classes, wanted), len(classes))
+    wanted, found = read_merged(files, classes, test_images, ids, form)
     for name, averaged in merging.read_models(probabilities, merge["seeds"]).items():
         found[name] = Submission(name, averaged.argmax(axis=1), averaged)
-    chosen = choose_submissions(merge["order"], found, left_out)
+    chosen = choose_submissions(merge["order"], found, {})
     labels = blend(merge["method"], chosen, len(classes), merge["weights"])
     labelscsv.write(submission_csv, labels, classes, wanted.ids, wanted.header)
     log.info(f"{submission_csv}: {len(labels):,} rows")

@@ -26,6 +26,23 @@ def fit_weights(probabilities: list[Input], valid_lst: Input, weights: Output, m
     submissions.say_weights(found)
 
 
+def check_submissions(
+    files: list[Input],
+    test_images: Input,
+    classes: Input,
+    ids: Input,
+    checked: Output,
+    form: Json,
+) -> None:
+    """Check the submission files that are to be merged, before a model is trained for it."""
+    from digitflow.base.files import write_json
+    from digitflow.competing import submissions
+    from digitflow.dataset import classes as class_names
+
+    _, found = submissions.read_merged(files, class_names.read(classes), test_images, ids, form)
+    write_json(checked, sorted(found))
+
+
 def merge(
     probabilities: list[Input],
     valid_probabilities: list[Input],

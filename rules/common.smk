@@ -121,7 +121,8 @@ shell.prefix(
         "set -euo pipefail; "
         f'export PATH={shlex.quote(os.path.dirname(sys.executable))}:"$PATH":'
         f"{shlex.quote(f'{workflow.basedir}/.tools/bin')} "
-        f"PYTHONPATH={shlex.quote(f'{workflow.basedir}/workflow')}; "
+        f"PYTHONPATH={shlex.quote(f'{workflow.basedir}/workflow')} "
+        "PYTHONSAFEPATH=1; "  # else a keras.py in the project's folder would be imported as Keras
         "export -n KAGGLE_API_TOKEN KAGGLE_KEY; "
     )
 )

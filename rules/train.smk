@@ -66,7 +66,10 @@ rule train_mxnet:
         train_idx=shards("data/rec{fold}", "train", "idx"),
         valid_rec=shards("data/rec{fold}", "valid", "rec"),
         valid_idx=shards("data/rec{fold}", "valid", "idx"),
+        train_lst="data/rec{fold}/train.lst",
+        valid_lst="data/rec{fold}/valid.lst",
         classes="data/idx/classes.csv",
+        checksums="data/rec{fold}/lists.sfv",
         environment=ancient(rules.mxnet_environment.output.installed),
     output:
         symbol=update("results/models/{model}/seed{seed}{fold}/model-symbol.json"),

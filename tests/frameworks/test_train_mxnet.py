@@ -174,7 +174,7 @@ def train(run):
         flags |= {"history": out / "history.csv", "metrics": out / "metrics.json"}
         flags |= {"valid-probabilities": out / "valid_probabilities.npy"}
         flat = [text for flag, value in flags.items() for text in (f"--{flag}", value)]
-        return run("-m", "digitflow", "train_mxnet", *flat)
+        return run("-m", "digitflow", "train_mxnet", *flat, "--checksums")
 
     return train
 

@@ -5,6 +5,7 @@ A refusal is one message that names the file; exit status 1, no traceback, and n
 
 import io
 import json
+import struct
 from pathlib import Path
 
 import numpy as np
@@ -43,7 +44,8 @@ VERBS = {
     "find_learning_rate": "--images {}/images --train-lst {}/train.lst --classes {}/classes.csv "
     "--checksums {}/idx.sfv {}/lists.sfv --curve {}/out/c --figure {}/out/f --settings SETTINGS --seed 0 "
     "--device cpu --threads 1",
-    "train_mxnet": f"{RECS} {TRAINING} --symbol {{}}/out/s",
+    "train_mxnet": f"{RECS} --train-lst {{}}/train.lst --valid-lst {{}}/valid.lst {TRAINING} "
+    "--checksums {}/lists.sfv --symbol {}/out/s",
     "predict_numpy": f"{MODEL} --model {{}}/net/model.npz --images {{}}/images --checksums {{}}/idx.sfv "
     "--probabilities {}/out/p --prediction {}/out/q --threads 1",
     "submit_model": "--probabilities {}/net/test_probabilities.npy --classes {}/classes.csv "
@@ -150,6 +152,7 @@ METRICS = "net/metrics.json"
 NOT_1 = np.array([[0.5, 0.5, 0.5]] * 12)
 NAN = np.where(np.arange(36).reshape(12, 3) == 7, np.nan, ROWS)
 DIFFERS = "damaged: its CRC-32 is"
+LABEL_0 = replaced(struct.pack("<fQ", 1, 2), struct.pack("<fQ", 0, 2))  # of image 2
 DAMAGED = [
     # the verb, the file, the damage, the message
     ("gzip_idx", "images", cut, "images: truncated: 61 bytes, 12 x 2 x 2 values make 64"),
@@ -175,6 +178,8 @@ DAMAGED = [
     ("find_learning_rate", "images", flipped(-1), f"images: {DIFFERS}"),
     ("train_mxnet", "train.rec", cut, "train.rec: record 9 at byte"),
     ("train_mxnet", "train.rec", flipped(0), "train.rec: record 1 at byte 0: damaged: 0xced7230b"),
+    ("train_mxnet", "train.rec", LABEL_0, "train.rec: record 1, index 2: label 0; "),
+    ("train_mxnet", "train.lst", flipped(2), "train.lst: damaged: its CRC-32 is"),
     ("train_mxnet", "valid.rec", flipped(80), "valid.rec: record 1 at byte 0, index"),
     ("train_mxnet", "valid.rec", flipped(15, 5), "valid.rec: record 1, index"),
     ("train_mxnet", "valid.rec", lambda _: b"", "valid.rec: 0 records;"),

@@ -1,7 +1,11 @@
 """Call a function in a fresh process: beside what this one does, or because it may end the process."""
 
+import contextlib
 import multiprocessing
+import signal
+import traceback
 from collections.abc import Callable
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection
 from typing import Any, TypeVar
 
@@ -9,7 +13,10 @@ Result = TypeVar("Result")
 
 
 def call(function: Callable[..., Result], *arguments: Any) -> Result:
-    """Call a function in a fresh process. Raises what it raises; ChildProcessError if the process ends."""
+    """Call a function in a fresh process. Raises what it raises; ChildProcessError if the process ends.
+
+    Ctrl-C, which the terminal tells to all processes, is for this one alone.
+    """
     return begin(function, *arguments)()
 
 
@@ -21,7 +28,12 @@ def begin(function: Callable[..., Result], *arguments: Any) -> Callable[[], Resu
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe(duplex=False)
     process = context.Process(target=_send, args=(theirs, function, arguments), daemon=True)
-    process.start()
+    resource_tracker.ensure_running()  # else it would be started below, and unblock the signal
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # which the new process inherits
+    try:
+        process.start()
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
     theirs.close()  # so that the pipe ends where the process does
 
     def wait() -> Result:
@@ -30,7 +42,8 @@ def begin(function: Callable[..., Result], *arguments: Any) -> Callable[[], Resu
                 error, result = ours.recv()
             except EOFError:
                 process.join()
-                raise ChildProcessError(f"a process ended with exit status {process.exitcode}") from None
+                how = _ending(process.exitcode)
+                raise ChildProcessError(f"the process of {function.__name__} {how}; run it again") from None
         if error:
             raise error
         return result
@@ -38,9 +51,17 @@ def begin(function: Callable[..., Result], *arguments: Any) -> Callable[[], Resu
     return wait
 
 
+def _ending(status: int) -> str:
+    if status < 0:
+        return f"was ended by {signal.Signals(-status).name} (perhaps for want of memory)"
+    return f"ended with exit status {status}"
+
+
 def _send(connection: Connection, function: Callable, arguments: tuple) -> None:
     try:
         found = None, function(*arguments)
     except Exception as error:
+        error.add_note(traceback.format_exc())  # where it happened, which is not told with it
         found = error, None
-    connection.send(found)
+    with contextlib.suppress(BrokenPipeError):  # nobody waits for it any more
+        connection.send(found)

@@ -4,6 +4,7 @@ MXNet is imported inside the functions, for it reads its environment variables o
 """
 
 import contextlib
+import itertools
 import logging
 import math
 import tempfile
@@ -16,7 +17,7 @@ import numpy as np
 from digitflow.base import files
 from digitflow.base.checksums import sha256
 from digitflow.base.errors import DigitflowError, FormatError
-from digitflow.formats import png, recordio
+from digitflow.formats import lst, png, recordio
 from digitflow.training import child, schedule
 from digitflow.training.checkpoint import Checkpoint, fingerprint
 from digitflow.training.course import Course
@@ -34,6 +35,15 @@ if TYPE_CHECKING:
 log = logging.getLogger("digitflow")
 
 Parts = Sequence[tuple[Path, Path]]  # the .rec and .idx of each shard, in order
+AGAIN = "delete the .rec file and run again"
+
+
+class Row(NamedTuple):
+    """What a record says of its image, and where it stands, for a message."""
+
+    index: int
+    label: int
+    where: str
 
 
 class Checked(NamedTuple):
@@ -57,6 +67,7 @@ def train(
     train: Parts,
     valid: Parts,
     *,
+    lists: tuple[Path | None, Path | None] = (None, None),
     classes: int,
     settings: Settings,
     seed: int,
@@ -69,7 +80,8 @@ def train(
 ) -> None:
     """Train on the rows of `train`, then write the model, its history, metrics and validation probabilities.
 
-    `train` and `valid` are shards of images of one size, grey or RGB. `device` is auto, cpu or gpu. `code`
+    `train` and `valid` are shards of images of one size, grey or RGB; `lists` are the .lst files that they
+    were packed from, where these are known. `device` is auto, cpu or gpu. `code`
     is the digest of the code that trains, which a checkpoint must match. The probabilities are float32 (n,
     classes), rows as in the files. The same seed on the same machine gives the same bytes, also where a
     killed training is resumed. Raises FormatError for a damaged .rec before MXNet sees it, ConfigError,
@@ -77,7 +89,10 @@ def train(
     """
     with contextlib.ExitStack() as stack:
         # Records take as long to check as MXNet to import: processes of their own do so at the same time.
-        checks = [child.begin(check_records, parts, classes) for parts in (train, valid)]
+        checks = [
+            child.begin(check_records, parts, classes, list_path)
+            for parts, list_path in zip((train, valid), lists, strict=True)
+        ]
         try:
             context, where = prepare(device, threads, settings.deterministic)
         finally:
@@ -120,16 +135,34 @@ def train(
     outputs.keep(made_from)
 
 
-def check_records(parts: Parts, classes: int) -> Checked:
-    """Check .rec and .idx files whole.
+def check_records(parts: Parts, classes: int, list_path: Path | None = None) -> Checked:
+    """Check .rec and .idx files whole, and that they hold what the list has, where it is known.
 
     Raises FormatError naming the record. MXNet's iterator ends the process at damage, crops what is too
     large, and takes any number for a label.
     """
     shapes: dict[tuple[int, ...], None] = {}
-    labels = [label for part in parts for label in _read_labels(*part, shapes, classes)]
+    rows = [row for part in parts for row in _read_labels(*part, shapes, classes)]
+    if list_path:
+        _compare_with_list(rows, list_path)
     height, width, *channels = next(iter(shapes), (0, 0))
-    return Checked(parts, (*(channels or (1,)), height, width), np.array(labels, np.int64))
+    labels = np.array([row.label for row in rows], np.int64)
+    return Checked(parts, (*(channels or (1,)), height, width), labels)
+
+
+def _compare_with_list(rows: Sequence[Row], list_path: Path) -> None:
+    listing = lst.read(list_path)
+    listed = zip(listing.index.tolist(), listing.label.tolist(), strict=True)
+    for line, (row, image) in enumerate(itertools.zip_longest(rows, listed), 1):
+        if image is None:
+            raise FormatError(f"{row.where}: {list_path} has {len(listing):,} images; {AGAIN}")
+        if row is None:
+            raise FormatError(f"{list_path}, line {line}: image {image[0]} has no record; {AGAIN}")
+        if (row.index, row.label) != image:
+            raise FormatError(
+                f"{row.where}: label {row.label}; {list_path}, line {line}, has image {image[0]} with label "
+                f"{image[1]}; {AGAIN}"
+            )
 
 
 @contextlib.contextmanager
@@ -163,8 +196,8 @@ def _first_records(parts: Parts, index: Path, count: int, folder: Path) -> Path:
 
 def _read_labels(
     rec_path: Path, idx_path: Path, shapes: dict[tuple[int, ...], None], classes: int
-) -> Iterator[int]:
-    """The labels of the records, all of whose images have one shape: the first comes into `shapes`."""
+) -> Iterator[Row]:
+    """What the records say, all of whose images have one shape: the first comes into `shapes`."""
     name = str(rec_path)
     for number, record in enumerate(recordio.read_verified(rec_path, idx_path), 1):
         where = f"{name}: record {number}, index {record.index}"
@@ -175,7 +208,7 @@ def _read_labels(
         labels = record.labels.tolist()
         if not (len(labels) == 1 and 0 <= labels[0] < classes and labels[0].is_integer()):
             raise FormatError(f"{where}: the label {labels}; expected one of 0 to {classes - 1}")
-        yield int(labels[0])
+        yield Row(record.index, int(labels[0]), where)
 
 
 def fit(

@@ -53,6 +53,7 @@ def train_mxnet(
     valid_rec: list[Input],
     valid_idx: list[Input],
     classes: Input,
+    checksums: list[Input],
     symbol: Output,
     model: Output,
     history: Output,
@@ -63,9 +64,15 @@ def train_mxnet(
     device: str,
     threads: int,
     code: str,
+    train_lst: Input | None = None,
+    valid_lst: Input | None = None,
     store: Store = None,
 ) -> None:
-    """Train an MXNet model on RecordIO files, and predict the validation rows."""
+    """Train an MXNet model on RecordIO files, and predict the validation rows.
+
+    `train_lst`, `valid_lst`: the lists that they were packed from, with which they are compared.
+    """
+    from digitflow.base import checksums as sfv
     from digitflow.base import files
     from digitflow.dataset import classes as class_names
     from digitflow.training import mxnet_trainer
@@ -73,9 +80,11 @@ def train_mxnet(
     from digitflow.training.settings import Settings
 
     files.check_writable(symbol)
+    sfv.check(checksums, *filter(None, (train_lst, valid_lst)))
     mxnet_trainer.train(
         list(zip(train_rec, train_idx, strict=True)),
         list(zip(valid_rec, valid_idx, strict=True)),
+        lists=(train_lst, valid_lst),
         classes=len(class_names.read(classes)),
         settings=Settings.from_dict(settings),
         seed=seed,

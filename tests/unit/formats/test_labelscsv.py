@@ -161,3 +161,15 @@ def test_ids_come_back_from_their_file(tmp_path):
     assert labelscsv.read_ids(tmp_path / "ids.csv", 3) == ids
     with pytest.raises(FormatError, match="3 ids for 4 images"):
         labelscsv.read_ids(tmp_path / "ids.csv", 4)
+
+
+def test_a_sample_that_counts_the_images_in_another_order_is_refused_where_they_have_no_ids(tmp_path):
+    sample = tmp_path / "sample.csv"
+    rows = [*range(1, 12)]
+    for order, line in ((sorted(rows, key=str), "line 5: ImageId 2 behind 11"), (rows[::-1], "line 3")):
+        sample.write_text("ImageId,Label\n" + "".join(f"{id_},0\n" for id_ in order))
+        with pytest.raises(FormatError, match=f"{line}.* sort its lines by their numbers"):
+            labelscsv.submission_form({"sample": sample}, 11, None, "test.csv")
+    for ids in (["7", "5", "40"], ["b", "a", "c"], ["0", "1", "2"]):  # which do not count, or in order
+        sample.write_text("ImageId,Label\n" + "".join(f"{id_},0\n" for id_ in ids))
+        assert labelscsv.submission_form({"sample": sample}, 3, None, "test.csv").ids == ids

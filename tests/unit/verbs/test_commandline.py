@@ -90,6 +90,13 @@ def test_an_optional_flag_without_a_value_is_left_out_wherever_it_stands():
     assert parsed("--labels", "--log", "a.log", threads=["2"])["threads"] == 2
 
 
+@pytest.mark.parametrize("words", [["a.csv", "--sheet"], ["a.csv", "--configfile", "--sheet", "first.png"]])
+def test_a_flag_without_a_value_is_a_mistake_in_a_verb_for_people(words, capsys):
+    with pytest.raises(SystemExit):
+        commandline.parse(tools.describe, words)
+    assert re.search("error: --[a-z]+: its value is missing", capsys.readouterr().err)
+
+
 def test_a_list_may_be_empty():
     found = parsed(parts=[], more=[])
     assert (found["parts"], found["more"]) == ([], [])

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import itertools
 import logging
 import os
 import re
@@ -177,10 +178,25 @@ def submission_form(
         for line, id_ in enumerate(form.ids, start=2):
             if id_ not in known:
                 raise FormatError(f"{sample}, line {line}: {id_!r} is no id of {test_csv}: are they a pair?")
+        if test_ids is None:
+            _check_order(sample, form)
         return Form(form.header, [*(test_ids or form.ids)])
     header = submission.get("id", HEADER[0]), submission.get("label", HEADER[1])
     first = submission.get("first", 1)
     return Form(header, [*test_ids] if test_ids else [*map(str, range(first, first + rows))])
+
+
+def _check_order(sample: PathLike, form: Form) -> None:
+    """FormatError: the ids count the images, and are not in their order: the file was sorted otherwise."""
+    numbers = [int(id_) for id_ in form.ids if id_.isascii() and id_.isdigit()]
+    if len(numbers) < len(form.ids) or max(numbers) - min(numbers) >= len(numbers):
+        return  # names of any kind, whose order alone says which image is which
+    for line, (before, after) in enumerate(itertools.pairwise(numbers), start=3):
+        if after < before:
+            raise FormatError(
+                f"{sample}, line {line}: {form.header[0]} {after} behind {before}; the test images have no "
+                "ids, so those of the sample are taken in its order: sort its lines by their numbers"
+            )
 
 
 def write_ids(path: PathLike, ids: Sequence[str]) -> None:

@@ -102,8 +102,8 @@ def parameters(verb: Verb) -> Iterator[Parameter]:
 def parse(verb: Verb, arguments: list[str]) -> tuple[dict[str, Any], str | None]:
     """Read a verb's arguments; return them by name, and the path of the log, if one is asked for.
 
-    Words before any flag are those of the required parameters, in order. An optional flag without a value, as
-    a rule gives it where it has no such file, is a flag left out.
+    Words before any flag are those of the required parameters, in order. An optional flag without a value is
+    a flag left out where a rule gives it, which has no such file; in a verb for people it is a mistake.
     """
     known = list(parameters(verb))
     if {"-h", "--help"} & {*arguments}:
@@ -123,6 +123,10 @@ def parse(verb: Verb, arguments: list[str]) -> tuple[dict[str, Any], str | None]
     given = vars(parser.parse_args(words))
     if missing := [_shown(verb, one) for one in known if one.required and one.name not in given]:
         parser.error(f"missing: {', '.join(missing)}")
+    if _is_for_people(verb):
+        for one in known:
+            if one.name in given and given[one.name] in (None, [None]):
+                parser.error(f"{one.flag}: its value is missing")
     log = given.pop("log")
     for one in known:
         if one.many and one.name in given:

@@ -48,10 +48,10 @@ import mxnet as mx
 import numpy as np
 from digitflow.training.settings import Augment, Settings
 from digitflow.training.mxnet_trainer import batches, check_records, open_records, warp
-rec, idx, out = sys.argv[1:]
+rec, idx, out, cubic = sys.argv[1:]
 settings = Settings("lenet", "mxnet_cnn", epochs=1, batch_size=8, learning_rate=0)
 with open_records(check_records([(rec, idx)], 10)) as records:
-    options = warp(Augment(rotate=10, zoom=0.1, shift=0.1, shear=0.1), records.shape[1:])
+    options = warp(Augment(rotate=10, zoom=0.1, shift=0.1, shear=0.1, cubic=bool(cubic)), records.shape[1:])
     passes = [batches(records, settings, mx.cpu(), **options) for _ in range(2)]
     twice = [[images.asnumpy() for images, _, _ in batches] for batches in passes]
 np.save(out, np.array(twice).reshape(2, -1, 28, 28))
@@ -297,9 +297,13 @@ def test_warped_images_are_digits_shifted_on_black_and_the_same_each_time(run, t
     square = np.zeros((64, 28, 28), np.uint8)
     square[:, 10:18, 10:18] = 255
     pack(tmp_path, "square", square, np.zeros(64))
-    process = run("-c", WARP, tmp_path / "square.rec", tmp_path / "square.idx", tmp_path / "warped.npy")
-    assert process.returncode == 0, process.stderr
-    once, again = np.load(tmp_path / "warped.npy")
+
+    def warped(cubic: str) -> np.ndarray:
+        process = run("-c", WARP, *(tmp_path / f"square.{end}" for end in ("rec", "idx", "npy")), cubic)
+        assert process.returncode == 0, process.stderr
+        return np.load(tmp_path / "square.npy")
+
+    once, again = warped("")
     assert np.array_equal(once, again)
     assert len(np.unique(once, axis=0)) > 60  # one image 64 times: each is drawn anew
     assert once.max() == pytest.approx(1)
@@ -311,6 +315,8 @@ def test_warped_images_are_digits_shifted_on_black_and_the_same_each_time(run, t
     rows = (once.sum(axis=2) * np.arange(28)).sum(axis=1) / once.sum(axis=(1, 2)) - 13.5
     assert np.abs(rows).max() < 3.5  # a tenth of 28 is three pixels
     assert rows.std() > 1
+    steps = [np.abs(np.diff(images, axis=2)).max(axis=(1, 2)) for images in (once, warped("cubic")[0])]
+    assert steps[1].mean() > steps[0].mean() + 0.01  # edges stay steeper
 
 
 @pytest.mark.parametrize("kept", [0.5, 0.999])

@@ -183,7 +183,7 @@ def test_defaults_are_filled_in_at_every_depth():
         ("models.mxnet_cnn.precision", "bfloat16", "precision: bfloat16 is for keras only"),
         ("models.keras_cnn.deterministic", "yes", "'yes', should be of type boolean"),
         ("models.keras_cnn.precision", "half", "'half', should be one of auto, float32, bfloat16"),
-        ("models.mxnet_cnn.augment", {"cubic": True}, "augment: part and cubic are for keras and numpy"),
+        ("models.mxnet_cnn.augment", {"part": 0.5}, "augment: part is for keras and numpy"),
         ("models.keras_cnn", {"framework": "keras"}, "models.keras_cnn.epochs: this key is missing"),
         ("models.keras-cnn", {}, "'keras-cnn' should be letters, digits and _"),
         ("data.source", "web", "data.source: 'web', should be one of mnist, kaggle, files"),

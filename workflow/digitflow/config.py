@@ -503,8 +503,8 @@ def _comes_to_0(name: str, options: dict[str, Any]) -> bool:
 def _ignored(model: dict[str, Any]) -> Iterator[str]:
     """What a model's framework would pass over in silence, or refuse only when its training begins."""
     framework, augment = model["framework"], model.get("augment", {})
-    if framework == "mxnet" and (augment.get("part", 1) != 1 or augment.get("cubic")):
-        yield "augment: part and cubic are for keras and numpy; MXNet warps all images, linearly"
+    if framework == "mxnet" and augment.get("part", 1) != 1:
+        yield "augment: part is for keras and numpy; MXNet warps all images"
     if framework == "mxnet" and (augment.get("elastic") or augment.get("erase")):
         yield "augment: elastic and erase are for keras and numpy"
     if (

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("digitflow")
 
 Parts = Sequence[tuple[Path, Path]]  # the .rec and .idx of each shard, in order
+LINEAR, CUBIC = 1, 2  # OpenCV's numbers, which ImageRecordIter takes
 AGAIN = "delete the .rec file and run again"
 
 
@@ -362,6 +363,7 @@ def warp(augment: Augment, shape: tuple[int, ...]) -> dict[str, Any]:
         "max_shear_ratio": augment.shear,
         "pad": shift,
         "rand_crop": shift > 0,
+        "inter_method": CUBIC if augment.cubic else LINEAR,
         "fill_value": 0,  # the default, 255, gives black images white corners
     }
 

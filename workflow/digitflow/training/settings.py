@@ -40,7 +40,7 @@ class Augment:
     )
     shear: float = key("Horizontal shift from row to row, in pixels.", 0, minimum=0, maximum=1)
     part: float = key("Fraction of the images that are warped; MXNet warps all.", 1, minimum=0, maximum=1)
-    cubic: bool = key("Resample by cubic convolution: sharper, slower; never with MXNet.", False)
+    cubic: bool = key("Resample by cubic convolution: sharper, slower.", False)
     elastic: float = key("How far strokes are bent, in pixels; never with MXNet.", 0, minimum=0, maximum=10)
     erase: int = key("Side of the square that is erased, in pixels; never with MXNet.", 0, minimum=0)
 

@@ -22,11 +22,13 @@ from digitflow.config import (
     check_keys,
     check_wish_is_typed,
     csv_paths,
+    ignored_submissions,
     load_file,
     models,
     reading,
     schema,
     settings_text,
+    submission_files,
     typed,
     validate,
 )
@@ -438,6 +440,23 @@ def test_what_cannot_be_done_with_files_of_others_is_said_before_any_job(others,
     config = changed("merge", merge)
     with pytest.raises(ConfigError, match=message):
         validate(config)
+
+
+def test_files_of_others_that_cannot_be_read_are_named_and_stop_no_run(others):
+    (others / "dangling.csv").symlink_to("nowhere")
+    (others / "folder.csv").mkdir()
+    for name in ("a.csv.gz", "B.CSV", "c.zip", "d_probabilities.npy", ".DS_Store", "README", "e.md", "f.txt"):
+        (others / name).touch()
+    assert [*submission_files()] == ["friend", "notebook"]
+    assert [*ignored_submissions()] == [
+        "submissions/B.CSV: only files called NAME.csv are read",
+        "submissions/a.csv.gz: only files called NAME.csv are read",
+        "submissions/c.zip: only files called NAME.csv are read",
+        "submissions/dangling.csv: a link to nowhere, which is not there",
+        "submissions/folder.csv: a folder, not a CSV file",
+    ]
+    with pytest.raises(ConfigError, match=r"merge\.models: submissions/dangling\.csv: a link to nowhere"):
+        validate(changed("merge.models", ["keras_cnn", "dangling"]))
 
 
 def test_a_file_of_others_needs_a_name_of_its_own(others):

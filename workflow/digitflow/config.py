@@ -47,6 +47,10 @@ COLUMNS = {"seeds", "parameters", "trained_epochs", "seconds", "status", "device
     f"{part}_accuracy" for part in ("train", "valid", "test")
 }
 FOLDER = re.compile(r"[\w.+-]+")
+# Files in submissions/ that nobody takes for submissions: probabilities, notes, and what systems leave.
+BESIDE_SUBMISSIONS = re.compile(
+    rf".*_probabilities\.npy|README.*|.*\.(md|txt)|{locations.LEFT_BEHIND.pattern}", re.IGNORECASE
+)
 NAMES_OF_DATA = ("classes", "columns")  # keys of `data` whose values are in a file, and may be called 1e5
 DIGITS, DIGIT_RECOGNIZER = 10, "digit-recognizer"
 
@@ -577,7 +581,10 @@ def _cross_references(config: dict[str, Any]) -> Iterator[str]:
         yield from (f"models.{name}.{mistake}" for mistake in _ignored(model))
     files = submission_files()
     for name in merge["models"]:
-        if name not in models and name not in files:
+        path = f"submissions/{name}.csv"
+        if name not in models and name not in files and os.path.lexists(path):
+            yield from _unreadable("merge.models", path)
+        elif name not in models and name not in files:
             yield f"merge.models: {name!r} is not defined{_suggest(name, [*models, *files])}"
     yield from _wrong_files(config, files)
     weights = merge["weights"]
@@ -630,8 +637,19 @@ def without_validation(validation: dict[str, Any], model: dict[str, Any]) -> str
 
 
 def submission_files() -> dict[str, str]:
-    """The user's own submissions by name: the CSVs in the folder submissions/ of the project."""
-    return {path.stem: str(path) for path in sorted(Path("submissions").glob("*.csv"))}
+    """The submission files of the user's by name: the CSVs in submissions/ that can be read."""
+    paths = sorted(Path("submissions").glob("*.csv"))
+    return {path.stem: str(path) for path in paths if not _fault_of_file(path)}
+
+
+def ignored_submissions() -> Iterator[str]:
+    """The files in submissions/ that are not read though they look like submissions, each with the reason."""
+    for path in sorted(Path("submissions").glob("*")):
+        if path.suffix == ".csv":
+            if fault := _fault_of_file(path):
+                yield fault
+        elif not BESIDE_SUBMISSIONS.fullmatch(path.name) and not path.is_dir():
+            yield f"{path}: only files called NAME.csv are read"
 
 
 def _wrong_files(config: dict[str, Any], files: dict[str, str]) -> Iterator[str]:
@@ -801,21 +819,25 @@ def _unreadable_predictions(predict: dict[str, str]) -> Iterator[str]:
 def _unreadable(key: str, path: str) -> Iterator[str]:
     if not _exists(path):
         yield f"{key}: there is no file {path!r}"
-        return
+    elif fault := _fault_of_file(path):
+        yield f"{key}: {fault}"
+
+
+def _fault_of_file(path: str | os.PathLike) -> str | None:
+    """Why a file cannot be read; None: it can."""
     try:
         check_readable(path)
     except InputError as error:
-        yield f"{key}: {error}"
+        return str(error)
+    return None
 
 
 def _wrong_corrections(path: str) -> Iterator[str]:
     """A file of corrections that is not read would undo all of them; the default one need not exist."""
     key, start = "data.corrections", f"echo {','.join(HEADER)} > {shlex.quote(path)}"
     if os.path.lexists(path):
-        try:
-            check_readable(path)
-        except InputError as error:
-            yield f"{key}: {error}; move it away, or name the file that has the corrections"
+        if fault := _fault_of_file(path):
+            yield f"{key}: {fault}; move it away, or name the file that has the corrections"
     elif not applied.same_file(path, applied.DEFAULT):
         yield (
             f"{key}: there is no file {path!r}; to write one that was lost again: "

@@ -472,6 +472,11 @@ def test_files_of_others_cannot_label_further_images(others):
         validate(config)
 
 
+def test_the_two_words_of_a_submissions_header_differ():
+    with pytest.raises(ConfigError, match=r"submission: id and label are both 'id', and the header"):
+        validate(DEFAULT | {"submission": {"id": "id", "label": "id"}})
+
+
 def test_a_competition_is_named_as_in_its_address():
     with pytest.raises(ConfigError, match=r"data\.competition: 'Digit Recognizer' is no name"):
         validate(changed("data.competition", "Digit Recognizer"))

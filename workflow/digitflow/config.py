@@ -606,6 +606,11 @@ def _cross_references(config: dict[str, Any]) -> Iterator[str]:
     sample = config["submission"]["sample"]
     if sample and not os.path.lexists(sample):
         yield f"submission.sample: there is no file {sample!r}; one in an archive must be unpacked"
+    if config["submission"]["id"] == config["submission"]["label"]:
+        yield (
+            f"submission: id and label are both {config['submission']['id']!r}, and the header of a "
+            "submission has a word for each; write the two that the competition wants"
+        )
     yield from _meaningless(config)
     if "merged" in models:
         yield "models.merged: this name is taken by the merged submission; choose another"

@@ -402,6 +402,22 @@ def test_corrections_that_are_named_and_cannot_be_read_are_told_with_the_way_on(
         validate(default)
 
 
+def test_a_tilde_is_the_home_directory_in_every_path(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "some").mkdir()
+    for name in ("a.csv", "b.csv", "corrections.csv"):
+        (tmp_path / name).touch()
+    files = {key: "~/a.csv" for key in ("train_csv", "solution_csv", "labels_csv")}
+    files |= {"source": "files", "test_csv": "~/b.csv", "corrections": "~/corrections.csv"}
+    given = {"data": files, "submission": {"sample": "~/a.csv"}, "predict": {"mine": "~/some"}}
+    found = validate(DEFAULT | given)
+    assert found["data"]["train_csv"] == found["submission"]["sample"] == str(tmp_path / "a.csv")
+    assert found["predict"] == {"mine": str(tmp_path / "some")}
+    assert "~" not in json.dumps({key: value for key, value in found.items() if key != "store"})
+    with pytest.raises(ConfigError, match=f"data.folder: '{tmp_path}/none', should be a folder"):
+        validate(DEFAULT | {"data": {"source": "idx", "folder": "~/none"}})
+
+
 def test_kaggle_files_may_be_missing_and_those_that_are_there_must_be_readable(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     config = changed("data.source", "kaggle")

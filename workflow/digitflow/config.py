@@ -51,6 +51,7 @@ FOLDER = re.compile(r"[\w.+-]+")
 BESIDE_SUBMISSIONS = re.compile(
     rf".*_probabilities\.npy|README.*|.*\.(md|txt)|{locations.LEFT_BEHIND.pattern}", re.IGNORECASE
 )
+PATHS_OF_DATA = ("train_csv", "test_csv", "solution_csv", "labels_csv", "folder", "corrections")
 NAMES_OF_DATA = ("classes", "columns")  # keys of `data` whose values are in a file, and may be called 1e5
 DIGITS, DIGIT_RECOGNIZER = 10, "digit-recognizer"
 
@@ -71,7 +72,7 @@ def validate(config: dict[str, Any]) -> dict[str, Any]:
         raise ConfigError(_listed(mistakes))
     if mistakes := _against_schema(config, rules):
         raise ConfigError(_listed(mistakes))
-    complete = _with_defaults(config, rules, rules["$defs"])
+    complete = _with_home(_with_defaults(config, rules, rules["$defs"]))
     mistakes = [
         *_cross_references(complete),
         *_braces(complete),
@@ -484,6 +485,20 @@ def _with_defaults(value: Any, schema: dict, definitions: dict) -> Any:
     return {
         name: _with_defaults(item, properties.get(name, other), definitions)
         for name, item in complete.items()
+    }
+
+
+def _with_home(config: dict[str, Any]) -> dict[str, Any]:
+    """A complete configuration whose paths begin with the home directory where they began with ~."""
+
+    def expanded(path: str | None) -> str | None:
+        return str(Path(path).expanduser()) if path and path.startswith("~/") else path
+
+    data, submission = config["data"], config["submission"]
+    return config | {
+        "data": data | {key: expanded(data[key]) for key in PATHS_OF_DATA},
+        "submission": submission | {"sample": expanded(submission["sample"])},
+        "predict": {name: expanded(path) for name, path in config["predict"].items()},
     }
 
 

@@ -96,6 +96,10 @@ def test_every_configuration_of_the_project_is_right_over_the_default(path, tmp_
         ({"source": "kaggle", "train_csv": "my.csv"}, r"'my.csv' is not read, for data.source is kaggle"),
         ({"source": "folder", "folder": "a", "train_csv": "b"}, r"data\.train_csv: 'b' is not read"),
         ({"source": "files", "train_csv": "a", "test_csv": "a"}, r"data\.test_csv: 'a' is the training CSV"),
+        (
+            {"solution_csv": "results/submission.csv"},
+            r"data\.solution_csv: .* is made by the models",
+        ),
         ({"columns": {"label": "a", "id": "a"}}, r"data\.columns: label and id are both 'a'"),
         ({"source": "folder", "folder": "a"}, r"data\.folder: 'a' has no folder train, .*; make one"),
         ({"source": "folder", "folder": "a/train"}, r"'a/train' has no folder train, .*; write a$"),
@@ -407,7 +411,7 @@ def test_a_tilde_is_the_home_directory_in_every_path(tmp_path, monkeypatch):
     (tmp_path / "some").mkdir()
     for name in ("a.csv", "b.csv", "corrections.csv"):
         (tmp_path / name).touch()
-    files = {key: "~/a.csv" for key in ("train_csv", "solution_csv", "labels_csv")}
+    files = dict.fromkeys(("train_csv", "solution_csv", "labels_csv"), "~/a.csv")
     files |= {"source": "files", "test_csv": "~/b.csv", "corrections": "~/corrections.csv"}
     given = {"data": files, "submission": {"sample": "~/a.csv"}, "predict": {"mine": "~/some"}}
     found = validate(DEFAULT | given)

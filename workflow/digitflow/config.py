@@ -797,6 +797,12 @@ def _same_columns(data: dict[str, Any]) -> Iterator[str]:
             f"data.test_csv: {data['test_csv']!r} is the training CSV, too: a score would be of images that "
             "the models have learned; leave it out, for validation has rows of its own"
         )
+    solution = data["solution_csv"]
+    if solution and Path("results").resolve() in Path(solution).resolve().parents:
+        yield (
+            f"data.solution_csv: {solution!r} is made by the models: a score would be of their own answers; "
+            "name a file of labels that are known to be right, or leave it out"
+        )
 
 
 def _missing_files(data: dict[str, Any]) -> Iterator[str]:

@@ -52,6 +52,19 @@ def test_labels_without_ids_are_those_of_the_test_rows_in_their_order(project, c
     assert caplog.messages == ["solution.csv: labels without ids, read in the order of the test images"]
 
 
+@pytest.mark.parametrize(
+    "form", ["id,label\n" + "".join(f"{row},one\n" for row in range(1, 22)), "one\n" * 21]
+)
+def test_a_sample_submission_in_the_place_of_a_solution_is_warned_of(project, caplog, digits, form):
+    idx.write("images", np.resize(digits[0], (21, 28, 28)))
+    Path("ids.csv").write_text("id\n" + "".join(f"{row}\n" for row in range(1, 22)))
+    labels_of(form, {"id": "id", "label": "label"})
+    assert "solution.csv: all 21 labels are 'one', as in a sample submission: if it is one" in caplog.text
+    caplog.clear()
+    labels_of(form.removesuffix("one\n") + "zero\n", {"id": "id", "label": "label"})
+    assert "sample" not in caplog.text
+
+
 def test_labels_with_ids_are_put_into_the_order_of_the_test_rows(project):
     assert labels_of("id,label\nx2,one\nx9,zero\nx4,one\nx7,zero\n") == [0, 1, 0, 1]
 

@@ -2,9 +2,11 @@
 
 import logging
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from digitflow.base.errors import InputError
 from digitflow.dataset import classes as class_names
@@ -15,6 +17,7 @@ from digitflow.formats import idx, labelscsv
 log = logging.getLogger("digitflow")
 
 PathLike = str | os.PathLike
+FEW = 20  # labels that may be all the same by chance
 
 
 def write_solution(
@@ -38,7 +41,7 @@ def write_solution(
     if kind == "csv" and not labelscsv.is_list(solution):
         form = labelscsv.submission_form(submission or {}, rows, ids, images)
         found = labelscsv.read(solution, names, rows, form.ids, form.header)
-        idx.write(path, found.astype(class_names.label_dtype(len(names))))
+        _write_labels(path, found.astype(class_names.label_dtype(len(names))), names, solution)
         return
     if kind == "csv":
         labels = labelscsv.read_list(solution, rows)
@@ -51,4 +54,14 @@ def write_solution(
         labels = [label for block in blocks for label in block.labels]
     if len(labels) != rows:
         raise InputError(f"{solution}: {len(labels):,} labels for {rows:,} test images")
-    idx.write(path, class_names.indices(labels, names, str(solution)))
+    _write_labels(path, class_names.indices(labels, names, str(solution)), names, solution)
+
+
+def _write_labels(path: PathLike, labels: np.ndarray, names: Sequence[str], solution: PathLike) -> None:
+    """Write labels, the indices of `names`; a sample submission in the place of a solution is warned of."""
+    if len(labels) > FEW and (labels == labels[0]).all():
+        log.warning(
+            f"{solution}: all {len(labels):,} labels are {names[labels[0]]!r}, as in a sample submission: if "
+            "it is one, no test score means anything; leave data.solution_csv out"
+        )
+    idx.write(path, labels)

@@ -11,6 +11,7 @@ from pathlib import Path
 FILES, VALUES = ("--configfile", "--configfiles"), ("--config", "-C")
 TARGET = "target"
 NO_RULE = re.compile(r"MissingRuleException:\nNo rule to produce (.*) \(if you use .*", re.DOTALL)
+PREDICTIONS = re.compile(r"results/predictions(?:/([A-Za-z]\w*)\.csv)?", re.ASCII)
 MANY_FILES = "error: Target rules may not contain wildcards."
 COLON = re.compile(r"(\w+)\s*:\s*(.*)", re.DOTALL)  # a key and its value, as a file has them
 DOTTED = re.compile(r"(\w+)\.(\w+)=(.*)", re.DOTALL)
@@ -85,8 +86,13 @@ def of_the_target(text: str, arguments: Iterable[str], targets: Callable[[], Map
     name of a rule that makes many files by one of these.
     """
     if found := NO_RULE.fullmatch(text):
-        known = targets()
-        close = difflib.get_close_matches(os.path.relpath(found[1]), known, n=1)
+        known, target = targets(), os.path.relpath(found[1])
+        further = PREDICTIONS.fullmatch(target)
+        if further and not any(path.startswith("results/predictions/") for path in known):
+            key = f"predict={{{further[1] or 'NAME'}: FILE}}"
+            return f"error: {found[1]}: no rule makes this; name the images to label: --config '{key}'"
+        page = f"{target}/index.html"
+        close = [page] if page in known else difflib.get_close_matches(target, known, n=1)
         hint = f" did you mean {known[close[0]]}?" if close else ""
         return f"error: {found[1]}: no rule makes this;{hint} {LIST}"
     if text.startswith(MANY_FILES):

@@ -78,7 +78,7 @@ class Plan:
             words, always, what = REASONS[kind].partition(": ")
             names = about.split(", ") if about else [what] if what else []
             if kind == "Params have changed since last execution":
-                names = [*changed_settings(about)]
+                names = [*changed_settings(about)] or ["its settings"]
             elif kind == "Input files updated by another job":
                 names = [self.makers.get(name, name) for name in names]
             found.setdefault(words + always.strip(), []).extend(names)
@@ -86,12 +86,16 @@ class Plan:
 
 
 def why(jobs: Iterable[PlannedJob]) -> str:
-    """Why jobs would run: that others run before them is said only where there is no other reason."""
+    """Why jobs would run: that others run before them is said only where there is no other reason.
+
+    A kind of reason that names nothing, as Snakemake has for files that come back, is no reason of its own.
+    """
     found: dict[str, set[str]] = {}
     for job in jobs:
         for kind, names in job.reasons.items():
             found.setdefault(kind, set()).update(names)
-    kinds = [kind for kind in found if kind != "after"] or [*found]
+    kinds = [kind for kind, names in found.items() if names or not kind.endswith(":")]
+    kinds = [kind for kind in kinds if kind != "after"] or kinds
     return "; ".join(f"{kind} {some(sorted(found[kind]))}".rstrip() for kind in kinds)
 
 

@@ -1,0 +1,61 @@
+"""What the console says of a dry run's jobs, and of targets that no rule makes."""
+
+import logging
+
+import pytest
+
+from snakemake_logger_plugin_digitflow import mistakes
+from snakemake_logger_plugin_digitflow.plan import Plan
+
+TARGETS = {
+    "results/look/index.html": "results/look/index.html",
+    "results/look/labels.csv": "results/look/labels.csv",
+    "wide.csv": "results/submissions/wide.csv",
+    "results/submissions/wide.csv": "results/submissions/wide.csv",
+}
+MINE = {"results/predictions/mine.csv": "results/predictions/mine.csv"}
+
+
+def planned(*jobs: tuple[str, list[str], str]) -> list[str]:
+    """The lines of a plan of jobs: their rules, outputs and Snakemake's reasons."""
+    plan = Plan(show_commands=False, stats={"total": len(jobs)})
+    for rule, output, reason in jobs:
+        record = logging.makeLogRecord(
+            {"rule_name": rule, "output": output, "reason": reason, "shellcmd": None}
+        )
+        plan.add(rule, record)
+    return [" ".join(line.split()) for line in plan.lines()][:-1]
+
+
+def test_a_kind_of_reason_that_names_nothing_is_not_said():
+    train = ("train", ["metrics.json"], "Missing output files: valid.npy")
+    updated = "Updated input files: ; Input files updated by another job: metrics.json"
+    assert planned(train, ("predict", ["test.npy"], updated)) == [
+        "train missing: valid.npy",
+        "predict after train",
+    ]
+    changed = "Updated input files: a.csv; Input files updated by another job: metrics.json"
+    assert planned(train, ("predict", ["test.npy"], changed))[1] == "predict changed: a.csv"
+    params = "Params have changed since last execution: before: <nothing exclusive> now: <nothing exclusive>"
+    assert planned(("predict", [], params)) == ["predict changed: its settings"]
+    assert planned(("predict", [], "Forced execution")) == ["predict forced"]
+
+
+@pytest.mark.parametrize(
+    ("target", "known", "told"),
+    [
+        (
+            "results/predictions/mine.csv",
+            TARGETS,
+            "name the images to label: --config 'predict={mine: FILE}'",
+        ),
+        ("results/predictions", TARGETS, "name the images to label: --config 'predict={NAME: FILE}'"),
+        ("results/predictions/mime.csv", TARGETS | MINE, "did you mean results/predictions/mine.csv?"),
+        ("results/look", TARGETS, "did you mean results/look/index.html?"),
+        ("results/submissions/wid.csv", TARGETS, "did you mean results/submissions/wide.csv?"),
+    ],
+)
+def test_what_is_meant_by_a_target_that_no_rule_makes(target, known, told):
+    text = f"MissingRuleException:\nNo rule to produce {target} (if you use input functions ...)."
+    found = mistakes.of_the_target(text, [target], lambda: known)
+    assert found.startswith(f"error: {target}: no rule makes this; {told}")

@@ -65,9 +65,9 @@ def test_a_fraction_of_less_than_an_image_is_refused_with_the_way_on(paths):
         split(paths, labelled(), fraction=0.01)
 
 
-def folds_of(tmp_path, listing, folds, seed=0, names=NAMES):
+def folds_of(tmp_path, listing, folds, seed=0, names=NAMES, first=None):
     trains, valids = ([tmp_path / f"{part}{k}.lst" for k in range(folds)] for part in ("train", "valid"))
-    lists.write_folds(listing, trains, valids, names, seed)
+    lists.write_folds(listing, trains, valids, names, seed, first)
     return [[lst.read(path) for path in part] for part in (trains, valids)]
 
 
@@ -95,12 +95,21 @@ def test_the_first_of_five_folds_leaves_out_what_a_fraction_of_a_fifth_does(tmp_
     assert valid.index.tolist() == labelled(50).index[mask].tolist()
 
 
-def test_a_class_with_a_single_image_would_be_unknown_to_a_fold_and_is_refused(tmp_path):
-    listing = lists.of_rows("train", 5, np.array([0, 0, 0, 0, 1]), NAMES)
-    with pytest.raises(
-        InputError, match=r"class b: validation\.folds: 2 leaves it no training image in fold"
-    ):
-        folds_of(tmp_path, listing, 2)
+@pytest.mark.parametrize(
+    ("labels", "first", "has"),
+    [([0, 0, 0, 0, 1], None, "one row"), ([0, 0, 0, 1, 1], [1, 2, 3, 4, 4], "2 rows of the same image")],
+)
+def test_a_class_of_a_single_image_would_be_unknown_to_a_fold_and_is_refused(tmp_path, labels, first, has):
+    listing = lists.of_rows("train", 5, np.array(labels), NAMES)
+    with pytest.raises(InputError, match=f"class b: it has {has}, and validation.folds: 2 .* {{folds: 1,"):
+        folds_of(tmp_path, listing, 2, first=None if first is None else np.array(first))
+
+
+def test_fewer_folds_are_proposed_where_a_class_has_several_images(tmp_path):
+    listing = lists.of_rows("train", 9, np.array([0, 0, 0, 0, 1, 1, 1, 1, 1]), NAMES)
+    first = np.array([1, 2, 3, 4, 5, 5, 5, 5, 9])  # one image four times
+    with pytest.raises(InputError, match=r"class b: validation\.folds: 2 leaves it .* in fold 0; lower it"):
+        folds_of(tmp_path, listing, 2, seed=1, first=first)
 
 
 @pytest.fixture

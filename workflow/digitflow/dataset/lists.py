@@ -4,6 +4,7 @@ import json
 import logging
 import os
 from collections.abc import Sequence
+from typing import NoReturn
 
 import numpy as np
 
@@ -125,6 +126,11 @@ def write_folds(
     `first` as of `first_of_equals`: equal images are left out together. InputError: a class has fewer images
     than there are folds, so that one of them would learn without it.
     """
+    groups = labelled.index if first is None else first
+    for label in sorted({*labelled.label.tolist()}):
+        rows = groups[labelled.label == label]
+        if (rows == rows[0]).all():
+            _refuse_one_image(names[label], len(rows), len(train_lsts))
     fold = fold_of(labelled.index, labelled.label, len(train_lsts), seed, first)
     for number, (train_lst, valid_lst) in enumerate(zip(train_lsts, valid_lsts, strict=True)):
         left_out = fold == number
@@ -132,6 +138,16 @@ def write_folds(
         _check_classes(labelled, ~left_out, names, why)
         _write(f"fold {number}: train", train_lst, labelled.select(~left_out), names)
         _write(f"fold {number}: validation", valid_lst, labelled.select(left_out), names)
+
+
+def _refuse_one_image(name: str, rows: int, folds: int) -> NoReturn:
+    """InputError: all rows of a class are one image, which some fold leaves out, however many there are."""
+    has = "one row" if rows == 1 else f"{rows:,} rows of the same image"
+    raise InputError(
+        f"class {name}: it has {has}, and validation.folds: {folds} has a fold that would learn without it; "
+        "add rows of it, take it out of the training CSV, or write validation: {folds: 1, fraction: 0.1} in "
+        "the configuration"
+    )
 
 
 def _check_classes(labelled: Listing, trains: np.ndarray, names: Sequence[str], why: str) -> None:

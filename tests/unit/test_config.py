@@ -492,6 +492,17 @@ def test_files_of_others_cannot_label_further_images(others):
         validate(config)
 
 
+@pytest.mark.parametrize("framework", ["keras", "numpy"])
+@pytest.mark.parametrize("hidden", [64, "800", [0], [True], [8.5]])
+def test_hidden_layers_are_a_list_of_counts_before_any_training(framework, hidden):
+    model = {"framework": framework, "architecture": "mlp", "epochs": 1, "batch_size": 8, "learning_rate": 1}
+    with pytest.raises(
+        ConfigError, match=r"models\.mine\.network\.hidden: .*, should be a list of numbers of"
+    ):
+        validate(changed("models.mine", model | {"network": {"hidden": hidden}}))
+    validate(changed("models.mine", model | {"network": {"hidden": [64.0, 32]}}))
+
+
 def test_the_two_words_of_a_submissions_header_differ():
     with pytest.raises(ConfigError, match=r"submission: id and label are both 'id', and the header"):
         validate(DEFAULT | {"submission": {"id": "id", "label": "id"}})

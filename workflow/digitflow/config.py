@@ -549,6 +549,9 @@ def _ignored(model: dict[str, Any]) -> Iterator[str]:
         yield "device: gpu is for keras and mxnet; numpy computes on the CPU"
     if framework == "numpy" and not model.get("deterministic", True):
         yield "deterministic: false is for keras and mxnet; numpy always gives the same bytes"
+    hidden = model.get("network", {}).get("hidden", [])
+    if not isinstance(hidden, list) or not all(type(_plain(units)) is int and units > 0 for units in hidden):
+        yield f"network.hidden: {hidden!r}, should be a list of numbers of units, as [800]"
     if framework != "mxnet" and model.get("raw_pixels"):
         yield "raw_pixels: true is for mxnet only"
     try:

@@ -65,7 +65,17 @@ def test_lines_are_read_as_people_and_spreadsheets_write_them(path):
     ("text", "message"),
     [
         ("12,4,9,,\n", "line 1: '12,4,9,,' should be the header id,was,now,crc,note; write that line above"),
-        (HEADER.replace(",", ";"), "line 1: .* should be the header .* commas between the columns"),
+        ("12;4;9;;\n", "line 1: .* should be the header .* commas between the columns"),
+        (HEADER.replace(",", ";"), "line 1: .* in the place of this line, .* with commas between them"),
+        (
+            "ID,Was,Now,CRC,Note\n",
+            "line 1: .* should be the header id,was,now,crc,note; write it in the place",
+        ),
+        (
+            "note,id,now,was\na,1,9,4\n",
+            "line 1: .* the place of this line, and the columns below in its order",
+        ),
+        (HEADER.strip() + ",date\n", "line 1: 'id,was,now,crc,note,date' .* in the place of this line"),
         (HEADER + "\nx,4,9,,\n", "line 3: column id: 'x' should be the number of a row .* from 1"),
         (HEADER + "0,4,9,,\n", "line 2: column id: '0' should be"),
         (HEADER + "٣,4,9,,\n", "line 2: column id: '٣' should be"),

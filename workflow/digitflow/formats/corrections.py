@@ -249,12 +249,17 @@ def _split(text: str, path: PathLike) -> Iterator[tuple[int, str, list[str]]]:
 
 
 def _check_header(fields: list[str], where: str) -> bool:
-    if [field.strip() for field in fields] != list(HEADER):
-        raise FormatError(
-            f"{where}: {','.join(fields)!r} should be the header {','.join(HEADER)}; "
-            "write that line above the corrections, and commas between the columns"
+    if [field.strip() for field in fields] == list(HEADER):
+        return True
+    text = ",".join(fields)
+    words = {word.strip().lower() for word in re.split("[,;\t]", text)}
+    if {*HEADER[:3]} <= words:
+        how = (
+            "write it in the place of this line, and the columns below in its order, with commas between them"
         )
-    return True
+    else:
+        how = "write that line above the corrections, and commas between the columns"
+    raise FormatError(f"{where}: {text!r} should be the header {','.join(HEADER)}; {how}")
 
 
 def _parse(fields: list[str], line: int, where: str) -> Correction:

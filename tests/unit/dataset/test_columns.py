@@ -425,3 +425,32 @@ def test_a_test_files_column_of_another_name_at_the_labels_place_is_asked_about_
 def test_labels_of_a_test_file_are_read_where_they_are_given_by_place(csv, header):
     path, data = csv(f"{header}\n7,1,2,3,200\n"), {"columns": {"label": 0}}
     assert rows_of(path, data, train=False) == rows_of(path, data) == ([[[1, 2], [3, 200]]], ["7"], None)
+
+
+@pytest.mark.parametrize(
+    ("values", "highest", "told"),
+    [
+        (
+            1,
+            255,
+            "the numbers go from 0 to 255: if 0 is black and 255 white, write values: {from: 0, to: 255} ",
+        ),
+        (255, 65_000, "the numbers go from 0 to 65000: if 0 is black and 65535 white, write values: "),
+        (1, 70_000, "the numbers go from 0 to 70000: data.values does not fit them"),
+    ],
+)
+def test_values_that_do_not_fit_the_numbers_are_told_from_a_few_wrong_numbers(csv, values, highest, told):
+    data = {"values": {"from": 0, "to": values}}
+    rows = f"1,0,{highest},{highest},0\n"
+    last = message_of(csv(f"label,{SQUARE}\n{rows * 8}"), data).splitlines()[-1]
+    assert last.startswith(told)
+    assert "the numbers" not in message_of(csv(f"label,{SQUARE}\n{rows}"), data)
+
+
+def test_decimal_commas_are_named_where_reading_stops(csv, monkeypatch):
+    monkeypatch.setattr(pixelcsv, "MAX_COUNTED", 50)
+    path = csv(f"label;{SQUARE.replace(',', ';')}\n" + "1;0,5;0;1;0,25\n" * 60)
+    assert message_of(path).endswith(
+        "reading stopped there\nthe numbers have decimal commas: save the file with "
+        "decimal points, 0.5 for 0,5"
+    )

@@ -368,6 +368,24 @@ def ending_at(end: int) -> str:
 
 
 REFUSED |= {
+    "decimal commas": (
+        HEADER.replace(b",", b";") + b"2;0;0,25;1;1\n",
+        "train.csv, line 2, column pixel1: '0,25' is not a whole number from 0 to 255\n"
+        "the numbers have decimal commas: save the file with decimal points, 0.5 for 0,5",
+    ),
+    "decimal commas in quotes": (
+        HEADER + b'2,0,"0,25",1,1\n',
+        "train.csv, line 2, column pixel1: '0,25' is not a whole number from 0 to 255\n"
+        "the numbers have decimal commas: save the file with decimal points, 0.5 for 0,5",
+    ),
+    "decimal commas without a header": (
+        b"2;0;0,25;1;1\n",
+        "train.csv, line 1: the numbers have decimal commas: save the file with decimal points, 0.5 for 0,5",
+    ),
+    "Excel's line": (
+        b"sep=;\n" + HEADER.replace(b",", b";") + b"2;0;1;0;1\n",
+        "train.csv, line 1: 'sep=;' is a line of Excel's: delete it",
+    ),
     "values to 1": (HEADER + b"2,0,1,0,1\n0,1,1,0,0\n1,0,0,0,1\n", ending_at(1)),
     "values to 16": (HEADER + b"2,0,1,16,1\n0,1,1,0,0\n1,0,0,0,1\n", ending_at(16)),
     "values from -1 to 1": (

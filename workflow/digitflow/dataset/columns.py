@@ -17,6 +17,8 @@ from typing import Any, NamedTuple, NoReturn
 
 from digitflow.base.errors import ConfigError, InputError
 from digitflow.formats.layout import (
+    DECIMAL_COMMA,
+    DECIMAL_COMMAS,
     ID_NAMES,
     LABEL_NAMES,
     NUMBER,
@@ -38,6 +40,7 @@ AUTO = "auto"
 PIXEL_NAME = re.compile(r"(?P<stem>.*?)(?P<numbers>[0-9]{1,9}(?:[x_,.][0-9]{1,9}){0,2})")
 AXES = re.compile("[x_,.]")
 ONE_HOT_NAME = re.compile(rf"({'|'.join(LABEL_NAMES)})[_. -](.+)", re.IGNORECASE)
+EXCELS_LINE = re.compile(rb'"?sep=[,;\t|]?"?\s*', re.IGNORECASE)  # tells Excel what separates
 SAMPLE = 500  # rows that are looked at
 MAX_BYTE = 255
 
@@ -177,6 +180,8 @@ def _read_table(path: str | os.PathLike, header: bool | str) -> _Table:
     lines = head.split(b"\n", SAMPLE + 1)
     if len(head) >= HEAD_BYTES or len(lines) > SAMPLE + 1:
         lines = lines[:-1] or lines  # the last one may be cut off, or has all the rest
+    if EXCELS_LINE.fullmatch(lines[0]):
+        raise InputError(f"{path}, line 1: {lines[0].decode().strip()!r} is a line of Excel's: delete it")
     lines[0] = lines[0].removeprefix(b"# ")  # numpy.savetxt makes a comment of a header
     table = _Table(path, [line.removesuffix(b"\r") for line in lines])
     table.separator = _separator(path, lines[0])
@@ -196,6 +201,10 @@ def _separator(path: str | os.PathLike, line: bytes) -> bytes:
         bare = re.sub(rb"[ \t]*([,;]|^|$)[ \t]*", rb"\1", bare)
     found = [separator for separator in SEPARATORS if separator != b" " and separator in bare]
     if len(found) > 1:
+        cells = bare.split(found[-1])
+        numbers = [number_of(cell.replace(b",", b".")) for cell in cells]
+        if any(map(DECIMAL_COMMA.fullmatch, cells)) and None not in numbers:
+            raise InputError(f"{path}, line 1: {DECIMAL_COMMAS}")
         names = " and ".join(SEPARATORS[separator] for separator in found)
         raise InputError(f"{path}, line 1: there are {names}: save the file with commas alone")
     if found:

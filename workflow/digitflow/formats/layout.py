@@ -16,6 +16,8 @@ ID_NAMES = ("id", "imageid", "image_id")
 NUMBER = re.compile(r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?")
 WHOLE = re.compile(r"(-(?=0*[1-9]))?0*([0-9]+)(\.0*)?")  # of labels
 SCIENTIFIC = re.compile(r"[-+]?[0-9]\.[0-9]+[eE][-+][0-9]{2,3}")  # as C, and so numpy.savetxt, writes numbers
+DECIMAL_COMMA = re.compile(rb"[-+]?[0-9]+,[0-9]+([eE][-+]?[0-9]+)?")
+DECIMAL_COMMAS = "the numbers have decimal commas: save the file with decimal points, 0.5 for 0,5"
 # What a YAML of some version, or the schema, takes for something else than a name.
 NO_NAMES = ("y", "n", "yes", "no", "on", "off", "true", "false", "null", "auto")
 

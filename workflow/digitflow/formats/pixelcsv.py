@@ -18,6 +18,8 @@ from digitflow.base.errors import InputError
 from digitflow.base.progress import Progress
 from digitflow.formats import dense, foreign
 from digitflow.formats.layout import (
+    DECIMAL_COMMA,
+    DECIMAL_COMMAS,
     SEPARATORS,
     Block,
     Layout,
@@ -188,6 +190,7 @@ class _Reader:
         self.layout = layout
         self.findings = Findings()
         self._beyond_scales = 0  # findings that no other scale of the values would mend
+        self._decimal_commas = False  # whether some of these are 0,5
         self._lowest, self._highest = math.inf, -math.inf
         self._text = sorted({*range(len(layout.names))} - {*layout.pixels} - {layout.label})
         self._texts_and_label = sorted({*self._text} | ({layout.label} - {None}))
@@ -212,23 +215,31 @@ class _Reader:
             block = plain and (self._densely(plain) or self._by_spelling(plain))
             block = block or self._as_numbers(text) or self._exactly(first, text)
         if self._beyond_scales > MAX_COUNTED:
-            raise InputError(f"{self.findings}; reading stopped there")
+            raise InputError(f"{self.findings}; reading stopped there{self._way_on()}")
         return block
 
     def finish(self) -> None:
         """Raise InputError if something was wrong, or if the numbers were hardly meant as they are."""
         if self.findings.count:
-            raise InputError(f"{self.findings}{self._fitting_values()}")
+            raise InputError(f"{self.findings}{self._way_on()}")
         if self.layout.values is None:
             check_scale(self.layout.path, self._highest)
+
+    def _way_on(self) -> str:
+        """What to do about the findings as a line, where that is known."""
+        if self._decimal_commas:
+            return f"\n{DECIMAL_COMMAS}"
+        return "" if self._beyond_scales else self._fitting_values()
 
     def _fitting_values(self) -> str:
         """The line of the configuration with which the file's numbers can be read, if there is one."""
         low, high = self._lowest + 0.0, self._highest  # no -0
-        if self._beyond_scales or self.layout.values is not None:
+        if self.layout.values is not None and self.findings.count <= MAX_SHOWN:  # then these are wrong
             return ""
         deep = self.findings.count > MAX_SHOWN and low >= 0 and DEEP[1] / 16 < high <= DEEP[1]
         fits = [scale for scale in SCALES if scale[0] <= low and high <= scale[1]] or [DEEP] * deep
+        if not fits and self.layout.values is not None:
+            return f"\nthe numbers go from {low:g} to {high:g}: data.values does not fit them"
         if not fits:
             return ""
         start, end = fits[0]
@@ -416,6 +427,7 @@ class _Reader:
         self._highest = max(self._highest, *numbers, -math.inf)
         no_numbers = {cell for cell in wrong if number_of(cell) is None}
         self._beyond_scales += sum(map(no_numbers.__contains__, cells))
+        self._decimal_commas |= any(DECIMAL_COMMA.fullmatch(unquoted(cell)) for cell in no_numbers)
         start, end = self.layout.values or (0, 255)
         wanted = f"a {'whole ' * (self._whole is None)}number from {start:g} to {end:g}"
         found, columns = [], len(self._in_file)

@@ -387,6 +387,41 @@ def test_the_verb_writes_into_the_file_that_the_tree_shows(project):
     assert project.recorded() == {1: "3"}
 
 
+def test_the_verb_makes_no_new_file_of_a_name_that_was_mistyped(project, tmp_path):
+    project.update(corrections=project.corrections)
+    project.picture(1).rename(project.picture(1, 3))
+    mistyped = tmp_path / "corectons.csv"
+    with pytest.raises(InputError, match=rf"^{mistyped}: there is no .* mean {project.corrections}\?$"):
+        tools.adopt(str(project.tree), mistyped)
+    assert not mistyped.exists()
+    tools.adopt(str(project.tree), project.corrections)  # the one of the tree is made
+    assert project.recorded() == {1: "3"}
+
+
+def test_the_verb_says_so_where_the_tree_shows_another_file(project, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    project.update(corrections=project.corrections)
+    project.picture(1).rename(project.picture(1, 3))
+    tools.adopt(str(project.tree), Path("corrections.csv"))  # the default one, which may be made
+    told, note = capsys.readouterr().out.splitlines()
+    other = tmp_path / "corrections.csv"
+    assert told.startswith(f"{other}: image 1: 5 -> 3")
+    assert note.endswith(
+        f"shows {project.corrections}: only runs with data.corrections: {other} will know of it"
+    )
+    assert [line.id for line in read(other)] == [1]
+
+
+def test_lines_of_a_file_that_is_not_there_are_not_followed(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(
+        InputError, match=r"^nothere\.csv: there is no such .*did you mean corrections\.csv\?"
+    ):
+        tools.follow_corrections(Path("nothere.csv"))
+    with pytest.raises(InputError, match=r"^corrections\.csv: there is no such .* nothing was changed$"):
+        tools.follow_corrections()
+
+
 def test_the_verb_works_in_the_project_of_the_tree_wherever_one_is(tmp_path, digits, monkeypatch):
     home = tmp_path / "home"
     (home / "data").mkdir(parents=True)

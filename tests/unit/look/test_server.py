@@ -473,3 +473,13 @@ def test_a_port_that_no_machine_has_is_named(index, file):
 def test_a_taken_port_is_named(server, index, file):
     with pytest.raises(InputError, match=f"port {server.server_port} of 127.0.0.1 cannot be used"):
         LookServer(index, file, port=server.server_port)
+
+
+def test_decisions_go_into_no_new_file_of_a_name_that_was_mistyped(index, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(
+        InputError, match=r"corectons\.csv: there is no such .*did you mean corrections\.csv\?"
+    ):
+        open_server(index, Path("corectons.csv"))
+    with open_server(index, Path("corrections.csv")) as server:
+        assert server.decisions.path == tmp_path / "corrections.csv"

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
-from digitflow.base.errors import FormatError
+from digitflow.base.errors import FormatError, InputError
 from digitflow.base.files import digest_of_json, write_json
 from digitflow.dataset.treetimes import read_about
 from digitflow.formats import corrections as corrections_csv
@@ -123,6 +123,25 @@ def shown_by(tree: PathLike) -> Path:
     """The file of corrections that a tree shows, as far as that is known."""
     about = read_about(tree)
     return Path((about and about.corrections) or DEFAULT)
+
+
+def check_named(corrections: PathLike, shown: PathLike) -> None:
+    """InputError: somebody named a file of corrections that is not there, perhaps with a slip of the pen.
+
+    `shown`: the one that the tree or the page shows. It may be made, and so may the default one, which no
+    configuration needs to name: nobody would read any other.
+    """
+    if not any(same_file(corrections, known) for known in (shown, DEFAULT)):
+        check_is_there(corrections, shown)
+
+
+def check_is_there(corrections: PathLike, shown: PathLike) -> None:
+    """InputError: there is no such file of corrections. `shown`: as for `check_named`."""
+    if not os.path.lexists(corrections):
+        hint = "" if same_file(corrections, shown) else f"; did you mean {shown}?"
+        raise InputError(
+            f"{corrections}: there is no such file of corrections, and nothing was changed{hint}"
+        )
 
 
 def same_file(path: PathLike, other: PathLike) -> bool:

@@ -24,6 +24,7 @@ from urllib.parse import parse_qs, quote, unquote, urlsplit
 
 from digitflow.base.errors import DigitflowError, FormatError, InputError
 from digitflow.dataset import adoption
+from digitflow.dataset.applied import check_named
 from digitflow.dataset.locations import enter_project
 from digitflow.formats import corrections
 from digitflow.formats.corrections import DROP, OK, Correction
@@ -170,6 +171,15 @@ class Decisions:
             return self.lines()
 
 
+def _check_page(index: Path) -> None:
+    """InputError: there is no page."""
+    if not index.is_file() or not index.with_name(page.FOLDER).joinpath(page.DATA).is_file():
+        raise InputError(
+            f"{index}: there is no page to look at; make it with: snakemake -j4 results/look/index.html, "
+            "and the -s and --configfile of your runs"
+        )
+
+
 def _corrections_of(index: Path) -> str:
     """The file of corrections that the page was made for."""
     try:
@@ -223,11 +233,7 @@ class LookServer(ThreadingHTTPServer):
         InputError: there is no page, the file is gone, or the port is taken. FormatError: a damaged page.
         """
         index = _absolute(index)
-        if not index.is_file() or not index.with_name(page.FOLDER).joinpath(page.DATA).is_file():
-            raise InputError(
-                f"{index}: there is no page to look at; make it with: snakemake -j4 results/look/index.html, "
-                "and the -s and --configfile of your runs"
-            )
+        _check_page(index)
         self.decisions = Decisions(
             index, _absolute(path or _corrections_of(index)), Path(png or "data/png") / "train"
         )
@@ -268,10 +274,15 @@ class LookServer(ThreadingHTTPServer):
 def open_server(index: Path, path: Path | None = None, png: Path | None = None, port: int = 0) -> LookServer:
     """As LookServer, from the folder of the page's project, wherever one is: what the page names is there.
 
-    `png`: the trees; without it, those of the project, if they are there.
+    `png`: the trees; without it, those of the project, if they are there. InputError, too: `path` is not
+    there, and neither the page's file nor the default one.
     """
     index, path, png = (given and _absolute(given) for given in (index, path, png))
-    return LookServer(enter_project(index, PAGE), path, png or (TREES if TREES.is_dir() else None), port)
+    index = enter_project(index, PAGE)
+    if path:
+        _check_page(index)
+        check_named(path, _corrections_of(index))
+    return LookServer(index, path, png or (TREES if TREES.is_dir() else None), port)
 
 
 def serve(index: Path, path: Path | None = None, png: Path | None = None, port: int = 0) -> None:

@@ -161,11 +161,16 @@ def adopt(
     from digitflow.dataset import adoption, applied
     from digitflow.dataset.locations import enter_project
 
-    corrections = corrections and corrections.absolute()
+    named = corrections and corrections.absolute()
     tree = enter_project(tree, "data/png/train")
-    corrections = corrections or applied.shown_by(tree)
+    shown = applied.shown_by(tree)
+    corrections = named or shown
+    applied.check_named(corrections, shown)
     adoption.check_not_lost(corrections, tree)
-    for line in adoption.adopt(tree, f"{tree}.sfv", corrections, deletions, moves):
+    lines = adoption.adopt(tree, f"{tree}.sfv", corrections, deletions, moves)
+    if lines and not applied.same_file(corrections, shown):
+        lines.append(f"{tree} shows {shown}: only runs with data.corrections: {corrections} will know of it")
+    for line in lines:
         print(line)
 
 
@@ -181,8 +186,10 @@ def follow_corrections(
     by_id: true, where all pixels are others now, as after a change of data.invert: lines keep their rows
     """
     from digitflow.base import checksums as sfv
+    from digitflow.dataset import applied
     from digitflow.dataset.corrections import follow
 
+    applied.check_is_there(corrections, applied.shown_by("data/png/train"))
     images = sorted(folder.glob("train-images-idx?-ubyte"), key=lambda path: path.stat().st_mtime)
     if not images:
         raise InputError(f"{folder}: no images of the training CSV; run snakemake first")

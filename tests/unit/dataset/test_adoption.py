@@ -782,3 +782,21 @@ def test_a_folder_for_a_class_that_no_row_has_is_told_how_to_be_one(project):
         r"train: ten/: not made by digitflow; missing: \d/005\.png.* For a class that no row has yet, put "
         r"the picture back and set data: \{classes: \[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, ten\]\}"
     )
+
+
+@pytest.mark.parametrize(
+    ("folder", "way"),
+    [
+        ("Drop", "to drop what was moved into it, delete it with all that is in it$"),
+        ("ok", "a picture that is right lies in the folder of its label$"),
+        ("03", r"did you mean 3\?$"),
+    ],
+)
+def test_no_class_is_offered_for_a_folder_that_means_something_else(project, folder, way):
+    (project.tree / folder).mkdir()
+    project.picture(5).rename(project.tree / folder / project.picture(5).name)
+    project.refused(rf"train: {folder}/: not made by digitflow; .* {folder} is none of the classes: {way}")
+    if folder == "Drop":
+        shutil.rmtree(project.tree / folder)
+        project.adopt()
+        assert project.recorded() == {5: "drop"}

@@ -49,8 +49,11 @@ def test_labels_are_corrected_and_dropped_rows_are_seen_by_no_model(rows):
         ),
         (
             Correction(1, "5", "x", line=7),
-            "line 7: column now: 'x' should be one of 0, 1, .* or drop .* or ok",
+            r"line 7: column now: 'x' should be one of 0, 1, .* or drop .* or ok .* set data: .*9, \"?x",
         ),
+        (Correction(1, "5", "OK", line=7), r"line 7: column now: 'OK' should .*; did you mean ok\?$"),
+        (Correction(1, "5", "Drop", line=7), r"line 7: column now: 'Drop' should .*; did you mean drop\?$"),
+        (Correction(1, "5", "1.0", line=7), r"line 7: column now: '1\.0' should .*; did you mean 1\?$"),
         (
             Correction(1, "5", "3", "0" * 8, line=7),
             "line 7: column crc: 00000000, but the pixels of row 1 have",

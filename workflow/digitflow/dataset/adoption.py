@@ -14,7 +14,7 @@ from digitflow.base.files import atomic_path
 from digitflow.dataset import applied as last_applied
 from digitflow.dataset.applied import APPLIED, flag, is_blank, may_be_lost, same_file
 from digitflow.dataset.classes import as_setting, label_of_folder
-from digitflow.dataset.corrections import check_classes
+from digitflow.dataset.corrections import check_classes, meant_by
 from digitflow.dataset.inventory import (
     NOWHERE,
     Found,
@@ -238,7 +238,14 @@ class _Comparison:
         folders = sorted({path.split("/")[0] for path in self.found.strangers if path.endswith("/")})
         if not folders:
             return ""
-        names = as_setting([*self.labels, label_of_folder(folders[0])])
+        label = label_of_folder(folders[0])
+        if meant := meant_by(label, self.labels):
+            way = {
+                DROP: "to drop what was moved into it, delete it with all that is in it",
+                OK: "a picture that is right lies in the folder of its label",
+            }.get(meant)
+            return f". {folders[0]} is none of the classes: {way or f'did you mean {meant}?'}"
+        names = as_setting([*self.labels, label])
         return f". For a class that no row has yet, put the picture back and set {names}"
 
     def check_deletions(self, corrections: PathLike) -> None:

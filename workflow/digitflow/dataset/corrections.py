@@ -12,6 +12,7 @@ from digitflow.dataset.applied import flag
 from digitflow.formats import corrections as corrections_csv
 from digitflow.formats import idx
 from digitflow.formats.corrections import DROP, OK, Correction, format_line, pixel_crc
+from digitflow.formats.layout import label_of
 
 MOST_TOLD = 10  # lines of corrections in one message
 PathLike = str | os.PathLike
@@ -52,16 +53,28 @@ def apply(
                 "or delete the line if it is about another CSV"
             )
         if line.now not in (DROP, OK, *places):
+            meant = meant_by(line.now, classes)
+            names = class_names.as_setting([*classes, line.now])
+            way = (
+                f"did you mean {meant}?"
+                if meant
+                else f"write one of these, or, for a class that no row has yet, set {names}"
+            )
             raise FormatError(
                 f"{where} now: {line.now!r} should be one of {', '.join(classes)}, or {DROP} (no model sees "
-                f"the image) or {OK} (it is right); write one of these, or, for a class that no row has yet, "
-                f"set {class_names.as_setting([*classes, line.now])}"
+                f"the image) or {OK} (it is right); {way}"
             )
         if line.now == DROP:
             keep[row] = False
         elif line.now != OK:
             labels[row] = places[line.now]
     return labels, keep
+
+
+def meant_by(word: str, classes: Sequence[str]) -> str | None:
+    """Which of drop, ok and the classes a word is in another spelling, as Drop or 1.0; None: none of them."""
+    plain = label_of(word.strip()).casefold()
+    return next((name for name in (DROP, OK, *classes) if name.casefold() == plain), None)
 
 
 @dataclass(frozen=True)

@@ -30,7 +30,8 @@ try:
     config = configuration.validate(config)
     if workflow.is_main_process:
         configuration.check_wish_is_typed(config, sys.argv[1:])
-    configuration.check_folder(workflow.basedir, configured=bool(workflow.config_settings.overwrite_config))
+    given = workflow.config_settings.overwrite_config
+    configuration.check_folder(workflow.basedir, config["data"], configured=bool(given))
 except ConfigError as error:
     raise WorkflowError(str(error)) from None
 
@@ -201,10 +202,13 @@ if workflow.is_main_process:
     if SOLUTION and SOLUTION_KIND == "csv" and OWN_SOLUTION:
         check_solution()
     unfinished.make_old()
-    if warning := configuration.stale_environment():
-        logger.warning(warning)
-    if warning := configuration.idle_gpu(config):
-        logger.warning(warning)
+    for warning in (
+        configuration.stale_environment(),
+        configuration.idle_gpu(config),
+        configuration.unread_competition(DATA, given),
+    ):
+        if warning:
+            logger.warning(warning)
     if not unfinished.is_locked():
         keep_corrections("data/png/train", DATA["corrections"])
 

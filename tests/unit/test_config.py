@@ -30,6 +30,7 @@ from digitflow.config import (
     settings_text,
     submission_files,
     typed,
+    unread_competition,
     validate,
 )
 from digitflow.formats.corrections import read
@@ -731,15 +732,72 @@ def test_what_is_said_of_columns_is_right_where_a_csv_is_predicted(tmp_path):
     assert validate(config)["data"]["columns"]["id"] == "name"
 
 
-def test_a_project_whose_configuration_is_not_given_is_not_run_as_mnist(tmp_path, monkeypatch):
+MNIST = {"source": "mnist", "corrections": "corrections.csv"}
+
+
+@pytest.mark.parametrize("name", ["mine.yaml", "Mine.YAML", "mine.yml"])
+def test_a_project_whose_configuration_is_not_given_is_not_run_as_mnist(tmp_path, monkeypatch, name):
     clone, project = tmp_path / "clone", tmp_path / "project"
     project.mkdir()
     monkeypatch.chdir(project)
-    check_folder(clone, configured=False)  # nothing is here: MNIST may be meant
-    (project / "mine.yaml").touch()
-    check_folder(clone, configured=True)
-    with pytest.raises(ConfigError, match=r"no configuration is given; add --configfile mine\.yaml"):
-        check_folder(clone, configured=False)
+    check_folder(clone, MNIST, configured=False)  # nothing is here: MNIST may be meant
+    (project / name).touch()
+    check_folder(clone, MNIST, configured=True)
+    with pytest.raises(ConfigError, match=rf"no configuration is given; add --configfile {name}"):
+        check_folder(clone, MNIST, configured=False)
+
+
+@pytest.mark.parametrize(
+    ("names", "lines"),
+    [
+        (["train.csv", "test.csv"], 'files, train_csv: "train.csv", test_csv: "test.csv"'),
+        (["My test.csv", "Digits.CSV"], 'files, train_csv: "Digits.CSV", test_csv: "My test.csv"'),
+        (["digits.csv", "corrections.csv"], 'files, train_csv: "digits.csv"'),
+        (["data/kaggle/test.csv", "data/kaggle/train.csv"], "kaggle"),
+        (["data/kaggle/digit-recognizer.ZIP"], "kaggle"),
+    ],
+)
+def test_a_project_with_images_of_its_own_and_no_configuration_is_not_run_as_mnist(
+    tmp_path, monkeypatch, names, lines
+):
+    monkeypatch.chdir(tmp_path)
+    clone = tmp_path / "clone"
+    for name in names:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    check_folder(tmp_path, MNIST, configured=False)  # the clone's own folder
+    check_folder(clone, MNIST, configured=True)
+    check_folder(clone, MNIST | {"source": "files"}, configured=False)  # config.yaml of the clone says so
+    with pytest.raises(ConfigError) as error:
+        check_folder(clone, MNIST, configured=False)
+    assert f"names it; write data: {{source: {lines}}} into mine.yaml, or data: {{source: mnist}} if" in str(
+        error.value
+    )
+
+
+def test_what_a_default_run_leaves_is_no_image_of_ones_own(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("corrections.csv", "data/mnist/train.csv", "results/submission.csv"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    check_folder(tmp_path / "clone", MNIST, configured=False)
+
+
+def test_files_of_the_competition_that_are_not_read_are_warned_of_unless_mnist_is_asked_for(
+    tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    folder = tmp_path / "data" / "kaggle"
+    folder.mkdir(parents=True)
+    (folder / "test.csv").touch()  # as one to predict
+    assert unread_competition(MNIST, {}) is None
+    with zipfile.ZipFile(folder / "all.zip", "w") as archive:
+        archive.writestr("train.csv", "")
+    for given in ({}, {"device": "cpu"}, {"data": {"invert": True}}):
+        warning = unread_competition(MNIST, given)
+        assert warning.startswith("warning: data/kaggle/all.zip/train.csv is not read"), warning
+    assert unread_competition(MNIST, {"data": {"source": "mnist"}}) is None
+    assert unread_competition(MNIST | {"source": "kaggle"}, {}) is None
 
 
 def test_ftrl_with_keras_needs_a_rate_that_does_not_end_at_0():

@@ -54,6 +54,7 @@ BESIDE_SUBMISSIONS = re.compile(
 PATHS_OF_DATA = ("train_csv", "test_csv", "solution_csv", "labels_csv", "folder", "corrections")
 NAMES_OF_DATA = ("classes", "columns")  # keys of `data` whose values are in a file, and may be called 1e5
 DIGITS, DIGIT_RECOGNIZER = 10, "digit-recognizer"
+KAGGLE_FOLDER = "data/kaggle"
 
 
 def validate(config: dict[str, Any]) -> dict[str, Any]:
@@ -199,21 +200,72 @@ def clone_digest(path: str | os.PathLike) -> str:
     return hashlib.sha256(b"\0".join(file.read_bytes() for file in files)).hexdigest()[:16]
 
 
-def check_folder(clone: str | os.PathLike, configured: bool = True) -> None:
+def check_folder(clone: str | os.PathLike, data: dict[str, Any], configured: bool = True) -> None:
     """Refuse a clone in a folder from which no job could be called, and a project whose configuration is not
-    given: `configured` says whether one is. ConfigError says why.
+    given: `configured` says whether one is. `data`: that section of it. ConfigError says why.
     """
     elsewhere = Path.cwd() != Path(clone).resolve()
-    if elsewhere and not configured and (found := sorted(path.name for path in Path().glob("*.y*ml"))):
-        # Without it, MNIST would be converted and trained in the place of the project's own data.
-        raise ConfigError(
-            f"{found[0]} is here, and no configuration is given; add --configfile {found[0]} after the "
-            "targets, if there are any"
-        )
+    # Without it, MNIST would be converted and trained in the place of the project's own data.
+    if elsewhere and not configured:
+        if found := _files_with(".", ".yaml", ".yml"):
+            raise ConfigError(
+                f"{found[0]} is here, and no configuration is given; add --configfile "
+                f"{shlex.quote(found[0])} after the targets, if there are any"
+            )
+        if data["source"] == "mnist" and (own := _own_images(data)):
+            path, lines = own
+            raise ConfigError(
+                f"{path} is here, and no configuration is given that names it; write data: {lines} into "
+                "mine.yaml, or data: {source: mnist} if MNIST is meant, and add --configfile mine.yaml after "
+                "the targets, if there are any"
+            )
     if ":" in str(clone):
         raise ConfigError(
             f"{clone}: a colon separates the folders of PATH; move the clone to a folder without one"
         )
+
+
+def unread_competition(data: dict[str, Any], given: dict[str, Any]) -> str | None:
+    """A line for the user where the competition's files are there and MNIST is trained, as nothing else was
+    `given`: what the command line and its files say.
+    """
+    section = given.get("data")
+    if data["source"] != "mnist" or (isinstance(section, dict) and "source" in section):
+        return None
+    try:
+        path = locations.find_csv(KAGGLE_FOLDER, "train.csv")
+    except InputError:  # a damaged archive
+        return None
+    if not _exists(str(path)):
+        return None
+    return (
+        f"warning: {path} is not read, for data.source is mnist; to read it, write data: {{source: kaggle}}; "
+        "for MNIST without this line, data: {source: mnist}, into a file that --configfile names"
+    )
+
+
+def _own_images(data: dict[str, Any]) -> tuple[str, str] | None:
+    """A file in the project's folder that looks like images of its own, and what `data` says to read them."""
+    tables = [name for name in _files_with(".", ".csv") if not applied.same_file(name, data["corrections"])]
+    if tables:
+        tests = [name for name in tables if "test" in name.lower()]
+        trains = (
+            [name for name in tables if "train" in name.lower()]
+            or [name for name in tables if name not in tests]
+            or tables
+        )
+        named = f", train_csv: {json.dumps(trains[0], ensure_ascii=False)}"
+        if tests and tests[0] != trains[0]:
+            named += f", test_csv: {json.dumps(tests[0], ensure_ascii=False)}"
+        return trains[0], f"{{source: files{named}}}"
+    if packed := _files_with(KAGGLE_FOLDER, ".csv", ".zip"):
+        return f"{KAGGLE_FOLDER}/{packed[0]}", "{source: kaggle}"
+    return None
+
+
+def _files_with(folder: str | os.PathLike, *endings: str) -> list[str]:
+    """The names in a folder that have one of these endings, in small letters or large ones."""
+    return sorted(path.name for path in Path(folder).glob("*") if path.suffix.lower() in endings)
 
 
 def device_of(config: dict[str, Any], model: dict[str, Any]) -> str:

@@ -222,8 +222,9 @@ def clean_stale(configfile: list[Input] | None = None, remove: bool = False) -> 
     from digitflow.base.files import remove_whole
 
     # The defaults know none of a project's own models: all of them would be left by others.
-    config.check_folder(config.CLONE, configured=bool(configfile))
-    found = stale.find(config.load(configfile or []))
+    loaded = config.load(configfile or [])
+    config.check_folder(config.CLONE, loaded["data"], configured=bool(configfile))
+    found = stale.find(loaded)
     for path in found:
         print(path)
     if remove:

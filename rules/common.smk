@@ -414,7 +414,7 @@ def probabilities_beside(names):
 def tested(paths):
     """What needs a test set; WorkflowError where there is none."""
     if not TEST_CSV:
-        raise WorkflowError("there is no test set to predict: set data.test_csv to the path of its CSV")
+        raise WorkflowError(configuration.no_test_set(DATA))
     return paths
 
 

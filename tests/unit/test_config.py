@@ -25,6 +25,7 @@ from digitflow.config import (
     ignored_submissions,
     load_file,
     models,
+    no_test_set,
     reading,
     schema,
     settings_text,
@@ -722,6 +723,33 @@ def test_what_is_said_of_columns_is_refused_where_no_csv_is_read(tmp_path, told,
     assert validate(config)["data"]["image"]["transpose"]
     with pytest.raises(ConfigError, match=message):
         validate(changed("data", data | told))
+
+
+def test_a_missing_test_set_is_told_by_what_was_looked_for_and_what_is_there(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    pictures, files = tmp_path / "pics", tmp_path / "idx"
+    for name in ("pics/train", "pics/Test", "pics/@eaDir", "idx"):
+        (tmp_path / name).mkdir(parents=True, exist_ok=True)
+    for name in ("train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images.idx3"):
+        (files / name).touch()
+    told = {
+        "folder": "pics has no folder test (there is Test); put its images into pics/test",
+        "idx": "idx has no test-images-idx3-ubyte or t10k-images-idx3-ubyte, packed with gzip or not "
+        "(there is t10k-images.idx3); give its file that name",
+        "files": "set data.test_csv to the path of its CSV",
+    }
+    folders = {"folder": pictures.name, "idx": files.name, "files": None}
+    for source, why in told.items():
+        data = {"source": source, "folder": folders[source]}
+        assert no_test_set(data) == f"there is no test set to predict: {why}"
+
+
+def test_a_folder_train_in_other_letters_is_named(tmp_path):
+    (tmp_path / "TRAIN").mkdir()
+    if (tmp_path / "train").exists():
+        pytest.skip("this file system overlooks the case of names")
+    with pytest.raises(ConfigError, match=r"has no folder train \(there is TRAIN\), for .*; rename it"):
+        validate(changed("data", {"source": "folder", "folder": str(tmp_path)}))
 
 
 def test_what_is_said_of_columns_is_right_where_a_csv_is_predicted(tmp_path):

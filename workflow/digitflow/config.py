@@ -781,6 +781,31 @@ def csv_paths(data: dict[str, Any]) -> tuple[str, str | None, str | None]:
     return f"{folder}/train.csv", f"{folder}/test.csv", f"{folder}/solution.csv"
 
 
+def no_test_set(data: dict[str, Any]) -> str:
+    """What to say where something needs a test set, and the data have none: what was looked for, and what is
+    there instead.
+    """
+    folder = data["folder"]
+    match data["source"]:
+        case "folder":
+            there = [path.name for path in Path(folder).iterdir() if path.is_dir() and path.name != "train"]
+            why = f"{folder} has no folder test{_beside(there)}; put its images into {folder}/test"
+        case "idx":
+            names = " or ".join(f"{name}-images-idx3-ubyte" for name in locations.TEST_NAMES)
+            files = (path.name for path in Path(folder).iterdir())
+            there = [name for name in files if any(part in name.lower() for part in locations.TEST_NAMES)]
+            why = f"{folder} has no {names}, packed with gzip or not{_beside(there)}; give its file that name"
+        case _:
+            why = "set data.test_csv to the path of its CSV"
+    return f"there is no test set to predict: {why}"
+
+
+def _beside(names: list[str]) -> str:
+    """What is there, in brackets, where what was looked for is not."""
+    names = [name for name in sorted(names) if not locations.LEFT_BEHIND.fullmatch(name)]
+    return f" (there is {', '.join(names)})" if names else ""
+
+
 def labels_path(data: dict[str, Any]) -> str | None:
     """The file of the training labels, where it is not that of the images."""
     if data["source"] == "idx":
@@ -866,8 +891,12 @@ def _missing_files(data: dict[str, Any]) -> Iterator[str]:
         return
     if data["source"] == "folder" and not Path(data["folder"], "train").is_dir():
         above = Path(data["folder"]).name == "train"
-        way = f"write {Path(data['folder']).parent}" if above else "make one"
-        yield f"data.folder: {data['folder']!r} has no folder train, for train/LABEL/*.png; {way}"
+        there = [path.name for path in Path(data["folder"]).iterdir() if path.name.lower() == "train"]
+        way = f"write {Path(data['folder']).parent}" if above else "rename it" if there else "make one"
+        yield (
+            f"data.folder: {data['folder']!r} has no folder train{_beside(there)}, for train/LABEL/*.png; "
+            f"{way}"
+        )
         return
     try:
         train_csv, test_csv, solution_csv = csv_paths(data)

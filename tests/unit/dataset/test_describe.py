@@ -85,7 +85,12 @@ def test_each_table_of_a_competitions_archive_is_described(tmp_path):
     text = describe_file(tmp_path / "digit-recognizer.zip", {})
     assert "digit-recognizer.zip/train.csv\n  a pixel CSV with labels: 1 rows, 2 x 2 images" in text
     assert "digit-recognizer.zip/test.csv\n  a pixel CSV without labels: a test file" in text
-    assert "a submission or solution: ImageId,Label, 1 rows" in text
+    archive = tmp_path / "digit-recognizer.zip"
+    assert text.endswith(
+        "  a submission or solution: ImageId,Label, 1 rows, ids 1 to 1\n"
+        f"  to be unpacked first: unzip -j {archive} sample_submission.csv\n\n"
+        '  submission: {sample: "sample_submission.csv"}'
+    )
 
 
 def test_idx_files_are_described_with_the_lines_that_read_them(tmp_path, digits):

@@ -4,6 +4,7 @@ import json
 import math
 import os
 import re
+import shlex
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from hashlib import blake2b
@@ -157,9 +158,14 @@ def _as_submission(path: Path) -> str | None:
         return None
     header = ",".join(form.header)
     ids = f", ids {form.ids[0]} to {form.ids[-1]}" if form.ids else ""
+    archive, name = split_member(path)
+    sample, unpack = path, ""
+    if name:  # the sample is looked for as a file of its own
+        sample = Path(name).name
+        unpack = f"  to be unpacked first: {shlex.join(['unzip', '-j', str(archive), name])}\n"
     return (
-        f"{path}\n  a submission or solution: {header}, {len(form.ids):,} rows{ids}\n\n"
-        f"  submission: {{sample: {json.dumps(str(path))}}}"
+        f"{path}\n  a submission or solution: {header}, {len(form.ids):,} rows{ids}\n{unpack}\n"
+        f"  submission: {{sample: {json.dumps(str(sample))}}}"
     )
 
 

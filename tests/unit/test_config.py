@@ -615,6 +615,7 @@ def text_of(**changes) -> str:
         {"augment": {}},
         {"augment": {"rotate": 0, "part": 1.0}},
         {"network": {}, "schedule_options": {}},
+        {"schedule_options": {"warm": 0.25, "divide": 25, "min_lr": 0}},
         {"seeds": [4, 5]},  # each seed is a training of its own
     ],
 )
@@ -636,6 +637,7 @@ def test_the_order_of_keys_is_no_change_at_any_depth():
         {"optimizer": "sgd"},
         {"augment": {"rotate": 1}},
         {"augment": {"part": 0.5}},
+        {"schedule_options": {"divide": 10}},
         {"network": {"hidden": [10]}},
         {"prune": {"epoch": 1, "accuracy": 0}},
         {"keep_failures": True},
@@ -643,6 +645,14 @@ def test_the_order_of_keys_is_no_change_at_any_depth():
 )
 def test_a_changed_value_is_a_change(other):
     assert text_of(**other) != text_of()
+
+
+def test_options_that_differ_from_those_of_their_own_schedule_are_kept():
+    options = {"cycle": 8, "min_lr": 0.001}
+    text = text_of(schedule="triangular", schedule_options=options)
+    assert json.loads(text)["schedule_options"] == {"min_lr": 0.001}
+    text = text_of(schedule="plateau", schedule_options={"patience": 10.0, "factor": 0.5})
+    assert json.loads(text)["schedule_options"] == {"factor": 0.5}
 
 
 def test_the_order_within_a_list_is_a_change():

@@ -10,6 +10,7 @@ import ctypes.util
 import difflib
 import functools
 import hashlib
+import inspect
 import json
 import math
 import os
@@ -176,12 +177,25 @@ def settings_text(model: dict[str, Any]) -> str:
     """
     properties = json_schema()["properties"]
     given = {name: value for name, value in model.items() if name in properties or name == "module"}
+    if options := given.get("schedule_options"):
+        defaults = _schedule_defaults(given.get("schedule", properties["schedule"]["default"]))
+        given["schedule_options"] = {
+            name: value
+            for name, value in options.items()
+            if canonical(value) != canonical(defaults.get(name))
+        }
     changed = {
         name: _without_defaults(value, properties.get(name, {}))
         for name, value in given.items()
         if canonical(value) != canonical(properties.get(name, {}).get("default"))
     }
     return canonical({name: value for name, value in changed.items() if value != {} or name == "prune"})
+
+
+def _schedule_defaults(name: str) -> dict[str, float]:
+    """The options of the schedule of that name, and what they are where none is given."""
+    options = list(inspect.signature(schedule.SCHEDULES[name]).parameters.values())[3:]
+    return {option.name: option.default for option in options}
 
 
 def canonical(value: Any, ordered: bool = False) -> str:

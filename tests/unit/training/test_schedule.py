@@ -1,5 +1,6 @@
 """Learning-rate schedules."""
 
+import inspect
 import itertools
 
 import pytest
@@ -123,3 +124,9 @@ def test_plateau_lowers_the_rate_after_epochs_without_a_lower_loss_and_then_wait
         rate.observe(loss)
         found.append(rate(0))
     assert found == [1.0, 1.0, 1.0, 0.5, 0.5, 0.5, 0.25, 0.25, 0.2, 0.2, 0.2]
+
+
+@pytest.mark.parametrize("name", schedule.SCHEDULES)
+def test_options_left_out_are_those_written_out_with_their_defaults(name):
+    parameters = list(inspect.signature(schedule.SCHEDULES[name]).parameters.values())[3:]
+    assert rates(name) == rates(name, **{option.name: option.default for option in parameters})

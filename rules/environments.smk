@@ -27,8 +27,17 @@ rule mxnet_environment:
     shell:
         """
         (
-            if [ ! -x {params.environment:q}/bin/python ] ||
-                [ "$(cat {params.environment:q}/pins.txt 2>/dev/null)" != {params.pins} ]; then
+            is_installed() {{
+                [ -x {params.environment:q}/bin/python ] &&
+                    [ "$(cat {params.environment:q}/pins.txt 2>/dev/null)" = {params.pins} ]
+            }}
+            # Where a run in another folder installs it at this moment, wait for that. macOS has no flock.
+            if ! is_installed && command -v flock >/dev/null; then
+                mkdir -p "$(dirname {params.environment:q})"
+                exec 9>{params.environment:q}.lock
+                flock 9
+            fi
+            if ! is_installed; then
                 uv venv --quiet --clear --python 3.11 {params.environment:q}
                 uv pip sync --quiet --require-hashes --compile-bytecode --python {params.environment:q} {params.lock:q}
                 echo {params.pins} > {params.environment:q}/pins.txt

@@ -815,7 +815,7 @@ def test_a_project_with_images_of_its_own_and_no_configuration_is_not_run_as_mni
 
 def test_what_a_default_run_leaves_is_no_image_of_ones_own(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    for name in ("corrections.csv", "data/mnist/train.csv", "results/submission.csv"):
+    for name in ("corrections.csv", "._test.csv", "data/mnist/train.csv", "results/submission.csv"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()
     check_folder(tmp_path / "clone", MNIST, configured=False)

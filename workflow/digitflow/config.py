@@ -278,8 +278,8 @@ def _own_images(data: dict[str, Any]) -> tuple[str, str] | None:
 
 
 def _files_with(folder: str | os.PathLike, *endings: str) -> list[str]:
-    """The names in a folder that have one of these endings, in small letters or large ones."""
-    return sorted(path.name for path in Path(folder).glob("*") if path.suffix.lower() in endings)
+    """The names in a folder, hidden ones aside, that have one of these endings in letters of any case."""
+    return sorted(path.name for path in Path(folder).glob("[!.]*") if path.suffix.lower() in endings)
 
 
 def device_of(config: dict[str, Any], model: dict[str, Any]) -> str:

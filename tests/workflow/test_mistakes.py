@@ -191,7 +191,7 @@ def cut(data: bytes) -> bytes:
 MODELS = "results/models"
 PROBABILITIES = f"{MODELS}/keras_cnn/seed0/test_probabilities.npy"
 DAMAGED = {  # the file: the damage, what is asked for, what is said, and what must not have begun
-    "data/rec/train.rec": (flip, f"{MODELS}/mxnet_cnn/seed0/metrics.json", ": record ", "device cpu: "),
+    "data/rec/train.rec": (flip, f"{MODELS}/mxnet_cnn/seed0/metrics.json", ": record ", " parameters, "),
     IDX: (cut, f"{MODELS}/keras_cnn/seed0/metrics.json", ": damaged: ", "device cpu: "),
     PROBABILITIES: (cut, "results/submission.csv", ": damaged: ", "results/submission.csv: 200 rows"),
 }

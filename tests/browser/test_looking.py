@@ -159,7 +159,7 @@ def test_a_page_that_was_made_again_shows_no_other_images_and_takes_no_key(page,
     said = "pictures are missing: if the page was made again, reload it"
     wait_for(lambda: page.text("#saved") == said)
     page.press("4")
-    assert (page.count, page.text("#toast")) == (0, "Pictures are missing: reload this page.")
+    assert (page.count, page.texts("#toast")) == (0, ["Pictures are missing: reload this page."])
     page.errors()
     page.reload()
     page.press("4")

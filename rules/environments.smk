@@ -13,38 +13,41 @@ if workflow.is_main_process and not workflow.output_settings.dryrun and not unfi
     forget_lost_environments()
 
 
+def install(environment, lock):
+    """A param that is a command: it installs an environment where that is not done, and needs the path of a log.
+
+    What a function of the input gives is not compared: other pins, or another command, train nothing again.
+    """
+
+    def command(wildcards, input):
+        words = [
+            f"{workflow.basedir}/workflow/envs/install.sh",
+            environment,
+            lock,
+            configuration.clone_digest(lock),
+        ]
+        return f"bash {shlex.join(words)}"
+
+    return command
+
+
+# No input of MXNet's jobs, which call it themselves: Snakemake passes over all reasons of a job whose input is made
+# again, where that input is `ancient`; and without it they would train again.
+INSTALL_MXNET = install(MXNET_ENVIRONMENT, str(configuration.mxnet_lock()))
+
+
 rule mxnet_environment:
     """Install what needs an environment of its own from its pins: MXNet (an old numpy), Kaggle's client."""
     output:
         installed=".venvs/mxnet/installed.txt",
     log:
         "logs/mxnet_environment.log",
-    priority: 50  # trainings wait for it
     params:
+        install=INSTALL_MXNET,
         environment=lambda wildcards, input: MXNET_ENVIRONMENT,
-        lock=lambda wildcards, input: str(configuration.mxnet_lock()),
         pins=configuration.clone_digest(configuration.mxnet_lock()),
     shell:
-        """
-        (
-            is_installed() {{
-                [ -x {params.environment:q}/bin/python ] &&
-                    [ "$(cat {params.environment:q}/pins.txt 2>/dev/null)" = {params.pins} ]
-            }}
-            # Where a run in another folder installs it at this moment, wait for that. macOS has no flock.
-            if ! is_installed && command -v flock >/dev/null; then
-                mkdir -p "$(dirname {params.environment:q})"
-                exec 9>{params.environment:q}.lock
-                flock 9
-            fi
-            if ! is_installed; then
-                uv venv --quiet --clear --python 3.11 {params.environment:q}
-                uv pip sync --quiet --require-hashes --compile-bytecode --python {params.environment:q} {params.lock:q}
-                echo {params.pins} > {params.environment:q}/pins.txt
-            fi
-            uv pip freeze --quiet --python {params.environment:q} > {output.installed}
-        ) 2>&1 | tee {log}
-        """
+        "{params.install} {log} && uv pip freeze --quiet --python {params.environment:q} > {output.installed}"
 
 
 use rule mxnet_environment as kaggle_environment with:
@@ -53,8 +56,8 @@ use rule mxnet_environment as kaggle_environment with:
     log:
         "logs/kaggle_environment.log",
     params:
+        install=install(KAGGLE_ENVIRONMENT, f"{workflow.basedir}/workflow/envs/kaggle.lock.txt"),
         environment=lambda wildcards, input: KAGGLE_ENVIRONMENT,
-        lock=lambda wildcards, input: f"{workflow.basedir}/workflow/envs/kaggle.lock.txt",
         pins=configuration.clone_digest(f"{workflow.basedir}/workflow/envs/kaggle.lock.txt"),
 
 

@@ -36,7 +36,7 @@ rule fit_weights:
         call("fit_weights")
 
 
-# First of all, as the test images: what does not fit stops a run before it trains.
+# First of all, as the test images: what does not fit stops a run then, not when all is trained.
 rule check_submissions:
     """Check the submission files that are to be merged with the models."""
     input:

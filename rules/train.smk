@@ -2,6 +2,8 @@
 # A training sees no test image. `versions` are those installed packages that can change a result; of MXNet's
 # environment they are pinned, and the environment is brought to its pins first: another of its packages retrains nothing.
 
+MXNET = "{params.install} {log:q} && {MXNET_PYTHON:q}"
+
 
 rule train_keras:
     """Train a Keras model on the rows of train.lst, and predict the validation rows."""
@@ -20,7 +22,7 @@ rule train_keras:
         "logs/train_keras/{model}-seed{seed}{fold}.log",
     wildcard_constraints:
         model=models_of("keras"),
-    priority: 10  # before the trees, which take seconds: the longest job of a run begins as soon as it can
+    priority: 10  # before the trees
     threads: TRAINING_THREADS
     resources:
         gpu=gpus_of,
@@ -70,7 +72,6 @@ rule train_mxnet:
         valid_lst="data/rec{fold}/valid.lst",
         classes="data/idx/classes.csv",
         checksums="data/rec{fold}/lists.sfv",
-        environment=ancient(rules.mxnet_environment.output.installed),
     output:
         symbol=update("results/models/{model}/seed{seed}{fold}/model-symbol.json"),
         model=update("results/models/{model}/seed{seed}{fold}/model-0000.params"),
@@ -81,18 +82,19 @@ rule train_mxnet:
         "logs/train_mxnet/{model}-seed{seed}{fold}.log",
     wildcard_constraints:
         model=models_of("mxnet"),
-    priority: 15  # before Keras' trainings, which take longer to begin
+    priority: 15  # before Keras' trainings: those take two seconds longer to begin
     threads: TRAINING_THREADS
     resources:
         gpu=gpus_of,
     params:
+        install=INSTALL_MXNET,
         settings=settings,
         seed="{seed}",
         device=device_of,
         versions=configuration.mxnet_versions(),
         code=network_code("train_mxnet"),
     shell:
-        call("train_mxnet", python="{MXNET_PYTHON:q}", stored=True)
+        call("train_mxnet", python=MXNET, stored=True)
 
 
 rule predict_mxnet:
@@ -103,7 +105,6 @@ rule predict_mxnet:
         metrics="results/models/{model}/seed{seed}{fold}/metrics.json",
         images=predicted_images,
         checksums=image_checksums,
-        environment=ancient(rules.mxnet_environment.output.installed),
     output:
         probabilities=update("results/models/{model}/seed{seed}{fold}/{images}_probabilities.npy"),
         prediction=update("results/models/{model}/seed{seed}{fold}/{images}_prediction.json"),
@@ -115,11 +116,12 @@ rule predict_mxnet:
     resources:
         gpu=gpus_of,
     params:
+        install=INSTALL_MXNET,
         device=device_of,
         versions=configuration.mxnet_versions(),
         code=code("predict_mxnet"),
     shell:
-        call("predict_mxnet", python="{MXNET_PYTHON:q}")
+        call("predict_mxnet", python=MXNET)
 
 
 rule train_numpy:

@@ -2,7 +2,6 @@
 
 import os
 import re
-import shlex
 import shutil
 import subprocess
 from pathlib import Path
@@ -47,33 +46,14 @@ def test_mxnet_has_the_numpy_of_its_day():
 
 # What the rule installs
 
-RULES = ENVS.parents[1] / "rules" / "environments.smk"
 UV = """#!/bin/bash
 echo "$1 $2" >> "$CALLS"
 for place; do :; done  # the last argument
 case "$1 $2" in
     "venv --quiet") rm -rf "$place"; sleep 0.5; mkdir -p "$place/bin"; cp "$0" "$place/bin/python" ;;
     "pip sync") sleep 0.5 ;;
-    "pip freeze") echo mxnet==1.9.1 ;;
 esac
 """
-
-
-def installation(environment: Path, folder: Path) -> str:
-    """The shell text of the rule that installs an environment, for a run in a folder."""
-    text = re.search(r'shell:\n +"""\n(.*?)"""', RULES.read_text(), re.DOTALL)[1]
-    values = {
-        "{params.environment:q}": shlex.quote(str(environment)),
-        "{params.lock:q}": "mxnet.lock.txt",
-        "{params.pins}": "0123456789abcdef",
-        "{output.installed}": shlex.quote(str(folder / "installed.txt")),
-        "{log}": shlex.quote(str(folder / "log")),
-        "{{": "{",
-        "}}": "}",
-    }
-    for field, value in values.items():
-        text = text.replace(field, value)
-    return f"set -euo pipefail; {text}"
 
 
 @pytest.fixture
@@ -86,37 +66,37 @@ def uv(tmp_path) -> Path:
     return path
 
 
-def run_installations(tmp_path: Path, search: str, folders: list[str]) -> list[str]:
+def run_installations(tmp_path: Path, search: str, folders: list[str], digest: str = "0123") -> list[str]:
     """Install one environment for runs that start at the same time; what uv was called for."""
     environment, calls = tmp_path / "a clone" / ".venvs" / "mxnet", tmp_path / "calls"
-    started = []
-    for name in folders:
-        (tmp_path / name).mkdir(exist_ok=True)
-        started.append(
-            subprocess.Popen(
-                ["bash", "-c", installation(environment, tmp_path / name)],
-                env=os.environ | {"PATH": search, "CALLS": str(calls)},
-            )
+    calls.write_text("")
+    script = ["bash", ENVS / "install.sh", environment, "mxnet.lock.txt", digest]
+    started = [
+        subprocess.Popen(
+            [*script, tmp_path / name / "log"], env=os.environ | {"PATH": search, "CALLS": str(calls)}
         )
+        for name in folders
+    ]
     assert [process.wait(60) for process in started] == [0] * len(folders)
-    for name in folders:
-        assert (tmp_path / name / "installed.txt").read_text() == "mxnet==1.9.1\n"
+    assert (environment / "pins.txt").read_text() == f"{digest}\n"
     return calls.read_text().splitlines()
 
 
 @pytest.mark.skipif(not shutil.which("flock"), reason="there is no flock")
 def test_runs_that_start_at_the_same_time_install_an_environment_once(tmp_path, uv):
     search = f"{uv.parent}:{os.environ['PATH']}"
-    calls = run_installations(tmp_path, search, ["first", "second", "third"])
-    assert sorted(calls) == ["pip freeze"] * 3 + ["pip sync", "venv --quiet"]
-    assert run_installations(tmp_path, search, ["first"])[5:] == ["pip freeze"]
+    folders = ["first", "second", "third"]
+    assert run_installations(tmp_path, search, folders) == ["venv --quiet", "pip sync"]
+    logs = [path.read_text() for path in tmp_path.glob("*/log")]
+    assert sum("installing mxnet.lock.txt" in text for text in logs) == 1
+    assert run_installations(tmp_path, search, folders) == []
+    assert run_installations(tmp_path, search, ["first"], "other pins") == ["venv --quiet", "pip sync"]
 
 
 def test_without_flock_an_environment_is_installed_all_the_same(tmp_path, uv):
-    for name in ("bash", "cat", "cp", "dirname", "mkdir", "rm", "sleep", "tee"):
+    for name in ("basename", "bash", "cat", "cp", "dirname", "mkdir", "rm", "sleep", "tee"):
         (uv.parent / name).symlink_to(shutil.which(name))
-    calls = run_installations(tmp_path, str(uv.parent), ["first"])
-    assert calls == ["venv --quiet", "pip sync", "pip freeze"]
+    assert run_installations(tmp_path, str(uv.parent), ["first"]) == ["venv --quiet", "pip sync"]
 
 
 # GPUs

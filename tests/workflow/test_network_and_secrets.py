@@ -56,7 +56,6 @@ def test_fetch_takes_all_that_a_run_needs_of_the_network(fresh: Clone):
     (fresh.folder / "data" / "mnist").mkdir(parents=True)
     shutil.copyfile(MNIST, fresh.folder / "data" / "mnist" / "mnist.pkl.gz")
     assert not fresh.planned("fetch")
-    assert "mxnet_environment" not in fresh.planned_rules()
     fresh.configure("keras_cnn: {epochs: 8", "keras_cnn: {train_rows: 200, test_shifts: 1, epochs: 1")
     fresh.configure("mxnet_cnn: {epochs: 8", "mxnet_cnn: {train_rows: 200, test_shifts: 1, epochs: 1")
     result = fresh.snakemake("--config", "png={enabled: false}")

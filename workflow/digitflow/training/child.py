@@ -9,13 +9,17 @@ from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection
 from typing import Any, TypeVar
 
+from digitflow.base.errors import DigitflowError
+
 Result = TypeVar("Result")
 
 
 def call(function: Callable[..., Result], *arguments: Any) -> Result:
-    """Call a function in a fresh process. Raises what it raises; ChildProcessError if the process ends.
+    """Call a function in a fresh process.
 
-    Ctrl-C, which the terminal tells to all processes, is for this one alone.
+    Raises what it raises of DigitflowError, OSError and MemoryError; RuntimeError, with the traceback, for
+    other exceptions; ChildProcessError if the process ends. Ctrl-C, of which the terminal tells all
+    processes, is for this one alone.
     """
     return begin(function, *arguments)()
 
@@ -60,8 +64,9 @@ def _ending(status: int) -> str:
 def _send(connection: Connection, function: Callable, arguments: tuple) -> None:
     try:
         found = None, function(*arguments)
-    except Exception as error:
-        error.add_note(traceback.format_exc())  # where it happened, which is not told with it
+    except (DigitflowError, OSError, MemoryError) as error:
         found = error, None
+    except Exception:  # of any kind, which may not come through a pipe: where it happened matters
+        found = RuntimeError(traceback.format_exc()), None
     with contextlib.suppress(BrokenPipeError):  # nobody waits for it any more
         connection.send(found)

@@ -34,7 +34,7 @@ def check_submissions(
     checked: Output,
     form: Json,
 ) -> None:
-    """Check the submission files that are to be merged, before a model is trained for it."""
+    """Check the submission files that are to be merged, before models are trained for it."""
     from digitflow.base.files import write_json
     from digitflow.competing import submissions
     from digitflow.dataset import classes as class_names

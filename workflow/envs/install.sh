@@ -1,0 +1,27 @@
+#!/usr/bin/env bash
+# Install an environment from its pins, unless it is installed: install.sh ENVIRONMENT LOCK DIGEST LOG
+# DIGEST is that of the pins: beside other ones, the environment is made anew. Runs in several folders may call this at
+# the same time; uv must be on the PATH.
+set -euo pipefail
+environment=$1 lock=$2 digest=$3 log=$4
+
+is_installed() {
+    [ -x "$environment/bin/python" ] && [ "$(cat "$environment/pins.txt" 2>/dev/null)" = "$digest" ]
+}
+
+if is_installed; then exit; fi
+mkdir -p "$(dirname "$environment")" "$(dirname "$log")"
+if command -v flock >/dev/null; then # which macOS has not
+    exec 9>"$environment.lock"
+    if ! flock -n 9; then
+        echo "$environment: another run installs it: waiting" | tee "$log"
+        flock 9
+        if is_installed; then exit; fi
+    fi
+fi
+echo "$environment: installing $(basename "$lock")" | tee "$log"
+{
+    uv venv --quiet --clear --python 3.11 "$environment"
+    uv pip sync --quiet --require-hashes --compile-bytecode --python "$environment" "$lock"
+} 2>&1 | tee -a "$log"
+echo "$digest" >"$environment/pins.txt"

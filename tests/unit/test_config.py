@@ -98,10 +98,8 @@ def test_every_configuration_of_the_project_is_right_over_the_default(path, tmp_
         ({"source": "kaggle", "train_csv": "my.csv"}, r"'my.csv' is not read, for data.source is kaggle"),
         ({"source": "folder", "folder": "a", "train_csv": "b"}, r"data\.train_csv: 'b' is not read"),
         ({"source": "files", "train_csv": "a", "test_csv": "a"}, r"data\.test_csv: 'a' is the training CSV"),
-        (
-            {"solution_csv": "results/submission.csv"},
-            r"data\.solution_csv: .* is made by the models",
-        ),
+        ({"solution_csv": "results/submission.csv"}, r"data\.solution_csv: .* is made by the models"),
+        ({"solution_csv": "results/../results/submissions/a.csv"}, r"data\.solution_csv: .* by the models"),
         ({"columns": {"label": "a", "id": "a"}}, r"data\.columns: label and id are both 'a'"),
         ({"source": "folder", "folder": "a"}, r"data\.folder: 'a' has no folder train, .*; make one"),
         ({"source": "folder", "folder": "a/train"}, r"'a/train' has no folder train, .*; write a$"),
@@ -467,7 +465,7 @@ def test_what_cannot_be_done_with_files_of_others_is_said_before_any_job(others,
 def test_files_of_others_that_cannot_be_read_are_named_and_stop_no_run(others):
     (others / "dangling.csv").symlink_to("nowhere")
     (others / "folder.csv").mkdir()
-    for name in ("a.csv.gz", "B.CSV", "c.zip", "d_probabilities.npy", ".DS_Store", "README", "e.md", "f.txt"):
+    for name in ("a.csv.gz", "B.CSV", "c.zip", "d_probabilities.npy", ".DS_Store", "e.md", "f.csv~"):
         (others / name).touch()
     assert [*submission_files()] == ["friend", "notebook"]
     assert [*ignored_submissions()] == [
@@ -789,10 +787,9 @@ def test_a_project_whose_configuration_is_not_given_is_not_run_as_mnist(tmp_path
     ("names", "lines"),
     [
         (["train.csv", "test.csv"], 'files, train_csv: "train.csv", test_csv: "test.csv"'),
-        (["My test.csv", "Digits.CSV"], 'files, train_csv: "Digits.CSV", test_csv: "My test.csv"'),
-        (["digits.csv", "corrections.csv"], 'files, train_csv: "digits.csv"'),
+        (["My TEST.csv", "Training.CSV"], 'files, train_csv: "Training.CSV", test_csv: "My TEST.csv"'),
+        (["train.csv", "corrections.csv"], 'files, train_csv: "train.csv"'),
         (["data/kaggle/test.csv", "data/kaggle/train.csv"], "kaggle"),
-        (["data/kaggle/digit-recognizer.ZIP"], "kaggle"),
     ],
 )
 def test_a_project_with_images_of_its_own_and_no_configuration_is_not_run_as_mnist(
@@ -808,14 +805,14 @@ def test_a_project_with_images_of_its_own_and_no_configuration_is_not_run_as_mni
     check_folder(clone, MNIST | {"source": "files"}, configured=False)  # config.yaml of the clone says so
     with pytest.raises(ConfigError) as error:
         check_folder(clone, MNIST, configured=False)
-    assert f"names it; write data: {{source: {lines}}} into mine.yaml, or data: {{source: mnist}} if" in str(
-        error.value
-    )
+    assert f"given; write data: {{source: {lines}}} into mine.yaml and add" in str(error.value)
 
 
 def test_what_a_default_run_leaves_is_no_image_of_ones_own(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    for name in ("corrections.csv", "._test.csv", "data/mnist/train.csv", "results/submission.csv"):
+    left = ["corrections.csv", "._test.csv", "data/mnist/train.csv", "results/submission.csv"]
+    left += ["corrections-to-add.csv", "corrections (1).csv", "data/kaggle/sample_submission.csv"]
+    for name in left:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()
     check_folder(tmp_path / "clone", MNIST, configured=False)

@@ -8,6 +8,7 @@ this module on every run, so it imports nothing large that Snakemake has not imp
 import contextlib
 import ctypes.util
 import difflib
+import fnmatch
 import functools
 import hashlib
 import inspect
@@ -48,9 +49,12 @@ COLUMNS = {"seeds", "parameters", "trained_epochs", "seconds", "status", "device
     f"{part}_accuracy" for part in ("train", "valid", "test")
 }
 FOLDER = re.compile(r"[\w.+-]+")
-# Files in submissions/ that nobody takes for submissions: probabilities, notes, and what systems leave.
-BESIDE_SUBMISSIONS = re.compile(
-    rf".*_probabilities\.npy|README.*|.*\.(md|txt)|{locations.LEFT_BEHIND.pattern}", re.IGNORECASE
+# Files in submissions/ that people take for submissions, and that are not read.
+LIKE_SUBMISSIONS = re.compile(r"[^.].*\.(csv|csv\.\w+|zip|tsv|xlsx)", re.IGNORECASE)
+# Labels that models have given.
+MADE_LABELS = (
+    *("results/submission.csv", "results/submissions/*.csv", "results/predictions/*.csv"),
+    *("results/runs/*", "results/kaggle/*"),
 )
 PATHS_OF_DATA = ("train_csv", "test_csv", "solution_csv", "labels_csv", "folder", "corrections")
 NAMES_OF_DATA = ("classes", "columns")  # keys of `data` whose values are in a file, and may be called 1e5
@@ -226,12 +230,12 @@ def check_folder(clone: str | os.PathLike, data: dict[str, Any], configured: boo
                 f"{found[0]} is here, and no configuration is given; add --configfile "
                 f"{shlex.quote(found[0])} after the targets, if there are any"
             )
-        if data["source"] == "mnist" and (own := _own_images(data)):
+        if data["source"] == "mnist" and (own := _own_images()):
             path, lines = own
             raise ConfigError(
-                f"{path} is here, and no configuration is given that names it; write data: {lines} into "
-                "mine.yaml, or data: {source: mnist} if MNIST is meant, and add --configfile mine.yaml after "
-                "the targets, if there are any"
+                f"{path} is here, and no configuration is given; write data: {lines} into mine.yaml and add "
+                "--configfile mine.yaml after the targets, if there are any, or, if MNIST is meant, "
+                "--config 'data={source: mnist}'"
             )
     if ":" in str(clone):
         raise ConfigError(
@@ -246,11 +250,7 @@ def unread_competition(data: dict[str, Any], given: dict[str, Any]) -> str | Non
     section = given.get("data")
     if data["source"] != "mnist" or (isinstance(section, dict) and "source" in section):
         return None
-    try:
-        path = locations.find_csv(KAGGLE_FOLDER, "train.csv")
-    except InputError:  # a damaged archive
-        return None
-    if not _exists(str(path)):
+    if not (path := _competition_csv()):
         return None
     return (
         f"warning: {path} is not read, for data.source is mnist; to read it, write data: {{source: kaggle}}; "
@@ -258,23 +258,29 @@ def unread_competition(data: dict[str, Any], given: dict[str, Any]) -> str | Non
     )
 
 
-def _own_images(data: dict[str, Any]) -> tuple[str, str] | None:
-    """A file in the project's folder that looks like images of its own, and what `data` says to read them."""
-    tables = [name for name in _files_with(".", ".csv") if not applied.same_file(name, data["corrections"])]
-    if tables:
-        tests = [name for name in tables if "test" in name.lower()]
-        trains = (
-            [name for name in tables if "train" in name.lower()]
-            or [name for name in tables if name not in tests]
-            or tables
-        )
+def _own_images() -> tuple[str, str] | None:
+    """A CSV in the project's folder that is called as training data are, and what `data` says to read it.
+
+    Any other CSV may be a table of results, or what the page to look at images has downloaded.
+    """
+    names = [name for name in _files_with(".", ".csv") if re.search("train|test", name, re.IGNORECASE)]
+    if trains := [name for name in names if "train" in name.lower()]:
         named = f", train_csv: {json.dumps(trains[0], ensure_ascii=False)}"
-        if tests and tests[0] != trains[0]:
+        if tests := [name for name in names if name not in trains]:
             named += f", test_csv: {json.dumps(tests[0], ensure_ascii=False)}"
         return trains[0], f"{{source: files{named}}}"
-    if packed := _files_with(KAGGLE_FOLDER, ".csv", ".zip"):
-        return f"{KAGGLE_FOLDER}/{packed[0]}", "{source: kaggle}"
+    if path := _competition_csv():
+        return str(path), "{source: kaggle}"
     return None
+
+
+def _competition_csv() -> Path | None:
+    """The competition's training CSV, where a person or a download has put it."""
+    try:
+        path = Path(locations.find_csv(KAGGLE_FOLDER, "train.csv"))
+    except InputError:  # a damaged archive
+        return None
+    return path if _exists(str(path)) else None
 
 
 def _files_with(folder: str | os.PathLike, *endings: str) -> list[str]:
@@ -585,6 +591,13 @@ def _comes_to_0(name: str, options: dict[str, Any]) -> bool:
     return any(rate(step) == 0 for step in range(steps))
 
 
+def _wrong_hidden(model: dict[str, Any]) -> Iterator[str]:
+    """What is wrong with the hidden layers of `mlp`: numbers of units, which numpy and Keras take alike."""
+    hidden = model.get("network", {}).get("hidden", []) if model.get("architecture") == "mlp" else []
+    if not isinstance(hidden, list) or not all(type(_plain(units)) is int and units > 0 for units in hidden):
+        yield f"network.hidden: {hidden!r}, should be a list of numbers of units, as [800]"
+
+
 def _ignored(model: dict[str, Any]) -> Iterator[str]:
     """What a model's framework would pass over in silence, or refuse only when its training begins."""
     framework, augment = model["framework"], model.get("augment", {})
@@ -615,9 +628,6 @@ def _ignored(model: dict[str, Any]) -> Iterator[str]:
         yield "device: gpu is for keras and mxnet; numpy computes on the CPU"
     if framework == "numpy" and not model.get("deterministic", True):
         yield "deterministic: false is for keras and mxnet; numpy always gives the same bytes"
-    hidden = model.get("network", {}).get("hidden", [])
-    if not isinstance(hidden, list) or not all(type(_plain(units)) is int and units > 0 for units in hidden):
-        yield f"network.hidden: {hidden!r}, should be a list of numbers of units, as [800]"
     if framework != "mxnet" and model.get("raw_pixels"):
         yield "raw_pixels: true is for mxnet only"
     try:
@@ -662,7 +672,7 @@ def _cross_references(config: dict[str, Any]) -> Iterator[str]:
     merge, models = config["merge"], config["models"]
     for name, model in models.items():
         yield from (f"models.{name}.{mistake}" for mistake in _wrong_architecture(model))
-        yield from (f"models.{name}.{mistake}" for mistake in _ignored(model))
+        yield from (f"models.{name}.{mistake}" for mistake in (*_wrong_hidden(model), *_ignored(model)))
     files = submission_files()
     for name in merge["models"]:
         path = f"submissions/{name}.csv"
@@ -737,7 +747,7 @@ def ignored_submissions() -> Iterator[str]:
         if path.suffix == ".csv":
             if fault := _fault_of_file(path):
                 yield fault
-        elif not BESIDE_SUBMISSIONS.fullmatch(path.name) and not path.is_dir():
+        elif LIKE_SUBMISSIONS.fullmatch(path.name):
             yield f"{path}: only files called NAME.csv are read"
 
 
@@ -808,7 +818,8 @@ def no_test_set(data: dict[str, Any]) -> str:
             names = " or ".join(f"{name}-images-idx3-ubyte" for name in locations.TEST_NAMES)
             files = (path.name for path in Path(folder).iterdir())
             there = [name for name in files if any(part in name.lower() for part in locations.TEST_NAMES)]
-            why = f"{folder} has no {names}, packed with gzip or not{_beside(there)}; give its file that name"
+            way = "give its file that name" if there else "put the file there"
+            why = f"{folder} has no {names}, packed with gzip or not{_beside(there)}; {way}"
         case _:
             why = "set data.test_csv to the path of its CSV"
     return f"there is no test set to predict: {why}"
@@ -892,7 +903,7 @@ def _same_columns(data: dict[str, Any]) -> Iterator[str]:
             "the models have learned; leave it out, for validation has rows of its own"
         )
     solution = data["solution_csv"]
-    if solution and Path("results").resolve() in Path(solution).resolve().parents:
+    if solution and any(fnmatch.fnmatch(os.path.relpath(solution), made) for made in MADE_LABELS):
         yield (
             f"data.solution_csv: {solution!r} is made by the models: a score would be of their own answers; "
             "name a file of labels that are known to be right, or leave it out"

@@ -145,8 +145,8 @@ def _refuse_one_image(name: str, rows: int, folds: int) -> NoReturn:
     has = "one row" if rows == 1 else f"{rows:,} rows of the same image"
     raise InputError(
         f"class {name}: it has {has}, and validation.folds: {folds} has a fold that would learn without it; "
-        "add rows of it, take it out of the training data, or write validation: {folds: 1, fraction: 0.1} in "
-        "the configuration (fraction: 0 where its image has another class, too)"
+        "add other images of it, take it out of the training data, or write validation: {folds: 1, fraction: "
+        "0.1} in the configuration (fraction: 0 where its image has another class, too)"
     )
 
 

@@ -263,10 +263,10 @@ def _own_images() -> tuple[str, str] | None:
 
     Any other CSV may be a table of results, or what the page to look at images has downloaded.
     """
-    names = [name for name in _files_with(".", ".csv") if re.search("train|test", name, re.IGNORECASE)]
+    names = _files_with(".", ".csv")
     if trains := [name for name in names if "train" in name.lower()]:
         named = f", train_csv: {json.dumps(trains[0], ensure_ascii=False)}"
-        if tests := [name for name in names if name not in trains]:
+        if tests := [name for name in names if "test" in name.lower() and name not in trains]:
             named += f", test_csv: {json.dumps(tests[0], ensure_ascii=False)}"
         return trains[0], f"{{source: files{named}}}"
     if path := _competition_csv():

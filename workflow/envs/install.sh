@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Install an environment from its pins, unless it is installed: install.sh ENVIRONMENT LOCK DIGEST LOG
-# DIGEST is that of the pins: beside other ones, the environment is made anew. Runs in several folders may call this at
+# DIGEST is that of the pins in LOCK: an environment of other pins is made anew. Runs in several folders may call this at
 # the same time; uv must be on the PATH.
 set -euo pipefail
 environment=$1 lock=$2 digest=$3 log=$4

@@ -254,8 +254,8 @@ print(json.dumps(loaded))
 # Imported as a training begins, for they need its framework; and the package above the networks.
 LATER = {
     "train_mxnet": {"training.mxnet_networks", "models"},
-    "train_keras": {"training.keras_batch_norm"},
-    "find_learning_rate": {"training.keras_batch_norm"},
+    "train_keras": {"training.keras_kernels"},
+    "find_learning_rate": {"training.keras_kernels"},
 }
 
 

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("digitflow")
 
 READ_AHEAD = 8  # batches
+STEPS_AT_ONCE = 10  # at most: Python is asked in between, which takes as long as a few layers
 
 
 def train(
@@ -157,7 +158,7 @@ def fit(
     """
     import keras
 
-    from digitflow.training.keras_batch_norm import fused_batch_norm
+    from digitflow.training.keras_kernels import tensorflow_kernels
 
     keras.utils.set_random_seed(seed)
     with keras_policy(precision(settings)):
@@ -178,6 +179,7 @@ def fit(
         optimizer,
         keras.losses.CategoricalCrossentropy(label_smoothing=settings.label_smoothing),
         metrics=["accuracy"],
+        steps_per_execution=steps_at_once(batches.per_epoch),
     )
     optimizer.build(model.trainable_variables)
 
@@ -197,7 +199,7 @@ def fit(
     course = Course(settings, len(rows) > 0, checkpoint, *learner)
     batches.first_epoch = len(course.history.rows)
     validated = (images[rows], keras.utils.to_categorical(labels, classes)) if len(rows) else None
-    with read_ahead(batches) as ready, fused_batch_norm(model):
+    with read_ahead(batches) as ready, tensorflow_kernels(model):
         model.fit(
             ready,
             initial_epoch=batches.first_epoch,
@@ -213,6 +215,18 @@ def fit(
         optimizer.finalize_variable_values(model.trainable_variables)  # the average up to that epoch, if any
     model.optimizer, model.compiled = None, False  # what is saved is the model, without the optimizer's state
     return model, course.history
+
+
+def steps_at_once(per_epoch: int) -> int:
+    """How many steps the backend takes before it comes back to Python: an epoch is a multiple of it.
+
+    1 where the backend is not TensorFlow: JAX would compile so many copies of the step.
+    """
+    import keras
+
+    if keras.config.backend() != "tensorflow":
+        return 1
+    return max(steps for steps in range(1, STEPS_AT_ONCE + 1) if per_epoch % steps == 0)
 
 
 def state(model: "keras.Model") -> dict[str, np.ndarray]:

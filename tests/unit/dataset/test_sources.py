@@ -244,3 +244,12 @@ def test_a_competitions_file_is_found_plain_or_in_an_archive(tmp_path):
     assert labelscsv.read_sample(locations.find_csv(tmp_path, "sample_submission.csv")).ids == ["1", "2"]
     (tmp_path / "train.csv").touch()
     assert locations.find_csv(tmp_path, "train.csv") == tmp_path / "train.csv"
+
+
+def test_two_folders_of_one_label_are_refused(tmp_path):
+    """1 and 01 are one number: the pictures of two classes would become one."""
+    for name in ("01", "1"):
+        (tmp_path / name).mkdir()
+        Image.new("L", (5, 5)).save(tmp_path / name / "a.png")
+    with pytest.raises(InputError, match=r"/1: this and 01 beside it are both the label 1, for numbers have no"):
+        sources.read_pictures(tmp_path, labelled=True)

@@ -142,8 +142,21 @@ def read_pictures(folder: PathLike, labelled: bool) -> Source:
     file in 8-bit grey or RGB, or of another size than the first.
     """
     paths = _png_files(Path(folder), labelled)
-    labels = [label_of_folder(path.parent.name) for path in paths] if labelled else None
+    labels = _labels_of_folders(paths) if labelled else None
     return _pictures(folder, paths, labels, None if labelled else [path.stem for path in paths])
+
+
+def _labels_of_folders(paths: Sequence[Path]) -> list[str]:
+    """The labels of pictures, which their folders are named after. InputError: two folders have one label."""
+    folders: dict[str, str] = {}
+    for folder in dict.fromkeys(path.parent for path in paths):
+        label = label_of_folder(folder.name)
+        if (other := folders.setdefault(label, folder.name)) != folder.name:
+            raise InputError(
+                f"{folder}: this and {other} beside it are both the label {label}, for numbers have no leading "
+                "zeros; give one of them a name that is no number, or move the pictures of one into the other"
+            )
+    return [label_of_folder(path.parent.name) for path in paths]
 
 
 def read_pictures_below(folder: PathLike) -> Source:

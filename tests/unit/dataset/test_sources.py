@@ -251,5 +251,5 @@ def test_two_folders_of_one_label_are_refused(tmp_path):
     for name in ("01", "1"):
         (tmp_path / name).mkdir()
         Image.new("L", (5, 5)).save(tmp_path / name / "a.png")
-    with pytest.raises(InputError, match=r"/1: this and 01 beside it are both the label 1, for numbers have no"):
+    with pytest.raises(InputError, match="/1: this and 01 beside it are both the label 1, for"):
         sources.read_pictures(tmp_path, labelled=True)

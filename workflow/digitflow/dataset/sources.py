@@ -153,8 +153,8 @@ def _labels_of_folders(paths: Sequence[Path]) -> list[str]:
         label = label_of_folder(folder.name)
         if (other := folders.setdefault(label, folder.name)) != folder.name:
             raise InputError(
-                f"{folder}: this and {other} beside it are both the label {label}, for numbers have no leading "
-                "zeros; give one of them a name that is no number, or move the pictures of one into the other"
+                f"{folder}: this and {other} beside it are both the label {label}, for numbers have no "
+                "leading zeros; give one a name that is no number, or move its pictures into the other"
             )
     return [label_of_folder(path.parent.name) for path in paths]
 

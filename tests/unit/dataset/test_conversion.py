@@ -70,6 +70,17 @@ def test_labels_come_from_a_file_of_their_own(tmp_path, out):
         assert watched == [tmp_path / "train.csv", tmp_path / path.relative_to(tmp_path).parts[0]]
 
 
+def test_labels_in_a_file_of_their_own_go_by_the_ids_of_the_training_images(tmp_path, out):
+    labels = tmp_path / "labels.csv"
+    labels.write_text("id,label\n1,b\n2,a\n3,a\n")
+    outputs, pixels = {"labels": True, "classes": True}, "1,2,3,200"
+    text = f"id,{SQUARE}\n3,{pixels}\n1,{pixels}\n2,{pixels}\n"
+    convert(tmp_path, text, {"labels_csv": labels}, **outputs)
+    assert idx.read(out / "labels").tolist() == [0, 1, 0]
+    with pytest.raises(InputError, match=r"line 4: id '3' is no id of a training image; id '4' is missing"):
+        convert(tmp_path, text.replace("\n3", "\n4"), {"labels_csv": labels}, **outputs)
+
+
 def test_the_ids_of_a_test_file_are_listed_whether_it_has_labels_or_not(tmp_path, out):
     for header, rows in (
         ("id,label", ("x9,b,1,2,3,200", "x1,a,4,5,6,7")),

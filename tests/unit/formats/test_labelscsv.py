@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from digitflow.base.errors import FormatError
+from digitflow.base.errors import FormatError, InputError
 from digitflow.formats import labelscsv
 from digitflow.formats.labelscsv import Form
 
@@ -116,13 +116,57 @@ def test_labels_in_a_file_of_their_own_are_read_in_order(tmp_path, text):
         ("y\nx\n", "1 labels for 2 images; if line 1, 'y', is a label, write a line above it: label$"),
         ("numeral\n7\n8\n", "3 labels for 2 images; if line 1, 'numeral', is a header, write label there"),
         ("7\n\n8\n", "line 2"),
-        ("id,label\n2,7\n1,8\n", "line 2: id '2', should be 1"),
+        (
+            "id,label\n2,7\n1,8\n",
+            "line 2: id '2', should be 1, for there are no ids in a.csv: count its",
+        ),
+        ("0,7\n1,8\n", "line 1: '0,7', should be the header id,label, or one label per line$"),
+        ("\n", "line 1: empty, should be the header id,label, or one label per line$"),
     ],
 )
 def test_labels_that_do_not_fit_the_images_are_refused(tmp_path, text, message):
     (tmp_path / "labels.csv").write_text(text)
     with pytest.raises(FormatError, match=message):
-        labelscsv.read_list(tmp_path / "labels.csv", 2)
+        labelscsv.read_list(tmp_path / "labels.csv", 2, images="a.csv")
+
+
+@pytest.mark.parametrize(
+    ("ids", "text"),
+    [
+        (["3", "1", "2"], "id,label\n1,b\n2,c\n3,a\n"),
+        (["1", "0", "2"], "Label,ImageId\nb,0\na,1\nc,2.0\n"),
+        (["x7", "é", "07"], "id,label,Usage\n7,c,Public\né,b,Public\nx7,a,Public\n"),
+        (["2", "1", "3"], "a\nb\nc\n"),
+        (["2", "1", "3"], "label\na\nb\nc\n"),
+    ],
+)
+def test_labels_go_by_the_ids_of_the_images_where_both_files_have_some(tmp_path, ids, text):
+    (tmp_path / "labels.csv").write_text(text)
+    assert labelscsv.read_list(tmp_path / "labels.csv", 3, ids) == ["a", "b", "c"]
+
+
+@pytest.mark.parametrize(
+    ("ids", "text", "message"),
+    [
+        (
+            "ab",
+            "id,label\na,1\nc,2\n",
+            "line 3: id 'c' is no id of a training image; id 'b' is missing: name",
+        ),
+        (
+            "ab",
+            "id,label\na,1\n",
+            "1 rows, should be 2: id 'b' is missing: name each id of a.csv",
+        ),
+        ("ab", "id,label\nb,1\nb,2\n", "line 3: id 'b' is there a second time, after line 2: take one"),
+        ("ab", "id,label\nb,1\na,\n", "line 3: label '' is no label: give the row one"),
+        (["7", "07"], "id,label\n7,1\n8,2\n", "a.csv: the id '7' is there twice, in rows 1 and 2"),
+    ],
+)
+def test_labels_whose_ids_are_not_those_of_the_images_are_refused(tmp_path, ids, text, message):
+    (tmp_path / "labels.csv").write_text(text)
+    with pytest.raises(InputError, match=message):
+        labelscsv.read_list(tmp_path / "labels.csv", 2, [*ids], "a.csv")
 
 
 @pytest.mark.parametrize("text", ["label\n7\n8\n", "7\n8\n", "Digit\r\n7.0\r\n8.0\r\n", '"a, b"\nka\n'])

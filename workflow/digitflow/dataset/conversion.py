@@ -60,8 +60,9 @@ def to_idx(
     """Write the rows of a source as an IDX file, and what else has a path; return how many there are.
 
     `data`: that section of the configuration. With `labels` and `classes` it is a train file: its labels
-    become an IDX file of indices and classes.csv. Of a test file, `ids` gets the ids, a list without any
-    where it has none. Raises InputError or ConfigError; then no file is written.
+    become an IDX file of indices and classes.csv; those of `data.labels_csv` go by ids where both files have
+    some. Of a test file, `ids` gets the ids, a list without any where it has none. Raises InputError or
+    ConfigError; then no file is written.
     """
     found_labels, found_ids, invert, lightest = [], [], data.get("invert", False), 0
     with contextlib.ExitStack() as stack:
@@ -72,9 +73,9 @@ def to_idx(
             found_labels += block.labels or []
             found_ids += block.ids or []
         if labels is not None and data.get("labels_csv"):
-            found_labels = labelscsv.read_list(data["labels_csv"], writer.count)
+            found_labels = labelscsv.read_list(data["labels_csv"], writer.count, found_ids, source.name)
         if ids is not None:
-            _check_ids(found_ids, source.name)
+            labelscsv.check_unique(found_ids, source.name)
         if labels is not None:
             names = columns.classes_of(data) or class_names.in_natural_order(found_labels)
             indices = _indices(found_labels, names, writer.count, source.name)
@@ -106,12 +107,3 @@ def _indices(labels: list[str], classes: Sequence[str], rows: int, where: str) -
         row = int(np.argmax(indices == k)) + 1
         log.warning("%s: only one image, row %d, has the label %s: is it a slip?", where, row, classes[k])
     return indices
-
-
-def _check_ids(ids: Sequence[str], where: str) -> None:
-    """No id may be there twice. InputError names the rows."""
-    seen = {}
-    for row, text in enumerate(ids, start=1):
-        if text in seen:
-            raise InputError(f"{where}: the id {text!r} is there twice, in rows {seen[text]} and {row}")
-        seen[text] = row

@@ -6,7 +6,7 @@ import itertools
 import logging
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -28,6 +28,8 @@ log = logging.getLogger("digitflow")
 
 PathLike = str | os.PathLike
 HEADER = ("ImageId", "Label")
+USUAL = ",".join(HEADER)
+LIST = "id,label, or one label per line"  # of training images
 USAGE = "usage"  # Kaggle's solutions: Public or Private
 OTHER_SEPARATORS = re.compile(r"[;\t|]")  # of files that are no CSV
 
@@ -76,39 +78,83 @@ def read(
     there may be a column Usage; the log says so. `header`: one that is right beside the usual ones. Raises
     FormatError, with the line, for anything else.
     """
+    return read_with_lines(path, classes, rows, ids, header)[0]
+
+
+def read_with_lines(
+    path: PathLike,
+    classes: int | Sequence[str],
+    rows: int | None = None,
+    ids: Sequence[str] | None = None,
+    header: tuple[str, str] = HEADER,
+) -> tuple[np.ndarray, np.ndarray]:
+    """What `read` reads, and the line of the file that each label is in, from 2: both int64 (n,).
+
+    Raises as that.
+    """
     names = [*map(str, range(classes))] if isinstance(classes, int) else [*classes]
     index = {label: k for k, label in enumerate(names)}
     line_1, lines = _read_lines(path)
-    at_id, at_label = (0, 1) if (*line_1,) == header else _columns(path, line_1)
-    found: dict[str, int] = {}
+    places = (0, 1) if (*line_1,) == header else _columns(path, line_1)
+    wanted = classes_in_words(names)
+    found = _join(
+        path,
+        line_1,
+        lines,
+        places,
+        [*map(str, range(1, (len(lines) if rows is None else rows) + 1))] if ids is None else ids,
+        lambda label: None if label in index else f", should be one of {wanted}",
+    )
+    labels, numbers = [index[label] for label, _ in found], [number for _, number in found]
+    return np.array(labels, np.int64), np.array(numbers, np.int64)
+
+
+def _join(
+    path: PathLike,
+    header: list[str],
+    lines: list[list[str]],
+    places: tuple[int, int],
+    ids: Sequence[str],
+    fault: Callable[[str], str | None],
+    images: str | None = None,
+) -> list[tuple[str, int]]:
+    """The label and the number of the line of each of the ids, in their order.
+
+    `places` of the ids and of the labels; `fault` says what is wrong with a label, None: nothing. `images`:
+    what the file of the training images is called; None: they are the test images. The log says what was
+    read in another way than it is written. FormatError: as of `read`.
+    """
+    at_id, at_label = places
+    found: dict[str, tuple[str, int]] = {}
     respelled: list[tuple[int, str, str]] = []
     for number, line in enumerate(lines, start=2):
         where = f"{path}, line {number}"
-        if len(line) != len(line_1):
-            raise FormatError(f"{where}: {len(line)} cells, not {len(line_1)}: {','.join(line_1)}")
+        if len(line) != len(header):
+            raise FormatError(f"{where}: {len(line)} cells, not {len(header)}: {','.join(header)}")
         texts = line[at_id].strip(), line[at_label].strip()
         id_, label = map(label_of, texts)
         respelled += [
             (number, text, read) for text, read in zip(texts, (id_, label), strict=True) if text != read
         ]
         if id_ in found:
-            raise FormatError(f"{where}: {line_1[at_id]} {id_!r} is there a second time")
-        if label not in index:
-            wanted = classes_in_words(names)
-            raise FormatError(f"{where}: {line_1[at_label]} {line[at_label]!r}, should be one of {wanted}")
-        found[id_] = index[label]
-    count = len(found) if rows is None else rows
-    expected = [*map(str, range(1, count + 1))] if ids is None else [*map(label_of, ids)]
-    _check_ids(path, line_1[at_id], expected, found)
-    for place in {*range(len(line_1))} - {at_id, at_label}:
-        log.info("%s: the column %s was not looked at", path, line_1[place])
+            raise FormatError(
+                f"{where}: {header[at_id]} {id_!r} is there a second time, after line {found[id_][1]}: take "
+                "one of them out"
+            )
+        if wrong := fault(label):
+            raise FormatError(f"{where}: {header[at_label]} {line[at_label]!r}{wrong}")
+        found[id_] = label, number
+    expected = [*map(label_of, ids)]
+    _check_ids(path, header[at_id], expected, found, images)
+    for place in {*range(len(header))} - {at_id, at_label}:
+        log.info("%s: the column %s was not looked at", path, header[place])
     if respelled:
         number, text, meant = respelled[0]
         more = f", and so were {len(respelled) - 1:,} more numbers" if len(respelled) > 1 else ""
         log.info("%s, line %d: %s was read as %s%s", path, number, text, meant, more)
     if [*found] != expected:
         log.info("%s: the rows are not in the order of the images, and were put into it by their ids", path)
-    return np.array([found[id_] for id_ in expected], dtype=np.int64)
+    return [found[id_] for id_ in expected]
 
 
 def check_header(path: PathLike, header: tuple[str, str] = HEADER) -> None:
@@ -131,17 +177,37 @@ def is_list(path: PathLike) -> bool:
     )
 
 
-def _check_ids(path: PathLike, name: str, expected: list[str], found: dict[str, int]) -> None:
-    """The ids must be those expected, in any order."""
+def _check_ids(
+    path: PathLike,
+    name: str,
+    expected: list[str],
+    found: Mapping[str, tuple[str, int]],
+    images: str | None,
+) -> None:
+    """The ids must be those expected, in any order; `found` has the line of each; `images` as of `_join`."""
     known = {*expected}
-    unknown = next(((line, id_) for line, id_ in enumerate(found, start=2) if id_ not in known), None)
+    unknown = next((id_ for id_ in found if id_ not in known), None)
     missing = next((id_ for id_ in expected if id_ not in found), None)
-    wrong = f"{path}, line {unknown[0]}: {name} {unknown[1]!r} is no id of a test image" if unknown else ""
+    lacks = f"{name} {missing!r} is missing"
+    if images is not None:
+        lacks += f": name each id of {images} once, or write the labels alone, in the order of its rows"
+    wrong = ""
+    if unknown is not None:
+        whose = "a test image" if images is None else "a training image"
+        wrong = f"{path}, line {found[unknown][1]}: {name} {unknown!r} is no id of {whose}"
     if len(found) != len(expected):
-        why = wrong or f"{name} {missing!r} is missing"
-        raise FormatError(f"{path}: {len(found):,} rows, should be {len(expected):,}: {why}")
-    if unknown:
-        raise FormatError(f"{wrong}; {name} {missing!r} is missing")
+        raise FormatError(f"{path}: {len(found):,} rows, should be {len(expected):,}: {wrong or lacks}")
+    if wrong:
+        raise FormatError(f"{wrong}; {lacks}")
+
+
+def check_unique(ids: Sequence[str], where: str) -> None:
+    """No id of an image may be there twice. InputError names the rows."""
+    seen = {}
+    for row, text in enumerate(ids, start=1):
+        if text in seen:
+            raise InputError(f"{where}: the id {text!r} is there twice, in rows {seen[text]} and {row}")
+        seen[text] = row
 
 
 def read_sample(path: PathLike) -> Form:
@@ -238,30 +304,41 @@ def read_own(path: PathLike, classes: Sequence[str], rows: int) -> np.ndarray:
     return np.array([*found.values()], np.int64)
 
 
-def read_list(path: PathLike, rows: int) -> list[str]:
-    """Read the labels of images in a file of their own, in the images' order.
+def read_list(path: PathLike, rows: int, ids: Sequence[str] = (), images: str = "the images") -> list[str]:
+    """Read the labels of images in a file of their own; return them in the images' order.
 
-    It has one label per line, with or without a header, or ids 1, 2, ... and labels under a header.
-    FormatError names the line that is wrong.
+    It has one label per line in that order, with or without a header, or ids and labels under a header: those
+    of the images, `ids`, in any order, or 1, 2, ... in order where these have none. `images`: what the file
+    of the images is called. FormatError names the line that is wrong, InputError an image's id that is there
+    twice.
     """
-    first, lines = _read_lines(path)
+    first, lines = _read_lines(path, LIST)
     start = 2
-    if len(first) == 1:
+    if len(first) > 1:
+        at_id, place = _columns(path, first, LIST)
+        if ids:
+            check_unique([*map(label_of, ids)], images)
+            found = _join(path, first, lines, (at_id, place), ids, _fault_in_words, images)
+            return [label for label, _ in found]
+        for row, line in enumerate(lines, start=1):
+            if len(line) > at_id and label_of(line[at_id].strip()) != str(row):
+                raise FormatError(
+                    f"{path}, line {row + 1}: {first[at_id]} {line[at_id]!r}, should be {row}, for there are "
+                    f"no ids in {images}: count its rows from 1, or write the labels alone, in their order"
+                )
+    else:
         if first[0].strip().lower() not in LABEL_NAMES:
             first, lines, start = ["label"], [first, *lines], 1
         place = 0
-    else:
-        at_id, place = _columns(path, first)
-        for row, line in enumerate(lines, start=1):
-            if len(line) > at_id and label_of(line[at_id].strip()) != str(row):
-                raise FormatError(f"{path}, line {row + 1}: {first[at_id]} {line[at_id]!r}, should be {row}")
+        if ids:
+            log.info("%s: labels without ids, read in the order of the images", path)
     labels = []
     for number, line in enumerate(lines, start=start):
         if len(line) != len(first):
             raise FormatError(f"{path}, line {number}: {len(line)} cells, not {len(first)}")
         label = label_of(line[place].strip())
-        if fault := label_fault(label, None):
-            raise FormatError(f"{path}, line {number}: {line[place]!r} {fault}")
+        if fault := _fault_in_words(label):
+            raise FormatError(f"{path}, line {number}: {line[place]!r}{fault}")
         labels.append(label)
     if len(labels) != rows:
         one_more = start == 1 and len(labels) == rows + 1
@@ -272,10 +349,16 @@ def read_list(path: PathLike, rows: int) -> list[str]:
     return labels
 
 
-def _read_lines(path: PathLike) -> tuple[list[str], list[list[str]]]:
-    """The first line of a CSV and the others, blank lines at the end left out."""
+def _fault_in_words(label: str) -> str | None:
+    """What is said behind a label of any class that is none; None: it is one."""
+    fault = label_fault(label, None)
+    return fault and f" {fault}"
+
+
+def _read_lines(path: PathLike, wanted: str = USUAL) -> tuple[list[str], list[list[str]]]:
+    """The first line of a CSV and the others, blank lines at the end left out; `wanted`: its header."""
     with open_csv(path) as stream:
-        return _split(path, stream.read_all())
+        return _split(path, stream.read_all(), wanted)
 
 
 def _first_line(path: PathLike) -> list[str]:
@@ -285,7 +368,7 @@ def _first_line(path: PathLike) -> list[str]:
     return _split(path, head.rpartition(b"\n")[0] or head)[0]
 
 
-def _split(path: PathLike, data: bytes) -> tuple[list[str], list[list[str]]]:
+def _split(path: PathLike, data: bytes, wanted: str = USUAL) -> tuple[list[str], list[list[str]]]:
     try:
         lines = list(csv.reader(io.StringIO(data.decode("utf-8-sig").removeprefix("# "), newline="")))
     except (UnicodeDecodeError, csv.Error) as error:
@@ -293,17 +376,16 @@ def _split(path: PathLike, data: bytes) -> tuple[list[str], list[list[str]]]:
     while lines and not any(cell.strip() for cell in lines[-1]):
         lines.pop()
     if not lines:
-        raise FormatError(f"{path}, line 1: empty, should be the header {','.join(HEADER)}")
+        raise FormatError(f"{path}, line 1: empty, should be the header {wanted}")
     return lines[0], lines[1:]
 
 
-def _columns(path: PathLike, header: list[str]) -> tuple[int, int]:
-    """The places of the ids and of the labels."""
+def _columns(path: PathLike, header: list[str], wanted: str = USUAL) -> tuple[int, int]:
+    """The places of the ids and of the labels; `wanted`: what the header should be."""
     names = [name.strip().lower() for name in header]
     ids = [place for place, name in enumerate(names) if name in ID_NAMES]
     labels = [place for place, name in enumerate(names) if name in LABEL_NAMES]
     others = [name for name in names if name not in (*ID_NAMES, *LABEL_NAMES, USAGE)]
     if len(ids) != 1 or len(labels) != 1 or others:
-        found, wanted = shown(",".join(header)), ",".join(HEADER)
-        raise FormatError(f"{path}, line 1: {found}, should be the header {wanted}")
+        raise FormatError(f"{path}, line 1: {shown(','.join(header))}, should be the header {wanted}")
     return ids[0], labels[0]

@@ -15,14 +15,12 @@ from digitflow.formats import labelscsv
 from digitflow.formats.probabilities import write_probabilities
 
 CLASSES = 10
-
-
-def read(path) -> np.ndarray:
-    return labelscsv.read(path, CLASSES, 1000)
+NAMES = [*map(str, range(CLASSES))]
+FORM = labelscsv.Form(labelscsv.HEADER, [*map(str, range(1, 1001))])
 
 
 def read_all(folder):
-    return submissions.read_submissions(sorted(folder.glob("*.csv")), read, CLASSES)
+    return submissions.read_submissions(sorted(folder.glob("*.csv")), NAMES, FORM)
 
 
 @pytest.fixture
@@ -143,5 +141,39 @@ def test_probabilities_beside_a_file_are_read_and_must_choose_its_labels(folder)
     found, _ = read_all(place)
     assert found["fourth"].probabilities is not None
     write_probabilities(place / "first_probabilities.npy", probabilities)
-    with pytest.raises(InputError, match=r"first_probabilities\.npy: row 1 prefers"):
-        submissions.read_submission("first", place / "first.csv", read, CLASSES)
+    with pytest.raises(InputError, match=rf"row 1 prefers '{true[0]}', .*, line 2, has '{true[0] + 1}': not"):
+        submissions.read_submission("first", place / "first.csv", NAMES, FORM)
+
+
+@pytest.fixture
+def shuffled(tmp_path):
+    """A submission in another order than that of the images 1 to 4, and probabilities in that order."""
+    (tmp_path / "a.csv").write_text("ImageId,Label\n3,ka\n1,ga\n4,ga\n2,ka\n")
+    probabilities = np.array([[0.9, 0.1], [0.2, 0.8], [0.3, 0.7], [0.6, 0.4]], np.float32)
+    write_probabilities(tmp_path / "a_probabilities.npy", probabilities)
+    return tmp_path / "a.csv", probabilities
+
+
+def test_probabilities_in_the_order_of_their_file_are_put_into_that_of_the_images(shuffled, caplog):
+    path, probabilities = shuffled
+    in_order = probabilities[[1, 3, 0, 2]]
+    caplog.set_level("INFO", "digitflow")
+    found = submissions.read_submission("a", path, ["ka", "ga"])
+    assert found.labels.tolist() == [1, 0, 0, 1]
+    assert np.array_equal(found.probabilities, in_order)
+    assert "a_probabilities.npy: its rows are in the order of " in caplog.messages[-1]
+    # Those in the images' order stay as they are, whatever the order of the file.
+    write_probabilities(path.with_name("a_probabilities.npy"), in_order)
+    found = submissions.read_submission("a", path, ["ka", "ga"])
+    assert np.array_equal(found.probabilities, in_order)
+
+
+def test_probabilities_of_another_submission_are_refused_by_the_line_and_the_names_of_labels(shuffled):
+    path, probabilities = shuffled
+    for order, row in (([0, 1, 2, 3], 3), ([1, 3, 0, 2], 4)):  # as the file has it, as the images are
+        rows = probabilities[order]
+        rows[row - 1] = [0.8, 0.2]
+        write_probabilities(path.with_name("a_probabilities.npy"), rows)
+        wanted = rf"a_probabilities\.npy: row {row} prefers 'ka', .*a\.csv, line 4, has 'ga': not this"
+        with pytest.raises(InputError, match=wanted):
+            submissions.read_submission("a", path, ["ka", "ga"])

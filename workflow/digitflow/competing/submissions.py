@@ -13,6 +13,7 @@ from digitflow.base.errors import ConfigError, InputError
 from digitflow.base.files import atomic_open
 from digitflow.formats import idx, labelscsv
 from digitflow.formats.labelscsv import Form
+from digitflow.formats.layout import shown
 from digitflow.formats.probabilities import read_probabilities
 from digitflow.merging import merged as merging
 from digitflow.merging import methods
@@ -34,9 +35,13 @@ class Submission:
 
 def reader(classes: Sequence[str], form: Form | None = None) -> Read:
     """What reads submission files of these classes in the images' order; `form`: their header and ids."""
+    return lambda path: _read_with_lines(path, classes, form)[0]
+
+
+def _read_with_lines(path: Path, classes: Sequence[str], form: Form | None) -> tuple[np.ndarray, np.ndarray]:
     if form is None:
-        return lambda path: labelscsv.read(path, classes)
-    return lambda path: labelscsv.read(path, classes, None, form.ids, form.header)
+        return labelscsv.read_with_lines(path, classes)
+    return labelscsv.read_with_lines(path, classes, None, form.ids, form.header)
 
 
 def form_of(submission_csv: str | Path) -> Form:
@@ -44,37 +49,50 @@ def form_of(submission_csv: str | Path) -> Form:
     return labelscsv.read_sample(submission_csv)
 
 
-def read_submission(name: str, path: str | Path, read: Read, classes: int) -> Submission:
+def read_submission(
+    name: str, path: str | Path, classes: Sequence[str], form: Form | None = None
+) -> Submission:
     """Read a submission file, with NAME_probabilities.npy beside it, where there is one.
 
-    `read` reads and checks the file: ids, rows, labels. InputError or FormatError: it does not fit, or its
-    probabilities choose other labels.
+    `classes` and `form` as of `reader`. The probabilities may be in the order of the file or of the images.
+    InputError or FormatError: the file does not fit, or its probabilities choose other labels.
     """
     path = Path(path)
-    labels = read(path)
+    labels, lines = _read_with_lines(path, classes, form)
     beside = path.with_name(f"{path.stem}_probabilities.npy")
     if not beside.exists():
         return Submission(name, labels)
     probabilities = read_probabilities(beside, len(labels))
-    if probabilities.shape[1] != classes:
-        raise InputError(f"{beside}: {probabilities.shape[1]} classes, should be {classes}")
-    differ = np.flatnonzero(probabilities.argmax(axis=1) != labels)
+    if probabilities.shape[1] != len(classes):
+        raise InputError(f"{beside}: {probabilities.shape[1]} classes, should be {len(classes)}")
+    as_file, as_images = lines - 2, np.arange(len(labels))
+    chosen = probabilities.argmax(axis=1)
+    # Where both orders fit, that of the file they lie beside.
+    rows = min((as_file, as_images), key=lambda rows: np.count_nonzero(chosen[rows] != labels))
+    differ = np.flatnonzero(chosen[rows] != labels)
     if len(differ):
+        at = differ[np.argmin(lines[differ])]
+        prefers, has = shown(classes[chosen[rows[at]]]), shown(classes[labels[at]])
         raise InputError(
-            f"{beside}: row {differ[0] + 1} prefers {probabilities[differ[0]].argmax()}, {path} has "
-            f"{labels[differ[0]]}: not this submission's probabilities; move the file away to vote by labels"
+            f"{beside}: row {rows[at] + 1:,} prefers {prefers}, {path}, line {lines[at]:,}, has {has}: not "
+            f"this submission's probabilities; move {beside.name} away to vote by labels"
         )
-    return Submission(name, labels, probabilities)
+    if not np.array_equal(rows, as_images):
+        log.info("%s: its rows are in the order of %s, and were put into that of the images", beside, path)
+    return Submission(name, labels, probabilities[rows])
 
 
 def read_submissions(
-    paths: Sequence[str | Path], read: Read, classes: int
+    paths: Sequence[str | Path], classes: Sequence[str], form: Form | None = None
 ) -> tuple[dict[str, Submission], dict[str, str]]:
-    """Read submission files: those that fit, by name, and why each of the others is left out."""
+    """Read submission files: those that fit, by name, and why each of the others is left out.
+
+    `classes` and `form` as of `reader`.
+    """
     found, left_out = {}, {}
     for path in map(Path, paths):
         try:
-            found[path.stem] = read_submission(path.stem, path, read, classes)
+            found[path.stem] = read_submission(path.stem, path, classes, form)
         except InputError as error:
             left_out[path.stem] = str(error)
     return found, left_out
@@ -107,7 +125,7 @@ def read_merged(
     """
     rows, *_ = idx.read_header(test_images)
     wanted = labelscsv.submission_form(form, rows, ids, ids)
-    found, left_out = read_submissions(files, reader(classes, wanted), len(classes))
+    found, left_out = read_submissions(files, classes, wanted)
     choose_submissions([path.stem for path in files], found, left_out)
     return wanted, found
 
@@ -232,7 +250,7 @@ def blend(
 
 
 def _read_fitting(files: Sequence[Path], classes: Sequence[str], form: Form) -> dict[str, Submission]:
-    found, left_out = read_submissions(files, reader(classes, form), len(classes))
+    found, left_out = read_submissions(files, classes, form)
     _say_left_out(left_out)
     return found
 

@@ -95,10 +95,10 @@ def compare_submissions(
     from digitflow.scoring.table import MERGED
 
     names = class_names.read(classes)
-    read = competing.reader(names, competing.form_of(submission))
-    own = {path.stem: competing.read_submission(path.stem, path, read, len(names)) for path in submissions}
-    merged = competing.read_submission(MERGED, submission, read, len(names))
-    others, left_out = competing.read_submissions(files, read, len(names))
+    form = competing.form_of(submission)
+    own = {path.stem: competing.read_submission(path.stem, path, names, form) for path in submissions}
+    merged = competing.read_submission(MERGED, submission, names, form)
+    others, left_out = competing.read_submissions(files, names, form)
     found = {MERGED: merged, **own, **others}
     competing.write_agreement(table, found)
     competing.say_agreement(found, left_out)

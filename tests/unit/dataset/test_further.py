@@ -1,5 +1,8 @@
 """Further images to predict: from a CSV or from a folder of PNG files, with their names."""
 
+import gzip
+import zipfile
+
 import numpy as np
 import pytest
 
@@ -111,3 +114,20 @@ def test_pictures_like_those_to_train_on_are_turned_as_these_are(tmp_path):
         (tmp_path / "scans" / f"{k}.png").write_bytes(data)
     images, _ = convert(tmp_path / "scans", tmp_path, source="folder", image={"transpose": True})
     assert np.array_equal(images, IMAGES)
+
+
+def test_a_file_of_images_that_is_no_csv_is_told_what_predict_takes(scans, tmp_path):
+    idx.write(tmp_path / "x-images", IMAGES)
+    (tmp_path / "x.gz").write_bytes(gzip.compress((tmp_path / "x-images").read_bytes()))
+    with zipfile.ZipFile(tmp_path / "scans.zip", "w") as archive:
+        archive.mkdir("scans")
+        archive.write(scans / "a.png", "scans/a.png")
+    takes = "; `predict` takes CSVs and folders of PNG files: "
+    for name, says in (
+        ("x-images", f"an IDX file{takes}save its images as one of these"),
+        ("x.gz", f"an IDX file{takes}save its images as one of these"),
+        ("scans/a.png", f"a PNG picture{takes}name the folder that it lies in"),
+        ("scans.zip", f"a zip archive of PNG files{takes}unpack it and name the folder"),
+    ):
+        with pytest.raises(InputError, match=f"{name}: {says}$"):
+            convert(tmp_path / name, tmp_path, source="idx")

@@ -5,8 +5,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from digitflow.base.archives import names_in_zip
+from digitflow.base.errors import InputError
 from digitflow.dataset import conversion, sources
-from digitflow.formats import idx
+from digitflow.formats import foreign, idx
 
 PathLike = str | os.PathLike
 
@@ -19,6 +21,7 @@ def convert(source: Path, images: PathLike, ids: PathLike, data: Mapping[str, An
     such images.
     """
     if not source.is_dir():
+        _refuse_pictures(source)
         found = conversion.read_csv(source, data, train=False, labels=False)
     else:
         found = sources.read_pictures_below(source)
@@ -27,3 +30,17 @@ def convert(source: Path, images: PathLike, ids: PathLike, data: Mapping[str, An
     sources.check_channels(found, data)
     sources.check_like(found, idx.read_header(like, idx.IMAGES)[1:], like)
     conversion.to_idx(found, data, images, ids=ids)
+
+
+def _refuse_pictures(source: Path) -> None:
+    """InputError: a file has images that can be trained on, under another `data.source`, and is no CSV."""
+    names = [name for name in names_in_zip(source) if not name.endswith("/")]
+    if names and all(name.lower().endswith(".png") for name in names):
+        kind, way_on = "a zip archive of PNG files", "unpack it and name the folder"
+    elif foreign.is_png(source):
+        kind, way_on = "a PNG picture", "name the folder that it lies in"
+    elif foreign.is_idx(source):
+        kind, way_on = "an IDX file", "save its images as one of these"
+    else:
+        return
+    raise InputError(f"{source}: {kind}; `predict` takes CSVs and folders of PNG files: {way_on}")

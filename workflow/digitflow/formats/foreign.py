@@ -43,6 +43,12 @@ def is_idx(path: str | os.PathLike) -> bool:
         return IDX.match(stream.read(4)) is not None
 
 
+def is_png(path: str | os.PathLike) -> bool:
+    """Whether a file starts as a PNG picture does."""
+    with open_csv(path) as stream:
+        return stream.read(4) == b"\x89PNG"
+
+
 def looks_like(start: bytes) -> str | None:
     """Say what a file that starts so is, and the way on; None: it may be a CSV."""
     for signature, looks in SIGNATURES.items():

@@ -67,8 +67,7 @@ def read_submission(
         raise InputError(f"{beside}: {probabilities.shape[1]} classes, should be {len(classes)}")
     as_file, as_images = lines - 2, np.arange(len(labels))
     chosen = probabilities.argmax(axis=1)
-    # Where both orders fit, that of the file they lie beside.
-    rows = min((as_file, as_images), key=lambda rows: np.count_nonzero(chosen[rows] != labels))
+    rows = min((as_images, as_file), key=lambda rows: np.count_nonzero(chosen[rows] != labels))
     differ = np.flatnonzero(chosen[rows] != labels)
     if len(differ):
         at = differ[np.argmin(lines[differ])]

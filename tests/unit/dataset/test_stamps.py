@@ -32,6 +32,14 @@ def test_a_small_file_counts_by_its_contents_and_not_by_its_time(tmp_path):
     assert stamps.of(file) != before
 
 
+def at_one_time(path, data):
+    """A file of these bytes; all files that are made so have one time."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(data)
+    os.utime(path, (1000, 1000))
+    return path
+
+
 def test_a_large_file_counts_by_its_size_and_its_time_in_whole_seconds(tmp_path):
     file = tmp_path / "train.csv"
     file.write_bytes(LARGE)
@@ -44,6 +52,75 @@ def test_a_large_file_counts_by_its_size_and_its_time_in_whole_seconds(tmp_path)
     file.write_bytes(LARGE + b"1")
     os.utime(file, (1000, 1000))
     assert stamps.of(file) != before
+
+
+@pytest.mark.parametrize("place", [0, 1000, stamps.SMALL * 2, stamps.SMALL * 4 - 1])
+def test_a_large_file_counts_by_samples_of_its_contents(tmp_path, place):
+    data = bytearray(stamps.SMALL * 4)
+    before = stamps.of(at_one_time(tmp_path / "train.csv", data))
+    data[place : place + 200_000] = b"1" * len(data[place : place + 200_000])
+    assert stamps.of(at_one_time(tmp_path / "other.csv", data)) != before
+
+
+def test_of_a_file_that_is_little_larger_every_byte_counts(tmp_path):
+    data = bytearray(LARGE)
+    before, found = stamps.of(at_one_time(tmp_path / "train.csv", data)), set()
+    places = range(0, len(data), 9973)
+    for place in places:
+        data[place] = 1
+        found.add(stamps.of(at_one_time(tmp_path / "train.csv", data)))
+        data[place] = 0
+    assert len(found - {before}) == len(places)
+
+
+def test_another_file_behind_a_link_counts_also_where_size_and_time_are_the_same(tmp_path):
+    for version in ("v1", "v2"):
+        at_one_time(tmp_path / version / "train.csv", version.encode() * stamps.SMALL)
+    (tmp_path / "now").symlink_to("v1")
+    before = stamps.of(tmp_path / "now/train.csv")
+    (tmp_path / "now").unlink()
+    (tmp_path / "now").symlink_to("v2")
+    assert stamps.of(tmp_path / "now/train.csv") != before
+
+
+@pytest.mark.parametrize("most", [stamps.FILES, 4])
+def test_another_folder_behind_a_link_counts_also_where_sizes_and_times_are_the_same(
+    tmp_path, monkeypatch, most
+):
+    monkeypatch.setattr(stamps, "FILES", most)
+    for version in ("v1", "v2"):
+        for row in range(10):
+            at_one_time(tmp_path / version / f"7/{row}.png", f"{version} {row}".encode())
+    (tmp_path / "pics").symlink_to("v1")
+    before = stamps.of(tmp_path / "pics")
+    (tmp_path / "pics").unlink()
+    (tmp_path / "pics").symlink_to("v2")
+    assert stamps.of(tmp_path / "pics") != before
+
+
+def test_pictures_that_exchange_their_names_count_also_where_sizes_and_times_are_the_same(folder):
+    before = stamps.of(folder)
+    one, other = folder / "3/a.png", folder / "7/c.png"
+    one.rename(folder / "kept")
+    other.rename(one)
+    (folder / "kept").rename(other)
+    assert stamps.of(folder) != before
+
+
+def test_of_a_large_folder_no_more_files_are_read_than_of_a_small_one(folder, monkeypatch):
+    read = []
+    monkeypatch.setattr(stamps, "_end_of", lambda path, size: read.append(path) or b"")
+    for most, expected in ((3, 3), (2, 2), (1, 1)):
+        monkeypatch.setattr(stamps, "FILES", most)
+        stamps.of(folder)
+        assert len(read) == expected
+        read.clear()
+
+
+def test_nothing_waits_for_what_is_no_file_in_a_folder(folder):
+    before = stamps.of(folder)
+    os.mkfifo(folder / "7/pipe")
+    assert stamps.of(folder) != before
 
 
 def overwrite(folder):
@@ -86,7 +163,10 @@ def test_a_folder_changes_with_every_file_below_it(folder, change):
 
 
 def test_a_folder_that_was_copied_with_its_times_is_the_same(folder, tmp_path):
+    os.utime(folder / "3/a.png", (1000.75, 1000.75))
     shutil.copytree(folder, tmp_path / "copy")
+    assert stamps.of(tmp_path / "copy") == stamps.of(folder)
+    os.utime(tmp_path / "copy/3/a.png", (1000, 1000))  # as tar keeps it
     assert stamps.of(tmp_path / "copy") == stamps.of(folder)
 
 
@@ -106,6 +186,11 @@ def test_links_are_followed_once(folder, tmp_path):
     before = stamps.of(folder)
     (tmp_path / "elsewhere/d.png").write_bytes(b"x")
     assert stamps.of(folder) != before
+
+
+def test_an_empty_folder_has_a_stamp(tmp_path):
+    (tmp_path / "empty").mkdir()
+    assert stamps.of(tmp_path / "empty") != stamps.of(tmp_path / "missing")
 
 
 def test_nothing_and_what_is_not_there_have_stamps_too(tmp_path, folder):

@@ -47,7 +47,7 @@ rule csv_to_idx:
         labels=update("data/idx/train-labels-idx1-ubyte"),
         classes=update("data/idx/classes.csv"),
         checksums=update("data/idx/train.sfv"),
-        ids=[],
+        ids=update("data/idx/train-ids.csv"),
     log:
         "logs/csv_to_idx/train.log",
     params:
@@ -110,6 +110,7 @@ rule write_lst:
         classes="data/idx/classes.csv",
         checksums="data/idx/train.sfv",
         corrections=CORRECTIONS,
+        ids="data/idx/train-ids.csv",  # to warn of corrections that may mean one of them
     output:
         train_lst=update("data/rec/train.lst"),
         valid_lst=update("data/rec/valid.lst"),
@@ -134,6 +135,7 @@ use rule write_lst as write_given_lst with:
         classes="data/idx/classes.csv",
         checksums="data/idx/train.sfv",
         corrections=[],
+        ids=[],
     output:
         train_lst=update("data/rec/given/train.lst"),
         valid_lst=update("data/rec/given/valid.lst"),
@@ -157,6 +159,7 @@ use rule write_lst as write_official_lst with:
         classes=rules.official_idx.output.classes,
         checksums=rules.official_idx.output.checksums,
         corrections=[],
+        ids=[],
     output:
         train_lst=update("data/official/train.lst"),
         valid_lst=update("data/official/valid.lst"),

@@ -85,6 +85,20 @@ def test_a_line_reaches_lists_records_and_tree_and_its_removal_takes_it_back(
     assert contents(finished_numpy, made) == contents(finished_numpy_run[0], made)
 
 
+def test_a_line_whose_number_is_the_id_of_another_row_in_the_csv_is_warned_of(fresh_numpy):
+    path = fresh_numpy.folder / "own/train.csv"
+    header, *lines = path.read_text().splitlines()
+    rows = [f"id,{header}", *(f"{number},{line}" for number, line in enumerate(lines))]
+    path.write_text("\n".join(rows) + "\n")
+    (fresh_numpy.folder / FILE).write_text(f"id,was,now,crc,note\n7,{lines[6][0]},drop,,\n")
+    result = fresh_numpy.snakemake("data/rec/train.lst")
+    assert result.returncode == 0, result.stdout
+    meant = f"row 7 has the id 6; if you mean the CSV's id 7, write 8,{lines[7][0]},drop"
+    assert f"write_lst | {FILE}, line 2: column id: " in result.stdout
+    assert meant in result.stdout
+    assert not fresh_numpy.planned("data/rec/train.lst")
+
+
 def test_without_its_inventory_a_tree_is_recognised_and_what_was_moved_in_it_is_noticed(finished_numpy):
     before = labels_of(finished_numpy)
     finished_numpy.move(3, (before[3] + 1) % 10)

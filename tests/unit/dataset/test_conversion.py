@@ -90,6 +90,13 @@ def test_the_ids_of_a_test_file_are_listed_whether_it_has_labels_or_not(tmp_path
         assert labelscsv.read_ids(out / "ids", 2) == ["x9", "x1"]
 
 
+def test_the_ids_of_a_training_file_are_listed_whatever_they_are(tmp_path, out):
+    outputs = {"labels": True, "classes": True, "ids": True}
+    for header, row, expected in (("id,label", "x9,b", ["x9", "x9"]), ("label", "b", None)):
+        convert(tmp_path, f"{header},{SQUARE}\n{row},1,2,3,200\n{row},4,5,6,7\n", **outputs)
+        assert labelscsv.read_ids(out / "ids", 2) == expected
+
+
 @pytest.mark.parametrize(
     ("text", "outputs", "message"),
     [

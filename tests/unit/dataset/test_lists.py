@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 
 from digitflow.base import checksums
-from digitflow.base.errors import InputError
+from digitflow.base.errors import FormatError, InputError
 from digitflow.dataset import classes, lists
 from digitflow.dataset.applied import Applied
+from digitflow.dataset.corrections import doubtful_ids
 from digitflow.dataset.split import validation_mask
-from digitflow.formats import corrections, idx, lst
+from digitflow.formats import corrections, idx, labelscsv, lst
 from digitflow.verbs import convert
 
 NAMES = ["a", "b"]
@@ -121,9 +122,9 @@ def data(tmp_path):
     return tmp_path
 
 
-def corrected(folder, corrections=None):
+def corrected(folder, corrections=None, ids=None):
     files = (folder / name for name in ("images", "labels", "classes.csv"))
-    return lists.read_corrected(*files, corrections)
+    return lists.read_corrected(*files, corrections, ids)
 
 
 def test_with_folds_the_whole_lists_have_every_row(data, paths):
@@ -164,6 +165,48 @@ def test_a_correction_moves_a_row_to_its_label_and_drop_leaves_it_out(data, capl
     assert listing.label.tolist() == [0, 0, 0, 1, 1]
     assert listing.path[1] == "train/a/2.png"
     assert "corrections.csv: 3 corrections; 1 image dropped" in caplog.text
+
+
+def warnings_of(data, caplog, ids, lines):
+    labelscsv.write_ids(data / "ids.csv", ids)
+    (data / "corrections.csv").write_text("\n".join([",".join(corrections.HEADER), *lines, ""]))
+    caplog.clear()
+    corrected(data, data / "corrections.csv", data / "ids.csv")
+    return [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
+
+
+def test_a_typed_line_that_may_mean_an_id_of_the_csv_is_warned_of_with_the_other_row(data, caplog):
+    (warning,) = warnings_of(data, caplog, ["0", "1", "02", "3", "4.0", "5"], ["3,a,drop,,no digit"])
+    assert warning == (
+        f"{data}/corrections.csv, line 2: column id: it counts the rows of the training CSV from 1: row 3 "
+        "has the id 02; if you mean the CSV's id 3, write 4,b,drop,,no digit"
+    )
+
+
+def test_a_line_that_can_mean_no_other_row_is_not_warned_of(data, caplog):
+    crc, zero = corrections.pixel_crc(np.arange(8, 12, dtype=np.uint8)), [*"012345"]
+    assert not warnings_of(data, caplog, zero, [f"3,a,drop,{crc}", "6,b,a"])  # sealed; no id of the CSV
+    assert not warnings_of(data, caplog, [*"123456"], ["3,a,drop"])
+    assert not warnings_of(data, caplog, [*"abcdef"], ["3,a,drop"])
+    assert not warnings_of(data, caplog, [], ["3,a,drop"])
+    assert not warnings_of(data, caplog, ["01", "2.0", *"3456"], ["1,a,drop", "2,b,drop"])
+
+
+def test_where_a_line_does_not_fit_its_row_the_warning_says_which_it_may_mean(data, caplog):
+    with pytest.raises(FormatError, match=r"line 2: column id: 12, but the training CSV has 6 rows"):
+        warnings_of(data, caplog, [f"{row}" for row in range(10, 16)], ["12,a,drop"])
+    assert "from 1; if you mean the CSV's id 12, write 3,a,drop" in caplog.text
+    with pytest.raises(FormatError, match=r"line 2: column was: 'b'"):
+        warnings_of(data, caplog, [*"012345"], ["3,b,drop"])
+    assert "write 4,b,drop" in caplog.text
+
+
+def test_of_many_lines_that_may_mean_other_rows_ten_are_named():
+    lines = [corrections.Correction(row, "a", "b", line=row + 1) for row in range(1, 20)]
+    ids = [str(row) for row in range(20)]
+    told = doubtful_ids(np.zeros(20, np.uint8), ids, NAMES, lines, "corrections.csv")
+    assert len(told) == 11
+    assert told[-1] == "corrections.csv: and so it is with 9 more lines"
 
 
 def test_a_class_of_the_configuration_without_images_is_refused_with_the_classes_that_there_are(data):

@@ -61,8 +61,8 @@ def to_idx(
 
     `data`: that section of the configuration. With `labels` and `classes` it is a train file: its labels
     become an IDX file of indices and classes.csv; those of `data.labels_csv` go by ids where both files have
-    some. Of a test file, `ids` gets the ids, a list without any where it has none. Raises InputError or
-    ConfigError; then no file is written.
+    some. `ids` gets the ids, a list without any where it has none; of a test file, none may be there twice.
+    Raises InputError or ConfigError; then no file is written.
     """
     found_labels, found_ids, invert, lightest = [], [], data.get("invert", False), 0
     with contextlib.ExitStack() as stack:
@@ -74,7 +74,7 @@ def to_idx(
             found_ids += block.ids or []
         if labels is not None and data.get("labels_csv"):
             found_labels = labelscsv.read_list(data["labels_csv"], writer.count, found_ids, source.name)
-        if ids is not None:
+        if ids is not None and labels is None:
             labelscsv.check_unique(found_ids, source.name)
         if labels is not None:
             names = columns.classes_of(data) or class_names.in_natural_order(found_labels)

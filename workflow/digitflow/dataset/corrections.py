@@ -71,6 +71,36 @@ def apply(
     return labels, keep
 
 
+def doubtful_ids(
+    labels: np.ndarray,
+    ids: Sequence[str],
+    classes: Sequence[str],
+    corrections: Sequence[Correction],
+    path: PathLike,
+) -> list[str]:
+    """Warnings of lines without a checksum that may be meant for another row: it has their number as its id.
+
+    `labels` int (n,), places in `classes`, and `ids` of the rows are those of the training CSV.
+    """
+    rows: dict[str, int] = {}
+    for row, own in enumerate(ids, start=1):
+        rows.setdefault(label_of(own.strip()), row)
+    told = []
+    for line in corrections:
+        meant = rows.get(str(line.id), line.id)
+        if line.crc or meant == line.id:
+            continue
+        other = replace(line, id=meant, was=classes[labels[meant - 1]])
+        hit = f": row {line.id} has the id {ids[line.id - 1]}" if line.id <= len(ids) else ""
+        told.append(
+            f"{path}, line {line.line}: column id: it counts the rows of the training CSV from 1{hit}; if "
+            f"you mean the CSV's id {line.id}, write {format_line(other)}"
+        )
+    if (more := len(told) - MOST_TOLD) > 0:
+        told[MOST_TOLD:] = [f"{path}: and so it is with {more:,} more lines"]
+    return told
+
+
 def meant_by(word: str, classes: Sequence[str]) -> str | None:
     """Which of drop, ok and the classes a word is in another spelling, as Drop or 1.0; None: none of them."""
     plain = label_of(word.strip()).casefold()

@@ -11,10 +11,10 @@ import numpy as np
 from digitflow.base.errors import InputError
 from digitflow.dataset import classes as class_names
 from digitflow.dataset.applied import Applied
-from digitflow.dataset.corrections import apply
+from digitflow.dataset.corrections import apply, doubtful_ids
 from digitflow.dataset.split import first_of_equal, fold_of, validation_mask
 from digitflow.formats import corrections as corrections_csv
-from digitflow.formats import idx, lst
+from digitflow.formats import idx, labelscsv, lst
 from digitflow.formats.corrections import OK, pixel_crc
 from digitflow.formats.lst import Listing
 
@@ -36,10 +36,16 @@ def of_rows(folder: str, rows: int, labels: np.ndarray | None = None, names: Seq
 
 
 def read_corrected(
-    images: PathLike, labels: PathLike, classes: PathLike, corrections: PathLike | None
+    images: PathLike,
+    labels: PathLike,
+    classes: PathLike,
+    corrections: PathLike | None,
+    ids: PathLike | None = None,
 ) -> tuple[Listing, list[str], Applied]:
     """The listing of all training rows, labelled as corrected, without the dropped ones; the classes' names;
     and a copy of the corrections.
+
+    `ids`: the file of the ids that the rows have in the CSV; a line that may mean one of them is warned of.
     """
     rows, *_ = idx.read_header(images, idx.IMAGES)
     names = class_names.read(classes)
@@ -48,6 +54,9 @@ def read_corrected(
     if corrections:
         data, pixels = corrections_csv.read_bytes(corrections), idx.open_memmap(images)
         lines = corrections_csv.parse_lines(data, corrections)
+        if ids and not all(line.crc for line in lines) and (own := labelscsv.read_ids(ids, rows)):
+            for warning in doubtful_ids(found, own, names, lines, corrections):
+                log.warning(warning)  # before what is wrong in a line, of which this may be the cause
         found, keep = apply(found, images, names, lines, corrections)
         crc = {str(line.id): pixel_crc(pixels[line.id - 1]) for line in lines if not line.crc}
         copy = Applied(str(corrections), data.decode(), crc)

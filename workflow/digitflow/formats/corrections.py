@@ -1,9 +1,10 @@
 """The file of corrections: CSV lines of `id,was,now,crc,note`, which a person owns.
 
-`id`: the row of the training CSV, from 1. `was`: its label there. `now`: the right label, `drop` (no model
-sees the row) or `ok` (looked at, right as it is). `crc`: the CRC-32 of the row's pixels, or nothing. `note`:
-anything. Blank lines and lines that begin with # may stand anywhere. What is written here leaves every other
-byte alone, and is added to what the file holds at that moment: a person may have it open in an editor.
+`id`: the row of the training CSV, from 1, whatever ids the CSV has. `was`: its label there. `now`: the right
+label, `drop` (no model sees the row) or `ok` (looked at, right as it is). `crc`: the CRC-32 of the row's
+pixels, or nothing. `note`: anything. Blank lines and lines that begin with # may stand anywhere. What is
+written here leaves every other byte alone, and is added to what the file holds at that moment: a person may
+have it open in an editor.
 """
 
 import contextlib

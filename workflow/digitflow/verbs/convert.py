@@ -35,7 +35,7 @@ def csv_to_idx(
         rows = sources.convert_source(
             csv / member, data, images, labels, classes, ids, labels_file, like or None
         )
-        if ids:
+        if ids and not labels:
             labelscsv.submission_form(submission, rows, ids, csv)  # refuses a sample of other rows
     sfv.write(checksums, [images, *([labels] if labels else [])], digests)
 
@@ -57,12 +57,14 @@ def write_lst(
     list_checksums: list[Output],
     validation: Json,
     corrections: Input | None = None,
+    ids: Input | None = None,
     applied: Output | None = None,
     fold_train_lsts: list[Output] | None = None,
     fold_valid_lsts: list[Output] | None = None,
 ) -> None:
     """List the training images with their corrected labels; say which train and which validate.
 
+    `ids`: those that the rows have in the CSV; a correction that may mean one of these is warned of.
     `applied`: a copy of the corrections, with the checksums of all pixels that they are about.
     """
     from digitflow.base import checksums as sfv
@@ -73,7 +75,7 @@ def write_lst(
 
     sfv.check(checksums, images, labels)
     with sfv.watched(*([corrections] if corrections else [])) as digests:
-        labelled, names, copy = lists.read_corrected(images, labels, classes, corrections)
+        labelled, names, copy = lists.read_corrected(images, labels, classes, corrections, ids)
     if applied:  # the labels as given are only compared with
         lists.check_every_class(labelled, names, copy)
     made_from = {path: corrections_csv.digest(path) for path in digests}

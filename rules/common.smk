@@ -129,6 +129,18 @@ shell.prefix(
 )
 
 
+def command_for(target):
+    """What to type for a target, with the clone and the configuration of this run."""
+    if workflow.config_settings.config:
+        return f"the same command with the target {target}"
+    words = ["snakemake", "-j4", target]
+    if not os.path.samefile(workflow.basedir, "."):
+        words[1:1] = ["-s", os.path.relpath(f"{workflow.basedir}/Snakefile")]
+    if files := workflow.config_settings.configfiles:
+        words += ["--configfile", *map(os.path.relpath, files)]
+    return shlex.join(words)
+
+
 def keep_corrections(tree, path):
     """Write what was moved, deleted or copied back by hand in the tree into the file of corrections, and say so.
 
@@ -140,6 +152,7 @@ def keep_corrections(tree, path):
         if not os.path.exists(treetimes.inventory_path(tree)):
             with contextlib.suppress(OSError):
                 os.unlink(f"{tree}.sfv")  # so that idx_to_png makes both again, from the tree
+    warn_of_missing_record(tree)
     try:
         applied.read(path)  # where the copies are damaged, the run stops, also while they are not needed
         if not (applied.may_be_lost(path, tree) or treetimes.wants_a_look(tree)):
@@ -159,6 +172,18 @@ def keep_corrections(tree, path):
         raise WorkflowError(str(error)) from None
     for line in lines:
         logger.info(line)
+
+
+def warn_of_missing_record(tree):
+    """Say where nothing tells what was done in a tree by hand, or it is gone: a run of other targets may not make it."""
+    inventory = treetimes.inventory_path(tree)
+    if os.path.isdir(tree) and not inventory.exists():
+        logger.warning(
+            f"{inventory}: is missing; what is moved or deleted in {tree} is not noticed before it is made again, from "
+            f"the tree: {command_for('trees')}; the run after that notices it"
+        )
+    elif TREES and inventory.exists() and not (os.path.isdir(tree) or os.path.exists(f"{tree}.sfv")):
+        logger.warning(f"{tree}: is gone; to have it made again: {command_for('trees')}")
 
 
 def forget_made(tree):
@@ -505,18 +530,6 @@ def targets():
 
 for console in workflow.logger_manager.get_log_handlers():
     console.targets = targets
-
-
-def command_for(target):
-    """What to type for a target, with the clone and the configuration of this run."""
-    if workflow.config_settings.config:
-        return f"the same command with the target {target}"
-    words = ["snakemake", "-j4", target]
-    if not os.path.samefile(workflow.basedir, "."):
-        words[1:1] = ["-s", os.path.relpath(f"{workflow.basedir}/Snakefile")]
-    if files := workflow.config_settings.configfiles:
-        words += ["--configfile", *map(os.path.relpath, files)]
-    return shlex.join(words)
 
 
 def print_closing(dag):

@@ -14,6 +14,7 @@ from tests.workflow.torture import KILLS, LISTS, VIEWS, contents, start, stopped
 from digitflow.formats import lst, recordio
 
 FILE = "corrections.csv"
+TREES = "snakemake -j4 trees --configfile tiny.yaml"
 CRASH = KILLS[0]
 MOVED, BACK, DELETED = range(1, 41), range(31, 41), range(41, 51)  # rows
 
@@ -146,6 +147,33 @@ def test_a_tree_that_is_gone_is_no_wish_to_drop_every_image(finished_numpy):
     (finished_numpy.folder / "data" / "png" / "train.sfv").unlink()
     assert finished_numpy.snakemake("trees").returncode == 0
     assert len(list((finished_numpy.folder / "data" / "png" / "train").rglob("*.png"))) == TRAIN_ROWS
+
+
+def test_a_run_makes_a_tree_that_was_deleted_with_its_record_and_a_run_of_less_says_how(finished_numpy):
+    tree = finished_numpy.folder / "data" / "png" / "train"
+    label = finished_numpy.picture(7).parent.name
+    shutil.rmtree(tree / label)
+    tree.with_name("train.sfv").unlink()
+    less = finished_numpy.snakemake("results/submission.csv")
+    assert less.returncode == 0, less.stdout
+    assert "train.sfv: they are to be made again. For that, run again with the target trees" in less.stdout
+    shutil.rmtree(tree)
+    less = finished_numpy.snakemake("results/submission.csv")
+    assert f"is gone; to have it made again: {TREES}" in less.stdout
+    result = finished_numpy.snakemake()
+    assert result.returncode == 0, result.stdout
+    assert finished_numpy.picture(7).parent.name == label
+    assert "is gone" not in finished_numpy.snakemake().stdout
+    assert not finished_numpy.planned()
+
+    finished_numpy.move(7, (int(label) + 1) % 10)
+    tree.with_name("train.inventory").unlink()
+    less = finished_numpy.snakemake("results/submission.csv")
+    assert "train.inventory: is missing; what is moved or deleted" in less.stdout
+    assert f"{TREES}; the run after that notices it" in less.stdout
+    for _ in range(2):
+        assert finished_numpy.snakemake("trees").returncode == 0
+    assert [line["id"] for line in lines_of(finished_numpy)] == ["7"]
 
 
 def test_a_line_typed_without_a_checksum_is_safe_after_its_first_run_and_follows_its_row(finished_numpy):

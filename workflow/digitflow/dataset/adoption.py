@@ -17,6 +17,7 @@ from digitflow.dataset.classes import as_setting, label_of_folder
 from digitflow.dataset.corrections import check_classes, meant_by
 from digitflow.dataset.inventory import (
     NOWHERE,
+    RUN_TREES,
     Found,
     Inventory,
     file_name,
@@ -93,7 +94,7 @@ def find_changes(
     InputError, and no change is adopted: a file that is no picture of the tree, a picture that is there twice
     or under another's name, one whose line in `corrections` says something else; a tree that is gone; too
     many deletions or moves, unless `deletions` or `moves` says that they are meant. Where the manifest was
-    deleted, too, many deletions are passed over: the next update makes the pictures again. With `source`, the
+    deleted, too, many deletions are but noted: the next update makes the pictures again. With `source`, the
     training data of this configuration, also a change in a tree that shows other data, or another file of
     corrections.
     """
@@ -104,7 +105,7 @@ def find_changes(
         if manifest.exists() and (read_inventory(tree).place != NOWHERE).any():
             raise InputError(
                 f"{tree}: is gone; no image is dropped for that. To have the pictures made again, delete "
-                f"{manifest} and run again"
+                f"{manifest} and {RUN_TREES}"
             )
         return Changes([], [])
     if is_understood(tree):
@@ -193,12 +194,17 @@ def _count(corrections: int) -> str:
 
 
 class _Comparison:
-    """A tree as it was found, beside its inventory. `changed`: rows, a mask, that somebody else changed."""
+    """A tree as it was found, beside its inventory.
+
+    `changed`: rows, a mask, that somebody else changed. `made_again`: rows, a mask, whose pictures are gone
+    and will be made again.
+    """
 
     def __init__(self, tree: Path, manifest: Path, known: Inventory, found: Found):
         self.tree, self.manifest, self.known, self.found = tree, manifest, known, found
         # What an unfinished update has moved, and what it has not yet, is nobody's wish.
         self.changed = (found.place != known.place) & (found.place != known.next_place)
+        self.made_again = np.zeros_like(self.changed)
         self.edited: set[int] = set()
         self.labels = [label_of_folder(name) for name in known.names]
 
@@ -259,13 +265,14 @@ class _Comparison:
         if not many.any():
             return
         if not self.manifest.exists():
-            self.changed &= ~(gone & many[self.known.place])
+            self.made_again = gone & many[self.known.place]
+            self.changed &= ~self.made_again
             return
         place = int(many.argmax())
         raise InputError(
             f"{self.tree}: {losses[place]:,} of the {sizes[place]:,} pictures of class "
             f"{self.labels[place]} are gone: too many to drop without asking, and nothing was changed. "
-            f"To have them made again, delete {self.manifest} and run again; to drop these images: "
+            f"To have them made again, delete {self.manifest} and {RUN_TREES}; to drop these images: "
             f"digitflow adopt{flag(self.known.corrections or corrections)} --deletions true"
         )
 
@@ -281,8 +288,8 @@ class _Comparison:
         ways = (
             f"nothing was changed. To have the tree made as {own} says: "
             f"{shlex.join(['mv', os.fspath(self.tree), f'{self.tree}.old'])} && "
-            f"{shlex.join(['rm', '-f', os.fspath(self.manifest)])}, and run again; to write all of that into "
-            f"{own}: digitflow adopt{flag(own)} --moves true"
+            f"{shlex.join(['rm', '-f', os.fspath(self.manifest)])}, and {RUN_TREES}; to write all of that "
+            f"into {own}: digitflow adopt{flag(own)} --moves true"
         )
         if back > max(HANDFUL, len(typed) // 2):
             raise InputError(
@@ -341,7 +348,7 @@ class _Comparison:
         if len(others):
             raise InputError(
                 f"{self.tree}: {path} shows image {others[0] + 1}, not {row + 1}; nothing was changed. "
-                f"{self._put_right(row, int(others[0]))}, then run again"
+                f"{self._put_right(row, int(others[0]))}, then {RUN_TREES}"
             )
         if known.place[row] == NOWHERE:
             raise InputError(
@@ -365,7 +372,7 @@ class _Comparison:
     def changes(self, path: PathLike) -> Changes:
         """The corrections that the changes are, against those in the file."""
         rows = np.flatnonzero(self.changed).tolist()
-        notes = self._notes()
+        notes = self._notes(path)
         if not rows:
             return Changes([], [], self.known, notes)
         check_classes(self.labels)
@@ -385,13 +392,21 @@ class _Comparison:
         )
         return Changes(corrections, lines, replace(self.known, place=place, next_place=next_place), notes)
 
-    def _notes(self) -> list[str]:
-        """What is said of pictures that were edited where they lie."""
+    def _notes(self, corrections: PathLike) -> list[str]:
+        """What is said of pictures that will be made again, and of those that were edited where they lie."""
+        notes = []
+        if gone := [self._path(row) for row in np.flatnonzero(self.made_again).tolist()]:
+            notes.append(
+                f"{self.tree}: {some(gone, 3)}: missing, and so is {self.manifest}: they are to be made "
+                f"again. For that, {RUN_TREES}; to drop these images: "
+                f"digitflow adopt{flag(self.known.corrections or corrections)} --deletions true"
+            )
         if not (paths := [self._path(row) for row in sorted(self.edited) if not self.changed[row]]):
-            return []
+            return notes
         return [
+            *notes,
             f"{self.tree}: {some(paths)}: pixels edited; models take them from the CSV, not from here. To "
-            f"have a picture as it was, empty its file and delete {self.manifest}"
+            f"have a picture as it was, empty its file, delete {self.manifest} and {RUN_TREES}",
         ]
 
     def _place_of(self, row: int, now: str) -> int | None:
@@ -417,8 +432,8 @@ class _Comparison:
             raise InputError(
                 f"{path}, line {line.line}: is about another image than {self.tree} shows as {row + 1}: the "
                 "tree is older than the training CSV, and nothing was changed. Put the picture back: "
-                f"{' && '.join(shlex.join(map(str, command)) for command in commands)}; then run again, and "
-                "look for it in the tree of today"
+                f"{' && '.join(shlex.join(map(str, command)) for command in commands)}; then {RUN_TREES}, "
+                "and look for it in the tree of today"
             )
         place = self._place_of(row, line.now)
         if place not in (self.known.place[row], self.known.next_place[row], self.found.place[row]):

@@ -25,6 +25,8 @@ from digitflow.dataset.locations import SYSTEM_FILES
 from digitflow.dataset.treetimes import ABOUT, About, folder_times, inventory_path, read_about
 
 PathLike = str | os.PathLike
+# What to type where a tree shall be made again: other targets that are up to date do not miss one.
+RUN_TREES = "run again with the target trees, e.g. snakemake -j2 trees"
 LINES = 4096  # of a manifest that are made at a time
 NOWHERE = -1  # in the place of a folder: the row has no picture
 COPY = re.compile(r"copy of ([0-9]+)\.png|([0-9]+)[ _(-].*\.png", re.IGNORECASE)
@@ -111,7 +113,7 @@ def read_inventory(tree: PathLike) -> Inventory | None:
         return None
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
         raise FormatError(
-            f"{path}: damaged: {error}; delete it and {tree}.sfv, and run again: it is made again from the "
+            f"{path}: damaged: {error}; delete it and {tree}.sfv, and {RUN_TREES}: it is made again from the "
             "tree"
         ) from error
     about = read_about(tree) or About()

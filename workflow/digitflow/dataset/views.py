@@ -20,6 +20,7 @@ from digitflow.base.progress import Progress
 from digitflow.dataset import classes as class_names
 from digitflow.dataset.inventory import (
     NOWHERE,
+    RUN_TREES,
     Inventory,
     file_name,
     name_stranger,
@@ -378,7 +379,7 @@ class _Update:
         """Write down what lies in the tree now, and whether anybody else changed it meanwhile."""
         self._warn(
             "edited pictures; models take the pixels from the CSV, not from here. To have one as it was, "
-            f"empty its file and delete {self.tree}.sfv",
+            f"empty its file, delete {self.tree}.sfv and {RUN_TREES}",
             self.edited,
         )
         pixel_crc = np.where(self.left_alone, self.known.pixel_crc, self.goal.pixel_crc)[:rows]

@@ -534,7 +534,8 @@ for console in workflow.logger_manager.get_log_handlers():
 
 def print_closing(dag):
     """Close a run with the tables of scores and pairs, where they were part of it, and with where things are."""
-    made = {str(path) for job in dag.jobs for path in job.output}
+    # With --touch also what was never made is an output.
+    made = {str(path) for job in dag.jobs for path in job.output if os.path.exists(path)}
     tables = [path if path in made else None for path in ("results/scores.csv", "results/comparisons.csv")]
     if any(tables):
         from digitflow.scoring.summary import closing_text

@@ -214,6 +214,14 @@ def test_a_project_that_was_copied_is_finished_as_the_readme_says(finished_numpy
     assert not clone.planned()
 
 
+def test_a_project_without_scores_may_be_touched(finished_numpy):
+    for name in ("scores.csv", "comparisons.csv"):
+        (finished_numpy.folder / "results" / name).unlink()
+    result = finished_numpy.snakemake("--touch")
+    assert result.returncode == 0, result.stdout
+    assert "submission: results/submission.csv" in result.stdout
+
+
 COUNT_TIMERS = """
 import threading
 

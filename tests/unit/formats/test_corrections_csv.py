@@ -68,6 +68,11 @@ def test_lines_are_read_as_people_and_spreadsheets_write_them(path):
         ("12;4;9;;\n", "line 1: .* should be the header .* commas between the columns"),
         (HEADER.replace(",", ";"), "line 1: .* in the place of this line, .* with commas between them"),
         (
+            '\ufeff"# What I found; mine";;;;\n"id";"was";"now";"crc";"note"\n"7";"1";"drop";"";""\n',
+            "line 2: .* should be the header .* in the place of this line, .* with commas between them",
+        ),
+        ('"id"\t"was"\t"now"\n"7"\t"1"\t"drop"\n', "line 1: .* should be the header .* with commas"),
+        (
             "ID,Was,Now,CRC,Note\n",
             "line 1: .* should be the header id,was,now,crc,note; write it in the place",
         ),

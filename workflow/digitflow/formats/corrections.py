@@ -238,6 +238,7 @@ def _split(text: str, path: PathLike) -> Iterator[tuple[int, str, list[str]]]:
             try:
                 fields = next(reader)
             except csv.Error as error:
+                _check_separators(lines, path)
                 raise FormatError(
                     f"{path}, line {start + 1}: {line.strip()!r}: {error}; a note that begins with a quote "
                     'must end with one, and has the quotes inside it doubled: "a ""4"", not a 9"'
@@ -249,12 +250,23 @@ def _split(text: str, path: PathLike) -> Iterator[tuple[int, str, list[str]]]:
         yield start + 1, "".join(lines[start:at]), fields
 
 
+def _check_separators(lines: list[str], path: PathLike) -> None:
+    """FormatError: a line is the header with other separators, quoted or not: so are all lines."""
+    for number, line in enumerate(lines, 1):
+        text = line.removeprefix(BOM).strip()
+        if "," not in text and {*HEADER[:3]} <= _words(text):
+            _check_header([text], f"{path}, line {number}")
+
+
+def _words(text: str) -> set[str]:
+    return {word.strip(' "').lower() for word in re.split("[,;\t]", text)}
+
+
 def _check_header(fields: list[str], where: str) -> bool:
     if [field.strip() for field in fields] == list(HEADER):
         return True
     text = ",".join(fields)
-    words = {word.strip().lower() for word in re.split("[,;\t]", text)}
-    if {*HEADER[:3]} <= words:
+    if {*HEADER[:3]} <= _words(text):
         how = (
             "write it in the place of this line, and the columns below in its order, with commas between them"
         )

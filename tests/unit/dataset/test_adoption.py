@@ -434,6 +434,23 @@ def test_the_verb_works_in_the_project_of_the_tree_wherever_one_is(tmp_path, dig
     assert project.recorded() == {1: "3"}
     assert [path.name for path in tmp_path.iterdir()] == ["home"]
 
+    monkeypatch.chdir(tmp_path)
+    typed = project.corrections.read_bytes()
+    project.corrections.unlink()
+    tools.restore_corrections(tree="home/data/png/train")
+    assert project.corrections.read_bytes() == typed
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError, match=r"^data/idx: no images .* in the folder of a project that was run"):
+        tools.follow_corrections(folder=Path("home/data/idx"))
+    assert Path.cwd() == home
+
+
+def test_the_verbs_say_where_they_are_to_be_typed(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for verb in (tools.adopt, tools.restore_corrections):
+        with pytest.raises(InputError, match="type this in the folder of a project that was run"):
+            verb()
+
 
 def test_a_folder_from_the_future_is_understood_once_it_was_looked_at(project):
     project.adopt()

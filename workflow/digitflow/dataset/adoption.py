@@ -153,8 +153,8 @@ def restore_corrections(corrections: PathLike, tree: PathLike, applied: PathLike
     copy, shown = _remembered(corrections, tree, applied)
     if not (copy.lines() or shown):
         raise InputError(
-            f"{corrections}: nothing is known of such a file: {applied} is no copy of it, and all pictures "
-            f"in {tree} lie where the CSV has them"
+            f"{corrections}: nothing is known of such a file: {applied} has no copy of it, and no picture in "
+            f"{tree} lies elsewhere than the CSV has it; type this in the folder of a project that was run"
         )
     with atomic_path(corrections) as temporary:
         temporary.write_text(copy.text, encoding="utf-8", newline="")

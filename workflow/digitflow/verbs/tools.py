@@ -1,5 +1,6 @@
 """Verbs for people, which no rule calls."""
 
+import os
 from pathlib import Path
 
 from digitflow.base.errors import InputError
@@ -159,7 +160,9 @@ def adopt(
     moves: true, to believe also moves that are
     """
     from digitflow.dataset import adoption, applied
+    from digitflow.dataset.inventory import RUN_TREES
     from digitflow.dataset.locations import enter_project
+    from digitflow.dataset.treetimes import inventory_path
 
     named = corrections and corrections.absolute()
     tree = enter_project(tree, "data/png/train")
@@ -167,6 +170,11 @@ def adopt(
     corrections = named or shown
     applied.check_named(corrections, shown)
     adoption.check_not_lost(corrections, tree)
+    if not (inventory := inventory_path(tree)).exists():
+        raise InputError(
+            f"{inventory}: not there; type this in the folder of a project that was run. If its tree has "
+            f"lost it, {RUN_TREES}; the run after that notices what was done in the tree"
+        )
     lines = adoption.adopt(tree, f"{tree}.sfv", corrections, deletions, moves)
     if lines and not applied.same_file(corrections, shown):
         lines.append(f"{tree} shows {shown}: only runs with data.corrections: {corrections} will know of it")
@@ -175,41 +183,50 @@ def adopt(
 
 
 def follow_corrections(
-    corrections: Input = Path("corrections.csv"), folder: Input = Path("data/idx"), by_id: bool = False
+    corrections: Input | None = None, folder: Input = Path("data/idx"), by_id: bool = False
 ) -> None:
     """Renumber corrections whose rows moved in the CSV.
 
     Rows are found again by the checksums of their pixels.
 
-    corrections: the file of corrections
+    corrections: the file of corrections (corrections.csv)
     folder: the folder of the training images as IDX
     by_id: true, where all pixels are others now, as after a change of data.invert: lines keep their rows
     """
     from digitflow.base import checksums as sfv
     from digitflow.dataset import applied
     from digitflow.dataset.corrections import follow
+    from digitflow.dataset.locations import enter_project
 
+    named = corrections and corrections.absolute()
+    folder = enter_project(folder, "data/idx")
+    corrections = Path(os.path.relpath(named or applied.DEFAULT))
     applied.check_is_there(corrections, applied.shown_by("data/png/train"))
     images = sorted(folder.glob("train-images-idx?-ubyte"), key=lambda path: path.stat().st_mtime)
     if not images:
-        raise InputError(f"{folder}: no images of the training CSV; run snakemake first")
+        raise InputError(
+            f"{folder}: no images of the training CSV; type this in the folder of a project that was run"
+        )
     labels = folder / "train-labels-idx1-ubyte"
     sfv.check([folder / "train.sfv"], images[-1], labels)
     lines = follow(corrections, images[-1], labels, folder / "classes.csv", by_id)
     print("\n".join(lines or [f"{corrections}: every line with a checksum is about its row in {folder}"]))
 
 
-def restore_corrections(corrections: Output = Path("corrections.csv"), tree: str = "data/png/train") -> None:
+def restore_corrections(corrections: Output | None = None, tree: str = "data/png/train") -> None:
     """Write a lost file of corrections again.
 
     It becomes what it was when it was applied last, and what the tree shows beside.
 
-    corrections: the file of corrections
+    corrections: the file of corrections (corrections.csv)
     tree: the tree of training pictures
     """
-    from digitflow.dataset import adoption
+    from digitflow.dataset import adoption, applied
+    from digitflow.dataset.locations import enter_project
 
-    print(adoption.restore_corrections(corrections, tree))
+    named = corrections and corrections.absolute()
+    tree = enter_project(tree, "data/png/train")
+    print(adoption.restore_corrections(os.path.relpath(named or applied.DEFAULT), tree))
 
 
 def clean_stale(configfile: list[Input] | None = None, remove: bool = False) -> None:

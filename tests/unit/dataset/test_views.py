@@ -130,6 +130,7 @@ def test_only_what_differs_is_moved_removed_and_written(made):
     labels[[0, 1]] = 3
     ids = np.array([1, 2, 4, 5, 6, 7, 8, 9, 10, 11, 12])  # the third is dropped
     (made.tree / "3/04.png").unlink()
+    made.manifest.unlink()  # so it is to be made again
     (made.tree / "0/05.png").write_bytes(b"")
     assert made.update(labels, ids) == Counts(written=2, moved=2, removed=1)
     assert made.files() == made.expected(labels, ids)
@@ -259,6 +260,25 @@ def test_a_picture_moved_by_hand_after_the_corrections_were_read_stays_there_unt
     assert (made.tree / "3/01.png").exists()
     [line] = made.wishes()
     assert "image 1: 0 -> 3, for its picture was put at" in line
+
+
+def test_a_picture_deleted_after_the_corrections_were_read_stays_away_until_the_next_run(made, caplog):
+    (made.tree / "0/01.png").unlink()
+    (made.tree / "3/04.png").unlink()
+    labels = LABELS.copy()
+    labels[[3, 4]] = 1  # the run has other labels, one of them of a picture that is gone
+    assert made.update(labels) == Counts(moved=1)
+    assert "0/01.png, 3/04.png: deleted since the corrections were read; the next run adds" in caplog.text
+    assert ["1: drop" in line or "4: drop" in line for line in made.wishes()] == [True, True]
+
+
+def test_a_picture_that_is_missing_in_a_tree_without_folders_is_made_again(project):
+    def update() -> Counts:
+        return update_tree(project.idx, project.tree, project.manifest)
+
+    update()
+    (project.tree / "01.png").unlink()
+    assert update() == Counts(written=1)
 
 
 def test_a_picture_that_is_there_twice_is_named_and_neither_is_touched(made, caplog):

@@ -98,8 +98,9 @@ def update_tree(
     `ids`: the rows, from 1, that have a picture; None: all. With `classes`, whose labels name the folders:
     `labels`, int, of these rows, and `given`, int, the label that the CSV gives each row of the file.
     `corrections`, `source`: the paths of what it shows, for the inventory. A picture that a person edited,
-    moved since the corrections were read, or put there is left alone and named in the log. InputError: `tree`
-    is a folder of something else; DigitflowError: the disk is full. What was right stays.
+    moved or deleted since the corrections were read, or put there is left alone and named in the log; where
+    there is no manifest, one that is missing is made again. InputError: `tree` is a folder of something else;
+    DigitflowError: the disk is full. What was right stays.
     """
     tree = Path(tree)
     rows, *shape = idx.read_header(images_idx, idx.IMAGES)
@@ -118,8 +119,12 @@ def update_tree(
         with suppress(OSError):
             tree.rmdir()  # only if it is empty: then it is made as a whole, which is quicker
         with Progress(f"{tree}: PNG", rows, "images") as progress:
-            update = _update if tree.exists() else _make
-            inventory, counts = update(images_idx, tree, goal, progress)
+            if tree.exists():
+                # No wishes are read from a tree without folders; a deleted manifest asks for what is missing.
+                deletions_count = names != [""] and Path(manifest).exists()
+                inventory, counts = _update(images_idx, tree, goal, progress, deletions_count)
+            else:
+                inventory, counts = _make(images_idx, tree, goal, progress)
     except OSError as error:
         raise DigitflowError(f"{tree}: cannot be written: {reason(error)}") from error
     write_manifest(manifest, inventory)
@@ -183,15 +188,18 @@ def _make(images_idx: PathLike, tree: Path, goal: Inventory, progress: Progress)
 
 
 def _update(
-    images_idx: PathLike, tree: Path, goal: Inventory, progress: Progress
+    images_idx: PathLike, tree: Path, goal: Inventory, progress: Progress, deletions_count: bool
 ) -> tuple[Inventory, Counts]:
-    """Bring a tree that is there up to date, picture by picture; each is whole at any time."""
+    """Bring a tree that is there up to date, picture by picture; each is whole at any time.
+
+    `deletions_count`: a picture that is missing was deleted since the corrections were read, and stays so.
+    """
     rows, names = len(goal), goal.names
     known = read_inventory(tree)
     recognised = known is None
     known = (known or _recognise(tree, goal)).fit(names, rows)
     goal = goal.fit(known.names, len(known))
-    update = _Update(tree, known, goal, len(str(rows)), recognised)
+    update = _Update(tree, known, goal, len(str(rows)), recognised, deletions_count)
     update.begin()
     with (
         open_folders(*(tree / name for name in known.names), make=True) as folders,
@@ -243,12 +251,21 @@ def shown_crc(data: bytes, shape: Sequence[int]) -> int | None:
 class _Update:
     """One update of a tree that is there.
 
-    `left_alone`: the rows, a mask, whose pictures a person moved, doubled or edited against what is wanted.
+    `left_alone`: the rows, a mask, whose pictures a person moved, deleted, doubled or edited against what is
+    wanted.
     `before`, `after`: the folder of each row's picture as the inventory has it during the update and behind
     it; `wanted`: as `after`, but no folder where an edited picture of a dropped row is kept.
     """
 
-    def __init__(self, tree: Path, known: Inventory, goal: Inventory, digits: int, recognised: bool):
+    def __init__(
+        self,
+        tree: Path,
+        known: Inventory,
+        goal: Inventory,
+        digits: int,
+        recognised: bool,
+        deletions_count: bool,
+    ):
         self.tree, self.known, self.goal, self.digits = tree, known, goal, digits
         self.counts = Counts()
         self.found = found = scan(tree, known.names, len(known), digits)
@@ -262,8 +279,13 @@ class _Update:
         self.moved_by_hand = ~expected & there
         self.left_alone = self.moved_by_hand.copy()
         self.left_alone[[row for row, _ in found.doubled]] = True
+        # Not those that an update which was killed had yet to write.
+        self.missing = ~there & (known.place != NOWHERE) & (known.place == known.next_place)
+        self.missing &= goal.place != NOWHERE
         if recognised:  # perhaps deleted by hand: the next look at the tree decides
             self.left_alone |= ~there & (known.place != NOWHERE)
+        elif deletions_count:
+            self.left_alone |= self.missing
         self.before = np.where(self.left_alone, known.place, found.place)
         self.after = np.where(self.left_alone, known.place, goal.place)
         self.wanted = self.after.copy()
@@ -290,8 +312,6 @@ class _Update:
         same = np.array_equal(self.before, self.after) and np.array_equal(known.pixel_crc, goal.pixel_crc)
         if not (same and self.same_shape):
             save_inventory(self.tree, begun)
-        missing = ~self.there & (known.place != NOWHERE) & (known.place == known.next_place)
-        missing &= (goal.place != NOWHERE) & ~self.left_alone
         self._warn(
             "no pictures of this tree, and used by nothing; move them out of it",
             map(name_stranger, found.strangers),
@@ -304,13 +324,17 @@ class _Update:
             "moved by hand since the corrections were read; the next run adds them to the corrections",
             map(self._path, np.flatnonzero(self.moved_by_hand).tolist()),
         )
-        self._warn(
-            "missing, and made again; to drop an image, delete its picture again",
-            (
-                picture_path(known.names, known.place[row], self._name(row))
-                for row in np.flatnonzero(missing).tolist()
-            ),
+        self._warn_missing(
+            "deleted since the corrections were read; the next run adds them to the corrections",
+            self.left_alone,
         )
+        self._warn_missing(
+            "missing, and made again; to drop an image, delete its picture again", ~self.left_alone
+        )
+
+    def _warn_missing(self, what: str, rows: np.ndarray) -> None:
+        missing, known = np.flatnonzero(self.missing & rows).tolist(), self.known
+        self._warn(what, (picture_path(known.names, known.place[row], self._name(row)) for row in missing))
 
     def _warn(self, what: str, paths: Iterable[str]) -> None:
         if paths := list(paths):

@@ -801,6 +801,28 @@ def test_an_older_tree_that_is_put_back_takes_no_corrections_back(project):
     assert not project.picture(ids[0]).exists()
 
 
+def test_an_older_tree_takes_back_no_two_corrections_and_two_moves_can_be_undone_by_hand(project):
+    older = project.tree.with_name("older")
+    shutil.copytree(project.tree, older)
+    for id_ in (1, 2, 3):
+        project.picture(id_).rename(project.picture(id_, 9))
+        assert len(project.adopt()) == 1
+        project.update()
+    kept = shutil.copytree(project.tree, project.tree.with_name("kept"))
+    for id_ in (1, 2):
+        project.picture(id_, 9).rename(project.picture(id_))
+    assert len(project.find().lines) == 2
+
+    shutil.rmtree(project.tree)
+    older.rename(project.tree)
+    project.refused(
+        "3 pictures lie again where the CSV has them, which would take back 3 of the 3 corrections"
+    )
+    shutil.rmtree(project.tree)
+    kept.rename(project.tree)
+    assert project.adopt() == []
+
+
 def test_a_folder_for_a_class_that_no_row_has_is_told_how_to_be_one(project):
     (project.tree / "ten").mkdir()
     project.picture(5).rename(project.tree / "ten" / "005.png")

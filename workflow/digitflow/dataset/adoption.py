@@ -278,7 +278,7 @@ class _Comparison:
 
     def check_moves(self, corrections: PathLike) -> None:
         """Most of a class, or of the corrections, at once is an accident: a folder moved, an older tree put
-        back.
+        back. In a tree that took the place of another, two corrections are enough.
         """
         known, found = self.known, self.found.place
         own = known.corrections or corrections
@@ -291,7 +291,7 @@ class _Comparison:
             f"{shlex.join(['rm', '-f', os.fspath(self.manifest)])}, and {RUN_TREES}; to write all of that "
             f"into {own}: digitflow adopt{flag(own)} --moves true"
         )
-        if back > max(HANDFUL, len(typed) // 2):
+        if back > max(HANDFUL, len(typed) // 2) or (back > 1 and self._is_another_tree()):
             raise InputError(
                 f"{self.tree}: {back:,} pictures lie again where the CSV has them, which would take back "
                 f"{back:,} of the {len(typed):,} corrections in {own}; is it an older tree? {ways}"
@@ -307,6 +307,11 @@ class _Comparison:
                 f"{self.tree}: {losses[place]:,} of the {sizes[place]:,} pictures of class "
                 f"{self.labels[place]} were moved: too many to relabel without asking, and {ways}"
             )
+
+    def _is_another_tree(self) -> bool:
+        """Whether the tree and all of its folders have changed: moving pictures by hand changes but some."""
+        then = read_about(self.tree).times
+        return all(then.get(name) != times for name, times in folder_times(self.tree).items())
 
     def check_owner(self, corrections: PathLike, source: PathLike) -> None:
         """What was done in a tree belongs to the data, and into the corrections, that the tree shows."""

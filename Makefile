@@ -138,7 +138,8 @@ lock: $(UV)  ## pin what workflow/envs/*.in ask for
 	cd workflow/envs && $(LOCK) uv.in -o uv.lock.txt
 
 clean:  ## remove results and conversions; CSVs, corrections, remembered runs, receipts and environments stay
-	@test ! -e data/png/train.inventory || PYTHONPATH=$(CLONE)workflow $(CLONE).venv/bin/python -m digitflow adopt || \
+	@test ! -e data/png/train -a ! -e data/png/train.inventory || \
+		PYTHONPATH=$(CLONE)workflow $(CLONE).venv/bin/python -m digitflow adopt || \
 		{ echo "nothing was removed: pictures may have been moved by hand" >&2; exit 1; }
 	find results data/idx data/png data/rec data/official logs -mindepth 1 ! -path results/README.md \
 		! -path 'results/runs*' ! -path 'results/kaggle*' ! -path data/rec/corrections.json \

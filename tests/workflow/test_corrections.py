@@ -176,6 +176,17 @@ def test_a_run_makes_a_tree_that_was_deleted_with_its_record_and_a_run_of_less_s
     assert [line["id"] for line in lines_of(finished_numpy)] == ["7"]
 
 
+def test_a_tree_without_its_inventory_is_not_cleaned_away(tmp_path):
+    picture = tmp_path / "data" / "png" / "train" / "0" / "1.png"
+    picture.parent.mkdir(parents=True)
+    picture.touch()
+    command = ["make", "--silent", "-f", PROJECT / "Makefile", "clean"]
+    result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert result.returncode != 0
+    assert "train.inventory: not there" in result.stderr
+    assert picture.exists()
+
+
 def test_a_line_typed_without_a_checksum_is_safe_after_its_first_run_and_follows_its_row(finished_numpy):
     file, made = finished_numpy.folder / FILE, {*LISTS, "data/png/train.sfv"}
     label = labels_of(finished_numpy)[7]

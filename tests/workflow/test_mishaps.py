@@ -91,7 +91,7 @@ def test_a_csv_that_cannot_be_read_leaves_the_last_good_images_and_is_read_again
     assert not finished_numpy.planned()
 
 
-@pytest.mark.parametrize("path", [IMAGES, "data/png/train.sfv", "data/rec/train.lst", "data/rec/train.rec"])
+@pytest.mark.parametrize("path", [IMAGES, "data/rec/train.lst", "data/rec/train.rec"])
 def test_a_deleted_intermediate_is_not_missed_until_it_is_needed(path, finished_run, finished):
     (finished.folder / path).unlink()
     assert not finished.planned()

@@ -22,14 +22,14 @@ report: "workflow/report/workflow.rst"
 
 
 rule all:
-    """The merged submission, the tables of scores and of pairs, the run remembered, the trees; what of it needs no test set."""
+    """Submission, tables of scores and pairs, the run remembered, the trees; without a test set no submission."""
     default_target: True
     input:
         ["results/submission.csv", "results/remembered.txt"] if TEST_CSV else [],
         "results/scores.csv",
         "results/comparisons.csv",
         "results/agreement.csv" if OTHERS else [],
-        rules.trees.input if TREES else [],  # to the merge alone, a tree is an intermediate file: none is missed
+        rules.trees.input if TREES else [],  # the merge would not miss one that was deleted
 
 
 rule figures:

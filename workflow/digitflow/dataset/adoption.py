@@ -94,7 +94,7 @@ def find_changes(
     InputError, and no change is adopted: a file that is no picture of the tree, a picture that is there twice
     or under another's name, one whose line in `corrections` says something else; a tree that is gone; too
     many deletions or moves, unless `deletions` or `moves` says that they are meant. Where the manifest was
-    deleted, too, many deletions are but noted: the next update makes the pictures again. With `source`, the
+    deleted, too, many deletions are noted only: the next update makes the pictures again. With `source`, the
     training data of this configuration, also a change in a tree that shows other data, or another file of
     corrections.
     """

@@ -6,6 +6,7 @@ import re
 from digitflow.base.archives import open_csv
 
 SAVE_AS_CSV = "load it with {} and save it as CSV, one row per image"
+PNG = b"\x89PNG"
 SIGNATURES = {
     b"\xff\xfe": "UTF-16 text: save it as UTF-8",
     b"\xfe\xff": "UTF-16 text: save it as UTF-8",
@@ -22,7 +23,7 @@ SIGNATURES = {
     b"\x93NUMPY": f"a numpy array (npy): {SAVE_AS_CSV.format('numpy.load')}",
     b"\x89HDF": f"an HDF5 file: {SAVE_AS_CSV.format('h5py')}",
     b"MATLAB 5.0": f"a MATLAB file: {SAVE_AS_CSV.format('scipy.io.loadmat')}",
-    b"\x89PNG": "a PNG picture: for a folder of them, set data.source to folder",
+    PNG: "a PNG picture: for a folder of them, set data.source to folder",
     b"\xff\xd8\xff": "a JPEG picture: a pixel CSV, IDX files or a folder of PNG files are needed",
     b"\x80\x04": f"a Python pickle: {SAVE_AS_CSV.format('Python, if you trust it,')}",
     b"SQLite format 3": "an SQLite database: export its table as CSV",
@@ -46,7 +47,7 @@ def is_idx(path: str | os.PathLike) -> bool:
 def is_png(path: str | os.PathLike) -> bool:
     """Whether a file starts as a PNG picture does."""
     with open_csv(path) as stream:
-        return stream.read(4) == b"\x89PNG"
+        return stream.read(4) == PNG
 
 
 def looks_like(start: bytes) -> str | None:

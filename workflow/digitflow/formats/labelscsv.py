@@ -96,15 +96,14 @@ def read_with_lines(
     index = {label: k for k, label in enumerate(names)}
     line_1, lines = _read_lines(path)
     places = (0, 1) if (*line_1,) == header else _columns(path, line_1)
+    if ids is None:
+        ids = [*map(str, range(1, (len(lines) if rows is None else rows) + 1))]
     wanted = classes_in_words(names)
-    found = _join(
-        path,
-        line_1,
-        lines,
-        places,
-        [*map(str, range(1, (len(lines) if rows is None else rows) + 1))] if ids is None else ids,
-        lambda label: None if label in index else f", should be one of {wanted}",
-    )
+
+    def fault(label: str) -> str | None:
+        return None if label in index else f", should be one of {wanted}"
+
+    found = _join(path, line_1, lines, places, ids, fault)
     labels, numbers = [index[label] for label, _ in found], [number for _, number in found]
     return np.array(labels, np.int64), np.array(numbers, np.int64)
 

@@ -54,6 +54,7 @@ class Form:
     width: int = 2
     channels: int = 1
     transpose: bool = False
+    planar: bool = False
     classes: tuple[str, ...] = ("0", "1", "2")
     labelled: bool = True
     one_hot: bool = False
@@ -85,7 +86,7 @@ class Form:
         """What the configuration says of it."""
         values = "auto" if self.values is None else {"from": self.values[0], "to": self.values[1]}
         if self.auto:
-            return {"image": {"transpose": self.transpose}, "values": values}
+            return {"image": {"transpose": self.transpose, "planar": self.planar}, "values": values}
         columns = {"header": self.header}
         places = self.labels if self.header else [*range(self.ids, self.ids + len(self.labels))]
         if self.labelled:
@@ -95,7 +96,7 @@ class Form:
         image = {"height": self.height, "width": self.width, "channels": self.channels}
         return {
             "columns": columns,
-            "image": image | {"transpose": self.transpose},
+            "image": image | {"transpose": self.transpose, "planar": self.planar},
             "classes": [*self.classes],
             "values": values,
         }
@@ -142,16 +143,21 @@ def understood(cells: list[str], form: Form) -> list:
 
 
 def upright(row: list, form: Form) -> list:
-    """A row with its bytes in the order of an image's rows, also where the file has them column by column."""
-    if not form.transpose:
-        return row
+    """A row with its bytes in the order of an image's rows, however the file orders them."""
     first, pixels = row[: -form.pixels], row[-form.pixels :]
     return first + [
-        pixels[(x * form.height + y) * form.channels + channel]
+        pixels[place_in_file(y, x, channel, form)]
         for y in range(form.height)
         for x in range(form.width)
         for channel in range(form.channels)
     ]
+
+
+def place_in_file(y: int, x: int, channel: int, form: Form) -> int:
+    """Where the file has a value of an image."""
+    pixel = x * form.height + y if form.transpose else y * form.width + x
+    planar = form.planar and form.channels == 3
+    return channel * form.height * form.width + pixel if planar else pixel * form.channels + channel
 
 
 def split_cells(line: str, separator: str) -> list[str] | None:
@@ -248,6 +254,7 @@ FORMS = [
     Form(auto=True, ids=True, labelled=False, separator=";"),
     Form(auto=True, one_hot=True, classes=("a", "b", "c"), transpose=True),
     Form(height=1, channels=3, transpose=True, ids=True),
+    Form(channels=3, planar=True),
     Form(one_hot=True, header=False, separator=" ", values=(0, 1)),
     Form(auto=True, ids=True, height=1, width=1, channels=3, separator=" "),
 ]

@@ -165,7 +165,7 @@ def test_defaults_are_filled_in_at_every_depth():
                                      "batch_size": 1, "learning_rate": 1})  # fmt: skip
     del config["data"]
     complete = validate(config)
-    auto = {"height": "auto", "width": "auto", "channels": "auto", "transpose": False}
+    auto = {"height": "auto", "width": "auto", "channels": "auto", "transpose": False, "planar": False}
     assert complete["data"]["image"] == auto
     assert complete["submission"]["id"] == "ImageId"
     assert complete["models"]["tiny"]["seeds"] == [0]
@@ -711,6 +711,16 @@ def test_a_source_that_is_a_folder_needs_one(source):
         validate(changed("data", {"source": source}))
 
 
+@pytest.mark.parametrize("channels", [{}, {"channels": 1}])
+def test_only_images_in_colour_have_planes(tmp_path, channels):
+    (tmp_path / "train.csv").touch()
+    data = {"source": "files", "train_csv": f"{tmp_path}/train.csv", "image": {"planar": True, **channels}}
+    with pytest.raises(
+        ConfigError, match=r"data\.image\.planar: only images in colour have planes; write channels: 3"
+    ):
+        validate(changed("data", data))
+
+
 @pytest.mark.parametrize(
     ("told", "message"),
     [
@@ -720,6 +730,10 @@ def test_a_source_that_is_a_folder_needs_one(source):
         (
             {"labels_csv": "labels.csv"},
             r"data\.labels_csv: data\.source idx has labels of its own; leave it out",
+        ),
+        (
+            {"image": {"channels": 3, "planar": True}},
+            r"data\.image\.planar: data\.source idx has no columns, and images of a known size; leave it out",
         ),
     ],
 )

@@ -719,6 +719,7 @@ def _meaningless(config: dict[str, Any]) -> Iterator[str]:
         yield f"data.labels_csv: data.source {source} has labels of its own; leave it out"
     told = [f"image.{side}" for side in ("height", "width") if data["image"][side] != "auto"]
     properties = schema()["properties"]["data"]["properties"]
+    told += ["image.planar"] if data["image"]["planar"] else []
     told += ["columns"] if _without_defaults(data["columns"], properties["columns"]) else []
     for key in told if not config["predict"] else ():
         yield f"data.{key}: data.source {source} has no columns, and images of a known size; leave it out"
@@ -894,6 +895,11 @@ def _forgotten_source(data: dict[str, Any]) -> Iterator[str]:
 
 def _same_columns(data: dict[str, Any]) -> Iterator[str]:
     """One column or one file in two parts."""
+    if data["image"]["planar"] and data["image"]["channels"] != 3:
+        yield (
+            "data.image.planar: only images in colour have planes; write channels: 3 beside it, or leave it "
+            "out"
+        )
     label, id_ = (data["columns"][key] for key in ("label", "id"))
     if label == id_ and isinstance(label, str) and label != "auto":
         yield f"data.columns: label and id are both {label!r}, and one column is not both; leave one out"

@@ -168,6 +168,24 @@ def test_a_transposed_image_stands_upright_and_has_the_height_that_is_told(csv):
     assert images == [[[1, 40], [2, 50], [3, 60]]]
 
 
+PLANES = {"image": {"channels": 3, "planar": True}}
+
+
+def test_names_may_count_the_channels_first(csv):
+    header = ",".join(f"p_{channel}_{y}_{x}" for channel in range(3) for y in range(2) for x in range(2))
+    path = csv(f"label,{header}\n0,1,2,3,4,10,20,30,40,100,150,200,250\n")
+    images, *_ = rows_of(path, PLANES)
+    assert images == [[[[1, 10, 100], [2, 20, 150]], [[3, 30, 200], [4, 40, 250]]]]
+    assert "if the 3 channels come first, write image: {channels: 3, planar: true}" in message_of(path)
+
+
+def test_planes_whose_pixels_come_column_by_column_stand_upright(csv):
+    data = {"image": {"height": 1, "width": 2, "channels": 3, "planar": True, "transpose": True}}
+    header = ",".join(["label", *(f"p{k}" for k in range(6))])
+    images, *_ = rows_of(csv(f"{header}\n0,1,2,10,20,100,200\n"), data)
+    assert images == [[[[1, 10, 100], [2, 20, 200]]]]
+
+
 @pytest.mark.parametrize("separator", [",", ";", "\t"])
 def test_a_separator_is_found_in_the_header(csv, separator):
     text = f"label,{SQUARE}\n7,1,2,3,200\n".replace(",", separator)

@@ -8,6 +8,7 @@ import pytest
 
 from digitflow.base.errors import InputError
 from digitflow.dataset import classes
+from digitflow.dataset.conversion import looks_planar
 from digitflow.dataset.sources import convert_source, files_read
 from digitflow.formats import idx, labelscsv
 
@@ -49,6 +50,35 @@ def test_images_that_are_nearly_black_are_warned_of(tmp_path, caplog, lightest):
     with caplog.at_level(logging.WARNING, "digitflow"):
         convert(tmp_path, f"{SQUARE}\n0,0,0,{lightest}\n0,0,0,0\n", data, ids=True)
     assert (f"a.csv: no pixel is above {lightest} of 255: nearly black" in caplog.text) == (lightest < 64)
+
+
+@pytest.mark.parametrize("transposed", [False, True])
+@pytest.mark.parametrize(("height", "width"), [(8, 8), (28, 28), (20, 30), (31, 17)])
+def test_planes_of_colour_that_are_read_as_pixels_look_like_planes(height, width, transposed):
+    rng = np.random.default_rng(0)
+    y, x = np.mgrid[:height, :width]
+    spots = rng.uniform(0, (height, width), (50, 2))  # of another colour in each image, on another ground
+    near = np.exp(-((y - spots[:, :1, None]) ** 2 + (x - spots[:, 1:, None]) ** 2) / 40)
+    colours, grounds = rng.uniform(0, 120, (2, 50, 1, 1, 3))
+    pixels = np.rint(grounds + near[..., None] * colours + rng.uniform(0, 8, (50, height, width, 1))).astype(
+        np.uint8
+    )
+    file = pixels.swapaxes(1, 2) if transposed else pixels
+    planes = np.moveaxis(file, 3, 1).reshape(file.shape)
+    assert not looks_planar(pixels, transposed)
+    assert looks_planar(planes.swapaxes(1, 2) if transposed else planes, transposed)
+
+
+def test_a_file_of_planes_is_warned_of_with_the_line_that_reads_it(tmp_path, caplog):
+    plane = np.add.outer(np.arange(8) * 20, np.arange(8) * 5)
+    rows = "".join(f"{','.join(map(str, [*plane.ravel()] * 3))}\n" for _ in range(5))
+    header = ",".join(f"p{k}" for k in range(192))
+    line = "write image: {channels: 3, planar: true} under data: in the configuration"
+    with caplog.at_level(logging.WARNING, "digitflow"):
+        convert(tmp_path, f"{header}\n{rows}", {"image": {"channels": 3, "planar": True}}, ids=True)
+        assert line not in caplog.text
+        convert(tmp_path, f"{header}\n{rows}", {"image": {"channels": 3}}, ids=True)
+        assert line in caplog.text
 
 
 def test_what_was_decided_is_in_the_log(tmp_path, caplog):

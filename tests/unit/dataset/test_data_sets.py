@@ -147,6 +147,13 @@ def hmnist(side, colour):
     return make
 
 
+def cifar10(folder, images, labels, test, test_labels):
+    right = coloured(padded(images), labels)
+    header = [*pixel_names(3072, form="a{}"), "class"]
+    write_lines(folder / "train.csv", header, table(labels, flat(np.moveaxis(right, 3, 1)), last=True))
+    return Made(folder, right, labels.astype(str))
+
+
 def devanagari(folder, images, labels, test, test_labels):
     words = np.array(DEVANAGARI)[labels]
     header = [*pixel_names(1024, form="pixel_{:04}"), "character"]
@@ -258,6 +265,7 @@ FORMS = {
     "hmnist_28_grey": ("hmnist", hmnist(28, colour=False), GREY),
     "hmnist_8_rgb": ("hmnist", hmnist(8, colour=True), {}),
     "hmnist_8_grey": ("hmnist", hmnist(8, colour=False), GREY),
+    "cifar10": ("cifar10", cifar10, {}),
     "devanagari": ("devanagari", devanagari, {}),
     "arabic_digits": ("arabic_digits", arabic_digits, {}),
     "arabic_characters": ("arabic_characters", arabic_characters, {}),

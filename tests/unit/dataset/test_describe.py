@@ -48,6 +48,7 @@ def test_a_csv_is_told_in_numbers_and_with_the_configuration_that_reads_it(train
     [
         ("1,2,3,200,7\n", {"columns": {"label": -1}}),
         ("0;a;1;2;3;200\n", {"columns": {"label": 1, "ignore": [0]}, "image": {"transpose": True}}),
+        (f"label,{','.join(f'p{k}' for k in range(12))}\n7{',9' * 12}\n", {"image": {"planar": True}}),
         ("0 .5 .5 1 0 1\n1 .5 .5 1 1 0\n", {"values": {"from": 0, "to": 1}}),
         ("id,class_a,class_b,p0,p1,p2\nx,1,0,1,2,3\ny,0,1,1,2,3\n", {"image": {"height": 1, "width": 3}}),
     ],

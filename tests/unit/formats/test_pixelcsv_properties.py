@@ -20,6 +20,7 @@ told = st.builds(
     width=st.integers(1, 3),
     channels=st.sampled_from([1, 3]),
     transpose=st.booleans(),
+    planar=st.booleans(),
     classes=st.sampled_from(CLASSES),
     labelled=st.booleans(),
     ids=st.booleans(),

@@ -119,6 +119,7 @@ def decide(path: str | os.PathLike, data: Mapping[str, Any], train: bool) -> Lay
         tuple(chosen.pixels),
         shape,
         transposed=bool(image.get("transpose", False)),
+        planar=len(shape) == 3 and bool(image.get("planar", False)),
         label=chosen.label,
         one_hot=tuple(chosen.one_hot),
         id=chosen.id,
@@ -660,6 +661,8 @@ def _shape(
 ) -> tuple[int, ...]:
     where = f"{table.path}, line 1: {pixels:,} columns of pixels"
     told = {key: image[key] for key in ("height", "width", "channels") if image.get(key, AUTO) != AUTO}
+    if grid and image.get("planar"):  # the names count the channels first, or do not count them
+        grid = (*grid[1:], grid[0]) if len(grid) == 3 and grid[0] == 3 else None
     if grid and not (told and image.get("transpose")) and (named := _named_shape(where, pixels, told, grid)):
         table.reasons.append("the names of the pixels count their rows and columns")
         return named
@@ -704,7 +707,8 @@ def _named_shape(
     if len(grid) > 3 or grid[2:] not in ((), (1,), (3,)):
         raise InputError(
             f"{where}, and their names count {counted}: rows, columns and then 1 or 3 channels are needed, "
-            "as in pixel_0_0_0 to pixel_27_27_2"
+            "as in pixel_0_0_0 to pixel_27_27_2; if the 3 channels come first, write image: {channels: 3, "
+            "planar: true} under data: in the configuration"
         )
     named = dict(zip(("height", "width", "channels"), (*grid, 1), strict=False))
     colours = _shapes(pixels, {"channels": 3}) if len(grid) == 2 and grid[1] == 3 else []

@@ -46,7 +46,35 @@ def read_csv(path: PathLike, data: Mapping[str, Any], train: bool, labels: bool 
 
 def _blocks(layout: Layout) -> Iterator[Block]:
     with Progress(f"{layout.path}", None) as progress:
-        yield from pixelcsv.read_blocks(layout, progress)
+        yield from warned_of_planes(pixelcsv.read_blocks(layout, progress), layout)
+
+
+def warned_of_planes(blocks: Iterable[Block], layout: Layout) -> Iterator[Block]:
+    """The blocks of a CSV, with a warning if its colours look as if they came in another order."""
+    read_as_pixels = len(layout.shape) == 3 and not layout.planar
+    for number, block in enumerate(blocks):
+        if number == 0 and read_as_pixels and looks_planar(block.images, layout.transposed):
+            log.warning(
+                f"{layout.path}: the colours look like planes, all red, then all green, then all blue: if "
+                "they are, write image: {channels: 3, planar: true} under data: in the configuration"
+            )
+        yield block
+
+
+def looks_planar(images: np.ndarray, transposed: bool = False) -> bool:
+    """Whether images uint8 (n, h, w, 3) that were read pixel by pixel look like planes of colour instead.
+
+    In planes, a value is closer to the one a row's length further on, in the next row, than to the one three
+    times as far on. In pixels, the former belongs to another pixel, perhaps to another colour, and the latter
+    is the same colour in the next row.
+    """
+    images = images.swapaxes(1, 2) if transposed else images
+    if not len(images) or images.shape[1] < 4:  # too little to tell
+        return False
+    flat = images.reshape(len(images), -1).astype(np.int16)
+    row = images.shape[2]
+    near, far = (np.abs(flat[:, step:] - flat[:, :-step]).mean() for step in (row, 3 * row))
+    return bool(near < 0.9 * far)
 
 
 def to_idx(

@@ -18,7 +18,7 @@ from digitflow.base.errors import DigitflowError, InputError
 from digitflow.base.files import atomic_path
 from digitflow.dataset import classes as class_names
 from digitflow.dataset import columns, sources
-from digitflow.dataset.conversion import Source
+from digitflow.dataset.conversion import Source, warned_of_planes
 from digitflow.dataset.locations import idx_files, names_of_classes
 from digitflow.formats import foreign, labelscsv, pixelcsv
 from digitflow.formats.layout import Layout, size_in_words
@@ -85,7 +85,7 @@ def _describe(path: Path, data: Mapping[str, Any], sheet: PathLike | None) -> st
             "test images for data.solution_csv"
         )
     layout = _decide(path, data)
-    source = Source(f"{path}", layout.shape, pixelcsv.read_blocks(layout))
+    source = Source(f"{path}", layout.shape, warned_of_planes(pixelcsv.read_blocks(layout), layout))
     kind = "a pixel CSV with labels" if layout.labelled else "a pixel CSV without labels: a test file"
     return _report(path, source, kind, layout.reasons, configuration(layout), sheet)
 
@@ -226,6 +226,8 @@ def configuration(layout: Layout) -> list[str]:
     image = {"height": height, "width": width, "channels": channels[0] if channels else 1}
     if layout.transposed:
         image["transpose"] = True
+    if layout.planar:
+        image["planar"] = True
     lines = [
         "data:",
         "  source: files",

@@ -39,7 +39,8 @@ class Layout:
 
     `names`: of all columns, as in the header; `1`, `2`, ... where there is none.
     `pixels`: the places of the pixels, in the order in which they fill an image.
-    `shape`: of an image, (h, w) or (h, w, 3); `transposed`: its pixels come column by column.
+    `shape`: of an image, (h, w) or (h, w, 3); `transposed`: its pixels come column by column; `planar`: all
+    red ones come first, then all green, then all blue.
     `label`: the place of the label. `one_hot`: places, each with the label that a 1 there means.
     `unfilled`: the place of a label that no row has yet.
     `classes`: the labels that there may be; None: any.
@@ -52,6 +53,7 @@ class Layout:
     pixels: tuple[int, ...]
     shape: tuple[int, ...]
     transposed: bool = False
+    planar: bool = False
     label: int | None = None
     one_hot: tuple[tuple[int, str], ...] = ()
     id: int | None = None

@@ -255,10 +255,13 @@ class _Reader:
         if self._order is not None:
             table = table.take(self._order, axis=1)
         height, width, *channels = self.layout.shape
-        if self.layout.transposed:
-            images = table.reshape(-1, width, height, *channels).swapaxes(1, 2)
+        sides = (width, height) if self.layout.transposed else (height, width)
+        if self.layout.planar:
+            images = np.moveaxis(table.reshape(-1, *channels, *sides), 1, -1)
         else:
-            images = table.reshape(-1, height, width, *channels)
+            images = table.reshape(-1, *sides, *channels)
+        if self.layout.transposed:
+            images = images.swapaxes(1, 2)
         ids = None if self.layout.id is None else [text_of(cell) for cell in cells[self.layout.id]]
         return Block(images, labels, ids)
 

@@ -78,7 +78,7 @@ def main(*seeds: str) -> int:
     page = Page(
         "Wrong labels",
         f"Written by `make bench-look`: `config/quick_audit.yaml` on {len(labels):,} rows, from the CSV to "
-        f"the ranking. {FLIPPED:.0%} of the labels are flipped with each seed; then all are left as they are.",
+        f"the ranking. {FLIPPED:.0%} of the labels are flipped with each seed; then all are left unchanged.",
     )
     header = ("seed", *(f"among the first {share:.0%}" for share in SHARES), "flagged", "s")
     page.add("## Flipped labels", "", table(header, lines))

@@ -355,7 +355,10 @@ def write_results(rounds: int, folder: Path) -> int:
     for name in FORMS:
         page.ratio(forms, name, CLEAN_FORM, 5.0)
     page.add(
-        "## PNG trees", "", "With nothing changed, no file is written; with labels changed, only as many files.", ""
+        "## PNG trees",
+        "",
+        "With nothing changed, no file is written; with labels changed, one file for each.",
+        "",
     )
     page.add(trees.table())
     page.ratio(trees, MAKE, FLOOR, 1.3)

@@ -54,9 +54,9 @@ def main(*files):
     page = Page(
         "Flags of the audit and of cleanlab",
         "Written by `make bench-look`: which labels the audit flags, and which cleanlab's filter "
-        "`confident_learning` does.",
+        "`confident_learning` flags.",
     )
-    page.add(table(("what", "flags", "of which differ", "of cleanlab's time"), rows))
+    page.add(table(("what", "flags", "of these differ", "time / cleanlab's"), rows))
     page.bar("flags that differ", differences, 0)
     return page.write(HERE / "cleanlab_flags.md")
 

@@ -76,7 +76,7 @@ def main(folder: str, rows: str = "20000") -> int:
     page = Page(
         "Colour",
         f"Written by `make bench-colour`: test accuracy of the same models on {int(rows):,} digits in grey "
-        f"and in ink of a colour drawn for each row, with {TEST_ROWS:,} others to test; a seed each.",
+        f"and in ink of a colour drawn for each row, tested on {TEST_ROWS:,} others; one seed each.",
     )
     lines = [
         (

@@ -92,8 +92,8 @@ def main(other: str, rounds: str = "5") -> int:
     page = Page(
         "The first training step",
         "Written by `python benchmarks/first_step.py`: seconds from `snakemake -j2` in a folder with two "
-        "CSVs to the end of the first training batch: of a default run, in Keras or in MXNet, and where "
-        f"the model of one of them alone is asked for. Medians of {rounds} rounds.",
+        "CSVs to the end of the first training batch: of a default run, in Keras or in MXNet, and of a run "
+        f"that asks only for the model of one of them. Medians of {rounds} rounds.",
     )
     page.add(contest.table())
     for what, framework in TARGETS.items():

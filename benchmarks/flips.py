@@ -78,7 +78,7 @@ def main(*seeds: str) -> int:
     page = Page(
         "Wrong labels",
         f"Written by `make bench-look`: `config/quick_audit.yaml` on {len(labels):,} rows, from the CSV to "
-        f"the ranking. {FLIPPED:.0%} of the labels flipped by each seed, then all as they are.",
+        f"the ranking. {FLIPPED:.0%} of the labels are flipped with each seed; then all are left unchanged.",
     )
     header = ("seed", *(f"among the first {share:.0%}" for share in SHARES), "flagged", "s")
     page.add("## Flipped labels", "", table(header, lines))
@@ -88,7 +88,7 @@ def main(*seeds: str) -> int:
     wrong_found = sum(rank <= FIRST_ROWS for rank in ranks.values())
     page.bar(f"of the ten, among the first {FIRST_ROWS}", wrong_found, WRONG_BAR, least=True)
     page.add("## Time", "")
-    page.bar("seconds of an audit, the slowest", max(seconds), SECONDS_BAR, " s")
+    page.bar("seconds of the slowest audit", max(seconds), SECONDS_BAR, " s")
     return page.write(HERE / "flips.md")
 
 

@@ -292,11 +292,11 @@ def add_growth(page: Page, curves: dict[str, list[Growth]]) -> None:
             each = 1e6 * point.seconds / point.rows
             figures = f"{point.rows:,}", f"{point.seconds:.1f}", f"{each:.0f}", f"{point.megabytes:.0f}"
             rows.append((name, *figures))
-    page.add(table(("how", "rows", "s", "us a row", "peak MB of a process"), rows))
+    page.add(table(("how", "rows", "s", "us per row", "peak MB of a process"), rows))
     for name, curve in curves.items():
         first, last = curve[0], curve[-1]
         ratio = (last.seconds / last.rows) / (first.seconds / first.rows)
-        page.bar(f"{name}: time a row at {last.rows:,} rows / at {first.rows:,}", ratio, 1.2)
+        page.bar(f"{name}: time per row at {last.rows:,} rows / at {first.rows:,}", ratio, 1.2)
         page.bar(f"{name}: peak memory", round(max(point.megabytes for point in curve)), 400, " MB")
     page.add("![growth](growth.png)", "")
 
@@ -342,9 +342,9 @@ def write_results(rounds: int, folder: Path) -> int:
     page = Page(
         "Benchmarks",
         f"Written by `make bench`. Medians of {rounds} rounds, after one that is not counted; a round runs "
-        "every contestant once, each on a disk that has written all before. Growth is one run a point. "
-        "All 70,000 MNIST images (42,000 + 28,000 rows) unless said otherwise. Wall seconds unless CPU is "
-        "said; compare ratios, not seconds.",
+        "every contestant once, each after the disk has written everything before it. Growth is one run for "
+        "each point. All 70,000 MNIST images (42,000 + 28,000 rows) unless said otherwise. Wall seconds "
+        "unless CPU is named; compare ratios, not seconds.",
     )
     page.add("## CSV to IDX", "", reading.table())
     page.ratio(reading, OURS_CSV, POLARS, 1.0)
@@ -355,7 +355,10 @@ def write_results(rounds: int, folder: Path) -> int:
     for name in FORMS:
         page.ratio(forms, name, CLEAN_FORM, 5.0)
     page.add(
-        "## PNG trees", "", "Nothing changed: no file is written. Labels changed: so many files are.", ""
+        "## PNG trees",
+        "",
+        "With nothing changed, no file is written; with labels changed, one file for each.",
+        "",
     )
     page.add(trees.table())
     page.ratio(trees, MAKE, FLOOR, 1.3)

@@ -13,17 +13,17 @@ from digitflow.training.schedule import SCHEDULES
 
 PROJECT = Path(__file__).parents[1]
 PACKAGE = PROJECT / "workflow" / "digitflow"
-# From the top floor down: a module imports only what stands below it.
+# From the top floor down: a module imports only from its own wing and the floors below.
 WINGS = (
     *("verbs", "studies", "competing", "look", "scoring", "merging"),
     *("training", "models", "dataset", "formats", "base"),
 )
-TOP = ("device", "predict", "store", "submit", "message")  # keys that are no sections
+TOP = ("device", "predict", "store", "submit", "message")  # keys that are not sections
 BEGIN, END = "<!-- {}: written by make docs -->", "<!-- end of {} -->"
 
 
 def rows(properties: Mapping[str, Any], prefix: str = "") -> Iterator[list[str]]:
-    """Key, default and meaning of each key of a section, those of sections in it with a dot."""
+    """Key, default and meaning of each key of a section; keys of sections within it have a dot."""
     for name, keys in properties.items():
         if "properties" in keys and keys.get("type") == "object":
             yield from rows(keys["properties"], f"{prefix}{name}.")
@@ -34,21 +34,21 @@ def rows(properties: Mapping[str, Any], prefix: str = "") -> Iterator[list[str]]
 
 
 def written(value: Any) -> str:
-    """A default as one writes it in YAML."""
+    """A default as it is written in YAML."""
     if value is None or isinstance(value, bool):
         return {None: "`null`", True: "`true`", False: "`false`"}[value]
     return f"`{value}`" if value != {} else "none"
 
 
 def table(*lines: list[str]) -> str:
-    """Lines of cells as a Markdown table, the first its header."""
+    """Lines of cells as a Markdown table; the first line is its header."""
     header, *body = lines
     cells = [header, ["---"] * len(header), *body]
     return "\n".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |" for line in cells)
 
 
 def tables() -> Iterator[tuple[str, str]]:
-    """Every table of the page by its name."""
+    """Every table of the page, with its name."""
     sections = schema()
     header = ["key", "default", "meaning"]
     for name in ("data", "submission", "png", "rec", "validation", "merge"):
@@ -70,7 +70,7 @@ def tables() -> Iterator[tuple[str, str]]:
 
 
 def schedule_row(name: str) -> list[str]:
-    """A schedule, what its docstring's first line says, and its options."""
+    """A schedule, the first line of its docstring, and its options."""
     options = list(inspect.signature(SCHEDULES[name]).parameters.values())[3:]
     shown = ", ".join(f"`{option.name}: {option.default:g}`" for option in options)
     return [f"`{name}`", meaning(SCHEDULES[name]), shown]
@@ -82,7 +82,7 @@ def meaning(function: Any) -> str:
 
 
 def house() -> Iterator[tuple[str, str]]:
-    """The map: each module and each rule file, with the first line of what it says of itself."""
+    """The map: each module and each rule file, with the first line of what it says about itself."""
     lines = [
         f"- `{path.name}`: {first_line(path)}" for path in sorted(PACKAGE.glob("*.py")) if path.name[0] != "_"
     ]
@@ -96,7 +96,7 @@ def house() -> Iterator[tuple[str, str]]:
 
 
 def first_comment(path: Path) -> str:
-    """The comment that a rule file begins with."""
+    """The comment at the beginning of a rule file."""
     return path.read_text().partition("\n")[0].lstrip("# ")
 
 
@@ -106,7 +106,7 @@ def first_line(path: Path) -> str:
 
 
 def filled(page: str, parts: Iterator[tuple[str, str]]) -> str:
-    """A page with each part between its markers made anew."""
+    """A page in which each part between markers is written anew."""
     for name, text in parts:
         begin, end = BEGIN.format(name), END.format(name)
         before, _, rest = page.partition(begin)

@@ -397,7 +397,7 @@ def test_corrections_that_are_named_and_cannot_be_read_are_told_with_the_way_on(
     validate(default)
     (tmp_path / "corrections.csv").symlink_to("nowhere")
     with pytest.raises(
-        ConfigError, match=r"data\.corrections: .*: a link to nowhere, which is not there; move it"
+        ConfigError, match=r"data\.corrections: .*: a link to nowhere, which does not exist; move it"
     ):
         validate(default)
     (tmp_path / "corrections.csv").unlink()
@@ -477,7 +477,7 @@ def test_files_of_others_that_cannot_be_read_are_named_and_stop_no_run(others):
         "submissions/B.CSV: not read; only files named NAME.csv are",
         "submissions/a.csv.gz: not read; only files named NAME.csv are",
         "submissions/c.zip: not read; only files named NAME.csv are",
-        "submissions/dangling.csv: a link to nowhere, which is not there",
+        "submissions/dangling.csv: a link to nowhere, which does not exist",
         "submissions/folder.csv: a folder, not a CSV file",
     ]
     with pytest.raises(ConfigError, match=r"merge\.models: submissions/dangling\.csv: a link to nowhere"):

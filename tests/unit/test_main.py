@@ -112,7 +112,10 @@ def test_help_all_lists_every_verb(capsys):
 )
 def test_an_unknown_verb_is_answered_in_one_line_with_the_nearest_one(capsys, verb, hint):
     assert __main__.main([verb]) == 1
-    assert capsys.readouterr() == ("", f"error: {verb}: no such verb; {hint}digitflow --help lists them\n")
+    assert capsys.readouterr() == (
+        "",
+        f"error: {verb}: no such verb; {hint}digitflow --help lists the verbs\n",
+    )
 
 
 def test_the_module_is_run_as_a_command_without_keras_or_mxnet_or_pandas():

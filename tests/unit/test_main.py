@@ -74,7 +74,7 @@ def test_an_interruption_is_status_130(run):
 def test_a_fault_of_our_own_is_status_2_with_its_traceback_and_a_request(run):
     status, printed = run(failing(ZeroDivisionError("ours")))
     assert status == 2
-    assert "please report it" in printed
+    assert "report it with" in printed
     assert "ZeroDivisionError: ours" in printed
 
 

@@ -68,7 +68,7 @@ use rule csv_to_idx as csv_to_idx_test with:
         test_set=lambda wildcards: tested([]),
         labels_file=[],
         sample=SAMPLE,
-        train=ancient(TRAIN_CSV) if DATA["source"] == "kaggle" else [],  # it may have to be downloaded first
+        train=ancient(TRAIN_CSV) if DATA["source"] == "kaggle" else [],  # it may need to be downloaded first
     output:
         images=update(f"data/idx/test-{IMAGES}"),
         labels=[],

@@ -2,7 +2,7 @@
 
 
 def forget_lost_environments():
-    """Remove the note of an installed environment whose Python is gone, so that it is installed again."""
+    """Remove the note of an installed environment whose Python is missing, so that it is installed again."""
     for name, interpreter in {"mxnet": MXNET_PYTHON, "kaggle": KAGGLE_PYTHON}.items():
         if not os.path.exists(interpreter):
             with contextlib.suppress(OSError):

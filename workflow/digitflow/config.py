@@ -531,7 +531,7 @@ def _explain(error: "jsonschema.ValidationError") -> str:
 
 
 def _explain_yaml(what: str | os.PathLike, error: yaml.YAMLError) -> str:
-    """Say in one line where a text is not valid YAML, and what to look for."""
+    """Say in one line at which place a text is not valid YAML, and what to look for."""
     if not isinstance(error, yaml.MarkedYAMLError):
         return f"{what}: not valid YAML: {' '.join(str(error).split())}"
     begin, place = error.context_mark, error.problem_mark

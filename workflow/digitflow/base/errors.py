@@ -2,7 +2,7 @@
 
 
 class DigitflowError(Exception):
-    """Something that the user can put right: the message says what is wrong, where, and what is right."""
+    """Something that the user can put right: the message says what, where, and what would be right."""
 
 
 class InputError(DigitflowError):

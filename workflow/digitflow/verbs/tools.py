@@ -91,7 +91,7 @@ def compare(
     from digitflow.dataset import classes as class_names
 
     if not classes.exists():
-        raise InputError(f"{classes}: not there; type this in the folder of a project that was run")
+        raise InputError(f"{classes}: not found; type this in the folder of a project that was run")
     names, own = class_names.read(classes), Path("results/submission.csv")
     form = submissions.form_of(own) if own.exists() else None
     if solution:

@@ -474,9 +474,9 @@ def test_files_of_others_that_cannot_be_read_are_named_and_stop_no_run(others):
         (others / name).touch()
     assert [*submission_files()] == ["friend", "notebook"]
     assert [*ignored_submissions()] == [
-        "submissions/B.CSV: not read; only files named NAME.csv are",
-        "submissions/a.csv.gz: not read; only files named NAME.csv are",
-        "submissions/c.zip: not read; only files named NAME.csv are",
+        "submissions/B.CSV: only files named NAME.csv are read",
+        "submissions/a.csv.gz: only files named NAME.csv are read",
+        "submissions/c.zip: only files named NAME.csv are read",
         "submissions/dangling.csv: a link to nowhere, which does not exist",
         "submissions/folder.csv: a folder, not a CSV file",
     ]

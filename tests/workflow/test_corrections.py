@@ -183,7 +183,7 @@ def test_a_tree_without_its_inventory_is_not_cleaned_away(tmp_path):
     command = ["make", "--silent", "-f", PROJECT / "Makefile", "clean"]
     result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert result.returncode != 0
-    assert "train.inventory: not there" in result.stderr
+    assert "train.inventory: not found" in result.stderr
     assert picture.exists()
 
 

@@ -754,7 +754,7 @@ def ignored_submissions() -> Iterator[str]:
             if fault := _fault_of_file(path):
                 yield fault
         elif LIKE_SUBMISSIONS.fullmatch(path.name):
-            yield f"{path}: not read; only files named NAME.csv are"
+            yield f"{path}: only files named NAME.csv are read"
 
 
 def _wrong_files(config: dict[str, Any], files: dict[str, str]) -> Iterator[str]:

@@ -1,19 +1,19 @@
-# digitflow: `make submission` and `make test` set up all that they need. Environments come from hashed pins.
+# digitflow: `make submission` and `make test` set up all that they need. Environments are installed from hashed pins.
 
 CORES  ?= 4
 CLONE := $(dir $(firstword $(MAKEFILE_LIST)))
 PYTHON ?= python3
 PYTHON_VERSION ?= 3.11
 
-# uv from the PATH, or else one of our own in the clone.
+# uv from the PATH, else our own in the clone.
 UV   := $(or $(shell command -v uv),.tools/bin/uv)
 MAIN := .venv/main.installed
 DEV  := .venv/dev.installed
-# What `make gpu` has chosen, if anything, is added to the pins: docs/gpu.md.
+# The builds that `make gpu` chose, if any, are added to the pins: docs/gpu.md.
 GPU_CHOICE := .venvs/gpu.mk
 -include $(GPU_CHOICE)
 GPU_LOCK := $(GPU_PINS:%=workflow/envs/%.lock.txt)
-# Exactly the pins, and this package as it stands in the folder, with its command `digitflow`.
+# Install exactly the pins, and this package from its folder, with its command `digitflow`.
 define SYNC
 $(UV) pip sync --quiet --require-hashes --compile-bytecode --python .venv $(filter %.lock.txt,$^)
 $(UV) pip install --quiet --offline --no-deps --python .venv --editable .
@@ -32,14 +32,14 @@ submission: $(MAIN)  ## convert, train, score and merge: results/submission.csv
 quick: $(MAIN)  ## the same in about a minute, with fewer epochs: a first taste
 	.venv/bin/snakemake -j$(CORES) --configfile config/quick.yaml
 
-fetch: $(MAIN)  ## all that the network is needed for; a run after it opens no connection
+fetch: $(MAIN)  ## all that needs the network; a run after it opens no connection
 	.venv/bin/snakemake -j$(CORES) fetch
 
-gpu: $(MAIN)  ## CUDA builds that suit this machine's driver and GPUs, until `make cpu`: docs/gpu.md
+gpu: $(MAIN)  ## install CUDA builds for this machine's driver and GPUs, until `make cpu`: docs/gpu.md
 	.venv/bin/digitflow choose_gpu $(GPU_CHOICE)
 	$(MAKE) --no-print-directory devices
 
-cpu:  ## back to the builds for CPUs
+cpu:  ## go back to the builds for CPUs
 	rm -f $(GPU_CHOICE) $(MAIN)
 	$(MAKE) --no-print-directory devices
 
@@ -48,9 +48,9 @@ devices: $(MAIN)  ## what Keras and MXNet train on here
 	.venv/bin/digitflow show_device keras
 	PYTHONPATH=workflow .venvs/mxnet/bin/python -m digitflow show_device mxnet
 
-backends: .venvs/keras-jax/installed .venvs/keras-torch/installed  ## Keras on JAX and PyTorch, to test them: 6 GB
+backends: .venvs/keras-jax/installed .venvs/keras-torch/installed  ## Keras on JAX and PyTorch, for tests: 6 GB
 
-test: $(DEV)  ## every test: unit, inside each framework's environment, and of the workflow
+test: $(DEV)  ## all tests: unit tests, those of the frameworks, and those of the workflow
 	.venv/bin/snakemake -j$(CORES) --quiet all -- .venvs/mxnet/installed.txt .venvs/kaggle/installed.txt data/mnist/mnist.pkl.gz
 	.venv/bin/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
@@ -58,7 +58,7 @@ unit: $(DEV)  ## the tests that take seconds
 	.venv/bin/snakemake -j1 --quiet all -- data/mnist/mnist.pkl.gz
 	.venv/bin/python -m pytest tests/unit
 
-lint: $(DEV)  ## what CI asks of the style
+lint: $(DEV)  ## the style checks of CI
 	.venv/bin/ruff check $(CODE)
 	.venv/bin/ruff format --check --quiet $(CODE)
 	.venv/bin/snakefmt --check --compact-diff $(RULES)
@@ -69,10 +69,10 @@ fmt: $(DEV)  ## format Python and Snakemake code
 	.venv/bin/ruff format --quiet $(CODE)
 	.venv/bin/snakefmt $(RULES)
 
-docs: $(MAIN)  ## the tables of config/README.md and the map in CONTRIBUTING.md, from the code
+docs: $(MAIN)  ## write the tables of config/README.md and the map in CONTRIBUTING.md from the code
 	.venv/bin/python docs/make_tables.py
 
-screenshots: $(DEV)  ## the pictures of docs/looking.md, of a quick audit of the default data, in a real browser
+screenshots: $(DEV)  ## the pictures of docs/looking.md: a quick audit of the default data in a real browser
 	.venv/bin/snakemake -j$(CORES) --quiet all --configfile config/quick_audit.yaml -- results/look/index.html
 	.venv/bin/python docs/make_screenshots.py
 
@@ -80,7 +80,7 @@ record: $(MAIN)  ## repeat rows of README's record table, each on three splits: 
 	.venv/bin/snakemake -j$(CORES) --quiet all -- .venvs/mxnet/installed.txt data/mnist/mnist.pkl.gz
 	.venv/bin/python benchmarks/record.py $(ROWS) $(if $(AGAINST),--against $(AGAINST))
 
-experiments: $(MAIN)  ## all studies of config/experiments.yaml: docs/experiments.md
+experiments: $(MAIN)  ## run all studies of config/experiments.yaml: docs/experiments.md
 	.venv/bin/snakemake -j$(CORES) --keep-going --configfile config/experiments.yaml -- results/experiments.md
 	rm -rf docs/experiments
 	cp -r results/experiments.md results/experiments docs/
@@ -91,7 +91,7 @@ bench-training: $(MAIN)  ## training speed, [KERAS="jax=PYTHON torch=PYTHON"]: b
 
 bench: $(MAIN) .venvs/bench/installed  ## this project beside its peers, in one run: benchmarks/results.md
 	.venv/bin/snakemake -j$(CORES) --quiet all -- .venvs/mxnet/installed.txt data/mnist/train.csv
-	.venv/bin/python -m compileall -q workflow  # as it was when it was installed
+	.venv/bin/python -m compileall -q workflow  # as after its installation
 	.venvs/bench/bin/python benchmarks/run.py
 
 bench-look: $(DEV) .venvs/bench/installed  ## duplicates, wrong labels, cleanlab's flags, the page, compare: benchmarks/*.md
@@ -105,7 +105,7 @@ bench-look: $(DEV) .venvs/bench/installed  ## duplicates, wrong labels, cleanlab
 	.venv/bin/python benchmarks/flips.py || status=1; \
 	exit $$status
 
-bench-colour: $(MAIN)  ## digits in colour are learned as well as in grey: benchmarks/colour.md
+bench-colour: $(MAIN)  ## whether digits in colour are learned as well as in grey: benchmarks/colour.md
 	.venv/bin/snakemake -j$(CORES) --quiet all -- .venvs/mxnet/installed.txt data/mnist/mnist.pkl.gz
 	rm -rf benchmarks/.colour
 	.venv/bin/python benchmarks/colour.py benchmarks/.colour
@@ -114,7 +114,7 @@ bench-first-step: $(MAIN)  ## time to the first training batch, beside another c
 	.venv/bin/snakemake -j$(CORES) --quiet all -- .venvs/mxnet/installed.txt data/mnist/train.csv
 	.venv/bin/python benchmarks/first_step.py $(or $(OTHER),$(error say which clone: make bench-first-step OTHER=PATH))
 
-fuzz: .venvs/fuzz/installed  ## readers against invented files: make fuzz [SECONDS=300] [TARGETS="csv rec"]
+fuzz: .venvs/fuzz/installed  ## test readers on invented files: make fuzz [SECONDS=300] [TARGETS="csv rec"]
 	.venvs/fuzz/bin/python tests/fuzz/fuzz.py --seconds $(or $(SECONDS),300) $(TARGETS)
 
 torture: $(DEV)  ## kill real runs at over a hundred moments and resume them: docs/reliability.md
@@ -123,7 +123,7 @@ torture: $(DEV)  ## kill real runs at over a hundred moments and resume them: do
 
 LOCK = $(abspath $(UV)) pip compile --quiet --python-version 3.11 --universal --generate-hashes --no-header --no-annotate \
 	--no-emit-index-url --no-emit-find-links
-lock: $(UV)  ## pin what workflow/envs/*.in ask for
+lock: $(UV)  ## pin the packages that workflow/envs/*.in name
 	cd workflow/envs && $(LOCK) main.in -o main.lock.txt
 	cd workflow/envs && $(LOCK) dev.in -c main.lock.txt -o dev.lock.txt
 	cd workflow/envs && $(LOCK) jax-cuda12.in -c main.lock.txt -o jax-cuda12.lock.txt
@@ -137,7 +137,7 @@ lock: $(UV)  ## pin what workflow/envs/*.in ask for
 	cd workflow/envs && $(LOCK) fuzz.in -c main.lock.txt -o fuzz.lock.txt
 	cd workflow/envs && $(LOCK) uv.in -o uv.lock.txt
 
-clean:  ## remove results and conversions; CSVs, corrections, remembered runs, receipts and environments stay
+clean:  ## remove results and conversions; keep CSVs, corrections, remembered runs, receipts and environments
 	@test ! -e data/png/train -a ! -e data/png/train.inventory || \
 		PYTHONPATH=$(CLONE)workflow $(CLONE).venv/bin/python -m digitflow adopt || \
 		{ echo "nothing was removed: pictures may have been moved by hand" >&2; exit 1; }
@@ -145,7 +145,7 @@ clean:  ## remove results and conversions; CSVs, corrections, remembered runs, r
 		! -path 'results/runs*' ! -path 'results/kaggle*' ! -path data/rec/corrections.json \
 		-delete 2>/dev/null || true
 
-clean-stale: $(MAIN)  ## remove what no configuration asks for any more, after a list of it: [CONFIG=mine.yaml]
+clean-stale: $(MAIN)  ## list and remove what the configuration no longer asks for: [CONFIG=mine.yaml]
 	.venv/bin/digitflow clean_stale --remove true $(if $(CONFIG),--configfile $(CONFIG))
 
 help:  ## this list

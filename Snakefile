@@ -22,26 +22,26 @@ report: "workflow/report/workflow.rst"
 
 
 rule all:
-    """Submission, tables of scores and pairs, the run remembered, the trees; without a test set no submission."""
+    """Submission, tables of scores and pairs, the remembered run, the trees; without a test set no submission."""
     default_target: True
     input:
         ["results/submission.csv", "results/remembered.txt"] if TEST_CSV else [],
         "results/scores.csv",
         "results/comparisons.csv",
         "results/agreement.csv" if OTHERS else [],
-        rules.trees.input if TREES else [],  # the merge would not miss one that was deleted
+        rules.trees.input if TREES else [],  # because the merge would not notice that one was deleted
 
 
 rule figures:
-    """All figures of the merged models' trainings, beside the tables: what a report can hold."""
+    """All figures of the merged models' trainings, beside the tables: all that a report can show."""
     input:
         rules.all.input,
         FIGURES,
 
 
 onstart:
-    # Snakemake begins no more than 100 jobs a second. For that it looks again a second after each, and when all is
-    # done it waits for the last look: a second of every run. None of ours begins so many.
+    # Snakemake starts no more than 100 jobs a second. For that it checks a second after each start, and at the end
+    # waits for the last check: this costs every run a second. No run of ours starts so many.
     if workflow.local_exec and hasattr(workflow.scheduler, "job_rate_limiter"):
         workflow.scheduler.job_rate_limiter = None
 

@@ -35,7 +35,7 @@ try:
 except ConfigError as error:
     raise WorkflowError(str(error)) from None
 
-# Snakemake looks for tables among params, and imports pandas to know one: 0.25 s of every command. Ours are text.
+# Snakemake looks for tables among params, and imports pandas to recognise one: 0.25 s of every command. Ours are text.
 if hasattr(persistence.PersistenceBase, "_serialize_param_pandas"):
     persistence.PersistenceBase._serialize_param_pandas = persistence.PersistenceBase._serialize_param_builtin
 
@@ -52,12 +52,12 @@ READING = configuration.reading(DATA)
 
 
 def code(verb, *looked_up):
-    """The digest of the code that a verb reaches: comments and layout aside, an edit of it reruns the rule."""
+    """The digest of the code that a verb reaches: an edit of it, except of comments and layout, reruns the rule."""
     return codedigest.of_verb(commandline.module_of(verb), verb, *looked_up)
 
 
 def has_labels_of_its_own(path):
-    """Whether a test CSV has labels: it is test and solution in one, and they only ever score."""
+    """Whether a test CSV has labels: then it is test set and solution in one, and they are used only for scores."""
     question = [path, stamps.of(path), READING, code("csv_to_idx")]
     known = answers.known_answer("test-csv-has-labels", question)
     if known is None:
@@ -65,7 +65,7 @@ def has_labels_of_its_own(path):
 
         try:
             known = columns.decide(path, json.loads(READING), train=False).labelled
-        except DigitflowError:  # the job that reads it says what is wrong
+        except DigitflowError:  # the job that reads it reports what is wrong
             return False
         answers.keep_answer("test-csv-has-labels", question, known)
     return known
@@ -76,54 +76,54 @@ SOLUTION_KIND = "idx" if DATA["source"] == "idx" and not DATA["solution_csv"] el
 if DATA["source"] == "files" and TEST_PATH and not SOLUTION_PATH and has_labels_of_its_own(TEST_PATH):
     SOLUTION_PATH, SOLUTION_KIND = TEST_PATH, "pixels"
 
-# A file, and its name in there if it is an archive of several.
+# Each file, and the member's name if it is an archive of several.
 (TRAIN_CSV, TRAIN_MEMBER), (TEST_CSV, TEST_MEMBER), (SOLUTION_CSV, SOLUTION_MEMBER) = [
     configuration.packed(path) for path in (TRAIN_PATH, TEST_PATH, SOLUTION_PATH)
 ]
-# Those that are the user's; MNIST's are made by a rule.
+# The user's own files; MNIST's are made by a rule.
 OWN_TRAIN, OWN_TEST, OWN_SOLUTION = [
     None if DATA["source"] == "mnist" else path for path in (TRAIN_PATH, TEST_PATH, SOLUTION_PATH)
 ]
 LABELS_FILE = configuration.packed(configuration.labels_path(DATA))[0] or []
-# What the labels of IDX files are called, where a file beside them says so.
+# The names of the labels of IDX files, if a file beside them has them.
 NAMES_FILE = (locations.names_of_classes(DATA["folder"]) if DATA["source"] == "idx" else None) or []
 SAMPLE = config["submission"]["sample"] or []
-# The name of an IDX file says how many dimensions it has: so colour is written into the configuration.
+# The name of an IDX file tells its number of dimensions, so the configuration must say whether there is colour.
 IMAGES = "images-idx4-ubyte" if DATA["image"]["channels"] == 3 else "images-idx3-ubyte"
 TEST_IMAGES = f"data/idx/test-{IMAGES}" if TEST_CSV else []
-# The labels of the test images, where they are known; only scores may have them.
+# The labels of the test images, if they are known; only scores may use them.
 SOLUTION = "data/idx/test-labels-idx1-ubyte" if TEST_CSV and SOLUTION_CSV else []
 TREES = config["png"]["enabled"]
 FOLDS = [f"/fold{number}" for number in range(config["validation"]["folds"])]
 FOLDS = FOLDS if len(FOLDS) > 1 else []
 HAS_SCORES_OF_ROWS = bool(FOLDS) or config["validation"]["fraction"] > 0
 
-# What a run is made from: not where it is kept, nor what is sent.
+# What a run is made from: not where trainings are kept, nor what is sent.
 RECORDED = {key: value for key, value in config.items() if key not in ("store", "submit", "message")}
 
-# The memory of finished runs, into which the merge and its scores write.
+# The remembered runs, written by the merge and by its scores.
 RUNS = "results/runs"
 
-# In the clone, which may lie elsewhere than the project's folder.
+# In the clone, which may be in another place than the project's folder.
 MXNET_ENVIRONMENT = f"{workflow.basedir}/.venvs/mxnet"
 MXNET_PYTHON = f"{MXNET_ENVIRONMENT}/bin/python"
 KAGGLE_ENVIRONMENT = f"{workflow.basedir}/.venvs/kaggle"
 KAGGLE_PYTHON = f"{KAGGLE_ENVIRONMENT}/bin/python"
-STORE = config["store"] or ""  # empty: none; a rule says the same with and without one
+STORE = config["store"] or ""  # empty: none; a rule's shell text is the same with and without one
 
-# Two trainings side by side with a thread each are done much sooner than one after the other with two.
+# Two trainings side by side with one thread each take much less time than one after the other with two.
 TRAININGS = sum(len(MODELS[name]["seeds"]) for name in config["merge"]["models"] if name in MODELS)
 TRAINING_THREADS = devices.share_of_cores(TRAININGS * max(len(FOLDS), 1), workflow.resource_settings.cores)
 
-# Jobs call `python -m digitflow`: this Python, this package, and uv where `make` has put it. Kaggle's secrets stay
-# in the shell, without becoming part of a job's environment: the jobs that need them export them again.
+# Jobs call `python -m digitflow`: this Python, this package, and uv where `make` put it. Kaggle's secrets stay in
+# the shell and do not become part of a job's environment: the jobs that need them export them again.
 shell.prefix(
     configuration.literal(
         "set -euo pipefail; "
         f'export PATH={shlex.quote(os.path.dirname(sys.executable))}:"$PATH":'
         f"{shlex.quote(f'{workflow.basedir}/.tools/bin')} "
         f"PYTHONPATH={shlex.quote(f'{workflow.basedir}/workflow')} "
-        "PYTHONSAFEPATH=1; "  # else a keras.py in the project's folder would be imported as Keras
+        "PYTHONSAFEPATH=1; "  # otherwise a keras.py in the project's folder would be imported as Keras
         "export -n KAGGLE_API_TOKEN KAGGLE_KEY; "
     )
 )
@@ -142,9 +142,9 @@ def command_for(target):
 
 
 def keep_corrections(tree, path):
-    """Write what was moved, deleted or copied back by hand in the tree into the file of corrections, and say so.
+    """Write what was moved, deleted or copied back by hand in the tree to the file of corrections, and say so.
 
-    A file that is gone stops the run, before the tree is brought up to date without it.
+    A missing file of corrections stops the run, before the tree is brought up to date without it.
     """
     dry = workflow.output_settings.dryrun
     if not dry:
@@ -154,7 +154,7 @@ def keep_corrections(tree, path):
                 os.unlink(f"{tree}.sfv")  # so that idx_to_png makes both again, from the tree
     warn_of_missing_record(tree)
     try:
-        applied.read(path)  # where the copies are damaged, the run stops, also while they are not needed
+        applied.read(path)  # damaged copies stop the run, even while they are not needed
         if not (applied.may_be_lost(path, tree) or treetimes.wants_a_look(tree)):
             return
         from digitflow.dataset import adoption
@@ -162,7 +162,7 @@ def keep_corrections(tree, path):
         adoption.check_not_lost(path, tree)
         if dry:
             changes = adoption.find_changes(tree, f"{tree}.sfv", path, source=TRAIN_PATH)
-            lines = [f"would write into {line}; what follows from it runs then" for line in changes.lines]
+            lines = [f"would write into {line}; what depends on it runs then" for line in changes.lines]
             lines += changes.notes
         else:
             lines = adoption.adopt(tree, f"{tree}.sfv", path, source=TRAIN_PATH)
@@ -175,29 +175,31 @@ def keep_corrections(tree, path):
 
 
 def warn_of_missing_record(tree):
-    """Say where nothing tells what was done in a tree by hand, or it is gone: a run of other targets may not make it."""
+    """Warn if a tree's inventory is missing, so that moves by hand go unnoticed, or if the tree itself is missing:
+    a run of other targets may not make them.
+    """
     inventory = treetimes.inventory_path(tree)
     if os.path.isdir(tree) and not inventory.exists():
         logger.warning(
-            f"{inventory}: is missing; what is moved or deleted in {tree} is not noticed before it is made again, from "
-            f"the tree: {command_for('trees')}; the run after that notices it"
+            f"{inventory}: missing, so what is moved or deleted in {tree} is not noticed; to make it again from the "
+            f"tree: {command_for('trees')}; the run after that notices it"
         )
     elif TREES and inventory.exists() and not (os.path.isdir(tree) or os.path.exists(f"{tree}.sfv")):
-        logger.warning(f"{tree}: is gone; to have it made again: {command_for('trees')}")
+        logger.warning(f"{tree}: missing; to make it again: {command_for('trees')}")
 
 
 def forget_made(tree):
-    """Have lists and tree made again: perhaps they came from another copy of the project, with its corrections."""
+    """Have lists and tree made again: they may come from another copy of the project, with its corrections."""
     for made in ("data/rec/lists.sfv", f"{tree}.sfv"):
         with contextlib.suppress(OSError):
             os.unlink(made)
 
 
 def fill_in_checksums(path):
-    """Write the checksums of pixels into lines of corrections that were applied without one, and say so."""
+    """Write checksums of pixels into corrections that were applied without one, and say so."""
     try:
         line = applied.fill_in(path)
-    except InputError:  # the job that reads the file says what is wrong with it
+    except InputError:  # the job that reads the file reports what is wrong with it
         return
     except DigitflowError as error:
         logger.warning(str(error))
@@ -207,9 +209,9 @@ def fill_in_checksums(path):
 
 
 def check_solution():
-    """Stop before any job where a new solution is none at all. Its rows are checked when the test images are there.
+    """Stop before any job if a new solution is not a solution at all. Its rows are checked once the test images exist.
 
-    That check is the first job that can run, but no training depends on it: one may begin before it.
+    That check is the first job that can run, but no training depends on it, so one may begin before it.
     """
     if os.path.exists(SOLUTION) and os.path.getmtime(SOLUTION) > os.path.getmtime(SOLUTION_CSV):
         return
@@ -244,7 +246,7 @@ wildcard_constraints:
     model="|".join(map(re.escape, MODELS)),
     study="|".join(config["studies"]) or "(?!)",
     seed="[0-9]+",
-    # "/given": trained on the labels as the CSV gives them, to see what the corrections are worth
+    # "/given": trained on the labels as the CSV gives them, to measure the effect of the corrections
     fold="(?:/given)?" + ("/fold[0-9]+" if FOLDS else ""),
     tree="train|test",
     part="train|valid|test",
@@ -252,20 +254,22 @@ wildcard_constraints:
     shard="(?:)" if config["rec"]["shards"] == 1 else "_[0-9]{3}",
 
 
-# What a rule calls, and what of its verb makes it run again
+# What a rule calls, and what makes it run again
 
 
 def call(verb, python="python", stored=False):
     """The shell text that calls a verb with the rule's inputs, outputs and params of the same names.
 
-    `stored`: what it makes is kept, and comes back where it was made before from the same.
+    `stored`: its outputs are kept in the store, and come back if they were made from the same before.
     """
     store = " --store {STORE:q}" if stored else ""
     return f"{unfinished.NOTED}{python} -m {commandline.template(verb)}{store}{unfinished.DONE}"
 
 
 def code_of_run():
-    """One digest of the code that submissions come from, whatever a configuration uses of it: it differs after edits alone."""
+    """One digest of all code that submissions may depend on, whether this configuration uses it or not, so that only
+    edits change it.
+    """
     networks = sorted(
         f"models.{path.stem}"
         for path in (configuration.CLONE / "workflow" / "digitflow" / "models").glob("[!_]*.py")
@@ -278,12 +282,12 @@ def code_of_run():
 
 
 def as_text(text):
-    """A param that is this text: of a plain one, Snakemake takes braces for wildcards."""
+    """A param that is this text; in a plain string Snakemake would take braces for wildcards."""
     return lambda wildcards: text
 
 
 def section(value):
-    """A piece of the configuration as JSON, in one form however it was written: params compare text."""
+    """A part of the configuration as JSON, the same however it was written, because params are compared as text."""
     return as_text(configuration.canonical(value))
 
 
@@ -296,33 +300,33 @@ SUBMISSION_FORM = picked(config["submission"], "id", "label", "first", "sample")
 
 
 def stamp(*paths):
-    """A param that changes with files of the user's: one that takes another's place may be older than outputs.
+    """A param that changes with the user's files: one that replaces another may be older than the outputs.
 
-    Snakemake asks for it once more before a job begins: for what is downloaded first, too.
+    Snakemake evaluates it again before a job begins, so it also covers files that are downloaded first.
     """
     return lambda wildcards: stamps.of(*paths)
 
 
 def source(path):
-    """An input of images. The time of a folder says nothing: a system may leave a file in it; its stamp says all."""
+    """An input of images. A folder's time tells nothing: the system may leave a file in it; its stamp tells all."""
     return ancient(path) if os.path.isdir(path) else path
 
 
 def stamp_of_corrections(path):
-    """As `stamp`, of the file of corrections: of what its lines say, for checksums are filled in later."""
+    """Like `stamp`, for the file of corrections: of what its lines say, because checksums are filled in later."""
     return lambda wildcards: corrections_csv.digest(path) if path else ""
 
 
 def stamp_of_submissions(names, *endings):
-    """As `stamp`, of submission files of these names."""
+    """Like `stamp`, for submission files of these names."""
     return stamp(*(f"submissions/{name}{ending}" for name in names for ending in endings))
 
 
-# Files of the data that a model or a study is made for: the configuration's own, or the official MNIST
+# Files of the data that a model or a study uses: the configuration's own, or the official MNIST
 
 
 def data_of(wildcards):
-    """The data that a model, or a study's models, are made for: own or official."""
+    """The data that a model, or a study's models, use: own or official."""
     study = wildcards.get("study")
     return config["studies"][study]["data"] if study else MODELS[wildcards.model]["data"]
 
@@ -334,7 +338,7 @@ def data_files(*names):
 
 
 def listed(*names):
-    """A function that finds lists, of a fold where there are folds, for a model."""
+    """A function that finds lists, those of a fold if there are folds, for a model."""
     folder = {"own": "data/rec", "official": "data/official"}
     return lambda wildcards: [
         f"{folder[data_of(wildcards)]}{wildcards.get('fold', '')}/{name}" for name in names
@@ -342,7 +346,7 @@ def listed(*names):
 
 
 def images_of(name):
-    """A function that finds an IDX file of images, train, test or further ones, for a model."""
+    """A function that finds the IDX file of a model's train, test or further images."""
     official = f"data/official/{name}-images-idx3-ubyte"
     return lambda wildcards: official if data_of(wildcards) == "official" else f"data/idx/{name}-{IMAGES}"
 
@@ -365,12 +369,12 @@ def image_checksums(wildcards):
 
 
 def solution(wildcards):
-    """The labels of the test rows of a model or a study, where they are known."""
+    """The labels of the test rows of a model or a study, if they are known."""
     return "data/official/test-labels-idx1-ubyte" if data_of(wildcards) == "official" else SOLUTION
 
 
 def known_solution(wildcards):
-    """The solution of the configuration's test rows, as it comes. WorkflowError where there is none."""
+    """The file of the solution of the configuration's test rows. WorkflowError if there is none."""
     if not SOLUTION:
         raise WorkflowError("the test rows' labels are not known: set data.solution_csv")
     return SOLUTION_CSV
@@ -394,14 +398,14 @@ def models_of(framework):
 
 def settings(wildcards):
     """A model's hyper-parameters as JSON: those that differ from their defaults; WorkflowError: it cannot train."""
-    # Of the models that are merged this is known before.
+    # For merged models this was checked before.
     if mistake := configuration.without_validation(config["validation"], MODELS[wildcards.model]):
         raise WorkflowError(f"models.{wildcards.model}: {mistake}")
     return configuration.settings_text(MODELS[wildcards.model])
 
 
 def device_of(wildcards):
-    """What a model is trained on, and predicts on: auto, cpu or gpu."""
+    """The device on which a model trains and predicts: auto, cpu or gpu."""
     return configuration.device_of(config, MODELS[wildcards.model])
 
 
@@ -416,7 +420,7 @@ def keras_versions(wildcards):
 
 
 def network_code(verb):
-    """A function: the digest of the code of a training verb, with the module of the model's network."""
+    """A function that returns the digest of a training verb's code with the module of the model's network."""
     return lambda wildcards: code(verb, f"models.{MODELS[wildcards.model]['module']}")
 
 
@@ -431,13 +435,13 @@ def merged_files(name):
 
 
 def probabilities_beside(names):
-    """The probabilities that lie beside submission files of these names."""
+    """The files of probabilities beside submission files of these names."""
     paths = [f"submissions/{name}_probabilities.npy" for name in names]
     return [configuration.literal(path) for path in paths if os.path.exists(path)]
 
 
 def tested(paths):
-    """What needs a test set; WorkflowError where there is none."""
+    """The same paths, which need a test set; WorkflowError if there is none."""
     if not TEST_CSV:
         raise WorkflowError(configuration.no_test_set(DATA))
     return paths
@@ -451,7 +455,7 @@ FIXED_WEIGHTS = None if MERGE["weights"] == "auto" else MERGE["weights"]
 MERGE_KEYS = section(
     {**MERGE_METHOD, "weights": FIXED_WEIGHTS, **({"order": MERGE["models"]} if MERGED_FILES else {})}
 )
-# Of the models alone, where submission files, which say nothing but labels of test rows, are merged with them.
+# Only the models: submission files merged with them have no labels but those of test rows.
 MODELS_KEYS = section(
     {
         **MERGE_METHOD,
@@ -471,12 +475,12 @@ def study_models(study):
 
 
 def study_files(name):
-    """A function that finds a file of every training of a study. WorkflowError: no one set of rows validates all."""
+    """A function that finds a file of every training of a study. WorkflowError: there is no common validation set."""
 
     def found(wildcards):
         if FOLDS or not config["validation"]["fraction"]:
             raise WorkflowError(
-                "studies compare by one validation set: set validation.folds to 1, and validation.fraction above 0"
+                "studies need one validation set: set validation.folds to 1, and validation.fraction above 0"
             )
         return [path for model in study_models(wildcards.study) for path in model_files(model, name)]
 
@@ -484,14 +488,16 @@ def study_files(name):
 
 
 def all_studies(wildcards):
-    """All studies as JSON. WorkflowError where there are none."""
+    """All studies as JSON. WorkflowError if there are none."""
     if not config["studies"]:
         raise WorkflowError("no studies are configured: add --configfile config/experiments.yaml")
-    return configuration.canonical(config["studies"], ordered=True)  # as their tables, and the page
+    return configuration.canonical(config["studies"], ordered=True)  # in the order of the page
 
 
 def figures_of_studies(wildcards):
-    """What the studies' key `figures` asks for: mistakes of each point's first seed, a first point's rates."""
+    """The files that the studies' key `figures` asks for: each point's mistakes with its first seed, and the learning
+    rates of the first point.
+    """
     for study, keys in config["studies"].items():
         models = study_models(study)
         if "mistakes" in keys["figures"]:
@@ -501,11 +507,11 @@ def figures_of_studies(wildcards):
             yield f"results/learning_rates/{models[0]}.png"
 
 
-# What can be asked for by name
+# Targets by name
 
 
 def targets():
-    """Rules and files by their names, for hints; a rule that makes many files stands for one of them."""
+    """Rules and files by their names, for hints; a rule that makes many files leads to one of them."""
     kinds = (IMAGES.removesuffix("-ubyte"), "labels-idx1")
     idx = [f"{part}-{kind}" for part in ("train", "test") for kind in kinds]
     names = {
@@ -533,8 +539,8 @@ for console in workflow.logger_manager.get_log_handlers():
 
 
 def print_closing(dag):
-    """Close a run with the tables of scores and pairs, where they were part of it, and with where things are."""
-    # With --touch also what was never made is an output.
+    """Close a run with the tables of scores and pairs, if they were part of it, and the places of its results."""
+    # With --touch, files that were never made are outputs, too.
     made = {str(path) for job in dag.jobs for path in job.output if os.path.exists(path)}
     tables = [path if path in made else None for path in ("results/scores.csv", "results/comparisons.csv")]
     if any(tables):
@@ -552,7 +558,7 @@ def print_closing(dag):
 
 
 def say_stale():
-    """Say how much earlier configurations have left; not where the command line changes the configuration."""
+    """Say how much earlier configurations left behind, unless the command line changes the configuration."""
     settings = workflow.config_settings
     if settings.config:
         return
@@ -560,7 +566,7 @@ def say_stale():
 
     try:
         left = len(stale.find(config))
-    except OSError:  # the run is done; what cannot be looked at is no part of it
+    except OSError:  # the run has ended well, and files that cannot be read are no part of it
         return
     if left:
         command = "make clean-stale"

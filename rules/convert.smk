@@ -1,14 +1,14 @@
 # CSV -> IDX -> lists -> RecordIO files, and beside them trees of PNG files to look at.
-# Outputs are brought up to date in place (`update`): where a job fails, what was there before is still there.
+# Outputs are brought up to date in place (`update`): if a job fails, the old ones are still there.
 
 
 def tree_of(part):
-    """The tree that has a list's images."""
+    """The tree with a list's images."""
     return "test" if part == "test" else "train"
 
 
 def parts_of(tree):
-    """The lists that together name a tree's images, each once: with folds, the whole list trains and validates."""
+    """The lists that together name each image of a tree once: with folds, the whole list trains and validates."""
     return ["test"] if tree == "test" else ["train"] if FOLDS else ["train", "valid"]
 
 
@@ -27,7 +27,7 @@ def records_of(tree, kind):
     return [path for part in parts_of(tree) for path in shards("data/rec", part, kind)]
 
 
-# What the configuration says of trees, by the names that `update_from_lists` in dataset/views.py has for it.
+# The configuration's keys for trees, which are parameters of `update_from_lists` in dataset/views.py.
 TREE_OPTIONS = section(
     configuration.changed_keys(
         "png", {key: value for key, value in config["png"].items() if key != "enabled"}
@@ -37,7 +37,7 @@ VALIDATION = picked(config["validation"], *([] if FOLDS else ["fraction"]), "fol
 
 
 rule csv_to_idx:
-    """Parse and check the images of a CSV once; everything after reads pixels and labels from IDX files."""
+    """Parse and check the images of a CSV once; all later jobs read pixels and labels from IDX files."""
     input:
         csv=source(TRAIN_CSV),
         labels_file=LABELS_FILE if DATA["source"] == "idx" else [],
@@ -61,14 +61,14 @@ rule csv_to_idx:
         call("csv_to_idx")
 
 
-# First of all, with the solution's check: what is wrong with test images or submissions stops a run before it trains.
+# First of all, with the check of the solution: wrong test images or submissions stop a run before it trains.
 use rule csv_to_idx as csv_to_idx_test with:
     input:
         csv=source(TEST_CSV) if TEST_CSV else [],
         test_set=lambda wildcards: tested([]),
         labels_file=[],
         sample=SAMPLE,
-        train=ancient(TRAIN_CSV) if DATA["source"] == "kaggle" else [],  # it may have to be downloaded first
+        train=ancient(TRAIN_CSV) if DATA["source"] == "kaggle" else [],  # it may need to be downloaded first
     output:
         images=update(f"data/idx/test-{IMAGES}"),
         labels=[],
@@ -81,15 +81,15 @@ use rule csv_to_idx as csv_to_idx_test with:
     params:
         member=TEST_MEMBER,
         data=as_text(READING),
-        # Only its first rows are read, for the size of an image; what changes there changes nothing here.
+        # Only its first rows are read, for the size of an image; a change of that file changes nothing here.
         like="" if DATA["source"] == "mnist" else configuration.literal(TRAIN_PATH),
-        submission=picked(config["submission"], "sample"),  # the header is no matter of the images
+        submission=picked(config["submission"], "sample"),  # the images do not depend on the header
         stamp=stamp(OWN_TEST, SAMPLE),
         code=code("csv_to_idx"),
 
 
 rule gzip_idx:
-    """An IDX file as the official ones are served; made when it is asked for."""
+    """A gzipped IDX file, as the official ones are served; made on demand."""
     input:
         idx="data/idx/{name}-ubyte",
     output:
@@ -103,7 +103,7 @@ rule gzip_idx:
 
 
 rule write_lst:
-    """List the training images with their labels; choose by id which of them validate."""
+    """List the training images with their labels; choose the validation rows by id."""
     input:
         images=f"data/idx/train-{IMAGES}",
         labels="data/idx/train-labels-idx1-ubyte",
@@ -151,7 +151,7 @@ use rule write_lst as write_given_lst with:
         code=code("write_lst"),
 
 
-# For studies, which have no folds.
+# For studies, which use no folds.
 use rule write_lst as write_official_lst with:
     input:
         images=rules.official_idx.output.train_images,
@@ -191,7 +191,7 @@ rule write_test_lst:
 
 
 rule pack_rec:
-    """Pack the images of a list into RecordIO files: what im2rec.py makes of the list and its tree."""
+    """Pack the images of a list into RecordIO files, as im2rec.py would from the list and its tree."""
     input:
         lst="data/rec{fold}/{part}.lst",
         images=lambda wildcards: f"data/idx/{tree_of(wildcards.part)}-{IMAGES}",
@@ -206,7 +206,7 @@ rule pack_rec:
         "logs/pack_rec{fold}/{part}{shard}.log",
     wildcard_constraints:
         fold="(?:/given)?(?:/fold[0-9]+)?",
-    priority: 20  # before all trainings: MXNet's wait for it
+    priority: 20  # before all trainings, because MXNet's wait for it
     params:
         shard=lambda wildcards: int(wildcards.shard.strip("_") or 0),
         shards=config["rec"]["shards"],
@@ -252,7 +252,7 @@ rule records:
 
 
 rule verify:
-    """Read IDX files, lists, records and trees back and compare them image by image; made on demand."""
+    """Read back IDX files, lists, records and trees, and compare them image by image; made on demand."""
     input:
         train_images=f"data/idx/train-{IMAGES}",
         train_lists=lists_of("train"),

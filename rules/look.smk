@@ -1,7 +1,7 @@
 # Find what is wrong, see it, correct it. No training depends on anything here.
 
 
-# Whether the labels can be audited, which takes models and rows that they did not learn from.
+# Whether the labels can be audited, which takes models, and rows that they did not learn from.
 AUDITED = bool(MERGED_MODELS) and HAS_SCORES_OF_ROWS
 
 
@@ -9,11 +9,11 @@ def held_out(wildcards):
     """The probabilities of the rows that each merged training did not learn from."""
     if not MERGED_MODELS:
         raise WorkflowError(
-            "nothing says which labels look wrong: merge.models names files alone; name one of the models, too"
+            "labels cannot be audited without a model, but merge.models names only files; name one of the models, too"
         )
     if not HAS_SCORES_OF_ROWS:
         raise WorkflowError(
-            "nothing says which labels look wrong: no row was held out; set validation.folds to 5, or "
+            "labels cannot be audited, because no row is held out from training; set validation.folds to 5, or "
             "validation.fraction above 0"
         )
     return merged_files("valid_probabilities.npy")
@@ -39,7 +39,7 @@ rule audit_labels:
 
 
 rule find_duplicates:
-    """Images that are alike, within and across training and test rows; outliers, and blank images."""
+    """Duplicates within and across training and test rows; outliers, and blank images."""
     input:
         images=f"data/idx/train-{IMAGES}",
         lists=lists_of("train"),
@@ -58,7 +58,7 @@ rule find_duplicates:
 
 
 rule look_page:
-    """The page to look at all images and to correct labels: results/look/index.html."""
+    """The page for looking at all images and correcting labels: results/look/index.html."""
     input:
         images=f"data/idx/train-{IMAGES}",
         labels="data/idx/train-labels-idx1-ubyte",
@@ -105,7 +105,7 @@ def held_out_fold_by_fold(variant):
     held_out({})
     if not CORRECTIONS:
         raise WorkflowError(
-            f"there are no corrections whose effect could be measured: {DATA['corrections']} is missing"
+            f"there are no corrections to measure the effect of: {DATA['corrections']} is missing"
         )
     return [
         f"results/models/{model}/seed{seed}{variant}{fold}/valid_probabilities.npy"
@@ -116,7 +116,7 @@ def held_out_fold_by_fold(variant):
 
 
 rule measure_effect:
-    """What the corrections are worth: the same trainings with and without them, compared on the same images."""
+    """The effect of the corrections: the same trainings with and without them, compared on the same images."""
     input:
         probabilities=lambda wildcards: held_out_fold_by_fold(""),
         lists=[f"data/rec{fold}/valid.lst" for fold in FOLDS or [""]],

@@ -2,7 +2,7 @@
 
 
 rule score:
-    """One training's accuracy on the validation rows, and on the test rows where a solution is known."""
+    """One training's accuracy on the validation rows, and on the test rows if a solution is known."""
     input:
         metrics="results/models/{model}/seed{seed}/metrics.json",
         valid_probabilities="results/models/{model}/seed{seed}/valid_probabilities.npy",
@@ -24,7 +24,7 @@ rule score:
         call("score")
 
 
-# The user's folder submissions/: files of others, which are listed, scored and compared beside our own.
+# The user's folder submissions/: files by others, which are listed, scored and compared beside our own.
 OTHERS = [*SUBMISSION_FILES.values()] if TEST_CSV else []
 PROBABILITIES_OF_OTHERS = probabilities_beside(SUBMISSION_FILES) if OTHERS else []
 if TEST_CSV and workflow.is_main_process:
@@ -34,7 +34,7 @@ STAMP_OF_OTHERS = stamp_of_submissions(SUBMISSION_FILES if OTHERS else [], ".csv
 
 
 rule score_table:
-    """The table of all: one row for each model and seed, and the merged submission's."""
+    """The table of all scores: a row for each model and seed, and one for the merged submission."""
     input:
         scores=merged_files("score.json"),
         valid_probabilities=merged_files("valid_probabilities.npy"),
@@ -58,7 +58,7 @@ rule score_table:
 
 
 rule compare_models:
-    """The table of pairs: which differences between models, and the merged one, may be chance."""
+    """The table of pairs: which differences between models, including the merged one, may be chance."""
     input:
         valid_probabilities=merged_files("valid_probabilities.npy"),
         valid_lst="data/rec/valid.lst",
@@ -86,7 +86,7 @@ rule compare_models:
 
 
 rule compare_submissions:
-    """Check the submission files of others, and say on how many images each two submissions agree."""
+    """Check the submission files of others, and say on how many images any two submissions agree."""
     input:
         submissions=expand("results/submissions/{model}.csv", model=MERGED_MODELS),
         submission="results/submission.csv",
@@ -105,7 +105,7 @@ rule compare_submissions:
 
 
 rule remember_run:
-    """Add the scores to what the merge has kept of the run."""
+    """Add the scores to the remembered run."""
     input:
         run="results/run.json",
         scores="results/scores.csv",
@@ -125,37 +125,37 @@ rule remember_run:
         call("remember_run")
 
 
-# Whether there are labels that a model did not learn from, of test rows or of validation rows.
+# Whether there are labels that no model learned from, of test rows or of validation rows.
 SCORES_LABELS = bool(SOLUTION) or HAS_SCORES_OF_ROWS
 
 
 def scored(wildcards):
-    """The part that mistakes are looked for in: test where its solution is known, else valid."""
+    """The part in which mistakes are looked for: test if its solution is known, else valid."""
     if solution(wildcards):
         return "test"
     return looked_for("valid")
 
 
 def looked_for(part):
-    """The same part; WorkflowError for the validation rows where there are none."""
+    """The same part; WorkflowError if it is the validation rows and there are none."""
     if part == "valid" and not HAS_SCORES_OF_ROWS:
         raise WorkflowError(
-            "mistakes are found where labels are known: set validation.fraction above 0, or data.solution_csv"
+            "mistakes are found in rows with known labels: set validation.fraction above 0, or data.solution_csv"
         )
     return part
 
 
 def merged_rows(wildcards):
-    """The merged models' probabilities of these rows; WorkflowError where there is no model."""
+    """The merged models' probabilities of these rows; WorkflowError if there is no model."""
     if not MERGED_MODELS:
         raise WorkflowError(
-            "mistakes are looked for in the probabilities of models, and merge.models names files alone"
+            "mistakes are looked for in the probabilities of models, but merge.models names only files"
         )
     return merged_files(f"{looked_for(MERGED_PART)}_probabilities.npy")
 
 
 rule show_mistakes:
-    """The confusion matrix and worst mistakes of a training, or of the merge; made when they are asked for."""
+    """The confusion matrix and worst mistakes of a training, or of the merge; made on demand."""
     input:
         probabilities=lambda wildcards: (
             f"results/models/{wildcards.model}/seed{wildcards.seed}/{scored(wildcards)}_probabilities.npy"
@@ -224,7 +224,7 @@ use rule show_mistakes as show_merged_mistakes with:
 
 
 rule show_curves:
-    """One training's accuracy, loss and learning rate, epoch by epoch; made when they are asked for."""
+    """One training's accuracy, loss and learning rate, epoch by epoch; made on demand."""
     input:
         history=f"results/models/{{model}}/seed{{seed}}{FOLDS[0] if FOLDS else ''}/history.csv",
     output:
@@ -243,16 +243,16 @@ rule show_curves:
         call("show_curves")
 
 
-# Of the merged models' trainings, and of the merge: what `rule figures` makes and a report can hold.
+# The figures of the merged models' trainings and of the merge, for `rule figures` and reports.
 FIGURES = merged_files("curves.png")
 if MERGED_MODELS and SCORES_LABELS:
     FIGURES += [*merged_files("mistakes.png"), "results/merged/mistakes.png"]
 
 
-# No training depends on it, yet it is the first job that has what it needs: a wrong solution stops the run before
-# anything is trained. (One thread only: a job that wants all cores waits for as long as others come in between.)
+# No training depends on it, yet it is the first job that can run: a wrong solution stops the run before anything is
+# trained. (With one thread only: a job that wants all cores waits as long as other jobs get in between.)
 rule solution_to_idx:
-    """Check a solution, and write its labels as an IDX file, as the official test labels are."""
+    """Check a solution, and write its labels as an IDX file, like the official test labels."""
     input:
         solution=known_solution,
         images=TEST_IMAGES,

@@ -1,4 +1,4 @@
-# Experiments: what `studies` of the configuration ask for. Their trainings are models like any other.
+# Experiments: the `studies` of the configuration. Their trainings are models like any other.
 
 
 rule study:
@@ -31,7 +31,7 @@ rule study:
 
 
 rule experiments:
-    """All studies on one page, made from what they left."""
+    """All studies on one page, made from their results."""
     input:
         tables=expand("results/studies/{study}/table.csv", study=config["studies"]),
         pairs=expand("results/studies/{study}/pairs.csv", study=config["studies"]),

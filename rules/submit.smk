@@ -1,4 +1,4 @@
-# Probabilities to submissions, and to predictions of further images. No rule here, nor any before it, may see a solution.
+# From probabilities to submissions, and to predictions of further images. No rule here or before may see a solution.
 
 
 rule submit_model:
@@ -36,9 +36,9 @@ rule fit_weights:
         call("fit_weights")
 
 
-# First of all, as the test images: what does not fit stops a run then, not when all is trained.
+# First of all, like the test images: files that do not fit stop a run then, not after all trainings.
 rule check_submissions:
-    """Check the submission files that are to be merged with the models."""
+    """Check the submission files to be merged with the models."""
     input:
         files=[SUBMISSION_FILES[name] for name in MERGED_FILES],
         file_probabilities=probabilities_beside(MERGED_FILES),
@@ -61,7 +61,7 @@ rule check_submissions:
 
 
 rule merge:
-    """The merged submission, and what it was made from: the run is remembered. Before it, the trees to look at."""
+    """The merged submission and its record, which is remembered as a run. Before it, the trees to look at."""
     input:
         probabilities=lambda wildcards: tested(merged_files("test_probabilities.npy")),
         valid_probabilities=merged_files("valid_probabilities.npy"),
@@ -95,7 +95,7 @@ rule merge:
     params:
         merge=MERGE_KEYS,
         form=SUBMISSION_FORM,
-        # Noted in run.json; a function of the inputs is not compared, so another setting elsewhere reruns nothing.
+        # Written to run.json; functions of the input are not compared, so another setting elsewhere reruns nothing.
         configuration=lambda wildcards, input: configuration.canonical(RECORDED),
         run_code=lambda wildcards, input: code_of_run(),
         runs=RUNS,
@@ -107,7 +107,7 @@ rule merge:
 
 
 rule convert_further:
-    """A further CSV, or folder of PNG files, to predict: `predict` in the configuration names it."""
+    """A further CSV, or folder of PNG files, to predict, which `predict` in the configuration names."""
     input:
         source=lambda wildcards: source(configuration.packed(config["predict"][wildcards.name])[0]),
         like=f"data/idx/train-{IMAGES}",
@@ -129,7 +129,7 @@ rule convert_further:
 
 
 rule predict:
-    """Label further images with the merged models: one row per image with its label and probability."""
+    """Label further images with the merged models: a row for each image with its label and probability."""
     input:
         probabilities=lambda wildcards: merged_files(f"{wildcards.name}_probabilities.npy"),
         weights=WEIGHTS,

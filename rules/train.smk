@@ -1,6 +1,6 @@
-# One rule to train and one to predict for each framework; the same outputs, but for the model's own files.
-# A training sees no test image. `versions` are those installed packages that can change a result; of MXNet's
-# environment they are pinned, and the environment is brought to its pins first: another of its packages retrains nothing.
+# One rule to train and one to predict for each framework; they have the same outputs, except for the model's own files.
+# A training sees no test image. `versions` are those of the installed packages that can change a result. MXNet's are
+# taken from its pins, to which its environment is brought first; a change of its other packages retrains nothing.
 
 MXNET = "{params.install} {log:q} && {MXNET_PYTHON:q}"
 
@@ -82,7 +82,7 @@ rule train_mxnet:
         "logs/train_mxnet/{model}-seed{seed}{fold}.log",
     wildcard_constraints:
         model=models_of("mxnet"),
-    priority: 15  # before Keras' trainings: those take two seconds longer to begin
+    priority: 15  # before Keras' trainings, whose start takes two seconds longer
     threads: TRAINING_THREADS
     resources:
         gpu=gpus_of,
@@ -141,7 +141,7 @@ rule train_numpy:
         "logs/train_numpy/{model}-seed{seed}{fold}.log",
     wildcard_constraints:
         model=models_of("numpy"),
-    # OpenBLAS's threads spin while they wait for each other: beside other work, two took ten times as long as one.
+    # OpenBLAS's threads busy-wait for each other: beside other work, two took ten times as long as one.
     threads: 1
     params:
         settings=settings,
@@ -176,9 +176,9 @@ rule predict_numpy:
 
 if FOLDS:
 
-    # Of the corrected lists only; what the corrections are worth is found fold by fold (look.smk).
+    # Only for the corrected lists; the effect of the corrections is measured fold by fold (look.smk).
     rule collect_folds:
-        """Put the folds' predictions of the rows that each left out together: one training's, of every row."""
+        """Join the predictions of all folds, each of the rows that it left out, as those of one training."""
         input:
             metrics=expand("results/models/{{model}}/seed{{seed}}{fold}/metrics.json", fold=FOLDS),
             fold_valid_lsts=lambda wildcards: [
@@ -218,7 +218,7 @@ if FOLDS:
 
 
 rule find_learning_rate:
-    """Train with a rising rate until the loss explodes, and draw the loss; made when it is asked for."""
+    """Train with a rising rate until the loss explodes, and draw the loss; made on demand."""
     input:
         images=images_of("train"),
         train_lst=listed("train.lst"),

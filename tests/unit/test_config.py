@@ -95,7 +95,7 @@ def test_every_configuration_of_the_project_is_right_over_the_default(path, tmp_
         ({"train_csv": "my.csv"}, r"data\.train_csv: 'my.csv' is not read, .* write source: files beside it"),
         ({"test_csv": "my.csv"}, r"data\.test_csv: 'my.csv' is not read, .* write source: files beside it"),
         ({"folder": "my"}, r"data\.folder: 'my' is not read, .* write source: folder beside it"),
-        ({"source": "kaggle", "train_csv": "my.csv"}, r"'my.csv' is not read, for data.source is kaggle"),
+        ({"source": "kaggle", "train_csv": "my.csv"}, r"'my.csv' is not read, because data.source is kaggle"),
         ({"source": "folder", "folder": "a", "train_csv": "b"}, r"data\.train_csv: 'b' is not read"),
         ({"source": "files", "train_csv": "a", "test_csv": "a"}, r"data\.test_csv: 'a' is the training CSV"),
         ({"solution_csv": "results/submission.csv"}, r"data\.solution_csv: .* is made by the models"),
@@ -129,7 +129,7 @@ def test_a_number_that_is_none_is_refused_by_its_key(key, number):
     ("key", "value", "told"),
     [
         ("merge.weights", [1, 0], r"merge\.weights\.1: 0, should be above 0$"),
-        ("merge.weights", "best", r"merge\.weights: 'best' is none of what this may be \(A weight for each"),
+        ("merge.weights", "best", r"merge\.weights: 'best' is not allowed here \(A weight for each"),
         ("data.values", {"from": "a", "to": 3}, r"data\.values\.from: 'a', should be of type number$"),
     ],
 )
@@ -149,7 +149,7 @@ def test_a_submission_with_braces_or_a_models_name_is_named(tmp_path, monkeypatc
     with pytest.raises(ConfigError) as error:
         validate(DEFAULT)
     assert str(error.value).splitlines()[1:] == [
-        "  submissions/keras_cnn.csv: keras_cnn is the name of a model of yours; give the file another name",
+        "  submissions/keras_cnn.csv: keras_cnn is the name of a model; give the file another name",
         "  submissions/merged.csv: merged is the name of the merge; give the file another name",
     ]
 
@@ -191,7 +191,7 @@ def test_defaults_are_filled_in_at_every_depth():
         ("models.keras_cnn.precision", "half", "'half', should be one of auto, float32, bfloat16"),
         ("models.mxnet_cnn.augment", {"part": 0.5}, "augment: part is for keras and numpy"),
         ("models.keras_cnn", {"framework": "keras"}, "models.keras_cnn.epochs: this key is missing"),
-        ("models.keras-cnn", {}, "'keras-cnn' should be letters, digits and _"),
+        ("models.keras-cnn", {}, "'keras-cnn' should consist of letters, digits and _"),
         ("data.source", "web", "data.source: 'web', should be one of mnist, kaggle, files"),
         ("data.image", 28, "data.image: 28, should be of type object"),
         ("validation.fraction", 1.0, "validation.fraction: 1.0"),
@@ -211,7 +211,7 @@ def test_a_mistake_is_named_with_its_key_and_what_would_be_right(key, value, mes
 @pytest.mark.parametrize(("section", "name"), [("studies", False), ("models", True), ("predict", 7)])
 def test_a_name_that_yaml_takes_for_no_text_should_be_in_quotes(section, name):
     with pytest.raises(
-        ConfigError, match=rf"{section}\.{name}: YAML takes this name for {name}: write it in quotes"
+        ConfigError, match=rf"{section}\.{name}: YAML reads this name as {name}; write it in quotes"
     ):
         validate({**DEFAULT, section: {name: {}}})
 
@@ -230,7 +230,7 @@ def test_values_of_the_command_line_get_their_types():
 
 
 def test_a_value_of_the_command_line_that_is_no_yaml_is_named():
-    with pytest.raises(ConfigError, match=r"--config, '\{source: files', line 1, column 15: no YAML"):
+    with pytest.raises(ConfigError, match=r"--config, '\{source: files', line 1, column 15: not valid YAML"):
         typed({"data": "{source: files"})
 
 
@@ -259,7 +259,7 @@ def test_a_message_whose_words_are_not_known_any_more_is_text_all_the_same():
 
 @pytest.mark.parametrize("value", [1.1, True, {"fix": "two"}, datetime.date(2026, 11, 27)])
 def test_a_message_in_a_file_that_yaml_takes_for_something_else_is_asked_for_in_quotes(value):
-    with pytest.raises(ConfigError, match='text of any kind stands in quotes: message: "fix: two"'):
+    with pytest.raises(ConfigError, match='write text in quotes: message: "fix: two"'):
         validate(changed("message", value))
 
 
@@ -316,7 +316,9 @@ def test_a_path_with_braces_is_refused_before_snakemake_takes_it_for_a_pattern()
 def test_a_sample_submission_is_a_file_of_its_own(tmp_path):
     with zipfile.ZipFile(tmp_path / "all.zip", "w") as archive:
         archive.writestr("sample.csv", "id,label\n")
-    with pytest.raises(ConfigError, match=r"submission\.sample: there is no file .* must be unpacked"):
+    with pytest.raises(
+        ConfigError, match=r"submission\.sample: there is no file .* if it is in an archive, unpack it"
+    ):
         validate(changed("submission", {"sample": str(tmp_path / "all.zip" / "sample.csv")}))
 
 
@@ -325,20 +327,20 @@ def test_a_sample_submission_is_a_file_of_its_own(tmp_path):
     [
         (
             b"data:\n\tsource: files\n",
-            r"line 2, column 1: no YAML: found character '\\t'.*; indent with blanks",
+            r"line 2, column 1: not valid YAML: found character '\\t'.*; indent with spaces",
         ),
         (
             b"data: {source: files\nmerge: 3\n",
-            r"line 2, column 6: .* that begins in line 1; .*close every bracket",
+            r"line 2, column 6: .* that begins on line 1; .*close every bracket",
         ),
-        (b"a: b: c\n", "line 1, column 5: no YAML: mapping values are not allowed here"),
-        (b"a: \x00\n", "mine.yaml: is no YAML: unacceptable character #x0000"),
-        (b"a: \xff\n", "mine.yaml: byte 3 is no UTF-8 text; save the file as UTF-8"),
-        (b"- a\n", "mine.yaml: has no keys at its top level; write what differs"),
-        (b"data: {}\nmerge:\n  models: []\n\ndata: {}\n", "line 5: data is there .* time, after line 1"),
-        (b"models: {mlp: {epochs: 2, epochs: 3}}\n", r"line 1: models\.mlp\.epochs is there for the second"),
+        (b"a: b: c\n", "line 1, column 5: not valid YAML: mapping values are not allowed here"),
+        (b"a: \x00\n", "mine.yaml: not valid YAML: unacceptable character #x0000"),
+        (b"a: \xff\n", "mine.yaml: byte 3 is not UTF-8; save the file as UTF-8"),
+        (b"- a\n", "mine.yaml: no keys at the top level; write those that differ"),
+        (b"data: {}\nmerge:\n  models: []\n\ndata: {}\n", "line 5: data is written a .* time, after line 1"),
+        (b"models: {mlp: {epochs: 2, epochs: 3}}\n", r"line 1: models\.mlp\.epochs is written a second time"),
         (b"studies: {a: {points: [{}, {epochs: 1, epochs: 1}]}}\n", r"line 1: studies\.a\.points\.epochs is"),
-        (b"# nothing yet\n", "mine.yaml: has no keys at its top level; write what differs"),
+        (b"# nothing yet\n", "mine.yaml: no keys at the top level; write those that differ"),
     ],
 )
 def test_a_file_that_is_no_configuration_is_named_with_line_and_column(tmp_path, text, message):
@@ -356,7 +358,7 @@ def test_keys_that_a_merge_of_yaml_repeats_are_no_mistake(tmp_path):
     check_keys([path])
     check_keys([tmp_path / "missing.yaml"])  # Snakemake says that
     path.write_text('{"a": 1, "a": 2}')
-    with pytest.raises(ConfigError, match="line 1: a is there for the second time, after line 1"):
+    with pytest.raises(ConfigError, match="line 1: a is written a second time, after line 1"):
         check_keys([path])
 
 
@@ -395,7 +397,7 @@ def test_corrections_that_are_named_and_cannot_be_read_are_told_with_the_way_on(
     validate(default)
     (tmp_path / "corrections.csv").symlink_to("nowhere")
     with pytest.raises(
-        ConfigError, match=r"data\.corrections: .*: a link to nowhere, which is not there; move it"
+        ConfigError, match=r"data\.corrections: .*: a link to nowhere, which does not exist; move it"
     ):
         validate(default)
     (tmp_path / "corrections.csv").unlink()
@@ -452,8 +454,11 @@ def test_files_of_others_are_merged_by_their_names(others):
     ("merge", "message"),
     [
         ({"models": ["frend"]}, r"merge\.models: 'frend' is not defined; did you mean friend\?"),
-        ({"models": ["keras_cnn", "friend"]}, r"friend has only labels: write `method: vote`"),
-        ({"models": ["friend"], "method": "vote", "weights": "auto"}, r"friend has none: give a weight"),
+        ({"models": ["keras_cnn", "friend"]}, r"friend has only labels; write `method: vote`"),
+        (
+            {"models": ["friend"], "method": "vote", "weights": "auto"},
+            r"friend has none; give each model a weight",
+        ),
     ],
 )
 def test_what_cannot_be_done_with_files_of_others_is_said_before_any_job(others, merge, message):
@@ -469,10 +474,10 @@ def test_files_of_others_that_cannot_be_read_are_named_and_stop_no_run(others):
         (others / name).touch()
     assert [*submission_files()] == ["friend", "notebook"]
     assert [*ignored_submissions()] == [
-        "submissions/B.CSV: only files called NAME.csv are read",
-        "submissions/a.csv.gz: only files called NAME.csv are read",
-        "submissions/c.zip: only files called NAME.csv are read",
-        "submissions/dangling.csv: a link to nowhere, which is not there",
+        "submissions/B.CSV: only files named NAME.csv are read",
+        "submissions/a.csv.gz: only files named NAME.csv are read",
+        "submissions/c.zip: only files named NAME.csv are read",
+        "submissions/dangling.csv: a link to nowhere, which does not exist",
         "submissions/folder.csv: a folder, not a CSV file",
     ]
     with pytest.raises(ConfigError, match=r"merge\.models: submissions/dangling\.csv: a link to nowhere"):
@@ -488,7 +493,9 @@ def test_a_file_of_others_needs_a_name_of_its_own(others):
 def test_files_of_others_cannot_label_further_images(others):
     config = changed("merge", {"models": ["friend"], "method": "vote"})
     config["predict"] = {"mine": __file__}
-    with pytest.raises(ConfigError, match=r"predict: friend in merge\.models says nothing of further images"):
+    with pytest.raises(
+        ConfigError, match=r"predict: friend in merge\.models has no labels for further images"
+    ):
         validate(config)
 
 
@@ -504,7 +511,7 @@ def test_hidden_layers_are_a_list_of_counts_before_any_training(framework, hidde
 
 
 def test_the_two_words_of_a_submissions_header_differ():
-    with pytest.raises(ConfigError, match=r"submission: id and label are both 'id', and the header"):
+    with pytest.raises(ConfigError, match=r"submission: id and label are both 'id', but the header"):
         validate(DEFAULT | {"submission": {"id": "id", "label": "id"}})
 
 
@@ -550,8 +557,8 @@ def test_a_name_that_is_added_to_a_registry_is_allowed(monkeypatch):
 @pytest.mark.parametrize(
     ("change", "folds", "message"),
     [
-        ({"patience": 3}, 1, "models.keras_cnn: patience, prune and the schedule plateau look at validation"),
-        ({"prune": {"epoch": 1, "accuracy": 0.5}}, 1, "validation.fraction is 0: set it above 0"),
+        ({"patience": 3}, 1, "models.keras_cnn: patience, prune and the schedule plateau need validation"),
+        ({"prune": {"epoch": 1, "accuracy": 0.5}}, 1, "validation.fraction is 0; set it above 0"),
         ({"schedule": "plateau"}, 1, "models.keras_cnn: patience, prune and the schedule plateau"),
         ({"patience": 3}, 5, None),
         ({}, 1, None),
@@ -706,7 +713,7 @@ def test_mnist_and_the_digit_recognizer_have_ten_classes_whatever_is_found():
 @pytest.mark.parametrize("source", ["folder", "idx"])
 def test_a_source_that_is_a_folder_needs_one(source):
     with pytest.raises(
-        ConfigError, match=rf"data\.folder: None, should be a folder, for data.source is {source}"
+        ConfigError, match=rf"data\.folder: None, should be a folder, because data.source is {source}"
     ):
         validate(changed("data", {"source": source}))
 
@@ -716,7 +723,7 @@ def test_only_images_in_colour_have_planes(tmp_path, channels):
     (tmp_path / "train.csv").touch()
     data = {"source": "files", "train_csv": f"{tmp_path}/train.csv", "image": {"planar": True, **channels}}
     with pytest.raises(
-        ConfigError, match=r"data\.image\.planar: only images in colour have planes; write channels: 3"
+        ConfigError, match=r"data\.image\.planar: only colour images have planes; write channels: 3"
     ):
         validate(changed("data", data))
 
@@ -724,16 +731,19 @@ def test_only_images_in_colour_have_planes(tmp_path, channels):
 @pytest.mark.parametrize(
     ("told", "message"),
     [
-        ({"image": {"height": 28}}, r"data\.image\.height: data\.source idx has no columns, and images of a"),
-        ({"image": {"width": 28}}, r"data\.image\.width: data\.source idx has no columns"),
-        ({"columns": {"label": 0}}, r"data\.columns: data\.source idx has no columns, .*; leave it out"),
+        (
+            {"image": {"height": 28}},
+            r"data\.image\.height: the source idx has no columns, and images of known",
+        ),
+        ({"image": {"width": 28}}, r"data\.image\.width: the source idx has no columns"),
+        ({"columns": {"label": 0}}, r"data\.columns: the source idx has no columns, .*; leave this key out"),
         (
             {"labels_csv": "labels.csv"},
-            r"data\.labels_csv: data\.source idx has labels of its own; leave it out",
+            r"data\.labels_csv: the source idx has labels of its own; leave this key out",
         ),
         (
             {"image": {"channels": 3, "planar": True}},
-            r"data\.image\.planar: data\.source idx has no columns, and images of a known size; leave it out",
+            r"data\.image\.planar: the source idx has no columns, and images of known size; leave",
         ),
     ],
 )
@@ -757,7 +767,7 @@ def test_a_missing_test_set_is_told_by_what_was_looked_for_and_what_is_there(tmp
     told = {
         "folder": "pics has no folder test (there is Test); put its images into pics/test",
         "idx": "idx has no test-images-idx3-ubyte or t10k-images-idx3-ubyte, packed with gzip or not "
-        "(there is t10k-images.idx3); give its file that name",
+        "(there is t10k-images.idx3); rename its file",
         "files": "set data.test_csv to the path of its CSV",
     }
     folders = {"folder": pictures.name, "idx": files.name, "files": None}
@@ -819,7 +829,7 @@ def test_a_project_with_images_of_its_own_and_no_configuration_is_not_run_as_mni
     check_folder(clone, MNIST | {"source": "files"}, configured=False)  # config.yaml of the clone says so
     with pytest.raises(ConfigError) as error:
         check_folder(clone, MNIST, configured=False)
-    assert f"given; write data: {{source: {lines}}} into mine.yaml and add" in str(error.value)
+    assert f"given; write data: {{source: {lines}}} into mine.yaml, and add" in str(error.value)
 
 
 def test_what_a_default_run_leaves_is_no_image_of_ones_own(tmp_path, monkeypatch):
@@ -890,7 +900,7 @@ def test_a_seed_fits_all_frameworks():
 
 
 def test_label_smoothing_of_a_network_with_its_own_loss_is_refused_before_it_trains():
-    with pytest.raises(ConfigError, match=r"mxnet_cnn.*label_smoothing: mlp_module has its loss in it"):
+    with pytest.raises(ConfigError, match=r"mxnet_cnn.*label_smoothing: mlp_module has its own loss"):
         validate(changed("models.mxnet_cnn.architecture", "mlp_module"))
 
 
@@ -970,7 +980,7 @@ def no_cuda(monkeypatch):
 def test_a_driver_that_nothing_installed_can_use_is_told_with_the_command_that_helps(driver, no_cuda):
     warning = config_module.idle_gpu(validate(changed("device", "auto")))
     assert warning.startswith(
-        "warning: there is an NVIDIA driver, and nothing is installed that can use a GPU"
+        "warning: this machine has an NVIDIA driver, but nothing is installed that can use a GPU"
     )
     assert "make gpu" in warning
     assert "device: cpu" in warning
@@ -996,7 +1006,7 @@ def test_a_choice_of_pins_belongs_to_what_is_installed(driver, tmp_path, monkeyp
     pins = [(ENVIRONMENTS / f"{name}.lock.txt").read_bytes() for name in ("main", "jax-cuda13")]
     monkeypatch.setattr(sys, "prefix", str(tmp_path))
     (tmp_path / "main.installed").write_bytes(b"".join(pins))
-    assert "other packages are pinned" in config_module.stale_environment()
+    assert "installed packages are not the pinned" in config_module.stale_environment()
     (driver / "gpu.mk").write_text("GPU_PINS = jax-cuda13\nMXNET_PINS = mxnet\n")
     assert config_module.stale_environment() is None
     assert config_module.mxnet_lock().name == "mxnet.lock.txt"
@@ -1018,5 +1028,7 @@ def test_a_submission_is_asked_for_on_the_command_line(words):
 @pytest.mark.parametrize("words", [[], ["--config", "message=submit=yes"], ["results/kaggle/submitted.json"]])
 def test_a_submission_that_a_file_asks_for_is_refused_with_the_reason(words):
     check_wish_is_typed({**DEFAULT, "submit": False}, words)
-    with pytest.raises(ConfigError, match=r"sent by accident: delete the line, and type --config submit=yes"):
+    with pytest.raises(
+        ConfigError, match=r"sent by accident; delete that line, and type --config submit=yes"
+    ):
         check_wish_is_typed({**DEFAULT, "submit": True}, words)

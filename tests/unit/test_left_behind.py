@@ -158,6 +158,6 @@ def test_nothing_is_left_behind_by_others_where_the_configuration_is_forgotten(p
     monkeypatch.chdir(project)
     (project / "mine.yaml").write_text("models: {}\n")
     before = sorted(project.rglob("*"))
-    with pytest.raises(ConfigError, match=r"mine\.yaml is here, and no .* given; add --configfile"):
+    with pytest.raises(ConfigError, match=r"mine\.yaml is in this folder, but no .* given; add --configfile"):
         clean_stale(remove=True)
     assert sorted(project.rglob("*")) == before

@@ -74,7 +74,7 @@ def test_an_interruption_is_status_130(run):
 def test_a_fault_of_our_own_is_status_2_with_its_traceback_and_a_request(run):
     status, printed = run(failing(ZeroDivisionError("ours")))
     assert status == 2
-    assert "please report it" in printed
+    assert "report it with" in printed
     assert "ZeroDivisionError: ours" in printed
 
 
@@ -112,7 +112,10 @@ def test_help_all_lists_every_verb(capsys):
 )
 def test_an_unknown_verb_is_answered_in_one_line_with_the_nearest_one(capsys, verb, hint):
     assert __main__.main([verb]) == 1
-    assert capsys.readouterr() == ("", f"error: {verb}: no such verb; {hint}digitflow --help lists them\n")
+    assert capsys.readouterr() == (
+        "",
+        f"error: {verb}: no such verb; {hint}digitflow --help lists the verbs\n",
+    )
 
 
 def test_the_module_is_run_as_a_command_without_keras_or_mxnet_or_pandas():

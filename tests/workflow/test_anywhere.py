@@ -86,7 +86,7 @@ def test_a_clone_in_a_folder_with_a_colon_is_refused_before_the_first_job(tmp_pa
     copy_code(clone)
     result = call(clone, project, "results/submission.csv")
     assert result.returncode == 1
-    assert "a colon separates the folders of PATH; move the clone" in result.stdout.splitlines()[-1]
+    assert "which separates the folders of PATH; move the clone" in result.stdout.splitlines()[-1]
     assert "Traceback" not in result.stdout
     assert not (project / "data").exists()
 

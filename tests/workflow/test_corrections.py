@@ -159,7 +159,7 @@ def test_a_run_makes_a_tree_that_was_deleted_with_its_record_and_a_run_of_less_s
     assert "train.sfv: they are to be made again. For that, run again with the target trees" in less.stdout
     shutil.rmtree(tree)
     less = finished_numpy.snakemake("results/submission.csv")
-    assert f"is gone; to have it made again: {TREES}" in less.stdout
+    assert f"missing; to make it again: {TREES}" in less.stdout
     result = finished_numpy.snakemake()
     assert result.returncode == 0, result.stdout
     assert finished_numpy.picture(7).parent.name == label
@@ -169,7 +169,7 @@ def test_a_run_makes_a_tree_that_was_deleted_with_its_record_and_a_run_of_less_s
     finished_numpy.move(7, (int(label) + 1) % 10)
     tree.with_name("train.inventory").unlink()
     less = finished_numpy.snakemake("results/submission.csv")
-    assert "train.inventory: is missing; what is moved or deleted" in less.stdout
+    assert "train.inventory: missing, so what is moved or deleted" in less.stdout
     assert f"{TREES}; the run after that notices it" in less.stdout
     for _ in range(2):
         assert finished_numpy.snakemake("trees").returncode == 0
@@ -183,7 +183,7 @@ def test_a_tree_without_its_inventory_is_not_cleaned_away(tmp_path):
     command = ["make", "--silent", "-f", PROJECT / "Makefile", "clean"]
     result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert result.returncode != 0
-    assert "train.inventory: not there" in result.stderr
+    assert "train.inventory: not found" in result.stderr
     assert picture.exists()
 
 

@@ -159,4 +159,4 @@ def test_folds_are_refused_where_a_study_is_asked_for_and_nowhere_else(fresh_num
     asked = fresh_numpy.snakemake("--dry-run", ASKED[0], *folds)
     assert asked.returncode == 1
     last = asked.stdout.splitlines()[-1]
-    assert last.startswith("error: studies compare by one validation set: set validation.folds to 1")
+    assert last.startswith("error: studies need one validation set: set validation.folds to 1")

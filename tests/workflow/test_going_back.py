@@ -150,7 +150,7 @@ def test_files_of_others_are_checked_scored_and_merged(project):
         assert done.returncode == 1
         last = done.stdout.splitlines()[-1]
         assert last.startswith("error: ")
-        assert "merge.models names files alone" in last
+        assert "merge.models names only files" in last
 
 
 def test_files_of_others_are_merged_with_models(project):

@@ -259,5 +259,5 @@ def test_a_dry_run_leaves_a_submission_without_a_score_and_says_so(by_hand):
     receipt = receipts.Receipt("digit-recognizer", "f" * 64, "results/submission.csv", "m", "2026")
     submitted.write_text(json.dumps(asdict(receipt)))
     done = by_hand.snakemake("--dry-run")
-    assert "submitted.json has no score yet: a run that makes it asks for the score" in done.stdout
+    assert "submitted.json has no score yet: a run that makes it will ask for the score" in done.stdout
     assert json.loads(submitted.read_text()) == asdict(receipt)

@@ -155,7 +155,7 @@ def make_unreadable(path: Path) -> None:
 WRONG_KINDS = {
     "a folder, not a CSV file": lambda path: path.mkdir(),
     "a pipe or device, not a regular file": os.mkfifo,
-    "a link to nowhere, which is not there": lambda path: path.symlink_to("nowhere"),
+    "a link to nowhere, which does not exist": lambda path: path.symlink_to("nowhere"),
     "no permission to read it": make_unreadable,
 }
 

@@ -149,7 +149,7 @@ def test_another_numpy_beside_mxnet_retrains_mxnet_and_other_certificates_nothin
 
 
 def test_pins_that_are_not_installed_are_said_and_rerun_nothing(finished):
-    assert "other packages are pinned" not in finished.snakemake("--dry-run").stdout
+    assert "installed packages are not the pinned" not in finished.snakemake("--dry-run").stdout
     finished.edit("workflow/envs/main.lock.txt", "keras==", "keras==9")
     assert not finished.planned()
     assert "make .venv/main.installed" in finished.snakemake("--dry-run").stdout
@@ -250,4 +250,4 @@ def test_a_driver_that_nothing_can_use_is_one_warning_with_the_command_that_help
     fresh.edit("workflow/digitflow/training/device.py", '"/proc/driver/nvidia"', f'"{fresh.folder}"')
     assert "make gpu" not in fresh.snakemake("--dry-run").stdout  # the tiny configuration's device is cpu
     warned = fresh.snakemake("--dry-run", "--config", "device=auto").stdout
-    assert warned.count("to install it: make gpu") == 1
+    assert warned.count("to use the GPU: make gpu") == 1

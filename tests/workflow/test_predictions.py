@@ -52,7 +52,7 @@ def test_a_csv_in_an_archive_is_labelled_as_it_would_be_unpacked(finished_numpy,
     assert result.returncode == 0, result.stdout
     assert predictions_of(finished_numpy, "packed") == predictions_of(finished_numpy, "rows")
     result = finished_numpy.snakemake("results/predictions/absent.csv")
-    assert "both.zip: there is no 'more.csv' in this archive: ['new.csv', 'train.csv']" in result.stdout
+    assert "both.zip: this archive has no 'more.csv', only ['new.csv', 'train.csv']" in result.stdout
 
 
 def test_a_folder_of_pictures_is_labelled_as_the_csv_of_them(finished_numpy, further):

@@ -87,7 +87,9 @@ def test_a_fraction_of_0_trains_on_all_rows_and_scores_the_test_set_alone(fresh_
     for mistakes in ("results/models/plain/seed0/mistakes.png", "results/merged/mistakes.png"):
         refused = fresh_numpy.snakemake(mistakes)
         assert refused.returncode == 1
-        assert "mistakes are found where labels are known: set validation.fraction above 0" in refused.stdout
+        assert (
+            "mistakes are found in rows with known labels: set validation.fraction above 0" in refused.stdout
+        )
 
 
 def test_a_fraction_that_leaves_no_row_to_validate_stops_before_a_training(fresh_numpy):

@@ -17,7 +17,7 @@ log = logging.getLogger("digitflow")
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run a verb; returns the exit status: 0, or 1 after a message on what the user can put right."""
+    """Run a verb; return the exit status: 0, or 1 after a message about what the user can put right."""
     name, *rest = (sys.argv[1:] if arguments is None else arguments) or ["--help"]
     if name in ("-h", "--help"):
         print(commandline.overview(every="all" in rest))
@@ -26,7 +26,7 @@ def main(arguments: list[str] | None = None) -> int:
     if name not in verbs:
         close = difflib.get_close_matches(name, verbs, n=1)
         hint = f"did you mean {close[0]}? " if close else ""
-        print(f"error: {name}: no such verb; {hint}digitflow --help lists them", file=sys.stderr)
+        print(f"error: {name}: no such verb; {hint}digitflow --help lists the verbs", file=sys.stderr)
         return 1
     given, log_path = commandline.parse(verbs[name], rest)
     try:
@@ -40,22 +40,22 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _run(verb: commandline.Verb, given: dict) -> int:
-    """Call a verb; map a user's mistake to exit status 1, an interruption to 130, our own fault to 2.
+    """Call a verb; map a user's mistake to exit status 1, an interruption to 130, a fault of ours to 2.
 
     A verb may return an exit status of its own.
     """
     started = time.monotonic()
     try:
         status = verb(**given)
-        if sys.stdout:  # closed, it is None
+        if sys.stdout:  # None if it is closed
             sys.stdout.flush()
     except BrokenPipeError:  # `digitflow compare ... | head` has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python flushes once more as it ends
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python flushes once more at its end
         return 128 + signal.SIGPIPE
     except DigitflowError as error:
         log.error(f"error: {error}")
         return 1
-    except OSError as error:  # a full disk, a read-only folder: the system's own words say what and where
+    except OSError as error:  # a full disk, a read-only folder: the system's own message says what and where
         log.error(f"error: {error}")
         return 1
     except KeyboardInterrupt:
@@ -63,18 +63,18 @@ def _run(verb: commandline.Verb, given: dict) -> int:
         return 130
     except MemoryError as error:
         log.error(
-            f"error: {error}: this needs more memory than there is; a smaller network or batch_size does not"
+            f"error: {error}: this needs more memory than there is; use a smaller network or batch_size"
         )
         return 1
     except Exception:
-        log.exception("this is a fault of digitflow's own; please report it with these lines:")
+        log.exception("this is a fault in digitflow itself; report it with these lines:")
         return 2
     logs.note(f"done in {time.monotonic() - started:.2f} s")
     return status or 0
 
 
 def _kept(verb: commandline.Verb, given: dict):
-    # Other jobs have no use for it, and no training's code depends on it.
+    # Imported here: other jobs do not need it, and no training's code depends on it.
     from digitflow.competing import store
 
     return store.Kept(given["store"], commandline.outputs(verb, given))

@@ -1,12 +1,12 @@
-"""What the results of a verb depend on, of this package's own code: found by following imports, never listed.
+"""Which code of this package the results of a verb depend on: found by following imports, never listed.
 
-A module counts as its syntax tree without comments, docstrings and layout. A verb's digest covers the verb
-itself, what stands at the top of its module, and every module that its imports lead to, those inside
-functions included. So a comment reruns nothing, and a changed constant reruns exactly the rules whose verbs
-can feel it.
+A module counts as its syntax tree, without comments, docstrings and layout. A verb's digest covers the verb
+itself, the top level of its module, and every module that its imports lead to, including those inside
+functions. So a comment reruns nothing, and a changed constant reruns exactly the rules whose verbs can
+depend on it.
 
-The command line between rules and verbs (`__main__`, `verbs.commandline`) does not count: it passes values
-on. Modules that are looked up by name as the program runs, such as a network's, are named by the rule.
+The command line between rules and verbs (`__main__`, `verbs.commandline`) does not count: it only passes
+values on. Modules that are looked up by name at run time, such as a network's, are named by the rule.
 
 The Snakefile calls this at every start, so the trees' digests are kept beside the compiled modules.
 """
@@ -27,18 +27,18 @@ from digitflow.base.errors import InputError
 
 PACKAGE = Path(__file__).parent
 CACHE = PACKAGE / "__pycache__" / f"code_digests.{sys.implementation.cache_tag}.json"  # one for each Python
-FORM = 2  # of the cache: to be raised when what is kept changes its meaning
+FORM = 2  # of the cache; raise it when the meaning of what is kept changes
 
 
 class Code(NamedTuple):
-    """A module, or one verb: the digest of its syntax tree, and which modules of this package it imports."""
+    """A module or a verb: the digest of its syntax tree, and the modules of this package that it imports."""
 
     digest: str
     imports: list[str]
 
 
 def of_verb(stage: str, verb: str, *looked_up: str) -> str:
-    """The digest of a verb of `verbs/<stage>.py`, with the modules that it looks up by name as it runs."""
+    """The digest of a verb of `verbs/<stage>.py`, with the modules that it looks up by name at run time."""
     code = _modules()[f"verbs.{stage}:{verb}"]
     found = [code.digest]
     for name in closure(stage, verb, *looked_up):
@@ -47,7 +47,7 @@ def of_verb(stage: str, verb: str, *looked_up: str) -> str:
 
 
 def closure(stage: str, verb: str, *looked_up: str) -> list[str]:
-    """The modules, without the package's name in front, that a verb's imports lead to; sorted."""
+    """The modules that a verb's imports lead to, without the package's name in front; sorted."""
     waiting = [*_modules()[f"verbs.{stage}:{verb}"].imports, *looked_up]
     found: set[str] = set()
     while waiting:
@@ -59,10 +59,10 @@ def closure(stage: str, verb: str, *looked_up: str) -> list[str]:
 
 
 def explain(stage: str, verb: str, module: str) -> list[str]:
-    """How a verb comes to depend on a module: the shortest chain of imports, or nothing."""
+    """How a verb comes to depend on a module: the shortest chain of imports; empty if it does not."""
     chains = [[name] for name in _modules()[f"verbs.{stage}:{verb}"].imports]
     seen: set[str] = set()
-    for chain in chains:  # grows as it is gone through: breadth first
+    for chain in chains:  # which grows during the loop: breadth first
         if chain[-1] == module:
             return chain
         if chain[-1] not in seen:
@@ -72,27 +72,27 @@ def explain(stage: str, verb: str, module: str) -> list[str]:
 
 
 def reasons(name: str, stages: Mapping[str, str]) -> list[str]:
-    """A line for each verb that an edit of a module makes run again: how it comes to depend on it.
+    """A line for each verb that runs again after an edit of a module: how it comes to depend on the module.
 
-    `stages` has the verbs' module of each verb. InputError: the package has no such module.
+    `stages`: the module of each verb. InputError: the package has no such module.
     """
     check_module(name)
     lines = []
     for verb, stage in stages.items():
         if name == f"verbs.{stage}":
-            lines.append(f"{verb}: it stands there; another verb of the module does not count")
+            lines.append(f"{verb}: defined there; edits of other verbs in the module do not count")
         elif chain := explain(stage, verb, name):
             lines.append(f"{verb}: {' -> '.join(chain)}")
     if name.startswith("models."):
         lines.append("the trainings of every model whose network is in it, or in a module that imports it")
-    return lines or [f"no verb comes to {name}: an edit of it makes nothing run again"]
+    return lines or [f"no verb depends on {name}: after an edit of it nothing runs again"]
 
 
 def check_module(name: str) -> None:
     """InputError: the package has no such module."""
     if name not in _modules():
         close = difflib.get_close_matches(name, _modules(), n=3)
-        raise InputError(f"no module {name!r}; there are {', '.join(close or sorted(_modules()))}")
+        raise InputError(f"there is no module {name!r}, only {', '.join(close or sorted(_modules()))}")
 
 
 @functools.cache
@@ -101,7 +101,7 @@ def _modules() -> dict[str, Code]:
     paths = sorted(path for path in PACKAGE.rglob("*.py") if "__pycache__" not in path.parts)
     stamps = {_name(path): [path.stat().st_mtime_ns, path.stat().st_size] for path in paths}
     kept = _read_cache()
-    if kept.get("known") != sorted(stamps):  # what a module imports is told by which modules there are
+    if kept.get("known") != sorted(stamps):  # what a module imports depends on which modules exist
         kept = {"known": sorted(stamps)}
     found, fresh = {}, {"known": sorted(stamps)}
     for path in paths:
@@ -117,13 +117,13 @@ def _modules() -> dict[str, Code]:
 
 
 def _name(path: Path) -> str:
-    """`formats.png` of formats/png.py, `models` of models/__init__.py, "" of the package's own."""
+    """`formats.png` for formats/png.py, `models` for models/__init__.py, "" for the package's own."""
     parts = path.relative_to(PACKAGE).with_suffix("").parts
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
 def _read(path: Path, name: str, known: set[str]) -> dict[str, Code]:
-    """The code of a module; of a verbs' module, also that of each verb."""
+    """The code of a module; for a module of verbs, also that of each verb."""
     tree = _without_docstrings(ast.parse(path.read_bytes()))
     whole = {name: Code(_digest(tree), _imports(tree, known))}
     if not name.startswith("verbs."):
@@ -155,10 +155,10 @@ def _digest(*trees: ast.AST) -> str:
 
 
 def _plain(part: object) -> object:
-    """A syntax tree as lists, the same in each version of Python.
+    """A syntax tree as lists, the same in every version of Python.
 
-    What is empty is left out: newer versions have fields that older ones lack, and 3.12 empty pieces of text
-    inside of formats.
+    Empty parts are left out: newer versions have fields that older ones lack, and 3.12 has empty pieces of
+    text in f-strings' formats.
     """
     if isinstance(part, ast.JoinedStr):
         part = ast.JoinedStr([one for one in part.values if getattr(one, "value", None) != ""])
@@ -188,7 +188,7 @@ def _imports(tree: ast.AST, known: set[str]) -> list[str]:
 
 
 def _running(tree: ast.AST):
-    """All nodes but those that only a type checker reads."""
+    """All nodes except those that only a type checker reads."""
     waiting = [tree]
     while waiting:
         node = waiting.pop()
@@ -207,7 +207,7 @@ def _read_cache() -> dict:
 
 
 def _write_cache(modules: dict) -> None:
-    """Keep the digests; where the package's folder cannot be written they are made anew at each start."""
+    """Keep the digests; if the package's folder cannot be written, they are computed at each start."""
     partial = CACHE.with_name(f".partial.{os.getpid()}.{CACHE.name}")
     with contextlib.suppress(OSError):
         CACHE.parent.mkdir(exist_ok=True)

@@ -1,8 +1,8 @@
 """The configuration: checked against its schema, completed with defaults, cross-references followed.
 
-The schema is workflow/schemas/config.schema.yaml, whose model part and lists of names come from the code:
+The schema is workflow/schemas/config.schema.yaml; its model part and its lists of names come from the code:
 from the fields of `Settings` and from the registries of networks and merge methods. The Snakefile imports
-this module on every run, so it imports nothing large that Snakemake has not imported itself.
+this module on every run, so it imports nothing large that Snakemake has not imported already.
 """
 
 import contextlib
@@ -42,22 +42,22 @@ if TYPE_CHECKING:
 SCHEMA = Path(__file__).parents[1] / "schemas" / "config.schema.yaml"
 ENVIRONMENTS = SCHEMA.parents[1] / "envs"
 CLONE = SCHEMA.parents[2]
-GPU_CHOICE = CLONE / ".venvs" / "gpu.mk"  # left by `make gpu`, read by the Makefile, too
+GPU_CHOICE = CLONE / ".venvs" / "gpu.mk"  # written by `make gpu`, and read by the Makefile, too
 EXPONENT = re.compile(r"[-+]?\d+(\.\d*)?[eE][-+]?\d+")
-# Of a study's table, beside its axes.
+# The columns of a study's table beside its axes.
 COLUMNS = {"seeds", "parameters", "trained_epochs", "seconds", "status", "device"} | {
     f"{part}_accuracy" for part in ("train", "valid", "test")
 }
 FOLDER = re.compile(r"[\w.+-]+")
-# Files in submissions/ that people take for submissions, and that are not read.
+# Files in submissions/ that look like submissions but are not read.
 LIKE_SUBMISSIONS = re.compile(r"[^.].*\.(csv|csv\.\w+|zip|tsv|xlsx)", re.IGNORECASE)
-# Labels that models have given.
+# Files of labels that models have predicted.
 MADE_LABELS = (
     *("results/submission.csv", "results/submissions/*.csv", "results/predictions/*.csv"),
     *("results/runs/*", "results/kaggle/*"),
 )
 PATHS_OF_DATA = ("train_csv", "test_csv", "solution_csv", "labels_csv", "folder", "corrections")
-NAMES_OF_DATA = ("classes", "columns")  # keys of `data` whose values are in a file, and may be called 1e5
+NAMES_OF_DATA = ("classes", "columns")  # keys of `data` whose values are names in a file: 1e5 may be one
 DIGITS, DIGIT_RECOGNIZER = 10, "digit-recognizer"
 KAGGLE_FOLDER = "data/kaggle"
 
@@ -74,7 +74,7 @@ def validate(config: dict[str, Any]) -> dict[str, Any]:
         key: value if key == "message" else _mapped(value, _number, NAMES_OF_DATA)
         for key, value in config.items()
     }
-    if mistakes := [*_not_finite(config)]:  # no limit of the schema's is above or below .nan
+    if mistakes := [*_not_finite(config)]:  # .nan is neither above nor below any limit of the schema
         raise ConfigError(_listed(mistakes))
     if mistakes := _against_schema(config, rules):
         raise ConfigError(_listed(mistakes))
@@ -91,11 +91,11 @@ def validate(config: dict[str, Any]) -> dict[str, Any]:
     ]
     if mistakes:
         raise ConfigError(_listed(mistakes))
-    return _mapped(complete, _plain)  # JSON Schema takes 5.0 for a whole number; Python's range does not
+    return _mapped(complete, _plain)  # JSON Schema accepts 5.0 as an integer; Python's range does not
 
 
 def load(files: Sequence[str | os.PathLike] = ()) -> dict[str, Any]:
-    """The configuration without Snakemake: the defaults with files laid over them. Raises ConfigError as
+    """The configuration without Snakemake: the defaults with files laid over them. Raises ConfigError like
     `validate`.
     """
     from snakemake.utils import update_config
@@ -118,12 +118,12 @@ def load_file(path: str | os.PathLike) -> dict[str, Any]:
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read: {error.strerror}") from None
     except UnicodeDecodeError as error:
-        raise ConfigError(f"{path}: byte {error.start} is no UTF-8 text; save the file as UTF-8") from None
+        raise ConfigError(f"{path}: byte {error.start} is not UTF-8; save the file as UTF-8") from None
     except yaml.YAMLError as error:
         raise ConfigError(_explain_yaml(path, error)) from None
     if not isinstance(found, dict):
         raise ConfigError(
-            f"{path}: has no keys at its top level; write what differs from the defaults, such as "
+            f"{path}: no keys at the top level; write those that differ from the defaults, such as "
             "data: {source: kaggle}"
         )
     _check_keys(path, yaml.compose(text, Loader=yaml.SafeLoader))
@@ -131,15 +131,15 @@ def load_file(path: str | os.PathLike) -> dict[str, Any]:
 
 
 def check_keys(files: Sequence[str | os.PathLike]) -> None:
-    """ConfigError: a key is twice in one place of a file, of which Snakemake would take the last alone."""
+    """ConfigError: a key is twice in one place of a file; Snakemake would use only the last of them."""
     for path in files:
-        # Snakemake has read them and said what is no YAML; a file of its own may be JSON, too.
+        # Snakemake has read them and reported what is not YAML; its files may be JSON, too.
         with contextlib.suppress(OSError, UnicodeDecodeError, yaml.YAMLError):
             _check_keys(path, yaml.compose(Path(path).read_text(encoding="utf-8"), Loader=yaml.SafeLoader))
 
 
 def _check_keys(path: str | os.PathLike, node: yaml.Node | None, place: str = "") -> None:
-    """ConfigError: a mapping of the document has a key twice. `place`: where the node lies in it."""
+    """ConfigError: a mapping of the document has a key twice. `place`: where in the document the node is."""
     if isinstance(node, yaml.MappingNode):
         lines: dict[str, int] = {}
         for key, value in node.value:
@@ -148,8 +148,8 @@ def _check_keys(path: str | os.PathLike, node: yaml.Node | None, place: str = ""
             name, line = _join(place, key.value), key.start_mark.line + 1
             if key.value in lines:
                 raise ConfigError(
-                    f"{path}, line {line}: {name} is there for the second time, after line "
-                    f"{lines[key.value]}, and only the last would count; write what you mean once"
+                    f"{path}, line {line}: {name} is written a second time, after line "
+                    f"{lines[key.value]}, and only the last one would count; keep the one that you mean"
                 )
             lines[key.value] = line
             _check_keys(path, value, name)
@@ -161,7 +161,7 @@ def _check_keys(path: str | os.PathLike, node: yaml.Node | None, place: str = ""
 def models(config: dict[str, Any]) -> dict[str, dict[str, Any]]:
     """All models of a valid configuration by name, the points of studies as `<study>/<point>`.
 
-    Each has two keys more: `data`, own or official, and `module`, the one of models/ that has its network.
+    Each has two more keys: `data`, own or official, and `module`, the module of models/ with its network.
     """
     definitions = schema()["$defs"]
     found = {name: {**model, "data": "own"} for name, model in config["models"].items()}
@@ -175,9 +175,10 @@ def models(config: dict[str, Any]) -> dict[str, dict[str, Any]]:
 
 
 def settings_text(model: dict[str, Any]) -> str:
-    """The hyper-parameters of a model as JSON: those that differ from their defaults, in one form.
+    """The hyper-parameters of a model that differ from their defaults, as JSON in one canonical form.
 
-    So a key that is written out, or new in the schema, or written in another order, trains nothing again.
+    So a default that is written out, a key that is new in the schema, or another order of keys trains
+    nothing again.
     """
     properties = json_schema()["properties"]
     given = {name: value for name, value in model.items() if name in properties or name == "module"}
@@ -197,55 +198,56 @@ def settings_text(model: dict[str, Any]) -> str:
 
 
 def _schedule_defaults(name: str) -> dict[str, float]:
-    """The options of the schedule of that name, and what they are where none is given."""
+    """The options of the schedule of that name with their defaults."""
     options = list(inspect.signature(schedule.SCHEDULES[name]).parameters.values())[3:]
     return {option.name: option.default for option in options}
 
 
 def canonical(value: Any, ordered: bool = False) -> str:
-    """A value as JSON that is the same for all ways to write it: keys sorted (unless `ordered`), 1.0 as 1."""
+    """A value as JSON, the same however it was written: keys sorted (unless `ordered`), 1.0 as 1."""
     return json.dumps(_mapped(value, _plain), sort_keys=not ordered, ensure_ascii=False)
 
 
 def literal(text: str) -> str:
-    """A text as Snakemake's shell commands want it: they take what stands in single braces for a name."""
+    """A text escaped for Snakemake's shell commands, which take single braces for a placeholder."""
     return text.replace("{", "{{").replace("}", "}}")
 
 
 def clone_digest(path: str | os.PathLike) -> str:
-    """A digest of a file of the clone, or of all files in a folder: a param of rules that depend on them."""
+    """A digest of a file of the clone, or of all files in a folder: a param of rules that depend on it."""
     files = sorted(Path(path).iterdir()) if Path(path).is_dir() else [Path(path)]
     return hashlib.sha256(b"\0".join(file.read_bytes() for file in files)).hexdigest()[:16]
 
 
 def check_folder(clone: str | os.PathLike, data: dict[str, Any], configured: bool = True) -> None:
-    """Refuse a clone in a folder from which no job could be called, and a project whose configuration is not
-    given: `configured` says whether one is. `data`: that section of it. ConfigError says why.
+    """Refuse a clone in a folder from which no job could be started, and a project without its configuration:
+    `configured` says whether one was given. `data`: that section of it. ConfigError says why.
     """
     elsewhere = Path.cwd() != Path(clone).resolve()
-    # Without it, MNIST would be converted and trained in the place of the project's own data.
+    # Without it, MNIST would be converted and trained on instead of the project's own data.
     if elsewhere and not configured:
         if found := _files_with(".", ".yaml", ".yml"):
             raise ConfigError(
-                f"{found[0]} is here, and no configuration is given; add --configfile "
+                f"{found[0]} is in this folder, but no configuration is given; add --configfile "
                 f"{shlex.quote(found[0])} after the targets, if there are any"
             )
         if data["source"] == "mnist" and (own := _own_images()):
             path, lines = own
             raise ConfigError(
-                f"{path} is here, and no configuration is given; write data: {lines} into mine.yaml and add "
-                "--configfile mine.yaml after the targets, if there are any, or, if MNIST is meant, "
-                "--config 'data={source: mnist}'"
+                f"{path} is in this folder, but no configuration is given; write data: {lines} into "
+                "mine.yaml, and add --configfile mine.yaml after the targets, if there are any; or, if you "
+                "mean MNIST, --config 'data={source: mnist}'"
             )
     if ":" in str(clone):
         raise ConfigError(
-            f"{clone}: a colon separates the folders of PATH; move the clone to a folder without one"
+            f"{clone}: this path has a colon, which separates the folders of PATH; move the clone to a path "
+            "without one"
         )
 
 
 def unread_competition(data: dict[str, Any], given: dict[str, Any]) -> str | None:
-    """A line for the user where the competition's files are there and MNIST is trained, as nothing else was
-    `given`: what the command line and its files say.
+    """A line for the user if the competition's files are present, but MNIST is trained, because nothing else
+    was `given`: what the command line and its files say.
     """
     section = given.get("data")
     if data["source"] != "mnist" or (isinstance(section, dict) and "source" in section):
@@ -253,15 +255,16 @@ def unread_competition(data: dict[str, Any], given: dict[str, Any]) -> str | Non
     if not (path := _competition_csv()):
         return None
     return (
-        f"warning: {path} is not read, for data.source is mnist; to read it, write data: {{source: kaggle}}; "
-        "for MNIST without this line, data: {source: mnist}, into a file that --configfile names"
+        f"warning: {path} is not read, because data.source is mnist; to read it, write "
+        "data: {source: kaggle} into a file that --configfile names; to train on MNIST without this warning, "
+        "data: {source: mnist}"
     )
 
 
 def _own_images() -> tuple[str, str] | None:
-    """A CSV in the project's folder that is called as training data are, and what `data` says to read it.
+    """A CSV in the project's folder that is named like training data, and the section `data` that reads it.
 
-    Any other CSV may be a table of results, or what the page to look at images has downloaded.
+    Any other CSV may be a table of results, or a file downloaded from the page to look at images.
     """
     names = _files_with(".", ".csv")
     if trains := [name for name in names if "train" in name.lower()]:
@@ -275,7 +278,7 @@ def _own_images() -> tuple[str, str] | None:
 
 
 def _competition_csv() -> Path | None:
-    """The competition's training CSV, where a person or a download has put it."""
+    """The competition's training CSV, put there by a person or a download; None if it is missing."""
     try:
         path = Path(locations.find_csv(KAGGLE_FOLDER, "train.csv"))
     except InputError:  # a damaged archive
@@ -284,43 +287,43 @@ def _competition_csv() -> Path | None:
 
 
 def _files_with(folder: str | os.PathLike, *endings: str) -> list[str]:
-    """The names in a folder, hidden ones aside, that have one of these endings in letters of any case."""
+    """The names in a folder, except hidden ones, that have one of these endings in upper or lower case."""
     return sorted(path.name for path in Path(folder).glob("[!.]*") if path.suffix.lower() in endings)
 
 
 def device_of(config: dict[str, Any], model: dict[str, Any]) -> str:
-    """What a model shall be trained on, auto, cpu or gpu: its own wish, or that of the configuration."""
+    """What a model should be trained on, auto, cpu or gpu: its own choice, else that of the configuration."""
     return model["device"] or config["device"]
 
 
 def may_use_gpu(config: dict[str, Any], model: dict[str, Any]) -> bool:
-    """Whether a job of a model has to claim a GPU: one at a time uses it."""
+    """Whether a job of a model must claim the GPU: by default one job at a time uses it."""
     builds_for_gpu = {"keras": True, "mxnet": builds.read(GPU_CHOICE).mxnet != builds.MXNET_ON_CPUS}
     wanted = device_of(config, model) != "cpu" and builds_for_gpu.get(model["framework"], False)
     return wanted and device.has_driver()
 
 
 def mxnet_lock() -> Path:
-    """The pins of MXNet's environment: those for CPUs, or those that `make gpu` has chosen."""
+    """The pins of MXNet's environment: those for CPUs, or those that `make gpu` chose."""
     return ENVIRONMENTS / f"{builds.read(GPU_CHOICE).mxnet}.lock.txt"
 
 
 def mxnet_versions() -> str:
-    """The pinned versions in MXNet's environment that can change what MXNet trains and predicts."""
+    """The pinned versions in MXNet's environment that can change its trainings and predictions."""
     pins = re.findall(r"^(?:mxnet|numpy|opencv|nvidia)\S*==\S+", mxnet_lock().read_text(), re.MULTILINE)
     return ", ".join(pin.replace("==", " ") for pin in pins)
 
 
 def keras_versions(requested: str) -> str:
-    """The installed versions that can change what Keras trains and predicts on a device, its backend among
-    them.
+    """The installed versions that can change Keras' trainings and predictions on a device, including that of
+    its backend.
     """
     for_gpus = () if requested == "cpu" else tuple(device.cuda_builds())
     return _versions("keras", device.keras_backend(requested), "numpy", "opencv-python-headless", *for_gpus)
 
 
 def numpy_versions() -> str:
-    """The installed versions that can change what numpy trains and predicts."""
+    """The installed versions that can change numpy's trainings and predictions."""
     return _versions("numpy", "opencv-python-headless")
 
 
@@ -332,9 +335,10 @@ def _versions(*packages: str) -> str:
 
 
 def stale_environment() -> str | None:
-    """A line for the user where what is installed is older than what is pinned; None where nothing is known.
+    """A line for the user if the installed packages are not the pinned ones; None if they are, or if that is
+    not known.
 
-    `make` leaves a copy of the pins that it has installed in the environment.
+    `make` keeps a copy of the pins that it installed in the environment.
     """
     installed = Path(sys.prefix, "main.installed")
     names = filter(None, ("main", builds.read(GPU_CHOICE).keras))
@@ -342,12 +346,12 @@ def stale_environment() -> str | None:
     if not installed.exists() or installed.read_bytes() in (b"", pinned):
         return None
     return (
-        "warning: other packages are pinned than those installed; to install them: make .venv/main.installed"
+        "warning: the installed packages are not the pinned ones; to install those: make .venv/main.installed"
     )
 
 
 def idle_gpu(config: dict[str, Any]) -> str | None:
-    """A line for the user where there is a driver for a GPU and nothing installed that could use it."""
+    """A line for the user if there is a driver for a GPU, but nothing installed that could use it."""
     wanted = any(device_of(config, model) != "cpu" for model in config["models"].values())
     if not wanted or not device.has_driver() or GPU_CHOICE.exists() or "KERAS_BACKEND" in os.environ:
         return None
@@ -355,13 +359,13 @@ def idle_gpu(config: dict[str, Any]) -> str | None:
     if device.has_cuda_jax() or cudnn:  # which TensorFlow may use
         return None
     return (
-        "warning: there is an NVIDIA driver, and nothing is installed that can use a GPU, so models train on "
-        "the CPU; to install it: make gpu; to train on the CPU without this line: device: cpu"
+        "warning: this machine has an NVIDIA driver, but nothing is installed that can use a GPU, so models "
+        "train on the CPU; to use the GPU: make gpu; to train on the CPU without this warning: device: cpu"
     )
 
 
 def _mapped(value: Any, change: Callable[[Any], Any], but: Collection[str] = ()) -> Any:
-    """A value with `change` made to all that is in its mappings and lists, `but` what is under these keys."""
+    """A value with `change` applied to all items of its mappings and lists, `but` those under these keys."""
     if isinstance(value, dict):
         return {key: item if key in but else _mapped(item, change, but) for key, item in value.items()}
     if isinstance(value, list):
@@ -387,10 +391,10 @@ def _without_defaults(value: Any, schema: dict) -> Any:
 
 
 def typed(config: dict[str, Any], arguments: Sequence[str] = ()) -> dict[str, Any]:
-    """What Snakemake's --config gave, with its types: inside of braces and brackets all comes as text.
+    """The values of Snakemake's --config with their types: within braces and brackets it hands on only text.
 
     A message is the text that was typed. Snakemake takes 1.10 for a number, and `fix: two` for a mapping, so
-    that is looked up in the command line's `arguments`. ConfigError: another text is no YAML.
+    the message is looked up in the command line's `arguments`. ConfigError: another text is not YAML.
     """
     found = {key: _mapped(value, _typed) for key, value in config.items() if key != "message"}
     if "message" in config:
@@ -405,7 +409,7 @@ def check_wish_is_typed(config: dict[str, Any], arguments: Sequence[str]) -> Non
     if config["submit"] and not any(re.match(r"(--config=|-C=?)?submit=", word) for word in arguments):
         raise ConfigError(
             "submit: a configuration file or a profile asks for a submission; only the command line may, so "
-            "that none is sent by accident: delete the line, and type --config submit=yes when you mean it"
+            "that none is sent by accident; delete that line, and type --config submit=yes to submit"
         )
 
 
@@ -417,7 +421,7 @@ def _typed(value: Any) -> Any:
 
 
 def _message(value: Any) -> Any:
-    """A message as text: without quotes around all of it, which the shell leaves within its own."""
+    """A message as text, without quotes around all of it: the shell keeps those within its own quotes."""
     if value is None or value in ("", "null", "~"):
         return None
     if isinstance(value, int | float):
@@ -429,7 +433,7 @@ def _message(value: Any) -> Any:
 
 @functools.cache
 def schema() -> dict:
-    """The JSON Schema of the configuration, its model part and its lists of names filled in from the code."""
+    """The JSON Schema of the configuration, its model part and lists of names filled in from the code."""
     rules = yaml.load(SCHEMA.read_text(), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
     rules["properties"]["merge"]["properties"]["method"]["enum"] = list(MERGE_METHODS)
     model = rules["$defs"]["model"]
@@ -441,12 +445,12 @@ def schema() -> dict:
 
 
 def _number(value: Any) -> Any:
-    """1e-5 as a number: YAML 1.1, which PyYAML reads, wants 1.0e-5, and takes it for text."""
+    """1e-5 as a number: PyYAML reads YAML 1.1, which takes 1e-5 for text and wants 1.0e-5."""
     return float(value) if isinstance(value, str) and EXPONENT.fullmatch(value) else value
 
 
 def _names_that_are_no_text(value: Any, key: str = "") -> Iterator[str]:
-    """YAML 1.1 takes yes, no, on and off for truth values, and 7 for a number, as names of keys as well."""
+    """YAML 1.1 takes yes, no, on and off for truth values, and 7 for a number, even as names of keys."""
     if isinstance(value, list):
         for item in value:
             yield from _names_that_are_no_text(item, key)
@@ -455,11 +459,11 @@ def _names_that_are_no_text(value: Any, key: str = "") -> Iterator[str]:
             if isinstance(name, str):
                 yield from _names_that_are_no_text(item, _join(key, name))
             else:
-                yield f"{_join(key, name)}: YAML takes this name for {name!r}: write it in quotes"
+                yield f"{_join(key, name)}: YAML reads this name as {name!r}; write it in quotes"
 
 
 def _not_finite(value: Any, key: str = "") -> Iterator[str]:
-    """Numbers that are none: YAML has .nan and .inf."""
+    """Numbers that are not finite: YAML has .nan and .inf."""
     if isinstance(value, float) and not math.isfinite(value):
         yield f"{key}: {value}, should be a finite number"
     items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
@@ -468,14 +472,14 @@ def _not_finite(value: Any, key: str = "") -> Iterator[str]:
 
 
 def _against_schema(config: dict[str, Any], rules: dict) -> list[str]:
-    """What the schema says against a configuration.
+    """What is wrong with a configuration according to the schema.
 
-    What it allowed last is known again: loading jsonschema takes longer than all other checks of a start.
+    What it allowed before is remembered: loading jsonschema takes longer than all other checks at the start.
     """
     question = [config, rules]
     if answers.known_answer("configuration-allowed", question):
         return []
-    # One line for each: of several missing keys, every error names them all.
+    # No line twice: if several keys are missing, each error names them all.
     mistakes = [*dict.fromkeys(_explain(error) for error in _validator(rules).iter_errors(config))]
     if not mistakes:
         answers.keep_answer("configuration-allowed", question, True)
@@ -507,32 +511,34 @@ def _explain(error: "jsonschema.ValidationError") -> str:
         case "type":
             wanted = error.validator_value
             wanted = wanted if isinstance(wanted, str) else " or ".join(wanted)
-            quotes = '; text of any kind stands in quotes: message: "fix: two"' if key == "message" else ""
+            quotes = '; write text in quotes: message: "fix: two"' if key == "message" else ""
             return f"{key}: {found!r}, should be of type {wanted}{quotes}"
         case "anyOf":
             inside = max(error.context, key=lambda one: len(one.absolute_path))
             if len(inside.absolute_path) > len(error.absolute_path):  # one item of a list or section
                 return _explain(inside)
-            return f"{key}: {found!r} is none of what this may be ({error.schema.get('description')})"
+            return f"{key}: {found!r} is not allowed here ({error.schema.get('description')})"
         case "exclusiveMinimum":
             return f"{key}: {found!r}, should be above {error.validator_value}"
         case "enum":
             return f"{key}: {found!r}, should be one of {', '.join(map(str, error.validator_value))}"
         case "pattern":
-            return f"{key}: the name {found!r} should be letters, digits and _, beginning with a letter"
+            return (
+                f"{key}: the name {found!r} should consist of letters, digits and _, and begin with a letter"
+            )
         case _:
             return f"{key}: {error.message} ({error.schema.get('description', error.validator)})"
 
 
 def _explain_yaml(what: str | os.PathLike, error: yaml.YAMLError) -> str:
-    """Say in one line where a text is no YAML, and what to look for."""
+    """Say in one line at which place a text is not valid YAML, and what to look for."""
     if not isinstance(error, yaml.MarkedYAMLError):
-        return f"{what}: is no YAML: {' '.join(str(error).split())}"
+        return f"{what}: not valid YAML: {' '.join(str(error).split())}"
     begin, place = error.context_mark, error.problem_mark
-    since = f", {error.context} that begins in line {begin.line + 1}" if begin else ""
+    since = f", {error.context} that begins on line {begin.line + 1}" if begin else ""
     return (
-        f"{what}, line {place.line + 1}, column {place.column + 1}: no YAML: {error.problem}{since}; indent "
-        "with blanks, not tabs, and close every bracket and quote"
+        f"{what}, line {place.line + 1}, column {place.column + 1}: not valid YAML: {error.problem}{since}; "
+        "indent with spaces, not tabs, and close every bracket and quote"
     )
 
 
@@ -561,7 +567,7 @@ def _with_defaults(value: Any, schema: dict, definitions: dict) -> Any:
 
 
 def _with_home(config: dict[str, Any]) -> dict[str, Any]:
-    """A complete configuration whose paths begin with the home directory where they began with ~."""
+    """A complete configuration with ~ at the start of its paths replaced by the home directory."""
 
     def expanded(path: str | None) -> str | None:
         return str(Path(path).expanduser()) if path and path.startswith("~/") else path
@@ -582,7 +588,7 @@ def _wrong_architecture(model: dict[str, Any]) -> Iterator[str]:
 
 
 def _comes_to_0(name: str, options: dict[str, Any]) -> bool:
-    """Whether a schedule's rate is 0 at some step; what is wrong with it is told elsewhere."""
+    """Whether a schedule's rate is 0 at some step; mistakes in its options are reported elsewhere."""
     steps = 100
     try:
         rate = schedule.make(name, steps, steps // 10, 1.0, **options)
@@ -592,14 +598,14 @@ def _comes_to_0(name: str, options: dict[str, Any]) -> bool:
 
 
 def _wrong_hidden(model: dict[str, Any]) -> Iterator[str]:
-    """What is wrong with the hidden layers of `mlp`: numbers of units, which numpy and Keras take alike."""
+    """What is wrong with the hidden layers of `mlp`: numbers of units, for numpy and Keras alike."""
     hidden = model.get("network", {}).get("hidden", []) if model.get("architecture") == "mlp" else []
     if not isinstance(hidden, list) or not all(type(_plain(units)) is int and units > 0 for units in hidden):
-        yield f"network.hidden: {hidden!r}, should be a list of numbers of units, as [800]"
+        yield f"network.hidden: {hidden!r}, should be a list of numbers of units, such as [800]"
 
 
 def _ignored(model: dict[str, Any]) -> Iterator[str]:
-    """What a model's framework would pass over in silence, or refuse only when its training begins."""
+    """What a model's framework would silently ignore, or refuse only when the training begins."""
     framework, augment = model["framework"], model.get("augment", {})
     if framework == "mxnet" and augment.get("part", 1) != 1:
         yield "augment: part is for keras and numpy; MXNet warps all images"
@@ -621,7 +627,7 @@ def _ignored(model: dict[str, Any]) -> Iterator[str]:
             "or schedule_options: {min_lr: 0.0001}"
         )
     if framework == "mxnet" and model.get("architecture") == "mlp_module" and model.get("label_smoothing"):
-        yield "label_smoothing: mlp_module has its loss in it; set it to 0"
+        yield "label_smoothing: mlp_module has its own loss, without smoothing; set it to 0"
     if framework != "keras" and model.get("precision", "auto") == "bfloat16":
         yield "precision: bfloat16 is for keras only"
     if framework == "numpy" and model.get("device") == "gpu":
@@ -635,15 +641,15 @@ def _ignored(model: dict[str, Any]) -> Iterator[str]:
     except ConfigError as error:
         yield str(error)
     if framework == "numpy" and model.get("optimizer", "adam") not in ("adam", "sgd"):
-        yield f"optimizer: {model['optimizer']!r}, for numpy it should be adam or sgd"
+        yield f"optimizer: {model['optimizer']!r}, should be adam or sgd for numpy"
 
 
 def _wrong_points(config: dict[str, Any], schema: dict) -> Iterator[str]:
-    """What is wrong with the models that studies combine; of a study the first such point."""
+    """What is wrong with the models that studies combine; for each study, its first wrong point."""
     for name, study in config["studies"].items():
         validator = _validator({**schema["$defs"]["model"], "$defs": schema["$defs"]})
         if name in config["models"]:
-            yield f"studies.{name}: a model has this name; choose another"
+            yield f"studies.{name}: a model has this name, too; choose another"
         names = [point.name for point in points(study)]
         axes = [key.rpartition(".")[2] for key in study["vary"]]
         if len({*names}) < len(names) or len({*axes}) < len(axes):
@@ -651,16 +657,16 @@ def _wrong_points(config: dict[str, Any], schema: dict) -> Iterator[str]:
             continue
         first = points(study)[0]
         if "learning_rate" in study["figures"] and first.model.get("framework") != "keras":
-            yield f"studies.{name}.figures: learning_rate is for keras only, and {first.name} is not"
+            yield f"studies.{name}.figures: learning_rate is for keras only, and {first.name} is not keras"
         for point in points(study):
             mistakes = [*dict.fromkeys(_explain(error) for error in validator.iter_errors(point.model))]
             mistakes = mistakes or [*_wrong_architecture(point.model), *_ignored(point.model)]
             mistakes += [
-                f"{axis}: {value!r} becomes a folder: letters, digits and ._+- only"
+                f"{axis}: {value!r} becomes the name of a folder; use only letters, digits and ._+-"
                 for axis, value in point.values.items()
                 if not FOLDER.fullmatch(value)
             ]
-            mistakes += [f"{axis}: the axis has the name of a column" for axis in {*point.values} & COLUMNS]
+            mistakes += [f"{axis}: the table has a column of this name" for axis in {*point.values} & COLUMNS]
             if study["data"] == "official" and point.model.get("framework") == "mxnet":
                 mistakes.append("data: official is for keras and numpy only")
             if mistakes:
@@ -683,7 +689,7 @@ def _cross_references(config: dict[str, Any]) -> Iterator[str]:
     yield from _wrong_files(config, files)
     weights = merge["weights"]
     if isinstance(weights, list) and len(weights) != len(merge["models"]):
-        yield f"merge.weights: {len(weights)} weights for {len(merge['models'])} models; give each its own"
+        yield f"merge.weights: {len(weights)} weights for {len(merge['models'])} models; give one for each"
     for name in merge["models"]:
         if name in models and (mistake := without_validation(config["validation"], models[name])):
             yield f"models.{name}: {mistake}"
@@ -699,65 +705,67 @@ def _cross_references(config: dict[str, Any]) -> Iterator[str]:
         yield str(error)
     sample = config["submission"]["sample"]
     if sample and not os.path.lexists(sample):
-        yield f"submission.sample: there is no file {sample!r}; one in an archive must be unpacked"
+        yield f"submission.sample: there is no file {sample!r}; if it is in an archive, unpack it"
     if config["submission"]["id"] == config["submission"]["label"]:
         yield (
-            f"submission: id and label are both {config['submission']['id']!r}, and the header of a "
-            "submission has a word for each; write the two that the competition wants"
+            f"submission: id and label are both {config['submission']['id']!r}, but the header of a "
+            "submission has a name for each; write the two that the competition wants"
         )
+    if config["data"]["image"]["planar"] and config["data"]["image"]["channels"] != 3:
+        yield "data.image.planar: only colour images have planes; write channels: 3 beside it, or remove it"
     yield from _meaningless(config)
     if "merged" in models:
         yield "models.merged: this name is taken by the merged submission; choose another"
 
 
 def _meaningless(config: dict[str, Any]) -> Iterator[str]:
-    """What is said of the columns of a CSV where none is read, neither as a source nor to predict."""
+    """Keys about the columns of a CSV if none is read, neither as the source nor to predict."""
     data, source = config["data"], config["data"]["source"]
     if source not in ("folder", "idx"):
         return
     if data["labels_csv"]:
-        yield f"data.labels_csv: data.source {source} has labels of its own; leave it out"
+        yield f"data.labels_csv: the source {source} has labels of its own; leave this key out"
     told = [f"image.{side}" for side in ("height", "width") if data["image"][side] != "auto"]
     properties = schema()["properties"]["data"]["properties"]
     told += ["image.planar"] if data["image"]["planar"] else []
     told += ["columns"] if _without_defaults(data["columns"], properties["columns"]) else []
     for key in told if not config["predict"] else ():
-        yield f"data.{key}: data.source {source} has no columns, and images of a known size; leave it out"
+        yield f"data.{key}: the source {source} has no columns, and images of known size; leave this key out"
 
 
 def without_validation(validation: dict[str, Any], model: dict[str, Any]) -> str | None:
-    """What is wrong with a model that looks at validation rows where there are none; None: nothing."""
+    """What is wrong with a model that looks at validation rows if there are none; None: nothing."""
     looks = model.get("patience") or model.get("prune") or model.get("schedule") == "plateau"
     if validation["fraction"] or validation["folds"] > 1 or not looks:
         return None
     return (
-        "patience, prune and the schedule plateau look at validation rows, and validation.fraction is 0: set "
-        "it above 0, or leave them out"
+        "patience, prune and the schedule plateau need validation rows, but validation.fraction is 0; set it "
+        "above 0, or leave them out"
     )
 
 
 def submission_files() -> dict[str, str]:
-    """The submission files of the user's by name: the CSVs in submissions/ that can be read."""
+    """The user's submission files by name: the CSVs in submissions/ that can be read."""
     paths = sorted(Path("submissions").glob("*.csv"))
     return {path.stem: str(path) for path in paths if not _fault_of_file(path)}
 
 
 def ignored_submissions() -> Iterator[str]:
-    """The files in submissions/ that are not read though they look like submissions, each with the reason."""
+    """The files in submissions/ that look like submissions but are not read, each with the reason."""
     for path in sorted(Path("submissions").glob("*")):
         if path.suffix == ".csv":
             if fault := _fault_of_file(path):
                 yield fault
         elif LIKE_SUBMISSIONS.fullmatch(path.name):
-            yield f"{path}: only files called NAME.csv are read"
+            yield f"{path}: only files named NAME.csv are read"
 
 
 def _wrong_files(config: dict[str, Any], files: dict[str, str]) -> Iterator[str]:
-    """What cannot be done with the files that merge.models names."""
+    """What is wrong with the files that merge.models names."""
     merge = config["merge"]
     for name in files:
         if name in (*config["models"], "merged"):
-            whose = "of the merge" if name == "merged" else "of a model of yours"
+            whose = "of the merge" if name == "merged" else "of a model"
             yield f"{files[name]}: {name} is the name {whose}; give the file another name"
     named = [name for name in merge["models"] if name in files and name not in config["models"]]
     if not named:
@@ -765,27 +773,27 @@ def _wrong_files(config: dict[str, Any], files: dict[str, str]) -> Iterator[str]
     bare = [name for name in named if not Path("submissions", f"{name}_probabilities.npy").exists()]
     if bare and merge["method"] != "vote":
         yield (
-            f"merge.method: {merge['method']} needs probabilities, and {', '.join(bare)} has only labels: "
-            f"write `method: vote`, or put submissions/{bare[0]}_probabilities.npy beside it"
+            f"merge.method: {merge['method']} needs probabilities, but {', '.join(bare)} has only labels; "
+            f"write `method: vote`, or add submissions/{bare[0]}_probabilities.npy"
         )
     if merge["weights"] == "auto":
         yield (
-            f"merge.weights: auto needs predictions of validation rows, and {', '.join(named)} has none: "
-            "give a weight to each"
+            f"merge.weights: auto needs predictions of validation rows, but {', '.join(named)} has none; "
+            "give each model a weight"
         )
     if config["predict"]:
         yield (
-            f"predict: {', '.join(named)} in merge.models says nothing of further images; leave it out of "
+            f"predict: {', '.join(named)} in merge.models has no labels for further images; leave it out of "
             "merge.models, or leave out predict"
         )
 
 
 def csv_paths(data: dict[str, Any]) -> tuple[str, str | None, str | None]:
-    """Where the training images are, the test images where there are some, and the solution where it is
+    """The paths of the training images, of the test images if there are any, and of the solution if it is
     known.
 
-    Of the source folder these are folders, of idx the IDX files of images and of the test images' labels. A
-    path may be ARCHIVE.zip/NAME.
+    For the source folder the images' paths are folders; for idx they are IDX files, and the solution that of
+    the test images' labels. A path may be ARCHIVE.zip/NAME.
     """
     folder = data["folder"] if data["source"] in ("folder", "idx") else f"data/{data['source']}"
     match data["source"]:
@@ -807,7 +815,7 @@ def csv_paths(data: dict[str, Any]) -> tuple[str, str | None, str | None]:
 
 
 def no_test_set(data: dict[str, Any]) -> str:
-    """What to say where something needs a test set, and the data have none: what was looked for, and what is
+    """What to say if something needs a test set, but the data have none: what was looked for, and what is
     there instead.
     """
     folder = data["folder"]
@@ -819,7 +827,7 @@ def no_test_set(data: dict[str, Any]) -> str:
             names = " or ".join(f"{name}-images-idx3-ubyte" for name in locations.TEST_NAMES)
             files = (path.name for path in Path(folder).iterdir())
             there = [name for name in files if any(part in name.lower() for part in locations.TEST_NAMES)]
-            way = "give its file that name" if there else "put the file there"
+            way = "rename its file" if there else "put the file there"
             why = f"{folder} has no {names}, packed with gzip or not{_beside(there)}; {way}"
         case _:
             why = "set data.test_csv to the path of its CSV"
@@ -827,26 +835,26 @@ def no_test_set(data: dict[str, Any]) -> str:
 
 
 def _beside(names: list[str]) -> str:
-    """What is there, in brackets, where what was looked for is not."""
+    """What is there instead of what was looked for, in brackets."""
     names = [name for name in sorted(names) if not locations.LEFT_BEHIND.fullmatch(name)]
     return f" (there is {', '.join(names)})" if names else ""
 
 
 def labels_path(data: dict[str, Any]) -> str | None:
-    """The file of the training labels, where it is not that of the images."""
+    """The file of the training labels, if they are not in that of the images; else None."""
     if data["source"] == "idx":
         return str(locations.find_idx(data["folder"], "train")[1])
     return data["labels_csv"]
 
 
 def packed(path: str | None) -> tuple[str | None, str]:
-    """The file that a path is in, and what the path is called in there if that is an archive, else ""."""
+    """The file of a path and, if that file is an archive, the name of the member in it, else ""."""
     file, name = split_member(path) if path else (None, None)
     return file and str(file), name or ""
 
 
 def changed_keys(section: str, keys: dict[str, Any]) -> dict[str, Any]:
-    """Those of a section's keys that differ from their defaults: a key that is new in the schema does not."""
+    """The keys of a section that differ from their defaults: a key that is new in the schema does not."""
     properties = schema()["properties"][section]["properties"]
     changed = {}
     for key, value in keys.items():
@@ -857,7 +865,7 @@ def changed_keys(section: str, keys: dict[str, Any]) -> dict[str, Any]:
 
 
 def reading(data: dict[str, Any]) -> str:
-    """What of the section `data` says how images are read, as JSON: what differs from its default."""
+    """The keys of `data` that say how images are read, if they differ from their defaults, as JSON."""
     keys = ("image", "columns", "values", "invert", "classes", "labels_csv")
     changed = changed_keys("data", {key: data[key] for key in keys})
     if data["source"] in ("folder", "idx"):
@@ -868,57 +876,52 @@ def reading(data: dict[str, Any]) -> str:
 
 
 def _braces(config: dict[str, Any]) -> Iterator[str]:
-    """Paths that Snakemake would take for patterns: no form of escaping reaches its input files."""
+    """Paths that Snakemake would take for patterns: braces in its input files cannot be escaped."""
     paths = {f"data.{key}": value for key, value in config["data"].items() if isinstance(value, str)}
     paths |= {f"predict.{name}": path for name, path in config["predict"].items()}
     paths["submission.sample"] = config["submission"]["sample"] or ""
     paths |= {f"submissions: {name}": path for name, path in submission_files().items()}
     for key, path in paths.items():
         if {*"{}"} & {*path}:
-            yield f"{key}: {path!r}: Snakemake takes braces for a pattern; rename it, or link to it"
+            yield f"{key}: {path!r}: Snakemake takes braces for a pattern; rename the file, or link to it"
 
 
 def _has_digits(data: dict[str, Any]) -> bool:
-    """Whether the images are known to be the ten digits, even if a part of them lacks one."""
+    """Whether the images are known to be the ten digits, even if one digit does not occur in a part."""
     return data["source"] == "mnist" or (data["source"], data["competition"]) == ("kaggle", DIGIT_RECOGNIZER)
 
 
 def _forgotten_source(data: dict[str, Any]) -> Iterator[str]:
-    """Who names files and forgets to say so shall not wait for models of MNIST, the default, or of others."""
+    """Catch someone who names files but forgets `source`, before they wait for models of MNIST."""
     for key, sources in (("train_csv", ["files"]), ("test_csv", ["files"]), ("folder", ["folder", "idx"])):
         if data[key] is not None and data["source"] not in sources:
             yield (
-                f"data.{key}: {data[key]!r} is not read, for data.source is {data['source']}; write source: "
-                f"{sources[0]} beside it, or leave {key} out"
+                f"data.{key}: {data[key]!r} is not read, because data.source is {data['source']}; write "
+                f"source: {sources[0]} beside it, or leave {key} out"
             )
 
 
 def _same_columns(data: dict[str, Any]) -> Iterator[str]:
-    """One column or one file in two parts."""
-    if data["image"]["planar"] and data["image"]["channels"] != 3:
-        yield (
-            "data.image.planar: only images in colour have planes; write channels: 3 beside it, or leave it "
-            "out"
-        )
+    """One column or one file used for two things."""
     label, id_ = (data["columns"][key] for key in ("label", "id"))
     if label == id_ and isinstance(label, str) and label != "auto":
-        yield f"data.columns: label and id are both {label!r}, and one column is not both; leave one out"
+        yield f"data.columns: label and id are both {label!r}; one column cannot be both; leave one out"
     if data["source"] == "files" and data["test_csv"] and data["test_csv"] == data["train_csv"]:
         yield (
-            f"data.test_csv: {data['test_csv']!r} is the training CSV, too: a score would be of images that "
-            "the models have learned; leave it out, for validation has rows of its own"
+            f"data.test_csv: {data['test_csv']!r} is the training CSV, too: the models would be scored on "
+            "images that they have learned; leave it out, because validation has rows of its own"
         )
     solution = data["solution_csv"]
     if solution and any(fnmatch.fnmatch(os.path.relpath(solution), made) for made in MADE_LABELS):
         yield (
-            f"data.solution_csv: {solution!r} is made by the models: a score would be of their own answers; "
-            "name a file of labels that are known to be right, or leave it out"
+            f"data.solution_csv: {solution!r} is made by the models, which would be scored against their own "
+            "answers; name a file of labels that are known to be right, or leave it out"
         )
 
 
 def _missing_files(data: dict[str, Any]) -> Iterator[str]:
     if data["source"] in ("folder", "idx") and not (data["folder"] and Path(data["folder"]).is_dir()):
-        yield f"data.folder: {data['folder']!r}, should be a folder, for data.source is {data['source']}"
+        yield f"data.folder: {data['folder']!r}, should be a folder, because data.source is {data['source']}"
         return
     if data["source"] == "folder" and not Path(data["folder"], "train").is_dir():
         above = Path(data["folder"]).name == "train"
@@ -938,20 +941,20 @@ def _missing_files(data: dict[str, Any]) -> Iterator[str]:
         return
     if data["source"] == "folder":
         train_csv = test_csv = ""
-    if data["source"] == "kaggle":  # what is not there is downloaded
+    if data["source"] == "kaggle":  # what is missing is downloaded
         train_csv, test_csv = (path if _exists(path) else "" for path in (train_csv, test_csv))
     wanted = {"data.train_csv": train_csv} if train_csv != "" else {}
     optional = {"test_csv": test_csv, "solution_csv": solution_csv, "labels_csv": data["labels_csv"]}
     wanted |= {f"data.{key}": path for key, path in optional.items() if path}
     for key, path in wanted.items():
         if path is None:
-            yield f"{key}: null, should be the path of a CSV, for data.source is files"
+            yield f"{key}: null, should be the path of a CSV, because data.source is files"
         else:
             yield from _unreadable(key, path)
 
 
 def _unreadable_predictions(predict: dict[str, str]) -> Iterator[str]:
-    """What of the further images is neither a folder nor a file that can be read."""
+    """Paths of further images that are neither a folder nor a readable file."""
     for name, path in predict.items():
         if not Path(path).is_dir():
             yield from _unreadable(f"predict.{name}", path)
@@ -965,7 +968,7 @@ def _unreadable(key: str, path: str) -> Iterator[str]:
 
 
 def _fault_of_file(path: str | os.PathLike) -> str | None:
-    """Why a file cannot be read; None: it can."""
+    """Why a file cannot be read; None if it can."""
     try:
         check_readable(path)
     except InputError as error:
@@ -974,14 +977,14 @@ def _fault_of_file(path: str | os.PathLike) -> str | None:
 
 
 def _wrong_corrections(path: str) -> Iterator[str]:
-    """A file of corrections that is not read would undo all of them; the default one need not exist."""
+    """A file of corrections that cannot be read would undo them all; the default one need not exist."""
     key, start = "data.corrections", f"echo {','.join(HEADER)} > {shlex.quote(path)}"
     if os.path.lexists(path):
         if fault := _fault_of_file(path):
-            yield f"{key}: {fault}; move it away, or name the file that has the corrections"
+            yield f"{key}: {fault}; move it away, or name the file with the corrections"
     elif not applied.same_file(path, applied.DEFAULT):
         yield (
-            f"{key}: there is no file {path!r}; to write one that was lost again: "
+            f"{key}: there is no file {path!r}; to restore one that was lost: "
             f"digitflow restore_corrections{applied.flag(path)}; to begin one: {start}"
         )
 

@@ -1,7 +1,7 @@
-"""What earlier configurations have left that the present one does not ask for.
+"""Files that earlier configurations left behind and the present one does not ask for.
 
-It goes by what the files themselves say, records alone by their names: what somebody else put into our
-folders is never listed, nor are studies of another configuration, which may have taken hours.
+They are recognised by their contents, only records by their names: files that somebody else put into our
+folders are never listed, nor are studies of another configuration, which may have taken hours.
 """
 
 import glob
@@ -19,19 +19,19 @@ SEED = re.compile(r"seed(\d+)")
 FOLD = re.compile(r"fold(\d+)")
 RECORDS = re.compile(r"(train|valid|test)(_\d{3})?\.(rec|idx)")
 OF_A_FOLD = re.compile(rf"(train|valid)\.lst|lists\.sfv|{RECORDS.pattern}")
-# The files of a training, and of what is made from it; "partial" ones are those of a killed one.
+# The files of a training and those made from it; "partial" ones are left by a killed training.
 OF_A_TRAINING = re.compile(
     r"(\.partial\.\d+\.)?(model\.(keras|npz)|model-symbol\.json|model-0000\.params|(metrics|score)\.json"
     r"|(history|confusion)\.csv|(confusion|mistakes|curves)\.png|checkpoint\.npz|.+_probabilities\.npy"
     r"|.+_prediction\.json)"
 )
 FACTS = {"framework", "settings", "sha256"}  # in the metrics of a training
-STATE = {"fingerprint", "history", "names"}  # in the checkpoint of one that was killed
+STATE = {"fingerprint", "history", "names"}  # in the checkpoint of a killed training
 PREDICTIONS = "id,label,probability"
 
 
 def find(config: Mapping[str, Any], folder: Path = Path()) -> list[Path]:
-    """The files and folders below data/ and results/ that digitflow made, and would not make now."""
+    """The files and folders below data/ and results/ that digitflow once made, but would not make now."""
     wanted = {name: model for name, model in models(config).items() if _used(name, config)}
     folds, names = config["validation"]["folds"], {"train", "test", *config["predict"]}
     results = folder / "results"
@@ -52,12 +52,14 @@ def _used(name: str, config: Mapping[str, Any]) -> bool:
 def _stale_trainings(
     results: Path, wanted: Mapping[str, Any], studies: Mapping[str, Any], folds: int, names: set[str]
 ) -> Iterator[Path]:
-    """Trainings of other models, seeds and folds; what the others predicted of images that are gone."""
+    """Trainings of other models, seeds and folds; of the wanted trainings, predictions of images that the
+    configuration no longer names.
+    """
     seeds = {f"{name}/seed{seed}" for name, model in wanted.items() for seed in model["seeds"]}
     for path in results.rglob("seed*"):
         training = path.relative_to(results)
         if not (path.is_dir() and SEED.fullmatch(path.name)) or len(training.parts) < 2:
-            continue  # a model may be called like a seed
+            continue  # a model may be named like a seed
         if len(training.parts) > 2 and training.parts[0] not in studies:
             continue  # a point of another configuration's study
         if str(training) not in seeds:
@@ -78,7 +80,7 @@ def _is_left_out(fold: Path, folds: int) -> bool:
 
 
 def _of_training(folder: Path) -> list[Path]:
-    """The folder of a training, or its files alone if there are others; nothing if it is no training's."""
+    """The folder of a training, or only its files if it holds others; nothing if it is no training's."""
     files = [path for path in folder.rglob("*") if not path.is_dir()]
     own = [path for path in files if OF_A_TRAINING.fullmatch(path.name)]
     if not any(map(_is_of_training, own)):
@@ -87,20 +89,20 @@ def _of_training(folder: Path) -> list[Path]:
 
 
 def _is_of_training(path: Path) -> bool:
-    """Whether a file says that it is the metrics of a training, or the checkpoint of one that was killed."""
+    """Whether a file's contents are the metrics of a training, or the checkpoint of a killed one."""
     if path.name == "metrics.json":
         return _read(path).keys() >= FACTS
     return path.name == "checkpoint.npz" and _read_state(path).keys() >= STATE
 
 
 def _read_state(checkpoint: Path) -> dict[str, Any]:
-    """What a checkpoint says of its training; nothing where a file is none."""
+    """What a checkpoint says about its training; empty if the file is no checkpoint."""
     import numpy as np
 
     try:
         with np.load(checkpoint, allow_pickle=False) as arrays:
             return dict(json.loads(str(arrays["stored"])))
-    except Exception:  # numpy, zipfile and json raise whatever other bytes lead to
+    except Exception:  # for other bytes numpy, zipfile and json raise all kinds of errors
         return {}
 
 
@@ -112,7 +114,7 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def _stale_submissions(results: Path, wanted: Mapping[str, Any]) -> Iterator[Path]:
-    """Submissions of other models, whose trainings are still there."""
+    """Submissions of other models whose trainings still exist."""
     for path in (results / "submissions").glob("*.csv"):
         trainings = (results / "models" / path.stem).glob("seed*")
         if path.stem not in wanted and any(map(_of_training, trainings)):
@@ -141,7 +143,7 @@ def _stale_predictions(predictions: Path, names: set[str]) -> Iterator[Path]:
 
 
 def _stale_images(images: Path, names: set[str]) -> Iterator[Path]:
-    """Further images that are no longer predicted, their checksums and their ids."""
+    """Further images that are no longer predicted, with their checksums and ids."""
     for path in images.glob("*.sfv"):
         name = glob.escape(path.stem)
         converted = [*images.glob(f"{name}-images-idx[34]-ubyte")]

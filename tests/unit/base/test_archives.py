@@ -88,7 +88,7 @@ def test_an_archive_must_hold_exactly_one_csv(tmp_path):
     path = tmp_path / "digits.zip"
     path.write_bytes(zipped({"test.csv": TEXT, "train.csv": TEXT, "a.txt": b""}))
     expected = "a zip archive must hold one .csv file, not 2: ['test.csv', 'train.csv', 'a.txt']"
-    assert error_of(path) == f"{path}: {expected}: say which, such as digits.zip/test.csv"
+    assert error_of(path) == f"{path}: {expected}; name the one you mean, such as digits.zip/test.csv"
     path.write_bytes(zipped({f"{i}.txt": b"" for i in range(20)}))
     assert "not 0: ['0.txt', " in error_of(path)
     path.write_bytes(zipped({}))
@@ -103,7 +103,7 @@ def test_one_of_several_files_in_an_archive_is_named_behind_its_path(tmp_path):
             assert stream.read(1 << 20) == text
     archives.check_readable(path / "train.csv")
     message = error_of(path / "solution.csv")
-    assert message == f"{path}: there is no 'solution.csv' in this archive: ['train.csv', 'a/test.csv']"
+    assert message == f"{path}: this archive has no 'solution.csv', only ['train.csv', 'a/test.csv']"
 
 
 @pytest.mark.parametrize(
@@ -157,7 +157,7 @@ def test_a_bomb_is_refused_and_a_small_blank_table_is_not(tmp_path, monkeypatch,
     assert len(blank) > archives.MAX_RATIO * path.stat().st_size
     assert read(path, 1 << 16) == blank
     monkeypatch.setattr(archives, "RATIO_FLOOR", 1_000_000)
-    assert "unpacks to more than 200 times its size: a decompression bomb?" in error_of(path)
+    assert "unpacks to more than 200 times its size, like a decompression bomb" in error_of(path)
     monkeypatch.setattr(archives, "MAX_UNPACKED", 0)
     assert "unpacks to more than 0 GiB" in error_of(path)
 
@@ -168,8 +168,8 @@ def test_what_is_no_readable_file_is_said(tmp_path):
     os.mkfifo(tmp_path / "pipe")
     expected = {
         "missing.csv": "no such file",
-        "link": "a link to nowhere.csv, which is not there",
-        "loop": "a link to loop, which is not there",
+        "link": "a link to nowhere.csv, which does not exist",
+        "loop": "a link to loop, which does not exist",
         "pipe": "a pipe or device, not a regular file",
         "": "a folder, not a CSV file",
         "n" * 300: "cannot be opened: File name too long",

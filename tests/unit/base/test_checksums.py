@@ -65,7 +65,7 @@ def test_a_file_that_changes_while_it_is_read_is_named(tmp_path, change):
     source = tmp_path / "train.csv"
     for path in (source, tmp_path / "new"):
         path.write_bytes(b"same")
-    message = r"train\.csv: it was changed while it was read: run again"
+    message = r"train\.csv: it was changed while it was read; run again"
     with pytest.raises(InputError, match=message), checksums.watched(source):
         change(source)
 

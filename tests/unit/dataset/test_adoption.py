@@ -407,7 +407,7 @@ def test_the_verb_says_so_where_the_tree_shows_another_file(project, tmp_path, m
     other = tmp_path / "corrections.csv"
     assert told.startswith(f"{other}: image 1: 5 -> 3")
     assert note.endswith(
-        f"shows {project.corrections}: only runs with data.corrections: {other} will know of it"
+        f"shows {project.corrections}: only runs with data.corrections: {other} will use these"
     )
     assert [line.id for line in read(other)] == [1]
 
@@ -440,7 +440,7 @@ def test_the_verb_works_in_the_project_of_the_tree_wherever_one_is(tmp_path, dig
     tools.restore_corrections(tree="home/data/png/train")
     assert project.corrections.read_bytes() == typed
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(InputError, match=r"^data/idx: no images .* in the folder of a project that was run"):
+    with pytest.raises(InputError, match=r"^data/idx: no converted .* folder of a project that was run"):
         tools.follow_corrections(folder=Path("home/data/idx"))
     assert Path.cwd() == home
 

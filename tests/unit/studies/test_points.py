@@ -88,13 +88,16 @@ def test_a_rate_written_as_1e_5_is_a_number():
     [
         ({"vary": {"epochs": [1, 0]}}, "studies.which: epochs~0: epochs: 0 is less than the minimum of 1"),
         ({"vary": {"epoch": [1]}}, "studies.which: epoch~1: epoch: unknown key; did you mean epochs?"),
-        ({"vary": {"run": {"a/b": {}}}}, "run: 'a/b' becomes a folder: letters, digits and ._+- only"),
+        (
+            {"vary": {"run": {"a/b": {}}}},
+            "run: 'a/b' becomes the name of a folder; use only letters, digits and ._+-",
+        ),
         ({"vary": {}}, "studies.which.vary"),
         ({"model": {"framework": "keras"}}, "architecture: this key is missing"),
         ({"data": "official", "vary": {"framework": ["mxnet"]}}, "official is for keras and numpy only"),
         ({"vary": {"epochs": [1], "schedule_options.epochs": [5]}}, "vary: two axes, or two values of one"),
         ({"vary": {"epochs": [1, 1]}}, "vary: two axes, or two values of one, have the same name"),
-        ({"vary": {"seeds": [[0], [1]]}}, "seeds: the axis has the name of a column"),
+        ({"vary": {"seeds": [[0], [1]]}}, "seeds: the table has a column of this name"),
         ({"vary": {"run": {"plain": None}}}, "studies.which.vary.run.plain: None, should be of type object"),
         ({"model": MODEL | {"raw_pixels": True}}, "raw_pixels: true is for mxnet only"),
         ({"figures": ["mistake"]}, "studies.which.figures.0: 'mistake', should be one of mistakes"),
@@ -106,7 +109,7 @@ def test_a_rate_written_as_1e_5_is_a_number():
             {"vary": {"schedule_options.cycel": [4]}, "model": MODEL | {"schedule": "triangular"}},
             "cycel~4: schedule_options: triangular has no 'cycel'; its options are cycle, min_lr",
         ),
-        ({"vary": {"valid_accuracy": {"a": {}}}}, "valid_accuracy: the axis has the name of a column"),
+        ({"vary": {"valid_accuracy": {"a": {}}}}, "valid_accuracy: the table has a column of this name"),
         ({"titel": ""}, "studies.which.titel: unknown key; did you mean title?"),
     ],
 )

@@ -286,8 +286,8 @@ REFUSED = {
     ),
     "two tables in a zip": (
         zipped(("train.csv", CLEAN), ("test.csv", TEST)),
-        "train.csv: a zip archive must hold one .csv file, not 2: ['train.csv', 'test.csv']: say which, such "
-        "as train.csv/train.csv",
+        "train.csv: a zip archive must hold one .csv file, not 2: ['train.csv', 'test.csv']; name the one "
+        "you mean, such as train.csv/train.csv",
     ),
     "no table in a zip": (
         zipped(("train.zip", zipped(("train.csv", CLEAN)))),
@@ -476,7 +476,7 @@ def test_an_archive_that_cannot_be_unpacked_here_is_refused(verb, folder, offset
 def test_a_decompression_bomb_is_refused(verb, folder, pack, monkeypatch):
     monkeypatch.setattr(archives, "RATIO_FLOOR", 1 << 20)  # of 256 MiB, to be quick
     (folder / "train.csv").write_bytes(pack(HEADER + b"0,0,0,0,0\n" * 500_000))
-    assert "unpacks to more than 200 times its size: a decompression bomb?" in refusal(verb, folder)
+    assert "unpacks to more than 200 times its size, like a decompression bomb" in refusal(verb, folder)
 
 
 @pytest.mark.parametrize(
@@ -542,7 +542,7 @@ def test_what_is_no_readable_file_has_a_message_of_its_own(verb, folder):
     for name, message in {
         "idx": "idx: a folder, not a CSV file",
         "pipe": "pipe: a pipe or device, not a regular file",
-        "dangling": "dangling: a link to nowhere.csv, which is not there",
+        "dangling": "dangling: a link to nowhere.csv, which does not exist",
         "missing": "missing: no such file",
         "train.csv/x": "train.csv/x: cannot be opened: Not a directory",
     }.items():

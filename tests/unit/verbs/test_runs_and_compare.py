@@ -147,4 +147,4 @@ def test_an_order_that_there_is_not_is_refused(project, verb):
 def test_a_folder_of_runs_that_is_not_there_is_said(verb, tmp_path):
     status, said = verb("runs", "--folder", tmp_path / "nowhere")
     assert status == 1
-    assert said.endswith("nowhere: no such folder; runs are remembered in results/runs of a project\n")
+    assert said.endswith("nowhere: no such folder; a project remembers its runs in results/runs\n")

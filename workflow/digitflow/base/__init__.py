@@ -1,1 +1,1 @@
-"""What everything stands on: errors, files that appear whole, archives, progress, checksums."""
+"""What everything else is built on: errors, files that appear whole, archives, progress, checksums."""

@@ -1,6 +1,6 @@
 """Open a CSV that is plain, gzipped or in a zip archive: told apart by the first bytes, not by the name.
 
-A path such as `digit-recognizer.zip/train.csv` is one file of an archive that has several.
+A path such as `digit-recognizer.zip/train.csv` is one of several files in an archive.
 """
 
 import contextlib
@@ -14,17 +14,17 @@ from typing import IO, BinaryIO
 
 from digitflow.base.errors import InputError
 
-# MNIST as CSV shrinks to an eighth. Blank images reach deflate's limit of about 1000, so that a small file
-# may have any ratio, and only one that also unpacks to much is taken for a decompression bomb.
+# MNIST as CSV shrinks to an eighth. Blank images reach deflate's limit of about 1000, so a small file may
+# have any ratio; only a file that also unpacks to many bytes is taken for a decompression bomb.
 MAX_RATIO = 200
-RATIO_FLOOR = 1 << 28  # 256 MiB: seconds of parsing, and memory stays flat
+RATIO_FLOOR = 1 << 28  # 256 MiB take only seconds to parse, and no more memory
 MAX_UNPACKED = 1 << 34  # 16 GiB: nine million MNIST images
 
 
 class Stream:
-    """Bytes of a CSV, whatever it is packed in; what goes wrong while reading is an InputError.
+    """Bytes of a CSV, packed or not; any failure while reading is an InputError.
 
-    `size`: bytes that will come, None for a packed file. `total`: bytes that came so far.
+    `size`: bytes in all, None for a packed file. `total`: bytes read so far.
     """
 
     def __init__(self, path: Path, file: IO[bytes], kind: str, packed_size: int):
@@ -42,7 +42,7 @@ class Stream:
         return data
 
     def read_all(self) -> bytes:
-        """Return all that is left, read in pieces: what unpacks to too much is refused on the way."""
+        """Return the rest, read in pieces, so that a file that unpacks to too many bytes is refused early."""
         return b"".join(iter(lambda: self.read(1 << 20), b""))
 
     def _refuse_bomb(self) -> None:
@@ -53,13 +53,13 @@ class Stream:
         else:
             return
         raise InputError(
-            f"{self._path}: unpacks to more than {limit}: a decompression bomb? If not, unpack it yourself"
+            f"{self._path}: unpacks to more than {limit}, like a decompression bomb; if it is none, unpack it"
         )
 
 
 @contextlib.contextmanager
 def open_csv(path: str | os.PathLike) -> Iterator[Stream]:
-    """Open a CSV, plain, gzipped or in a zip archive. Raises InputError, while reading as well."""
+    """Open a CSV, plain, gzipped or in a zip archive. Raises InputError, also while reading."""
     path, name = split_member(path)
     with contextlib.ExitStack() as stack:
         file = stack.enter_context(_open_file(path))
@@ -80,9 +80,9 @@ def open_csv(path: str | os.PathLike) -> Iterator[Stream]:
 
 
 def split_member(path: str | os.PathLike) -> tuple[Path, str | None]:
-    """The file that a path is in, and the name that it has in there if that file is a zip archive."""
+    """The file of a path and, if that file is a zip archive, the name of the member in it, else None."""
     path = Path(path)
-    with contextlib.suppress(OSError):  # whoever opens the file says what is wrong
+    with contextlib.suppress(OSError):  # opening the file will report what is wrong
         for parent in path.parents:
             if parent.is_file() and zipfile.is_zipfile(parent):
                 return parent, path.relative_to(parent).as_posix()
@@ -97,7 +97,7 @@ def check_readable(path: str | os.PathLike) -> None:
 def _open_file(path: Path) -> BinaryIO:
     try:
         if path.is_symlink() and not path.exists():
-            raise InputError(f"{path}: a link to {path.readlink()}, which is not there")
+            raise InputError(f"{path}: a link to {path.readlink()}, which does not exist")
         mode = path.stat().st_mode
         if stat.S_ISDIR(mode):
             raise InputError(f"{path}: a folder, not a CSV file")
@@ -113,7 +113,7 @@ def _open_file(path: Path) -> BinaryIO:
 
 
 def names_in_zip(path: str | os.PathLike) -> list[str]:
-    """The names in a zip archive but those that macOS adds; none in another file. InputError: damaged."""
+    """The names in a zip archive, except those that macOS adds; none for other files. InputError: damaged."""
     path = Path(path)
     if not path.is_file() or not zipfile.is_zipfile(path):
         return []
@@ -134,7 +134,7 @@ def _damage_is_an_input_error(path: Path, kind: str) -> Iterator[None]:
 
 
 def _csv_member(path: Path, members: list[zipfile.ZipInfo], wanted: str | None) -> zipfile.ZipInfo:
-    """Return the CSV of that name among the members of an archive, or the one that there is."""
+    """Return the CSV of that name among the members of an archive or, without a name, its only CSV."""
     for member in members:
         _refuse_unsafe(path, member)
     # macOS adds a __MACOSX/._train.csv to each train.csv.
@@ -147,13 +147,13 @@ def _csv_member(path: Path, members: list[zipfile.ZipInfo], wanted: str | None) 
         if len(found) > 1:
             raise InputError(f"{path}: which of {', '.join(map(repr, found))}? Write {path.name}/{found[0]}")
         if not found:
-            raise InputError(f"{path}: there is no {wanted!r} in this archive: [{listed}]")
+            raise InputError(f"{path}: this archive has no {wanted!r}, only [{listed}]")
         return next(member for member in members if member.filename == found[0])
     if looks := _other_archive(names):
         raise InputError(f"{path}: this looks like {looks}")
     tables = [name for name in names if name.lower().endswith(".csv")]
     if len(tables) != 1:
-        choice = f": say which, such as {path.name}/{tables[0]}" if tables else ""
+        choice = f"; name the one you mean, such as {path.name}/{tables[0]}" if tables else ""
         raise InputError(
             f"{path}: a zip archive must hold one .csv file, not {len(tables)}: [{listed}]{choice}"
         )
@@ -161,7 +161,7 @@ def _csv_member(path: Path, members: list[zipfile.ZipInfo], wanted: str | None) 
 
 
 def _other_archive(names: list[str]) -> str | None:
-    """Say what a zip archive with these members is, if it is of another kind."""
+    """Say what a zip archive with these members is, if it is not one of CSVs."""
     if names and all(name.endswith(".npy") for name in names):
         return "numpy arrays (npz): load them with numpy.load and save them as CSV, one row per image"
     if "xl/workbook.xml" in names:
@@ -174,7 +174,7 @@ def _other_archive(names: list[str]) -> str | None:
 
 
 def _refuse_unsafe(path: Path, member: zipfile.ZipInfo) -> None:
-    """Refuse what was made to do harm, though nothing is unpacked to disk, and what cannot be read."""
+    """Refuse members made to do harm (even though nothing is unpacked to disk) or that cannot be read."""
     name = member.filename
     parts = PurePosixPath(name.replace("\\", "/")).parts
     if ".." in parts or name.startswith(("/", "\\")) or PureWindowsPath(name).drive:

@@ -1,6 +1,6 @@
-"""Checksums of files that have no room for one, IDX files and lists: in .sfv files, lines of `name hex`.
+"""Checksums of IDX files and lists, whose formats have no place for one: in .sfv files, lines of `name hex`.
 
-The same files say what those were made from: comment lines, `; sha256 hex "path"`, of the user's files.
+Comment lines of the .sfv files, `; sha256 hex "path"`, name the user's files that those were made from.
 """
 
 import contextlib
@@ -18,8 +18,9 @@ MADE_FROM = "; sha256 "
 
 
 def crc32(path: PathLike) -> int:
-    """The CRC-32 of a file's bytes, as zlib computes it; ISA-L, where it is installed, does so at 10 GB a
-    second. InputError: it cannot be read.
+    """The CRC-32 of a file's bytes, as zlib computes it; ISA-L, if installed, does so at 10 GB a second.
+
+    InputError: the file cannot be read.
     """
     try:
         from isal.isal_zlib import crc32 as update
@@ -36,18 +37,18 @@ def crc32(path: PathLike) -> int:
 
 
 def write(path: PathLike, files: Sequence[PathLike], made_from: Mapping[str, str] | None = None) -> None:
-    """Write the checksums of files as an .sfv file; `made_from`: the digests that `watched` has taken."""
+    """Write the checksums of files to an .sfv file; `made_from`: the digests that `watched` took."""
     with atomic_open(path, "w") as file:
         file.writelines(f"{Path(name).name} {crc32(name):08X}\n" for name in files)
-        # As JSON, which has a form for every name that a file can have.
+        # As JSON, which can represent every name that a file can have.
         file.writelines(f"{MADE_FROM}{hex} {json.dumps(name)}\n" for name, hex in (made_from or {}).items())
 
 
 @contextlib.contextmanager
 def watched(*paths: Path) -> Iterator[dict[str, str]]:
-    """The SHA-256 of the files that a block reads, by their paths; they are there when it has ended.
+    """The SHA-256 of the files that a block reads, by their paths; filled in when the block has ended.
 
-    InputError: one was changed or replaced meanwhile, so that nobody knows what was read.
+    InputError: a file was changed or replaced meanwhile, so that it is not known what was read.
     """
     digests: dict[str, str] = {}
     before = [_state(path) for path in paths]
@@ -55,11 +56,11 @@ def watched(*paths: Path) -> Iterator[dict[str, str]]:
     for path, state in zip(paths, before, strict=True):
         digests[str(path)] = sha256(path)
         if _state(path) != state:
-            raise InputError(f"{path}: it was changed while it was read: run again")
+            raise InputError(f"{path}: it was changed while it was read; run again")
 
 
 def read_made_from(checksums: Sequence[PathLike]) -> dict[str, str]:
-    """The SHA-256 of the files that those of .sfv files were made from, by their paths.
+    """The SHA-256 of the user's files that the files of these .sfv files were made from, by their paths.
 
     FormatError: a line is damaged.
     """
@@ -76,7 +77,7 @@ def read_made_from(checksums: Sequence[PathLike]) -> dict[str, str]:
 
 
 def read(path: PathLike) -> dict[str, str]:
-    """The lines of an .sfv file by their first words: the CRC-32 of each file by its name, and comments."""
+    """The lines of an .sfv file by their first words: each file's CRC-32 by its name, and comments."""
     lines = Path(path).read_text(encoding="utf-8", errors="replace").splitlines()
     return {name: value or "no checksum" for name, _, value in (line.partition(" ") for line in lines)}
 
@@ -84,7 +85,7 @@ def read(path: PathLike) -> dict[str, str]:
 def of_images(checksums: Sequence[PathLike]) -> dict[str, str]:
     """The CRC-32 of the IDX files of images, by their parts: train, test.
 
-    `checksums`: the .sfv files beside them; those that are not there are passed over.
+    `checksums`: the .sfv files beside them; missing ones are skipped.
     """
     found = {}
     for path in filter(Path.exists, map(Path, checksums)):
@@ -95,7 +96,7 @@ def of_images(checksums: Sequence[PathLike]) -> dict[str, str]:
 
 
 def check(checksums: Sequence[PathLike], *files: PathLike) -> None:
-    """Compare files with their lines in .sfv files; where there are none of these, nothing is known.
+    """Compare files with their lines in .sfv files; without .sfv files nothing is checked.
 
     FormatError names the file that differs, or that has no line.
     """
@@ -118,7 +119,7 @@ def sha256(path: Path) -> str:
 
 
 def _state(path: Path) -> tuple[int, ...] | None:
-    """What changes with a file; None where there is none, which whoever opens it says."""
+    """What differs when a file has changed; None if it is missing, which opening it will report."""
     try:
         status = path.stat()
     except OSError:
@@ -127,9 +128,9 @@ def _state(path: Path) -> tuple[int, ...] | None:
 
 
 def check_digests(metrics: Path, *names: str) -> None:
-    """Compare the files that a training left with the digests in its metrics; all of them, unless named.
+    """Compare the files of a training with the digests in its metrics: those named, else all.
 
-    FormatError names the one that differs.
+    FormatError names the file that differs.
     """
     known = read_json(metrics).get("sha256", {})
     for name in names or known:

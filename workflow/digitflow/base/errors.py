@@ -2,7 +2,7 @@
 
 
 class DigitflowError(Exception):
-    """Something that the user can put right: the message names what, where, and what would be right."""
+    """Something that the user can put right: the message says what, where, and what would be right."""
 
 
 class InputError(DigitflowError):
@@ -18,4 +18,4 @@ class ConfigError(DigitflowError):
 
 
 class DeviceError(DigitflowError):
-    """The device that was asked for is not there."""
+    """The requested device is not available."""

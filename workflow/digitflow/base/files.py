@@ -13,16 +13,16 @@ from typing import IO, Any
 
 from digitflow.base.errors import DigitflowError, FormatError, InputError
 
-ROOM = 4 << 10  # bytes that a disk must have left before long work begins
+ROOM = 4 << 10  # bytes that must be free on the disk before long work begins
 
 
 @contextlib.contextmanager
 def atomic_path(path: str | os.PathLike) -> Iterator[Path]:
     """Yield a temporary path beside `path`; move it to `path` on success, remove it on failure.
 
-    The temporary name ends like the final one, for libraries that choose a format by the suffix. It is this
-    process's own, so that a job which outlived its Snakemake cannot put the half of another's file in place;
-    what a killed one left is removed. DigitflowError for a full disk and the like.
+    The temporary name ends like the final one, for libraries that choose a format by the suffix. It holds
+    this process's id, so that a job that outlived its Snakemake cannot move another job's half-written file
+    into place; what killed jobs left is removed. DigitflowError for a full disk and the like.
     """
     path = Path(path)
     temporary = path.with_name(f".partial.{os.getpid()}.{path.name}")
@@ -31,12 +31,12 @@ def atomic_path(path: str | os.PathLike) -> Iterator[Path]:
         for left in path.parent.glob(f".partial.*.{glob.escape(path.name)}"):
             left.unlink(missing_ok=True)
         yield temporary
-        # The data must be on the disk before the name is: a rename can outlive a power cut that data do not.
+        # The data must be on disk before the name is: a rename can survive a power cut that the data do not.
         with open(temporary, "rb") as file:
             os.fsync(file.fileno())
         temporary.replace(path)
     except OSError as error:
-        # Another file's error, where one is written inside the block of another, is left to that one.
+        # If another file is written within this block, its error is left to its own block.
         if error.filename not in (None, str(temporary), str(path.parent)):
             raise
         raise DigitflowError(f"{path}: cannot be written: {error.strerror or error}") from error
@@ -60,7 +60,7 @@ def atomic_open(path: str | os.PathLike, mode: str = "wb") -> Iterator[IO]:
 
 
 def open_to_read(path: str | os.PathLike, mode: str = "rb", **options) -> IO:
-    """Open a file that is there; `options` are those of `open`. InputError: it cannot be opened."""
+    """Open an existing file; `options` are those of `open`. InputError: it cannot be opened."""
     try:
         return open(path, mode, **options)
     except OSError as error:
@@ -68,9 +68,9 @@ def open_to_read(path: str | os.PathLike, mode: str = "rb", **options) -> IO:
 
 
 def check_writable(path: str | os.PathLike) -> None:
-    """Find out before long work whether its result can be written: DigitflowError where it cannot.
+    """Find out before long work whether its result can be written: DigitflowError if it cannot.
 
-    Nothing is left of it, so a folder that is not there is not made.
+    This leaves nothing behind, so it does not make a missing folder.
     """
     if not Path(path).parent.is_dir():
         return
@@ -85,7 +85,7 @@ class _WrittenError(Exception):
 
 
 class _NamedFile(io.FileIO):
-    """A file whose errors tell its name: several are written at a time."""
+    """A file whose errors hold its name, because several files are written at a time."""
 
     def write(self, data) -> int | None:
         try:
@@ -96,7 +96,7 @@ class _NamedFile(io.FileIO):
 
 
 def remove_whole(paths: Iterable[str | os.PathLike]) -> None:
-    """Remove files, and folders with all that is in them."""
+    """Remove files, and folders with all their contents."""
     for path in map(Path, paths):
         if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path)
@@ -117,10 +117,10 @@ def read_json(path: str | os.PathLike) -> dict[str, Any]:
     except (ValueError, RecursionError) as error:
         raise FormatError(f"{path}: damaged: {error}; delete it and run again") from error
     if not isinstance(value, dict):
-        raise FormatError(f"{path}: damaged: no JSON object; delete it and run again")
+        raise FormatError(f"{path}: damaged: not a JSON object; delete it and run again")
     return value
 
 
 def digest_of_json(value: Any) -> str:
-    """The SHA-256 of a JSON value in any order of keys; what JSON cannot say counts as its repr."""
+    """The SHA-256 of a JSON value in any order of keys; values unknown to JSON count by their repr."""
     return hashlib.sha256(json.dumps(value, sort_keys=True, default=repr).encode()).hexdigest()

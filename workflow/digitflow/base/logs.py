@@ -1,4 +1,4 @@
-"""Where messages go: to standard error, and with the time of day to the job's log."""
+"""Where messages go: to standard error and, with the time of day, to the job's log."""
 
 import logging
 import os
@@ -10,20 +10,19 @@ log = logging.getLogger("digitflow")
 # Set by snakemake_logger_plugin_digitflow, which prints the error of a failed job from the job's log.
 CONSOLE = "DIGITFLOW_CONSOLE"
 
-job: str | None = None  # what the run calls this process's job; None where a verb is called by hand
+job: str | None = None  # the name of this process's job in a run; None if the verb is called by hand
 _process: int | None = None  # the process that `start` was called in
 
 
 def start(path: str | None, name: str | None = None) -> None:
     """Send messages to standard error and to a new log file.
 
-    `name` is what the run calls the job; it stands before each line on standard error, where the lines of
-    several jobs meet. Where a person calls a verb by hand there is none. The log also gets DEBUG messages.
-    OSError: the log cannot be written.
+    `name` is the job's name in a run; it begins each line on standard error, where the lines of several jobs
+    mix. A verb called by hand has none. The log also gets DEBUG messages. OSError: the log cannot be written.
     """
     global job, _process
     job, _process = name, os.getpid()
-    logging.raiseExceptions = False  # a line that finds no room in the log is printed all the same
+    logging.raiseExceptions = False  # a line that does not fit into the log is printed all the same
     log.setLevel(logging.DEBUG)
     screen = logging.StreamHandler(sys.stderr)
     screen.setLevel(logging.INFO)
@@ -32,18 +31,18 @@ def start(path: str | None, name: str | None = None) -> None:
     log.handlers = [screen]
     if path:
         file = _LogFile(path)
-        log.handlers = [file, screen]  # in this order: the screen asks whether the file has taken a message
+        log.handlers = [file, screen]  # in this order: the screen asks whether the file took the message
         if CONSOLE in os.environ:
             screen.addFilter(lambda record: record.levelno < logging.ERROR or file.failed)
 
 
 def name_of(path: str) -> str:
-    """What a run calls the job of a log: for `logs/train_keras/cnn-seed0.log`, `train_keras cnn-seed0`."""
+    """The name of the job of a log: for `logs/train_keras/cnn-seed0.log`, `train_keras cnn-seed0`."""
     return " ".join(Path(path).with_suffix("").parts[1:])
 
 
 def may_redraw() -> bool:
-    """Whether the terminal is this process's own: it is no job of a run, and no child of a verb's process."""
+    """Whether this process has the terminal to itself: it is neither a run's job nor a child of a verb."""
     return job is None and _process == os.getpid() and sys.stderr.isatty()
 
 

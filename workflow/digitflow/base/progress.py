@@ -1,4 +1,4 @@
-"""Progress of long work: one live line on a terminal of one's own, else a plain line now and then."""
+"""Progress of long work: a live line if the process has the terminal to itself, else plain lines."""
 
 import logging
 import sys
@@ -9,15 +9,15 @@ from digitflow.base import logs
 log = logging.getLogger("digitflow")
 
 TERMINAL_SECONDS = 0.2  # how often the live line is redrawn
-LOG_SECONDS = 10.0  # how often a plain line is logged: a 1M-row conversion leaves a handful
-SHORT_SECONDS = 3.0  # work that is shorter, as a job of a run, leaves its rate to the log file
+LOG_SECONDS = 10.0  # how often a plain line is logged: a handful for a conversion of 1M rows
+SHORT_SECONDS = 3.0  # in a run, a job with shorter work writes its rate only to the log file
 
 
 class Progress:
     """Count units of work done; report done, total, rate and time left.
 
     Use as a context manager and call `advance(n)`. `total` None: unknown, no time left is shown. A line is
-    redrawn only where no other process writes to the terminal (`logs.may_redraw`).
+    redrawn only if no other process writes to the terminal (`logs.may_redraw`).
     """
 
     def __init__(self, what: str, total: int | None, unit: str = "rows"):

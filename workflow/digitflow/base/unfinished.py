@@ -1,11 +1,11 @@
-"""Notes of jobs that have begun and not ended well, so that what they were to replace is made again.
+"""Notes of jobs that began but did not end well, so that their old outputs are made again.
 
-A job's outputs stay where they are until it has whole new ones (Snakemake's `update`). When the job fails,
-Snakemake puts a copy of the old ones back, with the time of that moment: they would then look newer than the
-input that the job failed on. It also records the failed job's settings, and checksums of its inputs, as those
-that the old ones were made from. So the shell of a job writes a note of its outputs, before anything of the
-job can fail, and deletes it when all has ended well. The next run makes what is noted old, and writes into
-Snakemake's record that it was made with other settings: the time of an input may say nothing.
+A job's outputs stay in place until the new ones are complete (Snakemake's `update`). When the job fails,
+Snakemake puts a copy of the old ones back, with the current time: they would then look newer than the input
+that the job failed on. It also records the failed job's settings and the checksums of its inputs as those
+that the old outputs were made from. So a job's shell command writes a note of its outputs before anything
+can fail, and deletes it when all has ended well. The next run gives the outputs in the notes an old time,
+and writes into Snakemake's record that they were made with other settings, because times may tell nothing.
 """
 
 import base64
@@ -19,14 +19,14 @@ from digitflow.base.files import write_json
 NOTES = Path(".snakemake", "digitflow-unfinished")
 LOCKS = Path(".snakemake", "locks")
 METADATA = Path(".snakemake", "metadata")  # what outputs were made from
-INCOMPLETE = Path(".snakemake", "incomplete")  # outputs of jobs that Snakemake saw no end of
-FAILED = "unfinished"  # all settings that a record says then; the console's plan knows the word
+INCOMPLETE = Path(".snakemake", "incomplete")  # outputs of jobs that were running when Snakemake was killed
+FAILED = "unfinished"  # the only setting in a record then; the console's plan knows the word
 LONG_AGO = 1  # seconds since 1970: older than any input
 
 
-# The shell text around a job's own, with the fields that Snakemake fills in. A note has a name of an output
-# in each line. It is named like the job's log, so that a second try deletes the note of the first. Bash does
-# all that without starting another program, but for a folder that is not there.
+# The shell text around a job's own, with the fields that Snakemake fills in. A note has the name of one
+# output per line. It is named like the job's log, so that a second try deletes the note of the first. Bash
+# does all this without starting another program, except to make a missing folder.
 NOTED = f"""note={{log:q}} && note={NOTES}/"${{{{note//\\//%}}}}" && \\
 {{{{ [ -d {NOTES} ] || mkdir -p {NOTES}; }}}} && \\
 printf '%s\\n' {{output:q}} >"$note" && \\
@@ -41,15 +41,15 @@ def is_locked() -> bool:
 
 
 def make_old() -> None:
-    """Set the times of the outputs that notes name back, and forget them, so that Snakemake makes them again.
+    """Give the outputs named in notes an old time, so that Snakemake makes them again; delete the notes.
 
-    Nothing is done while Snakemake's lock is there: the notes may be those of jobs that are running.
+    Nothing is done while Snakemake's lock exists: the notes may be those of running jobs.
     """
     if is_locked():
         return
     for note in NOTES.glob("*"):
         for name in filter(None, note.read_text().split("\n")):
-            if _record_of(name, INCOMPLETE).exists():  # Snakemake was killed, and sees that itself
+            if _record_of(name, INCOMPLETE).exists():  # Snakemake was killed, and notices this itself
                 continue
             with contextlib.suppress(OSError):
                 os.utime(name, (LONG_AGO, LONG_AGO))
@@ -58,7 +58,7 @@ def make_old() -> None:
 
 
 def _spoil(record: Path) -> None:
-    """Let a record say settings that no job has, and no checksums."""
+    """Put settings that no job has into a record, and no checksums."""
     try:
         known = json.loads(record.read_text())
         write_json(record, {**known, "params": [repr(FAILED)], "input_checksums": {}})

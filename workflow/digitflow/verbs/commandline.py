@@ -1,12 +1,12 @@
 """The command line of a verb, made from its signature: for people, and for the rules that call it.
 
 A parameter's annotation says what it is. `Input` and `Output` are files, which a rule has under `input` and
-`output`; `list` of them takes any number. `threads` is Snakemake's own. A `Store` is no part of what a rule
-says: where it lies makes nothing run again. All others are the rule's `params`: text, numbers, booleans, or
+`output`; a `list` of them takes any number. `threads` is Snakemake's own. A `Store` does not appear in a
+rule: moving it makes nothing run again. All others are the rule's `params`: text, numbers, booleans, or
 `Json` for a section of the configuration.
 
-The first sentence of the docstring is the verb's line in the list of all. A line `name: text` says what a
-parameter is; more of its text is indented.
+The first sentence of the docstring is the verb's line in the list of all verbs. A line `name: text`
+describes a parameter; the lines that continue it are indented.
 """
 
 import argparse
@@ -32,7 +32,7 @@ Store = Annotated[Any, "store"]  # a folder on the command line, `training.resul
 
 Verb = Callable[..., int | None]
 
-# The verbs for people, of the module `tools`; rules call all others.
+# The verbs for people, from the module `tools`; all others are called by rules.
 FOR_PEOPLE = {
     "Images and their labels": ("describe", "look", "adopt", "follow_corrections", "restore_corrections"),
     "Runs and what they leave": ("runs", "compare", "clean_stale"),
@@ -76,7 +76,7 @@ def all_verbs() -> dict[str, Verb]:
 
 
 def module_of(name: str) -> str:
-    """The verbs' module, and so the rule file, that a verb stands in."""
+    """The module of a verb, which has the name of its rule file."""
     return all_verbs()[name].__module__.rpartition(".")[2]
 
 
@@ -100,10 +100,10 @@ def parameters(verb: Verb) -> Iterator[Parameter]:
 
 
 def parse(verb: Verb, arguments: list[str]) -> tuple[dict[str, Any], str | None]:
-    """Read a verb's arguments; return them by name, and the path of the log, if one is asked for.
+    """Read a verb's arguments; return them by name, and the path of the log, if one was given.
 
-    Words before any flag are those of the required parameters, in order. An optional flag without a value is
-    a flag left out where a rule gives it, which has no such file; in a verb for people it is a mistake.
+    Words before any flag are the values of the required parameters, in order. A rule that lacks an optional
+    file gives its flag without a value, which counts as left out; in a verb for people it is a mistake.
     """
     known = list(parameters(verb))
     if {"-h", "--help"} & {*arguments}:
@@ -148,7 +148,7 @@ def help_on(verb: Verb) -> str:
 
 
 def overview(every: bool = False) -> str:
-    """What `digitflow --help` prints: the verbs for people, or every one, by the rule files that call it."""
+    """What `digitflow --help` prints: the verbs for people; with `every`, also the others by rule file."""
     groups: dict[str, list[str]] = {title: [*names] for title, names in FOR_PEOPLE.items()}
     if every:
         for name, verb in all_verbs().items():
@@ -163,7 +163,7 @@ def overview(every: bool = False) -> str:
 
 
 def template(name: str) -> str:
-    """The shell text with which a rule calls a verb: `--flag {input.flag:q}` for each of its parameters."""
+    """The shell command by which a rule calls a verb: `--flag {input.flag:q}` for each of its parameters."""
     verb = all_verbs()[name]
     words = [f"digitflow {name} --log {{log:q}}"]
     for one in parameters(verb):
@@ -175,7 +175,7 @@ def template(name: str) -> str:
 
 
 def outputs(verb: Verb, given: dict[str, Any]) -> list[Path]:
-    """The files that a call of a verb is to write."""
+    """The files that a call of a verb should write."""
     found = []
     for one in parameters(verb):
         if one.kind == "output" and one.name in given:
@@ -184,14 +184,18 @@ def outputs(verb: Verb, given: dict[str, Any]) -> list[Path]:
 
 
 def _with_hyphens(word: str, flags: set[str]) -> str:
-    """A flag that was typed as its parameter is called, as --by_id, or the word as it is."""
+    """A flag that was typed with its parameter's underscores, such as --by_id, with hyphens; any other word
+    unchanged.
+    """
     name, equals, value = word.partition("=")
     flag = name.replace("_", "-")
     return f"{flag}{equals}{value}" if flag in flags else word
 
 
 def _places_named(arguments: list[str], known: list[Parameter]) -> list[str]:
-    """The words before the first flag, each behind the flag of a required parameter; a list takes all."""
+    """The arguments with the words before the first flag each after the flag of a required parameter; a list
+    takes all of them.
+    """
     end = next((place for place, word in enumerate(arguments) if word.startswith("-")), len(arguments))
     required = [one for one in known if one.required] or known[:1]
     if not end or required[0].many:
@@ -201,7 +205,7 @@ def _places_named(arguments: list[str], known: list[Parameter]) -> list[str]:
 
 
 def _flags_with_values_joined(arguments: list[str], known: list[Parameter]) -> list[str]:
-    """`--flag value` as `--flag=value`, so that a value may begin with a hyphen, as a file's name can.
+    """`--flag value` as `--flag=value`, so that a value may begin with a hyphen, as a file name can.
 
     The flag of a list is repeated for each of its values.
     """
@@ -236,7 +240,7 @@ def _boolean(text: str) -> bool:
 
 
 class _Parser(argparse.ArgumentParser):
-    """A parser that answers a mistake as a verb does: the message last, and exit status 1."""
+    """A parser that reports a mistake as a verb does: the message last, and exit status 1."""
 
     def error(self, message: str) -> typing.NoReturn:
         self.print_usage(sys.stderr)
@@ -248,7 +252,7 @@ def _is_for_people(verb: Verb) -> bool:
 
 
 def _docstring(verb: Verb) -> tuple[str, dict[str, str]]:
-    """What a verb does, a line for each paragraph, and what its docstring says of its parameters."""
+    """What a verb does, a line for each paragraph, and its docstring's texts on its parameters by name."""
     text = re.sub(r"(?<=\S)\n *(?=\S)(?!\w+: )", " ", inspect.getdoc(verb) or "")
     names = inspect.signature(verb).parameters
     found = {}
@@ -261,7 +265,7 @@ def _docstring(verb: Verb) -> tuple[str, dict[str, str]]:
 
 
 def _shown(verb: Verb, one: Parameter) -> str:
-    """What a person writes for a parameter: a word in its place, or a flag."""
+    """How a parameter is shown in help: a word in its place, or a flag."""
     places = _is_for_people(verb) and one.required
     return f"{one.name.upper()}{' ...' * one.many}" if places else one.flag
 
@@ -274,7 +278,7 @@ def _usage(verb: Verb) -> str:
 
 
 def _rows(rows: list[tuple[str, str]]) -> str:
-    """Names and texts side by side, the texts in lines of their own width."""
+    """Names and texts in two columns, the texts wrapped."""
     indent = max((len(name) for name, _ in rows), default=0) + 4
     return "\n".join(
         textwrap.fill(

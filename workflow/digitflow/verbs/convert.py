@@ -4,7 +4,7 @@ import os
 
 from digitflow.verbs.commandline import Input, Json, Output
 
-# Keeps numpy from starting threads for matrix products: 40 ms that a conversion gains nothing from.
+# Keeps numpy from starting threads for matrix products, which take 40 ms and do not help a conversion.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 
@@ -21,11 +21,11 @@ def csv_to_idx(
     like: str = "",
     submission: Json = None,
 ) -> None:
-    """Parse and check a CSV, a folder or IDX files; write images, and labels or ids that there are, for the
-    rest.
+    """Parse and check a CSV, a folder or IDX files; write the images, and the labels or ids if there are any,
+    for all later steps.
 
-    `member`: the file's name in the archive `csv`. `like`: the training images, whose size a test set must
-    have.
+    `member`: the file's name in the archive `csv`. `like`: the training images, whose size the images of a
+    test set must have.
     """
     from digitflow.base import checksums as sfv
     from digitflow.dataset import sources
@@ -36,7 +36,7 @@ def csv_to_idx(
             csv / member, data, images, labels, classes, ids, labels_file, like or None
         )
         if ids and not labels:
-            labelscsv.submission_form(submission, rows, ids, csv)  # refuses a sample of other rows
+            labelscsv.submission_form(submission, rows, ids, csv)  # refuses a sample with other rows
     sfv.write(checksums, [images, *([labels] if labels else [])], digests)
 
 
@@ -64,8 +64,8 @@ def write_lst(
 ) -> None:
     """List the training images with their corrected labels; say which train and which validate.
 
-    `ids`: those that the rows have in the CSV; a correction that may mean one of these is warned of.
-    `applied`: a copy of the corrections, with the checksums of all pixels that they are about.
+    `ids`: the rows' ids in the CSV; it warns of a correction that may mean one of these instead of a row's
+    number. `applied`: a copy of the corrections, with the checksums of the pixels of all their rows.
     """
     from digitflow.base import checksums as sfv
     from digitflow.dataset import applied as last_applied
@@ -76,7 +76,7 @@ def write_lst(
     sfv.check(checksums, images, labels)
     with sfv.watched(*([corrections] if corrections else [])) as digests:
         labelled, names, copy = lists.read_corrected(images, labels, classes, corrections, ids)
-    if applied:  # the labels as given are only compared with
+    if applied:  # lists of the labels as given only serve for comparison
         lists.check_every_class(labelled, names, copy)
     made_from = {path: corrections_csv.digest(path) for path in digests}
     first = lists.first_of_equals(images, labelled.index)
@@ -131,8 +131,8 @@ def idx_to_png(
 ) -> None:
     """Bring a tree of PNG files up to date with its lists, writing only what differs.
 
-    `corrections`, `source`: the paths of what it shows; moves by hand are written into no other corrections.
-    `options`: what the section `png` of the configuration says, by the names of the function's parameters.
+    `corrections`, `source`: the paths of what it shows; moves by hand are written only to these corrections.
+    `options`: the section `png` of the configuration, under the names of the function's parameters.
     """
     from digitflow.base import checksums as sfv
     from digitflow.dataset import views
@@ -155,7 +155,7 @@ def verify(
     test_recs: list[Input] | None = None,
     test_idxs: list[Input] | None = None,
 ) -> None:
-    """Read IDX files, lists, RecordIO files and PNG trees back and compare them image by image."""
+    """Read back IDX files, lists, RecordIO files and PNG trees, and compare them image by image."""
     from digitflow.base import checksums as sfv
     from digitflow.dataset import verify
 

@@ -15,7 +15,7 @@ def fetch_kaggle(manifest: Output, competition: str, names: list[str]) -> None:
 
 
 def accept_kaggle(manifest: Input, csvs: list[Output], data: Json) -> None:
-    """Check the CSVs that were downloaded, to their last row, and move them to their places."""
+    """Check the downloaded CSVs to their last row, and move them into place."""
     from digitflow.competing import download
     from digitflow.dataset import conversion
 
@@ -37,7 +37,7 @@ def plan_submission(
     receipts: str,
     message: str | None = None,
 ) -> None:
-    """Look at a submission before it is sent: rows, classes, what changed since the last one, message."""
+    """Check a submission before it is sent: rows, classes, changes since the last one, message."""
     from digitflow.base.files import write_json
     from digitflow.competing import preview, runs, submissions
     from digitflow.dataset import classes as class_names

@@ -33,8 +33,8 @@ def find_duplicates(
     test_images: Input | None = None,
     test_lst: Input | None = None,
 ) -> None:
-    """Find images that are alike, within and across training and test rows, outliers and blank images."""
-    os.environ["OPENBLAS_NUM_THREADS"] = "1"  # two threads spin while they wait for each other
+    """Find duplicates within and across training and test rows, outliers, and blank images."""
+    os.environ["OPENBLAS_NUM_THREADS"] = "1"  # two threads would busy-wait for each other
     from digitflow.dataset import classes as class_names
     from digitflow.look.duplicates import report_duplicates
 

@@ -1,4 +1,4 @@
-"""Verbs of rules/score.smk: what the models are worth, and what they get wrong. Only these see a solution."""
+"""Verbs of rules/score.smk: how good the models are, and what they get wrong. Only these see a solution."""
 
 from digitflow.verbs.commandline import Input, Json, Output
 
@@ -12,7 +12,7 @@ def score(
     test_probabilities: Input | None = None,
     solution: Input | None = None,
 ) -> None:
-    """Score one training on the validation rows, and on the test rows where a solution is known."""
+    """Score one training on the validation rows, and on the test rows if a solution is known."""
     from digitflow.base.files import write_json
     from digitflow.formats import lst
     from digitflow.scoring.table import score_training
@@ -62,7 +62,7 @@ def compare_models(
     solution: Input | None = None,
     files: list[Input] | None = None,
 ) -> None:
-    """Compare every two of the models and the merged submission, and write the table of pairs."""
+    """Compare the models and the merged submission in pairs, and write the table of pairs."""
     from digitflow.competing import submissions as competing
     from digitflow.dataset import classes as class_names
     from digitflow.formats import lst
@@ -89,7 +89,7 @@ def compare_submissions(
     classes: Input,
     table: Output,
 ) -> None:
-    """Check the submission files of others, and say on how many images each two submissions agree."""
+    """Check the submission files of others, and say on how many images any two submissions agree."""
     from digitflow.competing import submissions as competing
     from digitflow.dataset import classes as class_names
     from digitflow.scoring.table import MERGED
@@ -115,7 +115,7 @@ def remember_run(
     merge: Json,
     weights: Input | None = None,
 ) -> None:
-    """Keep what the run was made from, its scores and its answers in the folder of runs."""
+    """Keep the run's record, scores and answers in the folder of runs."""
     from digitflow.base.files import atomic_open
     from digitflow.competing import runs as competing
 
@@ -139,7 +139,7 @@ def show_mistakes(
     weights: Input | None = None,
     solution: Input | None = None,
 ) -> None:
-    """Draw the confusion matrix and the worst mistakes of one training, or of several that are merged."""
+    """Draw the confusion matrix and the worst mistakes of one training, or of several merged ones."""
     from digitflow.dataset import classes as class_names
     from digitflow.formats import idx
     from digitflow.formats import lst as lists
@@ -176,9 +176,9 @@ def solution_to_idx(
 ) -> None:
     """Check a solution, and write its labels as an IDX file, in the order of the test images.
 
-    `kind`: csv for rows of id and label or labels alone, pixels for a test CSV with labels, idx for an IDX
-    file. `member`: the file's name in the archive `solution`. `checksums` gets those of the labels, and of
-    the images that they are about.
+    `kind`: csv for rows of id and label or of the label only, pixels for a test CSV with labels, idx for an
+    IDX file. `member`: the file's name in the archive `solution`. `checksums` gets those of the labels, and
+    of the images that they belong to.
     """
     from digitflow.base import checksums as sfv
     from digitflow.dataset.testset import write_solution

@@ -1,4 +1,4 @@
-"""Verbs of rules/study.smk: experiments, ranked, drawn, and put on a page."""
+"""Verbs of rules/study.smk: rank experiments, draw them, and put them on a page."""
 
 from digitflow.verbs.commandline import Input, Json, Output
 

@@ -1,4 +1,4 @@
-"""Verbs of rules/submit.smk: probabilities to submissions. None of them may see a solution."""
+"""Verbs of rules/submit.smk: from probabilities to submissions. None of them may see a solution."""
 
 from digitflow.verbs.commandline import Input, Json, Output
 
@@ -17,7 +17,7 @@ def submit_model(
 
 
 def fit_weights(probabilities: list[Input], valid_lst: Input, weights: Output, merge: Json) -> None:
-    """Fit the weights of the merged models to the validation rows; with folds, those are all rows."""
+    """Fit the weights of the merged models to the validation rows; with folds, these are all rows."""
     from digitflow.formats import lst
     from digitflow.merging import merged
     from digitflow.merging import submission as submissions
@@ -34,7 +34,7 @@ def check_submissions(
     checked: Output,
     form: Json,
 ) -> None:
-    """Check the submission files that are to be merged, before models are trained for it."""
+    """Check the submission files to be merged, before models are trained for the merge."""
     from digitflow.base.files import write_json
     from digitflow.competing import submissions
     from digitflow.dataset import classes as class_names
@@ -63,10 +63,10 @@ def merge(
     files: list[Input] | None = None,
     test_images: Input | None = None,
 ) -> None:
-    """Merge the models' test probabilities, and submission files that are named beside them, into the
-    submission; note what the run was made from, and remember it.
+    """Merge the models' test probabilities, and any submission files named beside them, into the submission;
+    write the run's record, and remember the run.
 
-    `run_code`: a digest of all code that the submission comes from. `runs`: the folder of remembered runs.
+    `run_code`: a digest of all code that the submission depends on. `runs`: the folder of remembered runs.
     """
     from digitflow.competing import runs as memory
     from digitflow.competing import submissions as competing
@@ -94,7 +94,7 @@ def convert_further(
     data: Json,
     member: str = "",
 ) -> None:
-    """Write a CSV, or a folder of PNG files, that is to be predicted as an IDX file, and its images' ids.
+    """Convert further images, a CSV or a folder of PNG files, to an IDX file, and write their ids.
 
     `like`: the IDX file of the training images, whose size they must have. `member`: the file's name in the
     archive `source`.
@@ -114,7 +114,7 @@ def predict(
     merge: Json,
     weights: Input | None = None,
 ) -> None:
-    """Label further images with the merged models: one row per image with its label and probability."""
+    """Label further images with the merged models: a row for each image with its label and probability."""
     from digitflow.dataset import classes as class_names
     from digitflow.merging import merged
     from digitflow.merging import submission as submissions

@@ -8,7 +8,7 @@ from digitflow.verbs.commandline import Input, Output
 
 
 def why(module: str) -> None:
-    """Say which verbs an edit of a module makes run again, and why.
+    """Say which verbs run again after an edit of a module, and why.
 
     module: a module of the package, such as formats/png.py
     """
@@ -23,9 +23,9 @@ def why(module: str) -> None:
 def choose_gpu(choice: Output) -> None:
     """Find the builds that suit this machine's GPUs.
 
-    `make gpu` does so, and installs them.
+    `make gpu` does this, and installs them.
 
-    choice: the file that says which builds they are
+    choice: the file to write the names of the builds to
     """
     from digitflow.training import builds, driver
 
@@ -37,7 +37,7 @@ def choose_gpu(choice: Output) -> None:
 def show_device(framework: str) -> None:
     """Say what a framework trains on here.
 
-    `make devices` asks both, each in its environment.
+    `make devices` asks both frameworks, each in its environment.
 
     framework: keras or mxnet
     """
@@ -45,20 +45,22 @@ def show_device(framework: str) -> None:
 
     prepare = {"keras": keras_predictor.prepare, "mxnet": mxnet_predictor.prepare}
     if framework not in prepare:
-        raise InputError(f"{framework!r} is not one of {', '.join(prepare)}: say digitflow show_device keras")
+        raise InputError(
+            f"{framework!r} is not one of {', '.join(prepare)}; type digitflow show_device keras"
+        )
     prepare[framework]("auto", 1)
 
 
 def runs(by: str = "time", folder: Input | None = None) -> None:
-    """List the runs that are remembered, with the settings that differ.
+    """List the remembered runs, with the settings in which they differ.
 
     by: what to sort by, time or score
-    folder: where the runs are (results/runs)
+    folder: the folder of the runs (results/runs)
     """
     from digitflow.competing import runs, runs_table
 
     if folder and not folder.is_dir():
-        raise InputError(f"{folder}: no such folder; runs are remembered in results/runs of a project")
+        raise InputError(f"{folder}: no such folder; a project remembers its runs in results/runs")
     folder = folder or Path("results/runs")
     found = runs_table.tabulate(runs.recall(folder), folder.parent / "kaggle")
     print(runs_table.format_runs(found, by))
@@ -75,21 +77,21 @@ def compare(
 ) -> int:
     """Say what differs between two runs, and which images flipped.
 
-    Exit status 1 where the second is significantly worse.
+    Exit status 1 if the second is significantly worse.
 
     first: a run of results/runs, a folder of results, or a submission
-    second: what it is compared with, one of the same
-    folder: where the page with the images goes
+    second: the run, folder or submission to compare it with
+    folder: the folder for the page with the images
     solution: the true labels, as a CSV of ids and labels
-    classes: what the labels are called
-    test_labels: the true labels, as a run has converted them
-    images: the folder of the test images as IDX
+    classes: the file with the names of the labels
+    test_labels: the true labels, as converted by a run
+    images: the folder of the test images as IDX files
     """
     from digitflow.competing import compare, comparison_page, submissions
     from digitflow.dataset import classes as class_names
 
     if not classes.exists():
-        raise InputError(f"{classes}: not there; type this in the folder of a project that was run")
+        raise InputError(f"{classes}: not found; type this in the folder of a project that was run")
     names, own = class_names.read(classes), Path("results/submission.csv")
     form = submissions.form_of(own) if own.exists() else None
     if solution:
@@ -104,14 +106,14 @@ def compare(
 
 
 def describe(files: list[Input], configfile: list[Input] | None = None, sheet: Output | None = None) -> int:
-    """Say what a file of images is, and how it is read.
+    """Say what a file of images holds, and how it is read.
 
-    Exit status 1 where one cannot be read as it is.
+    Exit status 1 if a file cannot be read as it is.
 
     files: CSVs, archives of them, IDX files, or folders of pictures
-    configfile: a configuration to read them by, as one gives it to a run
-    sheet: a PNG file to draw the first hundred images into, to see that they stand upright; of several files,
-      each has one of its own, numbered
+    configfile: a configuration to read them with, as for a run
+    sheet: a PNG file to draw the first hundred images into, to see whether they are upright; for several
+      files, one numbered sheet each
     """
     import json
 
@@ -132,12 +134,12 @@ def look(
 ) -> None:
     """Show the page of images, and save its corrections.
 
-    It is served to this machine alone, and each decision goes into the file of corrections at once.
+    It is served only to this machine, and each decision is written to the file of corrections at once.
 
     page: the page, which `snakemake results/look/index.html` makes
-    corrections: the file of corrections; without it, the one of the configuration that the page was made with
-    png: the trees of pictures, which the page links to; without it, data/png of the page's project
-    port: the port to serve on; without one, a free one
+    corrections: the file of corrections; by default that of the configuration the page was made with
+    png: the folder of the trees that the page links to; by default data/png of the page's project
+    port: the port to serve on; by default any free one
     """
     from digitflow.look.server import serve
 
@@ -150,14 +152,14 @@ def adopt(
     deletions: bool = False,
     moves: bool = False,
 ) -> None:
-    """Take moved and deleted pictures for corrections.
+    """Turn moved and deleted pictures into corrections.
 
-    Each run does so, too.
+    Each run does this, too.
 
     tree: the tree of training pictures
-    corrections: the file of corrections; without it, the one that the tree shows
-    deletions: true, to believe also deletions that are too many for a run to believe
-    moves: true, to believe also moves that are
+    corrections: the file of corrections; by default the one that the tree shows
+    deletions: true to accept deletions even if they are too many for a run to accept
+    moves: true to accept moves even if they are too many for a run to accept
     """
     from digitflow.dataset import adoption, applied
     from digitflow.dataset.inventory import RUN_TREES
@@ -172,12 +174,12 @@ def adopt(
     adoption.check_not_lost(corrections, tree)
     if not (inventory := inventory_path(tree)).exists():
         raise InputError(
-            f"{inventory}: not there; type this in the folder of a project that was run. If its tree has "
-            f"lost it, {RUN_TREES}; the run after that notices what was done in the tree"
+            f"{inventory}: not found; type this in the folder of a project that was run. If its tree has "
+            f"lost its inventory, {RUN_TREES}; the run after that notices what was done in the tree"
         )
     lines = adoption.adopt(tree, f"{tree}.sfv", corrections, deletions, moves)
     if lines and not applied.same_file(corrections, shown):
-        lines.append(f"{tree} shows {shown}: only runs with data.corrections: {corrections} will know of it")
+        lines.append(f"{tree} shows {shown}: only runs with data.corrections: {corrections} will use these")
     for line in lines:
         print(line)
 
@@ -190,8 +192,8 @@ def follow_corrections(
     Rows are found again by the checksums of their pixels.
 
     corrections: the file of corrections (corrections.csv)
-    folder: the folder of the training images as IDX
-    by_id: true, where all pixels are others now, as after a change of data.invert: lines keep their rows
+    folder: the folder of the training images as IDX files
+    by_id: true if all pixels have changed, as after a change of data.invert: lines keep their rows
     """
     from digitflow.base import checksums as sfv
     from digitflow.dataset import applied
@@ -205,7 +207,7 @@ def follow_corrections(
     images = sorted(folder.glob("train-images-idx?-ubyte"), key=lambda path: path.stat().st_mtime)
     if not images:
         raise InputError(
-            f"{folder}: no images of the training CSV; type this in the folder of a project that was run"
+            f"{folder}: no converted training images; type this in the folder of a project that was run"
         )
     labels = folder / "train-labels-idx1-ubyte"
     sfv.check([folder / "train.sfv"], images[-1], labels)
@@ -214,9 +216,9 @@ def follow_corrections(
 
 
 def restore_corrections(corrections: Output | None = None, tree: str = "data/png/train") -> None:
-    """Write a lost file of corrections again.
+    """Restore a lost file of corrections.
 
-    It becomes what it was when it was applied last, and what the tree shows beside.
+    It gets the lines that were applied last, and the corrections that the tree shows beyond them.
 
     corrections: the file of corrections (corrections.csv)
     tree: the tree of training pictures
@@ -230,15 +232,15 @@ def restore_corrections(corrections: Output | None = None, tree: str = "data/png
 
 
 def clean_stale(configfile: list[Input] | None = None, remove: bool = False) -> None:
-    """List what earlier configurations have left, or remove it.
+    """List what earlier configurations left behind, or remove it.
 
-    configfile: the configuration of the project, as one gives it to a run
-    remove: true, to remove them
+    configfile: the configuration of the project, as for a run
+    remove: true to remove it
     """
     from digitflow import config, stale
     from digitflow.base.files import remove_whole
 
-    # The defaults know none of a project's own models: all of them would be left by others.
+    # The defaults do not know a project's own models, which would all count as left behind.
     loaded = config.load(configfile or [])
     config.check_folder(config.CLONE, loaded["data"], configured=bool(configfile))
     found = stale.find(loaded)
@@ -247,4 +249,4 @@ def clean_stale(configfile: list[Input] | None = None, remove: bool = False) -> 
     if remove:
         remove_whole(found)
     elif found:
-        print(f"{len(found)} left by other configurations; --remove true removes them")
+        print(f"{len(found)} left by other configurations; to remove them: --remove true")

@@ -70,7 +70,7 @@ def train_mxnet(
 ) -> None:
     """Train an MXNet model on RecordIO files, and predict the validation rows.
 
-    `train_lst`, `valid_lst`: the lists that they were packed from, with which they are compared.
+    `train_lst`, `valid_lst`: the lists that the files were packed from, and are compared with.
     """
     from digitflow.base import checksums as sfv
     from digitflow.base import files
@@ -114,7 +114,7 @@ def train_numpy(
     store: Store = None,
 ) -> None:
     """Train a plain numpy model on the rows of a list, and predict the validation rows."""
-    os.environ["OPENBLAS_NUM_THREADS"] = str(threads)  # numpy reads it as it is imported
+    os.environ["OPENBLAS_NUM_THREADS"] = str(threads)  # numpy reads it when it is imported
     from digitflow.base import checksums as sfv
     from digitflow.base import files
     from digitflow.dataset import classes as class_names
@@ -195,7 +195,7 @@ def predict_numpy(
     threads: int,
 ) -> None:
     """Predict all images of an IDX file with a saved numpy model."""
-    os.environ["OPENBLAS_NUM_THREADS"] = str(threads)  # numpy reads it as it is imported
+    os.environ["OPENBLAS_NUM_THREADS"] = str(threads)  # numpy reads it when it is imported
     from digitflow.base import checksums as sfv
     from digitflow.base import files
     from digitflow.training import numpy_predictor, results
@@ -217,7 +217,7 @@ def collect_folds(
     oof_probabilities: Output,
     fold_metrics: Output,
 ) -> None:
-    """Put the folds' predictions of the rows that each left out together: one training's, of every row."""
+    """Join the predictions of all folds, each of the rows that it left out, as those of one training."""
     from digitflow.training import folds
 
     folds.collect(
@@ -251,7 +251,7 @@ def find_learning_rate(
     device: str,
     threads: int,
 ) -> None:
-    """Train a Keras model with a rising learning rate, draw how the loss goes, and suggest a rate."""
+    """Train a Keras model with a rising learning rate, draw the curve of the loss, and suggest a rate."""
     from digitflow.base import checksums as sfv
     from digitflow.base import files
     from digitflow.dataset import classes as class_names

@@ -108,7 +108,7 @@ def test_a_gpu_that_is_not_there_is_looked_for_and_missed(finished):
     finished.configure("device: cpu", "device: gpu")
     result = finished.snakemake("results/submission.csv")
     assert result.returncode == 1
-    assert "device: gpu was asked for" in result.stdout
+    assert "device: gpu was requested" in result.stdout
     assert "Traceback" not in result.stdout
 
 

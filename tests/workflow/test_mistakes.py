@@ -21,7 +21,7 @@ from tests.unit.verbs.test_bad_csv import drop_privileges
             "'keras_cmm' is not defined; did you mean keras_cnn?",
         ),
         ("own/test.csv", "own/missing.csv", "data.test_csv: there is no file 'own/missing.csv'"),
-        ("source: files", "competition: Digit Recognizer, source: files", "is no name of a competition"),
+        ("source: files", "competition: Digit Recognizer, source: files", "cannot be a competition's name"),
         ("own/test.csv", "'own/{test}.csv'", "data.test_csv: 'own/{test}.csv': Snakemake takes braces"),
     ],
 )

@@ -3,8 +3,7 @@
 A kill can come at any moment. What is known is therefore on the disk before the next request goes out:
 
 1. The place for the upload (`SHA256.upload`, readable only by its owner, because it is a key): a later run
-asks
-   how much of the file has arrived, and sends only the rest.
+   asks how much of the file has arrived, and sends only the rest.
 2. The receipt as `sending`, before the one request that takes a slot. A later run first looks for the file's
    mark in the service's list, and sends the file only if the service neither lists nor counts it.
 3. The receipt as `sent`, with the reference.

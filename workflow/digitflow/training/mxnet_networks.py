@@ -226,7 +226,7 @@ NOT_OPTIONS = ("learning_rate", "lazy_update", "kwargs")
 # MXNet's own formulas, options and defaults. Where they differ from Keras':
 # - adam, nadam, rmsprop: epsilon 1e-8, not 1e-7. Nadam moves its momentum schedule on at each array, not at
 #   each step, so the correction of the first steps ends sooner. rmsprop has momentum, gamma2, only if
-# centered.
+#   centered.
 # - adadelta: rho 0.9, not 0.95; epsilon 1e-5, not 1e-7: its first steps are ten times as long.
 # - adagrad: the sum of squares begins at 0, not at 0.1: the first step has the full rate in each direction.
 # - ftrl: lamda1 0.01 and beta 1, while Keras has 0; the sum of squares begins at 0, not at 0.1. In both the

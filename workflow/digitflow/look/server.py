@@ -145,7 +145,7 @@ class Decisions:
                 if id_ not in rows:
                     raise RequestRefused(HTTPStatus.BAD_REQUEST, f"there is no training row {id_}")
                 if now is not None and now not in names and now not in (DROP, OK):
-                    raise RequestRefused(HTTPStatus.BAD_REQUEST, f"{now!r} is no class, {DROP} or {OK}")
+                    raise RequestRefused(HTTPStatus.BAD_REQUEST, f"{now!r} is not a class, {DROP} or {OK}")
             kept = [
                 Correction(id_, rows[id_].was, now, rows[id_].crc)
                 for id_, now in last.items()
@@ -340,7 +340,7 @@ class _Handler(BaseHTTPRequestHandler):
         if not hmac.compare_digest(token.encode("utf-8", "replace"), self.server.token.encode()):
             raise RequestRefused(
                 HTTPStatus.FORBIDDEN,
-                "this address is an old one, or cut: export what is not saved, and open the one that "
+                "this address is outdated or cut off: export what is not saved, and open the one that "
                 "digitflow look has printed",
             )
         return path

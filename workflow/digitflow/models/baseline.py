@@ -1,4 +1,4 @@
-"""Models that do not look at the pixels: how good is guessing, and how good the luckiest of many guesses?"""
+"""Models that do not look at the pixels: how good is guessing, and how good is the luckiest of many?"""
 
 import logging
 import os

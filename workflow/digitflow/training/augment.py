@@ -28,7 +28,7 @@ def augment_batch(
     in pixels sideways per row. `elastic` is the standard deviation, in pixels, of how far each of 4 x 4
     places moves down and sideways; the pixels between them move smoothly with them (Simard et al. 2003,
     ICDAR). A random `part` of the images is warped; `cubic` resamples by cubic convolution. Last, a square of
-    `erase` pixels a side becomes 0 in each image (DeVries and Taylor 2017, arXiv:1708.04552).
+    `erase` pixels per side becomes 0 in each image (DeVries and Taylor 2017, arXiv:1708.04552).
 
     Mirroring is left out: a mirrored 2 is not a digit. All effects share one warp, because each resampling
     costs time and blurs.

@@ -32,7 +32,7 @@ def begin(function: Callable[..., Result], *arguments: Any) -> Callable[[], Resu
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe(duplex=False)
     process = context.Process(target=_send, args=(theirs, function, arguments), daemon=True)
-    resource_tracker.ensure_running()  # else it would be started below, and unblock the signal
+    resource_tracker.ensure_running()  # or it would be started below, and unblock the signal
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # which the new process inherits
     try:
         process.start()

@@ -14,9 +14,9 @@ BEST = "best "  # begins the names of the arrays in a checkpoint that are the be
 class Course:
     """The epochs of a training, from its checkpoint on if it left one, and the best arrays among them.
 
-    `state` returns all arrays that change as the learner trains; `restore` puts back those of after so many
-    epochs. `observe` shows its schedule the validation loss of each epoch, those before an interruption too.
-    `validates` is false if there are no validation rows.
+    `state` returns all arrays that change as the learner trains; `restore` puts back those from after a given
+    number of epochs. `observe` shows its schedule the validation loss of each epoch, including those before
+    an interruption. `validates` is false if there are no validation rows.
     """
 
     def __init__(
@@ -50,7 +50,7 @@ class Course:
             self._checkpoint.save({**self._state(), **self._best}, self.history)
 
     def restore_best(self) -> bool:
-        """Give the learner the arrays of its best epoch, if they were kept (`patience`); return whether."""
+        """If the best epoch's arrays were kept (`patience`), give them to the learner; return whether so."""
         if self._best:
             best = {name.removeprefix(BEST): array for name, array in self._best.items()}
             self._restore(best, self.history.best_epoch)

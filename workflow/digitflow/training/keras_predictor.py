@@ -96,7 +96,7 @@ def _same_bytes_twice(backend: str) -> None:
     elif backend == "torch":
         import torch
 
-        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # else its matrix products are refused
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # or its matrix products are refused
         torch.use_deterministic_algorithms(True)
 
 
@@ -137,7 +137,7 @@ def predict(
 def gpus_seen() -> list[str]:
     import keras
 
-    if keras.config.backend() == "torch":  # the one backend for which Keras does not list devices
+    if keras.config.backend() == "torch":  # the only backend for which Keras does not list devices
         import torch
 
         return [torch.cuda.get_device_name(number) for number in range(torch.cuda.device_count())]

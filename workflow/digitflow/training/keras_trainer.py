@@ -238,7 +238,7 @@ def state(model: "keras.Model") -> dict[str, np.ndarray]:
 
 
 def restore(model: "keras.Model", arrays: Mapping[str, np.ndarray], epochs: int) -> None:
-    """Give a compiled model the state that `state` took after so many epochs."""
+    """Give a compiled model the state that `state` took after `epochs` epochs."""
     for i, variable in enumerate([*model.variables, *model.optimizer.variables]):
         variable.assign(arrays[f"{i}"])
 

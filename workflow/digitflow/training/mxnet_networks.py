@@ -75,7 +75,7 @@ class Network:
         return {name: array.asnumpy() for name, array in self._changing().items()} | {"momenta": momenta}
 
     def restore(self, kept: dict[str, np.ndarray], steps: int) -> None:
-        """Restore the state that `state` took after so many steps."""
+        """Restore the state that `state` took after `steps` steps."""
         for name, array in self._changing().items():
             array[:] = mx.nd.array(kept[name])  # a numpy array cannot be copied into one in oneDNN's layout
         optimizer = self._updater.optimizer

@@ -201,7 +201,7 @@ class GradientTrainer:
         return state | ({"average": self.model.parameters} if self._keep else {})
 
     def restore(self, arrays: Mapping[str, np.ndarray], epochs: int) -> None:
-        """Take the state that `state` gave after so many epochs."""
+        """Take the state that `state` gave after `epochs` epochs."""
         for name, array in self.state().items():
             array[...] = arrays[name]
 
@@ -242,7 +242,7 @@ class SeedSearchTrainer:
         return {"seed": np.array(self.model.seed), "right": np.array(self.model.right)}
 
     def restore(self, arrays: Mapping[str, np.ndarray], epochs: int) -> None:
-        """Take the state that `state` gave after so many epochs."""
+        """Take the state that `state` gave after `epochs` epochs."""
         self.model.seed, self.model.right = tuple(arrays["seed"].tolist()), int(arrays["right"])
 
 

@@ -119,7 +119,7 @@ PARTS = ("warm", "factor", "gamma")
 
 
 def make(name: str, steps: int, per_epoch: int, peak: float, /, **options: Any) -> Schedule:
-    """The schedule called `name`, from step 0 to step `steps - 1`, `per_epoch` steps an epoch.
+    """The schedule called `name`, from step 0 to step `steps - 1`, with `per_epoch` steps per epoch.
 
     Raises ConfigError for an option that does not exist, or a value that makes no sense.
     """

@@ -155,7 +155,7 @@ def json_schema(kind: type = Settings) -> dict[str, Any]:
         if field.default_factory is not REQUIRED:
             schema["default"] = field.default_factory()
         elif dataclasses.is_dataclass(field.default):
-            schema["default"] = {}  # its keys have defaults of their own
+            schema["default"] = {}  # its keys have their own defaults
         elif field.default is not REQUIRED:
             schema["default"] = field.default
         properties[field.name] = schema

@@ -1,7 +1,7 @@
 """Compare the audit's flags with cleanlab's filter `confident_learning`: on random tables and on files.
 
 Usage: cleanlab_flags.py [LIST.lst PROBABILITIES.npy]..., run by `make bench-look` in the peers' environment,
-which has cleanlab. Writes benchmarks/cleanlab_flags.md; exit status 1: a flag differs.
+which has cleanlab. Writes benchmarks/cleanlab_flags.md; exit status 1 if a flag differs.
 """
 
 import sys
@@ -21,7 +21,7 @@ TABLES = 300
 
 
 def random_table(seed):
-    """Probabilities and labels of 5 to 200 rows and 2 to 12 classes, some rounded so that there are ties."""
+    """Probabilities and labels of 5 to 200 rows and 2 to 12 classes, some rounded so that they have ties."""
     rng = np.random.default_rng(seed)
     rows, classes = int(rng.integers(5, 200)), int(rng.integers(2, 12))
     probabilities = rng.dirichlet(np.full(classes, rng.choice([0.05, 0.3, 1, 5])), rows)
@@ -33,7 +33,7 @@ def random_table(seed):
 
 
 def compare(probabilities, labels):
-    """The seconds that both take, and how many flags there are and how many differ."""
+    """The seconds that both take, the number of flags, and how many of them differ."""
     start = time.perf_counter()
     ours = confident_flags(probabilities, labels)
     middle = time.perf_counter()
@@ -53,10 +53,10 @@ def main(*files):
         differences += int(different)
     page = Page(
         "Flags of the audit and of cleanlab",
-        "Written by `make bench-look`: which labels the audit flags, and which cleanlab's filter "
-        "`confident_learning` flags.",
+        "Written by `make bench-look`: whether the audit flags the same labels as cleanlab's filter "
+        "`confident_learning`.",
     )
-    page.add(table(("what", "flags", "of these differ", "time / cleanlab's"), rows))
+    page.add(table(("what", "flags", "of which differ", "time / cleanlab's time"), rows))
     page.bar("flags that differ", differences, 0)
     return page.write(HERE / "cleanlab_flags.md")
 

@@ -1,7 +1,7 @@
 """Digits in colour are learned as well as in grey: the same models on both, in all three frameworks.
 
 Usage: colour.py FOLDER [TRAIN_ROWS], run by `make bench-colour`. Writes benchmarks/colour.md: each model's
-test accuracy in grey, in colour, and the difference in points; exit status 1 where colour is more than half a
+test accuracy in grey and in colour, and the difference in points; exit status 1 if colour is more than half a
 point worse.
 """
 
@@ -28,10 +28,11 @@ MODELS = {
 
 
 def in_colour(images: np.ndarray) -> np.ndarray:
-    """Grey images uint8 (n, h, w) as (n, h, w, 3): on black, in an ink that depends on the row alone.
+    """Grey images uint8 (n, h, w) as (n, h, w, 3): on black, in an ink that depends only on the row.
 
-    Not on grounds of many colours: with channels of 0 to 95, inks of 128 to 255 and 12,000 rows, convolutions
-    are 0.05 and 0.11 points worse than in grey, and the plain network, which sees no edges, 1.64 points.
+    Backgrounds are not coloured: with backgrounds of 0 to 95 per channel, inks of 128 to 255 and 12,000 rows,
+    convolutions are 0.05 and 0.11 points worse than in grey, and the plain network, which sees no edges, 1.64
+    points.
     """
     coloured = np.empty((*images.shape, 3), np.uint8)
     for row, image in enumerate(images):
@@ -41,7 +42,7 @@ def in_colour(images: np.ndarray) -> np.ndarray:
 
 
 def write(folder: Path, images: np.ndarray, labels: np.ndarray, rows: int) -> None:
-    """Write the first `rows` as training files and as many as TEST_ROWS after them as test files."""
+    """Write the first `rows` as training files and the TEST_ROWS after them as test files."""
     folder.mkdir(parents=True, exist_ok=True)
     for name, part in (("train", slice(rows)), ("test", slice(rows, rows + TEST_ROWS))):
         idx.write(folder / f"{name}-images-idx{images.ndim}-ubyte", images[part])
@@ -49,7 +50,7 @@ def write(folder: Path, images: np.ndarray, labels: np.ndarray, rows: int) -> No
 
 
 def accuracies(folder: Path, channels: int) -> dict[str, float]:
-    """Run the workflow in a folder with IDX files in own/; the models' test accuracies in per cent."""
+    """Run the workflow in a folder with IDX files in own/; return the models' test accuracies in per cent."""
     config = {
         "data": {"source": "idx", "folder": "own", "image": {"channels": channels}},
         "png": {"enabled": False},
@@ -76,7 +77,7 @@ def main(folder: str, rows: str = "20000") -> int:
     page = Page(
         "Colour",
         f"Written by `make bench-colour`: test accuracy of the same models on {int(rows):,} digits in grey "
-        f"and in ink of a colour drawn for each row, tested on {TEST_ROWS:,} others; one seed each.",
+        f"and in a random ink colour for each row, with {TEST_ROWS:,} others to test; one seed each.",
     )
     lines = [
         (

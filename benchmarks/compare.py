@@ -1,8 +1,8 @@
 """Measure `digitflow compare` of two runs over 28,000 test images, with its sheets and its page.
 
-Usage: compare.py [ROUNDS], run by `make bench-look`. Both runs have three models of two seeds, 4,200
+Usage: compare.py [ROUNDS], run by `make bench-look`. Both runs have three models with two seeds each, 4,200
 validation images and some hundred mistakes. Start-up is the same command for two files of ten rows. Writes
-benchmarks/compare.md; exit status 1: the bar was missed.
+benchmarks/compare.md; exit status 1 if the bar was missed.
 """
 
 import json
@@ -26,7 +26,7 @@ SEEDS = (0, 1)
 
 
 def main(rounds: str = "5") -> int:
-    """Time both commands in turns, and write the page."""
+    """Time both commands in turn, and write the page."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         write_project(folder)
@@ -43,8 +43,8 @@ def main(rounds: str = "5") -> int:
     start, whole = (statistics.median(one.seconds for one in found) for found in finished.values())
     page = Page(
         "Comparing two runs",
-        "Written by `benchmarks/compare.py`: `digitflow compare` of two runs over 28,000 test images, sheets "
-        f"and page included. Medians of {rounds} rounds.",
+        "Written by `benchmarks/compare.py`: `digitflow compare` of two runs over 28,000 test images, "
+        f"including sheets and page. Medians of {rounds} rounds.",
     )
     page.add(table(("what", "s"), [("start-up", f"{start:.2f}"), ("the whole command", f"{whole:.2f}")]))
     page.bar("after start-up", whole - start, BAR, " s")
@@ -52,7 +52,7 @@ def main(rounds: str = "5") -> int:
 
 
 def write_project(folder: Path) -> None:
-    """Write a project with a solution, and beside it what two runs of it have left."""
+    """Write a project with a solution, and beside it the results of two of its runs."""
     images, labels = read_mnist(PROJECT / "data" / "mnist" / "mnist.pkl.gz")
     order = np.random.default_rng(KAGGLE_SEED).permutation(len(labels))
     train, test = order[:KAGGLE_TRAIN_ROWS], order[KAGGLE_TRAIN_ROWS:]
@@ -67,7 +67,7 @@ def write_project(folder: Path) -> None:
 
 
 def write_run(folder: Path, test: np.ndarray, valid: np.ndarray, chance: np.random.Generator) -> None:
-    """Write the results of a run with mistakes drawn by chance."""
+    """Write the results of a run with random mistakes."""
     results = folder / "results"
     for model in MODELS:
         labelscsv.write(results / "submissions" / f"{model}.csv", with_mistakes(test, chance))
@@ -86,7 +86,7 @@ def write_run(folder: Path, test: np.ndarray, valid: np.ndarray, chance: np.rand
 
 
 def with_mistakes(true: np.ndarray, chance: np.random.Generator) -> np.ndarray:
-    """The labels, one in two hundred of them wrong."""
+    """The labels, with one in two hundred wrong."""
     given = true.copy()
     rows = chance.permutation(len(true))[: len(true) // 200]
     given[rows] = (true[rows] + chance.integers(1, 10, len(rows))) % 10

@@ -1,8 +1,8 @@
-"""Are planted copies, shifted copies and barely changed ones among 70,000 digits all found, and how soon?
+"""Are all planted copies, exact, shifted or barely changed, found among 70,000 digits, and how quickly?
 
-Usage: duplicates.py [ROUNDS], run by `make bench-look`. Copies of digits drawn by a seed are put behind the
-test images, and the verb find_duplicates looks through all of them, as its rule calls it. Writes
-benchmarks/duplicates.md; exit status 1: a copy was not found, or a bar was missed.
+Usage: duplicates.py [ROUNDS], run by `make bench-look`. Copies of digits, chosen with a seed, are put behind
+the test images, and the verb find_duplicates searches all of them, as its rule calls it. Writes
+benchmarks/duplicates.md; exit status 1 if a copy was not found, or a bar was missed.
 """
 
 import csv
@@ -25,14 +25,14 @@ MOVES = [(down, right) for down in (-1, 0, 1) for right in (-1, 0, 1) if down or
 
 
 def shifted(image: np.ndarray, move: tuple[int, int]) -> np.ndarray:
-    """An image (h, w) moved by a pixel; black comes in where it was."""
+    """An image (h, w) moved by a pixel; the uncovered pixels are black."""
     height, width = image.shape
     down, right = move
     return np.pad(image, 1)[1 - down : 1 - down + height, 1 - right : 1 - right + width]
 
 
 def plant(images: np.ndarray, rng: np.random.Generator) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """Copies uint8 (EACH, h, w) of each kind, each with the places (EACH,) of what they are copies of."""
+    """Copies uint8 (EACH, h, w) of each kind, with the places (EACH,) of their originals."""
     exact, moved, changed = rng.choice(len(images), (3, EACH), replace=False)
     levels = rng.choice([-GREY_LEVELS, GREY_LEVELS], (EACH, *images.shape[1:]))
     moves = [MOVES[at % len(MOVES)] for at in range(EACH)]
@@ -47,7 +47,7 @@ def plant(images: np.ndarray, rng: np.random.Generator) -> dict[str, tuple[np.nd
 
 
 def write_files(folder: Path, images: np.ndarray, labels: np.ndarray, train: int) -> None:
-    """The files that find_duplicates reads: the first `train` images to train on, the others to test."""
+    """Write the files that find_duplicates reads: the first `train` images for training, the rest to test."""
     names = [*map(str, range(10))]
     classes.write(folder / "classes.csv", names)
     idx.write(folder / "train-images", images[:train])
@@ -87,7 +87,7 @@ def found_pairs(path: Path, train: int) -> set[tuple[int, int]]:
 def prepare(folder: Path) -> tuple[int, dict[str, np.ndarray]]:
     """Write the files with the planted copies behind the others.
 
-    Returns the number of images before these, and of each kind the places that are copied, in order.
+    Returns the number of images before these, and for each kind the places that are copied, in order.
     """
     images, labels = read_mnist(PROJECT / "data" / "mnist" / "mnist.pkl.gz")
     order = np.random.default_rng(KAGGLE_SEED).permutation(len(images))
@@ -102,7 +102,7 @@ def main(rounds: str = "3") -> int:
     """Plant, look, count, and write the page."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        # In a process of its own: what this one holds would count as memory of those that it starts.
+        # In a separate process: this one's memory would count as memory of the processes that it starts.
         with ProcessPoolExecutor(1) as pool:
             first, planted = pool.submit(prepare, folder).result()
         settle()
@@ -111,7 +111,7 @@ def main(rounds: str = "3") -> int:
     page = Page(
         "Duplicates",
         f"Written by `make bench-look`: {first + EACH * len(planted):,} digits, among them {EACH} planted "
-        f"copies of each kind. The verb `find_duplicates`, start-up included; {rounds} rounds.",
+        f"copies of each kind. The verb `find_duplicates`, including start-up; {rounds} rounds.",
     )
     page.add(
         table(

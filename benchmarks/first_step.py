@@ -1,9 +1,9 @@
 """From `snakemake` to the first finished training batches of a default run: this clone and another.
 
-Usage: first_step.py OTHER [ROUNDS]. OTHER is the path of a clone of another commit with its environments
-installed; the bar is for 69797d7, from before version 0.2.0 changed the flow. Each round starts both for each
-of TARGETS, in new folders, from the default CSVs, with nothing converted. Writes benchmarks/first_step.md;
-exit status 1: the run's first batch came too late. (Which framework's it is, is a matter of the run.)
+Usage: first_step.py OTHER [ROUNDS]. OTHER is the path of a clone at another commit with its environments
+installed; the bar is for 69797d7, from before version 0.2.0 changed the flow. Each round starts both clones
+for each of TARGETS, in new folders, from the default CSVs, with nothing converted. Writes
+benchmarks/first_step.md; exit status 1 if the run's first batch, of whichever framework, came too late.
 """
 
 import compileall
@@ -21,7 +21,11 @@ import yaml
 from measure import HERE, PROJECT, Contest, Page, settle
 
 PROBE = HERE / "first_step_probe.py"
-TARGETS = {"the run": None, "Keras": "keras", "MXNet": "mxnet"}  # the framework, where one model is asked for
+TARGETS = {
+    "the run": None,
+    "Keras": "keras",
+    "MXNet": "mxnet",
+}  # its framework, if one model is asked for
 BAR = 0.5
 PATIENCE = 300  # seconds
 CONFIG = "data: {source: files, train_csv: train.csv, test_csv: test.csv}\n"
@@ -44,7 +48,7 @@ def copy_checkout(checkout: Path, folder: Path) -> None:
 
 
 def target_of(folder: Path, framework: str | None) -> str:
-    """What to ask for: all of a default run, or its model of one framework, by the copy's configuration."""
+    """What to ask for: a whole default run, or its model of one framework, by the copy's configuration."""
     if framework is None:
         return "results/submission.csv"
     config = yaml.safe_load((folder / "config" / "config.yaml").read_text())
@@ -53,7 +57,7 @@ def target_of(folder: Path, framework: str | None) -> str:
 
 
 def seconds_to_first_step(folder: Path, target: str) -> float:
-    """Make `target` in a copy, and kill it after the first training batch. RuntimeError: there was none."""
+    """Make `target` in a copy, and kill it after the first training batch. RuntimeError if none came."""
     told, output = folder / "first_step", folder / "output.txt"
     environment = {**os.environ, "FIRST_STEP": str(told), "PYTHONPATH": str(folder / "workflow")}
     command = [folder / ".venv" / "bin" / "snakemake", "-j2", target]
@@ -70,14 +74,14 @@ def seconds_to_first_step(folder: Path, target: str) -> float:
                     raise RuntimeError(f"no batch was trained in {folder}:\n{output.read_text()}")
                 time.sleep(0.02)
         finally:
-            with contextlib.suppress(ProcessLookupError):  # it has ended by itself, and its jobs with it
+            with contextlib.suppress(ProcessLookupError):  # it has already ended, and its jobs with it
                 os.killpg(process.pid, signal.SIGKILL)
             process.wait()
     return float(told.read_text()) - start
 
 
 def main(other: str, rounds: str = "5") -> int:
-    """Run both in turns, and write the page."""
+    """Run both in turn, and write the page."""
     checkouts = {"this checkout": PROJECT, name_of(Path(other)): Path(other)}
     contest = Contest()
     with tempfile.TemporaryDirectory() as folder:
@@ -92,8 +96,8 @@ def main(other: str, rounds: str = "5") -> int:
     page = Page(
         "The first training step",
         "Written by `python benchmarks/first_step.py`: seconds from `snakemake -j2` in a folder with two "
-        "CSVs to the end of the first training batch: of a default run, in Keras or in MXNet, and of a run "
-        f"that asks only for the model of one of them. Medians of {rounds} rounds.",
+        "CSVs to the end of the first training batch: of a default run, whichever framework has it, and if "
+        f"only the model of Keras or of MXNet is asked for. Medians of {rounds} rounds.",
     )
     page.add(contest.table())
     for what, framework in TARGETS.items():
@@ -103,7 +107,7 @@ def main(other: str, rounds: str = "5") -> int:
 
 
 def name_of(checkout: Path) -> str:
-    """What a checkout is called: its commit."""
+    """A checkout's name: its commit."""
     git = ("git", "-C", checkout, "rev-parse", "--short", "HEAD")
     return f"commit {subprocess.run(git, capture_output=True, text=True, check=True).stdout.strip()}"
 

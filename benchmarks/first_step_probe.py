@@ -1,4 +1,4 @@
-"""Write the time of the first finished batch, of Keras or MXNet, into the file that FIRST_STEP names.
+"""Write the time of the first finished batch, in Keras or MXNet, into the file that FIRST_STEP names.
 
 `first_step.py` puts this into the `workflow` folder of a copy of a checkout as `sitecustomize.py`: rules put
 that folder on the path, and Python imports a module of this name when it starts.
@@ -12,7 +12,7 @@ import time
 
 
 def wrap_keras(module):
-    """Have Keras' list of callbacks tell when a batch ends."""
+    """Have Keras' list of callbacks report when a batch ends."""
     end = module.CallbackList.on_train_batch_end
 
     def on_train_batch_end(self, *arguments, **named):
@@ -23,7 +23,7 @@ def wrap_keras(module):
 
 
 def wrap_mxnet(module):
-    """Have MXNet's optimizers tell when the weights of the first batch are there."""
+    """Have MXNet's optimizers report when the weights after the first batch are ready."""
     update = module.Updater.__call__
 
     def call(self, *arguments, **named):
@@ -31,7 +31,7 @@ def wrap_mxnet(module):
         if not told().exists():
             import mxnet
 
-            mxnet.nd.waitall()  # until then the batch was only asked for
+            mxnet.nd.waitall()  # until then the batch is only queued
             tell()
 
     module.Updater.__call__ = call
@@ -41,7 +41,7 @@ WRAPPERS = {"keras.src.callbacks.callback_list": wrap_keras, "mxnet.optimizer.op
 
 
 class Finder(importlib.abc.MetaPathFinder):
-    """Loads the modules of WRAPPERS, and wraps what is in them."""
+    """Loads the modules of WRAPPERS, and wraps their functions."""
 
     def find_spec(self, name, path, target=None):
         if name not in WRAPPERS:
@@ -65,7 +65,7 @@ def told():
 
 
 def tell():
-    """Write the time, unless it is written."""
+    """Write the time, unless it has been written."""
     path = told()
     if not path.exists():
         unfinished = path.with_suffix(f".{os.getpid()}")

@@ -1,9 +1,9 @@
-"""How many wrong labels does the quick audit put first? Some flipped at random, and ten truly wrong ones.
+"""How many wrong labels does the quick audit put first? Labels flipped at random, and ten truly wrong ones.
 
 Usage: flips.py [SEED ...], by default 1 2 3, run by `make bench-look`. For each seed 1 % of the labels of
-MNIST's 42,000 rows are changed to another class, drawn by it, and config/quick_audit.yaml ranks all rows. It
-also ranks them as they are: ten labels of the default CSV are known to be wrong. Writes benchmarks/flips.md;
-exit status 1: a bar was missed.
+MNIST's 42,000 rows, drawn with it, are changed to another class, and config/quick_audit.yaml ranks all rows.
+It also ranks the unchanged rows: ten labels of the default CSV are known to be wrong. Writes
+benchmarks/flips.md; exit status 1 if a bar was missed.
 """
 
 import csv
@@ -18,7 +18,7 @@ from digitflow.dataset.mnist import KAGGLE_SEED, KAGGLE_TRAIN_ROWS, read_mnist, 
 
 FLIPPED = 0.01
 SHARES = (0.01, 0.02, 0.05)
-# Rows, from 1, and the labels that they have: of five people asked about each, most saw another digit.
+# Rows, from 1, with their labels: of five people asked about each, most saw another digit.
 WRONG = {
     **{4625: 5, 4812: 5, 8580: 5, 8761: 8, 14540: 0},
     **{18226: 5, 29666: 6, 30896: 2, 34919: 4, 38663: 4},
@@ -28,7 +28,7 @@ FOUND_BAR, WRONG_BAR, SECONDS_BAR = 95, 9, 240
 
 
 def audit(images: np.ndarray, labels: np.ndarray, folder: Path) -> tuple[np.ndarray, np.ndarray, float]:
-    """The rows from 1, the most suspicious first, those flagged, and the seconds, conversion included."""
+    """The rows from 1, the most suspicious first, the flagged ones, and the seconds, including conversion."""
     write_csv(folder / "train.csv", images, labels)
     (folder / "flipped.yaml").write_text("data: {source: files, train_csv: train.csv}\nstore: null\n")
     settle()
@@ -44,7 +44,7 @@ def audit(images: np.ndarray, labels: np.ndarray, folder: Path) -> tuple[np.ndar
 
 
 def flip(labels: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """The labels with some of them changed to another class, and the rows, from 1, where they are."""
+    """The labels with some changed to another class, and the changed rows, from 1."""
     rng = np.random.default_rng(seed)
     places = rng.choice(len(labels), round(FLIPPED * len(labels)), replace=False)
     noisy = labels.copy()
@@ -53,7 +53,7 @@ def flip(labels: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def main(*seeds: str) -> int:
-    """Audit the labels flipped by each seed, then those as they are, and write the page."""
+    """Audit the labels flipped with each seed, then the unchanged ones, and write the page."""
     images, labels = read_mnist(PROJECT / "data" / "mnist" / "mnist.pkl.gz")
     train = np.random.default_rng(KAGGLE_SEED).permutation(len(labels))[:KAGGLE_TRAIN_ROWS]
     images, labels = images[train], labels[train]

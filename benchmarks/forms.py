@@ -1,4 +1,4 @@
-"""The forms that people's pixel CSVs have, each made from a clean one with the same digits in it."""
+"""The forms of people's pixel CSVs, each made from a clean one with the same digits."""
 
 import random
 from collections.abc import Callable
@@ -17,7 +17,7 @@ ANOTHER_ORDER = itemgetter(*random.Random(0).sample(range(785), 785))
 class Form:
     """How the lines of a clean file are rewritten: `header` and `row` take cells and return a line.
 
-    `data`: what the configuration must say to read it, in its section `data`.
+    `data`: the section `data` of a configuration that reads it.
     """
 
     row: Callable[[list[bytes]], bytes]
@@ -25,7 +25,7 @@ class Form:
     data: str = "{}"
 
     def write(self, clean: Path, path: Path) -> None:
-        """Write the clean CSV at `clean`, with a header and the label first, in this form."""
+        """Write the clean CSV at `clean`, which has a header and the label first, in this form."""
         with open(clean, "rb") as source, open(path, "wb") as file:
             file.write(self.header(next(source).rstrip().split(b",")) + b"\n")
             file.writelines(self.row(line.rstrip().split(b",")) + b"\n" for line in source)
@@ -36,7 +36,7 @@ def _separated_by(separator: bytes) -> Form:
 
 
 def _spelled(spellings: dict[bytes, bytes], data: str = "{}") -> Form:
-    """Pixels as `spellings` has them, the label as it was."""
+    """Pixels as `spellings` has them, with the label unchanged."""
     return Form(lambda cells: b",".join([cells[0], *map(spellings.__getitem__, cells[1:])]), data=data)
 
 

@@ -1,9 +1,9 @@
-"""Measure the page of 42,000 + 28,000 digits: how long its verbs take, and how it is in a real browser.
+"""Measure the page of 42,000 + 28,000 digits: how long its verbs take, and how quick it is in a real browser.
 
-Usage: look.py [ROUNDS], run by `make bench-look` on a machine with nothing else to do; needs selenium,
-chromium and chromium-driver. Each round ranks the labels and makes the page anew, by the verbs as their rules
-call them, from files that stand for a run of three models in five folds. Writes benchmarks/look.md; exit
-status 1: a bar was missed.
+Usage: look.py [ROUNDS], run by `make bench-look` on an otherwise idle machine; needs selenium, chromium and
+chromium-driver. Each round ranks the labels and makes the page anew, with the verbs as their rules call them,
+from files that stand for a run of three models in five folds. Writes benchmarks/look.md; exit status 1 if a
+bar was missed.
 """
 
 import json
@@ -41,7 +41,7 @@ MERGE = json.dumps({"method": "mean", "weights": None, "seeds": [[name, 1] for n
 
 
 def write_files(folder: Path, data: LookData) -> dict[str, list[str]]:
-    """All that both verbs read; returns their flags with the paths in `folder`."""
+    """Write all that both verbs read; return their flags with the paths in `folder`."""
     rows = len(data.ids)
     listing = lists.of_rows("train", rows, data.labels, NAMES)
     idx.write(folder / "images", data.images)
@@ -80,7 +80,7 @@ def write_files(folder: Path, data: LookData) -> dict[str, list[str]]:
 
 
 def seconds_of(verb: str, flags: dict[str, list[str]], *names: str, folder: Path) -> float:
-    """Run a verb with some of the flags, as its rule does; the seconds."""
+    """Run a verb with some of the flags, as its rule does; return the seconds."""
     words = [word for name in names for word in (f"--{name}", *flags[name])]
     settle()
     return run(MAIN / "python", "-m", "digitflow", verb, *words, cwd=folder).seconds
@@ -109,7 +109,7 @@ def measure(flags: dict[str, list[str]], folder: Path) -> list[float]:
 
 
 def main(rounds: str = "3") -> int:
-    """Measure in rounds, and write the medians beside the bars."""
+    """Measure in rounds, and write the medians with their bars."""
     if browsing.MISSING:
         sys.exit(browsing.MISSING)
     images, labels = read_mnist(PROJECT / "data" / "mnist" / "mnist.pkl.gz")
@@ -122,8 +122,8 @@ def main(rounds: str = "3") -> int:
     page = Page(
         "Looking",
         f"Written by `make bench-look`: the page of {len(images):,} digits with the probabilities of "
-        f"{len(MODELS)} models, made by the verbs as their rules call them, start-up included, and opened in "
-        f"Chromium. Medians of {rounds} rounds.",
+        f"{len(MODELS)} models, made by the verbs as their rules call them, including start-up, and opened "
+        f"in Chromium. Medians of {rounds} rounds.",
     )
     rows = [
         (name, f"{statistics.median(values):.1f}", f"{min(values):.1f} to {max(values):.1f}")

@@ -1,4 +1,4 @@
-"""Write a labelled CSV of any number of rows from real digits, for measuring how conversions grow.
+"""Write a labelled CSV with any number of rows of real digits, to measure how conversions grow.
 
 Usage: make_csv.py SOURCE_CSV ROWS TARGET_CSV. Rows of the source are drawn at random, with a fixed seed.
 """

@@ -1,4 +1,4 @@
-"""What the benchmarks share: processes that are timed, rounds, and pages of figures beside their bars."""
+"""What the benchmarks share: timed processes, rounds, and pages of figures with their bars."""
 
 import os
 import platform
@@ -18,7 +18,7 @@ MAIN = PROJECT / ".venv" / "bin"
 
 @dataclass(frozen=True)
 class Finished:
-    """A finished process: wall and CPU seconds, the numbers that it printed, and its peak memory."""
+    """A finished process: wall and CPU seconds, the numbers it printed, and its peak memory."""
 
     seconds: float
     cpu_seconds: float
@@ -29,7 +29,7 @@ class Finished:
 def run(*command: str | Path, cwd: Path | None = None) -> Finished:
     """Run a command to its end. Raises RuntimeError with its output if it fails."""
     environment = {**os.environ, "PYTHONPATH": str(PROJECT / "workflow")}
-    environment.pop("PYTHONDONTWRITEBYTECODE", None)  # else every process compiles the package anew
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)  # or every process would compile the package anew
     with tempfile.TemporaryFile("w+") as output, tempfile.TemporaryFile("w+") as errors:
         start = time.perf_counter()
         process = subprocess.Popen(
@@ -54,7 +54,7 @@ def _numbers(text: str) -> list[float]:
 
 
 def settle() -> None:
-    """Wait until all that was written is on the disk: no contestant waits for what another left in memory."""
+    """Wait until all writes are on the disk, so that no contestant waits for what another left in memory."""
     os.sync()
 
 
@@ -71,7 +71,7 @@ class Contest:
         return f"{min(self.times[name]):.2f} to {max(self.times[name]):.2f}"
 
     def table(self, *names: str) -> str:
-        """Medians and ranges of all contestants, or of those named."""
+        """Medians and ranges of all contestants, or of the named ones."""
         lines = ["| what | median s | range s |", "|---|---|---|"]
         lines += [
             f"| {name} | {self.median(name):.2f} | {self.spread(name)} |" for name in names or self.times
@@ -91,14 +91,14 @@ def in_rounds(rounds: int, folder: Path, step: Callable[[dict, Path], None]) -> 
 
 
 class Page:
-    """A Markdown page of what was measured, with the machine, and with bars that are reached or missed."""
+    """A Markdown page of measurements, with the machine, and with bars that are reached or missed."""
 
     def __init__(self, title: str, about: str) -> None:
         self._parts = [f"# {title}", "", about, "", f"Machine: {machine()}.", ""]
         self._missed: list[str] = []
 
     def add(self, *parts: str) -> None:
-        """Add lines: paragraphs, tables or headings, an empty one behind each."""
+        """Add lines: paragraphs, tables or headings, with an empty line after each."""
         self._parts += parts
 
     def bar(
@@ -110,7 +110,7 @@ class Page:
         least: bool = False,
         noise: str = "",
     ) -> None:
-        """Add a figure and its bar: at most `limit`, or with `least` at least so much; None is no bar."""
+        """Add a figure and its bar: at most `limit`, or with `least` at least `limit`; None is no bar."""
         bar = ""
         if limit is not None:
             reached = found >= limit if least else found <= limit
@@ -122,7 +122,7 @@ class Page:
         self._parts += [f"{what}: **{_figure(found)}{unit}** ({'; '.join(filter(None, [noise, bar]))})", ""]
 
     def ratio(self, contest: Contest, ours: str, peer: str, limit: float | None) -> None:
-        """Add the ratio of two contestants' medians, how it varied from round to round, and its bar."""
+        """Add the ratio of two contestants' medians, how it varied between rounds, and its bar."""
         pairs = zip(contest.times[ours], contest.times[peer], strict=True)
         rounds = [one / other for one, other in pairs]
         noise = f"rounds {min(rounds):.2f} to {max(rounds):.2f}"
@@ -150,7 +150,7 @@ def table(header: Iterable[str], rows: Iterable[Iterable[object]]) -> str:
 
 
 def machine() -> str:
-    """What this ran on."""
+    """The machine that this ran on."""
     cpuinfo = Path("/proc/cpuinfo")
     lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
     model = next((line.split(":")[1].strip() for line in lines if line.startswith("model name")), "CPU")

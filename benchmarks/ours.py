@@ -1,8 +1,8 @@
-"""One conversion of this project, timed without Python's start: prints the seconds.
+"""Time one conversion of this project without Python's start, and print the seconds.
 
 Usage: ours.py csv_to_idx TRAIN_CSV TEST_CSV FOLDER | ours.py read_form TRAIN_CSV DATA FOLDER, where DATA is
 the section of the configuration as JSON | ours.py write_tree IMAGES TREE [LABELS [GIVEN]],
-where GIVEN are the labels of the CSV before corrections, if these are others.
+where GIVEN are the labels of the CSV before corrections, if they differ.
 """
 
 import json
@@ -16,20 +16,20 @@ from digitflow.formats import idx
 
 
 def convert(train_csv: str, test_csv: str, folder: str) -> None:
-    """Both CSVs to IDX files, as the rule does it."""
+    """Convert both CSVs to IDX files, as the rule does."""
     out = Path(folder)
     convert_source(train_csv, {}, out / "train-images", out / "train-labels", out / "classes.csv")
     convert_source(test_csv, {}, out / "test-images", ids=out / "test-ids.csv")
 
 
 def read_form(train_csv: str, data: str, folder: str) -> None:
-    """One labelled CSV of any form to IDX files, as the rule does it."""
+    """Convert a labelled CSV of any form to IDX files, as the rule does."""
     out = Path(folder)
     convert_source(train_csv, json.loads(data), out / "images", out / "labels", out / "classes.csv")
 
 
 def tree(images: str, target: str, labels: str | None = None, given: str | None = None) -> None:
-    """One tree, as the rule does it."""
+    """Write one tree, as the rule does."""
     if labels is None:
         update_tree(images, target, f"{target}.sfv")
     else:

@@ -1,13 +1,13 @@
 """Repeat rows of the record table: seconds and test accuracy of whole runs on two cores.
 
-Usage: record.py [ROW ...]: without names, all rows; or record.py --against CLONE: the default beside that of
+Usage: record.py [ROW ...]: without names, all rows; or record.py --against CLONE: the default and that of
 another clone of this project, at an older commit with its environments installed, in turns.
 
-Every run starts from CSVs in a folder of its own, with the environments installed, nothing converted and
-nothing in a store. A row is run on three splits of the 70,000 digits (peers/split_csv.py). No test row is
-among the 20,000 digits by which networks and settings were chosen; nine in ten are also test rows of the
-splits 101 to 103, on which residual networks and five folds were scored (training.md). What was measured goes
-into record.csv, and from there into the table of README.md.
+Every run starts from CSVs in its own folder, with the environments installed, nothing converted and nothing
+in a store. A row is run on three splits of the 70,000 digits (peers/split_csv.py). No test row is among the
+20,000 digits by which networks and settings were chosen; nine in ten are also test rows of the splits 101 to
+103, on which residual networks and five folds were scored (training.md). The measurements go into record.csv,
+and from there into the table of README.md.
 """
 
 import argparse
@@ -33,7 +33,7 @@ COLUMNS = ("row", "split", "seconds", "cpu_seconds", "accuracy", "commit", "mach
 
 @dataclass(frozen=True)
 class Row:
-    """A row of the table: what it aims at, its configuration, and the best known peer."""
+    """A row of the table: its aim, its configuration, and the best known peer."""
 
     aim: str
     config: str
@@ -52,7 +52,7 @@ ROWS = {
 
 
 def measure(name: str, split: int) -> dict[str, object]:
-    """Run one row on one split, and give the line that record.csv keeps of it."""
+    """Run one row on one split, and return its line for record.csv."""
     folder = new_folder(f"{name}-{split}")
     (folder / "split.yaml").write_text(json.dumps({"data": split_csvs(split), "store": None}))
     settle()
@@ -74,7 +74,7 @@ def measure(name: str, split: int) -> dict[str, object]:
 
 
 def measure_and_keep(name: str, split: int) -> float:
-    """Run one row on one split, and write what came out into record.csv and README.md; the seconds."""
+    """Run one row on one split, and write the result into record.csv and README.md; return the seconds."""
     line = measure(name, split)
     print(f"{name} on split {split}: {line['seconds']} s, {line['accuracy']}", flush=True)
     before, _, after = README.read_text().partition(MARKERS[0])
@@ -84,7 +84,7 @@ def measure_and_keep(name: str, split: int) -> float:
 
 
 def measure_clone(clone: Path, split: int) -> Finished:
-    """Run the default configuration of another clone on one split, in a folder with a copy of its code."""
+    """Run another clone's default configuration on one split, in a folder with a copy of its code."""
     folder = new_folder(f"against-{split}")
     shutil.copy2(clone / "Snakefile", folder)
     for part in ("rules", "workflow", "config", "profiles"):
@@ -100,9 +100,9 @@ def measure_clone(clone: Path, split: int) -> Finished:
 
 
 def compare(clone: Path, splits: Sequence[int]) -> None:
-    """Run the default and a clone's default in turns on each split, and print the ratios of their seconds.
+    """Run the default and a clone's default in turn on each split, and print the ratios of their seconds.
 
-    What the default reached is kept, as when its row is repeated alone.
+    The default's result is kept, as when only its row is repeated.
     """
     ratios = []
     for split in splits:
@@ -117,13 +117,13 @@ def new_folder(name: str) -> Path:
     """An empty folder for a run."""
     folder = WORK / name
     shutil.rmtree(folder, ignore_errors=True)
-    settle()  # a disk that is still busy with what was deleted keeps every job waiting that ends
+    settle()  # while the disk is still busy with the deletion, every job that ends has to wait
     folder.mkdir(parents=True)
     return folder
 
 
 def split_csvs(split: int) -> dict[str, str]:
-    """A split's CSVs, made where they are not there yet, as the section `data` of a configuration."""
+    """A split's CSVs, made if they do not exist yet, as the section `data` of a configuration."""
     data = WORK / f"split-{split}"
     if not (data / "solution.csv").exists():
         run(MAIN / "python", HERE / "peers" / "split_csv.py", str(split), data)
@@ -133,7 +133,7 @@ def split_csvs(split: int) -> dict[str, str]:
 
 
 def commit(clone: Path = PROJECT) -> str:
-    """The commit of a clone, with a plus sign where its code or configurations differ from it."""
+    """The commit of a clone, with a plus sign if its code or configurations differ from it."""
     git = ("git", "-C", str(clone))
     short = subprocess.check_output([*git, "rev-parse", "--short", "HEAD"], text=True).strip()
     changed = subprocess.check_output(
@@ -143,7 +143,7 @@ def commit(clone: Path = PROJECT) -> str:
 
 
 def keep(line: dict[str, object]) -> list[dict[str, str]]:
-    """Put a line into record.csv in the place of the last one of its row and split; all lines."""
+    """Put a line into record.csv in place of the last one of its row and split; return all lines."""
     lines = []
     if TABLE.exists():
         with TABLE.open(newline="") as file:
@@ -195,7 +195,7 @@ def main() -> None:
     rows = arguments.rows or list(ROWS)
     unknown = [name for name in rows if name not in ROWS]
     if unknown:
-        parser.error(f"{unknown[0]} is no row; the rows are {', '.join(ROWS)}")
+        parser.error(f"{unknown[0]} is not a row; the rows are {', '.join(ROWS)}")
     for split in arguments.splits:
         for name in rows:
             measure_and_keep(name, split)

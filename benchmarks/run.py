@@ -1,8 +1,8 @@
-"""Measure digitflow beside its peers, in one run on the same CSVs: medians, ratios, and the bars.
+"""Measure digitflow against its peers, in one run on the same CSVs: medians, ratios, and the bars.
 
 Run by `make bench` in the peers' environment; writes benchmarks/results.md and benchmarks/growth.png. Exit
-status 1: a bar was missed. All 70,000 MNIST images unless said otherwise. Every round runs every contestant
-once, so that a slow minute of the machine slows all of them.
+status 1 if a bar was missed. All 70,000 MNIST images unless stated otherwise. Every round runs every
+contestant once, so that a slow minute of the machine slows all of them.
 """
 
 import argparse
@@ -24,17 +24,17 @@ PEERS = PROJECT / ".venvs" / "bench" / "bin" / "python"
 MXNET = PROJECT / ".venvs" / "mxnet" / "bin" / "python"
 TRAIN_CSV, TEST_CSV = PROJECT / "data" / "mnist" / "train.csv", PROJECT / "data" / "mnist" / "test.csv"
 SHARDS = 8
-ALL_FORMATS = ("records", "trees")  # targets: lists and RecordIO files, and the trees beside them
+ALL_FORMATS = ("records", "trees")  # targets: lists and RecordIO files, and the PNG trees
 GROWTH_ROWS = (42_000, 200_000, 1_000_000)
 RELABELLED = 10
-VERB_BAR = 2.0  # of the time that Python takes to start and to import numpy
+VERB_BAR = 2.0  # times as long as Python takes to start and to import numpy
 SMALL_VERB = (
     *("--images", "data/idx/test-images-idx3-ubyte"),
     *("--test-lst", "other.lst", "--list-checksums", "other.sfv"),
 )
 CLEAN_FORM = "clean, as Kaggle has it"
 
-# Contestants that are named twice: where they are timed, and where they are compared.
+# Contestants that are named twice: when they are timed, and when they are compared.
 OURS_CSV, POLARS = "digitflow csv_to_idx", "polars read to numpy"
 MAKE, FLOOR = "digitflow write_tree x 2", "files of the same sizes x 2"
 RERUN, RELABEL = (
@@ -49,7 +49,7 @@ VERB, HELP, NUMPY = "digitflow write_test_lst", "digitflow --help", "python -c '
 
 @dataclass(frozen=True)
 class Growth:
-    """What a number of rows took: wall seconds, and peak memory of any one process."""
+    """What a number of rows took: wall seconds, and the peak memory of a single process."""
 
     rows: int
     seconds: float
@@ -63,7 +63,7 @@ def side_by_side(*commands: Sequence[str | Path]) -> list[Finished]:
 
 
 def compare_reading(times: dict, folder: Path) -> None:
-    """CSV -> IDX against the quickest readers' CSV -> numpy; imports and Python's start left out for all."""
+    """CSV -> IDX against the quickest readers' CSV -> numpy; all without imports and Python's start."""
     times[OURS_CSV].append(
         run(MAIN / "python", HERE / "ours.py", "csv_to_idx", TRAIN_CSV, TEST_CSV, folder).printed[0]
     )
@@ -73,7 +73,7 @@ def compare_reading(times: dict, folder: Path) -> None:
 
 
 def write_forms(folder: Path) -> dict[str, Path]:
-    """The training CSV in every form that people's files have."""
+    """Write the training CSV in every form that people's files have."""
     paths = {CLEAN_FORM: TRAIN_CSV}
     for number, (name, form) in enumerate(FORMS.items()):
         paths[name] = folder / f"form-{number}.csv"
@@ -82,7 +82,7 @@ def write_forms(folder: Path) -> dict[str, Path]:
 
 
 def compare_forms(times: dict, folder: Path, paths: dict[str, Path]) -> None:
-    """CSV -> IDX of the same digits in each form. RuntimeError: other images came out of one."""
+    """CSV -> IDX of the same digits in each form. RuntimeError: a form gave other images."""
     for name, path in paths.items():
         out = folder / path.stem
         out.mkdir()
@@ -93,10 +93,10 @@ def compare_forms(times: dict, folder: Path, paths: dict[str, Path]) -> None:
 
 
 def compare_trees(times: dict, folder: Path) -> None:
-    """IDX -> PNG trees, two processes, against creating files of the same sizes with two processes.
+    """IDX -> PNG trees with two processes, against creating files of the same sizes with two processes.
 
-    Then the same again with nothing changed, and the training tree with some other labels. RuntimeError:
-    other pictures were written than those.
+    Then the same again with nothing changed, and the training tree with some labels changed. RuntimeError:
+    other pictures were written than the changed ones.
     """
     ours, floor = folder / "ours", folder / "floor"
     images, labels, test = (folder / name for name in ("train-images", "train-labels", "test-images"))
@@ -114,7 +114,7 @@ def compare_trees(times: dict, folder: Path) -> None:
     relabelled = run(*script, images, ours / "train", relabel(labels), labels)
     times[RELABEL].append(relabelled.printed[0])
     if len(pictures(ours) - made) != RELABELLED:
-        raise RuntimeError(f"{RELABELLED} other labels wrote {len(pictures(ours) - made)} pictures")
+        raise RuntimeError(f"{RELABELLED} changed labels wrote {len(pictures(ours) - made)} pictures")
     script = (MAIN / "python", HERE / "peers" / "file_floor.py")
     pairs = (ours / "train", floor / "train", ours / "test", floor / "test")
     settle()
@@ -125,12 +125,12 @@ def compare_trees(times: dict, folder: Path) -> None:
 
 
 def pictures(tree: Path) -> set[tuple[Path, int]]:
-    """All pictures of a tree, each with the time of its last change."""
+    """All pictures in a tree, each with the time of its last change."""
     return {(path, path.stat().st_ctime_ns) for path in tree.rglob("*.png")}
 
 
 def relabel(labels: Path) -> Path:
-    """An IDX file of labels beside another, in which the first RELABELLED are the next digit."""
+    """Write an IDX file of labels beside another, with the first RELABELLED changed to the next digit."""
     data, begin = bytearray(labels.read_bytes()), 8  # behind the header
     first = data[begin : begin + RELABELLED]
     data[begin : begin + RELABELLED] = bytes((label + 1) % 10 for label in first)
@@ -140,7 +140,7 @@ def relabel(labels: Path) -> Path:
 
 
 def im2rec(prefix: Path, root: Path, recursive: bool) -> float:
-    """im2rec.py's list and pass-through of one tree; the seconds."""
+    """Run im2rec.py's list and pass-through on one tree; return the seconds."""
     script = (MXNET, "-m", "mxnet.tools.im2rec")
     flags = ["--recursive"] if recursive else []
     listed = run(*script, "--list", *flags, prefix, root).seconds
@@ -148,7 +148,7 @@ def im2rec(prefix: Path, root: Path, recursive: bool) -> float:
 
 
 def compare_chain(times: dict, folder: Path) -> None:
-    """All conversions, by Snakemake with -j2, start-up included, against doing them by hand."""
+    """All conversions, by Snakemake with -j2, including start-up, against doing them by hand."""
     hand = folder / "hand"
     (hand / "rec").mkdir(parents=True)
     settle()
@@ -167,7 +167,7 @@ def compare_chain(times: dict, folder: Path) -> None:
 
 
 def list_and_pack(clone: Path) -> float:
-    """Lists, then records, two verbs at a time, as Snakemake's -j2 runs them; the seconds."""
+    """Write lists, then records, two verbs at a time, as Snakemake's -j2 runs them; return the seconds."""
     verb = (MAIN / "python", "-m", "digitflow")
 
     def pack(part: str) -> None:
@@ -214,7 +214,7 @@ def list_and_pack(clone: Path) -> float:
 
 
 def copy_project(folder: Path, train_csv: Path, test_csv: Path) -> Path:
-    """A copy of the workflow that converts the given CSVs."""
+    """Make a copy of the workflow that converts the given CSVs."""
     folder.mkdir(parents=True)
     shutil.copy(PROJECT / "Snakefile", folder)
     for name in ("rules", "workflow", "config", "profiles"):
@@ -237,7 +237,7 @@ def snakemake(folder: Path, *arguments: str) -> Finished:
 def compare_starts(times: dict, finished: Path, empty: Path) -> None:
     """What starting costs: a dry run of a finished workflow, and a verb that has next to nothing to do.
 
-    Against a dry run of an empty Snakefile, and against Python with numpy.
+    They run against a dry run of an empty Snakefile, and against Python with numpy.
     """
     commands = {
         DRY: ((MAIN / "snakemake", "-n", "--configfile", "own.yaml"), finished),
@@ -253,7 +253,7 @@ def compare_starts(times: dict, finished: Path, empty: Path) -> None:
 
 
 def prepare_starts(folder: Path) -> tuple[Path, Path]:
-    """A finished run on a few hundred rows, and a folder with an empty Snakefile."""
+    """Make a finished run on a few hundred rows, and a folder with an empty Snakefile."""
     small = []
     for path in (TRAIN_CSV, TEST_CSV):
         small.append(folder / f"small-{path.name}")
@@ -267,7 +267,7 @@ def prepare_starts(folder: Path) -> tuple[Path, Path]:
 
 
 def measure_growth(folder: Path, trees: bool) -> list[Growth]:
-    """CSV -> IDX -> (PNG trees ->) .lst -> .rec shards, by Snakemake with -j2, for more and more rows."""
+    """CSV -> IDX -> (PNG trees ->) .lst -> .rec shards, by Snakemake with -j2, for ever more rows."""
     with open(TEST_CSV) as source:
         (folder / "test.csv").write_text("".join(next(source) for _ in range(1001)))
     curve = []
@@ -284,7 +284,7 @@ def measure_growth(folder: Path, trees: bool) -> list[Growth]:
 
 
 def add_growth(page: Page, curves: dict[str, list[Growth]]) -> None:
-    """A table of the curves, and the bars that they should stay under."""
+    """Add a table of the curves, and the bars that they should stay under."""
     page.add("## Growth", "")
     rows = []
     for name, curve in curves.items():
@@ -302,7 +302,7 @@ def add_growth(page: Page, curves: dict[str, list[Growth]]) -> None:
 
 
 def draw_growth(curves: dict[str, list[Growth]], path: Path) -> None:
-    """Rows against seconds and against peak memory, side by side."""
+    """Draw seconds and peak memory against the number of rows, side by side."""
     import matplotlib
 
     matplotlib.use("Agg")
@@ -330,7 +330,7 @@ def main() -> int:
 
 
 def write_results(rounds: int, folder: Path) -> int:
-    """Run every comparison below `folder`; write and print benchmarks/results.md, draw growth.png."""
+    """Run every comparison in `folder`; write and print benchmarks/results.md, draw growth.png."""
     finished, empty = prepare_starts(folder)
     paths = write_forms(folder)
     reading = in_rounds(rounds, folder, compare_reading)
@@ -342,23 +342,18 @@ def write_results(rounds: int, folder: Path) -> int:
     page = Page(
         "Benchmarks",
         f"Written by `make bench`. Medians of {rounds} rounds, after one that is not counted; a round runs "
-        "every contestant once, each after the disk has written everything before it. Growth is one run for "
-        "each point. All 70,000 MNIST images (42,000 + 28,000 rows) unless said otherwise. Wall seconds "
-        "unless CPU is named; compare ratios, not seconds.",
+        "every contestant once, each after all earlier writes are on the disk. Growth is one run per point. "
+        "All 70,000 MNIST images (42,000 + 28,000 rows) unless stated otherwise. Wall seconds unless marked "
+        "CPU; compare ratios, not seconds.",
     )
     page.add("## CSV to IDX", "", reading.table())
     page.ratio(reading, OURS_CSV, POLARS, 1.0)
-    page.add(
-        "## The forms of CSVs", "", "The 42,000 rows in each form; the images that come out are equal.", ""
-    )
+    page.add("## The forms of CSVs", "", "The 42,000 rows in each form; all give the same images.", "")
     page.add(forms.table())
     for name in FORMS:
         page.ratio(forms, name, CLEAN_FORM, 5.0)
     page.add(
-        "## PNG trees",
-        "",
-        "With nothing changed, no file is written; with labels changed, one file for each.",
-        "",
+        "## PNG trees", "", "Nothing changed: no file is written. Labels changed: only their files are.", ""
     )
     page.add(trees.table())
     page.ratio(trees, MAKE, FLOOR, 1.3)

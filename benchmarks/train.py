@@ -1,7 +1,8 @@
 """Training speed: the same nets in every framework, other ways to train one of them, and numpy beside Keras.
 
 Usage: train.py [--rounds N] [--keras NAME=PYTHON ...]: further Pythons that have Keras, its backend NAME
-(jax, torch), numpy and OpenCV. With them benchmarks/training.md is written, else results are only printed.
+(jax, torch), numpy and OpenCV. With them benchmarks/training.md is written; without, results are only
+printed.
 """
 
 import argparse
@@ -32,33 +33,34 @@ TRIES = [  # of peers/keras_tries.py, which imports Keras
 ]
 ABOUT = """# Training speed
 
-Written by `benchmarks/train.py`: images a second of a training's second epoch, each in a process of its own;
-medians over rounds in which every contestant runs once. The same layers, batches and optimizer (Adam), no
-augmentation. Compare ratios, not rates.
+Written by `benchmarks/train.py`: images per second in a training's second epoch, each training in its own
+process; medians over rounds in which every contestant runs once. All have the same layers, batches and
+optimizer (Adam), and no augmentation. Compare ratios, not rates.
 """
-DEFAULTS = """TensorFlow is the default backend for what it does with convolutions, where a run's time goes;
-a dense network alone can be quicker on JAX (`KERAS_BACKEND=jax`). oneDNN, which TensorFlow leaves off on some
-CPUs, is switched on, and threads follow the cores that Snakemake gives: nobody need set either.
+DEFAULTS = """TensorFlow is the default backend because it is fast at convolutions, which take most of a run's
+time; a purely dense network can be quicker on JAX (`KERAS_BACKEND=jax`). oneDNN, which TensorFlow leaves off
+on some CPUs, is switched on, and the number of threads follows the cores that Snakemake grants: neither needs
+setting.
 """
-ATTEMPTS = """Changes to that training, one at a time. Batches are a matter of learning as much as of speed;
-the configuration sets them.
+ATTEMPTS = """Changes to that training, one at a time. The batch size matters for learning as much as for
+speed; the configuration sets it.
 """
 DEFAULT_ROWS, SHARES_ROWS = 42_000, 10_500
-SHARES = f"""The default networks with all their settings, one at a time: {SHARES_ROWS:,} rows, of which a
-tenth validates, one thread to compute and one to make the batches. Waiting is what a training waits for its
-next batch: warping beside the steps costs it nothing. The start is all until the epoch begins: a process, its
-imports, the network, what the first step and the first validation build; its part is that of the default
-training, {DEFAULT_ROWS:,} rows and all epochs.
+SHARES = f"""The default networks with all their settings, one at a time: {SHARES_ROWS:,} rows, a tenth of
+them for validation, one thread to compute and one to make the batches. Waiting is the time a training waits
+for its next batch: warping alongside the steps costs nothing. The start is everything before the epoch: the
+process, its imports, the network, whatever the first step and the first validation build; its share is that
+of the default training, {DEFAULT_ROWS:,} rows and all epochs.
 """
-BY_HAND = "## What a better score costs"  # begins the part of the page that is not written here, and is kept
-NUMPY = """784-800-10 with plain SGD and batches of 200 on 37,800 images, an epoch each in turns, numpy with
-one thread and Keras with all (`benchmarks/train_mlp.py`). CPU seconds are those of all threads.
+BY_HAND = "## What a better score costs"  # begins the part of the page that is written by hand, and kept
+NUMPY = """784-800-10 with plain SGD and batches of 200 on 37,800 images, taking turns epoch by epoch, numpy
+with one thread and Keras with all (`benchmarks/train_mlp.py`). CPU seconds are those of all threads.
 """
 
 
 @dataclass(frozen=True)
 class Contestant:
-    """A Python, the framework in it, and how it is to train."""
+    """A Python, the framework in it, and how to train with it."""
 
     python: Path
     framework: str = "keras"
@@ -67,7 +69,7 @@ class Contestant:
     environment: dict[str, str] = field(default_factory=dict)
 
     def rate(self, net: str, data: Path) -> float:
-        """Images a second of one process."""
+        """Images per second of one process."""
         rows, batch = NETS[net]
         command = [self.python, HERE / "peers" / "train_epoch.py", self.framework, net]
         command += [
@@ -150,7 +152,7 @@ def page(
     rounds: int,
     numpy_lines: list[str],
 ) -> str:
-    """The results as Markdown: rates in each framework, of the nets in order, of the attempts, and shares."""
+    """The results as Markdown: rates of each net in every framework, rates of the attempts, and shares."""
     *in_frameworks, tried = rates
     parts = [ABOUT, f"Machine: {machine()}. Rounds: {rounds}.\n", DEFAULTS]
     for (net, (rows, batch)), found in zip(NETS.items(), in_frameworks, strict=True):
@@ -158,12 +160,12 @@ def page(
     parts.append(f"## {TRIED}, and what else was tried\n\n{ATTEMPTS}\n{table(tried)}")
     parts.append(f"## Where an epoch of the default goes\n\n{SHARES}\n{table_of_shares(took)}")
     lines = "\n".join(numpy_lines)
-    parts.append(f"## The numpy network beside Keras' same one\n\n{NUMPY}\n```\n{lines}\n```\n")
+    parts.append(f"## The numpy network and the same one in Keras\n\n{NUMPY}\n```\n{lines}\n```\n")
     return "\n".join(parts)
 
 
 def table(rates: dict[str, list[float]]) -> str:
-    """A row a contestant, the first one the measure of all."""
+    """One row per contestant, each compared with the first."""
     first = statistics.median(rates[DEFAULT])
     lines = ["| what | images/s | range | of the first |", "|---|---|---|---|"]
     for name, found in rates.items():
@@ -173,7 +175,7 @@ def table(rates: dict[str, list[float]]) -> str:
 
 
 def table_of_shares(took: dict[str, list[list[float]]]) -> str:
-    """A row for each model: the parts of an epoch, and the start beside the default's whole training."""
+    """One row per model: the parts of an epoch, and the start's share of the default's whole training."""
     lines = ["| model | waiting | steps | validation | start, of the whole |", "|---|---|---|---|---|"]
     for name, (_, settings) in default_models().items():
         epochs = json.loads(settings)["epochs"] * DEFAULT_ROWS / SHARES_ROWS

@@ -1,11 +1,11 @@
-"""The plain numpy network beside the same one in Keras: seconds an epoch in interleaved rounds, and ratios.
+"""The plain numpy network and the same one in Keras: seconds per epoch in interleaved rounds, and ratios.
 
     python benchmarks/train_mlp.py [--rounds 9] [--optimizer sgd]
 
-784-800-10 with ReLU, batch 200, on 37,800 MNIST images, each through digitflow's own training: the same
-batches, optimizer and settings. Two processes stay warm and take turns, an epoch each, so that a slow minute
-of the machine slows both. numpy has one thread, as the workflow gives it; Keras has all cores. CPU seconds
-are those of all threads: on a machine that others use they say more than the clock.
+784-800-10 with ReLU, batches of 200, on 37,800 MNIST images, both through digitflow's own training, with the
+same batches, optimizer and settings. Two processes stay warm and take turns, an epoch each, so that a slow
+minute of the machine slows both. numpy has one thread, as in the workflow; Keras has all cores. CPU seconds
+are those of all threads: on a shared machine they say more than the clock.
 """
 
 import argparse
@@ -24,7 +24,7 @@ FRAMEWORKS = ("numpy", "keras")
 
 
 def data_and_settings(optimizer: str, epochs: int):
-    """The images, rows, labels, classes, settings and seed that both trainings take."""
+    """The images, rows, labels, classes, settings and seed for both trainings."""
     import numpy as np
 
     from digitflow.dataset.mnist import read_mnist
@@ -67,7 +67,7 @@ def keras_epoch(optimizer: str, epochs: int) -> Callable[[int], None]:
 
 
 def work(framework: str, optimizer: str, rounds: int) -> None:
-    """Train for an epoch, and print its wall and CPU seconds, for each line that comes in."""
+    """For each line that comes in, train for an epoch and print its wall and CPU seconds."""
     epochs = WARM_UP + rounds
     train = {"numpy": numpy_epoch, "keras": keras_epoch}[framework](optimizer, epochs)
     for epoch in range(epochs):
@@ -78,7 +78,7 @@ def work(framework: str, optimizer: str, rounds: int) -> None:
 
 
 def take_turns(optimizer: str, rounds: int) -> list[str]:
-    """Let the two processes train in turns; returns lines with what they took."""
+    """Let the two processes train in turn; return lines with the times they took."""
     environment = {**os.environ, "PYTHONPATH": str(PROJECT / "workflow")}
     workers = {}
     for framework in FRAMEWORKS:
@@ -108,7 +108,7 @@ def take_turns(optimizer: str, rounds: int) -> list[str]:
         if worker.wait():
             raise SystemExit(f"{framework}: exit status {worker.returncode}")
     lines = [
-        f"{optimizer}, {rounds} rounds; seconds an epoch of {ROWS:,} images, median (smallest to largest)"
+        f"{optimizer}, {rounds} rounds; seconds per epoch of {ROWS:,} images, median (smallest to largest)"
     ]
     for place, clock in enumerate(("wall", "CPU")):
         times = {framework: [pair[place] for pair in took[framework]] for framework in FRAMEWORKS}

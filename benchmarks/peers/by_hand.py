@@ -1,4 +1,4 @@
-"""What people do by hand: pandas reads, Pillow saves a tree, IDX files are dumped from the arrays.
+"""What people do by hand: read with pandas, save a tree with Pillow, dump IDX files from the arrays.
 
 Usage: by_hand.py TRAIN_CSV TEST_CSV FOLDER. Prints the seconds of each step.
 """

@@ -1,10 +1,10 @@
 """Where the time of a training goes: seconds of its start, and of an epoch's waiting, steps and validation.
 
-Usage: epoch_shares.py keras|mxnet FOLDER SETTINGS SINCE. The folder is what `prepare` has written; SETTINGS
-are those of a model as JSON, SINCE is when this process was started, in seconds since 1970. All that is built
-or compiled by the first step and the first validation belongs to the start. Waiting is what the training
-waits for its next batch. One thread computes, as in a run that trains two networks on two cores, and another
-one makes the batches.
+Usage: epoch_shares.py keras|mxnet FOLDER SETTINGS SINCE. The folder was written by `prepare`; SETTINGS are a
+model's as JSON, SINCE is when this process was started, in seconds since 1970. Everything built or compiled
+by the first step and the first validation belongs to the start. Waiting is the time the training waits for
+its next batch. One thread computes, as in a run that trains two networks on two cores, and another makes the
+batches.
 """
 
 import argparse
@@ -26,7 +26,7 @@ Epoch = tuple[Iterator, Callable, Callable[[], object]]  # batches, what a step 
 
 
 def prepare(folder: Path, images: np.ndarray, labels: np.ndarray) -> None:
-    """Write images uint8 (n, h, w) as both frameworks read them; the last tenth validates."""
+    """Write images uint8 (n, h, w) in the forms both frameworks read; the last tenth is for validation."""
     trains = np.arange(len(images)) < len(images) - len(images) // 10
     idx.write(folder / "images", images)
     idx.write(folder / "labels", labels)
@@ -38,7 +38,7 @@ def prepare(folder: Path, images: np.ndarray, labels: np.ndarray) -> None:
 
 @contextlib.contextmanager
 def keras_epoch(folder: Path, settings: Settings) -> Iterator[Epoch]:
-    """An epoch of Keras' training, on the backend of KERAS_BACKEND."""
+    """An epoch of Keras' training, on the backend in KERAS_BACKEND."""
     from digitflow import models
     from digitflow.training import keras_trainer as training
     from digitflow.training import schedule
@@ -68,7 +68,7 @@ def keras_epoch(folder: Path, settings: Settings) -> Iterator[Epoch]:
 
 @contextlib.contextmanager
 def mxnet_epoch(folder: Path, settings: Settings) -> Iterator[Epoch]:
-    """The same of MXNet's."""
+    """An epoch of MXNet's training."""
     from digitflow.training import mxnet_trainer as training
 
     context, _ = training.prepare("auto", THREADS)
@@ -87,7 +87,7 @@ def mxnet_epoch(folder: Path, settings: Settings) -> Iterator[Epoch]:
             network.step(*batch[:2])
             network.decay(settings.learning_rate * settings.weight_decay)
             network.average(settings.weight_average, 0)
-            mx.nd.waitall()  # what was asked for is done: else the next batch would seem to be waited for
+            mx.nd.waitall()  # finish queued work, or it would count as waiting for the next batch
 
         yield (
             training.batches(train, settings, context, shuffle=True, seed=SEED, **warp),

@@ -1,7 +1,7 @@
 """The floor under any trees: create files of the sizes of existing trees, with no image work at all.
 
-Usage: file_floor.py TREE FOLDER [TREE FOLDER ...]. One process a tree, begun at the same moment once each
-knows its files; prints the seconds of the slowest.
+Usage: file_floor.py TREE FOLDER [TREE FOLDER ...]. One process per tree, all beginning at the same moment,
+once each knows its files; prints the seconds of the slowest.
 """
 
 import multiprocessing

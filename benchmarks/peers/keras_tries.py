@@ -31,7 +31,7 @@ class SlicedPooling(layers.Layer):
 
 
 def rebuild(replace: Callable[[layers.Layer], layers.Layer | None]) -> None:
-    """Let every net be built with other layers: `replace` gives one, or None to keep a layer as it is."""
+    """Let every net be built with other layers: `replace` returns one, or None to keep a layer."""
     build = models.build
 
     def clone(layer: layers.Layer) -> layers.Layer:
@@ -61,7 +61,7 @@ def use_xla() -> None:
 
 
 def feed_arrays() -> None:
-    """Give `fit` arrays, from which it takes batches in its own way, in the place of digitflow's batches."""
+    """Give `fit` arrays, from which it takes batches in its own way, instead of digitflow's batches."""
     fit = keras.Model.fit
 
     def fit_arrays(model, batches, *, steps_per_epoch, shuffle, **options):

@@ -3,8 +3,8 @@
 Usage: split_csv.py SEED FOLDER: train.csv, test.csv and solution.csv, for `data.source: files`.
 
 The 20,000 digits by which networks and settings were chosen (benchmarks/training.md) are in the training part
-of every split; another 22,000, and the 28,000 to test, are drawn by the seed. So no digit that chose is
-tested, but splits share test rows: of two, 56 % of each one's.
+of every split; another 22,000, and the 28,000 to test, are drawn with the seed. So no digit used in choosing
+is tested on, but splits share test rows: any two share 56 %.
 """
 
 import argparse
@@ -20,7 +20,7 @@ CHOOSING_SEED, CHOOSING, TEST = 1000, 20_000, 28_000
 
 
 def rows(seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """The rows that train and those that test, in random order."""
+    """The rows to train on and those to test on, in random order."""
     order = np.random.default_rng(CHOOSING_SEED).permutation(70_000)
     others = np.random.default_rng(seed).permutation(order[CHOOSING:])
     known = np.concatenate([others[TEST:], order[:CHOOSING]])

@@ -1,8 +1,8 @@
-"""Train one epoch after a warm-up epoch, and print images a second.
+"""Train one epoch after a warm-up epoch, and print images per second.
 
 Usage: train_epoch.py keras|gluon NET IMAGES LABELS ROWS BATCH [--threads N] [--try NAME]. Keras takes its
-backend from KERAS_BACKEND. Images and labels are IDX files. Keras trains as digitflow does, but for the try;
-Gluon trains a net of the same layers.
+backend from KERAS_BACKEND. Images and labels are IDX files. Keras trains as digitflow does, except for the
+try; Gluon trains a net with the same layers.
 """
 
 import argparse
@@ -17,7 +17,7 @@ from digitflow.formats import idx
 def keras_rate(
     net: str, images: np.ndarray, labels: np.ndarray, batch: int, threads: int | None, attempt: str | None
 ) -> float:
-    """Images a second of digitflow's own training loop."""
+    """Images per second of digitflow's own training loop."""
     from digitflow.models.registry import KERAS
     from digitflow.training import keras_trainer as training
     from digitflow.training.settings import Settings
@@ -34,7 +34,7 @@ def keras_rate(
 
 
 def gluon_rate(net: str, images: np.ndarray, labels: np.ndarray, batch: int) -> float:
-    """Images a second of a hybridized Gluon net with the same layers."""
+    """Images per second of a hybridized Gluon net with the same layers."""
     from digitflow.training import device, mxnet_predictor
 
     cores = str(device.cores())  # no thread reads records here: all cores compute

@@ -138,7 +138,7 @@ def test_what_a_server_did_not_take_is_sent_to_the_next_one_at_the_same_port(pag
     wait_for(lambda: page.text("#saved").startswith("2 NOT SAVED: the server does not answer"))
     port = int(page.run("return location.port"))
     with serving(index, file, port=port) as server:
-        wait_for(lambda: page.text("#saved").startswith("2 NOT SAVED: this address is an old one"))
+        wait_for(lambda: page.text("#saved").startswith("2 NOT SAVED: this address is outdated"))
         page.open(server.url, "suspects")
         wait_for(lambda: file.exists() and [line.now for line in corrections.read(file)] == ["drop", "ok"])
 

@@ -132,7 +132,7 @@ def test_a_saved_model_is_applied_to_images_with_the_settings_of_its_training(ru
 def test_images_of_another_size_are_refused_by_the_model(trained, tmp_path):
     idx.write(tmp_path / "images", np.zeros((2, 20, 20), np.uint8))
     with pytest.raises(
-        InputError, match=r"images of 20 x 20 pixels, but .*model\.keras has learned from 28 x 28"
+        InputError, match=r"images of 20 x 20 pixels, but .*model\.keras learned from 28 x 28"
     ):
         keras_predictor.apply(trained / "model.keras", tmp_path / "images", settings=SETTINGS, device="cpu")
 
@@ -199,7 +199,7 @@ def test_every_architecture_takes_raw_pixels_of_any_size_and_gives_softmax_rows(
 
 def test_a_gpu_that_is_not_there_is_reported_before_training(run):
     keras_predictor.prepare("cpu")
-    with pytest.raises(DeviceError, match=r"gpu was asked for, but tensorflow .* sees none"):
+    with pytest.raises(DeviceError, match=r"gpu was requested, but tensorflow .* sees none"):
         run("gpu", device="gpu")
 
 

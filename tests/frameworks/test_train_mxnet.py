@@ -287,7 +287,7 @@ def test_other_sizes_and_numbers_of_classes_are_learnt(sample, train, tmp_path, 
     settings = SETTINGS | {"epochs": 5, "learning_rate": 0.01, "test_shifts": 5} | changes
     process = train(tmp_path, tmp_path, settings)
     assert process.returncode == 0, process.stderr
-    assert ("only square images are shifted" in process.stderr) == (shape[0] != shape[1])
+    assert ("MXNet shifts only square images" in process.stderr) == (shape[0] != shape[1])
     valid = np.load(tmp_path / "valid_probabilities.npy")
     assert valid.shape == (100, count)
     assert (valid.argmax(1) == labels[300:400]).mean() > 0.95
@@ -349,7 +349,7 @@ def test_a_truncated_file_stops_with_a_message_before_mxnet_aborts(data, train, 
             {"settings": PLAIN | {"network": {"width": 0}}},
             "network: mlp_module cannot be built with {'width': 0}",
         ),
-        ({"device": "gpu"}, "device: gpu was asked for"),
+        ({"device": "gpu"}, "device: gpu was requested"),
     ],
 )
 def test_what_does_not_fit_is_refused_by_name(data, train, tmp_path, change, message):
@@ -387,7 +387,7 @@ def test_a_label_beyond_the_classes_is_refused_by_name(data, train, tmp_path):
     classes.write(tmp_path / "classes.csv", "01234")
     process = train(tmp_path, tmp_path / "out")
     assert process.returncode == 1
-    assert "expected one of 0 to 4" in process.stderr
+    assert "expected one number from 0 to 4" in process.stderr
 
 
 def test_a_killed_training_resumes_to_the_same_bytes(data, train, run, tmp_path):

@@ -516,7 +516,7 @@ def test_the_two_words_of_a_submissions_header_differ():
 
 
 def test_a_competition_is_named_as_in_its_address():
-    with pytest.raises(ConfigError, match=r"data\.competition: 'Digit Recognizer' is no name"):
+    with pytest.raises(ConfigError, match=r"data\.competition: 'Digit Recognizer' cannot be"):
         validate(changed("data.competition", "Digit Recognizer"))
 
 

@@ -160,7 +160,7 @@ def test_the_same_bytes_are_not_sent_again_and_a_score_that_is_late_is_fetched(a
     (competition.clone.folder / SUBMIT[0]).write_text(json.dumps(asdict(receipt)))  # as it is without a score
     done = competition.run(*SUBMIT)
     assert done.returncode == 0, done.stdout
-    assert "sent before, reference 1000: not again" in done.stdout
+    assert "already sent, reference 1000: not sent again" in done.stdout
     assert competition.submitted()["public_score"] == "0.99571"
     assert len(competition.submissions()) == 1
 

@@ -21,7 +21,7 @@ from tests.unit.verbs.test_bad_csv import drop_privileges
             "'keras_cmm' is not defined; did you mean keras_cnn?",
         ),
         ("own/test.csv", "own/missing.csv", "data.test_csv: there is no file 'own/missing.csv'"),
-        ("source: files", "competition: Digit Recognizer, source: files", "is no name of a competition"),
+        ("source: files", "competition: Digit Recognizer, source: files", "cannot be a competition's name"),
         ("own/test.csv", "'own/{test}.csv'", "data.test_csv: 'own/{test}.csv': Snakemake takes braces"),
     ],
 )
@@ -108,7 +108,7 @@ def test_a_gpu_that_is_not_there_is_looked_for_and_missed(finished):
     finished.configure("device: cpu", "device: gpu")
     result = finished.snakemake("results/submission.csv")
     assert result.returncode == 1
-    assert "device: gpu was asked for" in result.stdout
+    assert "device: gpu was requested" in result.stdout
     assert "Traceback" not in result.stdout
 
 

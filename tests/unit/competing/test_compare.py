@@ -147,7 +147,7 @@ def test_without_a_record_all_that_lies_there_counts_and_a_warning_says_so(proje
     (b / "results" / "run.json").unlink()
     write_training(b, "keras_cnn", 1, np.zeros(VALID_ROWS, int))
     found = comparison_of(a, b, None)
-    assert "b/results: no run.json says what made it" in caplog.text
+    assert "b/results: no run.json to say what made it" in caplog.text
     (pair,) = [pair for pair in found.pairs if (pair.rows, pair.model) == ("validation", "keras_cnn")]
     assert pair.changed
 
@@ -228,7 +228,7 @@ def test_answers_about_other_images_are_not_compared_and_that_is_said(project, t
     assert {pair.rows for pair in found.pairs} == {"validation", "test"} - {rows}
     assert found.rows != rows
     assert not found.same
-    assert f"{rows} images: not compared, for the {part} images of the two are not the same" in (
+    assert f"{rows} images: not compared, because the two have different {part} images" in (
         compare.as_text(found)
     )
 
@@ -244,7 +244,7 @@ def test_where_no_validation_row_is_in_both_that_is_said(project, digits):
         write_record(folder)
     found = comparison_of(a, b, None)
     assert {pair.rows for pair in found.pairs} == {"test"}
-    assert "validation images: not compared, for the two have none of them in common" in found.left_out
+    assert "validation images: not compared, because the two have none in common" in found.left_out
 
 
 def test_runs_without_validation_rows_are_compared_by_the_rest(project, truth):
@@ -294,7 +294,9 @@ def test_validation_answers_that_mean_other_classes_are_not_compared(project, tr
     a, b = (project(name, digests=digests | {"classes": name * 8}) for name in "ab")
     found = comparison_of(a, b, truth)
     assert {pair.rows for pair in found.pairs} == {"test"}
-    assert "validation images: not compared, for labels mean other classes in the two" in found.left_out
+    assert (
+        "validation images: not compared, because labels mean different classes in the two" in found.left_out
+    )
     assert not comparison_of(a, a, truth).left_out
 
 
@@ -314,7 +316,9 @@ def test_after_corrections_the_labels_of_the_newer_run_judge_both(turned):
     (merged,) = found.pairs
     values = [merged.first.value, merged.second.value]
     assert (values[::-1] if turned else values) == [0.8, 1]
-    assert found.left_out == ["validation images: 20 have other labels in the two; judged by those of new"]
+    assert found.left_out == [
+        "validation images: 20 have different labels in the two; judged by those of new"
+    ]
 
 
 def test_a_remembered_run_is_judged_by_its_own_answers_not_by_what_was_trained_since(project, truth):
@@ -373,7 +377,7 @@ def test_submissions_of_other_numbers_of_rows_are_left_out(project, truth):
         csv.write_text("".join(csv.read_text().splitlines(keepends=True)[:101]))
     found = comparison_of(a, b, truth)
     assert {pair.rows for pair in found.pairs} == {"validation"}
-    assert "test images: not compared, for the two have 2,000 and 100 of them" in found.left_out
+    assert "test images: not compared, because the two have 2,000 and 100 of them" in found.left_out
 
 
 def test_submissions_are_compared_by_their_ids_whatever_the_order_of_the_rows(project, truth, tmp_path):
@@ -390,7 +394,7 @@ def test_submissions_are_compared_by_their_ids_whatever_the_order_of_the_rows(pr
         csv.write_text("\n".join([head, *(f"x{row}" for row in rows)]) + "\n")
     found = comparison_of(a, tmp_path / "other", truth)
     assert not found.pairs
-    assert "test images: not compared, for the two have other ids" in found.left_out
+    assert "test images: not compared, because the two have different ids" in found.left_out
 
 
 def test_changes_of_the_code_that_no_commit_has_show(project, truth):
@@ -400,7 +404,7 @@ def test_changes_of_the_code_that_no_commit_has_show(project, truth):
 
 
 def test_the_record_of_a_folder_is_no_remembered_run(project, truth):
-    with pytest.raises(InputError, match=r"run\.json: no run that was remembered; name the fol"):
+    with pytest.raises(InputError, match=r"run\.json: not a remembered run; name the run"):
         compare.read_side(project("a") / "results" / "run.json", NAMES, None, truth)
 
 

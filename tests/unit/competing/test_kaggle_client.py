@@ -34,12 +34,12 @@ TROUBLES = {
         "You have used all 5 submissions",
     ),
     "an error within a success": ({"status": 200, "body": '{"code": 400, "message": "No"}'}, "(400: No)"),
-    "out of order": ({"status": 502, "body": HTML, "type": "text/html"}, "Kaggle is out of order (502)"),
-    "a login page": ({"status": 200, "body": HTML, "type": "text/html"}, "not Kaggle's came"),
-    "half an answer": ({"body": '{"submissions": [', "cut": 0}, "not Kaggle's came"),
-    "a line that breaks": ({"hang_up": True}, "see to the network and run again"),
-    "a cut-off answer": ({"body": '{"a": 1}' * 9, "cut": 5}, "see to the network and run again"),
-    "silence": ({"silent": 6}, "silent for too long; run again"),
+    "out of order": ({"status": 502, "body": HTML, "type": "text/html"}, "Kaggle is not working (502)"),
+    "a login page": ({"status": 200, "body": HTML, "type": "text/html"}, "the answer is not Kaggle's"),
+    "half an answer": ({"body": '{"submissions": [', "cut": 0}, "the answer is not Kaggle's"),
+    "a line that breaks": ({"hang_up": True}, "check the network and run again"),
+    "a cut-off answer": ({"body": '{"a": 1}' * 9, "cut": 5}, "check the network and run again"),
+    "silence": ({"silent": 6}, "did not answer in time; run again"),
 }
 
 
@@ -115,13 +115,13 @@ def test_the_storage_that_a_download_is_sent_to_gets_no_credentials(kaggle, trai
         ({}, {"train.csv": {"body": HTML, "type": "text/html"}}, f"accept the rules at {RULES}"),
         ({}, {"train.csv": {"body": HTML, "type": "text/csv"}}, f"accept the rules at {RULES}"),
         ({}, {"train.csv": {"body": TRAIN, "type": "text/csv", "cut": 9}}, "run again"),
-        ({}, {"train.csv": {"body": TRAIN[:-9], "type": "text/csv"}}, "cut off; run again"),
+        ({}, {"train.csv": {"body": TRAIN[:-9], "type": "text/csv"}}, "cut off: "),
         (
             {},
             {"train.csv": {"status": 403, "body": "<Error/>", "type": "application/xml"}},
             "accept the rules",
         ),
-        ({}, {"train.csv": {"status": 503}}, "Kaggle is out of order (503)"),
+        ({}, {"train.csv": {"status": 503}}, "Kaggle is not working (503)"),
         ({}, {"train.csv": {"silent": 6}}, "run again"),
         ({}, {"train.csv": {"body": "PK\x03\x04 damaged", "type": "application/zip"}}, "damaged"),
         ({"flip": True}, {}, "its MD5 is not the announced one; run again"),
@@ -306,7 +306,7 @@ def test_the_same_bytes_are_never_sent_twice(kaggle, submission):
     elsewhere = kaggle.call("submit", submission, kaggle.home / "another folder")
     refs = [json.loads(done.stdout)["ref"] for done in (first, again, elsewhere)]
     assert refs == [1000] * 3
-    assert "sent before, reference 1000: not again" in again.stderr
+    assert "already sent, reference 1000: not sent again" in again.stderr
     assert kaggle.methods().count("PUT") == 1
 
 
@@ -315,7 +315,7 @@ def test_a_pending_score_is_fetched_by_a_later_run(kaggle, submission):
     call = "submit", submission, kaggle.home / "receipts", "yes", "digit-recognizer", "60"
     first = kaggle.call(*call, "0")  # seconds of patience
     assert first.returncode == 0
-    assert "without a score yet: run again later" in first.stderr
+    assert "no score yet: run again later" in first.stderr
     world = json.loads((kaggle.folder / "world.json").read_text())
     (kaggle.folder / "world.json").write_text(json.dumps(world | {"pending": 0}))
     later = kaggle.call("submit", submission, kaggle.home / "receipts")
@@ -327,7 +327,7 @@ def test_a_leaderboard_that_cannot_be_read_costs_the_place_and_not_the_score(kag
     kaggle.set(faults={"GetLeaderboard": TROUBLES[trouble][0]})
     done = kaggle.call("submit", submission, kaggle.home / "receipts")
     assert done.returncode == 0, done.stderr
-    (told,) = [line for line in done.stderr.splitlines() if "the score is kept, without the place" in line]
+    (told,) = [line for line in done.stderr.splitlines() if "the score is kept without the place" in line]
     assert TROUBLES[trouble][1] in told
     (kept,) = receipts.read_all(kaggle.home / "receipts")
     assert (kept.public_score, kept.rank) == ("0.99571", None)
@@ -391,7 +391,7 @@ def test_a_submission_that_is_counted_but_not_listed_is_not_sent_again(kaggle, s
     one_line(kaggle.call("submit", submission, kaggle.home / "receipts"))
     for _ in range(2):
         line = one_line(kaggle.call("submit", submission, kaggle.home / "receipts"))
-        assert "nothing was sent: Kaggle counts one more than it lists" in line
+        assert "nothing was sent: Kaggle counts one more submission than it lists" in line
     assert kaggle.methods().count("CreateSubmission") == 1
 
 
@@ -416,14 +416,14 @@ def test_a_damaged_receipt_stops_everything_and_is_named(kaggle, submission):
     (receipt,) = (kaggle.home / "receipts").rglob("*.json")
     receipt.write_text("{")
     line = one_line(kaggle.call("submit", submission, kaggle.home / "receipts"))
-    assert f"{receipt.name}: a damaged receipt" in line
+    assert f"{receipt.name}: damaged receipt" in line
 
 
 def test_a_file_that_changed_since_it_was_looked_at_is_not_sent(tmp_path):
     path = tmp_path / "submission.csv"
     path.write_text(SUBMISSION)
     plan = {"file": str(path), "sha256": "0" * 64}
-    with pytest.raises(InputError, match="changed since it was looked at"):
+    with pytest.raises(InputError, match="changed since it was checked"):
         submit.submit(None, plan, tmp_path, "yes")
 
 
@@ -439,7 +439,7 @@ def staged(tmp_path, content: str = TRAIN):
 
 def test_a_users_own_file_is_never_overwritten(tmp_path):
     (tmp_path / "train.csv").write_text("mine")
-    with pytest.raises(InputError, match=r"train\.csv: is there already, .* it stays"):
+    with pytest.raises(InputError, match=r"train\.csv: exists already .* it stays"):
         download.accept(staged(tmp_path), tmp_path, str)
     assert (tmp_path / "train.csv").read_text() == "mine"
 
@@ -448,7 +448,7 @@ def test_a_users_own_file_is_never_overwritten(tmp_path):
 def test_a_file_that_a_user_puts_there_while_the_rows_are_read_stays(tmp_path, monkeypatch, links):
     if not links:
         monkeypatch.setattr("os.link", without_links)
-    with pytest.raises(InputError, match=r"train\.csv: is there already, .* it stays"):
+    with pytest.raises(InputError, match=r"train\.csv: exists already .* it stays"):
         download.accept(staged(tmp_path), tmp_path, lambda _: (tmp_path / "train.csv").write_text("mine"))
     assert (tmp_path / "train.csv").read_text() == "mine"
     assert (tmp_path / "download" / "train.csv").read_text() == TRAIN
@@ -471,7 +471,7 @@ def test_a_download_cut_off_in_the_middle_of_moving_leaves_no_second_copy(tmp_pa
 
 def test_a_link_to_nowhere_is_a_users_file(tmp_path):
     (tmp_path / "train.csv").symlink_to(tmp_path / "a disk that is not mounted")
-    with pytest.raises(InputError, match=r"train\.csv: is there already, .* it stays"):
+    with pytest.raises(InputError, match=r"train\.csv: exists already .* it stays"):
         download.accept(staged(tmp_path), tmp_path, str)
 
 
@@ -488,7 +488,7 @@ def without_links(*_) -> None:
 def test_a_later_download_that_differs_is_refused_by_name(tmp_path):
     download.accept(staged(tmp_path), tmp_path, str)
     (tmp_path / "train.csv").unlink()
-    with pytest.raises(InputError, match=r"train\.csv: this download is another file than the one before"):
+    with pytest.raises(InputError, match=r"train\.csv: this download differs from the one before"):
         download.accept(staged(tmp_path, TRAIN + "1,1,1\n"), tmp_path, str)
     assert not (tmp_path / "train.csv").exists()
 

@@ -206,7 +206,7 @@ def test_runs_of_two_branches_merge_without_conflict(tmp_path):
 
 def test_a_file_that_is_no_run_is_named(tmp_path):
     (tmp_path / "x.json").write_text('{"a": 1}')
-    with pytest.raises(FormatError, match=r"x\.json: no run that was remembered"):
+    with pytest.raises(FormatError, match=r"x\.json: not a remembered run"):
         runs.recall(tmp_path)
 
 
@@ -252,5 +252,5 @@ def test_a_plan_counts_the_labels_that_changed_since_the_last_submission(tmp_pat
 def test_the_users_message_is_taken_on_one_line_and_must_not_be_endless(tmp_path):
     run = make_run(tmp_path / "results")
     assert plan_of(tmp_path, run, "two\n  lines")["message"] == "two lines"
-    with pytest.raises(InputError, match="201 letters; at most 200"):
+    with pytest.raises(InputError, match="201 characters; at most 200"):
         plan_of(tmp_path, run, "x" * 201)

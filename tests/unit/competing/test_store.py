@@ -271,7 +271,7 @@ def test_an_entry_that_cannot_be_read_just_now_is_left_alone(tmp_path, monkeypat
     with monkeypatch.context() as patch:
         patch.setattr(store, "read_json", fail)
         assert not store.bring_back(tmp_path / "shelf", "key", tmp_path / "b", NAMES)
-    assert "cannot be read ([Errno 24] Too many open files): trained anew" in caplog.text
+    assert "cannot be read ([Errno 24] Too many open files): training anew" in caplog.text
     (tmp_path / "b").mkdir(exist_ok=True)
     assert store.bring_back(tmp_path / "shelf", "key", tmp_path / "b", NAMES)
 

@@ -66,7 +66,9 @@ def test_a_name_that_is_left_out_or_missing_cannot_be_merged(folder):
     found, left_out = read_all(folder[0])
     with pytest.raises(ConfigError, match=r"merge\.models: short cannot be merged: .*999 rows"):
         submissions.choose_submissions(["first", "short"], found, left_out)
-    with pytest.raises(ConfigError, match=r"no model or submission 'fist'; there are: first, second, third"):
+    with pytest.raises(
+        ConfigError, match=r"no model or submission is called 'fist'; known are first, second, third"
+    ):
         submissions.choose_submissions(["fist"], found, left_out)
 
 
@@ -141,7 +143,9 @@ def test_probabilities_beside_a_file_are_read_and_must_choose_its_labels(folder)
     found, _ = read_all(place)
     assert found["fourth"].probabilities is not None
     write_probabilities(place / "first_probabilities.npy", probabilities)
-    with pytest.raises(InputError, match=rf"row 1 prefers '{true[0]}', .*, line 2, has '{true[0] + 1}': not"):
+    with pytest.raises(
+        InputError, match=rf"row 1 prefers '{true[0]}', .*, line 2, has '{true[0] + 1}': these are not"
+    ):
         submissions.read_submission("first", place / "first.csv", NAMES, FORM)
 
 
@@ -174,6 +178,8 @@ def test_probabilities_of_another_submission_are_refused_by_the_line_and_the_nam
         rows = probabilities[order]
         rows[row - 1] = [0.8, 0.2]
         write_probabilities(path.with_name("a_probabilities.npy"), rows)
-        wanted = rf"a_probabilities\.npy: row {row} prefers 'ka', .*a\.csv, line 4, has 'ga': not this"
+        wanted = (
+            rf"a_probabilities\.npy: row {row} prefers 'ka', .*a\.csv, line 4, has 'ga': these are not this"
+        )
         with pytest.raises(InputError, match=wanted):
             submissions.read_submission("a", path, ["ka", "ga"])

@@ -123,7 +123,9 @@ def test_lists_that_disagree_on_a_label_are_refused_with_row_and_labels(tmp_path
     first = training(tmp_path, "first", {1: 0, 4: 1}, [[1, 0], [0.5, 0.5]])
     second = training(tmp_path, "second", {1: 0, 4: 0}, [[1, 0], [0.5, 0.5]])
     for models in ([[first], [second]], [[first, second]]):
-        with pytest.raises(InputError, match=r"second\.npy.*row 4 .*label [01], and with [01].*run again"):
+        with pytest.raises(
+            InputError, match=r"second\.npy.*row 4 .*label [01], but elsewhere with [01].*run again"
+        ):
             combine(models)
 
 

@@ -423,7 +423,7 @@ def test_the_verb_saves_into_the_file_of_the_configuration_and_writes_to_no_othe
     try:
         opened, saves = process.stderr.readline(), process.stderr.readline()
         file = tmp_path / configured.corrections_file
-        assert saves == f"every decision is saved in {file} at once; Ctrl-C ends\n"
+        assert saves == f"every decision is saved in {file} at once; Ctrl-C ends the server\n"
         assert Client(opened.removeprefix("open ").strip()).decide(data.digest, [[3, "drop"]])[0] == 200
         process.send_signal(signal.SIGINT)
         assert (process.wait(60), process.stderr.read()) == (0, "ended\n")

@@ -54,5 +54,5 @@ def test_all_70_000_digits_fit_one_sheet_that_browsers_can_show(digits, tmp_path
 
 @pytest.mark.parametrize(("height", "side"), [(28, 8193), (8193, 1024)])
 def test_sheets_beyond_what_browsers_show_are_refused(height, side):
-    with pytest.raises(ValueError, match="at most 8192 a side"):
+    with pytest.raises(ValueError, match="at most 8192 per side"):
         sheets.columns_and_rows(height, 28, side)

@@ -146,7 +146,7 @@ def test_a_damaged_file_is_refused_by_name(tmp_path):
 
 @pytest.mark.parametrize("hidden", [[0], [8.5], ["800"], [True], "800"])
 def test_hidden_layers_that_are_no_counts_are_refused(hidden):
-    with pytest.raises(ConfigError, match=r"network\.hidden: .*should be a list of numbers of units"):
+    with pytest.raises(ConfigError, match=r"network\.hidden: .*should be a list of unit counts"):
         models.build("numpy_mlp", "mlp", (28, 28), 10, hidden=hidden)
 
 

@@ -176,7 +176,7 @@ def test_what_is_off_changes_no_draw_of_the_rest():
     [
         (Augment(rotate=0.4, shift=0.05), (8, 8), ["shift: 0.05 rounds to 0", "rotate: 0.4 rounds"]),
         (Augment(rotate=1, shift=0.07), (28, 28), []),
-        (Augment(shift=0.07), (28, 20), ["only square images are shifted"]),
+        (Augment(shift=0.07), (28, 20), ["MXNet shifts only square images"]),
     ],
 )
 def test_what_mxnet_rounds_away_is_said(caplog, augment, shape, said):

@@ -66,8 +66,8 @@ def test_driver_and_compute_capability_decide_what_is_installed(cuda, capability
 @pytest.mark.parametrize(
     ("cuda", "capability", "message"),
     [
-        (11080, (9, 0), r"JAX with CUDA 12 needs a driver that knows CUDA 12\.0: release 525 or newer"),
-        (11040, (8, 6), r"MXNet with CUDA 11 needs a driver that knows CUDA 11\.8: release 520 or newer"),
+        (11080, (9, 0), r"JAX with CUDA 12 needs a driver that supports CUDA 12\.0: release 525 or newer"),
+        (11040, (8, 6), r"MXNet with CUDA 11 needs a driver that supports CUDA 11\.8: release 520 or newer"),
         (12080, (3, 7), r"has code for compute capability 5\.2 or newer, and Tesla K80 has 3\.7"),
     ],
 )
@@ -79,10 +79,10 @@ def test_where_no_build_suits_nothing_is_changed_and_each_build_says_why(cuda, c
 
 def test_what_was_found_and_what_follows_is_told_in_plain_words():
     assert builds.choose(machine(13000, (9, 0))).reasons == (
-        "the NVIDIA driver knows CUDA 13.0",
+        "the NVIDIA driver supports CUDA 13.0",
         "GPU 0: NVIDIA H100 80GB HBM3, compute capability 9.0",
         "Keras: trains on the GPU: JAX with CUDA 13 (2.6 GB to download)",
-        "MXNet: trains on the CPU: MXNet with CUDA 11 has code for compute capability 5.0 up to, and not "
+        "MXNet: trains on the CPU: MXNet with CUDA 11 has code for compute capability 5.0 up to, but not "
         "including, 9.0, and NVIDIA H100 80GB HBM3 has 9.0",
     )
 

@@ -88,12 +88,16 @@ def test_a_row_in_two_folds_or_in_none_is_named(folder):
     whole = lst.read(folder / "valid0.lst")
     lst.write(folder / "valid0.lst", whole.select(np.arange(len(whole)) > 0))
     write_probabilities(folder / "valid0.npy", TRUTH[whole.index[1:] - 1])
-    message = rf"valid\.lst: image {whole.index[0]} is in 0 folds, not in one; make the lists again"
+    message = (
+        rf"valid\.lst: image {whole.index[0]} is in 0 folds, should be in exactly one; make the lists again"
+    )
     with pytest.raises(FormatError, match=message):
         collect(folder)
     (folder / "valid0.lst").write_bytes((folder / "valid1.lst").read_bytes())
     (folder / "valid0.npy").write_bytes((folder / "valid1.npy").read_bytes())
-    with pytest.raises(FormatError, match=r"valid\.lst: image \d+ is in [02] folds, not in one"):
+    with pytest.raises(
+        FormatError, match=r"valid\.lst: image \d+ is in [02] folds, should be in exactly one"
+    ):
         collect(folder)
     assert not (folder / "all").exists()
 

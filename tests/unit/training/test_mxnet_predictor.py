@@ -50,7 +50,7 @@ def test_libraries_are_loaded_for_all_in_the_order_in_which_they_need_each_other
 
 def test_the_cuda_build_without_a_driver_is_explained_with_the_way_back(wheels, monkeypatch):
     monkeypatch.setattr(driver, "LIBRARY", "libcuda-of-nobody.so.1")
-    with pytest.raises(DeviceError, match=r"needs the NVIDIA driver: libcuda-of-nobody.* say `make cpu`"):
+    with pytest.raises(DeviceError, match=r"needs the NVIDIA driver: libcuda-of-nobody.* run `make cpu`"):
         mxnet_predictor.load_cuda()
 
 
@@ -103,7 +103,7 @@ NO_CODE = (
     ("count", "answer", "reason"),
     [
         (1, NO_CODE, "209 vs. 0"),
-        (1, ChildProcessError("ended"), "a process that tried was aborted"),
+        (1, ChildProcessError("ended"), "a process that tried it was aborted"),
         (MXNetError("Traceback:\n  File x\nCUDA: driver too old (35 vs. 0)"), "", "CUDA: driver too old"),
     ],
 )

@@ -1,4 +1,4 @@
-"""Two runs, or two submission files, side by side: what differs, how the scores do, which images flipped."""
+"""Two runs, or two submission files, side by side: what differs, the scores, and which images flipped."""
 
 import logging
 from collections.abc import Collection, Mapping, Sequence
@@ -37,14 +37,14 @@ SHOWN_CELLS = 6
 SHOWN_ROWS = 12
 KINDS = ("fixed", "broken", "both_wrong")  # of flips
 TEST, VALIDATION = "test", "validation"
-PART_OF = {TEST: "test", VALIDATION: "train"}  # of the data, that has these rows
+PART_OF = {TEST: "test", VALIDATION: "train"}  # the part of the data that has these rows
 
 
 @dataclass(frozen=True)
 class Answers:
-    """Labels int (n,) that were given to images; `ids` int (n,), rows of their CSV from 1, ascending.
+    """Labels int (n,) given to images; `ids` int (n,), rows of their CSV from 1, ascending.
 
-    `true` (n,): their labels, where known. `names`: what test images are called in a submission.
+    `true` (n,): their true labels, if known. `names`: what test images are called in a submission.
     """
 
     ids: np.ndarray
@@ -55,7 +55,7 @@ class Answers:
 
 @dataclass(frozen=True)
 class Side:
-    """One of the two: its name, what it was made from, and its answers by (rows, model)."""
+    """One of the two sides: its name, what it was made from, and its answers by (rows, model)."""
 
     name: str
     facts: Mapping[str, Any]
@@ -75,7 +75,7 @@ class Flips:
         return len(self.ids)
 
     def as_rows(self, classes: Sequence[str]) -> list[dict[str, Any]]:
-        """One row per image, with labels as they are called."""
+        """One row per image, with the labels' own names."""
         columns = (column.tolist() for column in (self.ids, self.true, self.first, self.second))
         return [
             {"id": id_, "true": classes[true], "first": classes[first], "second": classes[second]}
@@ -85,9 +85,9 @@ class Flips:
 
 @dataclass(frozen=True)
 class Pair:
-    """One model of both sides on their common images.
+    """One model on both sides, on their common images.
 
-    `changed`: how many of `n` labels differ. Where the truth is known: both accuracies, how many images only
+    `changed`: how many of `n` labels differ. If the truth is known: both accuracies, how many images only
     the first and only the second got right, and McNemar's p.
     """
 
@@ -103,7 +103,7 @@ class Pair:
 
     @property
     def points(self) -> float:
-        """The second one's accuracy less the first one's, in per cent points."""
+        """The second one's accuracy less the first one's, in percentage points."""
         return 100 * (self.only_second - self.only_first) / self.n
 
     @property
@@ -113,7 +113,7 @@ class Pair:
 
     @property
     def verdict(self) -> str:
-        """What the flips say of the second one."""
+        """What the flips say about the second one."""
         if not self.only_first + self.only_second:
             return "no image flipped"
         word = "may be chance" if self.p_value >= SIGNIFICANT else "worse" if self.worse else "better"
@@ -124,11 +124,11 @@ class Pair:
 class Comparison:
     """Everything that differs between two sides.
 
-    `classes`: what the labels are called. `settings`: key, first and second value. `cells`: true label, label
-    given, how many more times the second one gives it. `flips`: fixed, broken and both_wrong of the merged
-    submissions; empty without a truth. `left_out`: which images are not compared, and why, or by whose labels
-    they are judged. `images`: the
-    CRC-32 of those that flipped, as an IDX file; empty where nobody knows.
+    `classes`: the labels' names. `settings`: key, first and second value. `cells`: true label, label given,
+    how many more times the second one gives it. `flips`: fixed, broken and both_wrong of the merged
+    submissions; empty if the truth is not known. `left_out`: which images are not compared, and why, or by
+    whose labels they are judged. `images`: the CRC-32 of the IDX file with the images that flipped; empty if
+    not known.
     """
 
     names: tuple[str, str]
@@ -152,17 +152,20 @@ class Comparison:
 
 
 def read_converted_truth(labels: Path, images: Path) -> tuple[np.ndarray | None, Collection[str], str | None]:
-    """The labels of the test images (m,) that a run has converted, and what they are about, as `read_side`
-    takes both.
+    """The labels of the test images (m,) that a run has converted, and which images they belong to, in the
+    form that `read_side` takes.
 
-    `images`: the folder of the IDX files. None: the labels are not known to be about the images that are
-    there now, which others may have replaced. FormatError: the labels are damaged.
+    `images`: the folder of the IDX files. None: the labels are not known to belong to the images that are
+    there now, which may have been replaced. FormatError: the labels are damaged.
     """
     noted, made = images / "test-labels.sfv", images / "test.sfv"
     crc = checksums.of_images([made]).get(PART_OF[TEST])
     if not noted.exists() or crc not in checksums.read(noted).values():
         if labels.exists():
-            log.warning(f"{labels}: not known to be about these test images, so not used: --solution PATH")
+            log.warning(
+                f"{labels}: not known to belong to these test images, so not used; name the right labels "
+                "with --solution PATH"
+            )
         return None, (), None
     checksums.check([noted], labels)
     return idx.read(labels, ndim=1), checksums.read_made_from([made]).values(), crc
@@ -178,16 +181,16 @@ def read_side(
 ) -> Side:
     """Read one side: a submission file, a remembered run, a folder of results, or a project's folder.
 
-    `form` is what a submission file must have, None the usual; a run's own may have another.
-    `solution` (m,): the labels of the test images, where known. `source`, the SHA-256 of the files that these
-    images are from, and `images`, the CRC-32 of their IDX file, if a run has told: of a run with others, the
-    truth is not known. InputError: it is none of these; FormatError: a file in it is damaged, or does not fit
-    the solution.
+    `form` is what a submission file must have, None the usual one; a run's own submission may have another.
+    `solution` (m,): the labels of the test images, if known. `source`, the SHA-256 of the files that these
+    images came from, and `images`, the CRC-32 of their IDX file, say which images it is about, if a run has
+    recorded them: for a run with others, the truth is not known. InputError: it is none of these;
+    FormatError: a file in it is damaged, or does not fit the solution.
     """
     path = Path(path)
     if path.suffix == ".json" and path.is_file():
         if not path.with_suffix(".csv").exists():
-            raise InputError(f"{path}: no run that was remembered; name the folder that it is in")
+            raise InputError(f"{path}: not a remembered run; name the run's folder instead")
         facts = read_remembered(path).facts
         true = _truth_about(facts, solution, source, images)
         answers = {(TEST, MERGED): _answers_of_a_run(path.with_suffix(".csv"), classes, form, true)}
@@ -195,7 +198,7 @@ def read_side(
     if path.is_file():
         given = reader(classes, form)(path)
         if solution is not None and len(solution) != len(given):
-            raise FormatError(f"{path}: {len(given):,} rows, the solution has {len(solution):,}")
+            raise FormatError(f"{path}: {len(given):,} rows, but the solution has {len(solution):,}")
         return Side(
             str(path), {}, {(TEST, MERGED): _test_answers(given, _ids_of(form, len(given)), solution)}
         )
@@ -203,7 +206,7 @@ def read_side(
     if not (results / "submission.csv").exists():
         raise InputError(
             f"{path}: neither a submission file nor a folder with submission.csv: name a run's folder, for "
-            "example results, a file of results/runs, or a CSV"
+            "example results, a file in results/runs, or a CSV"
         )
     facts = read_json(results / "run.json") if (results / "run.json").exists() else {}
     seeds = _seeds_of(facts) if facts else _seeds_found(results)
@@ -216,7 +219,7 @@ def read_side(
 
 
 def compare(first: Side, second: Side, classes: Sequence[str]) -> Comparison:
-    """Compare two sides, on the rows that both have; `classes`: what the labels are called."""
+    """Compare two sides, on the rows that both have; `classes`: the labels' names."""
     pairs = []
     common = {}
     left_out, notes = {}, {}
@@ -225,14 +228,14 @@ def compare(first: Side, second: Side, classes: Sequence[str]) -> Comparison:
             continue
         answers = first.answers[place], second.answers[place]
         if why := _why_not(place[0], (first, second), answers):
-            left_out[place[0]] = f"{place[0]} images: not compared, for {why}"
+            left_out[place[0]] = f"{place[0]} images: not compared, because {why}"
         elif len(answers[0].ids):
             a, b = _common(*answers)
             if relabelled := 0 if a.true is None else int(np.count_nonzero(a.true != b.true)):
                 newer = first.facts.get("time", "") <= second.facts.get("time", "")
                 a, b = (replace(one, true=b.true if newer else a.true) for one in (a, b))
                 notes[place[0]] = (
-                    f"{place[0]} images: {relabelled:,} have other labels in the two; "
+                    f"{place[0]} images: {relabelled:,} have different labels in the two; "
                     f"judged by those of {(second if newer else first).name}"
                 )
             common[place] = a, b
@@ -243,7 +246,7 @@ def compare(first: Side, second: Side, classes: Sequence[str]) -> Comparison:
     judged = [place for place in common if place[1] == MERGED and common[place][0].true is not None]
     if not judged:
         return Comparison(names, classes, settings, pairs, said)
-    place = judged[0]  # the test rows, where their labels are known
+    place = judged[0]  # the test rows, if their labels are known
     flips = find_flips(*common[place])
     cells = _changed_cells(*common[place], len(classes))
     images = images_of(first.facts).get(PART_OF[place[0]], "")
@@ -251,25 +254,25 @@ def compare(first: Side, second: Side, classes: Sequence[str]) -> Comparison:
 
 
 def _why_not(rows: str, sides: tuple[Side, Side], answers: tuple[Answers, Answers]) -> str:
-    """Why the answers of two sides are not about the same images; empty: they may be."""
+    """Why the answers of two sides are not about the same images; empty if they may be."""
     if rows == VALIDATION and len({*filter(None, (classes_digest(side.facts) for side in sides))}) > 1:
-        return "labels mean other classes in the two"  # a submission has them by name, answers have not
+        return "labels mean different classes in the two"  # a submission has them by name, answers do not
     first, second = (images_of(side.facts).get(PART_OF[rows]) for side in sides)
     read_otherwise = csvs_of(sides[0].facts) == csvs_of(sides[1].facts)  # inverted, for example
     if first and second and first != second and not read_otherwise:
-        return f"the {PART_OF[rows]} images of the two are not the same"
+        return f"the two have different {PART_OF[rows]} images"
     numbers = [len(side.ids) for side in answers]
     if rows == TEST and numbers[0] != numbers[1]:
         return f"the two have {numbers[0]:,} and {numbers[1]:,} of them"
     if rows == TEST and answers[0].names != answers[1].names:
-        return "the two have other ids"
+        return "the two have different ids"
     if len(answers[0].ids) and not np.intersect1d(answers[0].ids, answers[1].ids).size:
-        return "the two have none of them in common"
+        return "the two have none in common"
     return ""
 
 
 def find_flips(first: Answers, second: Answers) -> dict[str, Flips]:
-    """Which images one of two got right, and which neither did; both answer the same images."""
+    """Which images only one of two got right, and which neither did; both answer for the same images."""
     first_right, second_right = first.given == first.true, second.given == first.true
     masks = ~first_right & second_right, first_right & ~second_right, ~first_right & ~second_right
     columns = first.ids, first.true, first.given, second.given
@@ -333,7 +336,7 @@ def as_text(comparison: Comparison) -> str:
 def _truth_about(
     facts: Mapping[str, Any], solution: np.ndarray | None, source: Collection[str], images: str | None
 ) -> np.ndarray | None:
-    """The labels of the test images, if these are the run's: by its files, however read, or by the images."""
+    """The labels of the test images, if these are the run's: by its files, however read, or its images."""
     known, csvs = images_of(facts).get(PART_OF[TEST]), csvs_of(facts)
     same_files = bool(source) and {*source} <= csvs
     same_images = images is not None and images == known
@@ -344,7 +347,7 @@ def _truth_about(
 def _answers_of_a_run(
     csv: Path, classes: Sequence[str], form: Form | None, true: np.ndarray | None
 ) -> Answers:
-    """The answers of a submission that a run has made, perhaps for other test images than `true` is about."""
+    """The answers in a run's submission, which may be for other test images than those `true` is about."""
     own = form_of(csv)
     ids = _ids_of(form, len(own.ids))
     if {*own.ids} != {*ids}:
@@ -362,7 +365,7 @@ def _test_answers(given: np.ndarray, names: Sequence[str], true: np.ndarray | No
 
 
 def _seeds_of(facts: Mapping[str, Any]) -> dict[str, Sequence[int]]:
-    """The seeds of each merged model, as the run's record has them: earlier settings may have left others."""
+    """The seeds of each merged model, from the run's record: earlier settings may have left others."""
     configuration = facts.get("configuration") or {}
     models = configuration.get("models") or {}
     merged = (configuration.get("merge") or {}).get("models") or ()
@@ -370,8 +373,8 @@ def _seeds_of(facts: Mapping[str, Any]) -> dict[str, Sequence[int]]:
 
 
 def _seeds_found(results: Path) -> dict[str, Sequence[int]]:
-    """The seeds of each model that lies in a folder of results without a record."""
-    log.warning(f"{results}: no run.json says what made it: every model and seed in the folder is compared")
+    """The seeds of each model in a folder of results without a record."""
+    log.warning(f"{results}: no run.json to say what made it, so every model and seed in it is compared")
     found: dict[str, list[int]] = {path.stem: [] for path in sorted(results.glob("submissions/*.csv"))}
     for path in sorted(results.glob("models/*/seed*/valid_probabilities.npy")):
         if (number := path.parts[-2].removeprefix("seed")).isdecimal():
@@ -384,9 +387,9 @@ def _validation_answers(
 ) -> dict[tuple[str, str], Answers]:
     """Each model's answers to the validation images, its seeds averaged, and the merged ones.
 
-    They are those that were remembered with the run: a later training may have replaced what lies in the
-    folder. Of a run that was not, they are made of the probabilities, if the list of these images, in the
-    project that the results belong to, is still the run's.
+    They are those that were remembered with the run: a later training may have replaced the files in the
+    folder. For a run that was not remembered, they are made from the probabilities, if the list of these
+    images, in the project that the results belong to, is still the run's.
     """
     remembered = read_validation(path_of(results / "runs", facts))
     if remembered is not None:
@@ -420,7 +423,7 @@ def _validation_places(validation: Validation | None) -> dict[tuple[str, str], A
 
 
 def _common(first: Answers, second: Answers) -> tuple[Answers, Answers]:
-    """Both answers, on the images that both have; the truth where both know it."""
+    """Both answers, on the images that both have; with the truth, if both know it."""
     known = first.true is not None and second.true is not None
     _, *places = np.intersect1d(first.ids, second.ids, assume_unique=True, return_indices=True)
     a, b = (
@@ -459,7 +462,7 @@ def _differing_settings(first: Mapping[str, Any], second: Mapping[str, Any]) -> 
 
 
 def _changed_cells(first: Answers, second: Answers, classes: int) -> list[tuple[int, int, int]]:
-    """The cells of the confusion matrix that changed most: true label, label given, how many more."""
+    """The cells of the confusion matrix that changed most: true label, label given, how many more now."""
     matrices = [confusion_matrix(side.given, first.true, classes) for side in (second, first)]
     change = matrices[0] - matrices[1]
     np.fill_diagonal(change, 0)

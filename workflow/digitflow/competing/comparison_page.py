@@ -1,4 +1,4 @@
-"""A comparison as a page: one file that opens by itself, with the sheets in it."""
+"""A comparison as a page: one self-contained file, with the sheets in it."""
 
 import base64
 import html
@@ -32,7 +32,7 @@ img { background: #fff; max-width: 100%; margin-bottom: 1rem; }
 def write_comparison_folder(folder: str | Path, comparison: Comparison, images: str | Path) -> None:
     """Write a comparison into a folder: comparison.json, the sheets of images that flipped, index.html.
 
-    `images`: the folder with the IDX files of the images, which may have colours. InputError: `folder` holds
+    `images`: the folder with the IDX files of the images, which may be in colour. InputError: `folder` holds
     something else.
     """
     folder = Path(folder)
@@ -47,14 +47,14 @@ def write_comparison_folder(folder: str | Path, comparison: Comparison, images: 
 
 
 def _is_own(path: Path, folder: Path) -> bool:
-    """Whether a file was put into a folder by `write_comparison_folder`, or left there half-written."""
+    """Whether `write_comparison_folder` put a file into a folder, or left it there half-written."""
     if PARTIAL.fullmatch(path.name):
         return True
     return path.name in OWN and (folder / COMPARISON).is_file()
 
 
 def write_comparison(path: str | Path, comparison: Comparison, drawn: Mapping[str, bytes]) -> None:
-    """Write a comparison, and the PNG files of its sheets, as one HTML file."""
+    """Write a comparison, with the PNG files of its sheets, as one HTML file."""
     first, second = map(html.escape, comparison.names)
     parts = [
         "<!DOCTYPE html>",
@@ -87,7 +87,7 @@ def _cells(pair: Pair) -> Sequence[str]:
 
 
 def _table(title: str, head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    """A table with a heading; nothing where there are no rows."""
+    """A table with a heading; nothing if there are no rows."""
     body = ["".join(f"<td>{html.escape(str(cell))}</td>" for cell in row) for row in rows]
     if not body:
         return ""

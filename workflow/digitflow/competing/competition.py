@@ -1,4 +1,4 @@
-"""A competition's name, and where its pages are."""
+"""A competition's name, and the address of its pages."""
 
 import re
 
@@ -9,9 +9,9 @@ SITE = "https://www.kaggle.com"
 
 
 def check_name(competition: str) -> None:
-    """Raise ConfigError unless this can be a competition's name, as at the end of its page's address."""
+    """Raise ConfigError unless this can be a competition's name, the last part of its page's address."""
     if not NAME.fullmatch(competition):
         raise ConfigError(
-            f"data.competition: {competition!r} is no name of a competition; it is the last part of its "
-            f"page's address: {SITE}/competitions/NAME, for example digit-recognizer"
+            f"data.competition: {competition!r} cannot be a competition's name; that is the last part of "
+            f"its page's address, {SITE}/competitions/NAME, for example digit-recognizer"
         )

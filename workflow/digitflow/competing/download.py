@@ -1,6 +1,6 @@
-"""A competition's files: fetched into a folder of their own, checked, then moved to where a run reads them.
+"""A competition's files: fetched into a separate folder, checked, then moved to where a run reads them.
 
-Two halves, for two environments: `fetch` beside Kaggle's client, `accept` where the readers of CSVs are.
+Two halves, for two environments: `fetch` runs where Kaggle's client is, `accept` where the CSV readers are.
 """
 
 import logging
@@ -24,8 +24,8 @@ BLOCK = 1 << 20
 def fetch(kaggle: Kaggle, staging: str | Path, names: Sequence[str] = ()) -> None:
     """Download a competition's CSVs, unpacked, into the folder `staging`, with digests in download.json.
 
-    `names`: those wanted, as train.csv; all CSVs by default. A file that is there with its digest stays.
-    InputError: the competition has no such file, or what came is no CSV.
+    `names`: those wanted, for example train.csv; all CSVs by default. A file that is present with its digest
+    stays. InputError: the competition has no such file, or the download is not a CSV.
     """
     staging = Path(staging)
     offered = {_plain(name): (name, size) for name, size in kaggle.files().items()}
@@ -48,10 +48,10 @@ def fetch(kaggle: Kaggle, staging: str | Path, names: Sequence[str] = ()) -> Non
 
 
 def accept(staging: str | Path, folder: str | Path, check: Callable[[Path], object]) -> None:
-    """Move what `fetch` left in `staging` into `folder`, when all of it is in order.
+    """Move what `fetch` left in `staging` into `folder`, once all of it is in order.
 
-    `check` reads a file and raises InputError for a wrong header or row. `folder`/digests.sha256 keeps what
-    came: another file in a later download is refused by name. A file that is there already is never
+    `check` reads a file and raises InputError for a wrong header or row. `folder`/digests.sha256 records what
+    came: if a later download brings a different file, it is refused by name. An existing file is never
     overwritten. InputError for each of these; then nothing is moved.
     """
     staging, folder = Path(staging), Path(folder)
@@ -63,13 +63,13 @@ def accept(staging: str | Path, folder: str | Path, check: Callable[[Path], obje
         source, target = staging / name, folder / name
         if known.get(name, digest) != digest:
             raise InputError(
-                f"{name}: this download is another file than the one before, by {ledger}: the data have "
-                f"changed; to take the new one, move {target} away and delete the line of {name} in {ledger}"
+                f"{name}: this download differs from the one before, according to {ledger}: the data have "
+                f"changed; to take the new file, move {target} away and delete the line of {name} in {ledger}"
             )
         if not _is_there(target, digest):
             if not source.exists() or sha256(source) != digest:
                 raise InputError(
-                    f"{source}: not as it was downloaded; delete the folder {staging} and run again"
+                    f"{source}: changed since it was downloaded; delete the folder {staging} and run again"
                 )
             check(source)
         moves.append((source, target, digest))
@@ -80,7 +80,7 @@ def accept(staging: str | Path, folder: str | Path, check: Callable[[Path], obje
 
 
 def by_hand(competition: str) -> str:
-    """The way to a competition's files without a token."""
+    """How to get a competition's files without a token."""
     return (
         f"download train.csv and test.csv from {SITE}/competitions/{competition}/data into data/kaggle/ "
         "yourself; to practise without an account, set data.source to mnist"
@@ -88,7 +88,7 @@ def by_hand(competition: str) -> str:
 
 
 def read_digests(ledger: str | Path) -> dict[str, str]:
-    """Read a file of SHA-256 digests in the form of sha256sum: by name; empty where there is none."""
+    """Read a file of SHA-256 digests in the format of sha256sum, by name; empty if there is no such file."""
     try:
         lines = Path(ledger).read_text(encoding="utf-8").splitlines()
     except FileNotFoundError:
@@ -97,19 +97,19 @@ def read_digests(ledger: str | Path) -> dict[str, str]:
 
 
 def _is_there(target: Path, digest: str) -> bool:
-    """Whether the competition's file has its name already. InputError: another file has."""
+    """Whether the competition's file is in place already. InputError: another file has its name."""
     if not os.path.lexists(target):
         return False
     if not target.exists() or sha256(target) != digest:
         raise InputError(
-            f"{target}: is there already, and is another file than the competition's; it stays: "
+            f"{target}: exists already and is not the competition's file, so it stays: "
             "use it (nothing needs to be downloaded), or move it away and run again"
         )
     return True
 
 
 def _move(source: Path, target: Path, digest: str) -> None:
-    """Move a file to a name that nothing has: a person may have put a file there while the rows were read."""
+    """Move a file, unless the name is taken: someone may have put a file there while the rows were read."""
     try:
         os.link(source, target)
     except FileExistsError:
@@ -121,12 +121,12 @@ def _move(source: Path, target: Path, digest: str) -> None:
 
 
 def _plain(name: str) -> str:
-    """A CSV's name without what it is packed in, and without a folder."""
+    """A CSV's name without the ending of an archive, and without a folder."""
     return Path(name.removesuffix(".zip").removesuffix(".gz")).name
 
 
 def _fetch_file(kaggle: Kaggle, offered: str, size: int, path: Path) -> None:
-    """Download one file and unpack it; the size must be the listed one, as it came or unpacked."""
+    """Download one file and unpack it; its size, packed or unpacked, must be the listed one."""
     packed = path.with_name(f"{path.name}.download")
     try:
         kaggle.download(offered, packed, size)
@@ -138,7 +138,7 @@ def _fetch_file(kaggle: Kaggle, offered: str, size: int, path: Path) -> None:
                 block = stream.read(BLOCK)
             if size and size not in (packed.stat().st_size, stream.total):
                 raise InputError(
-                    f"{path.name}: {stream.total} bytes came, Kaggle lists {size}: cut off; run again"
+                    f"{path.name}: cut off: {stream.total} bytes came, but Kaggle lists {size}; run again"
                 )
     finally:
         packed.unlink(missing_ok=True)

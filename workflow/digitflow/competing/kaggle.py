@@ -1,8 +1,8 @@
 """Kaggle's service, as far as one competition needs it: files, uploads, submissions, scores.
 
-The only module that uses Kaggle's own client. It runs in an environment of its own (workflow/envs/kaggle.in),
-in which there is no numpy. Every answer that is not a success becomes one line that says what to do. The
-credentials are read by the client, inside this process; no message holds them, nor any signed address.
+The only module that uses Kaggle's own client. It runs in a separate environment (workflow/envs/kaggle.in)
+without numpy. Every answer that is not a success becomes one line that says what to do. The client reads the
+credentials, inside this process; no message contains them, or any signed address.
 """
 
 import base64
@@ -24,18 +24,18 @@ from digitflow.competing.competition import SITE, check_name
 if TYPE_CHECKING:
     import requests
 
-TIMEOUT = 60.0  # seconds without a byte; the client itself would wait for ever
+TIMEOUT = 60.0  # seconds without a byte; the client itself would wait forever
 BLOCK = 1 << 20  # bytes
 PAGE_ROWS = 200  # the most that the service gives at a time
 MAX_PAGES = 50
 CREDENTIALS = (
     f"make a token at {SITE}/settings (API Tokens) and save it as ~/.kaggle/access_token, "
-    "readable by you alone, or set KAGGLE_API_TOKEN"
+    "readable only by you, or set KAGGLE_API_TOKEN"
 )
 
 
 class ServiceError(DigitflowError):
-    """Kaggle did not do what it was asked. `refused`: it said no, so that surely nothing was done there."""
+    """Kaggle did not do what it was asked to. `refused`: it said no, so certainly nothing was done there."""
 
     def __init__(self, message: str, refused: bool = False):
         super().__init__(message)
@@ -44,7 +44,7 @@ class ServiceError(DigitflowError):
 
 @dataclass(frozen=True)
 class Upload:
-    """A place for one file: a token that names it and an address that takes it. Both are secret."""
+    """A place for one file: a token that names it and an address to send it to. Both are secret."""
 
     token: str
     url: str
@@ -52,7 +52,7 @@ class Upload:
 
 @dataclass(frozen=True)
 class Limits:
-    """How many submissions the team made today (UTC) and ever, and how many more it may make today."""
+    """How many submissions the team made today (UTC) and in total, and how many more it may make today."""
 
     today: int
     total: int
@@ -61,7 +61,7 @@ class Limits:
 
 @dataclass(frozen=True)
 class Entry:
-    """One submission as the service tells it; `status` is pending, complete or error."""
+    """One submission as the service reports it; `status` is pending, complete or error."""
 
     ref: int
     description: str
@@ -78,13 +78,13 @@ class Kaggle:
     """
 
     def __init__(self, competition: str, timeout: float = TIMEOUT, by_hand: str = ""):
-        """`by_hand`: the way without credentials, for the message where there are none."""
+        """`by_hand`: how to go on without credentials, for the message if there are none."""
         check_name(competition)
         self._credentials = f"{CREDENTIALS}{by_hand and '; or '}{by_hand}"
         self.competition = competition
         self._timeout = timeout
         self._secrets: list[str] = []
-        self._answer: requests.Response | None = None  # the last, for errors that do not carry it
+        self._answer: requests.Response | None = None  # the last one, for errors that do not carry it
 
     def __enter__(self) -> "Kaggle":
         with self._explained("signing in"):
@@ -99,7 +99,7 @@ class Kaggle:
             secret.isascii() and secret.isprintable() and " " not in secret for secret in self._secrets
         ):
             raise ServiceError(
-                f"the credentials hold characters that no token has: {CREDENTIALS}", refused=True
+                f"the credentials contain characters that no token has: {CREDENTIALS}", refused=True
             )
         self._api = self._client.competitions.competition_api_client
         return self
@@ -115,9 +115,9 @@ class Kaggle:
         return found
 
     def download(self, name: str, path: str | Path, size: int) -> None:
-        """Write one of the competition's files as it comes: perhaps zipped. `size`: for the progress, bytes.
+        """Write one of the competition's files as it comes, perhaps zipped. `size`: bytes, for the progress.
 
-        Its length must be the one announced, and its MD5, too, where the service tells it.
+        Its length must be as announced, and its MD5, too, if the service gives one.
         """
         doing = f"downloading {name}"
         digest = hashlib.md5(usedforsecurity=False)
@@ -129,7 +129,7 @@ class Kaggle:
             contextlib.closing(answer),
             atomic_open(path) as file,
             Progress(doing, size or None, "bytes") as progress,
-            self._explained(doing),  # innermost: an error of the connection is none of the file's
+            self._explained(doing),  # innermost: errors of the connection, not of the file
         ):
             for block in answer.iter_content(BLOCK):
                 file.write(block)
@@ -153,13 +153,13 @@ class Kaggle:
                 self._request("ApiStartSubmissionUploadRequest", **facts)
             )
         if not (upload.token and upload.create_url):
-            raise ServiceError("asking for an upload: Kaggle gave no address; run again later")
+            raise ServiceError("asking for an upload: Kaggle returned no address; run again later")
         return Upload(upload.token, upload.create_url)
 
     def upload(self, upload: Upload, data: bytes, again: bool) -> bool:
-        """Send a file to its place; `again`: ask first how much of it is there, and send only the rest.
+        """Send a file to its place; `again`: first ask how much of it has arrived, and send only the rest.
 
-        Storage addresses follow Google's protocol for resumable uploads. False: the place is no longer known.
+        Storage addresses follow Google's protocol for resumable uploads. False: the place no longer exists.
         """
         import requests
 
@@ -179,26 +179,28 @@ class Kaggle:
             answer = self._put(session, upload.url, data[start:], headers)
             answer.raise_for_status()
             if answer.status_code not in (200, 201):
-                raise ServiceError("uploading: Kaggle's storage did not take all of the file; run again")
+                raise ServiceError("uploading: Kaggle's storage did not take the whole file; run again")
         return True
 
     def create(self, token: str, description: str) -> int:
-        """Submit an uploaded file; this takes a slot. The submission's reference."""
+        """Submit an uploaded file, which takes a slot; return the submission's reference."""
         facts = {"blob_file_tokens": token, "submission_description": description}
         with self._explained("submitting"):
             ref = self._api.create_submission(self._request("ApiCreateSubmissionRequest", **facts)).ref
         if not ref:
-            raise ServiceError("submitting: Kaggle gave no reference; run again: it looks for it first")
+            raise ServiceError(
+                "submitting: Kaggle returned no reference; run again: the next run looks for it"
+            )
         return ref
 
     def submissions(self) -> Iterator[Entry]:
-        """Yield the team's submissions, the newest first."""
+        """Yield the team's submissions, newest first."""
         calls = self._api.list_submissions, "ApiListSubmissionsRequest"
         for page in self._pages("listing the submissions", *calls):
             yield from map(_entry, page.submissions)
 
     def submission(self, ref: int) -> Entry | None:
-        """One submission by its reference; None where it is not listed yet, as just after submitting."""
+        """One submission by its reference; None if it is not listed yet, as just after submitting."""
         request = self._request("ApiGetSubmissionRequest", competition=False, ref=ref)
         try:
             with self._explained("asking for the score"):
@@ -207,7 +209,7 @@ class Kaggle:
             return None
 
     def rank(self, team: str) -> int | None:
-        """The team's place on the public leaderboard; None where the service does not list it."""
+        """The team's place on the public leaderboard; None if the service does not list it."""
         place = 0
         calls = self._api.get_leaderboard, "ApiGetLeaderboardRequest"
         for page in self._pages("asking for the leaderboard", *calls, override_public=True):
@@ -256,17 +258,17 @@ class Kaggle:
             raise ServiceError(f"{doing}: cut off: {came} of {announced} bytes came; run again")
         hashed = re.search(r"md5=([A-Za-z0-9+/=]+)", answer.headers.get("x-goog-hash", ""))
         if hashed and hashed[1] != md5:
-            raise ServiceError(f"{doing}: damaged on its way: its MD5 is not the announced one; run again")
+            raise ServiceError(f"{doing}: damaged in transit: its MD5 is not the announced one; run again")
 
     @contextlib.contextmanager
     def _explained(self, doing: str) -> Iterator[None]:
-        """Turn what the client raises into one line. The original is dropped: it can hold the token."""
+        """Turn what the client raises into one line. The original is dropped: it may contain the token."""
         self._answer = None
         try:
             yield
         except (DigitflowError, ImportError):
             raise
-        except Exception as error:  # the client lets through what six packages raise
+        except Exception as error:  # the client passes on whatever six packages raise
             if isinstance(error, OSError) and error.filename is not None:
                 raise  # the disk's
             explained = self._explain(error, doing)
@@ -277,7 +279,7 @@ class Kaggle:
     def _explain(self, error: Exception, doing: str) -> ServiceError:
         answer = getattr(error, "response", None)
         if answer is None and self._answer is not None and self._answer.status_code >= 400:
-            answer = self._answer  # whose body the client could not read
+            answer = self._answer  # the client could not read its body
         if answer is None:
             return ServiceError(f"{doing}: {_no_answer(error)}")
         status, sentence = _status_and_sentence(answer)
@@ -285,13 +287,13 @@ class Kaggle:
             sentence = sentence.replace(secret, "***")
         said = f"{status}: {sentence}" if sentence else str(status)
         if status >= 500:
-            return ServiceError(f"{doing}: Kaggle is out of order ({said}); run again later")
+            return ServiceError(f"{doing}: Kaggle is not working ({said}); run again later")
         kind = _UnknownError if status == 404 else ServiceError
         after = answer.headers.get("Retry-After", "")
         return kind(f"{doing}: {self._refusal(status, said, after)}", refused=True)
 
     def _refusal(self, status: int, said: str, after: str) -> str:
-        """What a status below 500 means, and what to do; `after`: seconds to wait, where they are known."""
+        """What a status below 500 means, and what to do; `after`: seconds to wait, if known."""
         page = f"{SITE}/competitions/{self.competition}"
         if status == 401:
             return f"Kaggle rejects the credentials ({said}): {self._credentials}"
@@ -302,8 +304,8 @@ class Kaggle:
             )
         if status == 404:
             return (
-                f"Kaggle does not know this ({said}): see that {page} is the competition's page, and correct "
-                "data.competition"
+                f"Kaggle does not know this ({said}): check whether {page} is the competition's page, and "
+                "correct data.competition"
             )
         if status == 429:
             wait = f"{after} seconds" if after.isdecimal() else "a few minutes"
@@ -316,7 +318,7 @@ class _UnknownError(ServiceError):
 
 
 def _sign_in() -> Any:
-    """A client with the credentials that there are; they are never printed, whatever its verbose mode."""
+    """A client with the credentials that it finds; they are never printed, whatever its verbose mode."""
     from kagglesdk import KaggleClient
     from kagglesdk.kaggle_creds import KaggleCredentials
 
@@ -331,7 +333,7 @@ def _sign_in() -> Any:
 
 
 def _adapter(timeout: float, note: Callable[["requests.Response"], None]) -> Any:
-    """What sends requests: with a timeout, which the client sets none of, and a note of each answer."""
+    """An adapter that sends requests with a timeout, which the client does not set, and notes each answer."""
     from requests.adapters import HTTPAdapter
 
     class Adapter(HTTPAdapter):
@@ -356,29 +358,29 @@ def _entry(found: Any) -> Entry:
 
 
 def _status_and_sentence(answer: "requests.Response") -> tuple[int, str]:
-    """The status of an answer, and the service's own sentence where it is one and no page."""
+    """The status of an answer, and the service's own sentence, if there is one rather than a page."""
     try:
         fault = answer.json()
         status = answer.status_code if answer.status_code >= 400 else int(fault.get("code", 500))
         return status, _line(str(fault.get("message", "")))
-    except Exception:  # whatever came is no JSON object of the service's
+    except Exception:  # whatever came, it is not a JSON object from the service
         return answer.status_code if answer.status_code >= 400 else 500, ""
 
 
 def _line(text: str) -> str:
-    """Text of the service as part of one line: printable, and not endless."""
+    """Text from the service as part of one line: printable, and not too long."""
     shown = "".join(letter if letter in string.printable or letter.isalpha() else " " for letter in text)
     return " ".join(shown.split())[:300]
 
 
 def _no_answer(error: Exception) -> str:
-    """What went wrong before there was an answer. The error's own text may hold the token, or an address."""
+    """What went wrong before an answer came. The error's own text may contain the token, or an address."""
     import requests
 
     if isinstance(error, requests.exceptions.Timeout):
-        return "Kaggle was silent for too long; run again"
+        return "Kaggle did not answer in time; run again"
     if isinstance(error, ValueError) and not isinstance(error, requests.exceptions.InvalidURL):
-        return "an answer that is not Kaggle's came (a login page of a network, or a proxy); run again later"
+        return "the answer is not Kaggle's (a network's login page, or a proxy's); run again later"
     if isinstance(error, requests.exceptions.RequestException):
-        return "no connection to Kaggle, or one that broke off; see to the network and run again"
+        return "no connection to Kaggle, or it broke off; check the network and run again"
     return f"Kaggle's client failed ({type(error).__name__}); run again later"

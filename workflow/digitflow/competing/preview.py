@@ -1,4 +1,4 @@
-"""What a person sees before a submission is sent, and what is sent: a plan."""
+"""The plan of a submission: what is sent, and what a person sees before it is."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -23,17 +23,20 @@ def make_plan(
     run: Run | None,
     message: str | None = None,
 ) -> dict[str, Any]:
-    """Look at a submission: its rows, classes, what changed since the last one, its validation score.
+    """Describe a submission: its rows, classes, what changed since the last one, its validation score.
 
-    `read` reads a submission's labels int (n,); `classes` are their names. The message is the user's, or made
-    from the run: commit, digest of the configuration, validation score.
-    FormatError: it is no submission; InputError: the message is too long.
+    `read` reads a submission's labels int (n,); `classes` are their names. The message is the user's, or is
+    made from the run: commit, digest of the configuration, validation score.
+    FormatError: it is not a submission; InputError: the message is too long.
     """
     submission_csv = Path(submission_csv)
     labels = read(submission_csv)
     message = " ".join((message or _message(run)).split())
     if len(message) > LONGEST_MESSAGE:
-        raise InputError(f"the message of a submission has {len(message)} letters; at most {LONGEST_MESSAGE}")
+        raise InputError(
+            f"the message of a submission has {len(message)} characters; at most {LONGEST_MESSAGE} are "
+            "allowed"
+        )
     counts = np.bincount(labels, minlength=len(classes)).tolist()
     return {
         "competition": competition,
@@ -61,7 +64,7 @@ def _message(run: Run | None) -> str:
 def _changed(
     labels: np.ndarray, read: Callable[[Path], np.ndarray], competition: str, folder: str | Path
 ) -> dict[str, Any] | None:
-    """How many labels differ from the last submission of this competition; None where there is none."""
+    """How many labels differ from the last submission to this competition; None if there is none."""
     sent = [receipt for receipt in receipts.read_all(folder, competition) if receipt.ref]
     if not sent:
         return None

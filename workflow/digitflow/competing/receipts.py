@@ -1,7 +1,7 @@
 """Receipts: what was sent to Kaggle, one small JSON file per submission, named by its SHA-256.
 
-`results/kaggle/COMPETITION/SHA256.json`, and beside it a copy of what was sent. A receipt is written before
-the request that spends a slot and again when the reference is known, so that no kill can lose either.
+`results/kaggle/COMPETITION/SHA256.json`, with a copy of what was sent beside it. A receipt is written before
+the request that uses up a slot and again when the reference is known, so that no kill can lose either.
 """
 
 import contextlib
@@ -26,9 +26,9 @@ MARK_DIGITS = 16
 class Receipt:
     """One submission of one file.
 
-    `state`: uploading; sending, when the request that takes a slot may be out; sent, with a reference.
+    `state`: uploading; sending, once the request that takes a slot may have gone out; sent, with a reference.
     `counted` and `listed`: how many submissions the service counted and listed before that request.
-    `status`, `public_score`, `error`, `team` and `rank` are the service's; empty or None while unknown.
+    `status`, `public_score`, `error`, `team` and `rank` come from the service; empty or None while unknown.
     """
 
     competition: str
@@ -48,7 +48,7 @@ class Receipt:
 
     @property
     def mark(self) -> str:
-        """What the submission's description ends with, to find the file in the service's list."""
+        """The end of the submission's description, by which the service's list is searched for the file."""
         return f"[{self.sha256[:MARK_DIGITS]}]"
 
     @property
@@ -57,40 +57,40 @@ class Receipt:
 
     @property
     def answer(self) -> dict[str, Any]:
-        """What the service has said of a submission that was sent, for the record of its run."""
+        """What the service has said about a sent submission, for the record of its run."""
         status = self.status or "pending"
         score = {"status": status, "public_score": self.public_score, "rank": self.rank}
         return {"competition": self.competition, "ref": self.ref, **score}
 
 
 def receipt_path(folder: str | Path, competition: str, sha256: str) -> Path:
-    """Where the receipt of a file lies, in the folder of all receipts."""
+    """The path of a file's receipt in the folder of all receipts."""
     return Path(folder) / competition / f"{sha256}.json"
 
 
 def copy_of(folder: str | Path, competition: str, sha256: str) -> Path:
-    """Where the copy of what was sent lies."""
+    """The path of the copy of what was sent."""
     return receipt_path(folder, competition, sha256).with_suffix(".csv")
 
 
 def write(folder: str | Path, receipt: Receipt) -> None:
-    """Write a receipt; when this returns, it is on the disk."""
+    """Write a receipt; it is on the disk when this returns."""
     write_json(receipt_path(folder, receipt.competition, receipt.sha256), asdict(receipt))
 
 
 def read(path: str | Path) -> Receipt:
-    """Read a receipt. FormatError: it is damaged; it must not be deleted lightly, and the message says so."""
+    """Read a receipt. FormatError: it is damaged; the message says what to check before deleting it."""
     try:
         return Receipt(**read_json(path))
     except (FormatError, TypeError) as error:
         raise FormatError(
-            f"{path}: a damaged receipt: look in the competition's list of submissions whether this file was "
+            f"{path}: damaged receipt: check in the competition's list of submissions whether this file was "
             "sent; then delete the receipt and run again"
         ) from error
 
 
 def read_all(folder: str | Path, competition: str | None = None) -> list[Receipt]:
-    """All receipts of one competition, or of all of them, the oldest first."""
+    """All receipts, of one competition or of all, oldest first."""
     found = map(read, Path(folder).glob(f"{competition or '*'}/*.json"))
     return sorted(found, key=lambda receipt: (receipt.time, receipt.sha256))
 
@@ -98,7 +98,7 @@ def read_all(folder: str | Path, competition: str | None = None) -> list[Receipt
 def note_in_runs(folder: str | Path, kept: Iterable[Receipt]) -> None:
     """Write references and scores into the records of the runs whose submissions were sent.
 
-    `folder` has the records, see `runs`. A damaged one is named and passed over: nothing may stop a receipt.
+    `folder` has the records, see `runs`. A damaged one is logged and skipped: nothing may stop a receipt.
     """
     sent = {receipt.sha256: receipt.answer for receipt in kept if receipt.ref}
     for path in sorted(Path(folder).glob("*.json")):
@@ -116,7 +116,7 @@ def note_in_runs(folder: str | Path, kept: Iterable[Receipt]) -> None:
 
 
 def owes_score(submitted: str | Path) -> bool:
-    """Whether a run has left the copy of a receipt without a score: the next run asks for that."""
+    """Whether a run has left a copy of a receipt without a score, for which the next run asks."""
     path = Path(submitted)
     try:
         return path.exists() and not read(path).status
@@ -126,7 +126,7 @@ def owes_score(submitted: str | Path) -> bool:
 
 @contextlib.contextmanager
 def alone(folder: str | Path, competition: str) -> Iterator[None]:
-    """Hold the competition's receipts, until the process ends. DigitflowError: another one has them."""
+    """Lock the competition's receipts for the block. DigitflowError: another process holds them."""
     place = Path(folder) / competition
     place.mkdir(parents=True, exist_ok=True)
     handle = os.open(place / ".lock", os.O_CREAT | os.O_RDWR, 0o600)

@@ -24,8 +24,8 @@ class Run:
     """One finished run.
 
     `facts`: its run.json. `scores`: the rows of its scores.csv. `validation` and `test`: the merged
-    submission's accuracy, low and high, and n, where known; else None. `submission`: its SHA-256. `kaggle`:
-    what a receipt tells of it, once it was sent.
+    submission's accuracy, low and high, and n, if known; else None. `submission`: its SHA-256. `kaggle`:
+    what a receipt says about it, once it was sent.
     """
 
     facts: Mapping[str, Any]
@@ -45,7 +45,7 @@ class Run:
 class Validation:
     """Answers to the validation images: `ids` int (n,), their rows from 1; `true` int (n,), their labels.
 
-    `given`: labels int (n,) by model, and the merged ones where models alone were merged.
+    `given`: labels int (n,) by model, and the merged ones if only models were merged.
     """
 
     ids: np.ndarray
@@ -59,7 +59,7 @@ def read_run(
     submission_csv: str | Path,
     valid_rows: int | None = None,
 ) -> Run:
-    """Read what a run left. `valid_rows`: how many images its validation scores rest on."""
+    """Read the files of a run. `valid_rows`: how many images its validation scores rest on."""
     rows = read_scores(scores_csv) if scores_csv is not None and Path(scores_csv).exists() else []
     merged = next((row for row in rows if row["model"] == MERGED), {})
     return Run(
@@ -83,13 +83,13 @@ def read_scores(scores_csv: str | Path) -> list[dict[str, str]]:
 def remember(
     folder: str | Path, run: Run, submission_csv: str | Path, validation: Validation | None = None
 ) -> Path:
-    """Keep a run and its submission in a folder: its path. Scored anew, a run replaces its own record.
+    """Keep a run and its submission in a folder; return its path. A run scored again replaces its own record.
 
-    By the `validation` answers two runs can be compared whose test labels nobody knows; a run without scores
-    gets its validation score from them.
+    The `validation` answers allow a comparison of two runs whose test labels are not known; a run without
+    scores gets its validation score from them.
     """
     path = path_of(folder, run.facts)
-    for left in Path(folder).glob(".partial.*"):  # a killed run's; no later run writes under its name
+    for left in Path(folder).glob(".partial.*"):  # from a killed run; no later run writes under its name
         left.unlink(missing_ok=True)
     if path.exists():
         run = replace(run, kaggle=read_remembered(path).kaggle)
@@ -105,25 +105,25 @@ def remember(
 
 
 def path_of(folder: str | Path, facts: Mapping[str, Any]) -> Path:
-    """Where a run is remembered, in the folder of all runs."""
+    """The path of a remembered run in the folder of all runs."""
     time = str(facts.get("time"))[:19].replace(":", "")
     return Path(folder) / f"{time}-{digest_of_json(facts)[:DIGEST_DIGITS]}.json"
 
 
 def validation_beside(path: Path) -> Path:
-    """The file with the validation answers of a run that was remembered."""
+    """The file with the validation answers of a remembered run."""
     return path.with_suffix(".valid.csv")
 
 
 def read_validation(path: Path) -> Validation | None:
-    """The validation answers of a run that was remembered, if it has any. FormatError: they are damaged."""
+    """The validation answers of a remembered run, if it has any. FormatError: they are damaged."""
     beside = validation_beside(path)
     if not beside.exists():
         return None
     try:
         with open(beside, newline="", encoding="utf-8") as file:
             names = next(csv.reader(file), [])[2:]
-            if MERGED not in names:  # as it was called in the first of these files
+            if MERGED not in names:  # the first of these files called it "given"
                 names = [MERGED if name == "given" else name for name in names]
             columns = np.loadtxt(file, dtype=np.int64, delimiter=",", ndmin=2).T
         ids, true, *given = columns
@@ -138,8 +138,8 @@ def validation_answers(
     merge: Mapping[str, Any],
     weights: Path | None = None,
 ) -> Validation:
-    """What models say of the validation images, from their files of probabilities; `merge` and `weights` as
-    of `merge_files`. Where `merge` has an `order`, files that say nothing of these images were merged, too.
+    """The models' answers to the validation images, from their files of probabilities; `merge` and `weights`
+    as in `merge_files`. If `merge` has an `order`, files without answers to these images were merged, too.
     """
     listing = lst.read(valid_lst)
     models = merging.read_models(probabilities, merge["seeds"], len(listing))
@@ -150,17 +150,17 @@ def validation_answers(
 
 
 def recall(folder: str | Path) -> list[Run]:
-    """All runs of a folder, the oldest first. FormatError: a file is damaged, or is no run."""
+    """All runs in a folder, oldest first. FormatError: a file is damaged, or is not a run."""
     found = [read_remembered(path) for path in sorted(Path(folder).glob("*.json"))]
     return sorted(found, key=lambda run: str(run.facts.get("time")))
 
 
 def read_remembered(path: str | Path) -> Run:
-    """Read one run that was remembered. FormatError: the file is damaged, or is no run."""
+    """Read one remembered run. FormatError: the file is damaged, or is not a run."""
     try:
         return Run(**read_json(path))
     except TypeError as error:
-        raise FormatError(f"{path}: no run that was remembered: {error}; move it away") from error
+        raise FormatError(f"{path}: not a remembered run: {error}; move it away") from error
 
 
 def settings_of(facts: Mapping[str, Any]) -> dict[str, Any]:
@@ -169,20 +169,20 @@ def settings_of(facts: Mapping[str, Any]) -> dict[str, Any]:
     for part in PARTS:
         prefix = "" if part == "configuration" else f"{part}."
         flat |= {f"{prefix}{key}": value for key, value in flatten(facts.get(part) or {}).items()}
-    flat.pop("digests.submission", None)  # what came out
-    flat.pop("digests.classes", None)  # which the CSVs and `data.classes` say already, as the images
+    flat.pop("digests.submission", None)  # a result
+    flat.pop("digests.classes", None)  # the CSVs and `data.classes` say it already, as with the images
     for part in images_of(facts):
         del flat[f"digests.images.{part}"]
     return flat
 
 
 def images_of(facts: Mapping[str, Any]) -> Mapping[str, str]:
-    """The CRC-32 of a run's images by their parts, train and test; runs of earlier versions do not know."""
+    """The CRC-32 of a run's images by part, train and test; runs of earlier versions do not have them."""
     return (facts.get("digests") or {}).get("images") or {}
 
 
 def classes_digest(facts: Mapping[str, Any]) -> str | None:
-    """A digest of the classes that a run's labels are, in their order; runs of earlier versions tell less."""
+    """A digest of the classes of a run's labels, in order; runs of earlier versions know less."""
     digest = (facts.get("digests") or {}).get("classes")
     configured = ((facts.get("configuration") or {}).get("data") or {}).get("classes")
     return digest or (digest_of_json([*map(str, configured)]) if isinstance(configured, list) else None)
@@ -200,7 +200,7 @@ def commit_of(facts: Mapping[str, Any]) -> str:
 
 
 def flatten(value: Mapping[str, Any]) -> dict[str, Any]:
-    """Nested mappings as one, with dotted keys; lists stay values."""
+    """Nested mappings as a flat one with dotted keys; lists stay values."""
     flat = {}
     for key, inner in value.items():
         if isinstance(inner, Mapping):
@@ -211,7 +211,7 @@ def flatten(value: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _accuracy(row: Mapping[str, Any], part: str, rows: int | None) -> dict[str, Any] | None:
-    """What a row of the table of scores, as it is or read from its file, says of a part; None: nothing."""
+    """What a row of the table of scores, fresh or read from its file, says about a part; None: nothing."""
     if row.get(f"{part}_accuracy") in (None, ""):
         return None
     return {name: float(row[f"{part}_{name}"]) for name in ("accuracy", "low", "high")} | {"n": rows}

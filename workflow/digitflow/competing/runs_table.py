@@ -1,4 +1,4 @@
-"""The table of remembered runs: one row each, and of their settings only those that differ."""
+"""The table of remembered runs: one row each, with only those settings that differ."""
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
@@ -29,9 +29,9 @@ def tabulate(runs: Iterable[Run], receipts_folder: str | Path) -> list[dict[str,
 
 
 def format_runs(rows: Sequence[Mapping[str, Any]], by: str = "time") -> str:
-    """Runs as a table for people: what is always asked for, then only the settings that differ.
+    """Runs as a table for people: the columns everyone wants, then only the settings that differ.
 
-    `by` time: the newest last; `by` score: the best validation score first. InputError: by anything else.
+    `by` time: newest last; `by` score: best validation score first. InputError for anything else.
     """
     if by not in ORDERS:
         raise InputError(f"--by {by}: should be one of {', '.join(ORDERS)}")

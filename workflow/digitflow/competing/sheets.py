@@ -11,7 +11,7 @@ from digitflow.competing.compare import KINDS, PART_OF, VALIDATION, Comparison, 
 from digitflow.formats import idx
 
 COLUMNS = 12
-MOST = 96  # images on a sheet: the JSON has all of them
+MOST = 96  # images on a sheet; the JSON has all of them
 SIDE = 56  # pixels: smaller images are enlarged by a whole factor
 LINE = 13  # pixels of a line of text; above each image are two
 CELL_WIDTH = 84  # room for an id of eight digits
@@ -22,10 +22,10 @@ PAPER = 255
 def draw_sheets(
     comparison: Comparison, test_images: str | Path, train_images: str | Path
 ) -> dict[str, bytes]:
-    """Draw a sheet for each kind of flip that there is: PNG files by kind.
+    """Draw a sheet for each kind of flip that occurs: PNG files by kind.
 
     `test_images` and `train_images`: IDX files; the validation images are rows of the latter. There are no
-    sheets where the file is missing, or has other images than those that were compared.
+    sheets if the file is missing, or has other images than those that were compared.
     """
     images = Path(train_images if comparison.rows == VALIDATION else test_images)
     if not (comparison.flips and images.exists() and _are_there(comparison, images)):
@@ -40,7 +40,7 @@ def draw_sheets(
 
 
 def _are_there(comparison: Comparison, images: Path) -> bool:
-    """Whether an IDX file has the images that flipped, as far as its checksum and its size tell."""
+    """Whether an IDX file has the images that flipped, as far as its checksum and size tell."""
     part = PART_OF[comparison.rows]
     found = of_images([images.with_name(f"{part}.sfv")]).get(part)
     ids = [id_ for flips in comparison.flips.values() for id_ in flips.ids.tolist()]
@@ -49,7 +49,7 @@ def _are_there(comparison: Comparison, images: Path) -> bool:
 
 
 def write_sheets(folder: str | Path, sheets: Mapping[str, bytes]) -> None:
-    """Write the sheets of `draw_sheets` into a folder as KIND.png, without those of an earlier pair."""
+    """Write the sheets of `draw_sheets` into a folder as KIND.png, removing those of an earlier pair."""
     for kind in {*KINDS} - {*sheets}:
         Path(folder, f"{kind}.png").unlink(missing_ok=True)
     for kind, data in sheets.items():
@@ -58,9 +58,9 @@ def write_sheets(folder: str | Path, sheets: Mapping[str, bytes]) -> None:
 
 
 def draw(images: np.ndarray, flips: Flips, classes: Sequence[str], title: str) -> np.ndarray:
-    """Draw images uint8 (n, h, w) or (n, h, w, 3) in a grid, above each its row, true label and answers.
+    """Draw images uint8 (n, h, w) or (n, h, w, 3) in a grid, each below its row, true label and answers.
 
-    A picture uint8 (height, width) or (height, width, 3), dark ink on white.
+    Returns a picture uint8 (height, width) or (height, width, 3), dark ink on white.
     """
     factor = max(1, SIDE // max(images.shape[1:3]))
     images = images.repeat(factor, axis=1).repeat(factor, axis=2)

@@ -1,8 +1,9 @@
-"""A store of finished trainings, by what they were made from: old settings come back without training.
+"""A store of finished trainings, by what they were made from: going back to old settings needs no training.
 
 Each entry is a folder `KEY/` with the files of one training and `entry.json`, their SHA-256 digests. Entries
-appear and go by one rename, so that two runs and kills can share a store. Files are copied, never linked: a
-link would share its times, by which Snakemake decides what to run, between folders.
+appear and disappear by one rename, so that two runs can share a store and a kill does no harm. Files are
+copied, never linked: links would share modification times, by which Snakemake decides what to run, between
+folders.
 """
 
 import contextlib
@@ -24,14 +25,14 @@ from digitflow.base.files import atomic_open, read_json
 log = logging.getLogger("digitflow")
 
 ENTRY = "entry.json"
-KEY = re.compile("[0-9a-f]{64}")  # what the folder of an entry is called
-PASSING = ".passing."  # what a folder is called while it is written or removed
-ABANDONED = 24 * 3600.0  # seconds after which such a folder is what a kill left
+KEY = re.compile("[0-9a-f]{64}")  # the name of an entry's folder
+PASSING = ".passing."  # begins a folder's name while it is written or removed
+ABANDONED = 24 * 3600.0  # seconds after which such a folder must have been left by a kill
 LIMIT = 10 << 30  # bytes: some thousand trainings
 
 
 class Kept:
-    """A store as one training sees it (`training.results.Store`): its own files come from there, or go there.
+    """A store as one training sees it (`training.results.Store`): its own files come from it, or go into it.
 
     `files` lie in one folder; the key of an entry is a digest of the training's fingerprint.
     """
@@ -41,14 +42,14 @@ class Kept:
         self._names = [path.name for path in files]
 
     def bring_back(self, fingerprint: str) -> bool:
-        """As `bring_back`; the log says so."""
+        """As `bring_back`; success is logged."""
         found = bring_back(self._store, key_of(fingerprint), self._folder, self._names)
         if found:
             log.info(f"brought back from {self._store}: made before from the same settings, data and code")
         return found
 
     def keep(self, fingerprint: str) -> None:
-        """As `keep`; where that fails there is a warning, for what was made is whole all the same."""
+        """As `keep`; failure is only a warning, because the training's results are complete all the same."""
         try:
             keep(self._store, key_of(fingerprint), self._folder, self._names)
         except DigitflowError as error:
@@ -56,12 +57,12 @@ class Kept:
 
 
 def key_of(fingerprint: str) -> str:
-    """The name of a training's entry: a digest of its fingerprint, all that it was made from."""
+    """The name of a training's entry: a digest of its fingerprint, which is all that it was made from."""
     return hashlib.sha256(fingerprint.encode()).hexdigest()
 
 
 def keep(store: str | Path, key: str, folder: str | Path, names: Sequence[str], limit: int = LIMIT) -> None:
-    """Put the files `names` of a finished training into the store, and the store within `limit` bytes.
+    """Put the files `names` of a finished training into the store, and keep that within `limit` bytes.
 
     The entries unused for longest go first. DigitflowError: the store cannot be written.
     """
@@ -75,8 +76,8 @@ def keep(store: str | Path, key: str, folder: str | Path, names: Sequence[str], 
                 shutil.copyfile(folder / name, passing / name)
             digests = {name: sha256(passing / name) for name in names}
             (passing / ENTRY).write_text(json.dumps({"sha256": digests}), encoding="utf-8")
-            passing.chmod(store.stat().st_mode & 0o777)  # for whoever shares the store
-            with contextlib.suppress(OSError):  # another run was faster; both made the same
+            passing.chmod(store.stat().st_mode & 0o777)  # for everyone who shares the store
+            with contextlib.suppress(OSError):  # another run was faster; both made the same files
                 passing.rename(store / key)
         finally:
             shutil.rmtree(passing, ignore_errors=True)
@@ -88,9 +89,9 @@ def keep(store: str | Path, key: str, folder: str | Path, names: Sequence[str], 
 
 
 def bring_back(store: str | Path, key: str, folder: str | Path, names: Sequence[str]) -> bool:
-    """Copy the files of a training from the store into `folder`, if it has them whole.
+    """Copy the files of a training from the store into `folder`, if it has them undamaged.
 
-    A damaged entry is removed, so that it is made again, and the log says so; one that cannot be read is left
+    A damaged entry is removed, so that it is made again, and the log says so; an unreadable one is left
     alone. DigitflowError: `folder` cannot be written.
     """
     entry, folder = Path(store) / key, Path(folder)
@@ -104,16 +105,16 @@ def bring_back(store: str | Path, key: str, folder: str | Path, names: Sequence[
     except FileNotFoundError as error:
         damage = str(error)
     except OSError as error:
-        log.warning("%s: cannot be read (%s): trained anew", entry, error)
+        log.warning("%s: cannot be read (%s): training anew", entry, error)
         return False
     except (FormatError, KeyError, TypeError, AttributeError) as error:
         damage = str(error)
     if damage:
         _remove(entry)
-        done = "is left there, and trained anew" if entry.exists() else "removed, to be made again"
+        done = "left there; training anew" if entry.exists() else "removed, to be made again"
         log.warning("%s: not as it was stored (%s): %s", entry, damage, done)
         return False
-    with contextlib.suppress(OSError):  # a store that is only read has no order of use
+    with contextlib.suppress(OSError):  # a read-only store keeps no order of use
         os.utime(entry)
     for name, data in files.items():
         with atomic_open(folder / name) as file:
@@ -122,9 +123,9 @@ def bring_back(store: str | Path, key: str, folder: str | Path, names: Sequence[
 
 
 def _shrink(store: Path, key: str, limit: int) -> None:
-    """Remove the entries unused for longest until all are within `limit` bytes; never the one of `key`.
+    """Remove the entries unused for longest until the rest are within `limit` bytes; never the one of `key`.
 
-    What else lies in the folder is not counted and not touched: it may be anybody's.
+    Other files in the folder are neither counted nor touched: they may be anybody's.
     """
     entries = []
     for entry in store.iterdir():
@@ -145,10 +146,10 @@ def _shrink(store: Path, key: str, limit: int) -> None:
 
 
 def _remove(entry: Path) -> None:
-    """Remove an entry: first by name, so that no other run sees the half of it."""
+    """Remove an entry: rename it first, so that no other run sees half of it."""
     try:
         going = Path(tempfile.mkdtemp(prefix=PASSING, dir=entry.parent))
-    except OSError:  # a store that is only read
+    except OSError:  # a read-only store
         return
     with contextlib.suppress(OSError):  # another run was faster
         entry.rename(going / entry.name)
@@ -158,6 +159,6 @@ def _remove(entry: Path) -> None:
 def _remove_abandoned(store: Path) -> None:
     """Remove what killed runs left half-written."""
     for path in store.glob(f"{PASSING}*"):
-        with contextlib.suppress(FileNotFoundError):  # another run is about it
+        with contextlib.suppress(FileNotFoundError):  # another run is removing it
             if time.time() - path.stat().st_mtime > ABANDONED:
                 shutil.rmtree(path, ignore_errors=True)

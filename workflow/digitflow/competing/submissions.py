@@ -1,4 +1,4 @@
-"""Submission files from anywhere, only read: checked, scored, compared with ours, and blended."""
+"""Submission files from anywhere, never changed: checked, scored, compared with ours, and blended."""
 
 import csv
 import logging
@@ -26,7 +26,7 @@ Read = Callable[[Path], np.ndarray]  # a submission's labels int (n,), in the or
 
 @dataclass(frozen=True)
 class Submission:
-    """Labels int (n,) under a name, and probabilities float (n, classes) where they are known."""
+    """Labels int (n,) under a name, and probabilities float (n, classes) if they are known."""
 
     name: str
     labels: np.ndarray
@@ -34,7 +34,7 @@ class Submission:
 
 
 def reader(classes: Sequence[str], form: Form | None = None) -> Read:
-    """What reads submission files of these classes in the images' order; `form`: their header and ids."""
+    """A function that reads submissions with these classes in the images' order; `form`: header and ids."""
     return lambda path: _read_with_lines(path, classes, form)[0]
 
 
@@ -45,16 +45,16 @@ def _read_with_lines(path: Path, classes: Sequence[str], form: Form | None) -> t
 
 
 def form_of(submission_csv: str | Path) -> Form:
-    """The form of one of our own submissions, which those of others must have, too."""
+    """The form of one of our own submissions, which other people's must have, too."""
     return labelscsv.read_sample(submission_csv)
 
 
 def read_submission(
     name: str, path: str | Path, classes: Sequence[str], form: Form | None = None
 ) -> Submission:
-    """Read a submission file, with NAME_probabilities.npy beside it, where there is one.
+    """Read a submission file, with NAME_probabilities.npy beside it, if there is one.
 
-    `classes` and `form` as of `reader`. The probabilities may be in the order of the file or of the images.
+    `classes` and `form` as in `reader`. The probabilities may be in the order of the file or of the images.
     InputError or FormatError: the file does not fit, or its probabilities choose other labels.
     """
     path = Path(path)
@@ -73,11 +73,13 @@ def read_submission(
         at = differ[np.argmin(lines[differ])]
         prefers, has = shown(classes[chosen[rows[at]]]), shown(classes[labels[at]])
         raise InputError(
-            f"{beside}: row {rows[at] + 1:,} prefers {prefers}, {path}, line {lines[at]:,}, has {has}: not "
-            f"this submission's probabilities; move {beside.name} away to vote by labels"
+            f"{beside}: row {rows[at] + 1:,} prefers {prefers}, but {path}, line {lines[at]:,}, has {has}: "
+            f"these are not this submission's probabilities; move {beside.name} away to vote by labels"
         )
     if not np.array_equal(rows, as_images):
-        log.info("%s: its rows are in the order of %s, and were put into that of the images", beside, path)
+        log.info(
+            "%s: its rows are in the order of %s and were put into the order of the images", beside, path
+        )
     return Submission(name, labels, probabilities[rows])
 
 
@@ -86,7 +88,7 @@ def read_submissions(
 ) -> tuple[dict[str, Submission], dict[str, str]]:
     """Read submission files: those that fit, by name, and why each of the others is left out.
 
-    `classes` and `form` as of `reader`.
+    `classes` and `form` as in `reader`.
     """
     found, left_out = {}, {}
     for path in map(Path, paths):
@@ -100,13 +102,13 @@ def read_submissions(
 def choose_submissions(
     names: Sequence[str], found: Mapping[str, Submission], left_out: Mapping[str, str]
 ) -> list[Submission]:
-    """The submissions that `merge.models` names. ConfigError: one does not fit, or is not there."""
+    """The submissions that `merge.models` names. ConfigError: one does not fit, or is missing."""
     for name in names:
         if name in left_out:
             raise ConfigError(f"merge.models: {name} cannot be merged: {left_out[name]}")
         if name not in found:
             known = ", ".join(found) or "none"
-            raise ConfigError(f"merge.models: there is no model or submission {name!r}; there are: {known}")
+            raise ConfigError(f"merge.models: no model or submission is called {name!r}; known are {known}")
     return [found[name] for name in names]
 
 
@@ -117,7 +119,7 @@ def read_merged(
     ids: Path,
     form: Mapping[str, Any],
 ) -> tuple[Form, dict[str, Submission]]:
-    """The form that a submission has, and the files that are to be merged, by name.
+    """The form that a submission has, and the files to merge, by name.
 
     `test_images` and `ids` are those of the test set; `form` is the section `submission` of the
     configuration. ConfigError: a file does not fit.
@@ -141,7 +143,8 @@ def blend_with_models(
 ) -> None:
     """Write the blend of files and models as the section `merge` says, whose `order` names both.
 
-    `probabilities` are the models' files, one for each seed; the others as of `read_merged`. Raises as that.
+    `probabilities` are the models' files, one for each seed; the other arguments and what it raises are as in
+    `read_merged`.
     """
     wanted, found = read_merged(files, classes, test_images, ids, form)
     for name, averaged in merging.read_models(probabilities, merge["seeds"]).items():
@@ -153,7 +156,7 @@ def blend_with_models(
 
 
 def scores(found: Mapping[str, Submission], solution: np.ndarray | None) -> list[dict[str, Any]]:
-    """Rows for the table of scores, one per submission: its test accuracy where a solution is known."""
+    """Rows for the table of scores, one per submission: its test accuracy if a solution is known."""
     return [
         {"model": name, "framework": "file", **score("test", submission.labels, solution)}
         for name, submission in found.items()
@@ -165,7 +168,7 @@ def score_files(
 ) -> list[dict[str, Any]]:
     """Rows for the table of scores, one per file that fits our own submission; `solution`: an IDX file.
 
-    The log has those that do not fit, and why.
+    Files that do not fit are logged, with the reason.
     """
     if not files or submission_csv is None:
         return []
@@ -177,7 +180,7 @@ def score_files(
 def labels_of_files(
     files: Sequence[Path], classes: Sequence[str], submission_csv: Path
 ) -> dict[str, np.ndarray]:
-    """The labels of the files that fit our own submission, by name; the log has the others, and why."""
+    """The labels of the files that fit our own submission, by name; the others are logged with the reason."""
     if not files:
         return {}
     found = _read_fitting(files, classes, form_of(submission_csv))
@@ -185,7 +188,7 @@ def labels_of_files(
 
 
 def agreement(found: Mapping[str, Submission]) -> np.ndarray:
-    """The share of images on which each two submissions agree: float64 (k, k), in the order of `found`."""
+    """The share of images on which two submissions agree: float64 (k, k), in the order of `found`."""
     labels = [submission.labels for submission in found.values()]
     return np.array([[np.mean(a == b) for b in labels] for a in labels])
 
@@ -224,13 +227,13 @@ def blend(
 ) -> np.ndarray:
     """Blend submissions into labels int64 (n,) by a method of merging.
 
-    A submission without probabilities is taken to be certain of its labels. Where labels alone leave a tie,
-    the first submission that names one of the tied labels decides. ConfigError: `mean` needs probabilities.
+    A submission without probabilities is taken to be certain of its labels. In a tie, the first submission
+    that names one of the tied labels decides. ConfigError: `mean` needs probabilities.
     """
     bare = [submission.name for submission in submissions if submission.probabilities is None]
     if bare and method != "vote":
         raise ConfigError(
-            f"merge.method {method} needs probabilities, and {', '.join(bare)} has only labels: write "
+            f"merge.method {method} needs probabilities, but {', '.join(bare)} has only labels: write "
             f"`method: vote`, or put {bare[0]}_probabilities.npy beside {bare[0]}.csv"
         )
     certain = np.eye(classes)

@@ -1,11 +1,11 @@
-"""Send a submission to Kaggle: only when asked to, the same bytes once, and without losing a reference.
+"""Send a submission to Kaggle: only when asked to, the same bytes only once, never losing a reference.
 
 A kill can come at any moment. What is known is therefore on the disk before the next request goes out:
 
-1. The place for the upload (`SHA256.upload`, readable by its owner alone, for it is a key): a later run asks
-   how much of the file is there, and sends only the rest.
-2. The receipt as `sending`, before the one request that takes a slot. A later run looks for the file's mark
-   in the service's list first, and sends only where the service neither lists nor counts it.
+1. The place for the upload (`SHA256.upload`, readable only by its owner, because it is a key): a later run
+   asks how much of the file has arrived, and sends only the rest.
+2. The receipt as `sending`, before the one request that takes a slot. A later run first looks for the file's
+   mark in the service's list, and sends the file only if the service neither lists nor counts it.
 3. The receipt as `sent`, with the reference.
 """
 
@@ -28,14 +28,14 @@ from digitflow.competing.receipts import Receipt
 
 log = logging.getLogger("digitflow")
 
-SETTLE = 30.0  # seconds after which a submission that the service took is surely in its list
-PATIENCE = 300.0  # seconds to wait for a score: a later run fetches it, too
-PAUSE = 5.0  # seconds between two questions for a score
+SETTLE = 30.0  # seconds after which a submission that the service accepted is sure to be in its list
+PATIENCE = 300.0  # seconds to wait for a score: a later run can fetch it, too
+PAUSE = 5.0  # seconds between two requests for a score
 WISHES = ("yes", "true")
 
 
 def check_wish(wish: object) -> None:
-    """Raise ConfigError unless somebody asked for a submission; before any connection is made."""
+    """Raise ConfigError unless a submission was asked for; before any connection is made."""
     if str(wish).lower() not in WISHES:
         raise ConfigError("nothing was sent: a submission is made only with `--config submit=yes`")
 
@@ -52,21 +52,21 @@ def submit(
 ) -> Receipt:
     """Send the file of a plan (see `preview`), unless its bytes were sent before, and wait for its score.
 
-    `folder` has the receipts; `wish` must be yes. Scores that earlier submissions still owe are fetched, too;
+    `folder` has the receipts; `wish` must be yes. Missing scores of earlier submissions are fetched, too;
     references and scores are noted in the folder of remembered `runs`.
-    ConfigError without the wish; InputError where the file is no longer the plan's; DigitflowError with no
-    slot left, where the service cannot say whether it took an earlier try, or where it found a fault.
+    ConfigError without the wish; InputError if the file is no longer the plan's; DigitflowError if no slot is
+    left, if the service does not show whether it accepted an earlier try, or if it found an error.
     """
     check_wish(wish)
     data = Path(plan["file"]).read_bytes()
     sha256 = hashlib.sha256(data).hexdigest()
     if sha256 != plan["sha256"]:
-        raise InputError(f"{plan['file']}: changed since it was looked at; nothing was sent: run again")
+        raise InputError(f"{plan['file']}: changed since it was checked; nothing was sent: run again")
     with receipts.alone(folder, kaggle.competition):
         path = receipts.receipt_path(folder, kaggle.competition, sha256)
         receipt = receipts.read(path) if path.exists() else None
         if receipt is not None and receipt.state == receipts.SENT:
-            log.info("%s: these bytes were sent before, reference %s: not again", plan["file"], receipt.ref)
+            log.info("%s: already sent, reference %s: not sent again", plan["file"], receipt.ref)
             _place(folder, receipt).unlink(missing_ok=True)  # a kill may have left it
         else:
             receipt = _send_once(kaggle, plan, folder, receipt, data, settle)
@@ -76,12 +76,12 @@ def submit(
     receipt = receipts.read(path)
     if receipt.status == "error":
         reason = receipt.error or "it gives no reason"
-        raise DigitflowError(f"{plan['file']}: Kaggle found a fault in submission {receipt.ref}: {reason}")
+        raise DigitflowError(f"{plan['file']}: Kaggle found an error in submission {receipt.ref}: {reason}")
     return receipt
 
 
 def fetch_scores(kaggle: Kaggle, folder: str | Path, patience: float = 0.0, pause: float = PAUSE) -> None:
-    """Ask for the scores that sent submissions still owe, for up to `patience` seconds altogether."""
+    """Ask for the missing scores of sent submissions, for up to `patience` seconds altogether."""
     kept = receipts.read_all(folder, kaggle.competition)
     owing = [receipt for receipt in kept if receipt.ref and not receipt.status]
     end = time.monotonic() + patience
@@ -91,11 +91,11 @@ def fetch_scores(kaggle: Kaggle, folder: str | Path, patience: float = 0.0, paus
             break
         time.sleep(pause)
     if owing:
-        log.info("%d submissions without a score yet: run again later, nothing is sent twice", len(owing))
+        log.info("%d submissions have no score yet: run again later; nothing is sent twice", len(owing))
 
 
 def describe_plan(plan: Mapping[str, Any], limits: Limits) -> list[str]:
-    """What is shown before a submission is sent, line by line."""
+    """The lines that are shown before a submission is sent."""
     counts = ", ".join(f"{label}: {count}" for label, count in plan["class_counts"].items())
     lines = [
         f"file        {plan['file']}, {plan['rows']} rows",
@@ -118,14 +118,14 @@ def _send_once(
     data: bytes,
     settle: float,
 ) -> Receipt:
-    """Find the file among the submissions that were made, or send it; the receipt, sent."""
+    """Find the file among the submissions that were made, or send it; return its receipt, in state sent."""
     interrupted = receipt is not None and receipt.state == receipts.SENDING
     if receipt is None:
         now = datetime.now(UTC).isoformat(timespec="seconds")
         facts = kaggle.competition, plan["sha256"], plan["file"], plan["message"], now
         receipt = Receipt(*facts)
     if interrupted:
-        log.info("%s: an earlier try was cut off: looking whether it arrived", plan["file"])
+        log.info("%s: an earlier try was interrupted: checking whether it arrived", plan["file"])
     listed = _look(kaggle, folder, receipt, settle if interrupted else 0.0)
     if receipt.state == receipts.SENT:
         return receipt
@@ -133,25 +133,25 @@ def _send_once(
     if interrupted and limits.total - receipt.counted > listed - receipt.listed:
         path = receipts.receipt_path(folder, kaggle.competition, receipt.sha256)
         raise DigitflowError(
-            f"{plan['file']}: nothing was sent: Kaggle counts one more than it lists; look at "
-            f"{SITE}/competitions/{kaggle.competition}/submissions and run again later; if none of them "
-            f"ends with {receipt.mark}, delete {path}"
+            f"{plan['file']}: nothing was sent: Kaggle counts one more submission than it lists; look at "
+            f"{SITE}/competitions/{kaggle.competition}/submissions and run again later; if no description "
+            f"there ends with {receipt.mark}, delete {path}"
         )
     for line in describe_plan(plan, limits):
         log.info("%s", line)
     if limits.left < 1:
         raise DigitflowError(
             f"{plan['file']}: nothing was sent: no submission is left today ({limits.today} were made); "
-            "the next day begins at midnight UTC"
+            "a new day begins at midnight UTC"
         )
     receipt.counted, receipt.listed = limits.total, listed
     return _send(kaggle, folder, receipt, data)
 
 
 def _look(kaggle: Kaggle, folder: str | Path, receipt: Receipt, settle: float) -> int:
-    """Look for the receipt's file in the service's list, for `settle` seconds; how many are listed.
+    """Look for the receipt's file in the service's list, for `settle` seconds; return how many are listed.
 
-    Those with a fault are not among the listed, for the service does not count them either.
+    Submissions with an error are left out, because the service does not count them either.
     """
     end = time.monotonic() + settle
     while True:
@@ -159,7 +159,7 @@ def _look(kaggle: Kaggle, folder: str | Path, receipt: Receipt, settle: float) -
         for entry in entries:
             if entry.description.endswith(receipt.mark):
                 _sent(folder, receipt, entry.ref)
-                log.info("%s: these bytes were sent before, reference %s: not again", receipt.file, entry.ref)
+                log.info("%s: already sent, reference %s: not sent again", receipt.file, entry.ref)
         if receipt.state == receipts.SENT or time.monotonic() >= end:
             return sum(entry.status != "error" for entry in entries)
         time.sleep(min(PAUSE, settle / 3))
@@ -179,7 +179,7 @@ def _send(kaggle: Kaggle, folder: str | Path, receipt: Receipt, data: bytes) -> 
     try:
         ref = kaggle.create(read_json(place)["token"], receipt.description)
     except ServiceError as error:
-        if error.refused:  # surely no slot was taken, and the upload may be the reason
+        if error.refused:  # certainly no slot was taken, and the upload may be the reason
             receipt.state = receipts.UPLOADING
             receipts.write(folder, receipt)
             place.unlink(missing_ok=True)
@@ -190,7 +190,7 @@ def _send(kaggle: Kaggle, folder: str | Path, receipt: Receipt, data: bytes) -> 
 
 
 def _upload(kaggle: Kaggle, place: Path, receipt: Receipt, data: bytes) -> None:
-    """Bring the file to the service, going on with an upload that was cut off."""
+    """Send the file to the service, resuming an interrupted upload."""
     if place.exists():
         known = read_json(place)
         if kaggle.upload(Upload(known["token"], known["url"]), data, again=True):
@@ -214,13 +214,13 @@ def _place(folder: str | Path, receipt: Receipt) -> Path:
 
 
 def _fetch_score(kaggle: Kaggle, folder: str | Path, receipt: Receipt) -> bool:
-    """Ask once for a submission's score and write it down; whether it is known now."""
+    """Ask once for a submission's score and record it; return whether it is known now."""
     try:
         entry = kaggle.submission(receipt.ref)
         if entry is None or entry.status == "pending":
             return False
     except ServiceError as error:
-        log.info("%s", error)  # the submission is made; only its score is late
+        log.info("%s", error)  # the submission was made; only its score is late
         return False
     receipt.status, receipt.public_score = entry.status, entry.public_score
     receipt.error, receipt.team = entry.error, entry.team
@@ -233,11 +233,11 @@ def _fetch_score(kaggle: Kaggle, folder: str | Path, receipt: Receipt) -> bool:
 
 
 def _rank(kaggle: Kaggle, entry: Entry) -> int | None:
-    """The team's place on the leaderboard. A score is worth keeping without it, so a refusal is only told."""
+    """The team's place on the leaderboard. A score is worth keeping without it: failure is only logged."""
     if entry.status != "complete" or not entry.team:
         return None
     try:
         return kaggle.rank(entry.team)
     except ServiceError as error:
-        log.warning("the score is kept, without the place, which is not asked for again: %s", error)
+        log.warning("the score is kept without the place, which will not be asked for again: %s", error)
         return None

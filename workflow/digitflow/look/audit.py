@@ -1,6 +1,6 @@
 """The audit of labels: which rows look mislabelled to models that did not learn from them.
 
-The ranking is what finds wrong labels; the flag is a hint. See Northcutt, Jiang and Chuang, "Confident
+The ranking finds wrong labels; the flag is only a hint. See Northcutt, Jiang and Chuang, "Confident
 Learning: Estimating Uncertainty in Dataset Labels", JAIR 2021.
 """
 
@@ -24,12 +24,12 @@ PathLike = str | os.PathLike
 Training = tuple[PathLike, PathLike]  # the .lst of the rows that were held out, and their probabilities .npy
 
 AUDIT_COLUMNS = ["id", "given", "proposed", "self_confidence", "margin", "flagged", "split"]
-SLACK = 1e-6  # rounding alone decides nothing: the same as in the authors' own program
+SLACK = 1e-6  # so that rounding errors decide nothing: the same as in the authors' own program
 
 
 @dataclass(frozen=True)
 class HeldOut:
-    """What models say of rows that they did not learn from.
+    """What models say about rows that they did not learn from.
 
     `index` int64 (n,), ascending; `given` labels int64 (n,); `probabilities` float64 (n, classes).
     """
@@ -45,7 +45,7 @@ class Audit:
 
     `index` int64; `given` and `proposed` labels int64, the latter the models' first choice;
     `self_confidence` float64, the probability of the given label; `margin` float64, that less the highest of
-    another label, so -1..1 and negative where the models would choose another; `flagged` bool; `split` str.
+    any other label, so -1..1 and negative if the models would choose another; `flagged` bool; `split` str.
     """
 
     index: np.ndarray
@@ -61,11 +61,12 @@ class Audit:
 
 
 def confident_flags(probabilities: np.ndarray, given: np.ndarray) -> np.ndarray:
-    """Whether each row is confidently of another class than the given one: bool (n,).
+    """Whether each row confidently belongs to another class than the given one: bool (n,).
 
-    `probabilities` (n, classes) of rows that the models did not learn from, `given` labels int (n,). A row is
-    confidently of a class whose probability reaches the mean of that class's own rows; of several such
-    classes the row's first choice counts. A row whose first choice is the given label is never flagged.
+    `probabilities` (n, classes) of rows that the models did not learn from, `given` labels int (n,). A row
+    confidently belongs to a class if its probability reaches the mean over that class's own rows; if there
+    are several such classes, the row's first choice counts. A row whose first choice is the given label is
+    never flagged.
     """
     rows, classes = np.arange(len(given)), probabilities.shape[1]
     present = np.isin(np.arange(classes), given)
@@ -78,9 +79,9 @@ def confident_flags(probabilities: np.ndarray, given: np.ndarray) -> np.ndarray:
 
 
 def rank_rows(held_out: HeldOut, split: np.ndarray) -> Audit:
-    """Order rows by how little the models believe in the given label; equal ones by index.
+    """Order rows by how little the models believe the given label; equal ones by index.
 
-    `split` str (n,) says for each row which list it is in.
+    `split` str (n,) says which list each row is in.
     """
     probabilities, given = held_out.probabilities, held_out.given
     rows = np.arange(len(given))
@@ -102,10 +103,10 @@ def rank_rows(held_out: HeldOut, split: np.ndarray) -> Audit:
 def combine(models: Sequence[Sequence[Training]]) -> HeldOut:
     """Average the held-out probabilities of several models, row by row.
 
-    Each model has one list and one file of probabilities per training, whatever the folds and seeds. What
-    several trainings of a model say of a row is averaged first, then the models, each with the same weight.
-    FormatError: probabilities that do not fit their list. InputError: lists that disagree on a label, or
-    models that were not held out from the same rows.
+    Each model has one list and one file of probabilities per training, whatever the folds and seeds. First a
+    model's trainings are averaged for each row, then the models, each with the same weight. FormatError:
+    probabilities that do not fit their list. InputError: lists that disagree on a label, or models that did
+    not hold out the same rows.
     """
     averaged = [_average(trainings) for trainings in models]
     first = averaged[0]
@@ -113,7 +114,7 @@ def combine(models: Sequence[Sequence[Training]]) -> HeldOut:
         where = f"{trainings[0][1]} and the like"
         if not np.array_equal(model.index, first.index):
             raise InputError(
-                f"{where}: {len(model.index)} rows held out, {len(first.index)} of the first model, and not "
+                f"{where}: holds out {len(model.index)} rows, the first model {len(first.index)}, and not "
                 "the same ones; train all models with the same validation.folds and run again"
             )
         _check_same_labels(where, model.index, first.given, model.given)
@@ -144,20 +145,20 @@ def _average(trainings: Sequence[Training]) -> HeldOut:
 def _check_same_labels(where: str, index: np.ndarray, expected: np.ndarray, found: np.ndarray) -> None:
     for row in np.flatnonzero(expected != found):
         raise InputError(
-            f"{where}: row {index[row]} was held out with the label {found[row]}, and with {expected[row]} "
-            "elsewhere; one of the lists is older: run again"
+            f"{where}: row {index[row]} was held out with the label {found[row]}, but elsewhere with "
+            f"{expected[row]}; one of the lists is older: run again"
         )
 
 
 def split_names(index: np.ndarray, lists: Mapping[str, PathLike]) -> np.ndarray:
-    """The name of the list, str (n,), that each row of `index` int64 (n,) is in. InputError: in none."""
+    """The name of the list, str (n,), that each row of `index` int64 (n,) is in. InputError if in none."""
     found = np.full(len(index), "", f"<U{max(map(len, lists))}")
     for name, path in lists.items():
         found[np.isin(index, lst.read(path).index)] = name
     for row in np.flatnonzero(found == ""):
         raise InputError(
             f"{' and '.join(map(str, lists.values()))}: row {index[row]} is in none of them, but has "
-            "probabilities; these are older than the lists: run again"
+            "probabilities, which are older than the lists: run again"
         )
     return found
 
@@ -165,10 +166,10 @@ def split_names(index: np.ndarray, lists: Mapping[str, PathLike]) -> np.ndarray:
 def audit_labels(
     path: PathLike, models: Sequence[Sequence[Training]], lists: Mapping[str, PathLike], names: Sequence[str]
 ) -> None:
-    """Write the audit of the rows that `models`, as in `combine`, were held out from.
+    """Write the audit of the rows that `models`, as in `combine`, held out.
 
     `lists`: the .lst of each split of the training rows, by its name; `names`: the classes, by their index.
-    The log says how many rows are audited, and of how many.
+    The log says how many rows are audited, and out of how many.
     """
     held_out = combine(models)
     audit = rank_rows(held_out, split_names(held_out.index, lists))
@@ -178,8 +179,8 @@ def audit_labels(
     log.info(f"{path}: {len(audit):,} rows, the most suspicious first; flagged: {flagged:,}")
     if len(audit) < rows:
         log.info(
-            f"{path}: {rows - len(audit):,} of {rows:,} rows are not in it, for models learned from them; "
-            "set validation.folds: 5 to audit them all"
+            f"{path}: {rows - len(audit):,} of {rows:,} rows are not in it, because models learned from "
+            "them; set validation.folds: 5 to audit them all"
         )
 
 

@@ -1,4 +1,4 @@
-"""What all figures share: saved as PNG with Matplotlib, without a screen; equal results give equal bytes."""
+"""What all figures share: Matplotlib saves them as PNG, without a screen; equal results give equal bytes."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,7 +12,7 @@ LONGEST = 12  # characters of a label in a figure
 
 
 def short(name: object) -> str:
-    """A label as a figure has room for it."""
+    """A label, cut to the room that a figure has for it."""
     name = str(name)
     return name if len(name) <= LONGEST else name[: LONGEST - 1] + "…"
 
@@ -21,4 +21,4 @@ def save(figure: "Figure", path: str | Path) -> None:
     for axes in figure.axes:
         axes.spines[["top", "right"]].set_visible(False)
     with atomic_path(path) as temporary:
-        figure.savefig(temporary, dpi=110, metadata={"Software": None})  # else the bytes hold a version
+        figure.savefig(temporary, dpi=110, metadata={"Software": None})  # or the bytes contain a version

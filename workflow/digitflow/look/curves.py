@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 def curves_figure(path: str | Path, history: Sequence[Mapping[str, float]], title: str) -> None:
     """Draw a training: accuracy and loss, training against validation, and the learning rate.
 
-    `history` has a row for each epoch, as history.csv; without validation rows there is one curve of each.
+    `history` has a row for each epoch, like history.csv; without validation rows there is one curve each.
     """
     from matplotlib.figure import Figure
 
@@ -39,7 +39,7 @@ def curves_figure(path: str | Path, history: Sequence[Mapping[str, float]], titl
         axes.grid(alpha=0.3)
         axes.xaxis.get_major_locator().set_params(integer=True, min_n_ticks=1)
     reached = 100 * min(max(validated, default=1), history[-1]["accuracy"])
-    lowest = max(reached - max(12, 100 - reached), 0)  # the first epochs would take all the room
+    lowest = max(reached - max(12, 100 - reached), 0)  # or the first epochs would take all the room
     accuracy.set(ylabel="accuracy %", ylim=(lowest, min(accuracy.get_ylim()[1], 100.5)))
     accuracy.legend(frameon=False)
     rate.set(ylabel="learning rate", ylim=(0, None))
@@ -57,9 +57,9 @@ def learning_rate_curve(
     suggested: float,
     title: str,
 ) -> None:
-    """Draw the loss of a training with a rising rate against the rate, the suggested one marked, as a PNG.
+    """Draw the loss of a training with a rising rate against the rate, marking the suggested one, as a PNG.
 
-    The arrays are (steps,), one value a step.
+    The arrays are (steps,), one value per step.
     """
     from matplotlib.figure import Figure
 
@@ -68,7 +68,7 @@ def learning_rate_curve(
     axes.plot(rates, losses, color="0.75", linewidth=1, label="one batch")
     axes.plot(rates, smoothed, color="tab:blue", linewidth=2, label="smoothed")
     axes.axvline(suggested, color="tab:red", linestyle="--", label=f"suggested: {suggested:.2g}")
-    axes.set_ylim(0, 1.5 * smoothed[: max(len(smoothed) // 2, 1)].max())  # what exploded would hide the rest
+    axes.set_ylim(0, 1.5 * smoothed[: max(len(smoothed) // 2, 1)].max())  # a huge loss would hide the rest
     axes.grid(color="0.92")
     axes.legend(frameon=False)
     save(figure, path)

@@ -1,6 +1,6 @@
-"""What a data set holds twice, and what should not be in it: duplicates, leaks, outliers and blank images.
+"""Images that a data set has twice, or should not have: duplicates, leaks, outliers and blank images.
 
-The rules of thumb are Datalab's (https://docs.cleanlab.ai): near duplicates are closer than a part of the
+The rules of thumb are Datalab's (https://docs.cleanlab.ai): near duplicates are closer than a fraction of the
 median distance to the nearest image, outliers are far from their nearest ten.
 """
 
@@ -25,19 +25,19 @@ log = logging.getLogger("digitflow")
 PathLike = str | os.PathLike
 
 NEAR = 0.13  # of the median distance to the nearest image: closer pairs are near duplicates
-INVISIBLE = 3.0  # grey levels: pairs that are no further apart look the same whatever the median is
-NEIGHBOURS = 10  # an outlier is far from so many
+INVISIBLE = 3.0  # grey levels: pairs no further apart look the same, whatever the median is
+NEIGHBOURS = 10  # how many nearest images an outlier is far from
 FENCE = 1.7  # interquartile ranges above the third quartile
-# Half of the moves by a pixel, down and right: the other half is the same with the two images exchanged.
+# Half of the moves by a pixel, down and right: the other half is the same with the two images swapped.
 MOVES = ((0, 0), (0, 1), (1, -1), (1, 0), (1, 1))
 
-COMPONENTS = 48  # fewer are quicker, and call more images outliers than the distances of all pixels do
-SAMPLE = 1024  # images that the principal components and the median distance are estimated from
-REFERENCES = 70_000  # images that an outlier is far from; of more, evenly spaced ones
-BLOCK = 256  # images that are compared with others at a time, fewer where DISTANCES do not suffice
-DISTANCES = BLOCK * 70_000  # that are held at a time: as float32, 72 MB
-READ_PIXELS = 1 << 21  # pixels that are read at a time: as float32, 8 MB
-GROUP = 64  # distances of which only the smallest is looked at first
+COMPONENTS = 48  # fewer are quicker, but find more outliers than the distances of all pixels do
+SAMPLE = 1024  # images from which the principal components and the median distance are estimated
+REFERENCES = 70_000  # images among which neighbours are looked for: of more, evenly spaced ones
+BLOCK = 256  # images compared with others at a time, fewer if DISTANCES is not enough
+DISTANCES = BLOCK * 70_000  # distances in memory at a time: as float32, 72 MB
+READ_PIXELS = 1 << 21  # pixels read at a time: as float32, 8 MB
+GROUP = 64  # distances of which at first only the smallest is looked at
 
 PAIR_COLUMNS = [
     *("first_part", "first_id", "first_label", "second_part", "second_id", "second_label"),
@@ -50,8 +50,8 @@ OUTLIER_COLUMNS = ["part", "id", "label", "reason", "distance"]
 class Part:
     """Images of one split: `name` is train, valid or test.
 
-    `images` uint8 (m, h, w) or (m, h, w, c), a memory map will do; `rows` int64 (n,): those of them that
-    belong to the split; `ids` int64 (n,); `labels`: n names, or None where they are not known.
+    `images` uint8 (m, h, w) or (m, h, w, c), a memory map will do; `rows` int64 (n,): which of them belong
+    to the split; `ids` int64 (n,); `labels`: n names, or None if they are not known.
     """
 
     name: str
@@ -91,7 +91,7 @@ class Pool:
             yield self.take(places[start : start + self.block])
 
     def describe(self, place: int) -> tuple[str, int, str]:
-        """The part, the id and the label of an image; the label is empty where it is not known."""
+        """The part, the id and the label of an image; the label is empty if it is not known."""
         number = int(np.searchsorted(self.starts, place, side="right")) - 1
         part, row = self.parts[number], place - self.starts[number]
         return part.name, int(part.ids[row]), "" if part.labels is None else str(part.labels[row])
@@ -100,7 +100,7 @@ class Pool:
 class Pairs(NamedTuple):
     """Pairs of images of a pool; all arrays are (n,).
 
-    `first` < `second`: places int64; `distance`: root mean square in grey levels where the two overlap, once
+    `first` < `second`: places int64; `distance`: root mean square in grey levels over their overlap, once
     the first is moved by `down` and `right` pixels; `exact`: the same bytes.
     """
 
@@ -113,7 +113,7 @@ class Pairs(NamedTuple):
 
 
 class Findings(NamedTuple):
-    """Duplicates, places int64 of blank images (all pixels the same), and of outliers, farthest first.
+    """Duplicates, and the places int64 of blank images (all pixels the same) and of outliers, farthest first.
 
     `distance` is each outlier's mean distance to its neighbours, in grey levels (root mean square).
     """
@@ -127,9 +127,9 @@ class Findings(NamedTuple):
 def find_duplicates(pool: Pool) -> Findings:
     """Look for duplicates, blank images and outliers.
 
-    All pairs of equal images, and all images closer to another one than NEAR of the median nearest distance
-    or INVISIBLE, as they are or moved by a pixel in any of eight directions; of each image at most NEIGHBOURS
-    pairs a direction. Time grows with the square of the number of images.
+    Duplicates are all pairs of equal images, and all pairs closer than NEAR of the median nearest distance or
+    than INVISIBLE, as they are or moved by a pixel in any of eight directions; at most NEIGHBOURS pairs per
+    image and direction. Time grows with the square of the number of images.
     """
     everything = np.arange(len(pool))
     first = first_of_equal(pool.blocks(everything))
@@ -152,10 +152,10 @@ def find_duplicates(pool: Pool) -> Findings:
 
 
 class Projection:
-    """What a window of the images has along its principal components, and the length of what is left.
+    """A window of the images projected on its principal components, and the length of the remainder.
 
-    Distances between projected images are at most those between the windows themselves: so nothing that is
-    near is missed. A window is the slices of rows and columns that it takes from an image.
+    Distances between projected images are at most those between the windows themselves, so that no near pair
+    is missed. A window is given as the slices of rows and columns that it takes from an image.
     """
 
     def __init__(self, pool: Pool, places: np.ndarray, window: tuple[slice, slice]):
@@ -203,15 +203,15 @@ def evenly_spaced(places: np.ndarray, count: int) -> np.ndarray:
 
 
 def smallest(values: np.ndarray, count: int) -> np.ndarray:
-    """The columns int64 (m, count) of the `count` smallest values of each row of (m, n), in no order.
+    """The columns int64 (m, count) of the `count` smallest values in each row of (m, n), in no order.
 
-    They lie in the `count` groups of columns with the smallest minima: only these are looked through.
+    They lie in the `count` groups of columns with the smallest minima: only these groups are searched.
     """
     rows, width = values.shape
     groups = width // GROUP
     if groups <= count:
         return np.argpartition(values, count - 1, axis=1)[:, :count]
-    # Group g has the columns g, g + groups, ...: so a minimum over whole rows of groups is quick to take.
+    # Group g has the columns g, g + groups, ...: this makes minima over whole rows of groups quick.
     minima = values[:, : groups * GROUP].reshape(rows, GROUP, groups).min(axis=1)
     best = np.argpartition(minima, count - 1, axis=1)[:, :count]
     columns = (best[:, None, :] + groups * np.arange(GROUP)[:, None]).reshape(rows, -1)
@@ -222,7 +222,9 @@ def smallest(values: np.ndarray, count: int) -> np.ndarray:
 
 
 def _nearest(pool: Pool, places: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """For images at `places`: the place of the nearest other one, and the mean distance to NEIGHBOURS."""
+    """For images at `places`: the place of the nearest other one, and the mean distance to the NEIGHBOURS
+    nearest.
+    """
     whole = (slice(None), slice(None))
     points = Projection(pool, places, whole).project(pool, places, whole)
     step = -(-len(places) // REFERENCES)
@@ -245,14 +247,14 @@ def _nearest(pool: Pool, places: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _near_limit(pool: Pool, places: np.ndarray, nearest: np.ndarray) -> float:
-    """How near is near, in grey levels: a part of the median distance to the nearest image."""
+    """How near is near, in grey levels: a fraction of the median distance to the nearest image."""
     chosen = evenly_spaced(np.arange(len(places)), SAMPLE)
     images, others = (pool.take(each[chosen]).astype(np.float32) for each in (places, nearest))
     return max(NEAR * float(np.median(_apart(images, others))), INVISIBLE)
 
 
 def _apart(images: np.ndarray, others: np.ndarray) -> np.ndarray:
-    """The distance between each image and the other one: root mean square (n,) of float32 (n, ...)."""
+    """The distance between each image and its other one: root mean square (n,) of float32 (n, ...)."""
     differences = (images - others).reshape(len(images), -1)
     return np.sqrt(np.einsum("ij,ij->i", differences, differences) / differences.shape[1])
 
@@ -260,8 +262,8 @@ def _apart(images: np.ndarray, others: np.ndarray) -> np.ndarray:
 def _near_pairs(pool: Pool, places: np.ndarray, limit: float) -> Pairs:
     """Pairs of images at `places` that are at most `limit` apart, after one of MOVES or none.
 
-    The inside of one image, less a border of a pixel, is compared with the same part of another, moved. Both
-    are ordered by their first component, in which near ones are near, too: the others are never compared.
+    The inside of one image, without a border of one pixel, is compared with the same part of another, moved.
+    Both are ordered by their first component, in which near images are near, too: others are never compared.
     """
     height, width = pool.shape[:2]
     moves = MOVES if min(height, width) > 4 else MOVES[:1]
@@ -293,7 +295,7 @@ def _near_pairs(pool: Pool, places: np.ndarray, limit: float) -> Pairs:
 def _within(
     distances: Distances, first_component: np.ndarray, queries: np.ndarray, block: np.ndarray, reach: float
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Rows of `block` of the queries, and for each a point other than itself within `reach` of it."""
+    """Rows of the queries in `block`, and for each a point other than itself within `reach` of it."""
     low, high = queries[block[[0, -1]], 0]
     start, stop = np.searchsorted(first_component, [low - reach, high + reach])
     if stop == start:
@@ -324,13 +326,13 @@ def _check(pool: Pool, images: np.ndarray, others: np.ndarray, down: int, right:
         distance.append(_apart(moved.astype(np.float32), still.astype(np.float32)))
     distance = np.concatenate(distance)
     kept = distance <= limit
-    swap = np.where(images > others, -1, 1)[kept]  # the other way round, the move is the other way, too
+    swap = np.where(images > others, -1, 1)[kept]  # in the other order, the move is the other way, too
     ends = np.sort(np.column_stack([images, others])[kept], axis=1)
     return Pairs(ends[:, 0], ends[:, 1], distance[kept], down * swap, right * swap, np.zeros(len(ends), bool))
 
 
 def _join(*found: Pairs) -> Pairs:
-    """All pairs, each once, with the smallest distance and, of equal ones, the move that came first."""
+    """All pairs, each once, with the smallest distance and, among equal ones, the move that came first."""
     fields = [np.concatenate(arrays) for arrays in zip(*found, strict=True)]
     first, second, distance = fields[:3]
     order = np.lexsort((np.arange(len(first)), distance, second, first))
@@ -347,7 +349,7 @@ def report_duplicates(
     duplicates_csv: PathLike,
     outliers_csv: PathLike,
 ) -> None:
-    """Write what `find_duplicates` finds in the IDX files `images` and, where there are any, `test_images`.
+    """Write what `find_duplicates` finds in the IDX files `images` and, if there is one, `test_images`.
 
     `lists`: the .lst of each split of the training rows, by its name; `names`: the classes, by their index.
     """
@@ -365,7 +367,7 @@ def report_duplicates(
     write_outliers(outliers_csv, pool, findings)
     pairs = len(findings.pairs.first)
     log.info(
-        f"{duplicates_csv}: {pairs:,} pairs of images alike, {conflicts:,} of them with different labels"
+        f"{duplicates_csv}: {pairs:,} pairs of similar images, {conflicts:,} of them with different labels"
     )
     blank, outliers = len(findings.blank), len(findings.outliers)
     log.info(f"{outliers_csv}: {blank:,} blank images, {outliers:,} unlike any other")

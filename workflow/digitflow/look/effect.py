@@ -1,4 +1,4 @@
-"""What corrections are worth: the same models trained with and without them, compared on the same images."""
+"""What corrections gain: the same models trained with and without them, compared on the same images."""
 
 import csv
 import logging
@@ -23,8 +23,8 @@ COLUMNS = [
 def compare_trainings(without: HeldOut, corrected: HeldOut) -> list[dict]:
     """Compare models trained without and with corrections, on the images that neither learned from.
 
-    One row with the fields of COLUMNS for the labels as given, one for the labels as corrected; images that
-    the corrections drop are in neither. `points` are percentage points in favour of the corrections, and
+    There is one row with the fields of COLUMNS for the given labels, and one for the corrected labels; images
+    that the corrections drop are in neither. `points` are percentage points in favour of the corrections, and
     `p_value` is McNemar's. InputError: no image was held out from both.
     """
     _, first, second = np.intersect1d(without.index, corrected.index, return_indices=True)
@@ -58,10 +58,10 @@ def write_effect(
     without: Sequence[Sequence[Training]],
     corrected: Sequence[Sequence[Training]],
 ) -> None:
-    """Write the comparison as CSV and say it in the log.
+    """Write the comparison as CSV and to the log.
 
-    `without` and `corrected`: the models, as `audit.combine` takes them, whose lists have the labels as given
-    and as corrected.
+    `without` and `corrected`: the models, as `audit.combine` takes them; their lists have the given and the
+    corrected labels.
     """
     rows = compare_trainings(combine(without), combine(corrected))
     with atomic_open(path, "w") as file:
@@ -70,6 +70,6 @@ def write_effect(
         writer.writerows(rows)
     for row in rows:
         log.info(
-            f"{path}: on {row['images']:,} labels as {row['labels']}, the corrections are worth "
+            f"{path}: on {row['images']:,} labels as {row['labels']}, the corrections gain "
             f"{row['points']:+.2f} points, p = {row['p_value']:.2g}"
         )

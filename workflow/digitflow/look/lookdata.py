@@ -1,4 +1,4 @@
-"""All that the page shows, as arrays: what is not there is None, with the reason."""
+"""All that the page shows, as arrays: missing parts are None, with the reason."""
 
 import hashlib
 import zlib
@@ -32,7 +32,7 @@ TEXTS = ("given", "proposed", "split", "first_part", "second_part", "kind", "par
 def read_look_table(path: str | Path, columns: Sequence[str]) -> "pd.DataFrame":
     """Read a CSV of the audit, duplicates or outliers, in which a class may be called 007 or NA.
 
-    FormatError: it has not these columns. InputError: there is no such file.
+    FormatError: it lacks one of these columns. InputError: there is no such file.
     """
     import pandas as pd
 
@@ -52,7 +52,7 @@ class Predictions:
     """Probabilities of training rows by models that did not learn from them.
 
     `rows` int (k,): places in the training images, ascending; `by_model`: float (k, classes) by the model's
-    name; `merged` float (k, classes): theirs together (with one model, its own).
+    name; `merged` float (k, classes): all models merged (with one model, its own).
     """
 
     rows: np.ndarray
@@ -70,10 +70,10 @@ class LookData:
     `audit` has AUDIT_COLUMNS, the most suspicious first, labels by their names; `duplicates` has
     DUPLICATE_COLUMNS and `outliers` OUTLIER_COLUMNS, in the order in which they are shown: the part "test" is
     the test images, any other the training rows. `read_look_table` reads all three.
-    `corrections` must fit the rows, and `corrections_text` be the file that they were read from;
-    `corrections_file` is its path as configured, whether there is one yet or not. `png` is the folder of the
-    PNG trees as seen from the page, such as ../../data/png; None: there are none.
-    `missing` says why something is None, by the name of the field: "no test set"; of `predictions` and
+    `corrections` must fit the rows, and `corrections_text` must be the content of their file;
+    `corrections_file` is its path as configured, whether it exists yet or not. `png` is the folder of the PNG
+    trees as seen from the page, such as ../../data/png; None: there are none.
+    `missing` says why something is None, by the name of the field: "no test set"; for `predictions` and
     `audit` it always does.
     """
 
@@ -97,12 +97,12 @@ class LookData:
 
     @cached_property
     def crcs(self) -> str:
-        """The CRC-32 of every training row's pixels, as corrections have it, 8 characters each."""
+        """The CRC-32 of every training row's pixels, in the form that corrections have, 8 characters each."""
         return "".join(f"{zlib.crc32(np.ascontiguousarray(image)):08X}" for image in self.images)
 
     @cached_property
     def digest(self) -> str:
-        """What decisions are kept under: the same for the same rows, labels and classes."""
+        """The key under which decisions are kept: the same for the same rows, labels and classes."""
         digest = hashlib.sha256(repr(list(self.names)).encode())
         for array in (self.ids, self.labels):
             digest.update(np.ascontiguousarray(array, np.int64))
@@ -111,7 +111,7 @@ class LookData:
 
     @cached_property
     def corrected(self) -> np.ndarray:
-        """The labels int64 (n,) after the corrections; -1: the row is dropped."""
+        """The labels int64 (n,) after the corrections; -1 if the row is dropped."""
         labels = np.array(self.labels, np.int64)
         classes = {name: label for label, name in enumerate(self.names)} | {DROP: -1}
         changed = [correction for correction in self.corrections if correction.now != OK]
@@ -124,11 +124,11 @@ class LookData:
         return summary.mean_and_variance(self.images, self.corrected, len(self.names))
 
     def rows_of(self, ids: Sequence[int]) -> np.ndarray:
-        """The places int64 of ids among the training rows. KeyError: there is no such id."""
+        """The places int64 of ids among the training rows. KeyError for an unknown id."""
         return np.array([self._rows[int(id_)] for id_ in ids], np.int64)
 
     def places_of(self, parts: Sequence[str], ids: Sequence[int]) -> np.ndarray:
-        """The places int64 of images among the training rows with the test images behind them."""
+        """The places int64 of images among the training rows followed by the test images."""
         found = [
             len(self.ids) + self._test_rows[int(id_)] if part == TEST else self._rows[int(id_)]
             for part, id_ in zip(parts, ids, strict=True)
@@ -165,9 +165,9 @@ def read(
 ) -> LookData:
     """Read all that the page shows from the files of a run.
 
-    `splits`: the list of the validation rows, or one for each fold; `probabilities` of the rows of
-    `valid_lst` and `test_probabilities`, merged as the section `merge` and `weights` say; without them
-    nothing is predicted.
+    `splits`: the list of the validation rows, or one for each fold. `probabilities`, of the rows of
+    `valid_lst`, and `test_probabilities` are merged as the section `merge` and `weights` say; without them
+    there are no predictions.
     """
     pixels, names = idx.open_memmap(images), class_names.read(classes)
     given = idx.read_labels(labels, len(pixels), len(names)).astype(np.int64)
@@ -211,7 +211,7 @@ def _predictions(
 
 
 def _split_names(rows: int, lists: Sequence[PathLike]) -> np.ndarray:
-    """For each row "valid" or "fold k" where a list of them has it, else "train"."""
+    """For each row "valid" or "fold k" if one of the lists has it, else "train"."""
     names = np.full(rows, "train", object)
     for number, path in enumerate(lists):
         names[lst.read(path).index - 1] = "valid" if len(lists) == 1 else f"fold {number}"

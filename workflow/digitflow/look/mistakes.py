@@ -17,18 +17,18 @@ from digitflow.scoring.measures import confusion_matrix, most_confused, worst_mi
 
 log = logging.getLogger("digitflow")
 WORST = 40  # mistakes in a figure
-COLUMNS = 8  # of images a row of the mistakes
-MOST_CLASSES = 100  # of a confusion matrix that is drawn
-MOST_BARS = 40  # of pairs of labels, which are drawn in its place
-CONFUSED = 10  # pairs of labels that are named
+COLUMNS = 8  # images in a row of mistakes
+MOST_CLASSES = 100  # in a confusion matrix that is drawn
+MOST_BARS = 40  # bars, one for a pair of labels, that are drawn instead
+CONFUSED = 10  # pairs of labels that are logged
 
 
 @dataclass(frozen=True)
 class Mistakes:
     """What a model got wrong of n images: the confusion matrix, and the worst mistakes, worst first.
 
-    `matrix` int64 (classes, classes) as `metrics.confusion_matrix`; `rows` int64 (k,), places in the list of
-    images; `true` and `given` labels int64 (k,); `probability` (k,), that of the label given.
+    `matrix` int64 (classes, classes) as from `measures.confusion_matrix`; `rows` int64 (k,), places in the
+    list of images; `true` and `given` labels int64 (k,); `probability` (k,), that of the given label.
     """
 
     matrix: np.ndarray
@@ -39,7 +39,7 @@ class Mistakes:
 
     @property
     def wrong(self) -> int:
-        """How many images in all got a wrong label."""
+        """How many images got a wrong label in all."""
         return int(self.matrix.sum() - np.trace(self.matrix))
 
 
@@ -62,9 +62,9 @@ def show_mistakes(
     confusion_png: Path,
     mistakes_png: Path,
 ) -> None:
-    """Log, write and draw what `probabilities` (n, classes) get wrong of the images of a listing.
+    """Log, write and draw what `probabilities` (n, classes) get wrong among the images of a listing.
 
-    `images` is the IDX file, `true` holds the labels int (n,), `names` those of the classes.
+    `images` is the IDX file, `true` holds the labels int (n,), `names` the classes' names.
     """
     found = find_mistakes(probabilities, true, WORST)
     title = f"{title}: {found.wrong:,} of {len(listing):,} images wrong"
@@ -81,7 +81,7 @@ def show_mistakes(
 
 
 def write_confusion(path: str | Path, matrix: np.ndarray, names: Sequence[str]) -> None:
-    """Write a confusion matrix as CSV: one row per true label, one column per given label, by their names."""
+    """Write a confusion matrix as CSV: one row per true label, one column per given label, by name."""
     with atomic_open(path, "w") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(["true", *names])
@@ -101,7 +101,8 @@ def read_confusion(path: str | Path) -> np.ndarray:
 def confusion_figure(path: str | Path, matrix: np.ndarray, names: Sequence[str], title: str) -> None:
     """Draw a confusion matrix int (classes, classes): right answers in grey, mistakes in colour.
 
-    `names`: those of the classes. Of more than MOST_CLASSES the most frequent mistakes are drawn, as bars.
+    `names`: the classes' names. If there are more than MOST_CLASSES, the most frequent mistakes are drawn as
+    bars.
     """
     from matplotlib.figure import Figure
 
@@ -116,7 +117,7 @@ def confusion_figure(path: str | Path, matrix: np.ndarray, names: Sequence[str],
     wrong = np.where(right, 0, matrix)
     axes.imshow(np.ma.masked_equal(wrong, 0), cmap="Blues", vmin=0, vmax=max(wrong.max(), 1))
     for (y, x), count in np.ndenumerate(matrix):
-        if count and classes <= 50:  # more numbers have no room
+        if count and classes <= 50:  # there is no room for more numbers
             colour = "tab:grey" if right[y, x] else "white" if 2 * count > wrong.max() else "black"
             axes.text(x, y, count, ha="center", va="center", color=colour, fontsize=8)
     axes.set(xlabel="label given", ylabel="true label")
@@ -155,10 +156,10 @@ def mistakes_figure(
     names: Sequence[str],
     title: str,
 ) -> None:
-    """Draw the worst mistakes: images uint8 (k, h, w) or (k, h, w, 3) and their files, as `mistakes` orders
-    them.
+    """Draw the worst mistakes: images uint8 (k, h, w) or (k, h, w, 3) and their files, in the order of
+    `mistakes`.
 
-    `names`: those of the classes.
+    `names`: the classes' names.
     """
     from matplotlib.figure import Figure
 

@@ -1,7 +1,7 @@
 """The page on which people look at images and correct labels: plain files that open without a server.
 
-`index.html` stands in a folder of its own; beside it FOLDER holds its style and program, the data as a script
-(a browser lets no page of the file system fetch a file), and sprite sheets.
+`index.html` has its own folder; beside it, FOLDER holds its style and program, the data as a script (a
+browser lets no page from the file system fetch a file), and sprite sheets.
 """
 
 import hashlib
@@ -20,12 +20,12 @@ from digitflow.look import choices, sheets, summary
 from digitflow.look.lookdata import LookData
 
 ASSETS = Path(__file__).parent / "page"
-TEMPLATE = ASSETS / "index.html"  # without data: the same for all
+TEMPLATE = ASSETS / "index.html"  # without data: the same for all runs
 FOLDER = "page"  # beside index.html
 DATA = "data.js"
 ASSIGNMENT = "window.LOOK = "
 SHEETS = re.compile(r"(means|(train|test)-\d{2,}-\d{2,})(-[0-9a-f]{8})?\.png")
-SHEET_SIDE = 1024  # pixels: some 1,300 digits, of which a browser shows the first after a few milliseconds
+SHEET_SIDE = 1024  # pixels: some 1,300 digits; a browser shows the first of them after a few milliseconds
 SEED = 0  # of the random sample
 PARTS_OF_ONE = 10_000  # probabilities are whole numbers of these
 
@@ -33,7 +33,7 @@ PARTS_OF_ONE = 10_000  # probabilities are whole numbers of these
 def write_page(index: str | Path, data: LookData) -> None:
     """Write the page `index` and its FOLDER; equal data give equal bytes.
 
-    InputError: FOLDER holds what is no page's. DigitflowError: the disk is full.
+    InputError: FOLDER holds files that are not a page's. DigitflowError: the disk is full.
     """
     index = Path(index)
     check_own(index.with_name(FOLDER), _is_own)
@@ -70,7 +70,7 @@ def _as_json(content: dict[str, Any]) -> str:
 
 
 def _is_own(path: Path) -> bool:
-    """Whether a file of the folder was put there by `write_page`, which the data beside it tell."""
+    """Whether `write_page` put a file into the folder, judging by the data beside it."""
     data = path.with_name(DATA)
     if not data.is_file():
         return False
@@ -86,7 +86,7 @@ def read_content(index: str | Path) -> dict[str, Any]:
 
 
 def _train(data: LookData) -> dict[str, Any]:
-    """Columns of the training rows; -1, or None for a margin, stands for what a row does not have."""
+    """Columns of the training rows; a missing value is -1, or None for a margin."""
     classes = {str(name): label for label, name in enumerate(data.names)}
     codes = {split: code for code, split in enumerate(dict.fromkeys(data.splits.tolist()))}
     proposed, predicted, of_given, of_proposed = (np.full(len(data.ids), -1) for _ in range(4))
@@ -122,7 +122,7 @@ def _train(data: LookData) -> dict[str, Any]:
 
 
 def _test(data: LookData) -> dict[str, Any]:
-    """Columns of the test images, as those of the training rows."""
+    """Columns of the test images, like those of the training rows."""
     if data.test_images is None:
         return {"ids": [], "predicted": [], "pPredicted": []}
     if data.test_merged is None:
@@ -147,7 +147,7 @@ def _models(data: LookData) -> dict[str, Any]:
 
 
 def _sections(data: LookData) -> Iterator[dict[str, Any]]:
-    """The lists of images, by their places: those of the training rows, then those of the test images."""
+    """The lists of images, by their places: training rows first, then test images."""
     yield _section(
         "suspects",
         "Suspects",
@@ -207,7 +207,7 @@ def _section(key: str, title: str, about: str, items: np.ndarray | None, missing
 
 
 def _duplicates(data: LookData) -> dict[str, Any]:
-    """The images of all pairs, one pair after the other, and what to say under each image."""
+    """The images of all pairs, one pair after another, and the text under each image."""
     table = data.duplicates
     sides = [data.places_of(table[f"{side}_part"], table[f"{side}_id"]) for side in ("first", "second")]
     about = "Pairs of equal or almost equal images, side by side; those with different labels first."
@@ -226,7 +226,7 @@ def _outliers(data: LookData) -> dict[str, Any]:
 
 
 def _overview(data: LookData, folder: Path) -> dict[str, Any]:
-    """Counts, mean and variance images as one sheet, and histograms."""
+    """Counts, histograms, and the mean and variance images as one sheet."""
     classes = len(data.names)
     mean, variance = data.mean_and_variance
     pictures = np.concatenate([mean, variance / max(variance.max(), 1) * 255])
@@ -250,7 +250,7 @@ def _overview(data: LookData, folder: Path) -> dict[str, Any]:
 
 
 def _write_sheets(folder: Path, data: LookData) -> dict[str, Any]:
-    """Write all images as sheets of one class each, the most suspicious first; say where each image is."""
+    """Write all images as sheets of one class each, the most suspicious first; return where each image is."""
     suspicion = np.full(len(data.ids), len(data.ids))
     if data.audit is not None:
         rows = data.rows_of(data.audit["id"])

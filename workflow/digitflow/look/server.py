@@ -1,7 +1,7 @@
 """The page served to one person on this machine: each decision goes into corrections.csv at once.
 
-It answers requests of its own page only: the address holds a random token, and Host and Origin must be its
-own. It reads nothing but the page's folder and the PNG trees, and writes nothing but corrections.csv.
+It answers only requests from its own page: the address contains a random token, and Host and Origin must be
+its own. It reads only the page's folder and the PNG trees, and writes only corrections.csv.
 """
 
 import hashlib
@@ -47,21 +47,21 @@ HEADERS = {
     "Cache-Control": "no-store",
     "Content-Security-Policy": "default-src 'self'; img-src 'self' data:; frame-ancestors 'none'",
     "Cross-Origin-Resource-Policy": "same-origin",
-    "Referrer-Policy": "no-referrer",  # the address holds the token
+    "Referrer-Policy": "no-referrer",  # the address contains the token
     "X-Content-Type-Options": "nosniff",
 }
 
 
 @dataclass(frozen=True)
 class Row:
-    """A training row as corrections name it: its label in the CSV and the checksum of its pixels."""
+    """A training row as corrections refer to it: its label in the CSV and the checksum of its pixels."""
 
     was: str
     crc: str
 
 
 class RequestRefused(Exception):
-    """A request that is not answered as asked: the status, and a message that the page shows."""
+    """A request that is refused: the status, and a message that the page shows."""
 
     def __init__(self, status: HTTPStatus, message: str):
         super().__init__(message)
@@ -69,32 +69,32 @@ class RequestRefused(Exception):
 
 
 class Decisions:
-    """The file of corrections, read and written on behalf of the page `index`, one request at a time.
+    """The file of corrections, read and written for the page `index`, one request at a time.
 
-    InputError: there was a file, and it is gone; `tree` shows what was in it.
+    InputError: the file existed and is gone; `tree` shows what was in it.
     """
 
     def __init__(self, index: Path, path: Path, tree: Path):
         self.index, self.path, self.tree = index, path, tree
         self._lock = threading.Lock()
         self._saves = 0
-        # What the file said of each row before it was decided here, and the last decision behind it; by id
-        # and checksum, for a row that moves in the CSV has another id.
+        # What the file said about each row before it was decided here, and last the latest decision; by id
+        # and checksum, because a row that moves in the CSV gets another id.
         self._said: dict[tuple[int, str], list[str | None]] = {}
         adoption.check_not_lost(path, tree)
 
     @property
     def version(self) -> str:
-        """What changes whenever the file does, whoever writes it, and whenever something is saved here."""
+        """Changes whenever the file does, whoever writes it, and whenever something is saved here."""
         return f"{hashlib.sha256(corrections.read_bytes(self.path)).hexdigest()[:16]}.{self._saves}"
 
     def lines(self) -> dict[str, Any]:
-        """The version, the lines of the file as the page takes them, and decisions that are lost.
+        """The version, the lines of the file in the form that the page takes, and lost decisions.
 
-        Lost: saved here, but the file says again what it said before, or nothing. So another program, such as
-        an editor that had the file open, has written what it had read before. None stands for no line.
-        `others` is how many lines are about images that the page does not have, or has under another id;
-        `edition` is that of the page that lies there now.
+        A decision is lost if it was saved here, but the file says again what it said before, or nothing:
+        another program, such as an editor that had the file open, has written back what it had read. None
+        stands for no line. `others` is how many lines are about images that the page does not have, or has
+        under another id; `edition` is that of the page that is there now.
         """
         version = self.version
         found = corrections.read(self.path)
@@ -117,7 +117,7 @@ class Decisions:
         followed = {(line.crc, line.now) for line in found}  # lines that have other ids by now
         for (id_, crc), (*before, now) in list(self._said.items()):
             if id_ not in rows or rows[id_].crc != crc:
-                continue  # of rows that the page has no more
+                continue  # about a row that the page no longer has
             line = says.get(id_)
             said = line.now if line and _is_about(line, rows[id_]) else None
             if said is None and (crc, now) in followed:
@@ -126,7 +126,7 @@ class Decisions:
                 yield id_, now
 
     def save(self, digest: str, decisions: list[tuple[int, str | None]]) -> dict[str, Any]:
-        """Put decisions (id, what the row is now; None takes the line out) into the file, in their order.
+        """Put decisions (id, what the row is now; None removes the line) into the file, in order.
 
         When it returns, they are on the disk. RequestRefused: they do not fit the data of the page.
         """
@@ -145,7 +145,7 @@ class Decisions:
                 if id_ not in rows:
                     raise RequestRefused(HTTPStatus.BAD_REQUEST, f"there is no training row {id_}")
                 if now is not None and now not in names and now not in (DROP, OK):
-                    raise RequestRefused(HTTPStatus.BAD_REQUEST, f"{now!r} is no class, {DROP} or {OK}")
+                    raise RequestRefused(HTTPStatus.BAD_REQUEST, f"{now!r} is not a class, {DROP} or {OK}")
             kept = [
                 Correction(id_, rows[id_].was, now, rows[id_].crc)
                 for id_, now in last.items()
@@ -172,7 +172,7 @@ class Decisions:
 
 
 def _check_page(index: Path) -> None:
-    """InputError: there is no page."""
+    """Raise InputError if there is no page."""
     if not index.is_file() or not index.with_name(page.FOLDER).joinpath(page.DATA).is_file():
         raise InputError(
             f"{index}: there is no page to look at; make it with: snakemake -j4 results/look/index.html, "
@@ -203,8 +203,8 @@ def _stamp(index: Path) -> tuple[int, int]:
 
 @lru_cache(maxsize=1)
 def _read_rows(index: Path, stamp: tuple[int, int]) -> tuple[str, str, frozenset[str], dict[int, Row]]:
-    """The page's edition, the digest of its data, its classes, and its training rows by their ids; `stamp`
-    changes with the file.
+    """The page's edition, the digest of its data, its classes, and its training rows by id; `stamp` changes
+    with the file.
     """
     content = page.read_content(index)
     names, train = content["names"], content["train"]
@@ -216,7 +216,7 @@ def _read_rows(index: Path, stamp: tuple[int, int]) -> tuple[str, str, frozenset
 
 
 class LookServer(ThreadingHTTPServer):
-    """Serves the page `index` and the folder `png` below a secret address; see the module's docstring."""
+    """Serves the page `index` and the folder `png` under a secret address; see the module's docstring."""
 
     daemon_threads = True
 
@@ -230,7 +230,8 @@ class LookServer(ThreadingHTTPServer):
         """Listen on `port` of this machine (0: any free one). `path` is corrections.csv; without it, the file
         that the page names, as a run in this folder would find it.
 
-        InputError: there is no page, the file is gone, or the port is taken. FormatError: a damaged page.
+        InputError: there is no page, the file is gone, or the port is taken. FormatError: the page is
+        damaged.
         """
         index = _absolute(index)
         _check_page(index)
@@ -246,11 +247,11 @@ class LookServer(ThreadingHTTPServer):
         except (OSError, OverflowError) as error:
             why = getattr(error, "strerror", None) or "ports are 0 to 65535"
             raise InputError(
-                f"port {port} of {ADDRESS} cannot be used: {why}; leave it out for a free one"
+                f"port {port} of {ADDRESS} cannot be used: {why}; leave it out to get a free one"
             ) from error
 
     def server_bind(self) -> None:
-        """Bind without asking for this machine's name, which takes seconds where no network answers."""
+        """Bind without asking for this machine's name, which takes seconds if no network answers."""
         TCPServer.server_bind(self)
         self.server_name, self.server_port = self.server_address
 
@@ -261,21 +262,22 @@ class LookServer(ThreadingHTTPServer):
         return f"http://{ADDRESS}:{self.server_port}/{self.token}/{quote(place)}"
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """Pass over connections that the browser breaks off, as when one goes on to another section."""
+        """Ignore connections that the browser breaks off, for example on a change to another section."""
         if not isinstance(sys.exc_info()[1], ConnectionError):
             super().handle_error(request, client_address)
 
     @property
     def hosts(self) -> tuple[str, str]:
-        """What a request's Host may be."""
+        """The values that a request's Host may have."""
         return f"{ADDRESS}:{self.server_port}", f"localhost:{self.server_port}"
 
 
 def open_server(index: Path, path: Path | None = None, png: Path | None = None, port: int = 0) -> LookServer:
-    """As LookServer, from the folder of the page's project, wherever one is: what the page names is there.
+    """As LookServer, but from the folder of the page's project, wherever it is called: the page's paths start
+    there.
 
-    `png`: the trees; without it, those of the project, if they are there. InputError, too: `path` is not
-    there, and neither the page's file nor the default one.
+    `png`: the trees; without it, those of the project, if they exist. InputError, too, if `path` does not
+    exist and is neither the page's file nor the default one.
     """
     index, path, png = (given and _absolute(given) for given in (index, path, png))
     index = enter_project(index, PAGE)
@@ -289,7 +291,7 @@ def serve(index: Path, path: Path | None = None, png: Path | None = None, port: 
     """Serve the page until Ctrl-C. Raises as LookServer."""
     with open_server(index, path, png, port) as server:
         log.info("open %s", server.url)
-        log.info("every decision is saved in %s at once; Ctrl-C ends", server.decisions.path)
+        log.info("every decision is saved in %s at once; Ctrl-C ends the server", server.decisions.path)
         try:
             server.serve_forever()
         except KeyboardInterrupt:
@@ -312,7 +314,7 @@ class _Handler(BaseHTTPRequestHandler):
         try:
             status, kind, body = act(self._check())
         except RequestRefused as refused:
-            self.close_connection = True  # what it sent may not have been read
+            self.close_connection = True  # its body may not have been read
             status, kind, body = refused.status, TYPES[".js"], _json({"error": str(refused)})
         except DigitflowError as error:
             status, kind, body = HTTPStatus.INTERNAL_SERVER_ERROR, TYPES[".js"], _json({"error": str(error)})
@@ -328,7 +330,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def _check(self) -> str:
-        """Refuse what is not our page's; return the path behind the token."""
+        """Refuse requests that do not come from our page; return the path after the token."""
         host, origin = self.headers.get("Host", ""), self.headers.get("Origin")
         if host not in self.server.hosts:
             raise RequestRefused(HTTPStatus.FORBIDDEN, "another host")
@@ -338,7 +340,7 @@ class _Handler(BaseHTTPRequestHandler):
         if not hmac.compare_digest(token.encode("utf-8", "replace"), self.server.token.encode()):
             raise RequestRefused(
                 HTTPStatus.FORBIDDEN,
-                "this address is an old one, or cut: export what is not saved, and open the one that "
+                "this address is outdated or cut off: export what is not saved, and open the one that "
                 "digitflow look has printed",
             )
         return path
@@ -349,7 +351,7 @@ class _Handler(BaseHTTPRequestHandler):
             if known == [self.server.decisions.version]:
                 return HTTPStatus.NOT_MODIFIED, "", b""
             return HTTPStatus.OK, TYPES[".js"], _json(self.server.decisions.lines())
-        # What the path leads to counts, after all links and dots, not how it is written.
+        # Only where the path leads counts, after all links and dots, not how it is written.
         missing = RequestRefused(HTTPStatus.NOT_FOUND, "there is no such file")
         try:
             file = (self.server.base / unquote(path, errors="surrogateescape")).resolve()
@@ -357,7 +359,7 @@ class _Handler(BaseHTTPRequestHandler):
             if not inside or file.suffix not in TYPES:
                 raise missing
             return HTTPStatus.OK, TYPES[file.suffix], file.read_bytes()
-        except (OSError, ValueError, RuntimeError) as error:  # a NUL; links that lead round in a circle
+        except (OSError, ValueError, RuntimeError) as error:  # a NUL; links in a circle
             raise missing from error
 
     def _post(self, path: str) -> tuple[HTTPStatus, str, bytes]:
@@ -372,7 +374,7 @@ class _Handler(BaseHTTPRequestHandler):
         return HTTPStatus.OK, TYPES[".js"], _json(self.server.decisions.save(digest, decisions))
 
     def log_message(self, *arguments: object) -> None:
-        """Say nothing: a line for each picture would bury the address."""
+        """Log nothing: a line for each picture would bury the address."""
 
 
 def _parse(body: bytes) -> tuple[str, list[tuple[int, str | None]]]:
@@ -390,7 +392,7 @@ def _parse(body: bytes) -> tuple[str, list[tuple[int, str | None]]]:
 
 
 def _absolute(path: str | Path) -> Path:
-    """Without dots, and with links as they are: what lies beside a link is part of the page's addresses."""
+    """Without dots, but with links unresolved: what lies beside a link is part of the page's addresses."""
     return Path(os.path.normpath(Path(path).absolute()))
 
 

@@ -1,4 +1,4 @@
-"""Sprite sheets: many images of one size side by side in one PNG file, for the page and the report."""
+"""Sprite sheets: many images of the same size in one PNG file, for the page and the report."""
 
 import io
 import zlib
@@ -6,23 +6,25 @@ from pathlib import Path
 
 import numpy as np
 
-MAX_SIDE = 8192  # pixels: browsers take no larger texture
+MAX_SIDE = 8192  # pixels: browsers accept no larger texture
 
 
 def columns_and_rows(height: int, width: int, side: int) -> tuple[int, int]:
-    """How many images of a size fit beside and below each other within `side` pixels, at least one.
+    """How many images of a size fit side by side and below each other within `side` pixels, at least one.
 
-    ValueError: `side` or an image is beyond MAX_SIDE.
+    ValueError: `side` or an image is larger than MAX_SIDE.
     """
     if side > MAX_SIDE or max(height, width) > MAX_SIDE:
-        raise ValueError(f"a sheet of {side} pixels for {width} x {height} images: at most {MAX_SIDE} a side")
+        raise ValueError(
+            f"a sheet of {side} pixels for {width} x {height} images: at most {MAX_SIDE} per side"
+        )
     return max(1, side // width), max(1, side // height)
 
 
 def arrange(images: np.ndarray, columns: int) -> np.ndarray:
-    """Lay uint8 images (n, h, w) or (n, h, w, c) out in rows of `columns`, the last row filled up with 0.
+    """Lay out uint8 images (n, h, w) or (n, h, w, c) in rows of `columns`, the last row filled up with 0.
 
-    There is at least one image. Returns uint8 (rows * h, columns * w) or (rows * h, columns * w, c).
+    There must be at least one. Returns uint8 (rows * h, columns * w) or (rows * h, columns * w, c).
     """
     n, height, width, *channels = images.shape
     columns = min(columns, n)
@@ -45,7 +47,7 @@ def encode_sheet(pixels: np.ndarray) -> bytes:
 def write(folder: Path, stem: str, images: np.ndarray, columns: int) -> str:
     """Write images, as `arrange` takes them, as one sheet in rows of `columns`; return the file's name.
 
-    The name ends with a checksum: a page that is still open never gets a sheet of other images under it.
+    The name ends with a checksum, so that a page that is still open never gets a sheet of other images.
     """
     data = encode_sheet(arrange(images, columns))
     name = f"{stem}-{zlib.crc32(data):08x}.png"

@@ -1,23 +1,23 @@
-"""What images are like on the whole: each class's mean and variance, histograms of pixels and ink."""
+"""What the images are like as a whole: each class's mean and variance, histograms of pixels and ink."""
 
 from collections.abc import Iterator
 
 import numpy as np
 
-INK_BINS = 64  # of an image's mean pixel, 4 grey levels each
-PIXEL_BINS = 32  # of pixels, 8 grey levels each
-BLOCK = 4096  # images at a time: integers of 8 bytes would fill the memory
+INK_BINS = 64  # for an image's mean pixel, 4 grey levels each
+PIXEL_BINS = 32  # for pixels, 8 grey levels each
+BLOCK = 4096  # images at a time: all of them as 8-byte integers would fill the memory
 
 
 def count_labels(labels: np.ndarray, classes: int) -> list[int]:
-    """How many of the rows, int (n,), have each label 0..classes-1; a negative one is none."""
+    """How many of the labels, int (n,), are 0..classes-1, each; negative ones are not counted."""
     return np.bincount(labels[labels >= 0], minlength=classes).tolist()
 
 
 def mean_and_variance(images: np.ndarray, labels: np.ndarray, classes: int) -> tuple[np.ndarray, np.ndarray]:
     """Mean and variance of each class's pixels: float64 (classes, *image), zeros for a class without images.
 
-    Sums are of whole numbers: the same on every machine. Rows whose label is negative count for no class.
+    The sums are of whole numbers, and so the same on every machine. Rows with a negative label do not count.
     """
     shape = (classes, *images.shape[1:])
     sums, squares = np.zeros(shape, np.int64), np.zeros(shape, np.int64)

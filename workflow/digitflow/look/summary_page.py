@@ -1,4 +1,4 @@
-"""The page's summary as one HTML file that opens by itself, for the report."""
+"""The page's summary as one self-contained HTML file, for the report."""
 
 import base64
 import html
@@ -22,7 +22,7 @@ img { display: block; height: 28px; image-rendering: pixelated; }
 
 
 def write_summary(path: str | Path, data: LookData) -> None:
-    """Write how many images there are, of each class too, what is flagged, and what is missing."""
+    """Write how many images there are, in all and per class, what is flagged, and what is missing."""
     parts = [
         "<!DOCTYPE html>",
         '<html lang="en"><head><meta charset="utf-8"><title>Look: the summary</title>',
@@ -51,7 +51,7 @@ def _facts(data: LookData) -> Iterator[str]:
 
 
 def _lines(data: LookData) -> Iterator[str]:
-    """The table: a head, and a line for each class."""
+    """The table: a head, and one line per class."""
     classes = len(data.names)
     columns = {"training images": count_labels(data.corrected, classes)}
     columns["%"] = [f"{share:.1f}" for share in _percentages(columns["training images"])]

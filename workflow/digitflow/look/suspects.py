@@ -1,4 +1,4 @@
-"""The sheet of suspects in the report: the images whose labels are the least probable, as one figure."""
+"""The sheet of suspects in the report: the images with the least probable labels, as one figure."""
 
 from pathlib import Path
 
@@ -9,12 +9,12 @@ from digitflow.look.lookdata import LookData
 
 MOST = 100  # images
 COLUMNS = 10
-INCHES = 1.0  # of an image
+INCHES = 1.0  # width of an image
 CAPTION = 0.45  # inches below it
 
 
 def suspects_figure(path: str | Path, data: LookData) -> None:
-    """Draw the first MOST rows of the audit with id, given and proposed label; it may have none."""
+    """Draw the first MOST rows of the audit, which may be None, with id, given and proposed label."""
     from matplotlib.figure import Figure
 
     first = [] if data.audit is None else data.audit.head(MOST).to_dict("records")
@@ -33,7 +33,7 @@ def suspects_figure(path: str | Path, data: LookData) -> None:
         extent = (x + 0.04, x + 0.96, y + height / width - 0.04, y + 0.04)
         axes.imshow(image, cmap="grey", vmin=0, vmax=255, extent=extent, aspect="auto")
         caption = f"{row['id']}\n{short(row['given'])} → {short(row['proposed'])}"
-        # A class may be called $x$, which is no formula.
+        # A class may be called $x$, which is not a formula.
         axes.text(x + 0.5, y + height / width, caption, ha="center", va="top", fontsize=7, parse_math=False)
     save(figure, path)
 

@@ -10,8 +10,8 @@ from digitflow.base.errors import ConfigError
 def build(module: str, name: str, input_shape: tuple[int, ...], classes: int, /, **options: Any) -> Any:
     """Build the network `name` of a module of this package, for images of `input_shape`.
 
-    Frameworks are imported here, with the module. Raises ConfigError for an option that the network does not
-    take, and for a value with which it cannot be built.
+    The framework is imported here, with the module. Raises ConfigError for an option that the network does
+    not take, and for a value with which it cannot be built.
     """
     make = getattr(importlib.import_module(f"digitflow.models.{module}"), name)
     known = list(inspect.signature(make).parameters)[2:]

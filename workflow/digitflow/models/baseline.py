@@ -1,4 +1,4 @@
-"""Models that look at no pixel: what is guessing worth, and what is the luckiest of many guesses worth?"""
+"""Models that do not look at the pixels: how good is guessing, and how good is the luckiest of many?"""
 
 import logging
 import os
@@ -10,36 +10,36 @@ from digitflow.base.errors import FormatError
 
 log = logging.getLogger("digitflow")
 
-Seed = tuple[int, int]  # that of the training, and the number of the try
+Seed = tuple[int, int]  # the training's seed, and the number of the try
 
 
 def random_guess(input_shape: tuple[int, ...], classes: int) -> "Guess":
-    """Labels drawn evenly by the training's seed: right for one image in `classes`."""
+    """Labels drawn uniformly with the training's seed: right for one image in `classes`."""
     return Guess(classes, searches=False)
 
 
 def seed_search(input_shape: tuple[int, ...], classes: int) -> "Guess":
     """The luckiest of as many seeds as there are epochs, judged by the training labels.
 
-    What it has found is luck on these labels, and is worth nothing on others.
+    It has found only luck on these labels, which is worth nothing on others.
     """
     return Guess(classes, searches=True)
 
 
 class Guess:
-    """A label for each image, drawn by a seed from the image's row alone."""
+    """A label for each image, drawn from a seed and the image's row only."""
 
     def __init__(self, classes: int, searches: bool):
         self.classes, self.searches = classes, searches
         self.seed: Seed = (0, 0)
-        self.right = -1  # of the labels that the seed was chosen by
+        self.right = -1  # how many of the labels by which the seed was chosen
 
     def draw(self, seed: Seed, rows: np.ndarray) -> np.ndarray:
         """The labels int64 (n,) that `seed` draws for rows (n,); a row's does not depend on the others."""
         return np.random.default_rng(seed).integers(self.classes, size=rows.max(initial=-1) + 1)[rows]
 
     def consider(self, seed: Seed, rows: np.ndarray, labels: np.ndarray) -> None:
-        """Keep `seed` if it draws more of the labels (n,) of rows (n,) right than the one that is kept."""
+        """Keep `seed` if it gets more of the labels (n,) of rows (n,) right than the one kept so far."""
         right = np.count_nonzero(self.draw(seed, rows) == labels)
         if right > self.right:
             self.seed, self.right = seed, right
@@ -51,7 +51,7 @@ class Guess:
         return np.eye(self.classes, dtype=np.float32)[self.draw(self.seed, rows)]
 
     def save(self, path: str | os.PathLike) -> None:
-        """Write the seed as .npz: numbers only."""
+        """Write the seed as .npz, with numbers only."""
         with files.atomic_open(path) as file:
             np.savez(file, seed=np.array(self.seed), classes=np.array(self.classes))
 

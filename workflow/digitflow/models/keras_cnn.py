@@ -1,4 +1,4 @@
-"""Small convolutional networks in Keras, made to be quick."""
+"""Small convolutional networks in Keras, designed to be quick."""
 
 import keras
 from keras import layers
@@ -9,9 +9,9 @@ from digitflow.models.keras_parts import batch_norm, classifier, padding, pixels
 def small_cnn(input_shape: tuple[int, ...], classes: int) -> keras.Model:
     """Three convolutions with batch normalisation and no hidden dense layer.
 
-    In the manner of An et al. 2020 (arXiv:2008.10400): large windows, and no padding, for the border of a
-    digit is empty. The full resolution would cost most: it has one layer, pooled before it is normalised.
-    131,754 parameters for 28x28 and 10 classes.
+    In the manner of An et al. 2020 (arXiv:2008.10400): large windows and no padding, because the border of a
+    digit is empty. The full resolution would cost most, so it has only one layer, pooled before it is
+    normalised. 131,754 parameters for 28x28 and 10 classes.
     """
     raw, x = pixels(input_shape)
     x = _conv(x, 32, 5, pool=True)
@@ -22,9 +22,9 @@ def small_cnn(input_shape: tuple[int, ...], classes: int) -> keras.Model:
 
 
 def lenet(input_shape: tuple[int, ...], classes: int) -> keras.Model:
-    """Twice convolution and pooling, one hidden layer: LeCun et al. 1998, with ReLU and max pooling.
+    """Convolution and pooling, twice, and one hidden layer: LeCun et al. 1998, with ReLU and max pooling.
 
-    The quickest one, for a first look. 411,802 parameters for 28x28 and 10 classes.
+    The quickest network, for a first look. 411,802 parameters for 28x28 and 10 classes.
     """
     raw, x = pixels(input_shape)
     for channels, size in ((24, 5), (32, 3)):

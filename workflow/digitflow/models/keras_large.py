@@ -1,4 +1,4 @@
-"""Well-known networks in Keras that want a GPU, or patience."""
+"""Well-known networks in Keras that need a GPU, or patience."""
 
 import keras
 from keras import layers
@@ -24,8 +24,8 @@ def cnn_128_256(input_shape: tuple[int, ...], classes: int) -> keras.Model:
 def deotte(input_shape: tuple[int, ...], classes: int) -> keras.Model:
     """One of the fifteen networks of Deotte's "25 Million Images!" (Kaggle, 2018).
 
-    Strided convolutions in the place of pooling, and normalisation after ReLU. 327,242 parameters for 28x28
-    and 10 classes.
+    Strided convolutions instead of pooling, and normalisation after ReLU. 327,242 parameters for 28x28 and
+    10 classes.
     """
     raw, x = pixels(input_shape)
     for channels in (32, 64):
@@ -41,10 +41,10 @@ def deotte(input_shape: tuple[int, ...], classes: int) -> keras.Model:
 def resnet18(input_shape: tuple[int, ...], classes: int, width: int = 64) -> keras.Model:
     """Eight residual blocks in four stages: He et al. 2015, arXiv:1512.03385, for small images.
 
-    The first convolution is 3x3 and not pooled, as theirs for CIFAR-10. The stages have `width` channels,
-    twice, four and eight times as many; 11,182,410 parameters for 10 classes and a width of 64, and 177,458
-    for a width of 8. With 8 channels TensorFlow 2.21's oneDNN crashes at some sizes of batches (at 25; not at
-    32 or 128): multiples of 16 are safe.
+    The first convolution is 3x3 and not pooled, as in theirs for CIFAR-10. The stages have `width` channels,
+    then twice, four and eight times as many; 11,182,410 parameters for 10 classes and a width of 64, and
+    177,458 for a width of 8. With 8 channels TensorFlow 2.21's oneDNN crashes at some batch sizes (at 25; not
+    at 32 or 128): multiples of 16 are safe.
     """
     raw, x = pixels(input_shape)
     x = layers.Activation("relu")(conv_norm(x, width))

@@ -1,4 +1,4 @@
-"""Networks of dense layers alone, which do not know what is beside what in an image."""
+"""Networks of dense layers only, which do not know which pixels of an image are next to each other."""
 
 from collections.abc import Sequence
 
@@ -18,7 +18,7 @@ def mlp(input_shape: tuple[int, ...], classes: int, hidden: Sequence[int] = (800
 
 
 def dense_net(input_shape: tuple[int, ...], classes: int) -> keras.Model:
-    """Two hidden layers of 128, dropout between them, as a subclass: 118,282 parameters for 28x28."""
+    """Two hidden layers of 128 with dropout between them, as a subclass: 118,282 parameters for 28x28."""
     model = DenseNet(classes, name="dense_net")
     model.build((None, *input_shape))  # until then it has no weights
     return model
@@ -26,7 +26,7 @@ def dense_net(input_shape: tuple[int, ...], classes: int) -> keras.Model:
 
 @keras.saving.register_keras_serializable("digitflow")
 class DenseNet(keras.Model):
-    """See `dense_net`. To load a saved one this module must have been imported."""
+    """See `dense_net`. This module must be imported before a saved one is loaded."""
 
     def __init__(self, classes: int, **options):
         super().__init__(**options)
@@ -39,7 +39,7 @@ class DenseNet(keras.Model):
         self.probabilities = probabilities(classes)
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
-        """Make the weights: a call does so, layer by layer."""
+        """Create the weights: a call does that, layer by layer."""
         self.call(keras.Input(batch_shape=input_shape))
 
     def call(self, pixels, training=None):
@@ -49,5 +49,5 @@ class DenseNet(keras.Model):
         return self.probabilities(x)
 
     def get_config(self) -> dict:
-        """What a saved model is made again from."""
+        """What a saved model is rebuilt from."""
         return {**super().get_config(), "classes": self.classes}

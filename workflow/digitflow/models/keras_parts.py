@@ -1,6 +1,6 @@
 """What the Keras networks have in common: raw pixels 0..255 (n, h, w) or (n, h, w, 3) in, softmax rows out.
 
-Pixels are scaled inside, so that who uses a saved model need not know how.
+Pixels are scaled inside, so that users of a saved model need not know how.
 """
 
 import keras
@@ -19,14 +19,14 @@ def with_channels(shape: tuple[int, ...]) -> tuple[int, ...]:
 
 
 def padding(x: keras.KerasTensor, size: int) -> str:
-    """For a window that is not meant to be padded: "valid", but "same" where x (n, h, w, c) is smaller."""
+    """For a window that is not meant to be padded: "valid", but "same" if x (n, h, w, c) is smaller."""
     return "valid" if min(x.shape[1:3]) >= size else "same"
 
 
 def batch_norm() -> layers.Layer:
-    """Batch normalisation that a short training settles.
+    """Batch normalisation that settles within a short training.
 
-    The default momentum of 0.99 takes hundreds of steps to forget its start.
+    With the default momentum of 0.99 it takes hundreds of steps to forget its start.
     """
     return layers.BatchNormalization(momentum=0.9)
 
@@ -34,7 +34,7 @@ def batch_norm() -> layers.Layer:
 def conv_norm(
     x: keras.KerasTensor, channels: int, size: int = 3, strides: int = 1, padding: str = "same"
 ) -> keras.KerasTensor:
-    """Convolution of x (n, h, w, c) without a bias, normalisation."""
+    """Convolution of x (n, h, w, c) without a bias, then normalisation."""
     conv = layers.Conv2D(
         channels, size, strides, padding=padding, use_bias=False, kernel_initializer="he_normal"
     )
@@ -42,7 +42,7 @@ def conv_norm(
 
 
 def residual(x: keras.KerasTensor, channels: int, strides: int = 1) -> keras.KerasTensor:
-    """Two convolutions, added to x (n, h, w, c), which is projected where its shape is another."""
+    """Two convolutions, added to x (n, h, w, c), which is projected if its shape differs."""
     y = layers.Activation("relu")(conv_norm(x, channels, strides=strides))
     y = conv_norm(y, channels)
     if x.shape != y.shape:
@@ -56,5 +56,5 @@ def classifier(raw: keras.KerasTensor, x: keras.KerasTensor, classes: int, name:
 
 
 def probabilities(classes: int) -> layers.Layer:
-    """The last layer of all networks: float32 always, for bfloat16 has fewer than three digits."""
+    """The last layer of all networks: always float32, because bfloat16 has fewer than three digits."""
     return layers.Dense(classes, activation="softmax", dtype="float32", name="probabilities")

@@ -12,8 +12,8 @@ def residual_cnn(
     """One large window, pooled at once, then residual blocks (He et al. 2015, arXiv:1512.03385).
 
     As in `small_cnn`, the full resolution has one layer, without padding, and all others work on a quarter of
-    the places or fewer; the blocks between are what makes it better. The last layer sees all places, not
-    their average, which does not tell where a stroke is. 207,274 parameters for 28x28 and 10 classes.
+    the places or fewer; the blocks between them make it better. The last layer sees all places, not their
+    average, which does not tell where a stroke is. 207,274 parameters for 28x28 and 10 classes.
     """
     raw, x = pixels(input_shape)
     x = layers.Conv2D(channels, 5, padding=padding(x, 5), use_bias=False, kernel_initializer="he_normal")(x)

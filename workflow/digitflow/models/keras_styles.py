@@ -10,7 +10,7 @@ from digitflow.models.keras_parts import classifier, pixels, probabilities, with
 
 
 def sequential_cnn(input_shape: tuple[int, ...], classes: int) -> keras.Model:
-    """A list of layers: the shortest, for networks without branches."""
+    """A list of layers: the shortest style, for networks without branches."""
     return keras.Sequential(
         [
             keras.Input(input_shape, name="pixels"),
@@ -30,7 +30,7 @@ def sequential_cnn(input_shape: tuple[int, ...], classes: int) -> keras.Model:
 
 
 def functional_cnn(input_shape: tuple[int, ...], classes: int) -> keras.Model:
-    """A graph of layers, each called on what comes before it: branches, and shapes known as it is built."""
+    """A graph of layers, each called on the one before: allows branches, and shapes are known early."""
     raw, x = pixels(input_shape)
     x = layers.Conv2D(32, 3, activation="relu")(x)
     x = layers.Conv2D(64, 3, activation="relu")(x)
@@ -43,7 +43,7 @@ def functional_cnn(input_shape: tuple[int, ...], classes: int) -> keras.Model:
 
 
 def subclassed_cnn(input_shape: tuple[int, ...], classes: int) -> keras.Model:
-    """A class with a `call` in plain Python: anything goes, and more has to be said to save it."""
+    """A class with a `call` in plain Python: anything goes, but saving it takes more code."""
     model = SubclassedCNN(classes, name="subclassed_cnn")
     model.build((None, *input_shape))  # until then it has no weights
     return model
@@ -51,7 +51,7 @@ def subclassed_cnn(input_shape: tuple[int, ...], classes: int) -> keras.Model:
 
 @keras.saving.register_keras_serializable("digitflow")
 class SubclassedCNN(keras.Model):
-    """See `subclassed_cnn`. To load a saved one this module must have been imported."""
+    """See `subclassed_cnn`. This module must be imported before a saved one is loaded."""
 
     def __init__(self, classes: int, **options):
         super().__init__(**options)
@@ -67,7 +67,7 @@ class SubclassedCNN(keras.Model):
         self.probabilities = probabilities(classes)
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
-        """Make the weights: a call does so, layer by layer."""
+        """Create the weights: a call does that, layer by layer."""
         self.call(keras.Input(batch_shape=input_shape))
 
     def call(self, pixels, training=None):
@@ -80,5 +80,5 @@ class SubclassedCNN(keras.Model):
         return self.probabilities(x)
 
     def get_config(self) -> dict:
-        """What a saved model is made again from."""
+        """What a saved model is rebuilt from."""
         return {**super().get_config(), "classes": self.classes}

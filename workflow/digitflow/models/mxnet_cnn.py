@@ -1,16 +1,17 @@
-"""Convolutional networks in MXNet's Gluon. They take pixels 0..1 (n, c, h, w), give logits (n, classes)."""
+"""Convolutional networks in MXNet's Gluon: pixels 0..1 (n, c, h, w) in, logits (n, classes) out."""
 
 from mxnet.gluon import nn
 
-# Of the running mean and variance, kept at each step. The default, 0.9, forgets where they began so late that
-# 40 steps on a few hundred images end in 50 % validation accuracy, at 99 % training accuracy.
+# How much of the running mean and variance is kept at each step. The default, 0.9, forgets their initial
+# values so slowly that 40 steps on a few hundred images end in 50 % validation accuracy, at 99 % training
+# accuracy.
 MOMENTUM = 0.8
 
 
 def lenet(input_shape: tuple[int, ...], classes: int) -> nn.HybridSequential:
-    """LeNet-5's plan (LeCun et al. 1998) with what came later: batch norm, ReLU, max pooling, dropout.
+    """LeNet-5's plan (LeCun et al. 1998) with later inventions: batch norm, ReLU, max pooling, dropout.
 
-    Any `input_shape` will do. The first layer has stride 2, so that all that follows has a quarter of the
+    Any `input_shape` will do. The first layer has stride 2, so that all later layers have a quarter of the
     work. Numbers of channels are multiples of 16, the width of a vector in oneDNN's layout.
     """
     net = nn.HybridSequential(prefix="lenet_")
@@ -27,9 +28,9 @@ def lenet(input_shape: tuple[int, ...], classes: int) -> nn.HybridSequential:
 
 
 def small_cnn(input_shape: tuple[int, ...], classes: int, dropout: float = 0.3) -> nn.HybridSequential:
-    """Keras' `small_cnn`: three convolutions without padding, of large windows, and no hidden dense layer.
+    """Keras' `small_cnn`: three convolutions without padding, with large windows, and no hidden dense layer.
 
-    Where a side has become smaller than a window, that window is padded. 131,754 parameters for 28x28 and 10
+    If a side has become smaller than a window, that window is padded. 131,754 parameters for 28x28 and 10
     classes.
     """
     net = nn.HybridSequential(prefix="small_")
@@ -51,7 +52,7 @@ def residual_cnn(
 ) -> nn.HybridSequential:
     """Keras' `residual_cnn`: one large window, pooled at once, then residual blocks (He et al. 2015).
 
-    The large window and the last one are padded where a side has become smaller than they are. 207,274
+    The large window and the last one are padded if a side has become smaller than they are. 207,274
     parameters for 28x28 and 10 classes.
     """
     net = nn.HybridSequential(prefix="residual_")
@@ -75,8 +76,8 @@ def modern_cnn(
     """Residual blocks (He et al. 2015, arXiv:1512.03385) between strided convolutions, then one dense layer.
 
     Any `input_shape` will do. Each stride halves the sides and doubles the channels, so that the blocks cost
-    the same, and none works on the full image. The dense layer sees the last places, of which there are few:
-    their average, which is usual, does not tell it where a stroke is.
+    the same, and none works on the full image. The dense layer sees the few last places themselves: their
+    average, which is usual, would not tell it where a stroke is.
     """
     net = nn.HybridSequential(prefix="modern_")
     with net.name_scope():
@@ -90,7 +91,7 @@ def modern_cnn(
 
 
 class Residual(nn.HybridBlock):
-    """Two convolutions whose output is added to their input; the sides and the channels stay."""
+    """Two convolutions whose output is added to their input; sides and channels do not change."""
 
     def __init__(self, channels: int):
         super().__init__()
@@ -108,7 +109,7 @@ def _add_convolution(
 ) -> None:
     """Add convolution, batch norm (which has the bias) and ReLU.
 
-    Without a `padding` of its own, the stride divides the sides.
+    With the default `padding`, the stride divides the sides.
     """
     padding = kernel // 2 if padding is None else padding
     net.add(nn.Conv2D(channels, kernel, stride, padding=padding, use_bias=False))
@@ -116,9 +117,9 @@ def _add_convolution(
 
 
 def _add_pooling(net: nn.HybridSequential, side: int) -> int:
-    """Add 2x2 max pooling of an image whose smaller side is `side`, and give what that becomes.
+    """Add 2x2 max pooling of an image whose smaller side is `side`; return the new side.
 
-    One pixel is not pooled: MXNet refuses a window larger than the image.
+    A single pixel is not pooled: MXNet refuses a window larger than the image.
     """
     if side > 1:
         net.add(nn.MaxPool2D(2, ceil_mode=True))
@@ -130,5 +131,5 @@ def _halved(side: int) -> int:
 
 
 def _padding(side: int, kernel: int) -> int:
-    """For a window that is not meant to be padded: 0, but half of it where a side of the image is smaller."""
+    """For a window that is not meant to be padded: 0, but half of it if a side of the image is smaller."""
     return 0 if side >= kernel else kernel // 2

@@ -4,7 +4,7 @@ import mxnet as mx
 
 
 def mlp_module(input_shape: tuple[int, ...], classes: int, width: int = 128) -> mx.sym.Symbol:
-    """One hidden layer of `width`; the loss, cross-entropy, is that of SoftmaxOutput. Any `input_shape`."""
+    """One hidden layer of `width`, for any `input_shape`; the loss is SoftmaxOutput's cross-entropy."""
     pixels = mx.sym.Flatten(mx.sym.Variable("data"), name="pixels")
     hidden = mx.sym.FullyConnected(pixels, num_hidden=width, name="hidden")
     active = mx.sym.Activation(hidden, act_type="relu", name="active")

@@ -1,6 +1,6 @@
 """The multi-layer perceptron in plain numpy: pixels 0..255 (n, h, w[, 3]) in, softmax rows (n, classes) out.
 
-docs/numpy_network.md derives every formula here, in the same names.
+docs/numpy_network.md derives every formula here, with the same names.
 """
 
 import itertools
@@ -16,21 +16,21 @@ from digitflow.base.errors import ConfigError, FormatError
 
 
 def mlp(input_shape: tuple[int, ...], classes: int, hidden: Sequence[int] = (800,)) -> "MLP":
-    """Dense layers of `hidden` units with ReLU, then softmax; without hidden ones, softmax regression.
+    """Dense layers of `hidden` units with ReLU, then softmax; without hidden layers, softmax regression.
 
-    636,010 parameters for 28x28 and 10 classes. Raises ConfigError for other than counts of units.
+    636,010 parameters for 28x28 and 10 classes. Raises ConfigError unless `hidden` is a list of unit counts.
     """
     if isinstance(hidden, str) or not all(type(units) is int and units > 0 for units in hidden):
-        raise ConfigError(f"network.hidden: {hidden!r}, should be a list of numbers of units, as [800]")
+        raise ConfigError(f"network.hidden: {hidden!r}, should be a list of unit counts, for example [800]")
     return MLP((math.prod(input_shape), *hidden, classes))
 
 
 class MLP:
     """Dense layers of the given `sizes`, the input's first; ReLU between them, softmax after the last.
 
-    `layers` are the (weight, bias) pairs, float (inputs, outputs) and (outputs,): all of them are views of
-    one vector, `parameters`, as their gradients are of the vector `gradients`. So optimizers, checkpoints and
-    averages handle one array each. They are 0 until `initialize`.
+    `layers` are the (weight, bias) pairs, float (inputs, outputs) and (outputs,), all of them views of one
+    vector, `parameters`, just as their gradients are views of the vector `gradients`. So optimizers,
+    checkpoints and averages handle one array each. They are 0 until `initialize`.
     """
 
     def __init__(self, sizes: Sequence[int], dtype: type = np.float32):
@@ -51,7 +51,7 @@ class MLP:
         return pairs
 
     def _reserve(self, rows: int) -> None:
-        """Make the buffers for batches of up to so many rows: one for `a` and one for `delta` a layer."""
+        """Make the buffers for batches of up to `rows` rows: one for `a` and one for `delta` per layer."""
         self._outputs, self._deltas = (
             [np.empty((rows, size), self.dtype) for size in self.sizes] for _ in range(2)
         )
@@ -105,7 +105,7 @@ class MLP:
         return float(loss), float(accuracy)
 
     def _forward(self, images: np.ndarray) -> list[np.ndarray]:
-        """What each layer gives, the scaled pixels first, the logits last: all are buffers, used again."""
+        """Each layer's output, from the scaled pixels to the logits, in buffers that are used again."""
         n = len(images)
         if n > len(self._outputs[0]):
             self._reserve(n)
@@ -119,7 +119,7 @@ class MLP:
         return outputs
 
     def save(self, path: str | os.PathLike) -> None:
-        """Write weight1, bias1, weight2, ... as .npz: numbers only."""
+        """Write weight1, bias1, weight2, ... as .npz, with numbers only."""
         arrays = {}
         for k, (weight, bias) in enumerate(self.layers, 1):
             arrays |= {f"weight{k}": weight, f"bias{k}": bias}

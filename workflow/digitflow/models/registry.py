@@ -1,7 +1,7 @@
 """The architectures by name: one entry for each network that the configuration can ask for.
 
-Names only, and read only to check the configuration: no training imports this module, so a new network in a
-new module retrains nothing.
+It holds only names, and is read only to check the configuration: no training imports this module, so a new
+network in a new module retrains nothing.
 """
 
 from collections.abc import Mapping

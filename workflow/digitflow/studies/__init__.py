@@ -1,1 +1,1 @@
-"""Experiments: one model in many variants, ranked, drawn and put on a page."""
+"""Experiments: one model in many variants, ranked, drawn and shown on a page."""

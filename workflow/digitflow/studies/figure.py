@@ -1,4 +1,4 @@
-"""The figure of a study: accuracy over its axes, and the curves of its best points."""
+"""The figure of a study: accuracy along its axes, and the curves of its best points."""
 
 import re
 from collections.abc import Sequence
@@ -12,15 +12,15 @@ from digitflow.studies.table import Result
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-CURVES = 8  # of a study's points: more cannot be told apart
-BELOW = 12  # points below the best, where a study's axis of accuracy ends at the latest
+CURVES = 8  # one for each of the best points: more cannot be told apart
+BELOW = 12  # percentage points below the best accuracy, at which the axis ends at the latest
 
 
 def study_figure(path: str | Path, results: Sequence[Result]) -> None:
     """Draw a study: how accuracy depends on its axes, and the curves of its best points.
 
-    `results` are ranked. One axis with several values: a mark a point; more: a heat map of the first two, the
-    best over the others.
+    `results` are ranked. With one axis that varies there is one mark per point; with more, a heat map of the
+    first two, with the best over the others.
     """
     from matplotlib.figure import Figure
 
@@ -37,7 +37,7 @@ def study_figure(path: str | Path, results: Sequence[Result]) -> None:
 
 
 def _draw_marks(axes: "Axes", results: Sequence[Result], axis: str) -> None:
-    """A mark a point and measure, with its 95 % interval; with several seeds the means of both."""
+    """One mark per point and measure, with its 95 % interval; with several seeds, the means of both."""
     order = sorted(results, key=lambda result: _sort_key(result.point.values[axis]), reverse=True)
     edge = 100 * max(result.mean("valid_accuracy") for result in results) - BELOW
     left_out = []
@@ -62,7 +62,7 @@ def _draw_marks(axes: "Axes", results: Sequence[Result], axis: str) -> None:
 
 
 def _draw_heat_map(axes: "Axes", results: Sequence[Result], down: str, across: str) -> None:
-    """Validation accuracy over two axes, the best over all others; the numbers are in the cells."""
+    """Validation accuracy over two axes, the best over all others; with numbers in the cells."""
     rows, columns = (
         sorted({result.point.values[axis] for result in results}, key=_sort_key) for axis in (down, across)
     )
@@ -70,7 +70,7 @@ def _draw_heat_map(axes: "Axes", results: Sequence[Result], down: str, across: s
     for result in reversed(results):  # the best comes last and stays
         at = rows.index(result.point.values[down]), columns.index(result.point.values[across])
         best[at] = 100 * result.mean("valid_accuracy")
-    low = max(np.nanmin(best), np.nanmax(best) - 10)  # a point that failed must not take all the colour
+    low = max(np.nanmin(best), np.nanmax(best) - 10)  # a failed point must not take all the colour
     axes.imshow(best, cmap="viridis", vmin=low, aspect="auto")
     middle = (low + np.nanmax(best)) / 2
     for (y, x), value in np.ndenumerate(best):
@@ -83,7 +83,7 @@ def _draw_heat_map(axes: "Axes", results: Sequence[Result], down: str, across: s
 
 
 def _draw_curves(accuracy: "Axes", loss: "Axes", results: Sequence[Result], varied: Sequence[str]) -> None:
-    """Accuracy and loss an epoch of each point's first seed: validation in full lines, training dashed."""
+    """Accuracy and loss per epoch of each point's first seed: validation as solid lines, training dashed."""
     for number, result in enumerate(results):
         history, colour = result.histories[0], f"C{number}"
         epochs = [row["epoch"] for row in history]
@@ -94,7 +94,7 @@ def _draw_curves(accuracy: "Axes", loss: "Axes", results: Sequence[Result], vari
             axes.plot(epochs, valid, color=colour, label=label, marker=mark, linewidth=1.4)
             axes.plot(epochs, train, color=colour, linestyle="--", marker=mark, linewidth=0.9, alpha=0.6)
     best = max(row["valid_accuracy"] for result in results for row in result.histories[0])
-    lowest = max(100 * best - 12, 0)  # the first epochs would take all the room
+    lowest = max(100 * best - 12, 0)  # or the first epochs would take all the room
     accuracy.set(xlabel="epoch", ylabel="accuracy % (dashed: training)")
     accuracy.set_ylim(lowest, min(accuracy.get_ylim()[1], 100.5))
     loss.set(xlabel="epoch", ylabel="loss", yscale="log")
@@ -105,9 +105,9 @@ def _draw_curves(accuracy: "Axes", loss: "Axes", results: Sequence[Result], vari
 
 
 def _sort_key(text: str) -> tuple[float, list[str | int]]:
-    """Numbers by their size, before other texts; in those, too, 800-500 before 800-1200."""
+    """Numbers by size, before other texts; in those, numbers count by size, too: 800-500 before 800-1200."""
     try:
         return float(text), []
     except ValueError:
-        parts = re.split(r"([0-9]+)", text)  # every second one is a number
+        parts = re.split(r"([0-9]+)", text)  # every second part is a number
         return float("inf"), [int(part) if part.isdecimal() else part for part in parts]

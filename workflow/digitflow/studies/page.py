@@ -1,4 +1,4 @@
-"""All studies on one Markdown page, made from what they left, with tables and figures beside it."""
+"""All studies on one Markdown page, made from their files, with tables and figures beside it."""
 
 import csv
 import json
@@ -20,27 +20,27 @@ from digitflow.studies.table import BEST, is_table
 
 INTRODUCTION = """# Experiments
 
-Written by digitflow from what the trainings left; no figure here was typed by hand.
+Written by digitflow from the results of the trainings; no figure here was typed by hand.
 
-- Tables are ranked by validation accuracy. Behind an accuracy stands its 95 % Wilson interval; with several
-  seeds it is their mean, and ± their standard deviation.
-- Training accuracy is the mean over the last epoch, while the weights still changed, on warped images where
-  the model has them.
-- Test labels were used for nothing but test columns, marks, pairs and mistakes.
+- Tables are ranked by validation accuracy. Each accuracy is followed by its 95 % Wilson interval; with
+  several seeds it is their mean, with ± their standard deviation.
+- Training accuracy is the mean over the last epoch, while the weights still changed, on warped images if the
+  model has them.
+- Test labels were used only for test columns, marks, pairs and mistakes.
 - Pairs are tested with McNemar's exact test; a model with several seeds takes part with their averaged
   probabilities, and so often does better there than in its row. Of twenty pairs of equally good models, one
   is expected to look different.
-- Each study's settings tell its size, `train_rows` where it has not all training rows.
+- Each study's settings give its size: `train_rows`, unless it has all training rows.
 """
-FOLDER = "experiments"  # beside the page, with what it links to
+FOLDER = "experiments"  # beside the page, with the files that it links to
 OWN = re.compile(r"(\w+)(\.csv|-pairs\.csv|\.png|-learning_rate\.png|-.+-(confusion|mistakes)\.png)")  # in it
-CONFUSED = 3  # pairs of classes a model
+CONFUSED = 3  # pairs of classes per model
 DATA = {"own": "the configuration's data", "official": "the official 60,000 + 10,000 images"}
 
 
 @dataclass(frozen=True)
 class Study:
-    """A study, its keys as in the configuration, and the files that it left."""
+    """A study, its keys as in the configuration, and its files."""
 
     name: str
     keys: Mapping[str, Any]
@@ -61,7 +61,7 @@ class Study:
 
     @cached_property
     def axes(self) -> list[str]:
-        """The axes by which its points differ; all of them where there is one point."""
+        """The axes along which its points differ; all of them if there is one point."""
         axes = list(self.points[0].values)
         return [axis for axis in axes if len({row[axis] for row in self.rows}) > 1] or axes
 
@@ -72,16 +72,16 @@ def read(
     pairs: Sequence[Path],
     figures: Sequence[Path],
 ) -> list[Study]:
-    """The studies of the configuration with the files that each left, in the same order."""
+    """The studies of the configuration with their files, in the same order."""
     left = zip(tables, pairs, figures, strict=True)
     return [Study(name, keys, *files) for (name, keys), files in zip(studies.items(), left, strict=True)]
 
 
 def write(page: str | Path, studies: Sequence[Study], models: str | Path, learning_rates: str | Path) -> None:
-    """Write the page; tables and figures go to FOLDER beside it, their names beginning with their study's.
+    """Write the page; tables and figures go to FOLDER beside it, with names that begin with their study's.
 
     `models` and `learning_rates` are the folders with what a study's key `figures` asks for. InputError:
-    FOLDER holds what is no page's.
+    FOLDER holds files that are not a page's.
     """
     contents, sections = [], []
     check_own(Path(page).with_name(FOLDER), _is_own)
@@ -102,13 +102,13 @@ def write(page: str | Path, studies: Sequence[Study], models: str | Path, learni
 
 
 def _is_own(path: Path) -> bool:
-    """Whether a file of the folder was put there by `write`: a table of a study beside it has its name."""
+    """Whether `write` put a file into the folder: a table of the study in its name is beside it."""
     own = OWN.fullmatch(path.name)
     return own is not None and is_table(path.with_name(f"{own[1]}.csv"))
 
 
 def entry(study: Study) -> str:
-    """A study's line in the contents: its title, and the best of its table."""
+    """A study's line in the contents: its title, and the best point of its table."""
     title, best = study.keys["title"], study.rows[0]
     anchor = re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-")  # GitHub's of the heading
     values = ", ".join(f"{axis} {best[axis]}" for axis in study.axes)
@@ -116,7 +116,7 @@ def entry(study: Study) -> str:
 
 
 def section(study: Study) -> str:
-    """What a study asks, its settings, the best of its table, which pairs may be equal, and its figure."""
+    """A study's question, its settings, the best of its table, which pairs may be equal, and its figure."""
     name, title, rows = study.name, study.keys["title"], study.rows
     parts = [f"## {title}", study.keys["about"].strip(), _settings(study), *_variants(study), _results(study)]
     more = len(rows) - BEST
@@ -150,7 +150,10 @@ def mistakes(study: Study, models: Path, folder: Path) -> str:
         lines.append([*(row[axis] for axis in study.axes), confused, *links])
     table = _table([*study.axes, "most confused: true → given (images)", "", ""], lines)
     best = "\n".join(f"!{link}" for link in lines[0][-2:])
-    return f"Which digits their first seeds take for which; below, the best one's:\n\n{table}\n\n{best}\n"
+    return (
+        "Which digits the best points' first seeds take for which, with the best one's figures below:\n\n"
+        f"{table}\n\n{best}\n"
+    )
 
 
 def learning_rate(study: Study, learning_rates: Path, folder: Path) -> str:
@@ -198,7 +201,7 @@ def _percent(row: Mapping[str, str], measure: str) -> str:
 
 
 def _settings(study: Study) -> str:
-    """What all points share, and what they ran on, in a line."""
+    """What all points share, and what they ran on, in one line."""
     shared = {
         key: value
         for key, value in study.keys["model"].items()
@@ -210,7 +213,7 @@ def _settings(study: Study) -> str:
 
 
 def _variants(study: Study) -> Iterator[str]:
-    """What each named variant sets, as a list to unfold."""
+    """What each named variant sets, as a collapsed list."""
     for axis, variants in study.keys["vary"].items():
         if isinstance(variants, Mapping):
             lines = "\n".join(f"- {name}: {_told(keys) or 'as above'}" for name, keys in variants.items())
@@ -218,6 +221,6 @@ def _variants(study: Study) -> Iterator[str]:
 
 
 def _told(keys: Mapping[str, Any]) -> str:
-    """Keys and values in a line of code."""
+    """Keys and values as one line of code."""
     told = ", ".join(f"{key} {json.dumps(value)}" for key, value in keys.items()).replace('"', "")
     return told and f"`{told}`"

@@ -1,4 +1,4 @@
-"""Studies: one model in many variants, the points of a grid; the configuration says which."""
+"""Studies: one model in many variants, the points of a grid given in the configuration."""
 
 import itertools
 from collections.abc import Iterator, Mapping
@@ -15,14 +15,14 @@ class Point:
 
     @property
     def name(self) -> str:
-        """`axis~value/axis~value`: where its results lie, the form of Snakemake's Paramspace."""
+        """`axis~value/axis~value`, in the form of Snakemake's Paramspace: the folder of its results."""
         return "/".join(f"{axis}~{value}" for axis, value in self.values.items())
 
 
 def points(study: Mapping[str, Any]) -> list[Point]:
-    """Every combination of a study's axes, in the order of the configuration, the last axis fastest.
+    """Every combination of a study's axes, in the order of the configuration; the last axis varies fastest.
 
-    `study` has what all points share under "model", and the axes under "vary".
+    `study` has the keys that all points share under "model", and the axes under "vary".
     """
     axes = [list(_variants(key, axis)) for key, axis in study["vary"].items()]
     found = []
@@ -35,7 +35,7 @@ def points(study: Mapping[str, Any]) -> list[Point]:
 
 
 def _variants(key: str, axis: Any) -> Iterator[tuple[str, str, dict[str, Any]]]:
-    """The name of an axis, and for each of its variants a text and the keys that it changes."""
+    """For each variant of an axis: the axis's name, the variant's text, and the keys that it changes."""
     name = key.rpartition(".")[2]
     if isinstance(axis, Mapping):
         for text, changes in axis.items():
@@ -49,7 +49,7 @@ def _variants(key: str, axis: Any) -> Iterator[tuple[str, str, dict[str, Any]]]:
 
 
 def _merged(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
-    """`old` with the keys of `new`, key by key at every depth; null takes a key away."""
+    """`old` with the keys of `new`, key by key at every depth; null removes a key."""
     merged = dict(old)
     for key, value in new.items():
         if value is None:

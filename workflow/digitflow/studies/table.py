@@ -1,4 +1,4 @@
-"""What a study left, as a ranked table, and the comparisons of its best points."""
+"""A study's results as a ranked table, and the comparisons of its best points."""
 
 import csv
 import logging
@@ -21,13 +21,13 @@ from digitflow.training.history import read_history
 
 log = logging.getLogger("digitflow")
 MEASURES = ("valid", "test")
-COLUMNS = {"seeds", "parameters", "trained_epochs"}  # of every table
+COLUMNS = {"seeds", "parameters", "trained_epochs"}  # in every table
 BEST = 12  # points that are compared with each other
 
 
 @dataclass(frozen=True)
 class Result:
-    """A point and its trainings, one a seed: the rows of their scores, metrics and histories."""
+    """A point and its trainings, one per seed: the rows of their scores, metrics and histories."""
 
     point: Point
     folders: list[Path]
@@ -36,12 +36,12 @@ class Result:
     histories: list[list[dict[str, float]]]
 
     def mean(self, key: str) -> float | None:
-        """The mean of a score over the seeds; None where it is not known."""
+        """The mean of a score over the seeds; None if it is not known."""
         values = [score[key] for score in self.scores if key in score]
         return statistics.fmean(values) if values else None
 
     def row(self) -> dict[str, Any]:
-        """The row of this point: accuracies with a 95 % interval, of several seeds the means and the std."""
+        """The point's row: accuracies with a 95 % interval; with several seeds, the means and the std."""
         row = {
             **self.point.values,
             "seeds": len(self.scores),
@@ -86,13 +86,13 @@ def read(study: Mapping[str, Any], models: str | Path) -> list[Result]:
 
 
 def write_table(path: str | Path, results: Sequence[Result]) -> None:
-    """Write the ranked table, one row for each point; what is not known stays empty."""
+    """Write the ranked table, one row for each point; unknown values stay empty."""
     rows = [result.row() for result in results]
     scoring.write_table(path, rows, list(dict.fromkeys(key for row in rows for key in row)))
 
 
 def is_table(path: str | Path) -> bool:
-    """Whether a file is there, and the table of a study."""
+    """Whether a file exists and is the table of a study."""
     try:
         with open(path, newline="", encoding="utf-8", errors="replace") as file:
             return COLUMNS.issubset(next(csv.reader(file), ()))
@@ -103,9 +103,10 @@ def is_table(path: str | Path) -> bool:
 def write_pairs(
     path: str | Path, results: Sequence[Result], valid_lst: str | Path, solution: str | Path | None
 ) -> None:
-    """Write the comparisons of every two of the best points, each with its seeds averaged.
+    """Write the comparisons of all pairs of the best points, each point with its seeds averaged.
 
-    On the test rows where a solution is known, an IDX file of labels, else on the validation rows.
+    They are compared on the test rows if a solution, an IDX file of labels, is known, else on the validation
+    rows.
     """
     part, rows = ("valid", "validation") if solution is None else ("test", "test")
     labels = {}
@@ -118,7 +119,7 @@ def write_pairs(
 
 
 def say_ranking(title: str, results: Sequence[Result], table: str | Path) -> None:
-    """Log the answer of a study: its best points, ranked by validation accuracy, and where the table is."""
+    """Log the answer of a study: its best points, ranked by validation accuracy, and the table's path."""
     lines = [
         f"{place:3}. {result.point.name}: validation {100 * result.mean('valid_accuracy'):.2f} %"
         for place, result in enumerate(results[:BEST], 1)

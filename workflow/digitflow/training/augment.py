@@ -3,8 +3,8 @@
 import cv2
 import numpy as np
 
-# Places at which an elastic warp draws a displacement, along each side. Four are a stroke's length apart in a
-# digit: fewer are hardly more than another affine map, more tear strokes.
+# The number of places along each side at which an elastic warp draws a displacement. Four are a stroke's
+# length apart in a digit: fewer do little more than another affine map, more tear strokes.
 ELASTIC_GRID = 4
 
 
@@ -20,18 +20,18 @@ def augment_batch(
     elastic: float = 0.0,
     erase: int = 0,
 ) -> np.ndarray:
-    """Change each image at random; what comes from outside is 0, the background.
+    """Change each image at random; pixels that come from outside are 0, the background.
 
     `images` is uint8 (n, h, w) or (n, h, w, 3), and so is the result, a new array: a pure function of the
-    images, the options and the state of `rng`. Each of these is drawn evenly from -x..x: `rotate` in degrees,
-    `zoom` as a part of the size, `shift` as a part of the width and of the height, `shear` in pixels sideways
-    a row. `elastic` is the standard deviation, in pixels, of how far each of 4 x 4 places moves down and
-    sideways; what lies between them moves smoothly with them (Simard et al. 2003, ICDAR). `part` of the
-    images are warped, drawn at random; `cubic` resamples by cubic convolution. Last, a square of `erase`
-    pixels a side becomes 0 in each image (DeVries and Taylor 2017, arXiv:1708.04552).
+    images, the options and the state of `rng`. Four amounts are drawn uniformly from -x..x: `rotate` in
+    degrees, `zoom` as a fraction of the size, `shift` as a fraction of the width and of the height, `shear`
+    in pixels sideways per row. `elastic` is the standard deviation, in pixels, of how far each of 4 x 4
+    places moves down and sideways; the pixels between them move smoothly with them (Simard et al. 2003,
+    ICDAR). A random `part` of the images is warped; `cubic` resamples by cubic convolution. Last, a square of
+    `erase` pixels per side becomes 0 in each image (DeVries and Taylor 2017, arXiv:1708.04552).
 
-    Mirroring is left out: a mirrored 2 is not a digit. There is one warp, not one for each effect, since each
-    resampling costs time and blurs.
+    Mirroring is left out: a mirrored 2 is not a digit. All effects share one warp, because each resampling
+    costs time and blurs.
     """
     if any((rotate, zoom, shift, shear, elastic)):
         images = _warp(images, rng, (rotate, zoom, shift, shear), part, cubic, elastic)
@@ -73,7 +73,7 @@ def _warp(
 
 
 def _erase(images: np.ndarray, rng: np.random.Generator, side: int) -> None:
-    """Set a square in each image to 0, wherever it fits; in an image that is smaller, all that there is."""
+    """Set a square in each image to 0, wherever it fits; a smaller image becomes 0 altogether."""
     n, height, width = images.shape[:3]
     tops, lefts = (rng.integers(0, max(size - side, 0) + 1, n) for size in (height, width))
     for image, top, left in zip(images, tops, lefts, strict=True):
@@ -89,7 +89,7 @@ def _maps(
     shift: float,
     shear: float,
 ) -> np.ndarray:
-    """Affine maps (n, 2, 3) that turn, scale and shear about the centre, and then move."""
+    """Affine maps (n, 2, 3) that rotate, scale and shear about the centre, and then shift."""
     draw = rng.uniform(-1.0, 1.0, (5, n))  # always five: one effect's setting does not change another's draws
     angle, scale, slant = np.deg2rad(rotate) * draw[0], 1.0 + zoom * draw[1], shear * draw[2]
     cos, sin = np.cos(angle), np.sin(angle)

@@ -1,6 +1,7 @@
 """Which builds of the frameworks suit a machine's driver and GPUs: `make gpu`.
 
-No GPU was at hand when this was written: the limits are those that the builds' authors and their files name.
+No GPU was at hand when this was written: the limits are those given by the builds' authors and in their
+files.
 """
 
 import platform
@@ -21,16 +22,16 @@ class Build(NamedTuple):
     pins: str  # the lock file in workflow/envs, without its ending
     title: str
     download: str
-    cuda: int  # the oldest driver, by the newest CUDA that it knows
-    release: str  # what that driver is called
+    cuda: int  # the oldest driver that will do, given as the newest CUDA that it supports
+    release: str  # the release of that driver
     oldest: Capability
-    below: Capability  # the first that is too new
+    below: Capability  # the first one that is too new
     machines: tuple[str, ...] = ("x86_64", "aarch64")
 
 
 NEVER = (1000, 0)
-# The best one first. The limits are those of JAX's installation guide, of cuDNN's support matrix (the second
-# build is held to 9.10, the last for GPUs older than 7.5), and of the machine code in MXNet's library.
+# The best one first. The limits come from JAX's installation guide, from cuDNN's support matrix (the second
+# build is held to 9.10, the last for GPUs older than 7.5), and from the machine code in MXNet's library.
 KERAS = (
     Build("jax-cuda13", "JAX with CUDA 13", "2.6 GB", 13000, "580", (7, 5), NEVER),
     Build("jax-cuda12", "JAX with CUDA 12", "3.4 GB", 12000, "525", (5, 2), NEVER),
@@ -40,7 +41,7 @@ MXNET_ON_CPUS = "mxnet"
 
 
 class Choice(NamedTuple):
-    """The locks to install, and why, in lines for a person. `keras` is "" where nothing is added for it."""
+    """The lock files to install, and why, in lines for a person. `keras` is "" if nothing is added for it."""
 
     keras: str
     mxnet: str
@@ -48,10 +49,10 @@ class Choice(NamedTuple):
 
 
 def choose(driver: Driver) -> Choice:
-    """The builds for what the driver says. Raises DeviceError where nothing suits it.
+    """The builds that suit what the driver reports. Raises DeviceError if none does.
 
-    Without a GPU it is the newest build of Keras' backend, for the GPU to come. MXNet's cannot even be
-    imported without a driver, so its build for CPUs stays.
+    Without a GPU it is the newest build of Keras' backend, ready for a future GPU. MXNet's CUDA build cannot
+    even be imported without a driver, so its build for CPUs stays.
     """
     if platform.system() != "Linux":
         raise DeviceError(
@@ -65,9 +66,10 @@ def choose(driver: Driver) -> Choice:
             MXNET_ON_CPUS,
             (
                 *found,
-                f"Keras: {build.title} ({build.download} to download), for a GPU to come; until then Keras "
+                f"Keras: {build.title} ({build.download} to download), for a future GPU; until then Keras "
                 "trains on the CPU, with TensorFlow",
-                f"MXNet: stays the build for CPUs, for its CUDA build cannot be imported without {LIBRARY}",
+                "MXNet: keeps the build for CPUs, because its CUDA build cannot be imported without "
+                f"{LIBRARY}",
             ),
         )
     (keras, keras_why), (mxnet, mxnet_why) = (_first_that_suits(builds, driver) for builds in (KERAS, MXNET))
@@ -78,9 +80,9 @@ def choose(driver: Driver) -> Choice:
 
 
 def write(choice: Choice, path: Path) -> None:
-    """Write a choice as variables of make, unless the file has it already: a newer file installs again."""
+    """Write a choice as make variables, unless the file has it already: a newer file would install again."""
     text = (
-        "# Written by `make gpu`, removed by `make cpu`: the pins for this machine, besides the main ones.\n"
+        "# Written by `make gpu`, removed by `make cpu`: this machine's pins, in addition to the main ones.\n"
         f"GPU_PINS = {choice.keras}\n"
         f"MXNET_PINS = {choice.mxnet}\n"
     )
@@ -90,20 +92,20 @@ def write(choice: Choice, path: Path) -> None:
 
 
 def read(path: Path) -> Choice:
-    """The choice that `write` wrote; that of a machine without `make gpu` where there is no such file."""
+    """The choice that `write` wrote; without such a file, that of a machine where `make gpu` never ran."""
     lines = path.read_text().splitlines() if path.exists() else []
     pairs = {name.strip(): value.strip() for name, _, value in (line.partition("=") for line in lines)}
     return Choice(pairs.get("GPU_PINS", ""), pairs.get("MXNET_PINS", MXNET_ON_CPUS), ())
 
 
 def _found(driver: Driver) -> Iterator[str]:
-    yield f"the NVIDIA driver knows CUDA {_cuda(driver.cuda)}"
+    yield f"the NVIDIA driver supports CUDA {_cuda(driver.cuda)}"
     for index, gpu in enumerate(driver.gpus):
         yield f"GPU {index}: {gpu.name}, compute capability {_dotted(gpu.capability)}"
 
 
 def _first_that_suits(builds: tuple[Build, ...], driver: Driver) -> tuple[str, str]:
-    """The pins of the first build that suits, or "", and a sentence on it."""
+    """The pins of the first suitable build, or "", and a sentence about it."""
     mistakes = []
     for build in builds:
         mistake = _mistake(build, driver)
@@ -118,12 +120,12 @@ def _mistake(build: Build, driver: Driver) -> str:
     if platform.machine() not in build.machines:
         return f"is for {' and '.join(build.machines)}, and this is {platform.machine()}"
     if driver.cuda < build.cuda:
-        return f"needs a driver that knows CUDA {_cuda(build.cuda)}: release {build.release} or newer"
+        return f"needs a driver that supports CUDA {_cuda(build.cuda)}: release {build.release} or newer"
     for gpu in driver.gpus:
         if not build.oldest <= gpu.capability < build.below:
             limits = f"{_dotted(build.oldest)} or newer"
             if build.below != NEVER:
-                limits = f"{_dotted(build.oldest)} up to, and not including, {_dotted(build.below)}"
+                limits = f"{_dotted(build.oldest)} up to, but not including, {_dotted(build.below)}"
             return f"has code for compute capability {limits}, and {gpu.name} has {_dotted(gpu.capability)}"
     return ""
 

@@ -1,4 +1,4 @@
-"""The state of a training that is not finished, and what it must match to go on."""
+"""The state of an unfinished training, and what it must match to be resumed."""
 
 import hashlib
 import json
@@ -18,10 +18,10 @@ log = logging.getLogger("digitflow")
 
 
 class Checkpoint:
-    """A file with a training's state after its last whole epoch; one that was killed goes on from there.
+    """A file with a training's state after its last whole epoch; a killed training goes on from there.
 
-    `fingerprint` is all that the training depends on, as text: a file that was left by another training, or
-    is damaged, is not used.
+    `fingerprint` is everything that the training depends on, as text: a file that is damaged, or was left by
+    another training, is not used.
     """
 
     def __init__(self, path: Path, fingerprint: str):
@@ -42,7 +42,7 @@ class Checkpoint:
                 arrays = {name: file[name] for name in file.files}
             stored = json.loads(str(arrays.pop("stored")))
             found, rows = stored["fingerprint"], stored["history"]
-            if sorted(arrays) != stored["names"]:  # all but the names has a checksum in the archive
+            if sorted(arrays) != stored["names"]:  # the archive has checksums for everything but the names
                 raise ValueError(f"its arrays are {', '.join(sorted(arrays))}")
         except FileNotFoundError:
             return None
@@ -69,11 +69,11 @@ def fingerprint(
     code: str,
     surroundings: Mapping[str, Any] | None = None,
 ) -> str:
-    """All that a training depends on, as text: who has the same is the same training, to the last bit.
+    """Everything that a training depends on, as text: two with the same text are the same, to the last bit.
 
     Settings, seed, number of classes, `machine` (versions, device, threads, precision), `inputs` (the SHA-256
-    of each input file by its name), the digest of the code that trains, and `surroundings`; None: those of
-    this process (`device.surroundings`).
+    of each input file by its name), the digest of the code that trains, and `surroundings` (None: those of
+    this process, `device.surroundings`).
     """
     surroundings = devices.surroundings() if surroundings is None else surroundings
     parts = [settings.as_dict(), seed, classes, dict(machine), dict(inputs), code, dict(surroundings)]

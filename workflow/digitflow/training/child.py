@@ -1,4 +1,4 @@
-"""Call a function in a fresh process: beside what this one does, or because it may end the process."""
+"""Call a function in a fresh process: to run it alongside this one, or because it may end its process."""
 
 import contextlib
 import multiprocessing
@@ -17,28 +17,28 @@ Result = TypeVar("Result")
 def call(function: Callable[..., Result], *arguments: Any) -> Result:
     """Call a function in a fresh process.
 
-    Raises what it raises of DigitflowError, OSError and MemoryError; RuntimeError, with the traceback, for
-    other exceptions; ChildProcessError if the process ends. Ctrl-C, of which the terminal tells all
-    processes, is for this one alone.
+    DigitflowError, OSError and MemoryError are raised here as they were there; other exceptions become a
+    RuntimeError with the traceback. Raises ChildProcessError if the process ends early. Ctrl-C, which the
+    terminal sends to all processes, reaches only this one.
     """
     return begin(function, *arguments)()
 
 
 def begin(function: Callable[..., Result], *arguments: Any) -> Callable[[], Result]:
-    """As `call`, without waiting for it: what is returned, called once, waits and returns or raises.
+    """As `call`, without waiting: the function that is returned, to be called once, waits for the result.
 
     The process ends with the function, whatever has become of this one by then.
     """
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe(duplex=False)
     process = context.Process(target=_send, args=(theirs, function, arguments), daemon=True)
-    resource_tracker.ensure_running()  # else it would be started below, and unblock the signal
+    resource_tracker.ensure_running()  # or it would be started below, and unblock the signal
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # which the new process inherits
     try:
         process.start()
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
-    theirs.close()  # so that the pipe ends where the process does
+    theirs.close()  # so that the pipe ends when the process does
 
     def wait() -> Result:
         with ours:
@@ -57,7 +57,7 @@ def begin(function: Callable[..., Result], *arguments: Any) -> Callable[[], Resu
 
 def _ending(status: int) -> str:
     if status < 0:
-        return f"was ended by {signal.Signals(-status).name} (perhaps for want of memory)"
+        return f"was ended by {signal.Signals(-status).name} (perhaps it ran out of memory)"
     return f"ended with exit status {status}"
 
 
@@ -66,7 +66,7 @@ def _send(connection: Connection, function: Callable, arguments: tuple) -> None:
         found = None, function(*arguments)
     except (DigitflowError, OSError, MemoryError) as error:
         found = error, None
-    except Exception:  # of any kind, which may not come through a pipe: where it happened matters
+    except Exception:  # of any kind: it may not pass through a pipe, and where it happened matters
         found = RuntimeError(traceback.format_exc()), None
-    with contextlib.suppress(BrokenPipeError):  # nobody waits for it any more
+    with contextlib.suppress(BrokenPipeError):  # nobody is waiting for it any more
         connection.send(found)

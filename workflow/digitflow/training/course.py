@@ -1,4 +1,4 @@
-"""What every trainer does between epochs: go on from a checkpoint, keep the best arrays, stop."""
+"""What every trainer does between epochs: resume from a checkpoint, keep the best arrays, stop."""
 
 from collections.abc import Callable, Mapping
 
@@ -8,15 +8,15 @@ from digitflow.training.checkpoint import Checkpoint
 from digitflow.training.history import History
 from digitflow.training.settings import Settings
 
-BEST = "best "  # begins the names of a checkpoint's arrays that are the best epoch's, not the last one's
+BEST = "best "  # begins the names of the arrays in a checkpoint that are the best epoch's, not the last one's
 
 
 class Course:
-    """The epochs of a training, from its checkpoint on where it left one, and the best arrays among them.
+    """The epochs of a training, from its checkpoint on if it left one, and the best arrays among them.
 
-    `state` gives all arrays that change as the learner trains; `restore` gives it those of after so many
-    epochs. `observe` shows its schedule the validation loss of each epoch, those before an interruption too.
-    `validates` is false where there are no validation rows.
+    `state` returns all arrays that change as the learner trains; `restore` puts back those from after a given
+    number of epochs. `observe` shows its schedule the validation loss of each epoch, including those before
+    an interruption. `validates` is false if there are no validation rows.
     """
 
     def __init__(
@@ -41,7 +41,7 @@ class Course:
     def end_epoch(
         self, loss: float, accuracy: float, valid_loss: float, valid_accuracy: float, learning_rate: float
     ) -> None:
-        """Take notice of the epoch that just ended, and keep the arrays. Raises as `History.add`."""
+        """Record the epoch that just ended, and keep the arrays. Raises as `History.add`."""
         self.history.add(loss, accuracy, valid_loss, valid_accuracy, learning_rate)
         self._observe(valid_loss)
         if self.history.keeps:
@@ -50,7 +50,7 @@ class Course:
             self._checkpoint.save({**self._state(), **self._best}, self.history)
 
     def restore_best(self) -> bool:
-        """Give the learner back the arrays of its best epoch, if they were kept (`patience`); whether so."""
+        """If the best epoch's arrays were kept (`patience`), give them to the learner; return whether so."""
         if self._best:
             best = {name.removeprefix(BEST): array for name, array in self._best.items()}
             self._restore(best, self.history.best_epoch)

@@ -11,8 +11,8 @@ from digitflow.formats import idx, lst
 
 
 class Data(NamedTuple):
-    """Images uint8 (n, h, w) or (n, h, w, 3), mapped, and who may use which: rows, from 0, and labels, int64
-    (k,).
+    """Images uint8 (n, h, w) or (n, h, w, 3), memory-mapped, and which are for training and which for
+    validation: rows, from 0, and labels, int64 (k,).
     """
 
     images: np.ndarray
@@ -23,8 +23,8 @@ class Data(NamedTuple):
 def open_data(images: Path, train_lst: Path, valid_lst: Path, classes: int, train_rows: int = 0) -> Data:
     """Open an IDX file and read the lists of its rows; a row is a list's index less one.
 
-    `train_rows`: use only the first so many training rows, unless it is 0. There may be no validation rows.
-    Raises InputError for a list that is not of these images, or without training rows.
+    `train_rows`: use only this many training rows, the first ones; 0 is all. There may be no validation rows.
+    Raises InputError for a list that does not belong to these images, or if there are no training rows.
     """
     pixels = idx.open_memmap(images, idx.IMAGES)
     training = read_rows(train_lst, len(pixels), classes, train_rows)
@@ -34,9 +34,9 @@ def open_data(images: Path, train_lst: Path, valid_lst: Path, classes: int, trai
 
 
 def read_rows(path: Path, count: int, classes: int, limit: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    """The image rows, from 0, and labels of a .lst, both int64 (n,); of the first `limit`, unless it is 0.
+    """The image rows, from 0, and labels of a .lst, both int64 (n,); only the first `limit`, unless it is 0.
 
-    `count` is how many images there are. Raises InputError for an index or a label that is out of range.
+    `count` is the number of images. Raises InputError for an index or a label that is out of range.
     """
     listing = lst.read(path)
     for name, values, first, last in (
@@ -53,20 +53,20 @@ def read_rows(path: Path, count: int, classes: int, limit: int = 0) -> tuple[np.
 
 
 def wrong_shape(images: Path, shape: tuple[int, ...], model: Path, learned: tuple[int, ...]) -> str:
-    """Say that a model cannot predict images, for it has learned from others in size or colour."""
+    """The message that a model cannot predict images, because it learned from another size or colour."""
     found, known = (" x ".join(map(str, one)) for one in (shape, learned))
     return (
-        f"{images}: images of {found} pixels, but {model} has learned from {known}: all images must have one "
-        "size, and be grey or in colour alike"
+        f"{images}: images of {found} pixels, but {model} learned from {known}: all images must have the "
+        "same size, and be all grey or all in colour"
     )
 
 
 def shifted(images: np.ndarray, count: int, axis: int = 1) -> Iterator[np.ndarray]:
-    """Yield `count` (1, 5 or 9) copies of images (n, h, w) or (n, h, w, c), shifted by a pixel but for the
-    first.
+    """Yield `count` (1, 5 or 9) copies of images (n, h, w) or (n, h, w, c), all but the first shifted by a
+    pixel.
 
-    The pixels that move in are 0. `axis` is that of the height, which that of the width follows: 2 for images
-    (n, c, h, w).
+    The pixels that move in are 0. `axis` is the axis of the height, followed by that of the width: 2 for
+    images (n, c, h, w).
     """
     steps = [(0, 0), (-1, 0), (1, 0), (0, -1), (0, 1), (-1, -1), (-1, 1), (1, -1), (1, 1)]
     for down, right in steps[:count]:

@@ -14,44 +14,44 @@ from digitflow.training.driver import Driver, ask_in_child
 
 log = logging.getLogger("digitflow")
 
-DRIVER = Path("/proc/driver/nvidia")  # there as soon as the kernel module is loaded
-WINDOWS_DRIVER = Path("/usr/lib/wsl/lib/libcuda.so.1")  # of a Linux inside of Windows
+DRIVER = Path("/proc/driver/nvidia")  # exists as soon as the kernel module is loaded
+WINDOWS_DRIVER = Path("/usr/lib/wsl/lib/libcuda.so.1")  # in a Linux inside Windows
 GPUS = Path("/proc/driver/nvidia/gpus")  # a folder for each
 BFLOAT16_FLAGS = frozenset({"avx512_bf16", "amx_bf16"})
-# Variables by which libraries choose how to compute, as this process was given them: those that prepare a
-# framework set some themselves.
+# Variables by which libraries choose how to compute, with the values that this process was given: the
+# functions that prepare a framework set some of them.
 VARIABLES = (
     *("CUDA_VISIBLE_DEVICES", "KERAS_BACKEND", "NVIDIA_TF32_OVERRIDE", "TF_ENABLE_ONEDNN_OPTS", "XLA_FLAGS"),
     *("ONEDNN_MAX_CPU_ISA", "OPENBLAS_CORETYPE"),
 )
 GIVEN = {name: os.environ.get(name) for name in VARIABLES}
-MOST_THREADS = 4  # of a training; small networks gain little beyond
+MOST_THREADS = 4  # for one training; small networks gain little from more
 JAX_PLUGINS = ("jax-cuda13-plugin", "jax-cuda12-plugin")
-# One version of JAX or MXNet comes built for several versions of CUDA.
+# The same version of JAX or MXNet is built for several versions of CUDA.
 CUDA_BUILDS = (*JAX_PLUGINS, "mxnet-cu117", "nvidia-cudnn-cu11", "nvidia-cudnn-cu12", "nvidia-cudnn-cu13")
 
-_taken: list[socket.socket] = []  # the GPUs of this process: they are free again when it has ended
+_taken: list[socket.socket] = []  # the GPUs of this process: they are free again once it has ended
 
 
 def choose_device(requested: str, framework: str, gpus: Sequence[str], driver: Path = DRIVER) -> str:
     """Decide "gpu" or "cpu".
 
-    `requested` is auto, cpu or gpu; `framework` is its name and version, and what there is to say of its
-    build; `gpus` are those that it sees. Raises DeviceError where gpu is requested and none is seen.
+    `requested` is auto, cpu or gpu; `framework` is its name, its version and a remark on its build, if any;
+    `gpus` are those that it sees. Raises DeviceError if gpu is requested and none is seen.
     """
     if requested == "gpu" and not gpus:
-        raise DeviceError(f"device: gpu was asked for, but {framework} sees none: {_reason(driver)}")
+        raise DeviceError(f"device: gpu was requested, but {framework} sees none: {_reason(driver)}")
     return "gpu" if gpus and requested != "cpu" else "cpu"
 
 
 def has_driver() -> bool:
-    """Whether a driver of NVIDIA's is loaded, so that a training may use a GPU."""
+    """Whether an NVIDIA driver is loaded, so that a training may use a GPU."""
     return DRIVER.exists() or WINDOWS_DRIVER.exists()
 
 
 def keras_backend(requested: str) -> str:
-    """The backend that Keras trains with on a device: JAX where a GPU may be used and its CUDA build is
-    installed, else TensorFlow. KERAS_BACKEND, where it is set, says another.
+    """The backend that Keras trains with on a device: JAX if a GPU may be used and JAX's CUDA build is
+    installed, else TensorFlow. KERAS_BACKEND, if it is set, takes precedence.
     """
     if backend := os.environ.get("KERAS_BACKEND"):
         return backend
@@ -64,10 +64,10 @@ def has_cuda_jax() -> bool:
 
 
 def take_gpu(gpus: Path = GPUS, ask: Callable[[], Driver] = ask_in_child) -> None:
-    """Where there are several GPUs, take one that no other job has, for as long as this process lives.
+    """If there are several GPUs, take one that no other job has, for as long as this process lives.
 
-    To be called before a framework is imported: CUDA_VISIBLE_DEVICES shows it that GPU alone. Where all are
-    taken, as by another project's run, the first is shared.
+    Call it before a framework is imported: CUDA_VISIBLE_DEVICES then shows it only that GPU. If all are
+    taken, for example by another project's run, the first is shared.
     """
     if not gpus.is_dir() or len(list(gpus.iterdir())) < 2:
         return
@@ -81,8 +81,8 @@ def take_gpu(gpus: Path = GPUS, ask: Callable[[], Driver] = ask_in_child) -> Non
 
 
 def _take(uuid: str) -> bool:
-    """Take a GPU unless another process has: a name that the system gives to one process at a time, and takes
-    back when that process ends, however it does. It is no file, so nothing can be left behind.
+    """Take a GPU unless another process has it, by a socket's name: the system gives a name to one process at
+    a time, and takes it back when that process ends, however it ends. No file can be left behind.
     """
     name = socket.socket(socket.AF_UNIX)
     try:
@@ -95,24 +95,24 @@ def _take(uuid: str) -> bool:
 
 
 def cores() -> int:
-    """How many cores this process may use: fewer than the machine has where it was given some of them."""
+    """How many cores this process may use: fewer than the machine has, if it was given only some of them."""
     try:
         return len(os.sched_getaffinity(0))
-    except AttributeError:  # macOS and Windows do not tell
+    except AttributeError:  # not on macOS and Windows
         return os.cpu_count() or 1
 
 
 def share_of_cores(trainings: int, most: int | None = None) -> int:
-    """How many threads each of so many trainings gets, so that all cores work at the same time.
+    """How many threads each of `trainings` gets, so that together they use all cores.
 
-    `most`: cores that the run may use, where that is fewer than there are.
+    `most`: the cores that the run may use, if fewer than there are.
     """
     available = min(cores(), most or cores())
     return min(max(available // max(trainings, 1), 1), MOST_THREADS)
 
 
 def cpu_name(cpuinfo: Path = Path("/proc/cpuinfo")) -> str:
-    """What the CPU calls itself, for the records; "CPU" where the system does not tell."""
+    """What the CPU calls itself, for the records; "CPU" if the system does not say."""
     try:
         lines = cpuinfo.read_text().splitlines()
     except OSError:
@@ -121,12 +121,12 @@ def cpu_name(cpuinfo: Path = Path("/proc/cpuinfo")) -> str:
 
 
 def has_bfloat16(cpuinfo: Path = Path("/proc/cpuinfo")) -> bool:
-    """Whether the CPU multiplies bfloat16 itself (AVX-512 BF16, AMX); False where the system does not say."""
+    """Whether the CPU multiplies bfloat16 itself (AVX-512 BF16, AMX); False if the system does not say."""
     return not BFLOAT16_FLAGS.isdisjoint(cpu_flags(cpuinfo))
 
 
 def cpu_flags(cpuinfo: Path = Path("/proc/cpuinfo")) -> list[str]:
-    """What the CPU can do, by which libraries choose their code; empty where the system does not say."""
+    """What the CPU can do, by which libraries choose their code; empty if the system does not say."""
     try:
         lines = cpuinfo.read_text().splitlines()
     except OSError:
@@ -138,9 +138,9 @@ def cpu_flags(cpuinfo: Path = Path("/proc/cpuinfo")) -> list[str]:
 def surroundings(
     cpuinfo: Path = Path("/proc/cpuinfo"), driver: Path = DRIVER, variables: Mapping[str, str | None] = GIVEN
 ) -> dict[str, Any]:
-    """What can change the bits that a training computes, beside its device, threads and framework.
+    """What can change the bits that a training computes, besides its device, threads and framework.
 
-    Builds for GPUs are named only where there are some: elsewhere nothing changes when they do.
+    Builds for GPUs are named only if some are installed, so that on other machines nothing changes.
     """
     models = [path.read_text().partition("\n")[0] for path in driver.glob("gpus/*/information")]
     found = {
@@ -154,12 +154,12 @@ def surroundings(
 
 @functools.cache
 def cuda_builds() -> dict[str, str]:
-    """The versions of what is installed for GPUs alone, and can change what they compute."""
+    """The versions of the packages that are installed only for GPUs and can change what they compute."""
     return {name: version for name in CUDA_BUILDS if (version := installed_version(name))}
 
 
 def installed_version(package: str) -> str | None:
-    """The version of a package that is installed in this environment; None: it is not."""
+    """The version of a package installed in this environment; None if it is not."""
     try:
         return importlib.metadata.version(package)
     except importlib.metadata.PackageNotFoundError:
@@ -169,7 +169,7 @@ def installed_version(package: str) -> str | None:
 def _reason(driver: Path) -> str:
     if driver.exists():
         return (
-            f"the NVIDIA driver is loaded ({driver}), so look at CUDA_VISIBLE_DEVICES and at whether "
+            f"the NVIDIA driver is loaded ({driver}), so check CUDA_VISIBLE_DEVICES and whether "
             "the installed framework was built for CUDA: `make gpu` installs what suits this machine, or "
             "says why nothing does; or set device: auto, or cpu for this model"
         )

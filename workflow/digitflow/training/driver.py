@@ -1,4 +1,4 @@
-"""What NVIDIA's driver says of itself and of the GPUs."""
+"""What the NVIDIA driver says about itself and the GPUs."""
 
 import ctypes
 import uuid
@@ -13,11 +13,11 @@ MAJOR, MINOR = 75, 76  # attributes of a device: its compute capability
 class Gpu(NamedTuple):
     name: str
     capability: tuple[int, int]
-    uuid: str  # as CUDA_VISIBLE_DEVICES takes it
+    uuid: str  # in the form that CUDA_VISIBLE_DEVICES takes
 
 
 class Driver(NamedTuple):
-    """`cuda` is the newest CUDA that it knows, 12080 for 12.8, or 0; `trouble` says why it shows no GPU."""
+    """`cuda` is the newest CUDA that it supports, 12080 for 12.8, or 0; `trouble`: why it shows no GPU."""
 
     cuda: int
     gpus: tuple[Gpu, ...]
@@ -25,7 +25,7 @@ class Driver(NamedTuple):
 
 
 def ask(library: str = LIBRARY) -> Driver:
-    """Ask the driver for its version and its GPUs, those that CUDA_VISIBLE_DEVICES leaves."""
+    """Ask the driver for its version and its GPUs, limited to those in CUDA_VISIBLE_DEVICES."""
     try:
         cuda = ctypes.CDLL(library)
     except OSError:
@@ -41,7 +41,7 @@ def ask(library: str = LIBRARY) -> Driver:
 
 
 def ask_in_child() -> Driver:
-    """`ask` in a process of its own: asking fixes, for all of a process's life, which GPUs it sees."""
+    """`ask` in a process of its own, because asking fixes for good which GPUs a process sees."""
     return child.call(ask)
 
 

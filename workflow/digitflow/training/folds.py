@@ -1,4 +1,4 @@
-"""Several trainings that each left out a fold, as one: its prediction of every row that it did not see."""
+"""Merge trainings that each left out a fold: every row is predicted by the training that did not see it."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -12,7 +12,7 @@ from digitflow.formats.probabilities import read_probabilities, write_probabilit
 from digitflow.training.history import accuracy_of
 from digitflow.training.results import write_metrics
 
-# What all folds of a training say alike.
+# What is the same for all folds of a training.
 SHARED = ("framework", "versions", "device", "threads", "precision", "seed", "settings", "parameters")
 
 
@@ -28,8 +28,8 @@ def collect(
 ) -> None:
     """Write the folds' predictions of the rows they left out, and metrics for all of them.
 
-    `valid_out` has one row for each line of `valid_lst`, `oof_out` one for each row of the CSV: those of
-    dropped rows, which no fold predicts, are not a number. FormatError: a row is in no fold, or in two.
+    `valid_out` has one row for each line of `valid_lst`, `oof_out` one for each row of the CSV: dropped rows,
+    which no fold predicts, are NaN there. FormatError: a row is in no fold, or in two.
     """
     rows, *_ = idx.read_header(images, idx.IMAGES)
     listings = [lst.read(path) for path in fold_lsts]
@@ -47,7 +47,8 @@ def collect(
     if len(wrong):
         row = whole.index[wrong[0]]
         raise FormatError(
-            f"{valid_lst}: image {row} is in {times[row - 1]} folds, not in one; make the lists again"
+            f"{valid_lst}: image {row} is in {times[row - 1]} folds, should be in exactly one; make the "
+            "lists again"
         )
     valid = oof[whole.index - 1]
     write_probabilities(valid_out, valid)
@@ -69,7 +70,7 @@ def collect(
 
 
 def _data_of(folds: Sequence[Mapping[str, str]]) -> dict[str, str]:
-    """The digests of the files that the folds saw: what all share stands once, the rest fold by fold."""
+    """The digests of the files that the folds saw: shared files once, the others fold by fold."""
     shared = {
         name: digest for name, digest in folds[0].items() if all(fold.get(name) == digest for fold in folds)
     }

@@ -14,11 +14,11 @@ from digitflow.base.errors import DigitflowError, FormatError
 from digitflow.training.settings import Settings
 
 log = logging.getLogger("digitflow")
-SMALLEST = 1e-7  # probability in a logarithm, as in Keras: a wrong guess costs 16, not infinity
+SMALLEST = 1e-7  # the least probability in a logarithm, as in Keras: a wrong guess costs 16, not infinity
 
 
 def one_hot(labels: np.ndarray, classes: int, smoothing: float = 0.0) -> np.ndarray:
-    """Targets float32 (n, classes) of labels (n,), with `smoothing` of each spread over all classes."""
+    """Targets float32 (n, classes) of labels (n,), a fraction `smoothing` of each spread over all classes."""
     return np.eye(classes, dtype=np.float32)[labels] * np.float32(1 - smoothing) + np.float32(
         smoothing / classes
     )
@@ -31,16 +31,16 @@ def cross_entropy(probabilities: np.ndarray, targets: np.ndarray) -> float:
 
 
 def accuracy_of(probabilities: np.ndarray, labels: np.ndarray) -> float:
-    """The fraction of the rows whose largest probability is at the label."""
+    """The fraction of the rows whose largest probability is that of their label."""
     return float((probabilities.argmax(axis=1) == labels).mean())
 
 
 class History:
     """The epochs of a training: a log line as each ends, history.csv, and whether to go on.
 
-    `validates` is false where there are no validation rows: their loss and accuracy are then not a number.
-    `status` is "finished" or why the training ended before its last epoch: "stopped early", "pruned",
-    "diverged". All of it follows from the rows, so that a resumed training decides as an uninterrupted one.
+    `validates` is false if there are no validation rows: their loss and accuracy are then NaN. `status` is
+    "finished", or says why the training ended before its last epoch: "stopped early", "pruned", "diverged".
+    All of it follows from the rows, so that a resumed training decides like an uninterrupted one.
     """
 
     FIELDS = ("epoch", "loss", "accuracy", "valid_loss", "valid_accuracy", "learning_rate", "seconds")
@@ -62,7 +62,7 @@ class History:
     ) -> None:
         """Record and log the epoch that just ended.
 
-        Raises DigitflowError where the loss is not finite, unless the settings keep failures.
+        Raises DigitflowError if the loss is not finite, unless the settings keep failures.
         """
         now = time.monotonic()
         epoch, epochs = len(self.rows) + 1, self.settings.epochs
@@ -83,20 +83,20 @@ class History:
         )
 
     def _judge(self) -> None:
-        """Set `status` by the last row and what came before it."""
+        """Set `status` from the last row and those before it."""
         settings, last = self.settings, self.rows[-1]
         losses = [row["valid_loss"] for row in self.rows]
-        # The last step of an epoch can be the one that diverges: only the validation loss shows it then.
+        # If only the last step of an epoch diverges, only the validation loss shows it.
         validated = math.isfinite(last["valid_loss"]) or not self.validates
         if not (math.isfinite(last["loss"]) and validated):
             if not settings.keep_failures:
                 raise DigitflowError(
-                    f"the loss is {last['loss']}, that of validation {last['valid_loss']}, after epoch "
+                    f"the loss is {last['loss']}, the validation loss {last['valid_loss']}, after epoch "
                     f"{last['epoch']} of {settings.epochs}: it diverged; lower learning_rate"
                 )
             self.status = "diverged"
         elif last["epoch"] == settings.epochs:
-            return  # it has ended by itself
+            return  # it has run to its end
         elif not self.validates:
             return
         elif (
@@ -116,21 +116,21 @@ class History:
 
     @property
     def keeps(self) -> bool:
-        """Whether the weights after the last epoch are the best so far, and are to be kept (`patience`)."""
+        """Whether the weights after the last epoch are the best so far and must be kept (`patience`)."""
         return bool(self.settings.patience) and self.validates and self.best_epoch == len(self.rows)
 
     @property
     def over(self) -> bool:
-        """Whether no further epoch is to be trained."""
+        """Whether the training has ended."""
         return self.status != "finished" or len(self.rows) >= self.settings.epochs
 
     @property
     def seconds(self) -> float:
-        """Wall time of all epochs, those before an interruption included."""
+        """Wall time of all epochs, including those before an interruption."""
         return sum(row["seconds"] for row in self.rows)
 
     def write(self, path: Path) -> None:
-        """Write history.csv: a header and one row per epoch, numbers with six digits, unknown ones empty."""
+        """Write history.csv: a header and one row per epoch, numbers with six digits, NaN left empty."""
         with files.atomic_open(path, "w") as file:
             writer = csv.DictWriter(file, self.FIELDS, lineterminator="\n")
             writer.writeheader()

@@ -1,8 +1,8 @@
-"""TensorFlow's own kernels for what Keras puts together from many simple operations, while a model trains.
+"""TensorFlow's own kernels, during training, for what Keras puts together from many simple operations.
 
-On a CPU that is batch normalisation, nearly 30 % of a step of a residual network, and Adam, whose twenty
-operations for each array of weights take longer to be started than to be calculated. What is built, saved and
-predicts is Keras' own.
+On a CPU these are batch normalisation, nearly 30 % of a step of a residual network, and Adam, whose twenty
+operations for each array of weights take longer to start than to calculate. Models are built, saved and used
+for predictions with Keras' own.
 
 This module imports Keras: import it only once `prepare` has set the environment.
 """
@@ -15,7 +15,7 @@ import keras
 
 @contextlib.contextmanager
 def tensorflow_kernels(model: keras.Model) -> Iterator[None]:
-    """Let a compiled model train by the kernels in the block, if the backend is TensorFlow."""
+    """Let a compiled model train with the kernels in the block, if the backend is TensorFlow."""
     replaced = {}
     if keras.config.backend() == "tensorflow":
         parts = (*_layers(model), model.optimizer)
@@ -30,14 +30,14 @@ def tensorflow_kernels(model: keras.Model) -> Iterator[None]:
 
 
 def _layers(layer: keras.Layer) -> Iterator[keras.Layer]:
-    """A layer and all that are in it."""
+    """A layer and all layers in it."""
     yield layer
     for inner in getattr(layer, "layers", ()):
         yield from _layers(inner)
 
 
 class _BatchNormalization(keras.layers.BatchNormalization):
-    """The same results but for rounding: images (n, h, w, c) are normalised over n, h and w."""
+    """The same results except for rounding: images (n, h, w, c) are normalised over n, h and w."""
 
     def call(self, inputs, training=None, mask=None):
         plain = self.center and self.scale and not self.renorm and not self.synchronized and mask is None
@@ -56,14 +56,14 @@ class _BatchNormalization(keras.layers.BatchNormalization):
             is_training=True,
         )
         count = tf.cast(tf.size(inputs) // tf.shape(inputs)[-1], tf.float32)
-        variance *= (count - 1) / count  # its estimate is that of all images, Keras keeps that of these
+        variance *= (count - 1) / count  # TensorFlow estimates that of all images, Keras keeps that of these
         for moving, found in ((self.moving_mean, mean), (self.moving_variance, variance)):
             moving.assign(moving * self.momentum + tf.cast(found, moving.dtype) * (1 - self.momentum))
         return normalised
 
 
 class _Adam(keras.optimizers.Adam):
-    """The same steps but for rounding; weight decay and the running average stay Keras'."""
+    """The same steps except for rounding; weight decay and the running average stay Keras'."""
 
     def update_step(self, gradient, variable, learning_rate):
         import tensorflow as tf

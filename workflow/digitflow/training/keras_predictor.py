@@ -1,6 +1,7 @@
-"""Set Keras up, and predict with a model of it.
+"""Set Keras up, and predict with a Keras model.
 
-Keras is imported inside the functions, for a backend reads its environment variables only once, on import.
+Keras is imported inside the functions, because a backend reads its environment variables only once, on
+import.
 """
 
 import contextlib
@@ -51,11 +52,11 @@ def apply(
 def prepare(device: str, threads: int | None = None, deterministic: bool = True) -> str:
     """Set Keras up for `device` (auto, cpu or gpu) and name what it will run on. Raises DeviceError.
 
-    `deterministic` is for GPUs: on CPUs what is used here gives the same bytes twice as it is.
+    `deterministic` matters on GPUs: on CPUs everything used here gives the same bytes each time anyway.
     """
     os.environ.setdefault("KERAS_BACKEND", devices.keras_backend(device))
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # a GPU that is not there is no error
-    # Convolutions take a third of the time with oneDNN, or less, which TensorFlow leaves off on AMD CPUs.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # a missing GPU is no error
+    # With oneDNN, which TensorFlow leaves off on AMD CPUs, convolutions take a third of the time or less.
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
     if threads is not None:
         os.environ["TF_NUM_INTRAOP_THREADS"] = os.environ["OMP_NUM_THREADS"] = str(threads)
@@ -64,9 +65,9 @@ def prepare(device: str, threads: int | None = None, deterministic: bool = True)
     elif devices.has_driver():
         devices.take_gpu()
         if os.environ["KERAS_BACKEND"] == "jax":
-            # It would take most of the GPU's memory at once.
+            # JAX would take most of the GPU's memory at once.
             os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
-            if deterministic:  # it would add in an order of the moment
+            if deterministic:  # the order in which it adds would vary from run to run
                 os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {XLA_DETERMINISTIC}".strip()
     with quiet():
         import keras
@@ -76,8 +77,8 @@ def prepare(device: str, threads: int | None = None, deterministic: bool = True)
         chosen = devices.choose_device(device, f"{backend} {versions()[backend]}{_build(backend)}", gpus)
     if device == "auto" and backend == "jax" and not gpus and devices.has_driver():
         log.warning(
-            f"warning: JAX{_build(backend)} sees no GPU, and there is an NVIDIA driver; `make gpu` looks at "
-            "it, and installs what suits it"
+            f"warning: JAX{_build(backend)} sees no GPU, although there is an NVIDIA driver; `make gpu` "
+            "looks at it and installs what suits it"
         )
     if chosen == "gpu" and deterministic:
         _same_bytes_twice(backend)
@@ -87,7 +88,7 @@ def prepare(device: str, threads: int | None = None, deterministic: bool = True)
 
 
 def _same_bytes_twice(backend: str) -> None:
-    """Allow a backend on a GPU only what adds in one order; JAX is told before it is imported."""
+    """Allow a backend on a GPU only operations that add in a fixed order; JAX is told before its import."""
     if backend == "tensorflow":
         import tensorflow as tf
 
@@ -95,16 +96,16 @@ def _same_bytes_twice(backend: str) -> None:
     elif backend == "torch":
         import torch
 
-        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # else its matrix products are refused
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # or its matrix products are refused
         torch.use_deterministic_algorithms(True)
 
 
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
-    """Hold back what libraries write to standard error past Python; show it only where the block fails.
+    """Hold back what libraries write to standard error past Python; show it only if the block fails.
 
-    TensorFlow says at each start that it uses oneDNN and that there is no GPU, and has no switch for that;
-    where a GPU is missed, the same lines say why.
+    TensorFlow says at each start that it uses oneDNN and that there is no GPU, and has no switch to turn that
+    off; if a GPU should be found and is not, the same lines say why.
     """
     with tempfile.TemporaryFile() as held:
         standard_error = os.dup(2)
@@ -136,7 +137,7 @@ def predict(
 def gpus_seen() -> list[str]:
     import keras
 
-    if keras.config.backend() == "torch":  # the one backend for which Keras does not list devices
+    if keras.config.backend() == "torch":  # the only backend for which Keras does not list devices
         import torch
 
         return [torch.cuda.get_device_name(number) for number in range(torch.cuda.device_count())]
@@ -145,13 +146,13 @@ def gpus_seen() -> list[str]:
 
         try:
             return [gpu.device_kind for gpu in jax.devices("gpu")]
-        except RuntimeError:  # JAX has no empty list for a kind of device that is not there
+        except RuntimeError:  # for a missing kind of device JAX raises, instead of giving an empty list
             return []
     return keras.distribution.list_devices("gpu")
 
 
 def _build(backend: str) -> str:
-    """What there is to say of a backend's build."""
+    """A remark on a backend's build, or ""."""
     return ", a build for CPUs," if backend == "jax" and not devices.has_cuda_jax() else ""
 
 

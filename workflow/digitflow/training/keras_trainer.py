@@ -1,6 +1,7 @@
 """Train a Keras model on IDX images and predict with it, on any Keras backend; the default is TensorFlow.
 
-Keras is imported inside the functions, for a backend reads its environment variables only once, on import.
+Keras is imported inside the functions, because a backend reads its environment variables only once, on
+import.
 """
 
 import contextlib
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("digitflow")
 
 READ_AHEAD = 8  # batches
-STEPS_AT_ONCE = 10  # at most: Python is asked in between, which takes as long as a few layers
+STEPS_AT_ONCE = 10  # at most: Python comes in between, which takes as long as a few layers
 
 
 def train(
@@ -60,11 +61,11 @@ def train(
     probabilities.
 
     `images` is an IDX file; a row is a listing's index less one. `device` is auto, cpu or gpu; `threads` are
-    cut to the cores that there are, None is all of them. `code` is the digest of the code that trains, which
+    limited to the available cores, None is all of them. `code` is the digest of the code that trains, which
     a checkpoint must match. The probabilities are float32 (n, classes), rows as in `valid_lst`. The same seed
-    and threads on the same machine give the same bytes of them (another number of threads adds in another
-    order), also where a killed training is resumed. Raises InputError for a listing that is not of these
-    images, ConfigError, DeviceError, or DigitflowError where training diverges.
+    and threads on the same machine give the same bytes (another number of threads adds in another order),
+    even if a killed training is resumed. Raises InputError for a listing that does not belong to these
+    images, ConfigError, DeviceError, or DigitflowError if training diverges.
     """
     data = open_data(images, train_lst, valid_lst, classes, settings.train_rows)
     threads = min(threads or devices.cores(), devices.cores())
@@ -100,10 +101,9 @@ def train(
 
 
 def plain(network: "keras.Model", shape: tuple[int, ...]) -> "keras.Model":
-    """The same network, sharing its weights, made of Keras' own layers: it loads where digitflow is not
-    installed.
+    """The same network, sharing its weights, made of Keras' own layers, so that it loads without digitflow.
 
-    A subclassed model would need its class there. `shape` is that of an image.
+    A subclassed model needs its class to load. `shape` is that of an image.
     """
     import keras
 
@@ -114,10 +114,10 @@ def plain(network: "keras.Model", shape: tuple[int, ...]) -> "keras.Model":
 
 
 def precision(settings: Settings) -> str:
-    """What the network calculates in, "float32" or "bfloat16", on what `prepare` chose.
+    """What the network calculates in, "float32" or "bfloat16", on the device that `prepare` chose.
 
-    auto is bfloat16 where the CPU has instructions for it and the backend uses them, as TensorFlow does: 1.4
-    to 1.7 times the images a second. Weights, optimizer and the last layer stay float32 (Kalamkar et al.
+    auto is bfloat16 if the CPU has instructions for it and the backend uses them, as TensorFlow does: 1.4 to
+    1.7 times as many images per second. Weights, optimizer and the last layer stay float32 (Kalamkar et al.
     2019, arXiv:1905.12322).
     """
     import keras
@@ -130,7 +130,7 @@ def precision(settings: Settings) -> str:
 
 @contextlib.contextmanager
 def keras_policy(kind: str) -> Iterator[None]:
-    """Let the layers that the block makes calculate in `kind`, "float32" or "bfloat16"."""
+    """Let layers made in the block calculate in `kind`, "float32" or "bfloat16"."""
     import keras
 
     before = keras.config.dtype_policy()
@@ -152,9 +152,9 @@ def fit(
 ) -> tuple["keras.Model", History]:
     """Train a new model on uint8 images (n, h, w); `training` and `validation` are each (rows, labels).
 
-    With a checkpoint, training goes on from it and keeps one an epoch. With a running average of the weights
-    the validation after each epoch, and what looks at it, sees the weights themselves: Keras puts the average
-    in their place at the end.
+    With a checkpoint, training resumes from it and saves one per epoch. With a running average of the
+    weights, validation after each epoch, and whatever depends on it, still uses the weights themselves: Keras
+    replaces them by the average at the end.
     """
     import keras
 
@@ -220,7 +220,7 @@ def fit(
 def steps_at_once(per_epoch: int) -> int:
     """How many steps the backend takes before it comes back to Python: an epoch is a multiple of it.
 
-    1 where the backend is not TensorFlow: JAX would compile so many copies of the step.
+    1 if the backend is not TensorFlow: JAX would compile that many copies of the step.
     """
     import keras
 
@@ -230,7 +230,7 @@ def steps_at_once(per_epoch: int) -> int:
 
 
 def state(model: "keras.Model") -> dict[str, np.ndarray]:
-    """All that changes while a compiled model is trained: weights, dropout's seeds, the optimizer's."""
+    """All that changes while a compiled model trains: weights, dropout's seeds, the optimizer's state."""
     import keras
 
     variables = [*model.variables, *model.optimizer.variables]
@@ -238,7 +238,7 @@ def state(model: "keras.Model") -> dict[str, np.ndarray]:
 
 
 def restore(model: "keras.Model", arrays: Mapping[str, np.ndarray], epochs: int) -> None:
-    """Give a compiled model the state that `state` took after so many epochs."""
+    """Give a compiled model the state that `state` took after `epochs` epochs."""
     for i, variable in enumerate([*model.variables, *model.optimizer.variables]):
         variable.assign(arrays[f"{i}"])
 
@@ -254,7 +254,7 @@ def make_batches(
     """All batches of a training; each is a pure function of the seed and its number.
 
     So it does not matter in which thread, how far ahead or how often one is made. They begin with the epoch
-    `first_epoch`, an attribute: 0 unless it is set.
+    in the attribute `first_epoch`, 0 unless it is set.
     """
     import keras
 
@@ -267,7 +267,7 @@ def make_batches(
         return np.random.default_rng((seed, epoch)).permutation(len(rows))
 
     class Batches(keras.utils.PyDataset):
-        per_epoch = len(rows) // size  # the few that are left over are others in each epoch
+        per_epoch = len(rows) // size  # the few left-over rows differ from epoch to epoch
         num_batches = per_epoch * settings.epochs
         first_epoch = 0
 
@@ -282,11 +282,11 @@ def make_batches(
 
 @contextlib.contextmanager
 def read_ahead(batches: "keras.utils.PyDataset") -> Iterator[Any]:
-    """The batches in the form in which the backend takes them, the next READ_AHEAD made beside the training.
+    """The batches in the form that the backend takes, with the next READ_AHEAD made while it trains.
 
-    Keras would make those for JAX and PyTorch in the thread that trains, and let TensorFlow tune how many are
-    kept ready. The thread that does so sleeps for up to a minute, and a training that had ended often waited
-    for it to wake up. What is ready or queued at the end of the block is dropped.
+    Keras would make batches for JAX and PyTorch in the thread that trains, and would let TensorFlow tune how
+    many are kept ready. TensorFlow's thread for that sleeps for up to a minute, and a training that had ended
+    often waited for it to wake up. Batches ready or queued at the end of the block are dropped.
     """
     import keras
 
@@ -301,7 +301,7 @@ def read_ahead(batches: "keras.utils.PyDataset") -> Iterator[Any]:
 
 
 def _in_order(pool: Executor, batches: "keras.utils.PyDataset") -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Yield all batches, of which READ_AHEAD are made in the pool meanwhile."""
+    """Yield all batches; READ_AHEAD of them are made in the pool meanwhile."""
     waiting: deque[Future] = deque()
     for step in range(batches.num_batches):
         waiting.append(pool.submit(batches.__getitem__, step))
@@ -324,11 +324,11 @@ def _tensorflow_dataset(batches: "keras.utils.PyDataset") -> "tf.data.Dataset":
 
 
 def make_optimizer(settings: Settings, rates: schedule.Schedule, steps: int) -> "keras.optimizers.Optimizer":
-    """The optimizer of the settings, its learning rate that of `rates` at each of `steps` steps."""
+    """The optimizer of the settings, with the learning rate `rates(step)` at each of `steps` steps."""
     import keras
 
     class Rates(keras.optimizers.schedules.LearningRateSchedule):
-        """A table, for a step is a tensor inside the compiled training, and `rates` is plain Python."""
+        """A table, because a step is a tensor inside the compiled training and `rates` is plain Python."""
 
         table = np.array([rates(step) for step in range(steps)], dtype=np.float32)
 
@@ -336,7 +336,7 @@ def make_optimizer(settings: Settings, rates: schedule.Schedule, steps: int) -> 
             return keras.ops.take(self.table, keras.ops.minimum(step, steps - 1))
 
     kinds = {
-        "adam": keras.optimizers.Adam,  # with weight_decay, which is decoupled, it is AdamW
+        "adam": keras.optimizers.Adam,  # with weight_decay, which is decoupled, this is AdamW
         "adamax": keras.optimizers.Adamax,
         "nadam": keras.optimizers.Nadam,
         "rmsprop": keras.optimizers.RMSprop,
@@ -354,7 +354,7 @@ def make_optimizer(settings: Settings, rates: schedule.Schedule, steps: int) -> 
         "ema_momentum": max(average, 0),
     }
     if clash := fixed.keys() & settings.optimizer_options.keys():
-        raise ConfigError(f"optimizer_options: {', '.join(sorted(clash))} is set by keys of its own")
+        raise ConfigError(f"optimizer_options: {', '.join(sorted(clash))} is set by other keys")
     try:
         kind = kinds[settings.optimizer]
         optimizer = kind(**fixed, **_checked_options(kind, settings.optimizer_options))
@@ -365,9 +365,9 @@ def make_optimizer(settings: Settings, rates: schedule.Schedule, steps: int) -> 
 
 
 def _checked_options(kind: Callable, options: Mapping[str, Any]) -> dict[str, Any]:
-    """The options with 0.0 for 0 where the default is a float: Keras tells them apart, and YAML need not.
+    """The options, with 0.0 for 0 if the default is a float: Keras tells them apart, YAML need not.
 
-    ValueError where the default is a number, or true or false, and the option is not.
+    ValueError if the default is a number, or true or false, and the option is not.
     """
     defaults = {name: one.default for name, one in inspect.signature(kind).parameters.items()}
     checked = {}

@@ -1,6 +1,6 @@
-"""Find a learning rate for a Keras model: train with a rising one, and look where the loss falls fastest.
+"""Find a learning rate for a Keras model: train with a rising one, and see where the loss falls fastest.
 
-The range test of Smith 2015, arXiv:1506.01186, with an exponential rise, smoothing and a stop as in fastai's
+The range test of Smith 2015, arXiv:1506.01186, with the exponential rise, smoothing and stop of fastai's
 `lr_find`.
 """
 
@@ -25,8 +25,8 @@ log = logging.getLogger("digitflow")
 
 LOWEST, HIGHEST = 1e-6, 10.0
 STEPS = 300
-SMOOTHING = 0.9  # kept of the running average of the loss at each step
-EXPLODED = 4.0  # times the smallest smoothed loss: what comes after says no more
+SMOOTHING = 0.9  # how much of the running average of the loss is kept at each step
+EXPLODED = 4.0  # times the smallest smoothed loss: later steps add nothing
 WINDOW = (
     41  # steps, about a decade of rates: over fewer, the noise of single batches is steeper than the fall
 )
@@ -34,7 +34,7 @@ WINDOW = (
 
 @dataclasses.dataclass(frozen=True)
 class Curve:
-    """The loss, as it was and smoothed, at each rate of a training with a rising rate: float64 (steps,)."""
+    """The loss, raw and smoothed, at each rate of a training with a rising rate: float64 (steps,)."""
 
     rates: np.ndarray
     losses: np.ndarray
@@ -42,11 +42,11 @@ class Curve:
 
     @property
     def suggested(self) -> float:
-        """The rate about which the loss falls fastest, by the logarithm of the rate.
+        """The rate around which the loss falls fastest over the logarithm of the rate.
 
         fastai's rule "steep", with the slope of a straight line through WINDOW losses (least squares). The
-        rate of the smallest loss would be on the edge of diverging. Raises DigitflowError where the loss
-        falls nowhere.
+        rate of the smallest loss would be on the edge of diverging. Raises DigitflowError if the loss falls
+        nowhere.
         """
         offsets = np.arange(WINDOW) - WINDOW // 2
         slopes = np.correlate(self.losses, offsets, "valid") if len(self.losses) >= WINDOW else np.zeros(1)
@@ -75,17 +75,17 @@ def find(
     device: str,
     threads: int | None = None,
 ) -> Curve:
-    """Train as `keras_trainer.train` does, but for the rate, and log the suggested one.
+    """Train as `keras_trainer.train` does, except for the rate, and log the suggested one.
 
-    Raises what `train` raises, and DigitflowError where the loss falls at no rate.
+    Raises what `train` raises, and DigitflowError if the loss falls at no rate.
     """
     pixels = idx.open_memmap(images, idx.IMAGES)
     rows, labels = read_rows(train_lst, len(pixels), classes, settings.train_rows)
     prepare(device, threads, settings.deterministic)
     curve = rise(pixels, rows, labels, classes, settings, seed)
     log.info(
-        f"{settings.architecture}: suggested learning rate {curve.suggested:.2g}, about which the loss falls "
-        f"fastest; smallest at {curve.rates[curve.smoothed.argmin()]:.2g}"
+        f"{settings.architecture}: suggested learning rate {curve.suggested:.2g}, where the loss falls "
+        f"fastest; the loss is smallest at {curve.rates[curve.smoothed.argmin()]:.2g}"
     )
     return curve
 
@@ -98,9 +98,9 @@ def rise(
     settings: Settings,
     seed: int,
 ) -> Curve:
-    """Train a new model on `rows` of uint8 images (n, h, w), the rate from LOWEST to HIGHEST.
+    """Train a new model on `rows` of uint8 images (n, h, w), with rates from LOWEST to HIGHEST.
 
-    It ends when the smoothed loss has exploded.
+    It ends as soon as the smoothed loss has exploded.
     """
     import keras
 
@@ -110,7 +110,7 @@ def rise(
             settings.module, settings.architecture, images.shape[1:], classes, **settings.network
         )
     rates = LOWEST * (HIGHEST / LOWEST) ** (np.arange(STEPS) / (STEPS - 1))
-    settings = dataclasses.replace(settings, weight_average=0.0)  # costs time, and has no part in the loss
+    settings = dataclasses.replace(settings, weight_average=0.0)  # costs time and does not affect the loss
     model.compile(
         training.make_optimizer(settings, rates.__getitem__, STEPS),
         keras.losses.CategoricalCrossentropy(label_smoothing=settings.label_smoothing),
@@ -118,12 +118,12 @@ def rise(
     batches = training.make_batches(images, rows, labels, classes, settings, seed)
     losses, smoothed, average = [], [], 0.0
     for step in range(STEPS):
-        model.reset_metrics()  # what a step returns is the mean of all since
+        model.reset_metrics()  # a step returns the mean of all steps since the last reset
         loss = float(model.train_on_batch(*batches[step]))
         average = SMOOTHING * average + (1 - SMOOTHING) * loss
         losses.append(loss)
         smoothed.append(average / (1 - SMOOTHING ** (step + 1)))  # as if it had not begun at zero
-        if not smoothed[-1] <= EXPLODED * min(smoothed):  # a NaN, too
+        if not smoothed[-1] <= EXPLODED * min(smoothed):  # or NaN
             break
     trained = slice(len(losses) if math.isfinite(losses[-1]) else -1)
     return Curve(rates[: len(losses)][trained], np.array(losses)[trained], np.array(smoothed)[trained])

@@ -1,4 +1,4 @@
-"""The two kinds of MXNet networks, Gluon's blocks and symbols in a Module, with one face to the training.
+"""The two kinds of MXNet networks, Gluon blocks and symbols in a Module, with one interface for training.
 
 This module imports MXNet: import it only once `prepare` has set the environment.
 """
@@ -18,7 +18,7 @@ class Network:
     """A network with its optimizer: what both kinds have in common.
 
     `arrays` are its weights and running statistics by name, those that the next step uses; `mean` is their
-    running average, empty where the settings have none.
+    running average, empty if the settings have none.
     """
 
     def __init__(self, arrays: dict[str, mx.nd.NDArray], learned: list[str], updater: mx.optimizer.Updater):
@@ -29,7 +29,7 @@ class Network:
             updater.states_synced[i] = True
 
     def step(self, images: mx.nd.NDArray, labels: mx.nd.NDArray) -> tuple[mx.nd.NDArray, mx.nd.NDArray]:
-        """Learn from a batch (n, c, h, w); returns the losses (n,) and scores (n, classes) of before."""
+        """Learn from a batch (n, c, h, w); return its losses (n,) and scores (n, classes) from before."""
         raise NotImplementedError
 
     def probabilities(self, images: mx.nd.NDArray) -> mx.nd.NDArray:
@@ -46,38 +46,38 @@ class Network:
         return sum(array.size for array in self.arrays.values())
 
     def set_rate(self, rate: float) -> None:
-        """Set the learning rate of the steps to come."""
+        """Set the learning rate of the next steps."""
         self._updater.optimizer.set_learning_rate(rate)
 
     def decay(self, part: float) -> None:
-        """Take `part` off the weights, not batch norm's (Loshchilov and Hutter 2019, arXiv:1711.05101)."""
+        """Shrink the weights by `part`, not batch norm's (Loshchilov and Hutter 2019, arXiv:1711.05101)."""
         for name, array in self.arrays.items():
             if part and name.endswith("weight"):
                 array *= 1 - part
 
     def average(self, keep: float, step: int) -> None:
         """Move `mean` towards the weights and statistics, keeping `keep` of it."""
-        keep = min(keep, (1 + step) / (10 + step))  # the first ones are random, to be forgotten soon
+        keep = min(keep, (1 + step) / (10 + step))  # the first weights are random: forget them soon
         for name, mean in self.mean.items():
             mean *= keep
             mean += (1 - keep) * self.arrays[name]
 
     def swap_average(self) -> None:
-        """Let `arrays` and `mean` change places, so that the network predicts with the average, or back."""
+        """Swap `arrays` and `mean`, so that the network predicts with the average; again: swap back."""
         for name, mean in self.mean.items():
             array, kept = self.arrays[name], mean.copy()
             mean[:] = array
             array[:] = kept
 
     def state(self) -> dict[str, np.ndarray]:
-        """All that changes while it is trained, but for the random state, which MXNet does not show."""
+        """All that changes in training, except the random state, which MXNet does not expose."""
         momenta = getattr(self._updater.optimizer, "m_schedule", 1.0)  # Nadam's
         return {name: array.asnumpy() for name, array in self._changing().items()} | {"momenta": momenta}
 
     def restore(self, kept: dict[str, np.ndarray], steps: int) -> None:
-        """Give it the state that `state` took after so many steps."""
+        """Restore the state that `state` took after `steps` steps."""
         for name, array in self._changing().items():
-            array[:] = mx.nd.array(kept[name])  # numpy's cannot be copied into an array in oneDNN's layout
+            array[:] = mx.nd.array(kept[name])  # a numpy array cannot be copied into one in oneDNN's layout
         optimizer = self._updater.optimizer
         optimizer.m_schedule = float(kept["momenta"])
         optimizer.begin_num_update = optimizer.num_update = steps
@@ -92,7 +92,7 @@ class Network:
 
 
 class Block(Network):
-    """A block of Gluon's that gives logits, compiled."""
+    """A Gluon block that returns logits, compiled."""
 
     def __init__(
         self,
@@ -116,7 +116,7 @@ class Block(Network):
         self._loss = mx.gluon.loss.SoftmaxCrossEntropyLoss(sparse_label=False)
 
     def step(self, images, labels):
-        off = self._smoothing / self._classes  # smoothing spreads so much of each target over all classes
+        off = self._smoothing / self._classes  # what every class gets of the part that is spread over all
         targets = mx.nd.one_hot(labels, self._classes, 1 - self._smoothing + off, off)
         with mx.autograd.record():
             logits = self._block(images)
@@ -133,7 +133,7 @@ class Block(Network):
 
 
 class Symbolic(Network):
-    """A symbol that ends in SoftmaxOutput, and so has its loss in it, in a Module."""
+    """A symbol, in a Module, that ends in SoftmaxOutput and so contains its loss."""
 
     def __init__(
         self,
@@ -148,7 +148,7 @@ class Symbolic(Network):
         module.init_params(mx.init.Xavier(magnitude=2))
         module.init_optimizer(kvstore=None, optimizer=optimizer)
         weights, statistics = module.get_params()
-        # Those are copies; the arrays themselves, and the optimizer's, a Module shows in no public way.
+        # These are copies; a Module has no public way to the arrays themselves and to the optimizer's.
         executor = module._exec_group.execs[0]
         learned = [name for name in symbol.list_arguments() if name in weights]
         arrays = {name: executor.arg_dict[name] for name in learned}
@@ -162,7 +162,7 @@ class Symbolic(Network):
         return -(rows.pick(labels) + 1e-30).log(), rows
 
     def probabilities(self, images):
-        labels = mx.nd.zeros(len(images), ctx=images.context)  # not looked at, but they must be there
+        labels = mx.nd.zeros(len(images), ctx=images.context)  # not used, but required
         self._module.forward(mx.io.DataBatch([images], [labels]), is_train=False)
         return self._module.get_outputs()[0]
 
@@ -177,9 +177,9 @@ class Symbolic(Network):
 def build(
     settings: Settings, shape: tuple[int, ...], classes: int, size: int, context: mx.Context
 ) -> Network:
-    """A network with its first weights, to be trained with batches of `size` images of `shape` (c, h, w).
+    """A network with its initial weights, for batches of `size` images of `shape` (c, h, w).
 
-    Raises ConfigError as `models.build`, also for what MXNet refuses only when images pass through.
+    Raises ConfigError as `models.build`, also for what MXNet refuses only once images pass through.
     """
     optimizer = make_optimizer(settings, size)
     try:
@@ -188,8 +188,8 @@ def build(
             network = Block(model, shape, classes, settings.label_smoothing, optimizer, context)
         elif settings.label_smoothing:
             raise ConfigError(
-                f"label_smoothing: {settings.label_smoothing}; {settings.architecture} has its loss in it: "
-                "only 0"
+                f"label_smoothing: {settings.label_smoothing}; {settings.architecture} contains its loss, so "
+                "only 0 is possible"
             )
         else:
             network = Symbolic(model, shape, size, optimizer, context)
@@ -204,7 +204,7 @@ def build(
 
 
 class Adamax(mx.optimizer.Adamax):
-    """MXNet's divides by a largest gradient that is 0 where a pixel is black in all images: 0 / 0."""
+    """MXNet's divides by a largest gradient, which is 0 for a pixel that is black in all images: 0 / 0."""
 
     def update(self, index, weight, grad, state):
         state[1][:] = mx.nd.maximum(state[1], 1e-7)
@@ -220,16 +220,17 @@ class AdaDelta(mx.optimizer.AdaDelta):
         weight[:] = before + self.learning_rate * (weight - before)
 
 
-# The rate has a key of its own, lazy updates are for sparse arrays, and the rest would bypass the settings.
+# The rate has its own key, lazy updates are for sparse arrays, and the rest would bypass the settings.
 NOT_OPTIONS = ("learning_rate", "lazy_update", "kwargs")
 
-# MXNet's own formulas, options and defaults. Where they are not Keras':
+# MXNet's own formulas, options and defaults. Where they differ from Keras':
 # - adam, nadam, rmsprop: epsilon 1e-8, not 1e-7. Nadam moves its momentum schedule on at each array, not at
-#   each step: the correction of its first steps ends sooner. rmsprop has momentum, gamma2, only if centered.
+#   each step, so the correction of the first steps ends sooner. rmsprop has momentum, gamma2, only if
+#   centered.
 # - adadelta: rho 0.9, not 0.95; epsilon 1e-5, not 1e-7: its first steps are ten times as long.
 # - adagrad: the sum of squares begins at 0, not at 0.1: the first step has the full rate in each direction.
-# - ftrl: lamda1 0.01 and beta 1, where Keras has 0; the sum of squares begins at 0, not at 0.1. In both the
-#   weights are in proportion to the rate and forget what they began as: only for rates that do not change.
+# - ftrl: lamda1 0.01 and beta 1, while Keras has 0; the sum of squares begins at 0, not at 0.1. In both the
+#   weights are proportional to the rate and forget their initial values: only for rates that do not change.
 OPTIMIZERS: dict[str, type[mx.optimizer.Optimizer]] = {
     "adam": mx.optimizer.Adam,
     "adamax": Adamax,
@@ -237,13 +238,13 @@ OPTIMIZERS: dict[str, type[mx.optimizer.Optimizer]] = {
     "rmsprop": mx.optimizer.RMSProp,
     "adadelta": AdaDelta,
     "adagrad": mx.optimizer.AdaGrad,
-    "sgd": mx.optimizer.NAG,  # Nesterov's; SGD where the options have nesterov false
+    "sgd": mx.optimizer.NAG,  # Nesterov's; SGD if the options have nesterov false
     "ftrl": mx.optimizer.Ftrl,
 }
 
 
 def make_optimizer(settings: Settings, size: int) -> mx.optimizer.Optimizer:
-    """The optimizer of the settings for batches of `size`. ConfigError: an option that it does not have."""
+    """The optimizer of the settings for batches of `size`. ConfigError for an option that it lacks."""
     name, options = settings.optimizer, dict(settings.optimizer_options)
     kind = OPTIMIZERS[name]
     known = [option for option in inspect.signature(kind).parameters if option not in NOT_OPTIONS]

@@ -1,6 +1,6 @@
-"""Set MXNet up, and predict with a saved model of it.
+"""Set MXNet up, and predict with a saved MXNet model.
 
-MXNet is imported inside the functions, for it reads its environment variables only once, on import.
+MXNet is imported inside the functions, because it reads its environment variables only once, on import.
 """
 
 import ctypes
@@ -28,11 +28,11 @@ log = logging.getLogger("digitflow")
 
 PREDICT_ROWS = 1024  # images per prediction step: memory stays flat whatever the size of the data
 ENVIRONMENT = {
-    "OMP_WAIT_POLICY": "passive",  # a thread that waits for the others sleeps, and leaves its core to them
-    "MXNET_CUDNN_AUTOTUNE_DEFAULT": "0",  # no trial runs, which log a line each and choose by the clock
-    "MXNET_SUBGRAPH_VERBOSE": "0",  # no line on how it compiles a symbol
+    "OMP_WAIT_POLICY": "passive",  # a thread that waits for others sleeps, and leaves its core to them
+    "MXNET_CUDNN_AUTOTUNE_DEFAULT": "0",  # no trial runs: each logs a line, and they choose by the clock
+    "MXNET_SUBGRAPH_VERBOSE": "0",  # no line about how it compiles a symbol
 }
-# NVIDIA's libraries, in an order in which each finds those that it needs.
+# NVIDIA's libraries, ordered so that each finds those it needs.
 CUDA_LIBRARIES = (
     *("cuda_runtime/lib/libcudart", "cuda_nvrtc/lib/libnvrtc", "cublas/lib/libcublas", "cudnn/lib/libcudnn"),
     *("cusparse/lib/libcusparse", "cusolver/lib/libcusolver", "cufft/lib/libcufft", "curand/lib/libcurand"),
@@ -51,7 +51,7 @@ def apply(
     import mxnet as mx
 
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # that the input's type is not known yet: it is the first batch's
+        warnings.simplefilter("ignore")  # about the input's type, not known before the first batch
         network = mx.gluon.SymbolBlock.imports(str(symbol), ["data"], str(params), ctx=context)
     channels = (pixels.shape[3:] or (1,))[0]
     scale = np.float32(1 if settings.raw_pixels else 1 / 255)
@@ -70,7 +70,7 @@ def apply(
 def prepare(device: str, threads: int, deterministic: bool = True) -> tuple["mx.Context", str]:
     """Set MXNet up for `device` (auto, cpu or gpu); return its context and its name. Raises DeviceError.
 
-    `deterministic` forbids what gives other bytes each time; it is on GPUs that MXNet has such.
+    `deterministic` forbids operations that give different bytes each time; MXNet has those only on GPUs.
     """
     computing = str(computing_threads(threads))
     os.environ.update(ENVIRONMENT, OMP_NUM_THREADS=computing, MXNET_OMP_MAX_THREADS=computing)
@@ -89,9 +89,9 @@ def prepare(device: str, threads: int, deterministic: bool = True) -> tuple["mx.
 
 
 def load_cuda() -> None:
-    """Load the libraries of MXNet's CUDA build, which looks for them beside itself, where they are not.
+    """Load the libraries of MXNet's CUDA build, which looks for them beside itself, not where they are.
 
-    Does nothing for the build for CPUs. Raises DeviceError where the driver's own library is missing, without
+    Does nothing for the build for CPUs. Raises DeviceError if the driver's own library is missing, without
     which the CUDA build cannot be imported.
     """
     if not (found := importlib.util.find_spec("nvidia")):
@@ -100,7 +100,7 @@ def load_cuda() -> None:
         ctypes.CDLL(driver.LIBRARY)
     except OSError as error:
         raise DeviceError(
-            f"MXNet's CUDA build needs the NVIDIA driver: {error}; on a machine without a GPU say `make cpu`"
+            f"MXNet's CUDA build needs the NVIDIA driver: {error}; on a machine without a GPU run `make cpu`"
         ) from error
     for folder in map(Path, found.submodule_search_locations or ()):
         for name in CUDA_LIBRARIES:
@@ -109,8 +109,8 @@ def load_cuda() -> None:
 
 
 def usable_gpus() -> list[str]:
-    """The GPUs that MXNet can calculate on. Those that it sees are tried in a process of its own, which may
-    abort: there may be no code for them in the build.
+    """The GPUs that MXNet can calculate on. Those that it sees are tried in a separate process, which may
+    abort: the build may have no code for them.
     """
     import mxnet as mx
 
@@ -120,14 +120,14 @@ def usable_gpus() -> list[str]:
     except mx.MXNetError as error:
         gpus, mistake = [], last_line(error)
     except ChildProcessError:
-        mistake = "a process that tried was aborted"
+        mistake = "a process that tried it was aborted"
     if mistake:
         log.warning(f"warning: MXNet's CUDA build cannot calculate on this machine's GPU: {mistake}")
     return [] if mistake else gpus
 
 
 def try_gpu() -> str:
-    """Multiply on the GPU; what went wrong, or ""."""
+    """Multiply on the GPU; return what went wrong, or ""."""
     load_cuda()
     import mxnet as mx
 
@@ -140,14 +140,14 @@ def try_gpu() -> str:
 
 
 def last_line(error: Exception) -> str:
-    """What an error of MXNet's says, behind the traceback that it carries."""
+    """The message of an MXNet error, without the traceback before it."""
     return str(error).strip().rpartition("\n")[2]
 
 
 def computing_threads(threads: int) -> int:
     """How many of `threads` compute: one reads and warps the images, the network has the others.
 
-    Its operations take less than a millisecond, and its threads wait for the last of them at the end of each:
+    Its operations take less than a millisecond, and at the end of each all threads wait for the last one:
     with more threads than free cores an epoch cost five times the CPU time.
     """
     return max(min(threads, devices.cores()) - 1, 1)

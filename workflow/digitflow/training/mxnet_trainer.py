@@ -1,6 +1,6 @@
 """Train an MXNet model from RecordIO files and predict with it.
 
-MXNet is imported inside the functions, for it reads its environment variables only once, on import.
+MXNet is imported inside the functions, because it reads its environment variables only once, on import.
 """
 
 import contextlib
@@ -40,7 +40,7 @@ AGAIN = "delete the .rec file and run again"
 
 
 class Row(NamedTuple):
-    """What a record says of its image, and where it stands, for a message."""
+    """What a record says about its image, and where the record is, for a message."""
 
     index: int
     label: int
@@ -48,7 +48,7 @@ class Row(NamedTuple):
 
 
 class Checked(NamedTuple):
-    """RecordIO files that were checked whole, and what they hold together."""
+    """RecordIO files that were checked completely, and what they hold together."""
 
     parts: Parts
     shape: tuple[int, ...]  # channels, height, width
@@ -56,7 +56,7 @@ class Checked(NamedTuple):
 
 
 class Records(NamedTuple):
-    """The same, or the first of them, as MXNet takes them."""
+    """The same records, or the first of them, in the form that MXNet takes."""
 
     rec: str  # paths, joined by semicolons: MXNet reads several as if they were one
     idx: Path  # of all
@@ -81,15 +81,15 @@ def train(
 ) -> None:
     """Train on the rows of `train`, then write the model, its history, metrics and validation probabilities.
 
-    `train` and `valid` are shards of images of one size, grey or RGB; `lists` are the .lst files that they
-    were packed from, where these are known. `device` is auto, cpu or gpu. `code`
-    is the digest of the code that trains, which a checkpoint must match. The probabilities are float32 (n,
-    classes), rows as in the files. The same seed on the same machine gives the same bytes, also where a
-    killed training is resumed. Raises FormatError for a damaged .rec before MXNet sees it, ConfigError,
-    DeviceError, or DigitflowError where training diverges.
+    `train` and `valid` are shards of images of the same size, grey or RGB; `lists` are the .lst files that
+    they were packed from, if known. `device` is auto, cpu or gpu. `code` is the digest of the code that
+    trains, which a checkpoint must match. The probabilities are float32 (n, classes), rows as in the files.
+    The same seed on the same machine gives the same bytes, even if a killed training is resumed. Raises
+    FormatError for a damaged .rec before MXNet sees it, ConfigError, DeviceError, or DigitflowError if
+    training diverges.
     """
     with contextlib.ExitStack() as stack:
-        # Records take as long to check as MXNet to import: processes of their own do so at the same time.
+        # Checking the records takes as long as importing MXNet: separate processes do it at the same time.
         checks = [
             child.begin(check_records, parts, classes, list_path)
             for parts, list_path in zip((train, valid), lists, strict=True)
@@ -97,7 +97,7 @@ def train(
         try:
             context, where = prepare(device, threads, settings.deterministic)
         finally:
-            found = [check() for check in checks]  # what is wrong with the files is told first
+            found = [check() for check in checks]  # report what is wrong with the files first
         training, validation = (
             stack.enter_context(open_records(checked, limit))
             for checked, limit in zip(found, (settings.train_rows, 0), strict=True)
@@ -106,7 +106,7 @@ def train(
             raise FormatError(f"{train[0][0]}: no records; at least one training image is needed")
         if len(validation.labels) and validation.shape != training.shape:
             raise FormatError(
-                f"{valid[0][0]}: images of {validation.shape}, {train[0][0]} has {training.shape}"
+                f"{valid[0][0]}: images of {validation.shape}, but {train[0][0]} has {training.shape}"
             )
         machine = {"versions": versions(), "device": where, "threads": threads}
         inputs = {path.name: sha256(path) for part in (*train, *valid) for path in part}
@@ -137,10 +137,10 @@ def train(
 
 
 def check_records(parts: Parts, classes: int, list_path: Path | None = None) -> Checked:
-    """Check .rec and .idx files whole, and that they hold what the list has, where it is known.
+    """Check .rec and .idx files completely, and that they match their list, if it is known.
 
-    Raises FormatError naming the record. MXNet's iterator ends the process at damage, crops what is too
-    large, and takes any number for a label.
+    Raises FormatError naming the record. MXNet's iterator would end the process at damage, crop images that
+    are too large, and take any number for a label.
     """
     shapes: dict[tuple[int, ...], None] = {}
     rows = [row for part in parts for row in _read_labels(*part, shapes, classes)]
@@ -168,7 +168,7 @@ def _compare_with_list(rows: Sequence[Row], list_path: Path) -> None:
 
 @contextlib.contextmanager
 def open_records(checked: Checked, limit: int = 0) -> Iterator[Records]:
-    """Join checked files for MXNet; the first `limit` records, unless it is 0."""
+    """Join checked files for MXNet; only the first `limit` records, unless it is 0."""
     parts, shape, labels = checked
     with tempfile.TemporaryDirectory() as folder:
         index = Path(folder, "joined.idx")
@@ -182,7 +182,7 @@ def open_records(checked: Checked, limit: int = 0) -> Iterator[Records]:
 def _first_records(parts: Parts, index: Path, count: int, folder: Path) -> Path:
     """Cut the joined index to `count` lines, and copy their records into one .rec file in `folder`.
 
-    A shorter index alone will not do: MXNet reads from its last offset to the end of the file.
+    A shorter index is not enough: MXNet reads from its last offset to the end of the file.
     """
     lines = index.read_text().splitlines(keepends=True)
     index.write_text("".join(lines[:count]))
@@ -198,17 +198,17 @@ def _first_records(parts: Parts, index: Path, count: int, folder: Path) -> Path:
 def _read_labels(
     rec_path: Path, idx_path: Path, shapes: dict[tuple[int, ...], None], classes: int
 ) -> Iterator[Row]:
-    """What the records say, all of whose images have one shape: the first comes into `shapes`."""
+    """Yield what the records say; all images must have the same shape, which is put into `shapes`."""
     name = str(rec_path)
     for number, record in enumerate(recordio.read_verified(rec_path, idx_path), 1):
         where = f"{name}: record {number}, index {record.index}"
         found = png.shape_of(record.payload, where)
         if (first := next(iter(shapes), found)) != found:
-            raise FormatError(f"{where}: an image of {found} pixels; the first one has {first}")
+            raise FormatError(f"{where}: an image of {found} pixels, but the first one has {first}")
         shapes[found] = None
         labels = record.labels.tolist()
         if not (len(labels) == 1 and 0 <= labels[0] < classes and labels[0].is_integer()):
-            raise FormatError(f"{where}: the label {labels}; expected one of 0 to {classes - 1}")
+            raise FormatError(f"{where}: label {labels}; expected one number from 0 to {classes - 1}")
         yield Row(record.index, int(labels[0]), where)
 
 
@@ -223,7 +223,7 @@ def fit(
 ) -> tuple["mxnet_networks.Network", History]:
     """Train a new model; it is returned with its last weights, or their running average.
 
-    With a checkpoint, training goes on from it and keeps one an epoch.
+    With a checkpoint, training resumes from it and saves one per epoch.
     """
     import mxnet as mx
 
@@ -254,7 +254,7 @@ def fit(
     course = Course(settings, len(validation.labels) > 0, checkpoint, network.state, restore, observe)
     history = course.history
     warn_of_idle_warps(settings.augment, training.shape[1:])
-    # The training loss has these targets, too: of the labels alone it could not be compared with it.
+    # The training loss has these targets, too: with plain labels the two could not be compared.
     targets = one_hot(validation.labels, classes, settings.label_smoothing)
     while not history.over:
         loss, accuracy = train_epoch(network, training, settings, seed, len(history.rows), rates, context)
@@ -280,18 +280,18 @@ def train_epoch(
     rates: schedule.Schedule,
     context: "mx.Context",
 ) -> tuple[float, float]:
-    """Train for one epoch, counted from 0; returns the mean loss and the accuracy on the images it saw.
+    """Train for one epoch, counted from 0; return the mean loss and the accuracy on the images it saw.
 
-    What happens depends on the network, the seed and the epoch alone, not on the epochs before.
+    The result depends only on the network, the seed and the epoch, not on the epochs before.
     """
     import mxnet as mx
 
-    # For dropout. MXNet gives out no random state that a checkpoint could keep.
+    # For dropout. MXNet exposes no random state that a checkpoint could keep.
     mx.random.seed(int(np.random.SeedSequence((seed, epoch)).generate_state(1)[0] >> 1))
-    # A new iterator an epoch: one that is reset leaves out the rows that filled its last batch. `seed` is
-    # that of the shuffle alone; the draws for the warps are one sequence, the same each time, which so meets
-    # other rows.
-    shuffle = {"shuffle": True, "seed": (seed * settings.epochs + epoch) % (1 << 31)}  # it takes an int of C
+    # A new iterator per epoch: after a reset, one leaves out the rows that filled its last batch. `seed` is
+    # only that of the shuffle; the draws for the warps are the same sequence each time, so the shuffle gives
+    # them other rows.
+    shuffle = {"shuffle": True, "seed": (seed * settings.epochs + epoch) % (1 << 31)}  # it takes a C int
     size = min(settings.batch_size, len(training.labels))
     per_epoch = -(-len(training.labels) // size)
     loss_sum = right = mx.nd.zeros(1, ctx=context)
@@ -313,8 +313,8 @@ def batches(
 ) -> Iterator[tuple["mx.nd.NDArray", "mx.nd.NDArray", int]]:
     """Yield images (n, c, h, w), labels (n,), and how many of the n belong to this pass.
 
-    Pixels are 0..1, or 0..255 where the settings want them raw. n is always the settings' batch size, or all
-    rows where they are fewer: the last batch is filled from the start.
+    Pixels are 0..1, or 0..255 if the settings want them raw. n is always the settings' batch size, or all
+    rows if there are fewer: the last batch is filled up from the start.
     """
     import mxnet as mx
 
@@ -325,8 +325,8 @@ def batches(
         batch_size=min(settings.batch_size, len(records.labels)),
         round_batch=True,
         scale=1.0 if settings.raw_pixels else 1 / 255,
-        # Threads take records as they come, each with a random generator of its own: only one thread gives
-        # the same images each time. It warps 27,000 digits a second. (`seed_aug` would give all batches the
+        # Threads take records as they come, each with its own random generator, so only a single thread gives
+        # the same images each time. It warps 27,000 digits per second. (`seed_aug` would give all batches the
         # same draws.)
         preprocess_threads=1,
         verbose=False,
@@ -338,10 +338,10 @@ def batches(
 
 
 def warn_of_idle_warps(augment: Augment, shape: tuple[int, ...]) -> None:
-    """Warn of what was asked for but the iterator does not do to images of `shape` (height, width)."""
+    """Warn about settings that have no effect on images of `shape` (height, width)."""
     applied = warp(augment, shape)
     if augment.shift and shape[0] != shape[1]:
-        log.warning("warning: augment.shift: with MXNet only square images are shifted; these are not")
+        log.warning("warning: augment.shift: MXNet shifts only square images, and these are not square")
     elif augment.shift and not applied["pad"]:
         log.warning(f"warning: augment.shift: {augment.shift} rounds to 0 pixels, so MXNet shifts nothing")
     if augment.rotate and not applied["max_rotate_angle"]:
@@ -352,13 +352,13 @@ def warp(augment: Augment, shape: tuple[int, ...]) -> dict[str, Any]:
     """The options of ImageRecordIter for an augmentation of images of `shape` (height, width)."""
     side = max(shape)
     # ASSUME: only square images are shifted. The iterator's canvas is square (see below), and a random crop
-    # would move what is not much further along the shorter side.
+    # would move other images much further along the shorter side.
     shift = round(augment.shift * side) if shape == (side, side) else 0
     return {
         "max_rotate_angle": round(augment.rotate),
         "max_random_scale": 1 + augment.zoom,
         "min_random_scale": 1 - augment.zoom,
-        "max_img_size": side,  # the canvas stays where the image is zoomed, so that the crop is a shift
+        "max_img_size": side,  # zooming leaves the canvas its size, so that the crop is a shift
         "min_img_size": side,
         "max_shear_ratio": augment.shear,
         "pad": shift,
@@ -390,16 +390,16 @@ def predict(
 
 
 def export(network: "mxnet_networks.Network", symbol: Path, params: Path) -> None:
-    """Write the pair of files that `mx.gluon.SymbolBlock.imports(symbol, ["data"], params)` reads."""
+    """Write the two files that `mx.gluon.SymbolBlock.imports(symbol, ["data"], params)` reads."""
     import mxnet as mx
 
     with tempfile.TemporaryDirectory() as folder:
         try:
             network.export(f"{folder}/model")
-            mx.nd.load(f"{folder}/model-0000.params")  # MXNet does not notice all failures of writing
+            mx.nd.load(f"{folder}/model-0000.params")  # MXNet does not notice all write failures
         except mx.MXNetError as error:
             reason = last_line(error)
-            raise DigitflowError(f"{folder}: MXNet cannot write its model there: {reason}") from error
+            raise DigitflowError(f"{folder}: MXNet cannot write its model here: {reason}") from error
         for name, path in (("model-symbol.json", symbol), ("model-0000.params", params)):
             with files.atomic_open(path) as file:
                 file.write(Path(folder, name).read_bytes())

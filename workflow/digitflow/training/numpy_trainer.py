@@ -1,7 +1,7 @@
 """Train a plain numpy model on IDX images and predict with it: the network, or a guess to compare it with.
 
-The same settings, batches and results as in training/keras_trainer.py, but that validation after each epoch
-sees the running average of the weights, where there is one.
+The same settings, batches and results as in training/keras_trainer.py, except that validation after each
+epoch uses the running average of the weights, if there is one.
 """
 
 import dataclasses
@@ -33,9 +33,9 @@ from digitflow.training.settings import Settings
 
 log = logging.getLogger("digitflow")
 
-BLOCK = 16_384  # parameters an optimizer updates at a time: all that it needs of them stays in the cache
-# A unit that is never active has gradients of 0, and its means decay towards float32's smallest numbers, with
-# which the CPU computes ten times as long: those below TINY become 0, every so many steps.
+BLOCK = 16_384  # parameters an optimizer updates at a time: everything it needs for them stays in the cache
+# A unit that is never active has gradients of 0, and its means decay towards float32's smallest numbers,
+# which slow the CPU down tenfold: every TINY_STEPS steps, those below TINY become 0.
 TINY, TINY_STEPS = 1e-30, 100
 
 
@@ -57,10 +57,10 @@ def train(
 
     `images` is an IDX file; a row is a listing's index less one. The probabilities are float32 (n, classes),
     rows as in `valid_lst`. `code` is the digest of the code that trains, which a checkpoint must match.
-    `threads` is what numpy was given, None for one per core: its BLAS reads OPENBLAS_NUM_THREADS once, as it
-    is loaded. The same seed and threads on the same machine give the same bytes, also where a killed training
-    is resumed. Raises InputError for a listing that is not of these images, ConfigError, or DigitflowError
-    where training diverges.
+    `threads` is what numpy was given, None for one per core: its BLAS reads OPENBLAS_NUM_THREADS once, when
+    it is loaded. The same seed and threads on the same machine give the same bytes, even if a killed training
+    is resumed. Raises InputError for a listing that does not belong to these images, ConfigError, or
+    DigitflowError if training diverges.
     """
     data = open_data(images, train_lst, valid_lst, classes, settings.train_rows)
     machine = {
@@ -109,7 +109,7 @@ def fit(
 ) -> tuple["GradientTrainer | SeedSearchTrainer", History]:
     """Train a new model on uint8 images (n, h, w); `training` and `validation` are each (rows, labels).
 
-    With a checkpoint, training goes on from it and keeps one an epoch.
+    With a checkpoint, training resumes from it and saves one per epoch.
     """
     model = models.build(
         settings.module, settings.architecture, images.shape[1:], classes, **settings.network
@@ -133,9 +133,9 @@ def fit(
 
 
 class GradientTrainer:
-    """The training of an MLP: each epoch takes an optimizer's step down the gradient of each batch.
+    """The training of an MLP: in each epoch the optimizer takes a step down the gradient of each batch.
 
-    `model` has the last weights, or their running average where the settings ask for one.
+    `model` has the last weights, or their running average if the settings ask for one.
     """
 
     def __init__(
@@ -159,7 +159,7 @@ class GradientTrainer:
             settings.schedule, steps, self._per_epoch, settings.learning_rate, **settings.schedule_options
         )
         self._optimizer = make_optimizer(settings, network.parameters)
-        # At most a tenth of the training is averaged, or a short one would still hold the first weights.
+        # Average over at most a tenth of the training, or a short one would still hold the first weights.
         self._keep = max(min(settings.weight_average, 1 - 10 / steps), 0)
         if self._keep:
             self.model = MLP(network.sizes)
@@ -187,7 +187,7 @@ class GradientTrainer:
         self.model.parameters += move
 
     def observe(self, valid_loss: float) -> None:
-        """Show an epoch's result to a schedule that looks at results."""
+        """Show an epoch's result to a schedule that depends on results."""
         if isinstance(self._rates, schedule.Plateau):
             self._rates.observe(valid_loss)
 
@@ -201,7 +201,7 @@ class GradientTrainer:
         return state | ({"average": self.model.parameters} if self._keep else {})
 
     def restore(self, arrays: Mapping[str, np.ndarray], epochs: int) -> None:
-        """Take the state that `state` gave after so many epochs."""
+        """Take the state that `state` gave after `epochs` epochs."""
         for name, array in self.state().items():
             array[...] = arrays[name]
 
@@ -225,7 +225,7 @@ class SeedSearchTrainer:
         self._targets = one_hot(labels, classes, settings.label_smoothing)
 
     def epoch(self, epoch: int) -> tuple[float, float, float]:
-        """Try a seed; return loss and accuracy on the training labels of the best so far, and the rate 0."""
+        """Try a seed; return loss and accuracy of the best so far on the training labels, and the rate 0."""
         self.model.consider((self._seed, epoch if self.model.searches else 0), self._rows, self._labels)
         rows = self.model.predict(self._rows)
         return cross_entropy(rows, self._targets), accuracy_of(rows, self._labels), 0.0
@@ -242,7 +242,7 @@ class SeedSearchTrainer:
         return {"seed": np.array(self.model.seed), "right": np.array(self.model.right)}
 
     def restore(self, arrays: Mapping[str, np.ndarray], epochs: int) -> None:
-        """Take the state that `state` gave after so many epochs."""
+        """Take the state that `state` gave after `epochs` epochs."""
         self.model.seed, self.model.right = tuple(arrays["seed"].tolist()), int(arrays["right"])
 
 
@@ -254,14 +254,14 @@ def batches(
     seed: int,
     epoch: int,
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Yield the images uint8 (b, h, w) and targets (b, classes) of each batch of an epoch, in its order.
+    """Yield the images uint8 (b, h, w) and targets (b, classes) of each batch of an epoch, in order.
 
-    Each is a pure function of the seed, the epoch and its number, and the same as Keras gets.
+    Each is a pure function of the seed, the epoch and the batch's number, and the same as Keras gets.
     """
     size = min(settings.batch_size, len(rows))
     warp = dataclasses.asdict(settings.augment)
     order = np.random.default_rng((seed, epoch)).permutation(len(rows))
-    for batch in range(len(rows) // size):  # the few that are left over are others in each epoch
+    for batch in range(len(rows) // size):  # the few left-over rows differ from epoch to epoch
         chosen = order[batch * size : (batch + 1) * size]
         rng = np.random.default_rng((seed, epoch, batch))
         yield augment_batch(images[rows[chosen]], rng, **warp), targets[chosen]
@@ -274,7 +274,7 @@ class Optimizer:
         self.state = {name: np.zeros_like(parameters) for name in names}
 
     def step(self, parameters: np.ndarray, gradients: np.ndarray, rate: float, number: int) -> None:
-        """Take step `number`, counted from 1, at the learning rate `rate`. Uses the gradients up."""
+        """Take step `number`, counted from 1, at the learning rate `rate`. Overwrites the gradients."""
         for start in range(0, len(parameters), BLOCK):
             part = slice(start, start + BLOCK)
             state = [vector[part] for vector in self.state.values()]
@@ -285,7 +285,7 @@ class Optimizer:
 
 
 class SGD(Optimizer):
-    """Gradient descent, by default with Nesterov's momentum as of Sutskever et al. 2013 (ICML)."""
+    """Gradient descent, by default with Nesterov's momentum as in Sutskever et al. 2013 (ICML)."""
 
     def __init__(self, parameters: np.ndarray, momentum: float = 0.9, nesterov: bool = True):
         super().__init__(parameters, *(["velocity"] if momentum else []))
@@ -307,7 +307,7 @@ class SGD(Optimizer):
 
 
 class Adam(Optimizer):
-    """Kingma and Ba 2015 (arXiv:1412.6980), with the epsilon of the end of its section 2, as in Keras."""
+    """Kingma and Ba 2015 (arXiv:1412.6980), with the epsilon from the end of section 2, as in Keras."""
 
     def __init__(
         self, parameters: np.ndarray, beta_1: float = 0.9, beta_2: float = 0.999, epsilon: float = 1e-7
@@ -334,7 +334,7 @@ OPTIMIZERS: dict[str, type[Optimizer]] = {"adam": Adam, "sgd": SGD}
 
 
 def make_optimizer(settings: Settings, parameters: np.ndarray) -> Optimizer:
-    """The optimizer of the settings. Raises ConfigError for a name, an option or a value that it has not."""
+    """The optimizer of the settings. Raises ConfigError for an unknown name or option, or a wrong value."""
     if settings.optimizer not in OPTIMIZERS:
         raise ConfigError(f"optimizer: {settings.optimizer!r} is not one of {', '.join(OPTIMIZERS)}")
     kind = OPTIMIZERS[settings.optimizer]

@@ -1,4 +1,4 @@
-"""What every training leaves: history, probabilities, and metrics that say how it was made."""
+"""What every training writes: history, probabilities, and metrics that say how they were made."""
 
 import dataclasses
 import logging
@@ -19,10 +19,10 @@ log = logging.getLogger("digitflow")
 
 
 class Store(Protocol):
-    """What keeps the files of finished trainings, by their fingerprints (`checkpoint.fingerprint`)."""
+    """Keeps the files of finished trainings by their fingerprints (`checkpoint.fingerprint`)."""
 
     def bring_back(self, fingerprint: str) -> bool:
-        """Put the files of this training into their places, if they are there."""
+        """Put the files of this training in place, if the store has them; return whether it had."""
 
     def keep(self, fingerprint: str) -> None:
         """Keep the files of this training."""
@@ -30,7 +30,7 @@ class Store(Protocol):
 
 @dataclasses.dataclass(frozen=True)
 class Outputs:
-    """Where the results of a training go, beside the model itself, and a store that may have them already."""
+    """Where a training's results go, apart from the model itself, and a store that may already have them."""
 
     history: Path
     metrics: Path
@@ -39,15 +39,15 @@ class Outputs:
 
     @property
     def checkpoint(self) -> Path:
-        """Where a training that is not finished keeps how far it has come."""
+        """Where an unfinished training saves its progress."""
         return self.history.with_name("checkpoint.npz")
 
     def are_brought_back(self, fingerprint: str) -> bool:
-        """Bring all results of this training back, the model too, if the store has them."""
+        """Bring back all results of this training, including the model, if the store has them."""
         return self.store is not None and self.store.bring_back(fingerprint)
 
     def keep(self, fingerprint: str) -> None:
-        """Keep all results of this training, the model too, where there is a store."""
+        """Keep all results of this training, including the model, if there is a store."""
         if self.store is not None:
             self.store.keep(fingerprint)
 
@@ -65,12 +65,12 @@ def write_results(
     precision: str = "float32",
     **facts: Any,
 ) -> None:
-    """Write what every training leaves: history, validation probabilities, and metrics with `facts` about it.
+    """Write a training's history, validation probabilities, and metrics with `facts` about it.
 
     The metrics hold the SHA-256 of the others and of `model_files`, by which damage is found.
 
-    `precision` is what the network calculated in. `valid` (n, classes) holds softmax rows, none where no rows
-    validate; those of a training that diverged say nothing, and each class gets the same.
+    `precision` is what the network calculated in. `valid` (n, classes) holds softmax rows, none if there are
+    no validation rows; if the training diverged they are meaningless, and all classes get the same.
     """
     if history.status == "diverged":
         valid = np.full(valid.shape, 1 / valid.shape[1], np.float32)
@@ -100,12 +100,12 @@ def write_results(
 
 
 def write_metrics(path: Path, described: Sequence[Path], **facts: Any) -> None:
-    """Write facts as JSON, with the SHA-256 of the files that they are about, which lie beside it."""
+    """Write facts as JSON, with the SHA-256 of the files they describe, which lie in the same folder."""
     files.write_json(path, facts | {"sha256": {name.name: sha256(name) for name in described}})
 
 
 def read_settings(metrics: Path, *model_files: Path) -> Settings:
-    """The settings that a saved model was trained with, after a check that its files are undamaged."""
+    """The settings that a saved model was trained with, after checking that its files are undamaged."""
     check_digests(metrics, *(path.name for path in model_files))
     try:
         return Settings.from_dict(files.read_json(metrics)["settings"])
@@ -126,7 +126,8 @@ def write_prediction(
 ) -> None:
     """Write softmax rows (n, classes) of all images of an IDX file, and what they were predicted from.
 
-    Those of a model whose training diverged, as `metrics` say, say nothing: each class gets the same.
+    If the training of the model diverged, according to `metrics`, they are meaningless: all classes get the
+    same.
     """
     if files.read_json(metrics).get("status") == "diverged":
         rows = np.full(rows.shape, 1 / rows.shape[1], np.float32)

@@ -1,7 +1,7 @@
 """Learning-rate schedules: plain functions of the step, shared by the frameworks.
 
-A step is one batch, an iteration; the lengths that a user gives are in epochs and are multiplied by the
-batches of an epoch here, in one place.
+A step is one batch, an iteration; users give lengths in epochs, and only here are these multiplied by the
+batches per epoch.
 """
 
 import inspect
@@ -17,7 +17,7 @@ Schedule = Callable[[int], float]
 class Plateau:
     """The peak, times `factor` whenever `patience` epochs in a row have not lowered the validation loss.
 
-    Never below `min_lr`. The one schedule that looks at results: `observe` is called after each epoch.
+    Never below `min_lr`. The only schedule that depends on results: `observe` is called after each epoch.
     """
 
     def __init__(
@@ -37,7 +37,7 @@ class Plateau:
         return self._rate
 
     def observe(self, valid_loss: float) -> None:
-        """Take notice of the validation loss of the epoch that has just ended."""
+        """Take the validation loss of the epoch that has just ended into account."""
         if valid_loss < self._best:
             self._best, self._waited = valid_loss, 0
             return
@@ -59,10 +59,10 @@ def cosine(steps: int, per_epoch: int, peak: float, min_lr: float = 0.0) -> Sche
 def one_cycle(
     steps: int, per_epoch: int, peak: float, warm: float = 0.25, divide: float = 25.0, min_lr: float = 0.0
 ) -> Schedule:
-    """Up from `peak / divide` in the first `warm` part of the steps, then down to `min_lr`, along cosines.
+    """Up from `peak / divide` in the first `warm` fraction of the steps, then down to `min_lr`, by cosines.
 
-    Smith and Topin 2017, arXiv:1708.07120. The short warm-up allows a peak that would diverge from the
-    start; the end at zero settles the weights without a separate fine-tuning phase.
+    Smith and Topin 2017, arXiv:1708.07120. The short warm-up allows a peak at which training would diverge
+    from the start; ending at zero settles the weights without a separate fine-tuning phase.
     """
     last = max(steps - 1, 1)
     top = max(round(last * warm), 1)
@@ -78,12 +78,12 @@ def one_cycle(
 def linear_decay(
     steps: int, per_epoch: int, peak: float, epochs: float = 10.0, min_lr: float = 0.0
 ) -> Schedule:
-    """`peak * epochs / (epochs + epoch)`: a step down an epoch, half the peak after `epochs` of them."""
+    """`peak * epochs / (epochs + epoch)`: a step down each epoch, half the peak after `epochs` of them."""
     return lambda step: max(peak * epochs / (epochs + step // per_epoch), min_lr)
 
 
 def triangular(steps: int, per_epoch: int, peak: float, cycle: float = 8.0, min_lr: float = 0.0) -> Schedule:
-    """Evenly up from `min_lr` to `peak` and down again in each `cycle` of epochs.
+    """Linearly up from `min_lr` to `peak` and down again in each cycle of `cycle` epochs.
 
     Smith 2015, arXiv:1506.01186.
     """
@@ -91,14 +91,14 @@ def triangular(steps: int, per_epoch: int, peak: float, cycle: float = 8.0, min_
 
 
 def triangular2(steps: int, per_epoch: int, peak: float, cycle: float = 8.0, min_lr: float = 0.0) -> Schedule:
-    """As `triangular`, the height halved after each cycle."""
+    """Like `triangular`, with the height halved after each cycle."""
     return _cyclic(per_epoch, peak, cycle, min_lr, lambda step, turn: 0.5**turn)
 
 
 def exp_range(
     steps: int, per_epoch: int, peak: float, cycle: float = 8.0, min_lr: float = 0.0, gamma: float = 0.9999
 ) -> Schedule:
-    """As `triangular`, the height times `gamma` at each step."""
+    """Like `triangular`, with the height multiplied by `gamma` at each step."""
     return _cyclic(per_epoch, peak, cycle, min_lr, lambda step, turn: gamma**step)
 
 
@@ -119,9 +119,9 @@ PARTS = ("warm", "factor", "gamma")
 
 
 def make(name: str, steps: int, per_epoch: int, peak: float, /, **options: Any) -> Schedule:
-    """The schedule called `name`, from step 0 to step `steps - 1`, `per_epoch` steps an epoch.
+    """The schedule called `name`, from step 0 to step `steps - 1`, with `per_epoch` steps per epoch.
 
-    Raises ConfigError for an option that does not exist, or a value without sense.
+    Raises ConfigError for an option that does not exist, or a value that makes no sense.
     """
     known = list(inspect.signature(SCHEDULES[name]).parameters)[3:]
     for option, value in options.items():
@@ -143,7 +143,7 @@ def make(name: str, steps: int, per_epoch: int, peak: float, /, **options: Any) 
 def _cyclic(
     per_epoch: int, peak: float, cycle: float, min_lr: float, height: Callable[[int, int], float]
 ) -> Schedule:
-    """Triangles between `min_lr` and `peak`; `height` of the step and of the number of the cycle, from 0."""
+    """Triangles between `min_lr` and `peak`; `height` takes the step and the number of the cycle, from 0."""
     length = max(round(cycle * per_epoch), 2)  # iterations: counted in samples, a cycle would never turn
 
     def rate(step: int) -> float:

@@ -1,6 +1,6 @@
-"""How one model is trained: every hyper-parameter with its default, its limits and its meaning, told once.
+"""How one model is trained: every hyper-parameter with its default, limits and meaning, stated once.
 
-The configuration's schema and the table of config/README.md are made from these fields.
+The configuration's schema and the table in config/README.md are made from these fields.
 """
 
 import dataclasses
@@ -19,7 +19,7 @@ REQUIRED = dataclasses.MISSING
 
 
 def key(description: str, default: Any = REQUIRED, **schema: Any) -> Any:
-    """A key of the configuration: its meaning, its default, and its limits in JSON Schema's words."""
+    """A key of the configuration: its meaning, its default, and its limits in JSON Schema's terms."""
     metadata = {"schema": {"description": description, **schema}}
     if isinstance(default, Mapping):
         return dataclasses.field(default_factory=lambda: dict(default), metadata=metadata)
@@ -30,7 +30,7 @@ def key(description: str, default: Any = REQUIRED, **schema: Any) -> Any:
 class Augment:
     """How far a training image may be changed: see `augment_batch` in augment.py.
 
-    Each of the first four amounts is drawn evenly from -x to x.
+    Each of the first four amounts is drawn uniformly from -x to x.
     """
 
     rotate: float = key("Degrees; whole ones with MXNet.", 0, minimum=0, maximum=180)
@@ -50,7 +50,7 @@ class Prune:
     """Give up a training whose validation accuracy is below `accuracy` after `epoch` epochs."""
 
     epoch: int = key("The epoch after which to look.", minimum=1)
-    accuracy: float = key("The lowest validation accuracy that goes on.", minimum=0, maximum=1)
+    accuracy: float = key("The lowest validation accuracy that is not given up.", minimum=0, maximum=1)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -58,10 +58,10 @@ class Settings:
     """How to train one model."""
 
     architecture: str = key("The network, by its name in workflow/digitflow/models/.")
-    module: str  # of models/, that has the network: looked up by config.py, no key of the configuration
+    module: str  # in models/, with the network: looked up by config.py, not a key of the configuration
     epochs: int = key("Passes over the training rows.", minimum=1)
     batch_size: int = key("Images per step.", minimum=1)
-    learning_rate: float = key("The peak, where the schedule has one.", exclusiveMinimum=0)
+    learning_rate: float = key("The peak, if the schedule has one.", exclusiveMinimum=0)
     network: Mapping[str, Any] = key(
         "Arguments of the architecture, for example its hidden layers.",
         {},
@@ -87,37 +87,38 @@ class Settings:
         "Decay per step of a running average of the weights; 0 is off.", 0, minimum=0, exclusiveMaximum=1
     )
     test_shifts: int = key(
-        "Predictions averaged per image: 1, or 5 or 9 with shifts of a pixel. A change trains again, for the "
-        "validation rows are predicted as a training ends.",
+        "Predictions averaged per image: 1, or 5 or 9 with shifts of a pixel. A change trains again, because "
+        "a training ends by predicting the validation rows.",
         1,
         enum=[1, 5, 9],
     )
     augment: Augment = key("How far training images are warped.", Augment())
     precision: str = key(
-        "Keras only: what it calculates in; auto is bfloat16 where the CPU has it, else float32.",
+        "Keras only: what it calculates in; auto is bfloat16 if the CPU has it, else float32.",
         "auto",
         enum=list(PRECISIONS),
     )
     deterministic: bool = key(
-        "On a GPU: the same training twice gives the same bytes; false lets Keras and MXNet add in any "
-        "order, which may be quicker. On a CPU they always are the same.",
+        "On a GPU: the same training gives the same bytes each time; false lets Keras and MXNet add in any "
+        "order, which may be quicker. On a CPU the bytes are always the same.",
         True,
     )
     raw_pixels: bool = key("MXNet only: train on pixels 0..255 as they are, not on 0..1.", False)
-    train_rows: int = key("Train on only the first so many training rows; 0 is all.", 0, minimum=0)
+    train_rows: int = key("Train on only this many training rows, the first ones; 0 is all.", 0, minimum=0)
     patience: int = key(
-        "Epochs without a lower validation loss that end a training; its best weights are kept. 0: never.",
+        "End a training after this many epochs without a lower validation loss, and keep its best weights. "
+        "0: never.",
         0,
         minimum=0,
     )
     prune: Prune | None = key(
         "Give up a training whose validation accuracy is too low after some epochs.", None
     )
-    keep_failures: bool = key("A training that diverges is a result, marked as such, not an error.", False)
+    keep_failures: bool = key("A diverged training is a result, marked as such, not an error.", False)
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "Settings":
-        """Make settings of a section of the configuration. ConfigError names an unknown or missing key."""
+        """Make settings from a section of the configuration. ConfigError names an unknown or missing key."""
         _check_keys(cls, values, "settings")
         values = {**values, "augment": values.get("augment") or {}}
         for name, kind in (("augment", Augment), ("prune", Prune)):
@@ -127,12 +128,12 @@ class Settings:
         return cls(**values)
 
     def as_dict(self) -> dict[str, Any]:
-        """The settings as JSON holds them, every default filled in."""
+        """The settings as JSON holds them, with every default filled in."""
         return dataclasses.asdict(self)
 
     @property
     def looks_at_validation(self) -> bool:
-        """Whether what is trained depends on the validation rows, whose score is then too good."""
+        """Whether the training depends on the validation rows, whose score is then too good."""
         return bool(self.patience or self.prune or self.schedule == "plateau")
 
 
@@ -140,7 +141,7 @@ JSON_TYPES = {int: "integer", float: "number", str: "string", bool: "boolean"}
 
 
 def json_schema(kind: type = Settings) -> dict[str, Any]:
-    """The JSON Schema of a section: `properties`, each with description, type and default, and `required`."""
+    """The JSON Schema of a section: `properties`, with description, type and default, and `required`."""
     properties = {}
     for field in dataclasses.fields(kind):
         if "schema" not in field.metadata:
@@ -154,7 +155,7 @@ def json_schema(kind: type = Settings) -> dict[str, Any]:
         if field.default_factory is not REQUIRED:
             schema["default"] = field.default_factory()
         elif dataclasses.is_dataclass(field.default):
-            schema["default"] = {}  # its keys have defaults of their own
+            schema["default"] = {}  # its keys have their own defaults
         elif field.default is not REQUIRED:
             schema["default"] = field.default
         properties[field.name] = schema

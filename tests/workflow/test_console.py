@@ -249,7 +249,7 @@ def test_without_a_log_the_command_is_shown(run):
 
 def test_a_killed_job_is_told_from_one_that_failed(run):
     printed = run('rule all:\n    shell: "kill -KILL $$"\n', fails=True)
-    assert "\nall was ended by SIGKILL (perhaps for want of memory)\n" in printed
+    assert "\nall was ended by SIGKILL (perhaps it ran out of memory)\n" in printed
 
 
 def test_a_job_that_succeeds_when_tried_again_leaves_no_error(run):

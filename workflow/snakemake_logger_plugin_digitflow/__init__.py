@@ -255,7 +255,7 @@ def how_it_ended(exception: str) -> str:
         name = signal.Signals(int(found[1]) - 128).name  # the shell's way to say it
     else:
         return "failed"
-    return f"was ended by {name}" + (" (perhaps for want of memory)" if name == "SIGKILL" else "")
+    return f"was ended by {name}" + (" (perhaps it ran out of memory)" if name == "SIGKILL" else "")
 
 
 def find_last_words(logs: list[str], since: float) -> tuple[str, str]:

@@ -179,6 +179,21 @@ def test_names_may_count_the_channels_first(csv):
     assert "if the 3 channels come first, write image: {channels: 3, planar: true}" in message_of(path)
 
 
+@pytest.mark.parametrize("sizes", [(4, 5, 3), (20, 3)])
+def test_names_that_count_the_channels_last_are_not_planar(csv, sizes):
+    path = csv(f"label,{names_of(*sizes)}\n7,{numbers(60)}\n")
+    message = message_of(path, {"image": {"channels": 3, "planar": True}})
+    assert "names count the 3 channels last" in message
+    assert "take planar: true out of data.image" in message
+
+
+@pytest.mark.parametrize("image", [{}, {"height": 3, "width": 2}])
+def test_names_that_count_columns_first_are_read_with_transpose(csv, image):
+    path = csv(f"label,{names_of(2, 3)}\n0,1,2,3,40,50,60\n")
+    images, *_ = rows_of(path, {"image": {"transpose": True, **image}})
+    assert images == [[[1, 40], [2, 50], [3, 60]]]
+
+
 def test_planes_whose_pixels_come_column_by_column_stand_upright(csv):
     data = {"image": {"height": 1, "width": 2, "channels": 3, "planar": True, "transpose": True}}
     header = ",".join(["label", *(f"p{k}" for k in range(6))])
@@ -214,6 +229,28 @@ def test_numbers_that_count_may_be_names_or_pixels_and_are_asked_about(csv):
     assert "columns: {header: true} " in message
     assert "columns: {header: false}" in message
     assert rows_of(path, {"columns": {"header": True}}, train=False)[0] == [[[9, 8], [7, 200]]]
+
+
+def in_text_order(count):
+    return ",".join(sorted(map(str, range(count))))
+
+
+def test_names_that_count_in_the_order_of_text_are_no_image(csv):
+    image = ",".join(["9"] * 16)
+    path = csv(f"{in_text_order(16)}\n{image}\n")
+    assert "0 to 15 may be names or pixels" in message_of(path, train=False)
+    pixels, *_ = rows_of(path, {"columns": {"header": True}}, train=False)
+    assert pixels == [[[9] * 4] * 4]
+    path = csv(f"{in_text_order(16)},label\n{image},a\n{image},b\n")
+    assert rows_of(path)[1] == ["a", "b"]
+    path = csv(f"{in_text_order(784)}\n{','.join(['9'] * 784)}\n")
+    assert len(rows_of(path, train=False)[0]) == 1
+
+
+def test_a_row_with_the_name_of_labels_as_its_label_is_a_row_if_numbers_repeat(csv):
+    data = {"columns": {"label": 0}}
+    assert rows_of(csv("y,0,0,9,200\n5,0,0,8,100\n"), data)[1] == ["y", "5"]
+    assert "may be names or a row" in message_of(csv("y,1,2,3,200\nx,1,2,3,200\n"), data)
 
 
 def test_a_first_row_that_was_taken_for_a_header_and_saved_is_named(csv):
@@ -405,6 +442,32 @@ def test_what_is_no_csv_is_named_for_what_it_is_with_the_way_on(tmp_path, what):
     message = message_of(path)
     assert f"train.csv: this looks like {what}" in message
     assert ": " in message.partition(what)[2]
+
+
+@pytest.mark.parametrize(
+    ("told", "row"),
+    [
+        ({"label": 0, "ignore": [1]}, "99,{}"),
+        ({"label": 0, "ignore": [-1]}, "{},99"),
+        ({"label": 9, "id": -1}, "{},99"),
+        ({"label": 10, "id": 0}, "99,{}"),
+        ({"label": 1, "id": 0, "ignore": [-1]}, "99,{},77"),
+        ({"label": [0, 1, 2], "ignore": [3]}, "99,{}"),
+        ({"label": [-3, -2, -1], "ignore": [0]}, "99,{}"),
+    ],
+)
+def test_without_the_label_the_places_behind_it_move_up_in_a_test_file(csv, told, row):
+    pixels = ",".join(map(str, range(10, 100, 10)))
+    images, labels, _ = rows_of(csv(f"{row.format(pixels)}\n" * 2), {"columns": told}, train=False)
+    assert images == [np.arange(10, 100, 10).reshape(3, 3).tolist()] * 2
+    assert labels is None
+
+
+@pytest.mark.parametrize("told", [{"label": 0, "ignore": [10]}, {"label": 9, "id": 10}])
+def test_a_test_file_without_one_of_two_columns_is_asked_which(csv, told):
+    message = message_of(csv(f"{numbers(10)}\n"), {"columns": {"header": False, **told}}, train=False)
+    assert "10 columns, and data.columns names the one at 10, counted from 0" in message
+    assert "Give the places behind the label from the end" in message
 
 
 @pytest.mark.parametrize(

@@ -221,16 +221,19 @@ def _has_header(table: _Table) -> tuple[bool, str]:
         (numbers if NUMBER.fullmatch(text) else words).append(text)
     if not numbers:
         return True, "a header: line 1 has names"
-    counts = len(numbers) > 1 and numbers in (
-        [*map(str, range(len(numbers)))],
-        [*map(str, range(1, len(numbers) + 1))],
-    )
+    # In any order: as text, 10 comes before 2.
+    wholes = sorted(map(int, numbers)) if all(text.isascii() and text.isdigit() for text in numbers) else []
+    counts = len(wholes) > 1 and wholes == [*range(wholes[0], wholes[0] + len(wholes))] and wholes[0] < 2
     if counts and (len(numbers) > MAX_BYTE + 1 or any(_is_known(text) for text in words)):
-        return True, f"a header: line 1 counts from {numbers[0]} to {numbers[-1]}"
+        return True, f"a header: line 1 counts from {wholes[0]} to {wholes[-1]}"
     if counts:
-        _ask_for_header(f"{where}: {numbers[0]} to {numbers[-1]} may be names or pixels")
-    if any(map(_is_known, words)) and not _same_words(table):
-        return True, "a header: line 1 has a name where the lines below have numbers"
+        _ask_for_header(f"{where}: {wholes[0]} to {wholes[-1]} may be names or pixels")
+    if len({*numbers}) < len(numbers):
+        return False, "no header: line 1 has some numbers more than once"
+    if any(map(_is_known, words)):
+        if not _same_words(table):
+            return True, "a header: line 1 has a name where the lines below have numbers"
+        _ask_for_header(f"{where}: numbers and {abbreviated(words)} may be names or a row")
     if not words and (doubled := _numbered_doubles(table)):
         raise InputError(
             f"{where}: {doubled!r} where the lines below have whole numbers: the first row was once taken "
@@ -542,9 +545,40 @@ def _padding(digits: str) -> int:
 
 def _placed_columns(table: _Table, data: Mapping[str, Any], needed: bool) -> _Columns:
     """The columns of a file without a header."""
-    columns = data.get("columns") or {}
-    auto = columns.get("label", AUTO) == AUTO
-    label, one_hot = _chosen_label(table, columns.get("label", AUTO), needed)
+    columns, image = data.get("columns") or {}, data.get("image") or {}
+    if not needed and (without := _without_label(table, columns)) is not None:
+        columns = _with_or_without_label(table, columns, without, image)
+    found = _columns_at(table, columns, image, needed)
+    if not found.pixels:
+        raise InputError(f"{table.path}, line 1: no columns of pixels are left")
+    table.reasons.append(f"pixels: {len(found.pixels)} columns, in their order")
+    return found
+
+
+def _with_or_without_label(
+    table: _Table, columns: Mapping[str, Any], without: Mapping[str, Any], image: Mapping[str, Any]
+) -> Mapping[str, Any]:
+    """What `columns` means in a test file: the same places, or `without` the label's. InputError: either."""
+    same, moved = (_columns_at(table, told, image, False) for told in (columns, without))
+    if not _shapes(len(moved.pixels), image) or same == moved:
+        return columns
+    if not _shapes(len(same.pixels), image):
+        return without
+    if absent := [place for place in _places_told(columns) if _place(table, place) is None]:
+        raise InputError(
+            f"{table.path}, line 1: {table.width:,} columns, and data.columns names the one at {absent[0]}, "
+            "counted from 0: is this column missing here, or the label? Give the places behind the label "
+            "from the end, where -1 is the last column, or give the files headers"
+        )
+    return columns
+
+
+def _columns_at(
+    table: _Table, columns: Mapping[str, Any], image: Mapping[str, Any], needed: bool
+) -> _Columns:
+    """The columns at the places that `columns` says; the others are pixels."""
+    told = columns.get("label", AUTO)
+    label, one_hot = _chosen_label(table, told, needed) if told is not None else (None, [])
     id_ = columns.get("id", AUTO)
     # A name is that of a test file that has a header.
     id_ = None if id_ == AUTO or isinstance(id_, str) else _place(table, id_)
@@ -552,16 +586,38 @@ def _placed_columns(table: _Table, data: Mapping[str, Any], needed: bool) -> _Co
     ignored = [_place(table, column) for column in columns.get("ignore") or ()]
     taken = {*ignored, label, id_, *(place for place, _ in one_hot)}
     left = [place for place in range(table.width) if place not in taken]
-    image = data.get("image") or {}
-    if auto:
+    if told == AUTO:
         label, one_hot = _label_by_content(table, left, image, needed)
-    elif not needed and not _shapes(len(left), image) and _shapes(len(left) + 1, image) and label is not None:
-        left, label = sorted([*left, label]), None  # a test file without the label that train has
     pixels = [place for place in left if place != label and place not in dict(one_hot)]
-    if not pixels:
-        raise InputError(f"{table.path}, line 1: no columns of pixels are left")
-    table.reasons.append(f"pixels: {len(pixels)} columns, in their order")
     return _Columns(pixels, label, one_hot, id_, None)
+
+
+def _places_told(columns: Mapping[str, Any]) -> list[int]:
+    """The places that the configuration names."""
+    told = columns.get("label", AUTO)
+    told = [*(told if isinstance(told, list) else [told]), columns.get("id"), *(columns.get("ignore") or ())]
+    return [place for place in told if isinstance(place, int)]
+
+
+def _without_label(table: _Table, columns: Mapping[str, Any]) -> dict[str, Any] | None:
+    """What `columns` says where the columns of the label are missing: the places behind them move up.
+
+    None: it gives no places of a label, or an id at the same one, which says that the label is missing.
+    """
+    told = columns.get("label", AUTO)
+    told = told if isinstance(told, list) else [told]
+    width = table.width + len(told)
+    if columns.get("id") in told or not all(isinstance(at, int) and -width <= at < width for at in told):
+        return None
+    gone = [place % width for place in told]
+
+    def moved(column: int | str) -> int | str:
+        if not isinstance(column, int) or not -width <= column < width:
+            return column
+        return column % width - sum(place < column % width for place in gone)
+
+    ignored = [moved(column) for column in columns.get("ignore") or () if column not in told]
+    return {"label": None, "id": moved(columns.get("id", AUTO)), "ignore": ignored}
 
 
 def _label_by_content(
@@ -662,8 +718,16 @@ def _shape(
     where = f"{table.path}, line 1: {pixels:,} columns of pixels"
     told = {key: image[key] for key in ("height", "width", "channels") if image.get(key, AUTO) != AUTO}
     if grid and image.get("planar"):  # the names count the channels first, or do not count them
+        if grid[0] != 3 and grid[-1] == 3:
+            raise InputError(
+                f"{where}, whose names count the 3 channels last: they are read in the order of their names, "
+                "so these images are not planar; take planar: true out of data.image"
+            )
         grid = (*grid[1:], grid[0]) if len(grid) == 3 and grid[0] == 3 else None
-    if grid and not (told and image.get("transpose")) and (named := _named_shape(where, pixels, told, grid)):
+    counts_pixels = grid and len(grid) == 2 and grid[1] == told.get("channels") == 3
+    if grid and image.get("transpose") and not counts_pixels:  # the names count columns first
+        grid = (grid[1], grid[0], *grid[2:])
+    if grid and (named := _named_shape(where, pixels, told, grid)):
         table.reasons.append("the names of the pixels count their rows and columns")
         return named
     shapes = _shapes(pixels, image)

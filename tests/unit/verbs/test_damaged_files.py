@@ -155,12 +155,12 @@ DIFFERS = "damaged: its CRC-32 is"
 LABEL_0 = replaced(struct.pack("<fQ", 1, 2), struct.pack("<fQ", 0, 2))  # of image 2
 DAMAGED = [
     # the verb, the file, the damage, the message
-    ("gzip_idx", "images", cut, "images: truncated: 61 bytes, 12 x 2 x 2 values make 64"),
-    ("gzip_idx", "images", flipped(7), "images: truncated: 64 bytes, 13 x 2 x 2 values make 68"),
+    ("gzip_idx", "images", cut, "images: truncated: 61 bytes, but 12 x 2 x 2 values take 64"),
+    ("gzip_idx", "images", flipped(7), "images: truncated: 64 bytes, but 13 x 2 x 2 values take 68"),
     ("gzip_idx", "images", flipped(2), "images: values of type 0x09 (byte), not 0x08 (ubyte)"),
     ("write_lst", "images", cut, f"images: {DIFFERS}"),
     ("write_lst", "labels", flipped(9, 5), f"labels: {DIFFERS}"),
-    ("write_lst", "classes.csv", replaced(b"2,2\n", b""), "labels: row 3: label 2; classes are 0 to 1"),
+    ("write_lst", "classes.csv", replaced(b"2,2\n", b""), "labels: row 3: label 2; the classes are 0 to 1"),
     ("write_lst", "idx.sfv", replaced(b"labels", b"lables"), "labels: damaged: its CRC-32 is"),
     ("write_test_lst", "images", flipped(7), "images: truncated"),
     ("pack_rec", "images", flipped(-1), f"images: {DIFFERS}"),
@@ -194,7 +194,12 @@ DAMAGED = [
     ("submit_model", TESTED, npy(NOT_1), f"{TESTED}: row 1 is not a softmax row: smallest 0.5, sum 1.5"),
     ("submit_model", TESTED, npy(NAN), f"{TESTED}: row 3 is not a softmax row: smallest nan"),
     ("submit_model", TESTED, npy(np.array([{}])), f"{TESTED}: not a whole .npy file of numbers: Object"),
-    ("submit_model", "classes.csv", replaced(b"2,2\n", b""), "probabilities of 3 classes; the data have 2"),
+    (
+        "submit_model",
+        "classes.csv",
+        replaced(b"2,2\n", b""),
+        "probabilities of 3 classes, but the data have 2",
+    ),
     ("score", METRICS, cut, f"{METRICS}: damaged: "),
     ("score", METRICS, replaced(b"seconds", b"secands"), f"{METRICS}: damaged: no 'seconds' in it"),
     ("score", METRICS, flipped(3, 7), f"{METRICS}: damaged: "),
@@ -206,7 +211,7 @@ DAMAGED = [
         "solution_to_idx",
         "solution.csv",
         replaced(b"2,1", b"1,1"),
-        "line 3: ImageId '1' is there a second time",
+        "line 3: ImageId '1' is already in line 2",
     ),
     ("solution_to_idx", "solution.csv", replaced(b"\n12,2", b""), "solution.csv: 11 rows, should be 12"),
     ("score_table", "score.json", cut, "score.json: damaged: "),

@@ -205,7 +205,7 @@ def test_a_line_typed_without_a_checksum_is_safe_after_its_first_run_and_follows
     csv.write_text("".join([header, rows[-1], *rows[:-1]]))  # every row has another number now
     stopped = finished_numpy.snakemake(*VIEWS)
     assert stopped.returncode == 1
-    assert f"{FILE}, line 3: these pixels are row 8 now; write 8,{label},drop," in stopped.stdout
+    assert f"{FILE}, line 3: these pixels are in row 8 now; write 8,{label},drop," in stopped.stdout
     assert contents(finished_numpy, made) == before
     assert verb(finished_numpy, "follow_corrections").returncode == 0
     assert file.read_text() == filled.replace(" 7,", "8,")

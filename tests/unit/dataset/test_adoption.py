@@ -263,7 +263,9 @@ def test_without_a_copy_the_tree_tells_what_was_moved_and_dropped(project, tmp_p
     check_not_lost(project.corrections, project.tree, copy)
     wanted = read(project.corrections)
     project.corrections.unlink()
-    with pytest.raises(InputError, match=r"2 corrections .* back: echo id,was,now,crc,note > "):
+    with pytest.raises(
+        InputError, match=r"2 corrections .* give up all corrections: echo id,was,now,crc,note > "
+    ):
         check_not_lost(project.corrections, project.tree, copy)
     assert "2 of them as" in restore_corrections(project.corrections, project.tree, copy)
     assert read(project.corrections) == wanted
@@ -793,7 +795,7 @@ def test_an_older_tree_that_is_put_back_takes_no_corrections_back(project):
     shutil.rmtree(project.tree)
     shutil.copytree(older, project.tree)
     project.refused(
-        "12 pictures are back where the CSV has them, which would take back 12 of the 12 corrections in "
+        "12 pictures are back where the CSV has them, which would undo 12 of the 12 corrections in "
         r"\S+; is this an older tree\? Nothing was changed"
     )
     make_again(project)
@@ -815,9 +817,7 @@ def test_an_older_tree_takes_back_no_two_corrections_and_two_moves_can_be_undone
 
     shutil.rmtree(project.tree)
     older.rename(project.tree)
-    project.refused(
-        "3 pictures are back where the CSV has them, which would take back 3 of the 3 corrections"
-    )
+    project.refused("3 pictures are back where the CSV has them, which would undo 3 of the 3 corrections")
     shutil.rmtree(project.tree)
     kept.rename(project.tree)
     assert project.adopt() == []

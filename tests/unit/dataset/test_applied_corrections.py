@@ -96,7 +96,8 @@ def test_lines_whose_rows_have_moved_are_told_with_the_lines_to_write_and_the_co
     ]
     [told] = refused(lines[3:], labels[inserted], tmp_path / "shifted")
     assert told.startswith(
-        f"corrections.csv, line 5: these pixels are in rows 100 ({labels[98]}), 101 ({labels[98]}) now; write"
+        f"corrections.csv, line 5: these pixels are in rows 100 (label {labels[98]}), 101 (label {labels[98]}) "
+        "now; write"
     )
 
 
@@ -113,7 +114,8 @@ def test_a_moved_row_with_another_label_and_a_row_that_is_gone_are_told_as_such(
     first, second, third = refused(lines, changed, tmp_path / "shifted")
     assert first.endswith(f"if it is also right for this image, write 1,{labels[1]},3,{crc[1]},")
     assert (
-        f"row 9 ({changed[8]}) now, but the line says '{labels[9]}'; correct its columns id and was" in second
+        f"row 9 (label {changed[8]}) now, but the line says '{labels[9]}'; correct its columns id and was"
+        in second
     )
     assert third.endswith(
         "line 4: column id: 100: there is no such row now, and no row has these pixels; delete the line"

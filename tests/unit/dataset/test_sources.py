@@ -98,7 +98,9 @@ def test_numbers_that_end_at_1_or_16_stop_until_it_is_said_what_they_mean(tmp_pa
 
 
 def test_a_pixel_beyond_the_values_is_named_with_its_image(folder):
-    with pytest.raises(InputError, match=r"idx3-ubyte, image 1: \d+ is not a number from 0 to 16, as data"):
+    with pytest.raises(
+        InputError, match=r"idx3-ubyte, image 1: \d+ is not a number from 0 to 16, the range in data"
+    ):
         read("idx", folder, values={"from": 0, "to": 16})
 
 

@@ -86,7 +86,7 @@ def test_a_form_comes_from_the_sample_or_the_test_file_or_the_first_number(tmp_p
     [
         ("id,label\na,0\nb,0\nc,0\n", "3 rows, but test.csv has 2"),
         ("id,label\na,0\nc,0\n", r"line 3: 'c' is no id of test\.csv"),
-        ("id,label\na,0\na,0\n", "line 3: 'a,0', should be an id of its own"),
+        ("id,label\na,0\na,0\n", "line 3: 'a,0', should be an id that no other"),
         ("id,label,x\na,0,0\n", "line 1: 'id,label,x', should be two names"),
         ("id,label\na\n", "line 2: 'a', should be an id"),
     ],

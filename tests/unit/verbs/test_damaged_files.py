@@ -216,7 +216,7 @@ DAMAGED = [
     ("solution_to_idx", "solution.csv", replaced(b"\n12,2", b""), "solution.csv: 11 rows, should be 12"),
     ("score_table", "score.json", cut, "score.json: damaged: "),
     ("score_table", "score.json", replaced(b"valid_low", b"valid_law"), "score.json: damaged: it has model"),
-    ("score_table", "submission.csv", replaced(b"2,1", b"3,1"), "line 4: '3,2', should be an id of its own"),
+    ("score_table", "submission.csv", replaced(b"2,1", b"3,1"), "line 4: '3,2', should be an id that no"),
     ("score_table", "submission.csv", replaced(b"2,1", b"2,3"), "line 3: label '3', should be one of 0 to 2"),
     ("score_table", "submission.csv", replaced(b"\n12,2", b""), "submission.csv: 11 rows, should be 12"),
     ("solution_to_idx", "solution.csv", replaced(b"2,1", b"2,1.5"), "Label '1.5', should be one of 0"),

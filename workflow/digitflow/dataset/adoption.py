@@ -136,7 +136,7 @@ def check_not_lost(corrections: PathLike, tree: PathLike, applied: PathLike = AP
         empty = f"echo {','.join(HEADER)} > {shlex.quote(os.fspath(corrections))}"
         raise InputError(
             f"{corrections}: is {state}, and {_count(lost)} with it; nothing was changed. To restore it: "
-            f"digitflow restore_corrections{flag(corrections)}; to take all corrections back: {empty}"
+            f"digitflow restore_corrections{flag(corrections)}; to give up all corrections: {empty}"
         )
 
 
@@ -153,8 +153,8 @@ def restore_corrections(corrections: PathLike, tree: PathLike, applied: PathLike
     copy, shown = _remembered(corrections, tree, applied)
     if not (copy.lines() or shown):
         raise InputError(
-            f"{corrections}: nothing is known of such a file: {applied} has no copy of it, and every picture "
-            f"in {tree} is where the CSV has it; type this in the folder of a project that was run"
+            f"{corrections}: nothing is known of such a file: {applied} has no copy of it, and {tree} shows "
+            "none of its corrections; type this in the folder of a project that was run"
         )
     with atomic_path(corrections) as temporary:
         temporary.write_text(copy.text, encoding="utf-8", newline="")
@@ -227,8 +227,8 @@ class _Comparison:
                 missing = some([self._path(row) for row in gone], 3)
                 raise InputError(
                     f"{told}not made by digitflow; missing: {missing}; nothing was changed. If it is one of "
-                    "these, give it its old name; if not, move it out of the tree: then what is missing is "
-                    f"dropped{self._class_of_strangers()}"
+                    "these, give it its old name; if not, move it out of the tree: then the missing images "
+                    f"are dropped{self._class_of_strangers()}"
                 )
             raise InputError(
                 f"{told}not made by digitflow and used by nothing; move it out of the tree. Images to learn "
@@ -293,7 +293,7 @@ class _Comparison:
         )
         if back > max(HANDFUL, len(typed) // 2) or (back > 1 and self._is_another_tree()):
             raise InputError(
-                f"{self.tree}: {back:,} pictures are back where the CSV has them, which would take back "
+                f"{self.tree}: {back:,} pictures are back where the CSV has them, which would undo "
                 f"{back:,} of the {len(typed):,} corrections in {own}; is this an older tree? {ways}"
             )
         moved = self.changed & ~was_elsewhere & (known.place != NOWHERE) & (found != NOWHERE)

@@ -1,4 +1,4 @@
-"""The classes of a data set: what its labels are called, in which order, and in which folders they lie."""
+"""The classes of a data set: what its labels are called, in which order, and which folders they are in."""
 
 import csv
 import os
@@ -90,7 +90,9 @@ def read(path: str | os.PathLike) -> list[str]:
         raise FormatError(f"{path}: cannot be read as CSV: {error}; delete it and run again") from error
     if header != HEADER:
         found, wanted = shown(",".join(header)), ",".join(HEADER)
-        raise FormatError(f"{path}, line 1: {found}, should be the header {wanted}")
+        raise FormatError(
+            f"{path}, line 1: {found}, should be the header {wanted}; delete the file and run again"
+        )
     labels = {}
     for index, row in enumerate(rows):
         if len(row) != 2 or row[0] != str(index) or row[1] in labels:

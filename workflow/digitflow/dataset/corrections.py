@@ -169,7 +169,7 @@ def _tell(strays: Sequence[Stray], path: PathLike) -> str:
 
 
 def _where_now(stray: Stray) -> str:
-    line, rows = stray.line, ", ".join(f"{row} ({label})" for row, label in stray.rows)
+    line, rows = stray.line, ", ".join(f"{row} (label {label})" for row, label in stray.rows)
     if stray.new_id:
         return (
             f"these pixels are in row {stray.new_id} now; write {format_line(replace(line, id=stray.new_id))}"

@@ -1,4 +1,4 @@
-"""What lies in a tree of PNG files, and what the tool has put there.
+"""What is in a tree of PNG files, and what the tool has put there.
 
 The inventory of `data/png/train/` is the file `data/png/train.inventory`: for every row the folder where its
 picture was put, the checksums of its file and of its pixels, and the label that the CSV gives it; and for the
@@ -167,7 +167,7 @@ def write_manifest(path: PathLike, inventory: Inventory) -> None:
 
 @dataclass(frozen=True)
 class Found:
-    """What lies in a tree. `place`: the folder of each row's picture, int16 (rows,), or NOWHERE.
+    """What is in a tree. `place`: the folder of each row's picture, int16 (rows,), or NOWHERE.
 
     `doubled`: the rows, from 0, of pictures that are there twice, and the second path. `strangers`: paths of
     what is no picture of the tree. `names`: file names by row, if they are not padded as the others are.

@@ -25,7 +25,7 @@ PathLike = str | os.PathLike
 def of_rows(folder: str, rows: int, labels: np.ndarray | None = None, names: Sequence[str] = ()) -> Listing:
     """The listing of all rows of a CSV, their paths those that they have in the tree `folder`.
 
-    Without labels every label is 0, and the files lie in `folder` itself. `labels` int (rows,) with the
+    Without labels every label is 0, and the files are in `folder` itself. `labels` int (rows,) with the
     `names` of their folders.
     """
     digits = len(str(rows))
@@ -78,7 +78,7 @@ def check_every_class(labelled: Listing, names: Sequence[str], copy: Applied) ->
         if took:
             raise InputError(
                 f"{copy.path}, line {took[0].line}: class {name}: no image is left to learn it from; "
-                f"{len(took):,} correction{'s' * (len(took) != 1)} took them away. Take one back, or delete "
+                f"{len(took):,} correction{'s' * (len(took) != 1)} took them away. Undo one, or delete "
                 "these rows from the training CSV"
             )
     there = json.dumps([name for name in names if name not in missing], ensure_ascii=False)
@@ -153,8 +153,8 @@ def _refuse_one_image(name: str, rows: int, folds: int) -> NoReturn:
     """InputError: all rows of a class are one image, which some fold leaves out, however many there are."""
     has = "one row" if rows == 1 else f"{rows:,} rows of the same image"
     raise InputError(
-        f"class {name}: it has {has}, so one of the validation.folds: {folds} would learn without it; add "
-        "other images of it, take it out of the training data, or write validation: {folds: 1, fraction: "
+        f"class {name}: it has {has}, so one of the {folds} folds (validation.folds) would learn without it; "
+        "add other images of it, take it out of the training data, or write validation: {folds: 1, fraction: "
         "0.1} in the configuration (fraction: 0 if its image has another class, too)"
     )
 

@@ -77,7 +77,7 @@ def files_below(folder: PathLike) -> Iterator[tuple[str, os.DirEntry]]:
     waiting, seen = [("", os.fspath(folder))], set()
     while waiting:
         above, path = waiting.pop()
-        if (real := os.path.realpath(path)) in seen:  # a link to a folder that it lies in
+        if (real := os.path.realpath(path)) in seen:  # a link to a folder that it is in
             continue
         seen.add(real)
         with os.scandir(path) as entries:

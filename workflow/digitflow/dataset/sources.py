@@ -95,8 +95,8 @@ def _blocks_as_told(
             if beyond.any():
                 row, value = rows + int(np.argwhere(beyond)[0][0]) + 1, images[beyond][0]
                 raise InputError(
-                    f"{source.name}, image {row:,}: {value} is not a number from {start:g} to {end:g}, as "
-                    "data.values says: write there what the file's numbers mean"
+                    f"{source.name}, image {row:,}: {value} is not a number from {start:g} to {end:g}, the "
+                    "range in data.values: write there what the file's numbers mean"
                 )
             images = pixelcsv.bytes_of_whole_numbers(start, end).take(images)
         rows += len(images)
@@ -137,7 +137,7 @@ def check_like(source: Source, shape: tuple[int, ...], like: PathLike) -> None:
 def read_pictures(folder: PathLike, labelled: bool) -> Source:
     """The PNG files of a folder, in the order of their paths.
 
-    `labelled`: they lie in folders named like their labels, as in data/png/train; else in `folder` itself.
+    `labelled`: they are in folders named like their labels, as in data/png/train; else in `folder` itself.
     The ids of the test images are the files' names without .png. InputError names a file that is no PNG file
     in 8-bit grey or RGB, or has another size than the first.
     """

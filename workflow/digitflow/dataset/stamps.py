@@ -21,7 +21,7 @@ FILES, END = 1000, 1 << 12  # of a folder: for so many of its files, so many of 
 
 
 def of(*paths: PathLike | None) -> str:
-    """The stamp of files and folders together, in hexadecimal; None and empty paths are passed over.
+    """The stamp of files and folders together, in hexadecimal; None and empty paths are skipped.
 
     A small file counts by its contents, a larger one by its size, its time and samples of its contents, a
     folder by the paths, sizes and times of all files below it and the ends of up to FILES of them. A file in

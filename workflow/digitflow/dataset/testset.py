@@ -32,7 +32,7 @@ def write_solution(
 ) -> None:
     """Write the labels of the test images as an IDX file of their indices, in the order of the images.
 
-    `solution`, by `kind`: "csv", rows of id and label in any order, or labels alone in the order of the
+    `solution`, by `kind`: "csv", rows of id and label in any order, or only labels in the order of the
     images; "pixels", a test CSV that has labels of its own, read as the section `data` says; "idx", an IDX
     file. InputError or FormatError: it is not for these images, or a label is no class.
     """

@@ -19,7 +19,7 @@ READ_BYTES = 1 << 16  # a digit in one call, with room
 
 @contextlib.contextmanager
 def atomic_tree(tree: str | os.PathLike, replace: bool = True) -> Iterator[Path]:
-    """Yield an empty folder beside `tree`; put it in the place of `tree` on success, remove it on failure.
+    """Yield an empty folder beside `tree`; put it in place of `tree` on success, remove it on failure.
 
     With `replace` false, a `tree` that exists by then and is not empty is a failure. DigitflowError for that,
     a full disk and the like.

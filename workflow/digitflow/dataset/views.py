@@ -401,7 +401,7 @@ class _Update:
             self.counts.removed += 1
 
     def end(self, rows: int) -> Inventory:
-        """Write down what lies in the tree now, and whether anybody else changed it meanwhile."""
+        """Write down what is in the tree now, and whether anybody else changed it meanwhile."""
         self._warn(
             "edited pictures; models take the pixels from the CSV, not from here. To restore one, "
             f"empty its file, delete {self.tree}.sfv and {RUN_TREES}",

@@ -222,7 +222,8 @@ def read_sample(path: PathLike) -> Form:
     for number, line in enumerate(lines, start=2):
         if len(line) != 2 or not line[0].strip() or line[0] in ids:
             raise FormatError(
-                f"{path}, line {number}: {','.join(line)!r}, should be an id of its own, a label"
+                f"{path}, line {number}: {','.join(line)!r}, should be an id that no other line has, and a "
+                "label"
             )
         ids[line[0]] = number
     return Form((header[0], header[1]), [*ids])
@@ -298,7 +299,8 @@ def read_own(path: PathLike, classes: Sequence[str], rows: int) -> np.ndarray:
     for number, line in enumerate(_read_lines(path)[1], start=2):
         if len(line) != 2 or line[0] in found:
             raise FormatError(
-                f"{path}, line {number}: {','.join(line)!r}, should be an id of its own, a label"
+                f"{path}, line {number}: {','.join(line)!r}, should be an id that no other line has, and a "
+                "label"
             )
         if line[1] not in index:
             wanted = classes_in_words(classes)

@@ -60,7 +60,7 @@ def score_training(
     test: Path | None = None,
     solution: PathLike | None = None,
 ) -> Row:
-    """Score one training of `model`, whose metrics and validation probabilities lie in one folder.
+    """Score one training of `model`, whose metrics and validation probabilities are in one folder.
 
     `test` holds its test probabilities (m, classes), scored if there is a solution: an IDX file of labels.
     """

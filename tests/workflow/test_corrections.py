@@ -141,7 +141,7 @@ def test_a_tree_that_is_gone_is_no_wish_to_drop_every_image(finished_numpy):
     shutil.rmtree(finished_numpy.folder / "data" / "png" / "train")
     result = finished_numpy.snakemake()
     assert result.returncode == 1
-    assert "data/png/train: is gone; no image is dropped for that" in result.stdout
+    assert "data/png/train: is gone; no image is dropped because of that" in result.stdout
     assert "Traceback" not in result.stdout
     assert not (finished_numpy.folder / FILE).exists()
     (finished_numpy.folder / "data" / "png" / "train.sfv").unlink()
@@ -156,7 +156,7 @@ def test_a_run_makes_a_tree_that_was_deleted_with_its_record_and_a_run_of_less_s
     tree.with_name("train.sfv").unlink()
     less = finished_numpy.snakemake("results/submission.csv")
     assert less.returncode == 0, less.stdout
-    assert "train.sfv: they are to be made again. For that, run again with the target trees" in less.stdout
+    assert "train.sfv. To make them again, run again with the target trees" in less.stdout
     shutil.rmtree(tree)
     less = finished_numpy.snakemake("results/submission.csv")
     assert f"missing; to make it again: {TREES}" in less.stdout
@@ -205,7 +205,7 @@ def test_a_line_typed_without_a_checksum_is_safe_after_its_first_run_and_follows
     csv.write_text("".join([header, rows[-1], *rows[:-1]]))  # every row has another number now
     stopped = finished_numpy.snakemake(*VIEWS)
     assert stopped.returncode == 1
-    assert f"{FILE}, line 3: these pixels are row 8 now; write 8,{label},drop," in stopped.stdout
+    assert f"{FILE}, line 3: these pixels are in row 8 now; write 8,{label},drop," in stopped.stdout
     assert contents(finished_numpy, made) == before
     assert verb(finished_numpy, "follow_corrections").returncode == 0
     assert file.read_text() == filled.replace(" 7,", "8,")

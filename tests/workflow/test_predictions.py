@@ -78,4 +78,4 @@ def test_a_folder_without_a_picture_is_named(finished_numpy):
     (finished_numpy.folder / "own" / "empty").mkdir()
     result = finished_numpy.snakemake("results/predictions/mine.csv", "--config", "predict={mine: own/empty}")
     assert result.returncode == 1
-    assert "error: own/empty: no PNG file in it" in result.stdout
+    assert "error: own/empty: there is no PNG file in it" in result.stdout

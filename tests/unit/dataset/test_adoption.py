@@ -117,8 +117,8 @@ def test_every_change_is_told_in_a_line_and_finding_it_writes_nothing(project):
     project.picture(2).unlink()
     path = project.corrections
     lines = [
-        f"{path}: image 1: 5 -> 3, for its picture was put at {project.picture(1, 3)}",
-        f"{path}: image 2: drop, for {project.picture(2)} was deleted",
+        f"{path}: image 1: 5 -> 3, because its picture was put at {project.picture(1, 3)}",
+        f"{path}: image 2: drop, because {project.picture(2)} was deleted",
     ]
     assert project.find().lines == lines
     assert project.find().lines == lines
@@ -220,7 +220,7 @@ def test_a_file_that_is_gone_stops_and_comes_back_byte_by_byte_as_it_was_applied
     project.corrections.unlink()
     with pytest.raises(InputError, match=r"gone, and 2 corrections with it.* digitflow restore_corrections"):
         check_not_lost(project.corrections, project.tree, copy)
-    assert restore_corrections(project.corrections, project.tree, copy).endswith("as they were applied last")
+    assert restore_corrections(project.corrections, project.tree, copy).endswith("as they were last applied")
     assert project.corrections.read_bytes() == typed
     check_not_lost(project.corrections, project.tree, copy)
     with pytest.raises(InputError, match="exists, and was not changed"):
@@ -263,7 +263,9 @@ def test_without_a_copy_the_tree_tells_what_was_moved_and_dropped(project, tmp_p
     check_not_lost(project.corrections, project.tree, copy)
     wanted = read(project.corrections)
     project.corrections.unlink()
-    with pytest.raises(InputError, match=r"2 corrections .* back: echo id,was,now,crc,note > "):
+    with pytest.raises(
+        InputError, match=r"2 corrections .* give up all corrections: echo id,was,now,crc,note > "
+    ):
         check_not_lost(project.corrections, project.tree, copy)
     assert "2 of them as" in restore_corrections(project.corrections, project.tree, copy)
     assert read(project.corrections) == wanted
@@ -554,7 +556,7 @@ def test_a_file_that_is_no_picture_of_the_tree_is_named_with_the_way_on(project,
 
 def test_a_picture_that_lost_its_name_is_not_to_be_moved_out_as_a_strangers(project):
     project.picture(1).rename(project.picture(1).with_name("x001.png"))
-    project.refused(r"5/x001\.png: .* missing: 5/001\.png; nothing .* give it its name again; if not")
+    project.refused(r"5/x001\.png: .* missing: 5/001\.png; nothing .* give it its old name; if not")
 
 
 def test_files_that_systems_leave_are_passed_over(project):
@@ -592,7 +594,7 @@ def test_an_unknown_picture_under_the_name_of_a_dropped_one_is_named(project):
     project.adopt()
     project.update()
     project.picture(1).write_bytes(png.encode(255 - project.images[[0]])[0])
-    project.refused(r"5/001\.png shows no image of the training CSV, and has the name of a row; move it out")
+    project.refused(r"5/001\.png shows no image of the training CSV, but has the name of a row; move it out")
 
 
 def test_a_picture_that_was_edited_and_moved_is_a_correction_that_says_what_counts(project):
@@ -671,7 +673,7 @@ def test_a_class_that_is_gone_or_more_than_a_tenth_of_it_stops_until_one_says_wh
     for _ in range(2):  # each run says so until they are there
         [note] = project.adopt()
         assert re.search(
-            r"train: 5/001\.png, .* and \d+ more: missing, and so is .*train\.sfv: they are", note
+            r"train: 5/001\.png, .* and \d+ more: missing, and so is .*train\.sfv\. To make", note
         )
         assert "run again with the target trees, e.g. snakemake -j2 trees; to drop these images" in note
         assert project.recorded() == {}
@@ -744,7 +746,7 @@ def test_the_corrections_are_those_that_the_lists_take(project):
     assert keep.all()
 
 
-MAKE_AGAIN = re.compile(r"To have the tree made as \S+ says: (.*), and run again with the target trees")
+MAKE_AGAIN = re.compile(r"To make the tree again as \S+ says: (.*), and run again with the target trees")
 
 
 def make_again(project):
@@ -763,7 +765,7 @@ def test_a_class_that_was_moved_as_a_whole_is_asked_about(project):
         path.rename(project.tree / "8" / path.name)
     project.refused(
         rf"{len(threes)} of the {len(threes)} pictures of class 3 were moved: too many to relabel without "
-        r"asking, .* digitflow adopt --corrections \S+ --moves true"
+        r"asking\. .* digitflow adopt --corrections \S+ --moves true"
     )
     make_again(project)
     assert len(list((project.tree / "3").iterdir())) == len(threes)
@@ -793,8 +795,8 @@ def test_an_older_tree_that_is_put_back_takes_no_corrections_back(project):
     shutil.rmtree(project.tree)
     shutil.copytree(older, project.tree)
     project.refused(
-        "12 pictures lie again where the CSV has them, which would take back 12 of the 12 corrections in "
-        r"\S+; is it an older tree\? nothing was changed"
+        "12 pictures are back where the CSV has them, which would undo 12 of the 12 corrections in "
+        r"\S+; is this an older tree\? Nothing was changed"
     )
     make_again(project)
     assert project.corrections.read_bytes() == typed
@@ -815,9 +817,7 @@ def test_an_older_tree_takes_back_no_two_corrections_and_two_moves_can_be_undone
 
     shutil.rmtree(project.tree)
     older.rename(project.tree)
-    project.refused(
-        "3 pictures lie again where the CSV has them, which would take back 3 of the 3 corrections"
-    )
+    project.refused("3 pictures are back where the CSV has them, which would undo 3 of the 3 corrections")
     shutil.rmtree(project.tree)
     kept.rename(project.tree)
     assert project.adopt() == []
@@ -835,8 +835,8 @@ def test_a_folder_for_a_class_that_no_row_has_is_told_how_to_be_one(project):
 @pytest.mark.parametrize(
     ("folder", "way"),
     [
-        ("Drop", "to drop what was moved into it, delete it with all that is in it$"),
-        ("ok", "a picture that is right lies in the folder of its label$"),
+        ("Drop", "to drop what was moved into it, delete the folder and all in it$"),
+        ("ok", "a picture that is right stays in the folder of its label$"),
         ("03", r"did you mean 3\?$"),
     ],
 )

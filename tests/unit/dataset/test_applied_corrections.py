@@ -90,13 +90,14 @@ def test_lines_whose_rows_have_moved_are_told_with_the_lines_to_write_and_the_co
         Correction(99, str(labels[98]), "ok", crc[98], line=5),
     ]
     assert refused(lines[:3], labels[inserted], tmp_path / "shifted") == [
-        f'corrections.csv, line 3: these pixels are row 6 now; write 6,{labels[4]},drop,{crc[4]},"a, b"',
-        f"corrections.csv, line 4: these pixels are row 11 now; write 11,{labels[9]},ok,{crc[9]},",
+        f'corrections.csv, line 3: these pixels are in row 6 now; write 6,{labels[4]},drop,{crc[4]},"a, b"',
+        f"corrections.csv, line 4: these pixels are in row 11 now; write 11,{labels[9]},ok,{crc[9]},",
         "to write the new numbers into those 2 lines: digitflow follow_corrections",
     ]
     [told] = refused(lines[3:], labels[inserted], tmp_path / "shifted")
     assert told.startswith(
-        f"corrections.csv, line 5: these pixels are in rows 100 ({labels[98]}), 101 ({labels[98]}) now; write"
+        f"corrections.csv, line 5: these pixels are in rows 100 (label {labels[98]}), 101 (label {labels[98]}) "
+        "now; write"
     )
 
 
@@ -111,12 +112,13 @@ def test_a_moved_row_with_another_label_and_a_row_that_is_gone_are_told_as_such(
         Correction(100, "0", "3", "12345678", line=4),
     ]
     first, second, third = refused(lines, changed, tmp_path / "shifted")
-    assert first.endswith(f"if it is right for this image, too, write 1,{labels[1]},3,{crc[1]},")
+    assert first.endswith(f"if it is also right for this image, write 1,{labels[1]},3,{crc[1]},")
     assert (
-        f"row 9 ({changed[8]}) now, and the line says '{labels[9]}'; correct its columns id and was" in second
+        f"row 9 (label {changed[8]}) now, but the line says '{labels[9]}'; correct its columns id and was"
+        in second
     )
     assert third.endswith(
-        "line 4: column id: 100: there is no such row now, and none with these pixels; delete the line"
+        "line 4: column id: 100: there is no such row now, and no row has these pixels; delete the line"
     )
 
 

@@ -102,7 +102,9 @@ def test_there_may_be_65_536_classes_and_no_more():
     names = [*map(str, range(65_537))]
     found = classes.indices(names[:65_536], names[:65_536], "it")
     assert (found.dtype, found[-1]) == (np.int32, 65_535)
-    with pytest.raises(InputError, match=r"it: 65,537 classes, more than 65,536: is this the label\?"):
+    with pytest.raises(
+        InputError, match=r"it: 65,537 classes, more than 65,536: is this the column of the labels\?"
+    ):
         classes.indices(names, names, "it")
 
 

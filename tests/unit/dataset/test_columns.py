@@ -146,7 +146,7 @@ def test_a_size_that_is_no_square_is_asked_for(csv):
         "configuration:",
         "  image: {height: 2, width: 3, channels: 1}  # 2 x 3 images",
         "  image: {height: 3, width: 2, channels: 1}  # 3 x 2 images",
-        "these are the likeliest sizes, not all; digitflow describe with --sheet shows what an image becomes",
+        "these are only the likeliest sizes; digitflow describe with --sheet shows how the images look",
     ]
     assert columns.decide(csv(header), {"image": {"height": 2, "channels": 1}}, train=True).shape == (2, 3)
 
@@ -214,8 +214,8 @@ def test_blanks_separate_however_many_there_are(csv):
 
 def test_without_a_header_the_label_is_asked_for_with_both_lines(csv):
     assert message_of(csv("3,0,0,9,200\n3,0,0,8,100\n")).splitlines()[1:] == [
-        "  columns: {label: 0}   # the first column is the label, now only 3",
-        "  columns: {label: -1}  # the last column is the label, now 200, 100",
+        "  columns: {label: 0}   # the first column is the label, here only 3",
+        "  columns: {label: -1}  # the last column is the label, here 200, 100",
     ]
 
 
@@ -279,7 +279,7 @@ def test_a_label_column_of_another_name_can_be_told(csv):
     assert rows_of(path, {"columns": {"label": "what"}})[1] == ["7"]
     message = message_of(path, {"columns": {"label": "where"}})
     assert message.startswith(
-        "train.csv, line 1: no column 'where', which data.columns.label names, among 'what'"
+        "train.csv, line 1: no column 'where', which data.columns.label names; there are 'what'"
     )
 
 
@@ -326,7 +326,7 @@ def test_what_get_dummies_of_pandas_writes_is_read(tmp_path, prefix):
     data = {}
     if prefix != "label":
         message = message_of(tmp_path / "train.csv")
-        assert "a column for each class, of which one is 1" in message
+        assert "a column for each class, one of which is 1" in message
         data = yaml.safe_load(message.splitlines()[1])
     start = f"{prefix}_" if data else ""  # of names that were told nothing is left out
     assert rows_of(tmp_path / "train.csv", data)[1] == [f"{start}{label}" for label in "bca"]
@@ -361,7 +361,7 @@ def test_an_empty_column_of_labels_in_a_test_file_is_one_to_be_filled_in(csv):
     rows = ",1,2,3,200\n" * columns.SAMPLE
     message = message_of(csv(f"label,{SQUARE}\n{rows}7,1,2,3,200\n"), train=False)
     assert message.startswith(
-        "train.csv, line 502, column label: '7' is a label, and the first rows have none"
+        "train.csv, line 502, column label: '7' is a label, but the first rows have none"
     )
     assert message_of(path).startswith("train.csv, line 2, column label: '' is no label")
 
@@ -404,7 +404,7 @@ def test_values_are_mapped_exactly_and_what_is_out_of_range_stops(csv, start, en
 
 
 def test_values_that_end_before_they_begin_are_refused():
-    with pytest.raises(ConfigError, match="from 1 to 0: from must be below to"):
+    with pytest.raises(ConfigError, match="from 1 to 0: the first number must be the lower one"):
         columns.values_of({"values": {"from": 1, "to": 0}})
 
 
@@ -498,7 +498,7 @@ def test_a_test_files_column_of_another_name_at_the_labels_place_is_asked_about_
     assert rows_of(csv("a.png,1,2,3,200\n"), by_place, train=False) == expected
     # The training file has no header, and labels there.
     assert rows_of(csv("7,1,2,3,200\n"), first) == ([[[1, 2], [3, 200]]], ["7"], None)
-    with pytest.raises(ConfigError, match=r"label and id are one column of .*, column 0; leave one"):
+    with pytest.raises(ConfigError, match=r"label and id are the same column of .*, column 0; leave one"):
         rows_of(csv("7,1,2,3,200\n"), by_place)
 
 

@@ -133,11 +133,11 @@ def test_the_ids_of_a_training_file_are_listed_whatever_they_are(tmp_path, out):
         (
             f"id,{SQUARE}\nx,1,2,3,200\nx,4,5,6,7\n",
             {"ids": True},
-            "the id 'x' is there twice, in rows 1 and 2",
+            "rows 1 and 2 have the same id, 'x'",
         ),
         (f"id,{SQUARE}\n,1,2,3,200\n", {"ids": True}, "line 2, column id: the id is missing"),
         (f"id,{SQUARE}\ncaf\udce9,1,2,3,200\n", {"ids": True}, "line 2, column id: 'caf\ufffd' is not UTF-8"),
-        (f"label,{SQUARE}\n7,1,2,3,1\n7,1,2,16,1\n", {"labels": True, "classes": True}, "end at 16"),
+        (f"label,{SQUARE}\n7,1,2,3,1\n7,1,2,16,1\n", {"labels": True, "classes": True}, "numbers up to 16"),
         (f"label,{SQUARE}\n7,1,2,3,0.5\n", {"labels": True, "classes": True}, "values: {from: 0, to: 16}"),
     ],
 )

@@ -89,7 +89,7 @@ def test_each_table_of_a_competitions_archive_is_described(tmp_path):
     archive = tmp_path / "digit-recognizer.zip"
     assert text.endswith(
         "  a submission or solution: ImageId,Label, 1 rows, ids 1 to 1\n"
-        f"  to be unpacked first: unzip -j {archive} sample_submission.csv\n\n"
+        f"  unpack it first: unzip -j {archive} sample_submission.csv\n\n"
         '  submission: {sample: "sample_submission.csv"}'
     )
 
@@ -120,7 +120,7 @@ def test_a_folder_of_idx_files_packed_or_not_is_described_part_by_part(tmp_path,
     assert "emnist-train-images-idx3-ubyte.gz\n  an IDX file: 5 rows" in text
     assert "emnist-test-images-idx3-ubyte.gz\n  an IDX file: 5 rows" in text
     assert "no label: no IDX file of labels beside it" in text
-    assert "rename it" in describe_file(tmp_path / "plain", {})
+    assert "rename this file" in describe_file(tmp_path / "plain", {})
 
 
 def test_a_nearly_black_idx_file_is_told_with_the_line_that_reads_it(tmp_path, digits):
@@ -138,7 +138,7 @@ def test_a_folder_of_pictures_is_described_with_the_lines_that_read_it(tmp_path,
         Image.fromarray(image).save(tmp_path / "scans" / name / "1.png")
     text = describe_file(tmp_path / "scans" / "train", {})
     assert "a folder of PNG files: 1 rows, 28 x 28 images" in text
-    assert "decided: label: the name of the folder that a picture lies in" in text
+    assert "decided: label: the name of the folder that a picture is in" in text
     assert pasted(text) == {"source": "folder", "folder": str(tmp_path / "scans")}
     both = describe_file(tmp_path / "scans", {})
     assert "scans/train\n" in both
@@ -174,4 +174,4 @@ def test_a_header_alone_is_told_as_a_submission_without_rows(tmp_path):
 def test_a_single_column_is_told_to_be_labels_perhaps(tmp_path, text):
     (tmp_path / "l.csv").write_text(text)
     said = describe_file(tmp_path / "l.csv", {})
-    assert "labels, perhaps, of the training images for data.labels_csv" in said
+    assert "perhaps labels of the training images, for data.labels_csv" in said

@@ -85,7 +85,7 @@ def test_a_picture_counts_however_its_suffix_is_written(scans, tmp_path):
 
 def test_files_that_are_no_pictures_are_passed_over_and_named(scans, tmp_path, caplog):
     convert(scans, tmp_path)
-    assert "scans: passed over, for they are no PNG files: 'notes.txt'" in caplog.text
+    assert "scans: skipped, because they are no PNG files: 'notes.txt'" in caplog.text
     assert "._a" not in caplog.text
 
 
@@ -104,7 +104,7 @@ def test_what_systems_leave_in_folders_of_their_own_is_no_picture(scans, tmp_pat
 
 def test_a_folder_without_png_files_is_refused(tmp_path):
     (tmp_path / "empty").mkdir()
-    with pytest.raises(InputError, match="empty: no PNG file in it"):
+    with pytest.raises(InputError, match="empty: there is no PNG file in it"):
         convert(tmp_path / "empty", tmp_path)
 
 
@@ -126,7 +126,7 @@ def test_a_file_of_images_that_is_no_csv_is_told_what_predict_takes(scans, tmp_p
     for name, says in (
         ("x-images", f"an IDX file{takes}save its images as one of these"),
         ("x.gz", f"an IDX file{takes}save its images as one of these"),
-        ("scans/a.png", f"a PNG picture{takes}name the folder that it lies in"),
+        ("scans/a.png", f"a PNG picture{takes}name the folder that it is in"),
         ("scans.zip", f"a zip archive of PNG files{takes}unpack it and name the folder"),
     ):
         with pytest.raises(InputError, match=f"{name}: {says}$"):

@@ -102,7 +102,7 @@ def test_the_first_of_five_folds_leaves_out_what_a_fraction_of_a_fifth_does(tmp_
 )
 def test_a_class_of_a_single_image_would_be_unknown_to_a_fold_and_is_refused(tmp_path, labels, first, has):
     listing = lists.of_rows("train", 5, np.array(labels), NAMES)
-    with pytest.raises(InputError, match=f"class b: it has {has}, and validation.folds: 2 .* {{folds: 1,"):
+    with pytest.raises(InputError, match=f"class b: it has {has}, so one of the 2 folds .* {{folds: 1,"):
         folds_of(tmp_path, listing, 2, first=None if first is None else np.array(first))
 
 
@@ -178,7 +178,7 @@ def warnings_of(data, caplog, ids, lines):
 def test_a_typed_line_that_may_mean_an_id_of_the_csv_is_warned_of_with_the_other_row(data, caplog):
     (warning,) = warnings_of(data, caplog, ["0", "1", "02", "3", "4.0", "5"], ["3,a,drop,,no digit"])
     assert warning == (
-        f"{data}/corrections.csv, line 2: column id: it counts the rows of the training CSV from 1: row 3 "
+        f"{data}/corrections.csv, line 2: column id: this counts the rows of the training CSV from 1: row 3 "
         "has the id 02; if you mean the CSV's id 3, write 4,b,drop,,no digit"
     )
 
@@ -206,12 +206,14 @@ def test_of_many_lines_that_may_mean_other_rows_ten_are_named():
     ids = [str(row) for row in range(20)]
     told = doubtful_ids(np.zeros(20, np.uint8), ids, NAMES, lines, "corrections.csv")
     assert len(told) == 11
-    assert told[-1] == "corrections.csv: and so it is with 9 more lines"
+    assert told[-1] == "corrections.csv: the same holds for 9 more lines"
 
 
 def test_a_class_of_the_configuration_without_images_is_refused_with_the_classes_that_there_are(data):
     classes.write(data / "classes.csv", [*NAMES, "c", "d"])
-    message = r'data\.classes: no image has the label c, d, .* those that there are: classes: \["a", "b"\]'
+    message = (
+        r'data\.classes: no image has the label c, d, .* the labels that there are: classes: \["a", "b"\]'
+    )
     with pytest.raises(InputError, match=message):
         lists.check_every_class(*corrected(data))
 
@@ -219,7 +221,7 @@ def test_a_class_of_the_configuration_without_images_is_refused_with_the_classes
 def test_a_class_whose_images_were_all_corrected_away_is_refused_with_the_line(data):
     path = data / "corrections.csv"
     path.write_text("\n".join([",".join(corrections.HEADER), "1,a,ok,,", "2,b,a,,", "4,b,drop,,", "6,b,a,,"]))
-    message = r"corrections\.csv, line 3: class b: no image is left .* 3 corrections took .* Take one back"
+    message = r"corrections\.csv, line 3: class b: no image is left .* 3 corrections took .* Undo one"
     with pytest.raises(InputError, match=message):
         lists.check_every_class(*corrected(data, path))
 

@@ -25,7 +25,7 @@ def project(tmp_path, monkeypatch):
 
 def test_lines_that_were_applied_without_a_checksum_get_it_and_it_is_said_once(project):
     assert applied.fill_in("corrections.csv") == (
-        "corrections.csv: checksum of the pixels written into 2 lines; they can hit no other row now"
+        "corrections.csv: checksum of the pixels written into 2 lines; they cannot hit another row now"
     )
     filled = TEXT.replace("1,5,3", "1,5,3,11111111").replace("3,4,9,,", "3,4,9,33333333,")
     assert (project / "corrections.csv").read_text() == filled
@@ -100,7 +100,7 @@ def test_damaged_copies_stop_what_would_use_or_replace_them_and_nothing_is_chang
     ]
     for call in calls:
         with pytest.raises(
-            FormatError, match=r"corrections\.json: damaged: the SHA-256 .* move the copies away"
+            FormatError, match=r"corrections\.json: damaged: the SHA-256 .* move this file away"
         ):
             call()
     assert applied.APPLIED.read_bytes() == damaged
@@ -112,7 +112,7 @@ def test_damaged_copies_stop_what_would_use_or_replace_them_and_nothing_is_chang
 def test_a_damaged_copy_is_named(project, text):
     applied.APPLIED.write_text(text)
     with pytest.raises(
-        FormatError, match=r"corrections\.json: damaged: .* move the copies away and run again"
+        FormatError, match=r"corrections\.json: damaged: .* move this file away and run again"
     ):
         applied.fill_in("corrections.csv")
 

@@ -88,7 +88,7 @@ def test_numbers_that_end_at_1_or_16_stop_until_it_is_said_what_they_mean(tmp_pa
         (tmp_path / f"png/train/{label}").mkdir(parents=True)
         Image.fromarray(image).save(tmp_path / f"png/train/{label}/1.png")
     with pytest.raises(
-        InputError, match=rf"end at {end}, .* write values: {{from: 0, to: {end}}} under data:"
+        InputError, match=rf"numbers up to {end}, .* write values: {{from: 0, to: {end}}} under data:"
     ):
         read(kind, tmp_path)
     assert not any((tmp_path / "out").glob("*"))
@@ -99,7 +99,7 @@ def test_numbers_that_end_at_1_or_16_stop_until_it_is_said_what_they_mean(tmp_pa
 
 def test_a_pixel_beyond_the_values_is_named_with_its_image(folder):
     with pytest.raises(
-        InputError, match=r"idx3-ubyte, image 1: \d+ is not a number from 0 to 16, which data"
+        InputError, match=r"idx3-ubyte, image 1: \d+ is not a number from 0 to 16, the range in data"
     ):
         read("idx", folder, values={"from": 0, "to": 16})
 
@@ -116,7 +116,9 @@ def test_classes_beside_idx_files_are_labels_as_in_a_csv(folder):
     names = ["07", " b", *"cdefghi", "10.0"]
     found = converted(sources.read_idx(images, labels, names), folder)[2]
     assert found == ["7", "10", "b", *"cdefghi"]  # numbers come first
-    with pytest.raises(InputError, match=r"the classes beside it, '7' and '07' are both the label 7; give"):
+    with pytest.raises(
+        InputError, match=r"the classes\.csv beside it, '7' and '07' both mean the label 7; give"
+    ):
         sources.read_idx(images, labels, ["7", "07", *"cdefghij"])
 
 
@@ -251,5 +253,5 @@ def test_two_folders_of_one_label_are_refused(tmp_path):
     for name in ("01", "1"):
         (tmp_path / name).mkdir()
         Image.new("L", (5, 5)).save(tmp_path / name / "a.png")
-    with pytest.raises(InputError, match="/1: this and 01 beside it are both the label 1, for"):
+    with pytest.raises(InputError, match="/1: this and 01 beside it both mean the label 1, because"):
         sources.read_pictures(tmp_path, labelled=True)

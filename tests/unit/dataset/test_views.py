@@ -119,8 +119,7 @@ def test_what_an_update_did_is_said_in_words_that_frighten_nobody():
     assert str(Counts()) == "all pictures are as they should be"
     assert str(Counts(written=42_000)) == "42,000 written"
     assert str(Counts(0, 499, 41_500)) == (
-        "499 moved to their labels' folders, "
-        "41,500 removed, whose rows are dropped or not in the CSV any more"
+        "499 moved to their labels' folders, 41,500 removed, whose rows are dropped or no longer in the CSV"
     )
 
 
@@ -259,7 +258,7 @@ def test_a_picture_moved_by_hand_after_the_corrections_were_read_stays_there_unt
     assert "3/01.png: moved by hand since the corrections were read" in caplog.text
     assert (made.tree / "3/01.png").exists()
     [line] = made.wishes()
-    assert "image 1: 0 -> 3, for its picture was put at" in line
+    assert "image 1: 0 -> 3, because its picture was put at" in line
 
 
 def test_a_picture_deleted_after_the_corrections_were_read_stays_away_until_the_next_run(made, caplog):
@@ -284,7 +283,7 @@ def test_a_picture_that_is_missing_in_a_tree_without_folders_is_made_again(proje
 def test_a_picture_that_is_there_twice_is_named_and_neither_is_touched(made, caplog):
     shutil.copy(made.tree / "0/01.png", made.tree / "3/01.png")
     made.update(3 - LABELS)
-    assert "0/01.png and 3/01.png: each there twice" in caplog.text
+    assert "0/01.png and 3/01.png: each is there twice" in caplog.text
     assert {"0/01.png", "3/01.png"} <= made.files().keys()
 
 
@@ -297,7 +296,7 @@ def test_a_folder_of_something_else_is_refused_and_not_touched(project):
             (project.tree / rest).unlink(missing_ok=True)
         before = stats(project.folder)
         with pytest.raises(
-            InputError, match=f"is no tree of digitflow's: it holds {name}. Nothing in it was"
+            InputError, match=f"exists, but digitflow did not make it: it holds {name}. Nothing in it was"
         ):
             project.update()
         assert stats(project.folder) == before
@@ -409,7 +408,7 @@ def test_an_update_that_was_killed_anywhere_is_finished_by_the_next_and_nothing_
     labels = LABELS.copy()
     labels[:5] = 3 - labels[:5]
     ids = np.array([1, 2, 3, 4, 5, 6, 7, 8, 9, 11])  # two are dropped
-    wish = "image 7: 2 -> 0, for its picture was put at"
+    wish = "image 7: 2 -> 0, because its picture was put at"
     first = Project(tmp_path / "first", digits[0][:12])
     first.update(ids=np.arange(2, 13))  # the first has no picture yet
     images = first.images.copy()

@@ -64,24 +64,27 @@ def test_lines_are_read_as_people_and_spreadsheets_write_them(path):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("12,4,9,,\n", "line 1: '12,4,9,,' should be the header id,was,now,crc,note; write that line above"),
-        ("12;4;9;;\n", "line 1: .* should be the header .* commas between the columns"),
-        (HEADER.replace(",", ";"), "line 1: .* in the place of this line, .* with commas between them"),
+        (
+            "12,4,9,,\n",
+            "line 1: '12,4,9,,' should be the header id,was,now,crc,note; write that header above",
+        ),
+        ("12;4;9;;\n", "line 1: .* should be the header .* separate the columns by commas"),
+        (HEADER.replace(",", ";"), "line 1: .* in place of this line, .* separated by commas"),
         (
             '\ufeff"# What I found; mine";;;;\n"id";"was";"now";"crc";"note"\n"7";"1";"drop";"";""\n',
-            "line 2: .* should be the header .* in the place of this line, .* with commas between them",
+            "line 2: .* should be the header .* in place of this line, .* separated by commas",
         ),
-        ('"id"\t"was"\t"now"\n"7"\t"1"\t"drop"\n', "line 1: .* should be the header .* with commas"),
+        ('"id"\t"was"\t"now"\n"7"\t"1"\t"drop"\n', "line 1: .* should be the header .* by commas"),
         (
             "ID,Was,Now,CRC,Note\n",
-            "line 1: .* should be the header id,was,now,crc,note; write it in the place",
+            "line 1: .* should be the header id,was,now,crc,note; write it in place",
         ),
         (
             "note,id,now,was\na,1,9,4\n",
-            "line 1: .* the place of this line, and the columns below in its order",
+            "line 1: .* place of this line, and the columns below in the same order",
         ),
-        (HEADER.strip() + ",date\n", "line 1: 'id,was,now,crc,note,date' .* in the place of this line"),
-        (HEADER + "\nx,4,9,,\n", "line 3: column id: 'x' should be the number of a row .* from 1"),
+        (HEADER.strip() + ",date\n", "line 1: 'id,was,now,crc,note,date' .* in place of this line"),
+        (HEADER + "\nx,4,9,,\n", "line 3: column id: 'x' should be a row number of .* from 1"),
         (HEADER + "0,4,9,,\n", "line 2: column id: '0' should be"),
         (HEADER + "٣,4,9,,\n", "line 2: column id: '٣' should be"),
         (
@@ -91,17 +94,17 @@ def test_lines_are_read_as_people_and_spreadsheets_write_them(path):
         (HEADER + "1,4,,,\n", "line 2: column now: empty; write the right label, drop or ok"),
         (
             HEADER + "1,4,9,1E+08,\n",
-            "line 2: column crc: '1E.08' should be 8 hexadecimal digits .* empty the",
+            "line 2: column crc: '1E.08' should be 8 hexadecimal digits .* clear the",
         ),
-        (HEADER + "1,4\n", "line 2: '1,4' has 2 fields, should have id,was,now,crc,note"),
+        (HEADER + "1,4\n", "line 2: '1,4' has 2 fields; should have id,was,now,crc,note"),
         (
             HEADER + "1,4,9,,a nine, or not\n",
-            "line 2: .* has 6 fields, .* put a note with a comma in it in quotes",
+            "line 2: .* has 6 fields; .* put a note that has a comma in quotes",
         ),
         (HEADER + '1,4,9,,"a nine\n', "line 2: .* a note that begins with a quote must end with one"),
         (
             HEADER + "1,4,9,,\n# both?\n01,4,8,,\n",
-            "line 4: column id: 1 stands in line 2 already; keep the line",
+            "line 4: column id: 1 is already in line 2; keep the line",
         ),
     ],
 )
@@ -189,7 +192,7 @@ def test_ids_are_rewritten_at_once_and_the_rest_of_the_file_stays(path):
     assert path.read_text() == HEADER + "# mine\n2, 4 ,9,,a curl\n1,4,8\n5,1,ok,,\n"
     before = path.read_bytes()
     with pytest.raises(
-        InputError, match=r"corrections\.csv, lines 3 and 5: both would be about row 5.* delete"
+        InputError, match=r"corrections\.csv, lines 3 and 5: both would be about row 5.* Delete"
     ):
         renumber(path, {2: 5})
     assert path.read_bytes() == before

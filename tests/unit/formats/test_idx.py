@@ -93,16 +93,16 @@ DAMAGED = {
     b"": "truncated: 0 bytes",
     b"\0\0\x08": "truncated: 3 bytes",
     HEADER[:10]: "truncated: 10 bytes, the header alone has 16",
-    HEADER + bytes(23): "truncated: 39 bytes, 4 x 2 x 3 values make 40",
-    HEADER + bytes(25): "over-long: 41 bytes, 4 x 2 x 3 values make 40",
+    HEADER + bytes(23): "truncated: 39 bytes, but 4 x 2 x 3 values take 40",
+    HEADER + bytes(25): "over-long: 41 bytes, but 4 x 2 x 3 values take 40",
     b"\x1f\x8b\x08\0" + bytes(40): "gzip file: unpack it",
     b"\x89PNG" + bytes(40): "starts with 89 50 4e 47, not with 00 00 08",
     b"\0\0\x0d\x03" + HEADER[4:] + bytes(24): r"type 0x0d \(float\), not 0x08 \(ubyte\)",
     b"\0\0\x07\x03" + HEADER[4:] + bytes(24): r"type 0x07 \(unknown\)",
     b"\0\0\x08\0": "dimensions: 0, not 1 to 4",
     b"\0\0\x08\xff" + bytes(4 * 255): "dimensions: 255, not 1 to 4",
-    b"\0\0\x08\x02\xff\xff\xff\xff\0\0\0\0": "4294967295 x 0 values: items without any",
-    b"\0\0\x08\x03" + b"\xff" * 12 + bytes(24): "truncated: 40 bytes, 4294967295 x 4294967295 x",
+    b"\0\0\x08\x02\xff\xff\xff\xff\0\0\0\0": "4294967295 x 0 values: its items are empty",
+    b"\0\0\x08\x03" + b"\xff" * 12 + bytes(24): "truncated: 40 bytes, but 4294967295 x 4294967295 x",
 }
 
 

@@ -36,9 +36,9 @@ def test_whatever_is_read_in_another_way_than_it_is_written_is_said_in_the_log(t
     path.write_text("id,Usage,label\n2,Public,07\n1.0,Private,9.0\n")
     assert labelscsv.read(path, 10).tolist() == [9, 7]
     assert caplog.messages == [
-        f"{path}: the column Usage was not looked at",
-        f"{path}, line 2: 07 was read as 7, and so were 2 more numbers",
-        f"{path}: the rows are not in the order of the images, and were put into it by their ids",
+        f"{path}: the column Usage was ignored",
+        f"{path}, line 2: 07 was read as 7, and 2 more numbers likewise",
+        f"{path}: the rows are not in the order of the images, and were sorted by their ids",
     ]
 
 
@@ -50,7 +50,7 @@ def test_whatever_is_read_in_another_way_than_it_is_written_is_said_in_the_log(t
             "ImageId,Label\n1,7\n2,1\n4,1\n",
             "line 4: ImageId '4' is no id of a test image; ImageId '3' is missing",
         ),
-        ("ImageId,Label\n1,7\n2,1\n2,1\n", "line 4: ImageId '2' is there a second time"),
+        ("ImageId,Label\n1,7\n2,1\n2,1\n", "line 4: ImageId '2' is already in line 3"),
         ("ImageId,Label\n1,7\n2,eleven\n3,1\n", "line 3: Label 'eleven', should be one of 0 to 9"),
         ("ImageId,Label\n1,7\n2\n3,1\n", "line 3: 1 cells, not 2"),
     ],
@@ -84,9 +84,9 @@ def test_a_form_comes_from_the_sample_or_the_test_file_or_the_first_number(tmp_p
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("id,label\na,0\nb,0\nc,0\n", "3 rows, test.csv has 2"),
+        ("id,label\na,0\nb,0\nc,0\n", "3 rows, but test.csv has 2"),
         ("id,label\na,0\nc,0\n", r"line 3: 'c' is no id of test\.csv"),
-        ("id,label\na,0\na,0\n", "line 3: 'a,0', should be an id of its own"),
+        ("id,label\na,0\na,0\n", "line 3: 'a,0', should be an id that no other"),
         ("id,label,x\na,0,0\n", "line 1: 'id,label,x', should be two names"),
         ("id,label\na\n", "line 2: 'a', should be an id"),
     ],
@@ -113,12 +113,12 @@ def test_labels_in_a_file_of_their_own_are_read_in_order(tmp_path, text):
     ("text", "message"),
     [
         ("7\n", "1 labels for 2 images$"),
-        ("y\nx\n", "1 labels for 2 images; if line 1, 'y', is a label, write a line above it: label$"),
-        ("numeral\n7\n8\n", "3 labels for 2 images; if line 1, 'numeral', is a header, write label there"),
+        ("y\nx\n", "1 labels for 2 images; if line 1, 'y', is a label, add the header label above it$"),
+        ("numeral\n7\n8\n", "3 labels for 2 images; if line 1, 'numeral', is a header, replace it by label"),
         ("7\n\n8\n", "line 2"),
         (
             "id,label\n2,7\n1,8\n",
-            "line 2: id '2', should be 1, for there are no ids in a.csv: count its",
+            "line 2: id '2', should be 1, because a.csv has no ids: count its",
         ),
         ("0,7\n1,8\n", "line 1: '0,7', should be the header id,label, or one label per line$"),
         ("\n", "line 1: empty, should be the header id,label, or one label per line$"),
@@ -151,16 +151,16 @@ def test_labels_go_by_the_ids_of_the_images_where_both_files_have_some(tmp_path,
         (
             "ab",
             "id,label\na,1\nc,2\n",
-            "line 3: id 'c' is no id of a training image; id 'b' is missing: name",
+            "line 3: id 'c' is no id of a training image; id 'b' is missing: list",
         ),
         (
             "ab",
             "id,label\na,1\n",
-            "1 rows, should be 2: id 'b' is missing: name each id of a.csv",
+            "1 rows, should be 2: id 'b' is missing: list each id of a.csv",
         ),
-        ("ab", "id,label\nb,1\nb,2\n", "line 3: id 'b' is there a second time, after line 2: take one"),
+        ("ab", "id,label\nb,1\nb,2\n", "line 3: id 'b' is already in line 2: delete one"),
         ("ab", "id,label\nb,1\na,\n", "line 3: label '' is no label: give the row one"),
-        (["7", "07"], "id,label\n7,1\n8,2\n", "a.csv: the id '7' is there twice, in rows 1 and 2"),
+        (["7", "07"], "id,label\n7,1\n8,2\n", "a.csv: rows 1 and 2 have the same id, '7'"),
     ],
 )
 def test_labels_whose_ids_are_not_those_of_the_images_are_refused(tmp_path, ids, text, message):
@@ -210,9 +210,9 @@ def test_ids_come_back_from_their_file(tmp_path):
 def test_a_sample_that_counts_the_images_in_another_order_is_refused_where_they_have_no_ids(tmp_path):
     sample = tmp_path / "sample.csv"
     rows = [*range(1, 12)]
-    for order, line in ((sorted(rows, key=str), "line 5: ImageId 2 behind 11"), (rows[::-1], "line 3")):
+    for order, line in ((sorted(rows, key=str), "line 5: ImageId 2 after 11"), (rows[::-1], "line 3")):
         sample.write_text("ImageId,Label\n" + "".join(f"{id_},0\n" for id_ in order))
-        with pytest.raises(FormatError, match=f"{line}.* sort its lines by their numbers"):
+        with pytest.raises(FormatError, match=f"{line}.* sort them by their numbers"):
             labelscsv.submission_form({"sample": sample}, 11, None, "test.csv")
     for ids in (["7", "5", "40"], ["b", "a", "c"], ["0", "1", "2"]):  # which do not count, or in order
         sample.write_text("ImageId,Label\n" + "".join(f"{id_},0\n" for id_ in ids))

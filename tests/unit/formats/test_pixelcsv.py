@@ -233,14 +233,15 @@ LINES = {
     b"9,3,0,0,0,0,0,0": "line 4: 8 cells, not 7: label, pixel0 to pixel5 (2 x 3 images)",
     b"9,3,0,0,0,0,0,": "line 4: 8 cells, not 7: label, pixel0 to pixel5 (2 x 3 images)",
     b"10,3,0,0,0,0,0": "line 4, column label: 10 is not a class from 0 to 9",
-    b'9,"3,0,0,0,0,0': "line 4: a quote is opened and not closed",
-    b"9;3;0;0;0;0;0": "line 4: this looks separated by semicolons: commas are needed",
-    b"9\t3\t0\t0\t0\t0\t0": "line 4: this looks separated by tabs: commas are needed",
+    b'9,"3,0,0,0,0,0': "line 4: a quote is opened but not closed",
+    b"9;3;0;0;0;0;0": "line 4: this line looks separated by semicolons, but commas are needed",
+    b"9\t3\t0\t0\t0\t0\t0": "line 4: this line looks separated by tabs, but commas are needed",
     b"9": "line 4: 1 cell, not 7: label, pixel0 to pixel5 (2 x 3 images)",
     b"9,3,0,0,0,0,0\r1,2,3,4,5,6,7": f"line 4: {pixelcsv.LONE_CR}",
     b"9,3,0,\r1,0,0,0": f"line 4: {pixelcsv.LONE_CR}",
     b"\r9,3,0,0,0,0,0": f"line 4: {pixelcsv.LONE_CR}",
-    b"\n\n9,3,0,0,0,0,0": "line 4: an empty line between rows\ntrain.csv, line 5: an empty line between rows",
+    b"\n\n9,3,0,0,0,0,0": "line 4: an empty line between rows: delete it\n"
+    "train.csv, line 5: an empty line between rows: delete it",
     b"9,"
     + b"y" * 50
     + b",0,0,0,0,0": f"line 4, column pixel0: '{'y' * 37}...' is not a whole number from 0 to 255",
@@ -278,16 +279,16 @@ def test_a_hopeless_file_is_given_up(csv, monkeypatch):
 HEADERS = {
     b"": "train.csv: empty",
     b"\xef\xbb\xbf": "train.csv: empty",
-    b"\n\n": "line 1: blank, where the header or the first row must be",
-    b" \r\n" + CLEAN: "line 1: blank, where the header or the first row must be",
+    b"\n\n": "line 1: blank, but the header or the first row must be here",
+    b" \r\n" + CLEAN: "line 1: blank, but the header or the first row must be here",
     b"\xef\xbb\xbf" * 2 + CLEAN: r"columns not known: '\ufefflabel'",
-    gzip.compress(gzip.compress(CLEAN)): "looks like a gzip file inside of another archive: unpack it",
+    gzip.compress(gzip.compress(CLEAN)): "looks like a gzip file inside another archive: unpack it",
     CLEAN.split(b"\n")[0]: "a header and no rows",
     CLEAN.split(b"\n")[0] + b"\n \n\r\n": "a header and no rows",
     CLEAN.split(b"\n", 1)[1]: "line 1: no header, and 7 columns: one more than an image has: write one of",
     CLEAN.replace(b"pixel1", b"pixel6"): "columns missing: 'pixel1': each pixel needs one column",
     CLEAN.replace(b"pixel1", b"pixel0"): "columns missing: 'pixel1'; more than once: 'pixel0'",
-    CLEAN.replace(b"label", b"label,label"): "columns more than once: 'label'",
+    CLEAN.replace(b"label", b"label,label"): "more than one column is called 'label'",
     CLEAN.replace(b"label", b"name"): "columns: {label: name} ",
     CLEAN.replace(b"label,", b""): "no column label: is this a test file?",
     CLEAN.replace(b"\n", b"\r"): "lone CR line ends",
@@ -323,7 +324,7 @@ def test_a_label_column_in_a_test_file_is_read_as_well(csv):
 )
 def test_an_endless_line_stops_before_it_fills_the_memory(csv, endless):
     message = error_of(csv(CLEAN + endless), block_bytes=1000)
-    assert message == "train.csv, line 5: no line end, or blanks only, in 65,536 bytes: a damaged file?"
+    assert message == "train.csv, line 5: no line end, or only blanks, in 65,536 bytes: is it damaged?"
 
 
 def test_no_rows_are_yielded_after_a_wrong_one(csv):

@@ -111,14 +111,14 @@ def test_every_row_filter_is_undone(kind):
     ],
 )
 def test_a_file_of_another_kind_is_refused_with_its_kind_and_the_right_one(image, found):
-    with pytest.raises(FormatError, match=rf"7\.png: a PNG file in .*{found}; images are 8-bit grey or RGB"):
+    with pytest.raises(
+        FormatError, match=rf"7\.png: a PNG file in .*{found}; images must be 8-bit grey or RGB"
+    ):
         png.decode(saved(image), "7.png")
 
 
 def test_a_refusal_names_a_command_that_makes_the_file_right():
-    with pytest.raises(
-        FormatError, match="save it so again, for example with mogrify -colorspace Gray -depth 8"
-    ):
+    with pytest.raises(FormatError, match="convert it, for example with mogrify -colorspace Gray -depth 8"):
         png.decode(saved(Image.new("RGBA", (3, 2))), "7.png")
 
 
@@ -163,7 +163,7 @@ def test_a_picture_too_large_to_look_at_is_a_picture_all_the_same():
 
 
 def test_an_interlaced_file_is_refused():
-    with pytest.raises(FormatError, match="8-bit greyscale, interlaced; images are"):
+    with pytest.raises(FormatError, match="8-bit greyscale, interlaced; images must be"):
         png.decode(png_file(struct.pack(">II5B", 1, 1, 8, 0, 0, 0, 1), b"\0\0"), "it")
 
 
@@ -173,7 +173,7 @@ def test_an_interlaced_file_is_refused():
         (b"", "7.png: empty"),
         (b"GIF89a--", "7.png: not a PNG file: it begins with b'GIF89a--'"),
         (png.SIGNATURE, "truncated"),
-        (png_file(grey_header(1, 1), b"\0\0") + b"?", "the last of them no IEND chunk"),
+        (png_file(grey_header(1, 1), b"\0\0") + b"?", "with no IEND chunk at the end"),
         (png_file(grey_header(1, 1), b"\0"), "do not fill 1 x 1 pixels"),
         (png_file(grey_header(1, 1), b"\0\0\0"), "do not fill 1 x 1 pixels"),
         (png_file(grey_header(0, 1), b""), "1 x 0 pixels"),
@@ -201,7 +201,7 @@ FOR_NO_READER = {  # every checksum is right, and libpng gives up: MXNet's itera
     "a critical chunk": (chunk(b"DATA", b"") + chunk(b"IDAT", BLACK), "chunk b'DATA' at byte 33"),
     "a name of no letters": (
         chunk(b"a\0.\xff", b"") + chunk(b"IDAT", BLACK),
-        "at byte 33 is not one of a grey",
+        "at byte 33 does not belong in a grey",
     ),
     "a palette": (chunk(b"PLTE", bytes(3)) + chunk(b"IDAT", BLACK), "chunk b'PLTE' at byte 33"),
     "an early end": (chunk(b"IEND", b"") + chunk(b"IDAT", BLACK), "chunk b'IEND' at byte 33"),

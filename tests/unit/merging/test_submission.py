@@ -19,7 +19,7 @@ def test_a_submission_has_the_most_probable_class_of_each_row(tmp_path):
 
 
 def test_probabilities_of_other_classes_are_refused(tmp_path):
-    with pytest.raises(FormatError, match=r"s\.csv: probabilities of 3 classes; the data have 10"):
+    with pytest.raises(FormatError, match=r"s\.csv: probabilities of 3 classes, but the data have 10"):
         submission.write(tmp_path / "s.csv", ROWS, "0123456789", tmp_path / "ids", {})
     assert not list(tmp_path.iterdir())
 

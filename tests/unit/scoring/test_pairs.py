@@ -148,5 +148,5 @@ def test_a_merge_that_is_worse_than_one_of_its_models_is_said_with_the_way_on():
     )  # fmt: skip
     assert format_worse_merge(pairs) == [
         "The merge is worse than better alone, by 0.30 points (p = 2.4e-05): "
-        "take better alone (merge.models), or weigh it more (merge.weights)"
+        "use better alone (merge.models), or give it more weight (merge.weights)"
     ]

@@ -165,7 +165,7 @@ def test_what_is_no_pixel_is_named_with_line_column_value_and_what_would_be_righ
     right = "is not a whole number from 0 to 255"
     expected = f"train.csv, line 3, column pixel2: {text!r} {right}"
     if text.count('"') % 2:
-        expected = "train.csv, line 3: a quote is opened and not closed"
+        expected = "train.csv, line 3: a quote is opened but not closed"
     message, *way_on = refusal(verb, folder).splitlines()
     assert message == expected
     assert way_on == [FITTING] * (text in ("3.5", "2.0", "+5", "-0"))
@@ -180,7 +180,7 @@ def test_what_is_no_label_is_named_with_the_labels_that_there_are(verb, folder, 
 
 
 ONE_OF = "write one of these lines under data: in the configuration:"
-LONE_CR = "lone CR line ends (old Mac): save it with LF or CRLF"
+LONE_CR = "lone CR line ends (old Mac): save the file with LF or CRLF line ends"
 TWICE = "\n".join(
     f"train.csv, line 2, column {name}: {name!r} is not a {right}"
     for name, right in [("label", "class from 0 to 2")]
@@ -192,19 +192,19 @@ REFUSED = {
     "a comma at the end": (CLEAN + b"1,2,3,4,5,", f"train.csv, line 5: 6 cells, not 5: {NAMES}"),
     "an endless line": (
         CLEAN + b"1," * 99_999,
-        "train.csv, line 5: no line end, or blanks only, in 65,536 bytes: a damaged file?",
+        "train.csv, line 5: no line end, or only blanks, in 65,536 bytes: is it damaged?",
     ),
-    "an unclosed quote": (cell('"9'), "train.csv, line 3: a quote is opened and not closed"),
+    "an unclosed quote": (cell('"9'), "train.csv, line 3: a quote is opened but not closed"),
     "a quote over two lines": (
         CLEAN.replace(b"255\n0", b'"255\n0"'),
-        "train.csv, line 2: a quote is opened and not closed\n"
-        "train.csv, line 3: a quote is opened and not closed",
+        "train.csv, line 2: a quote is opened but not closed\n"
+        "train.csv, line 3: a quote is opened but not closed",
     ),
     "no header": (
         CLEAN[len(HEADER) :],
         f"train.csv, line 1: no header, and 5 columns: one more than an image has: {ONE_OF}\n"
-        "  columns: {label: 0}   # the first column is the label, now 2, 0, 1\n"
-        "  columns: {label: -1}  # the last column is the label, now 255, 200, 0",
+        "  columns: {label: 0}   # the first column is the label, here 2, 0, 1\n"
+        "  columns: {label: -1}  # the last column is the label, here 255, 200, 0",
     ),
     "a wrong name": (
         CLEAN.replace(b"pixel1", b"pixel_1"),
@@ -227,18 +227,18 @@ REFUSED = {
     ),
     "no label column": (
         TEST,
-        "train.csv, line 1: no column label: is this a test file? Of a train file, name the column of the "
-        "labels, columns: {label: NAME}, or the file that they are in, labels_csv: PATH, under data: in the "
+        "train.csv, line 1: no column label: is this a test file? For a train file, name the label column, "
+        "columns: {label: NAME}, or the file that has the labels, labels_csv: PATH, under data: in the "
         "configuration",
     ),
     "the header twice": (HEADER + CLEAN, TWICE),
     "a blank line between": (
         CLEAN.replace(b"255\n", b"255\n\n"),
-        "train.csv, line 3: an empty line between rows",
+        "train.csv, line 3: an empty line between rows: delete it",
     ),
     "a blank first line": (
         b"\n" + CLEAN,
-        "train.csv, line 1: blank, where the header or the first row must be",
+        "train.csv, line 1: blank, but the header or the first row must be here",
     ),
     "a byte order mark inside": (
         CLEAN.replace(b"\n0", b"\n\xef\xbb\xbf0"),
@@ -255,25 +255,27 @@ REFUSED = {
     "UTF-16": (CLEAN.decode().encode("utf-16"), "train.csv: this looks like UTF-16 text: save it as UTF-8"),
     "UTF-16 unmarked": (
         CLEAN.decode().encode("utf-16-le"),
-        "train.csv, line 1: null bytes: this looks like UTF-16, an archive or no text: save it as UTF-8",
+        "train.csv, line 1: null bytes: this looks like UTF-16, an archive or another binary "
+        "file: save it as UTF-8 text",
     ),
     "commas and semicolons": (
         CLEAN.replace(b",", b";", 2),
-        "train.csv, line 1: there are commas and semicolons: save the file with commas alone",
+        "train.csv, line 1: there are commas and semicolons: save the file with only commas between cells",
     ),
     "tabs in the rows": (
         HEADER + CLEAN[len(HEADER) :].replace(b",", b"\t").replace(b"\n", b"\n", 1)[:13],
-        "train.csv, line 2: this looks separated by tabs: commas are needed",
+        "train.csv, line 2: this line looks separated by tabs, but commas are needed",
     ),
     "bzip2": (b"BZh91AY", "train.csv: this looks like a bzip2 file: unpack it"),
     "a web page": (
         b"<!DOCTYPE html>",
-        "train.csv: this looks like a web page: a download that needs an account? Sign in, download again, "
+        "train.csv: this looks like a web page: does the download need an account? Sign in, download "
+        "again, "
         "and put the CSV here",
     ),
     "gzip in gzip": (
         gzip.compress(gzip.compress(CLEAN)),
-        "train.csv: this looks like a gzip file inside of another archive: unpack it",
+        "train.csv: this looks like a gzip file inside another archive: unpack it",
     ),
     "gzip and rubbish": (
         gzip.compress(CLEAN) + b"rubbish",
@@ -345,10 +347,10 @@ LOOKS_LIKE = {
         b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 76775041\n",
         "a Git LFS pointer, not the file itself: fetch the file with `git lfs pull`",
     ),
-    "IDX": (IDX, "an IDX file: set data.source to idx and data.folder to the folder that it lies in"),
+    "IDX": (IDX, "an IDX file: set data.source to idx and data.folder to the folder that it is in"),
     "IDX, gzipped": (
         gzip.compress(IDX),
-        "an IDX file: set data.source to idx and data.folder to the folder that it lies in",
+        "an IDX file: set data.source to idx and data.folder to the folder that it is in",
     ),
     "pictures in a zip": (
         zipped(("7/1.png", b"\x89PNG"), ("7/2.png", b"\x89PNG")),
@@ -361,9 +363,9 @@ REFUSED |= {what: (data, f"train.csv: this looks like {looks}") for what, (data,
 def ending_at(end: int) -> str:
     """What is said of whole numbers that end there."""
     return (
-        f"train.csv: the pixels are whole numbers that end at {end}, nearly black of 255: write values: "
-        f"{{from: 0, to: {end}}} under data: in the configuration; if they are right as they are, values: "
-        "{from: 0, to: 255}"
+        f"train.csv: the pixels are whole numbers up to {end}, nearly black on a scale to 255: write values: "
+        f"{{from: 0, to: {end}}} under data: in the configuration, or, if they are right as they are, "
+        "values: {from: 0, to: 255}"
     )
 
 
@@ -384,7 +386,7 @@ REFUSED |= {
     ),
     "Excel's line": (
         b"sep=;\n" + HEADER.replace(b",", b";") + b"2;0;1;0;1\n",
-        "train.csv, line 1: 'sep=;' is a line of Excel's: delete it",
+        "train.csv, line 1: 'sep=;' is a line for Excel only: delete it",
     ),
     "values to 1": (HEADER + b"2,0,1,0,1\n0,1,1,0,0\n1,0,0,0,1\n", ending_at(1)),
     "values to 16": (HEADER + b"2,0,1,16,1\n0,1,1,0,0\n1,0,0,0,1\n", ending_at(16)),
@@ -404,7 +406,7 @@ REFUSED |= {
     "a row taken for a header": (
         b"2,0,0.1,0.2,200\n1,9,9,9,200\n",
         "train.csv, line 1: '0.1' where the lines below have whole numbers: the first row was once taken for "
-        "a header, and its numbers made different: take the file as it was before, or delete line 1",
+        "a header, and equal numbers in it were changed: use the file as it was before, or delete line 1",
     ),
     "two labels": (
         CLEAN.replace(b"label", b"label,class").replace(b"\n0", b"\n0,0").replace(b"\n1", b"\n1,1"),
@@ -429,7 +431,7 @@ def test_images_that_are_not_square_are_refused_with_the_sizes_that_fit(verb, fo
         f"train.csv, line 1: 6 columns of pixels make no square: {ONE_OF}\n"
         "  image: {height: 2, width: 3, channels: 1}  # 2 x 3 images\n"
         "  image: {height: 3, width: 2, channels: 1}  # 3 x 2 images\n"
-        "these are the likeliest sizes, not all; digitflow describe with --sheet shows what an image becomes"
+        "these are only the likeliest sizes; digitflow describe with --sheet shows how the images look"
     )
 
 

@@ -21,7 +21,7 @@ def test_files_are_described_one_after_the_other_and_each_has_its_sheet(folder, 
     said = capsys.readouterr().out
     assert "bright.csv\n  a pixel CSV with labels: 2 rows, 2 x 2 images" in said
     assert "the first 2 images: first-1.png" in said
-    assert "optdigits.csv\n  optdigits.csv: the pixels are whole numbers that end at 16" in said
+    assert "optdigits.csv\n  optdigits.csv: the pixels are whole numbers up to 16" in said
     assert [path.name for path in folder.glob("*.png")] == ["first-1.png"]  # the other one cannot be read
 
 
@@ -29,7 +29,7 @@ def test_a_sheet_takes_the_place_of_no_csv(folder, verb):
     status, said = verb("describe", "bright.csv", "--sheet", "optdigits.csv")
     assert (status, said) == (
         1,
-        "error: optdigits.csv: a sheet is a PNG file of its own, and not among what is described\n",
+        "error: optdigits.csv: a sheet must be a PNG file of its own, outside of what is described\n",
     )
     (folder / "pictures").mkdir()
     assert verb("describe", "pictures", "--sheet", "pictures/1.png")[0] == 1

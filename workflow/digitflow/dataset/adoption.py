@@ -1,4 +1,4 @@
-"""What people did in the tree of training pictures, by moving, deleting and copying files, as corrections."""
+"""Turn what people did in the tree of training pictures (moved, deleted, copied files) into corrections."""
 
 import os
 import shlex
@@ -47,7 +47,7 @@ PathLike = str | os.PathLike
 class Changes:
     """What people did in a tree: the corrections to record, and a line about each.
 
-    `after`: the inventory with them; None if no folder changed. `notes`: what else is to be said.
+    `after`: the inventory with them; None if no folder changed. `notes`: what else to say.
     """
 
     corrections: list[Correction]
@@ -69,7 +69,7 @@ def adopt(
     Raises as `find_changes`, and then writes nothing.
     """
     changes = find_changes(tree, manifest, corrections, deletions, moves, source)
-    # In this order: killed between the two, the next run finds the changes again, and that they are recorded.
+    # In this order: after a kill between the two, the next run finds the changes again, already recorded.
     if changes.corrections:
         record(corrections, changes.corrections)
     if changes.after:
@@ -89,13 +89,13 @@ def find_changes(
 
     A picture in another folder is a correction to that label, a deleted one is `drop`, and one that is back
     where the CSV has it is `ok`. It takes a dozen system calls if no folder has changed since the last
-    update; of a folder that has, every picture is read, and those that were edited are named.
+    update; in a folder that has, every picture is read, and edited ones are named.
 
-    InputError, and no change is adopted: a file that is no picture of the tree, a picture that is there twice
-    or under another's name, one whose line in `corrections` says something else; a tree that is gone; too
-    many deletions or moves, unless `deletions` or `moves` says that they are meant. Where the manifest was
-    deleted, too, many deletions are noted only: the next update makes the pictures again. With `source`, the
-    training data of this configuration, also a change in a tree that shows other data, or another file of
+    InputError, and no change is adopted, for a file that is no picture of the tree; a picture that is there
+    twice or under another's name; one whose line in `corrections` says something else; a tree that is gone;
+    too many deletions or moves, unless `deletions` or `moves` says that they are meant. If the manifest was
+    deleted, too, many deletions are only noted: the next update makes the pictures again. With `source`, the
+    training data of this configuration, also for a change in a tree that shows other data or another file of
     corrections.
     """
     tree, manifest = Path(tree), Path(manifest)
@@ -104,7 +104,7 @@ def find_changes(
     if not tree.is_dir():
         if manifest.exists() and (read_inventory(tree).place != NOWHERE).any():
             raise InputError(
-                f"{tree}: is gone; no image is dropped for that. To have the pictures made again, delete "
+                f"{tree}: is gone; no image is dropped because of that. To make the pictures again, delete "
                 f"{manifest} and {RUN_TREES}"
             )
         return Changes([], [])
@@ -126,7 +126,7 @@ def find_changes(
 def check_not_lost(corrections: PathLike, tree: PathLike, applied: PathLike = APPLIED) -> None:
     """InputError: there is no file of corrections, or an empty one, though there was one with lines.
 
-    The message has both ways on.
+    The message says how to restore it and how to go on without.
     """
     if not may_be_lost(corrections, tree, applied):
         return
@@ -135,8 +135,8 @@ def check_not_lost(corrections: PathLike, tree: PathLike, applied: PathLike = AP
         state = "empty" if os.path.lexists(corrections) else "gone"
         empty = f"echo {','.join(HEADER)} > {shlex.quote(os.fspath(corrections))}"
         raise InputError(
-            f"{corrections}: is {state}, and {_count(lost)} with it; nothing was changed. To write it again: "
-            f"digitflow restore_corrections{flag(corrections)}; if you mean to take them all back: {empty}"
+            f"{corrections}: is {state}, and {_count(lost)} with it; nothing was changed. To restore it: "
+            f"digitflow restore_corrections{flag(corrections)}; to give up all corrections: {empty}"
         )
 
 
@@ -148,13 +148,13 @@ def restore_corrections(corrections: PathLike, tree: PathLike, applied: PathLike
     """
     if os.path.lexists(corrections) and not is_blank(corrections):
         raise InputError(
-            f"{corrections}: exists, and was not changed; to have the last one back, move it away"
+            f"{corrections}: exists, and was not changed; to restore the last one, move this one away first"
         )
     copy, shown = _remembered(corrections, tree, applied)
     if not (copy.lines() or shown):
         raise InputError(
-            f"{corrections}: nothing is known of such a file: {applied} has no copy of it, and no picture in "
-            f"{tree} lies elsewhere than the CSV has it; type this in the folder of a project that was run"
+            f"{corrections}: nothing is known of such a file: {applied} has no copy of it, and {tree} shows "
+            "none of its corrections; type this in the folder of a project that was run"
         )
     with atomic_path(corrections) as temporary:
         temporary.write_text(copy.text, encoding="utf-8", newline="")
@@ -162,10 +162,10 @@ def restore_corrections(corrections: PathLike, tree: PathLike, applied: PathLike
         written = _count(len(read(temporary)))
     if shown:
         return (
-            f"{corrections}: {written} written, {len(shown):,} of them as {tree} shows them; of those, notes "
-            f"are lost, and so are lines that said {OK}"
+            f"{corrections}: {written} written, {len(shown):,} of them as {tree} shows them; the notes of "
+            f"these are lost, and so are lines that said {OK}"
         )
-    return f"{corrections}: {written} written, as they were applied last"
+    return f"{corrections}: {written} written, as they were last applied"
 
 
 def _remembered(
@@ -202,7 +202,7 @@ class _Comparison:
 
     def __init__(self, tree: Path, manifest: Path, known: Inventory, found: Found):
         self.tree, self.manifest, self.known, self.found = tree, manifest, known, found
-        # What an unfinished update has moved, and what it has not yet, is nobody's wish.
+        # What an unfinished update has moved, or not yet moved, is nobody's wish.
         self.changed = (found.place != known.place) & (found.place != known.next_place)
         self.made_again = np.zeros_like(self.changed)
         self.edited: set[int] = set()
@@ -223,16 +223,16 @@ class _Comparison:
         if self.found.strangers:
             told = f"{self.tree}: {some([name_stranger(path) for path in self.found.strangers])}: "
             gone = np.flatnonzero(self.changed & (self.found.place == NOWHERE)).tolist()
-            if gone:  # perhaps renamed: to move it out of the tree would be to drop the image
+            if gone:  # perhaps renamed: moving it out of the tree would drop the image
                 missing = some([self._path(row) for row in gone], 3)
                 raise InputError(
                     f"{told}not made by digitflow; missing: {missing}; nothing was changed. If it is one of "
-                    "these, give it its name again; if not, move it out of the tree: then what is missing is "
-                    f"dropped{self._class_of_strangers()}"
+                    "these, give it its old name; if not, move it out of the tree: then the missing images "
+                    f"are dropped{self._class_of_strangers()}"
                 )
             raise InputError(
                 f"{told}not made by digitflow and used by nothing; move it out of the tree. Images to learn "
-                "from belong into the training CSV"
+                "from belong in the training CSV"
             )
         for row, path in self.found.doubled:
             raise InputError(
@@ -240,19 +240,19 @@ class _Comparison:
             )
 
     def _class_of_strangers(self) -> str:
-        """What to say where somebody made a folder for a class that the data do not have."""
+        """What to say if somebody made a folder for a class that the data do not have."""
         folders = sorted({path.split("/")[0] for path in self.found.strangers if path.endswith("/")})
         if not folders:
             return ""
         label = label_of_folder(folders[0])
         if meant := meant_by(label, self.labels):
             way = {
-                DROP: "to drop what was moved into it, delete it with all that is in it",
-                OK: "a picture that is right lies in the folder of its label",
+                DROP: "to drop what was moved into it, delete the folder and all in it",
+                OK: "a picture that is right stays in the folder of its label",
             }.get(meant)
             return f". {folders[0]} is none of the classes: {way or f'did you mean {meant}?'}"
         names = as_setting([*self.labels, label])
-        return f". For a class that no row has yet, put the picture back and set {names}"
+        return f". For a class that no row has yet, put the picture back and set {names} in the configuration"
 
     def check_deletions(self, corrections: PathLike) -> None:
         """Few deletions are wishes; a class that is gone, or more than a tenth of one, is an accident."""
@@ -272,13 +272,13 @@ class _Comparison:
         raise InputError(
             f"{self.tree}: {losses[place]:,} of the {sizes[place]:,} pictures of class "
             f"{self.labels[place]} are gone: too many to drop without asking, and nothing was changed. "
-            f"To have them made again, delete {self.manifest} and {RUN_TREES}; to drop these images: "
+            f"To make them again, delete {self.manifest} and {RUN_TREES}; to drop these images: "
             f"digitflow adopt{flag(self.known.corrections or corrections)} --deletions true"
         )
 
     def check_moves(self, corrections: PathLike) -> None:
-        """Most of a class, or of the corrections, at once is an accident: a folder moved, an older tree put
-        back. In a tree that took the place of another, two corrections are enough.
+        """A change of most of a class, or of most corrections, at once is an accident: a folder was moved, or
+        an older tree put back. In a tree that took the place of another, two corrections are enough.
         """
         known, found = self.known, self.found.place
         own = known.corrections or corrections
@@ -286,15 +286,15 @@ class _Comparison:
         typed = {line.id for line in read(own) if line.now != OK}
         back = sum(row + 1 in typed for row in np.flatnonzero(was_elsewhere).tolist())
         ways = (
-            f"nothing was changed. To have the tree made as {own} says: "
+            f"Nothing was changed. To make the tree again as {own} says: "
             f"{shlex.join(['mv', os.fspath(self.tree), f'{self.tree}.old'])} && "
-            f"{shlex.join(['rm', '-f', os.fspath(self.manifest)])}, and {RUN_TREES}; to write all of that "
+            f"{shlex.join(['rm', '-f', os.fspath(self.manifest)])}, and {RUN_TREES}; to write these moves "
             f"into {own}: digitflow adopt{flag(own)} --moves true"
         )
         if back > max(HANDFUL, len(typed) // 2) or (back > 1 and self._is_another_tree()):
             raise InputError(
-                f"{self.tree}: {back:,} pictures lie again where the CSV has them, which would take back "
-                f"{back:,} of the {len(typed):,} corrections in {own}; is it an older tree? {ways}"
+                f"{self.tree}: {back:,} pictures are back where the CSV has them, which would undo "
+                f"{back:,} of the {len(typed):,} corrections in {own}; is this an older tree? {ways}"
             )
         moved = self.changed & ~was_elsewhere & (known.place != NOWHERE) & (found != NOWHERE)
         sizes, losses = (
@@ -305,16 +305,16 @@ class _Comparison:
             place = int(many.argmax())
             raise InputError(
                 f"{self.tree}: {losses[place]:,} of the {sizes[place]:,} pictures of class "
-                f"{self.labels[place]} were moved: too many to relabel without asking, and {ways}"
+                f"{self.labels[place]} were moved: too many to relabel without asking. {ways}"
             )
 
     def _is_another_tree(self) -> bool:
-        """Whether the tree and all of its folders have changed: moving pictures by hand changes but some."""
+        """Whether the tree and all of its folders have changed: moving pictures by hand changes only some."""
         then = read_about(self.tree).times
         return all(then.get(name) != times for name, times in folder_times(self.tree).items())
 
     def check_owner(self, corrections: PathLike, source: PathLike) -> None:
-        """What was done in a tree belongs to the data, and into the corrections, that the tree shows."""
+        """What was done in a tree is about the data, and belongs in the corrections, that the tree shows."""
         known, rows = self.known, np.flatnonzero(self.changed).tolist()
         own = known.corrections or os.fspath(corrections)
         of_these = same_file(own, corrections)
@@ -357,10 +357,10 @@ class _Comparison:
             )
         if known.place[row] == NOWHERE:
             raise InputError(
-                f"{self.tree}: {path} shows no image of the training CSV, and has the name of a row; move it "
+                f"{self.tree}: {path} shows no image of the training CSV, but has the name of a row; move it "
                 "out of the tree"
             )
-        # One that is empty or damaged is made again, and what was moved is a correction all the same.
+        # One that is empty or damaged is made again; if it was moved, that is a correction all the same.
         if shown is not None or self.changed[row]:
             self.edited.add(row)
 
@@ -369,7 +369,7 @@ class _Comparison:
         path = self.tree / self._path(row)
         is_there = self.found.place[other] != NOWHERE
         commands = [["rm", path] if is_there else ["mv", path, path.with_name(self._name(other))]]
-        if self.known.place[row] != NOWHERE:  # its own picture is lost, and its absence would be a wish
+        if self.known.place[row] != NOWHERE:  # its own picture is lost, and its absence would count as a wish
             commands += [["touch", path], ["rm", "-f", self.manifest]]
         commands = [shlex.join(map(str, command)) for command in commands]
         return f"Type {' && '.join(commands)}"
@@ -398,12 +398,12 @@ class _Comparison:
         return Changes(corrections, lines, replace(self.known, place=place, next_place=next_place), notes)
 
     def _notes(self, corrections: PathLike) -> list[str]:
-        """What is said of pictures that will be made again, and of those that were edited where they lie."""
+        """What to say of pictures that will be made again, and of those that were edited in their places."""
         notes = []
         if gone := [self._path(row) for row in np.flatnonzero(self.made_again).tolist()]:
             notes.append(
-                f"{self.tree}: {some(gone, 3)}: missing, and so is {self.manifest}: they are to be made "
-                f"again. For that, {RUN_TREES}; to drop these images: "
+                f"{self.tree}: {some(gone, 3)}: missing, and so is {self.manifest}. To make them again, "
+                f"{RUN_TREES}; to drop these images: "
                 f"digitflow adopt{flag(self.known.corrections or corrections)} --deletions true"
             )
         if not (paths := [self._path(row) for row in sorted(self.edited) if not self.changed[row]]):
@@ -411,7 +411,7 @@ class _Comparison:
         return [
             *notes,
             f"{self.tree}: {some(paths)}: pixels edited; models take them from the CSV, not from here. To "
-            f"have a picture as it was, empty its file, delete {self.manifest} and {RUN_TREES}",
+            f"restore a picture, empty its file, delete {self.manifest} and {RUN_TREES}",
         ]
 
     def _place_of(self, row: int, now: str) -> int | None:
@@ -436,9 +436,9 @@ class _Comparison:
                 commands = [["mv", self.tree / self._path(row), back]]
             raise InputError(
                 f"{path}, line {line.line}: is about another image than {self.tree} shows as {row + 1}: the "
-                "tree is older than the training CSV, and nothing was changed. Put the picture back: "
+                "tree is older than the training CSV; nothing was changed. Put the picture back: "
                 f"{' && '.join(shlex.join(map(str, command)) for command in commands)}; then {RUN_TREES}, "
-                "and look for it in the tree of today"
+                "and look for the image in the new tree"
             )
         place = self._place_of(row, line.now)
         if place not in (self.known.place[row], self.known.next_place[row], self.found.place[row]):
@@ -451,11 +451,11 @@ class _Comparison:
     def _tell(self, row: int, correction: Correction) -> str:
         path = self.tree / self._path(row)
         if correction.now == DROP:
-            return f"image {row + 1}: {DROP}, for {path} was deleted"
+            return f"image {row + 1}: {DROP}, because {path} was deleted"
         label = (
             f"{OK} ({correction.was})" if correction.now == OK else f"{correction.was} -> {correction.now}"
         )
         edited = (
             "; its pixels were edited, too, but models take them from the CSV" if row in self.edited else ""
         )
-        return f"image {row + 1}: {label}, for its picture was put at {path}{edited}"
+        return f"image {row + 1}: {label}, because its picture was put at {path}{edited}"

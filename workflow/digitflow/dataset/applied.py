@@ -1,9 +1,9 @@
 """The corrections as they were last applied: a copy of each file beside the lists that were made with it.
 
-`data/rec/corrections.json` has a file's path and text, and the checksums of pixels of those lines that were
-typed without one. So these can be filled in, and a file that was lost can be written again. It holds the
-files of all configurations that ran here, and a SHA-256 of all that, so that what is damaged is never taken
-for somebody's words. Every start of Snakemake asks for it, so it imports nothing large.
+`data/rec/corrections.json` has a file's path and text, and the checksums of the pixels of lines that were
+typed without one. From it, these can be filled in, and a lost file can be written again. It holds the files
+of all configurations that ran here, and a SHA-256 of all that, so that damage is never taken for somebody's
+words. Every start of Snakemake asks for it, so this module imports nothing large.
 """
 
 import json
@@ -20,7 +20,7 @@ from digitflow.formats import corrections as corrections_csv
 
 PathLike = str | os.PathLike
 APPLIED = Path("data/rec/corrections.json")
-DEFAULT = "corrections.csv"  # the path of corrections where the configuration names none
+DEFAULT = "corrections.csv"  # the path of corrections if the configuration names none
 
 
 @dataclass(frozen=True)
@@ -32,13 +32,13 @@ class Applied:
     crc: Mapping[str, str] = field(default_factory=dict)
 
     def lines(self) -> list[corrections_csv.Correction]:
-        """Its corrections, all of them with checksums of their pixels, where these are known."""
+        """Its corrections, each with the checksum of its pixels, if that is known."""
         found = corrections_csv.parse_lines(self.text.encode(), self.path)
         return [replace(line, crc=line.crc or self.crc.get(str(line.id), "")) for line in found]
 
 
 def write(path: PathLike, copy: Applied) -> None:
-    """Write what was applied in the place of what was known of this file; copies of others stay.
+    """Replace what was known of this file by what was applied; copies of other files stay.
 
     FormatError: the copies are damaged; they are left as they are.
     """
@@ -60,7 +60,7 @@ def read_copies(path: PathLike) -> list[Applied]:
     except (ValueError, TypeError, AttributeError, RecursionError) as error:
         raise FormatError(
             f"{path}: damaged: {error}; it has copies of the files of corrections that were applied here. If "
-            "one of those is lost, take its lines from there by hand; then move the copies away and run again"
+            "one of those is lost, copy its lines from here by hand; then move this file away and run again"
         ) from error
 
 
@@ -73,10 +73,10 @@ def read(corrections: PathLike, applied: PathLike = APPLIED) -> Applied:
 
 
 def fill_in(corrections: PathLike, applied: PathLike = APPLIED) -> str | None:
-    """Write checksums into the lines that were applied without one; say so in a line, if there are any.
+    """Write checksums into the lines that were applied without one; return a line about it, if there are any.
 
-    From then on, a line cannot hit another row that takes the number of its own. A line that was never
-    applied, or was changed since, is left alone. Raises as `read`, and as the file of corrections does.
+    From then on, a line cannot hit another row that gets its row's number. A line that was never applied, or
+    was changed since, is left alone. Raises as `read`, and as the file of corrections does.
     """
     known = read(corrections, applied) if Path(corrections).exists() else Applied()
     if not known.crc:
@@ -86,12 +86,12 @@ def fill_in(corrections: PathLike, applied: PathLike = APPLIED) -> str | None:
     if not filled:
         return None
     lines = "1 line" if filled == 1 else f"{filled:,} lines"
-    return f"{corrections}: checksum of the pixels written into {lines}; they can hit no other row now"
+    return f"{corrections}: checksum of the pixels written into {lines}; they cannot hit another row now"
 
 
 def says_otherwise(corrections: PathLike, applied: PathLike = APPLIED) -> bool:
-    """Whether the lists were made from other lines than the file has: it was edited, or these came with data
-    from elsewhere.
+    """Whether the lists were made from other lines than the file has: it was edited, or the lists came with
+    data from elsewhere.
     """
     copy = read(corrections, applied)
     if not copy.path:
@@ -104,7 +104,7 @@ def may_be_lost(corrections: PathLike, tree: PathLike, applied: PathLike = APPLI
     """Whether there is no file of corrections, or an empty one, though there seems to have been one with
     lines.
 
-    Who takes all lines back leaves the header: nothing at all is what a full disk or a crashed editor leaves.
+    Taking all lines back leaves the header; nothing at all is what a full disk or a crashed editor leaves.
     """
     if not is_blank(corrections):
         return False
@@ -115,21 +115,21 @@ def may_be_lost(corrections: PathLike, tree: PathLike, applied: PathLike = APPLI
 
 
 def is_blank(corrections: PathLike) -> bool:
-    """Whether a file of corrections is not there, or has nothing in it, not even a header."""
+    """Whether a file of corrections is missing, or has nothing in it, not even a header."""
     return not corrections_csv.read_bytes(corrections).strip()
 
 
 def shown_by(tree: PathLike) -> Path:
-    """The file of corrections that a tree shows, as far as that is known."""
+    """The file of corrections that a tree shows, or the default one if that is not known."""
     about = read_about(tree)
     return Path((about and about.corrections) or DEFAULT)
 
 
 def check_named(corrections: PathLike, shown: PathLike) -> None:
-    """InputError: somebody named a file of corrections that is not there, perhaps with a slip of the pen.
+    """InputError: somebody named a file of corrections that is not there, perhaps by a typing error.
 
-    `shown`: the one that the tree or the page shows. It may be made, and so may the default one, which no
-    configuration needs to name: nobody would read any other.
+    `shown`: the one that the tree or the page shows. It may be created, and so may the default one, which no
+    configuration needs to name: nothing would read any other.
     """
     if not any(same_file(corrections, known) for known in (shown, DEFAULT)):
         check_is_there(corrections, shown)
@@ -150,5 +150,5 @@ def same_file(path: PathLike, other: PathLike) -> bool:
 
 
 def flag(corrections: PathLike) -> str:
-    """What names a file of corrections in a command of digitflow's."""
+    """The option that names a file of corrections in a digitflow command."""
     return "" if same_file(corrections, DEFAULT) else f" --corrections {shlex.quote(os.fspath(corrections))}"

@@ -1,4 +1,4 @@
-"""The classes of a data set: what its labels are called, in which order, and in which folders they lie."""
+"""The classes of a data set: what its labels are called, in which order, and which folders they are in."""
 
 import csv
 import os
@@ -45,7 +45,9 @@ def indices(labels: Sequence[str], classes: Sequence[str], where: str) -> np.nda
     """
     index = {label: k for k, label in enumerate(classes)}
     if len(classes) > MAX_CLASSES:
-        raise InputError(f"{where}: {len(classes):,} classes, more than {MAX_CLASSES:,}: is this the label?")
+        raise InputError(
+            f"{where}: {len(classes):,} classes, more than {MAX_CLASSES:,}: is this the column of the labels?"
+        )
     try:
         return np.fromiter(map(index.__getitem__, labels), label_dtype(len(classes)), len(labels))
     except KeyError as error:
@@ -57,7 +59,7 @@ def indices(labels: Sequence[str], classes: Sequence[str], where: str) -> np.nda
 
 
 def as_setting(classes: Sequence[str]) -> str:
-    """What a configuration file says to have these classes, also where no row has one of them."""
+    """What a configuration file says to have these classes, even if no row has one of them."""
     if len(classes) > MOST_LISTED:
         return "data.classes to the list of all of them"
     names = [name if PLAIN_NUMBER.fullmatch(name) else as_yaml(name) for name in classes]
@@ -88,13 +90,15 @@ def read(path: str | os.PathLike) -> list[str]:
         raise FormatError(f"{path}: cannot be read as CSV: {error}; delete it and run again") from error
     if header != HEADER:
         found, wanted = shown(",".join(header)), ",".join(HEADER)
-        raise FormatError(f"{path}, line 1: {found}, should be the header {wanted}")
+        raise FormatError(
+            f"{path}, line 1: {found}, should be the header {wanted}; delete the file and run again"
+        )
     labels = {}
     for index, row in enumerate(rows):
         if len(row) != 2 or row[0] != str(index) or row[1] in labels:
             raise FormatError(
-                f"{path}, line {index + 2}: {','.join(row)!r}, should be {index} and a label of its own; "
-                "delete the file and run again"
+                f"{path}, line {index + 2}: {','.join(row)!r}, should be {index} and a label that no other "
+                "line has; delete the file and run again"
             )
         labels[row[1]] = index
     return [*labels]
@@ -103,8 +107,8 @@ def read(path: str | os.PathLike) -> list[str]:
 def folder_names(classes: Sequence[str]) -> list[str]:
     """A safe name of a folder for each label, which `label_of_folder` turns back.
 
-    Characters that a file system may not take become %XX, as in addresses; so do whole labels that mean
-    something else there, or that differ from another one only by case, which some systems overlook.
+    Characters that a file system may not accept become %XX, as in addresses; so do whole labels that mean
+    something else there, or that differ from another one only by case, which some systems ignore.
     """
     seen, names = set(), []
     for label in classes:

@@ -1,7 +1,7 @@
-"""Which columns of a pixel CSV are what: decided from its first rows and the configuration's section `data`.
+"""Decide what each column of a pixel CSV is, from its first rows and the configuration's section `data`.
 
-What is left at `auto` is decided only where one reading is possible. Otherwise an InputError says what the
-readings are, and for each the line of the configuration that chooses it.
+What is left at `auto` is decided only if one reading is possible. Otherwise an InputError lists the readings,
+each with the line of the configuration that chooses it.
 """
 
 import itertools
@@ -40,7 +40,7 @@ AUTO = "auto"
 PIXEL_NAME = re.compile(r"(?P<stem>.*?)(?P<numbers>[0-9]{1,9}(?:[x_,.][0-9]{1,9}){0,2})")
 AXES = re.compile("[x_,.]")
 ONE_HOT_NAME = re.compile(rf"({'|'.join(LABEL_NAMES)})[_. -](.+)", re.IGNORECASE)
-EXCELS_LINE = re.compile(rb'"?sep=[,;\t|]?"?\s*', re.IGNORECASE)  # tells Excel what separates
+EXCELS_LINE = re.compile(rb'"?sep=[,;\t|]?"?\s*', re.IGNORECASE)  # tells Excel the separator
 SAMPLE = 500  # rows that are looked at
 MAX_BYTE = 255
 
@@ -133,7 +133,7 @@ def decide(path: str | os.PathLike, data: Mapping[str, Any], train: bool) -> Lay
 
 
 def classes_of(data: Mapping[str, Any]) -> tuple[str, ...] | None:
-    """The labels that there may be, None: those that are found. ConfigError: a list of something else."""
+    """The labels that are allowed, None: those that are found. ConfigError: a list of something else."""
     classes = data.get("classes", AUTO)
     if classes == AUTO:
         return None
@@ -144,7 +144,7 @@ def classes_of(data: Mapping[str, Any]) -> tuple[str, ...] | None:
             raise ConfigError(f"data.classes: {label!r} is no label: write it in quotes")
     labels = tuple(label_of(str(label)) for label in classes)
     if doubled := [label for label, count in Counter(labels).items() if count > 1]:
-        raise ConfigError(f"data.classes: {doubled[0]!r} is there more than once")
+        raise ConfigError(f"data.classes: {doubled[0]!r} is listed more than once")
     return labels
 
 
@@ -156,14 +156,14 @@ def values_of(data: Mapping[str, Any]) -> tuple[float, float] | None:
     start, end = float(values["from"]), float(values["to"])
     if not (math.isfinite(start) and math.isfinite(end) and start < end):
         raise ConfigError(
-            f"data.values: from {start:g} to {end:g}: from must be below to; for dark digits on white, write "
-            "invert: true"
+            f"data.values: from {start:g} to {end:g}: the first number must be the lower one; for dark "
+            "digits on white, write invert: true"
         )
     return start, end
 
 
 def _stop(where: str, readings: Iterable[tuple[str, str]], more: str = "") -> NoReturn:
-    """Say that several readings are possible, the line of the configuration for each, and `more`."""
+    """Say that several readings are possible, with the line of the configuration for each, and `more`."""
     readings = list(readings)
     wide = max(len(line) for line, _ in readings)
     lines = "\n".join(f"  {line:{wide}}  # {meaning}" for line, meaning in readings)
@@ -182,8 +182,8 @@ def _read_table(path: str | os.PathLike, header: bool | str) -> _Table:
     if len(head) >= HEAD_BYTES or len(lines) > SAMPLE + 1:
         lines = lines[:-1] or lines  # the last one may be cut off, or has all the rest
     if EXCELS_LINE.fullmatch(lines[0]):
-        raise InputError(f"{path}, line 1: {lines[0].decode().strip()!r} is a line of Excel's: delete it")
-    lines[0] = lines[0].removeprefix(b"# ")  # numpy.savetxt makes a comment of a header
+        raise InputError(f"{path}, line 1: {lines[0].decode().strip()!r} is a line for Excel only: delete it")
+    lines[0] = lines[0].removeprefix(b"# ")  # numpy.savetxt writes a header as a comment
     table = _Table(path, [line.removesuffix(b"\r") for line in lines])
     table.separator = _separator(path, lines[0])
     table.reasons.append(f"separated by {SEPARATORS[table.separator]}")
@@ -196,9 +196,9 @@ def _read_table(path: str | os.PathLike, header: bool | str) -> _Table:
 
 
 def _separator(path: str | os.PathLike, line: bytes) -> bytes:
-    """What separates the cells of a line, where only one thing can."""
+    """What separates the cells of a line, if only one thing can."""
     bare = re.sub(rb'"[^"]*"', b"x", line)
-    if b"\t" in bare and (b"," in bare or b";" in bare):  # tabs beside these are no separators
+    if b"\t" in bare and (b"," in bare or b";" in bare):  # tabs next to these are no separators
         bare = re.sub(rb"[ \t]*([,;]|^|$)[ \t]*", rb"\1", bare)
     found = [separator for separator in SEPARATORS if separator != b" " and separator in bare]
     if len(found) > 1:
@@ -207,7 +207,7 @@ def _separator(path: str | os.PathLike, line: bytes) -> bytes:
         if any(map(DECIMAL_COMMA.fullmatch, cells)) and None not in numbers:
             raise InputError(f"{path}, line 1: {DECIMAL_COMMAS}")
         names = " and ".join(SEPARATORS[separator] for separator in found)
-        raise InputError(f"{path}, line 1: there are {names}: save the file with commas alone")
+        raise InputError(f"{path}, line 1: there are {names}: save the file with only commas between cells")
     if found:
         return found[0]
     return b" " if len(bare.split()) > 1 else b","
@@ -237,7 +237,8 @@ def _has_header(table: _Table) -> tuple[bool, str]:
     if not words and (doubled := _numbered_doubles(table)):
         raise InputError(
             f"{where}: {doubled!r} where the lines below have whole numbers: the first row was once taken "
-            "for a header, and its numbers made different: take the file as it was before, or delete line 1"
+            "for a header, and equal numbers in it were changed: use the file as it was before, or delete "
+            "line 1"
         )
     if words and not _same_words(table):
         _ask_for_header(f"{where}: numbers and {abbreviated(words)} may be names or a row")
@@ -245,7 +246,7 @@ def _has_header(table: _Table) -> tuple[bool, str]:
 
 
 def _numbered_doubles(table: _Table) -> str | None:
-    """A cell like 0.1 in line 1, as pandas names the second of two columns 0, above whole numbers."""
+    """A cell like 0.1 in line 1, above whole numbers: so pandas names the second of two columns called 0."""
     fractions = [text for text in table.first if "." in text]
     below = table.rows[1] if len(table.rows) > 1 else []
     return fractions[0] if fractions and below and not any(b"." in cell for cell in below) else None
@@ -262,13 +263,13 @@ def _ask_for_header(where: str) -> NoReturn:
 
 
 def _ask_for_ids(where: str, name: str, place: int) -> NoReturn:
-    """A test file's column at the place of the label is called as neither ids nor labels are."""
+    """Ask about a test file's column at the place of the label, named like neither ids nor labels."""
     quoted = json.dumps(name, ensure_ascii=False)
     _stop(
         where,
         [
             (f"columns: {{label: {place}, id: {quoted}}}", f"{name} has ids, where train has labels"),
-            (f"columns: {{label: {quoted}}}", f"{name} has labels, here as in the training file"),
+            (f"columns: {{label: {quoted}}}", f"{name} has labels, as in the training file"),
         ],
     )
 
@@ -278,7 +279,7 @@ def _is_known(name: str) -> bool:
 
 
 def _same_words(table: _Table) -> bool:
-    """Whether line 1 has words just where the lines below have them; one line alone may be a row."""
+    """Whether line 1 has words exactly where the lines below have them; a single line may be a row."""
     words = [number_of(text.encode()) is None for text in table.first]
     return sum(words) < len(words) / 2 and all(
         words == [number_of(cell) is None for cell in row] for row in table.rows
@@ -317,8 +318,8 @@ def _named_columns(table: _Table, data: Mapping[str, Any], needed: bool) -> _Col
         _ask_for_columns(table, rest, label is None and not one_hot, needed)
     if needed and label is None and not one_hot:
         raise InputError(
-            f"{where}: no column label: is this a test file? Of a train file, name the column of the labels, "
-            "columns: {label: NAME}, or the file that they are in, labels_csv: PATH, under data: in the "
+            f"{where}: no column label: is this a test file? For a train file, name the label column, "
+            "columns: {label: NAME}, or the file that has the labels, labels_csv: PATH, under data: in the "
             "configuration"
         )
     return _Columns(pixels, label, one_hot, id_, grid)
@@ -330,7 +331,7 @@ def _place(table: _Table, column: str | int) -> int | None:
         return column % table.width if -table.width <= column < table.width else None
     if table.names is None:
         raise ConfigError(
-            f"data.columns: {column!r}: {table.path} has no header; give the place of the column, 0 or -1"
+            f"data.columns: {column!r}: {table.path} has no header; give the column's place, such as 0 or -1"
         )
     found = [place for place, name in enumerate(table.names) if name == column]
     found = found or [place for place, name in enumerate(table.names) if name.lower() == column.lower()]
@@ -349,7 +350,7 @@ def _label_or_id(table: _Table, label: int | None, id_: int | None, needed: bool
         return label
     if needed:
         raise ConfigError(
-            f"data.columns: label and id are one column of {table.path}, column {label}; leave one out"
+            f"data.columns: label and id are the same column of {table.path}, column {label}; leave one out"
         )
     return None
 
@@ -367,7 +368,7 @@ def _chosen_label(
             names = abbreviated(table.names) if table.names else f"{table.width} columns without names"
             raise InputError(
                 f"{table.path}, line 1: no column {wanted[places.index(None)]!r}, which data.columns.label "
-                f"names, among {names}"
+                f"names; there are {names}"
             )
         return None, []
     if not isinstance(label, list):
@@ -391,9 +392,9 @@ def _holds_no_label(
     stem = matches[places[0]] and matches[places[0]]["stem"]
     alike = {at for at, match in enumerate(matches) if match and match["stem"] == stem} - ignored
     if image.get("channels", AUTO) == AUTO:
-        image = {**image, "channels": 1}  # colour has to be written
+        image = {**image, "channels": 1}  # colour must be in the configuration
     if {*places} <= alike and _shapes(len(alike), image) and not _shapes(len(alike - {*places}), image):
-        table.reasons.append(f"no label, for there are pixels at its place: {abbreviated(names)}")
+        table.reasons.append(f"no label, because there are pixels at its place: {abbreviated(names)}")
         return True
     return False
 
@@ -408,7 +409,7 @@ def _only(where: str, kind: str, names: list[str], found: list[int]) -> int | No
     """The one place among those found, None if there is none."""
     if len(found) > 1:
         if len({names[place] for place in found}) < len(found):
-            raise InputError(f"{where}: columns more than once: {names[found[0]]!r}")
+            raise InputError(f"{where}: more than one column is called {names[found[0]]!r}: keep one of them")
         _stop(
             f"{where}: more than one column may be the {kind}",
             (
@@ -432,7 +433,7 @@ def _one_hot_by_name(table: _Table, rest: list[int]) -> list[tuple[int, str]]:
 
 
 def _is_one_hot(rows: list[list[bytes]], places: Sequence[int]) -> bool:
-    """Whether every row has one 1 in these columns, and else zeros; and every column a 1 in some row."""
+    """Whether every row has one 1 among zeros in these columns, and every column a 1 in some row."""
     used = set()
     for row in rows:
         if len(row) <= max(places):
@@ -445,11 +446,11 @@ def _is_one_hot(rows: list[list[bytes]], places: Sequence[int]) -> bool:
 
 
 def _ask_for_columns(table: _Table, rest: list[int], no_label: bool, needed: bool) -> NoReturn:
-    """Ask what columns are that are no pixels."""
+    """Ask what the columns are that are no pixels."""
     names, where = table.names, f"{table.path}, line 1"
     if no_label and needed and len(rest) > 1 and _is_one_hot(table.rows, rest):
         listed = ", ".join(as_yaml(names[place]) for place in rest)
-        hot = f"columns: {{label: [{listed}]}}", "a column for each class, of which one is 1"
+        hot = f"columns: {{label: [{listed}]}}", "a column for each class, one of which is 1"
         _stop(where, [hot, (f"columns: {{ignore: [{listed}]}}", "they are not needed")])
     unnamed = [place for place in rest if not names[place] or names[place].startswith("Unnamed: ")]
     if len(rest) > 3 or (len({*names}) < len(names) and not unnamed):
@@ -461,7 +462,7 @@ def _ask_for_columns(table: _Table, rest: list[int], no_label: bool, needed: boo
         )
     readings = []
     for place in rest:
-        # By its name, though it is none: the test file has it in another place.
+        # By its name, even an empty one: the test file has it in another place.
         column = as_yaml(names[place]) if names[place] or names.count("") == 1 else place
         name = names[place] or "the column without a name"
         index = ", such as the row numbers that pandas writes" if place in unnamed else ""
@@ -484,8 +485,8 @@ def _pixels_by_name(
     if not groups:
         raise InputError(
             f"{where}: no columns of pixels, such as pixel0, pixel1, ..., among {abbreviated(names)}: their "
-            "names should end with numbers; if this is no header, write columns: {header: false} under data: "
-            "in the configuration"
+            "names should end with numbers; if line 1 is no header, write columns: {header: false} under "
+            "data: in the configuration"
         )
     sizes = sorted(map(len, groups.values()))
     if len(sizes) > 1 and sizes[-1] == sizes[-2]:
@@ -580,7 +581,7 @@ def _columns_at(
     told = columns.get("label", AUTO)
     label, one_hot = _chosen_label(table, told, needed) if told is not None else (None, [])
     id_ = columns.get("id", AUTO)
-    # A name is that of a test file that has a header.
+    # A name is for a test file that has a header.
     id_ = None if id_ == AUTO or isinstance(id_, str) else _place(table, id_)
     label = _label_or_id(table, label, id_, needed)
     ignored = [_place(table, column) for column in columns.get("ignore") or ()]
@@ -623,7 +624,7 @@ def _without_label(table: _Table, columns: Mapping[str, Any]) -> dict[str, Any] 
 def _label_by_content(
     table: _Table, left: list[int], image: Mapping[str, Any], needed: bool
 ) -> tuple[int | None, list[tuple[int, str]]]:
-    """The label among columns without names, where the first rows leave one reading."""
+    """The label among columns without names, if the first rows leave only one reading."""
     where = f"{table.path}, line 1"
     words = [
         place for place in left if any(hot_of(row[place]) is None for row in table.rows if place < len(row))
@@ -641,15 +642,15 @@ def _label_by_content(
     if words:
         listed = abbreviated([str(place + 1) for place in words])
         raise InputError(
-            f"{where}: words in columns {listed}, and no header: name the label and what is to be ignored by "
-            "place, such as columns: {label: 0, ignore: [1]}, under data: in the configuration"
+            f"{where}: words in columns {listed}, and no header: give the places of the label and of what to "
+            "ignore, such as columns: {label: 0, ignore: [1]}, under data: in the configuration"
         )
     if not needed and _shapes(len(left), image):
         return None, []
     if _shapes(len(left) - 1, image):
         first, last = left[0], left[-1]
         readings = [
-            (f"columns: {{label: {line}}}", f"the {end} column is the label, now {_seen(table.rows, place)}")
+            (f"columns: {{label: {line}}}", f"the {end} column is the label, here {_seen(table.rows, place)}")
             for line, end, place in ((0, "first", first), (-1, "last", last))
         ]
         if not needed:
@@ -663,7 +664,7 @@ def _label_by_content(
             f"{where}: {len(left):,} columns are an image without a label: is this a test file? If the "
             "labels are in a file of their own, write labels_csv: PATH under data: in the configuration"
         )
-    return None, []  # no size fits, which `_shape` says
+    return None, []  # no size fits, as `_shape` will say
 
 
 def _seen(rows: list[list[bytes]], place: int) -> str:
@@ -693,7 +694,7 @@ def _one_hot_by_content(table: _Table, left: list[int], image: Mapping[str, Any]
 
 
 def _shapes(pixels: int, image: Mapping[str, Any]) -> list[tuple[int, ...]]:
-    """The shapes, (h, w) or (h, w, 3), that so many pixels may have; squares where no side is known."""
+    """The shapes, (h, w) or (h, w, 3), that this many pixels may have; squares if no side is known."""
     height, width, channels = (image.get(key, AUTO) for key in ("height", "width", "channels"))
     shapes = []
     for depth in (1, 3) if channels == AUTO else (channels,):
@@ -735,7 +736,10 @@ def _shape(
         table.reasons.append(f"{pixels:,} pixels: {size_in_words(shapes[0])}")
         return shapes[0]
     if shapes:
-        _stop(f"{where} have several sizes", ((_image_line(shape), size_in_words(shape)) for shape in shapes))
+        _stop(
+            f"{where} can have several sizes",
+            ((_image_line(shape), size_in_words(shape)) for shape in shapes),
+        )
     sizes = [] if told.keys() & {"height", "width"} else _likely_sizes(pixels, told.get("channels"))
     if told and not sizes:
         raise InputError(f"{where} do not fit data.image, which says {_in_words(told)}")
@@ -744,12 +748,12 @@ def _shape(
     _stop(
         f"{where} make no square",
         ((_image_line(size), size_in_words(size)) for size in sizes),
-        "these are the likeliest sizes, not all; digitflow describe with --sheet shows what an image becomes",
+        "these are only the likeliest sizes; digitflow describe with --sheet shows how the images look",
     )
 
 
 def _likely_sizes(pixels: int, channels: int | None) -> list[tuple[int, ...]]:
-    """The two nearest to squares, lying and upright, in grey and in RGB, or with so many channels."""
+    """The two nearest to squares, landscape and portrait, in grey and in RGB, or with these channels."""
     sizes: list[tuple[int, ...]] = []
     for depth in (channels,) if channels else (1, 3):
         area, rest = divmod(pixels, depth)
@@ -763,7 +767,7 @@ def _likely_sizes(pixels: int, channels: int | None) -> list[tuple[int, ...]]:
 def _named_shape(
     where: str, pixels: int, told: Mapping[str, int], grid: tuple[int, ...]
 ) -> tuple[int, ...] | None:
-    """The shape that the names of the pixels count, where it is what the configuration says of the image.
+    """The shape that the names of the pixels count, if the configuration says the same of the image.
 
     None: the names count pixels and their colours, and the configuration says so.
     """
@@ -783,7 +787,7 @@ def _named_shape(
     if colours and told.get("channels", 3) == 3:
         return None
     raise InputError(
-        f"{where}, and their names count {counted}, but data.image says {_in_words(told)}; correct that"
+        f"{where}, and their names count {counted}, but data.image says {_in_words(told)}; correct it"
     )
 
 

@@ -1,4 +1,4 @@
-"""From any source of images to IDX files, the names of the classes, and ids."""
+"""Convert any source of images to IDX files, the names of the classes, and ids."""
 
 import contextlib
 import logging
@@ -19,8 +19,8 @@ from digitflow.formats.layout import Block, Layout, size_in_words
 log = logging.getLogger("digitflow")
 
 PathLike = str | os.PathLike
-RARE = 20  # images of the largest class, from which on one of a single image is named
-DARK = 64  # of 255: images of which no pixel is that light were hardly meant so
+RARE = 20  # images; if the largest class has more, a class of a single image is named
+DARK = 64  # of 255: images without a pixel that light are hardly meant so
 
 
 class Source(NamedTuple):
@@ -32,7 +32,7 @@ class Source(NamedTuple):
 
 
 def read_csv(path: PathLike, data: Mapping[str, Any], train: bool, labels: bool = True) -> Source:
-    """The rows of a pixel CSV; without `labels`, these are not looked at.
+    """The rows of a pixel CSV; without `labels`, its labels are ignored.
 
     What was decided about it goes into the log. Raises as `columns.decide`.
     """
@@ -85,11 +85,11 @@ def to_idx(
     classes: PathLike | None = None,
     ids: PathLike | None = None,
 ) -> int:
-    """Write the rows of a source as an IDX file, and what else has a path; return how many there are.
+    """Write the rows of a source as an IDX file, and whatever else has a path; return how many there are.
 
     `data`: that section of the configuration. With `labels` and `classes` it is a train file: its labels
-    become an IDX file of indices and classes.csv; those of `data.labels_csv` go by ids where both files have
-    some. `ids` gets the ids, a list without any where it has none; of a test file, none may be there twice.
+    become an IDX file of indices and classes.csv; those of `data.labels_csv` are matched by ids if both files
+    have some. `ids` gets the ids, an empty list if there are none; in a test file, none may be there twice.
     Raises InputError or ConfigError; then no file is written.
     """
     found_labels, found_ids, invert, lightest = [], [], data.get("invert", False), 0
@@ -116,7 +116,7 @@ def to_idx(
     if writer.count and lightest < DARK:
         log.warning(
             f"{source.name}: no pixel is above {lightest} of 255: nearly black; data.values is one scale for "
-            "all files: do this one's numbers have another?"
+            "all files: does this file have another one?"
         )
     kinds = f", {len(names):,} classes" if labels is not None else ""
     log.info(f"{source.name}: {writer.count:,} {size_in_words(source.shape)}{kinds}")
@@ -133,5 +133,5 @@ def _indices(labels: list[str], classes: Sequence[str], rows: int, where: str) -
         log.warning("%s: no image has the label %s", where, classes[k])
     for k in np.flatnonzero(counts == 1) if counts.max() > RARE else ():
         row = int(np.argmax(indices == k)) + 1
-        log.warning("%s: only one image, row %d, has the label %s: is it a slip?", where, row, classes[k])
+        log.warning("%s: only one image, row %d, has the label %s: is it a typo?", where, row, classes[k])
     return indices

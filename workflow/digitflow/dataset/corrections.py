@@ -30,14 +30,14 @@ def apply(
     Returns the labels as corrected, of the same type, and which rows a model may see, bool (n,). Only the
     pixels of rows with a checksum are read, unless one differs: then those of all, to see where they are now.
     FormatError names line, column and value of a line that is about no row of these, another label or other
-    pixels; InputError: a class is called as a word of the file.
+    pixels; InputError: a class has the name of a word of the file.
     """
     labels, keep = labels.copy(), np.ones(len(labels), bool)
     if not corrections:
         return labels, keep
     check_classes(classes)
     places = {name: place for place, name in enumerate(classes)}
-    # First, for a line about a row that has another number now is wrong in its label, too.
+    # First, because a line about a row that has another number now also has a wrong label.
     if strays := find_strays(labels, images_idx, classes, corrections):
         raise FormatError(_tell(strays, path))
     for line in corrections:
@@ -45,7 +45,7 @@ def apply(
         if row >= len(labels):
             raise FormatError(
                 f"{where} id: {line.id}, but the training CSV has {len(labels):,} rows; delete the line, or "
-                "write the number of a row"
+                "write the right row number"
             )
         if line.was != (was := classes[labels[row]]):
             raise FormatError(
@@ -58,7 +58,8 @@ def apply(
             way = (
                 f"did you mean {meant}?"
                 if meant
-                else f"write one of these, or, for a class that no row has yet, set {names}"
+                else f"write one of these, or, for a class that no row has yet, set {names} in the "
+                "configuration"
             )
             raise FormatError(
                 f"{where} now: {line.now!r} should be one of {', '.join(classes)}, or {DROP} (no model sees "
@@ -78,7 +79,7 @@ def doubtful_ids(
     corrections: Sequence[Correction],
     path: PathLike,
 ) -> list[str]:
-    """Warnings of lines without a checksum that may be meant for another row: it has their number as its id.
+    """Warnings of lines without a checksum that may be meant for another row, whose id is their number.
 
     `labels` int (n,), places in `classes`, and `ids` of the rows are those of the training CSV.
     """
@@ -93,16 +94,16 @@ def doubtful_ids(
         other = replace(line, id=meant, was=classes[labels[meant - 1]])
         hit = f": row {line.id} has the id {ids[line.id - 1]}" if line.id <= len(ids) else ""
         told.append(
-            f"{path}, line {line.line}: column id: it counts the rows of the training CSV from 1{hit}; if "
+            f"{path}, line {line.line}: column id: this counts the rows of the training CSV from 1{hit}; if "
             f"you mean the CSV's id {line.id}, write {format_line(other)}"
         )
     if (more := len(told) - MOST_TOLD) > 0:
-        told[MOST_TOLD:] = [f"{path}: and so it is with {more:,} more lines"]
+        told[MOST_TOLD:] = [f"{path}: the same holds for {more:,} more lines"]
     return told
 
 
 def meant_by(word: str, classes: Sequence[str]) -> str | None:
-    """Which of drop, ok and the classes a word is in another spelling, as Drop or 1.0; None: none of them."""
+    """Which of drop, ok and the classes a word, such as Drop or 1.0, spells in another way; None: none."""
     plain = label_of(word.strip()).casefold()
     return next((name for name in (DROP, OK, *classes) if name.casefold() == plain), None)
 
@@ -127,7 +128,7 @@ class Stray:
 
     @property
     def new_crc(self) -> str | None:
-        """The checksum of its row, if that has the label of the line, and no row its pixels."""
+        """The checksum of its row, if that row has the line's label, and no row has the line's pixels."""
         is_same = self.there and self.there[0] == self.line.was and not self.rows
         return self.there[1] if is_same else None
 
@@ -152,7 +153,7 @@ def find_strays(
 
 
 def _tell(strays: Sequence[Stray], path: PathLike) -> str:
-    """A line for each of them, and the command that puts right all those that have moved."""
+    """A line about each of them, and the command that corrects all those that have moved."""
     told = [f"{path}, line {stray.line.line}: {_where_now(stray)}" for stray in strays[:MOST_TOLD]]
     if more := len(strays) - len(told):
         told.append(f"and {more:,} more lines")
@@ -161,41 +162,43 @@ def _tell(strays: Sequence[Stray], path: PathLike) -> str:
         told.append(f"to write the new numbers into {lines}: digitflow follow_corrections{flag(path)}")
     if all(stray.new_crc for stray in strays):
         told.append(
-            "if the pixels of all rows are others now, as after a change of data.invert: "
+            "if the pixels of all rows have changed, as after a change of data.invert: "
             f"digitflow follow_corrections{flag(path)} --by_id true"
         )
     return "\n".join(told)
 
 
 def _where_now(stray: Stray) -> str:
-    line, rows = stray.line, ", ".join(f"{row} ({label})" for row, label in stray.rows)
+    line, rows = stray.line, ", ".join(f"{row} (label {label})" for row, label in stray.rows)
     if stray.new_id:
-        return f"these pixels are row {stray.new_id} now; write {format_line(replace(line, id=stray.new_id))}"
+        return (
+            f"these pixels are in row {stray.new_id} now; write {format_line(replace(line, id=stray.new_id))}"
+        )
     if len(stray.rows) == 1:
         return (
-            f"these pixels are row {rows} now, and the line says {line.was!r}; correct its columns id and "
+            f"these pixels are in row {rows} now, but the line says {line.was!r}; correct its columns id and "
             "was, or delete it if the label is right now"
         )
     if stray.rows:
         return f"these pixels are in rows {rows} now; write the number of the right one, or delete the line"
     if not stray.there:
-        return f"column id: {line.id}: there is no such row now, and none with these pixels; delete the line"
+        return f"column id: {line.id}: there is no such row now, and no row has these pixels; delete the line"
     was, crc = stray.there
     right = format_line(replace(line, was=was, crc=crc))
     return (
-        f"column crc: {line.crc}, but the pixels of row {line.id} have {crc}, and no row has those of the "
-        f"line; delete it, or, if it is right for this image, too, write {right}"
+        f"column crc: {line.crc}, but the pixels of row {line.id} have {crc}, and no row has the line's "
+        f"pixels; delete the line, or, if it is also right for this image, write {right}"
     )
 
 
 def follow(
     path: PathLike, images_idx: PathLike, labels_idx: PathLike, classes_csv: PathLike, by_id: bool = False
 ) -> list[str]:
-    """Give the lines of the file `path` whose rows have other numbers now these numbers.
+    """Renumber the lines of the file `path` whose rows have other numbers now.
 
-    `by_id`: lines whose pixels no row has get the checksums of their rows, where these have their labels.
-    Returns a line about each. All else of the file stays. InputError: two lines would be about one row;
-    nothing is written then.
+    `by_id`: lines whose pixels no row has get the checksums of their rows, if these have their labels.
+    Returns a line about each. The rest of the file stays. InputError: two lines would be about one row; then
+    nothing is written.
     """
     names, lines = class_names.read(classes_csv), corrections_csv.read(path)
     rows, *_ = idx.read_header(images_idx, idx.IMAGES)

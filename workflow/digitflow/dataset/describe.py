@@ -1,4 +1,4 @@
-"""What a file of images is, what was decided about it, and the configuration that reads it."""
+"""Say what a file of images is, what was decided about it, and which configuration reads it."""
 
 import json
 import math
@@ -36,14 +36,13 @@ def describe_files(
     """Say what files or folders are, in some lines of text each, and whether they can be read; draw their
     first hundred images.
 
-    `data`: that section of the configuration. `sheet`: a PNG file; of several tables, each has one of its
-    own, numbered, unless it cannot be read. InputError: no such file, or the
-    sheet is no PNG file.
+    `data`: that section of the configuration. `sheet`: a PNG file; with several tables, each gets its own,
+    numbered, unless it cannot be read. InputError: no such file, or the sheet is no PNG file.
     """
     paths = [*map(Path, paths)]
     within = sheet and any(Path(sheet).resolve().is_relative_to(path.resolve()) for path in paths)
     if sheet and (within or Path(sheet).suffix.lower() != ".png"):
-        raise InputError(f"{sheet}: a sheet is a PNG file of its own, and not among what is described")
+        raise InputError(f"{sheet}: a sheet must be a PNG file of its own, outside of what is described")
     parts = []
     for path in paths:
         if not split_member(path)[0].exists():
@@ -81,8 +80,8 @@ def _describe(path: Path, data: Mapping[str, Any], sheet: PathLike | None) -> st
     first_line = pixelcsv.read_head(path).partition(b"\n")[0]
     if not re.search(rb"\S[,;\s]+\S", first_line) and labelscsv.is_list(path):
         return (
-            f"{path}\n  one column: labels, perhaps, of the training images for data.labels_csv, or of the "
-            "test images for data.solution_csv"
+            f"{path}\n  one column: perhaps labels of the training images, for data.labels_csv, or of the "
+            "test images, for data.solution_csv"
         )
     layout = _decide(path, data)
     source = Source(f"{path}", layout.shape, warned_of_planes(pixelcsv.read_blocks(layout), layout))
@@ -95,9 +94,9 @@ def _describe_pictures(path: Path, data: Mapping[str, Any], sheet: PathLike | No
     source = sources.as_told(sources.read_pictures(path, labelled), data)
     part = "train" if labelled else "test"
     reasons = [
-        "label: the name of the folder that a picture lies in"
+        "label: the name of the folder that a picture is in"
         if labelled
-        else "no label: the pictures lie in no folders; their names are their ids"
+        else "no label: the pictures are not in folders; their names are their ids"
     ]
     whole = path.absolute()
     if whole.name != part:
@@ -120,11 +119,11 @@ def _describe_idx(path: Path, data: Mapping[str, Any], sheet: PathLike | None) -
     reasons = [f"{len(shape)} dimensions: images, rows, columns{colour}"]
     reasons.append(f"label: in {beside[0].name}" if beside else "no label: no IDX file of labels beside it")
     if names:
-        reasons.append(f"the labels are called as {names.name} says")
+        reasons.append(f"the labels have their names from {names.name}")
     if part is None:
         reasons.append(
             f"images are looked for under names such as train-images-idx{len(shape)}-ubyte, and labels as "
-            "train-labels-idx1-ubyte: rename it"
+            "train-labels-idx1-ubyte: rename this file"
         )
     source = sources.as_told(source, data)
     return _report(
@@ -138,7 +137,7 @@ def _describe_idx(path: Path, data: Mapping[str, Any], sheet: PathLike | None) -
 
 
 def _decide(path: Path, data: Mapping[str, Any]) -> Layout:
-    """The layout of a train file or, where it cannot be one, of a test file."""
+    """The layout of a train file or, if it cannot be one, of a test file."""
     try:
         return columns.decide(path, data, train=True)
     except InputError as error:
@@ -162,7 +161,7 @@ def _as_submission(path: Path) -> str | None:
     sample, unpack = path, ""
     if name:  # the sample is looked for as a file of its own
         sample = Path(name).name
-        unpack = f"  to be unpacked first: {shlex.join(['unzip', '-j', str(archive), name])}\n"
+        unpack = f"  unpack it first: {shlex.join(['unzip', '-j', str(archive), name])}\n"
     return (
         f"{path}\n  a submission or solution: {header}, {len(form.ids):,} rows{ids}\n{unpack}\n"
         f"  submission: {{sample: {json.dumps(str(sample))}}}"
@@ -260,7 +259,7 @@ def _flow(mapping: Mapping[str, Any]) -> str:
 
 
 def _name(layout: Layout, place: int) -> str | int:
-    """How the configuration names a column: by its name, where there is one of its own."""
+    """How the configuration names a column: by its name, if no other column has the same, else by place."""
     name = layout.names[place]
     return name if layout.header and layout.names.count(name) == 1 else place
 

@@ -1,4 +1,4 @@
-"""Further images to predict: a CSV, whose labels are not looked at, or a folder of PNG files."""
+"""Further images to predict: a CSV, whose labels are ignored, or a folder of PNG files."""
 
 import os
 from collections.abc import Mapping
@@ -33,12 +33,12 @@ def convert(source: Path, images: PathLike, ids: PathLike, data: Mapping[str, An
 
 
 def _refuse_pictures(source: Path) -> None:
-    """InputError: a file has images that can be trained on, under another `data.source`, and is no CSV."""
+    """InputError: a file is no CSV, but has images that can be trained on with another `data.source`."""
     names = [name for name in names_in_zip(source) if not name.endswith("/")]
     if names and all(name.lower().endswith(".png") for name in names):
         kind, way_on = "a zip archive of PNG files", "unpack it and name the folder"
     elif foreign.is_png(source):
-        kind, way_on = "a PNG picture", "name the folder that it lies in"
+        kind, way_on = "a PNG picture", "name the folder that it is in"
     elif foreign.is_idx(source):
         kind, way_on = "an IDX file", "save its images as one of these"
     else:

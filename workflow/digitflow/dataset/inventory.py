@@ -1,11 +1,11 @@
-"""What lies in a tree of PNG files, and what the tool has put there.
+"""What is in a tree of PNG files, and what the tool has put there.
 
 The inventory of `data/png/train/` is the file `data/png/train.inventory`: for every row the folder where its
 picture was put, the checksums of its file and of its pixels, and the label that the CSV gives it; and for the
 tree the file of corrections and the data that it shows. It tells what a person has moved, deleted or edited
-since. Unlike the manifest it is no output of a rule: nothing
-removes it before a job, or after one that failed. An update first writes into it where each picture shall be,
-so what a killed update leaves is not taken for somebody's wishes.
+since. Unlike the manifest, it is no output of a rule: nothing removes it before a job, or after one that
+failed. An update first writes into it where each picture is to be, so what a killed update leaves is not
+taken for somebody's wishes.
 """
 
 import array
@@ -25,9 +25,9 @@ from digitflow.dataset.locations import SYSTEM_FILES
 from digitflow.dataset.treetimes import ABOUT, About, folder_times, inventory_path, read_about
 
 PathLike = str | os.PathLike
-# What to type where a tree shall be made again: other targets that are up to date do not miss one.
+# What to type to have a tree made again: other targets that are up to date do not notice that it is missing.
 RUN_TREES = "run again with the target trees, e.g. snakemake -j2 trees"
-LINES = 4096  # of a manifest that are made at a time
+LINES = 4096  # of a manifest, made at a time
 NOWHERE = -1  # in the place of a folder: the row has no picture
 COPY = re.compile(r"copy of ([0-9]+)\.png|([0-9]+)[ _(-].*\.png", re.IGNORECASE)
 
@@ -57,7 +57,7 @@ class Inventory:
         return len(self.place)
 
     def fit(self, names: list[str], rows: int) -> "Inventory":
-        """The same with `names` first and others in use behind, and at least so many rows."""
+        """The same with `names` first, others in use after them, and at least `rows` rows."""
         known = {*names}
         others = [name for code, name in enumerate(self.names) if name not in known and self._uses(code)]
         names = [*names, *others]
@@ -83,7 +83,7 @@ class Inventory:
         )
 
     def moved(self) -> np.ndarray:
-        """The rows, from 0, whose pictures are not in the folder of the CSV's label, or in none."""
+        """The rows, from 0, whose pictures are in no folder, or in another than that of the CSV's label."""
         return np.flatnonzero(self.next_place != self.given)
 
     def _uses(self, code: int) -> bool:
@@ -99,7 +99,7 @@ def file_name(id_: int, digits: int) -> str:
 
 
 def picture_path(names: list[str], place: int, name: str) -> str:
-    """The path of a picture from the tree on."""
+    """The path of a picture, relative to the tree."""
     return f"{names[place]}/{name}" if names[place] else name
 
 
@@ -123,7 +123,7 @@ def read_inventory(tree: PathLike) -> Inventory | None:
 
 
 def save_inventory(tree: PathLike, inventory: Inventory) -> int:
-    """Write the inventory of a tree, as one after which anything may have been done in it by hand.
+    """Write the inventory of a tree, dated so that anything may have been done in it by hand since.
 
     Returns the time of writing in nanoseconds.
     """
@@ -140,12 +140,12 @@ def save_inventory(tree: PathLike, inventory: Inventory) -> int:
 
 
 def understand(tree: PathLike, until: int) -> None:
-    """Note that all that was done in a tree until then is in its inventory: it becomes the file's time."""
+    """Note that the inventory has all that was done in the tree until then, which becomes the file's time."""
     os.utime(inventory_path(tree), ns=(until, until))
 
 
 def settle(tree: PathLike, inventory: Inventory) -> None:
-    """Write the inventory, and note that it tells all if it does: another change may have come meanwhile."""
+    """Write the inventory, and note that it is complete if it is: another change may have come meanwhile."""
     written = save_inventory(tree, inventory)
     now = scan(tree, inventory.names, len(inventory), len(str(len(inventory))))
     if np.array_equal(now.place, inventory.place) and not (now.strangers or now.doubled):
@@ -156,7 +156,7 @@ def write_manifest(path: PathLike, inventory: Inventory) -> None:
     """Write the manifest of a tree: path and CRC-32 of a picture per line, in the order of rows."""
     digits = len(str(len(inventory)))
     prefixes = [f"{name}/" if name else "" for name in inventory.names]
-    line = f"%s%0{digits}d.png %08X\n"  # as `file_name` has it, in half of the time
+    line = f"%s%0{digits}d.png %08X\n"  # as `file_name` has it, in half the time
     with atomic_open(path, "w") as file:
         for start in range(0, len(inventory), LINES):
             rows = start + np.flatnonzero(inventory.place[start : start + LINES] != NOWHERE)
@@ -167,10 +167,10 @@ def write_manifest(path: PathLike, inventory: Inventory) -> None:
 
 @dataclass(frozen=True)
 class Found:
-    """What lies in a tree. `place`: the folder of each row's picture, int16 (rows,), or NOWHERE.
+    """What is in a tree. `place`: the folder of each row's picture, int16 (rows,), or NOWHERE.
 
     `doubled`: the rows, from 0, of pictures that are there twice, and the second path. `strangers`: paths of
-    what is no picture of the tree. `names`: file names by row, where they are not padded as the others are.
+    what is no picture of the tree. `names`: file names by row, if they are not padded as the others are.
     """
 
     place: np.ndarray
@@ -180,7 +180,7 @@ class Found:
 
 
 def scan(tree: PathLike, folders: list[str], rows: int, digits: int) -> Found:
-    """List a tree with the folders of an inventory; what systems leave in folders is passed over."""
+    """List a tree with the folders of an inventory; what systems leave in folders is skipped."""
     found = Found(np.full(rows, NOWHERE, np.int16), [], [], {})
     if folders != [""]:
         known = {*folders}

@@ -1,4 +1,4 @@
-"""Who may learn from what: the CSV's rows, with corrected labels, as lists of training and validation."""
+"""Which rows train and which validate: lists of the CSV's rows, with corrected labels."""
 
 import json
 import logging
@@ -25,7 +25,7 @@ PathLike = str | os.PathLike
 def of_rows(folder: str, rows: int, labels: np.ndarray | None = None, names: Sequence[str] = ()) -> Listing:
     """The listing of all rows of a CSV, their paths those that they have in the tree `folder`.
 
-    Without labels every label is 0, and the files lie in `folder` itself. `labels` int (rows,) with the
+    Without labels every label is 0, and the files are in `folder` itself. `labels` int (rows,) with the
     `names` of their folders.
     """
     digits = len(str(rows))
@@ -45,7 +45,7 @@ def read_corrected(
     """The listing of all training rows, labelled as corrected, without the dropped ones; the classes' names;
     and a copy of the corrections.
 
-    `ids`: the file of the ids that the rows have in the CSV; a line that may mean one of them is warned of.
+    `ids`: the file of the ids that the rows have in the CSV; a warning names lines that may mean one of them.
     """
     rows, *_ = idx.read_header(images, idx.IMAGES)
     names = class_names.read(classes)
@@ -56,7 +56,7 @@ def read_corrected(
         lines = corrections_csv.parse_lines(data, corrections)
         if ids and not all(line.crc for line in lines) and (own := labelscsv.read_ids(ids, rows)):
             for warning in doubtful_ids(found, own, names, lines, corrections):
-                log.warning(warning)  # before what is wrong in a line, of which this may be the cause
+                log.warning(warning)  # before an error in a line, as this may be its cause
         found, keep = apply(found, images, names, lines, corrections)
         crc = {str(line.id): pixel_crc(pixels[line.id - 1]) for line in lines if not line.crc}
         copy = Applied(str(corrections), data.decode(), crc)
@@ -78,13 +78,13 @@ def check_every_class(labelled: Listing, names: Sequence[str], copy: Applied) ->
         if took:
             raise InputError(
                 f"{copy.path}, line {took[0].line}: class {name}: no image is left to learn it from; "
-                f"{len(took):,} correction{'s' * (len(took) != 1)} took them away. Take one back, or leave "
-                "these rows out of the training CSV"
+                f"{len(took):,} correction{'s' * (len(took) != 1)} took them away. Undo one, or delete "
+                "these rows from the training CSV"
             )
     there = json.dumps([name for name in names if name not in missing], ensure_ascii=False)
     raise InputError(
-        f"data.classes: no image has the label {', '.join(missing)}, so no model can learn it; write those "
-        f"that there are: classes: {there}"
+        f"data.classes: no image has the label {', '.join(missing)}, so no model can learn it; write the "
+        f"labels that there are: classes: {there}"
     )
 
 
@@ -106,7 +106,7 @@ def write_split(
 ) -> None:
     """Write two lists: `fraction` of every class in the validation list, all others in the training list.
 
-    `first` as of `first_of_equals`: equal images stay on one side. InputError: a class keeps no training
+    `first` as from `first_of_equals`: equal images stay on one side. InputError: a class keeps no training
     image, or no row validates though some should.
     """
     mask = validation_mask(labelled.index, labelled.label, fraction, seed, first)
@@ -132,8 +132,8 @@ def write_folds(
 ) -> None:
     """Write two lists for each fold: the rows that it leaves out validate, all others train.
 
-    `first` as of `first_of_equals`: equal images are left out together. InputError: a class has fewer images
-    than there are folds, so that one of them would learn without it.
+    `first` as from `first_of_equals`: equal images are left out together. InputError: a class has so few
+    images that one of the folds would learn without it.
     """
     groups = labelled.index if first is None else first
     for label in sorted({*labelled.label.tolist()}):
@@ -153,9 +153,9 @@ def _refuse_one_image(name: str, rows: int, folds: int) -> NoReturn:
     """InputError: all rows of a class are one image, which some fold leaves out, however many there are."""
     has = "one row" if rows == 1 else f"{rows:,} rows of the same image"
     raise InputError(
-        f"class {name}: it has {has}, and validation.folds: {folds} has a fold that would learn without it; "
+        f"class {name}: it has {has}, so one of the {folds} folds (validation.folds) would learn without it; "
         "add other images of it, take it out of the training data, or write validation: {folds: 1, fraction: "
-        "0.1} in the configuration (fraction: 0 where its image has another class, too)"
+        "0.1} in the configuration (fraction: 0 if its image has another class, too)"
     )
 
 

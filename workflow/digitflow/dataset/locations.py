@@ -1,4 +1,4 @@
-"""Where files lie: those of a source, under the names that they usually have, and those of a project."""
+"""Where files are: those of a source, under their usual names, and those of a project."""
 
 import os
 import re
@@ -20,9 +20,9 @@ LEFT_BEHIND = re.compile(rf"\..*|{SYSTEM_FILES.pattern}", re.IGNORECASE)  # besi
 
 
 def enter_project(path: PathLike, place: str) -> Path:
-    """Make the project in which `path` lies at `place` the working directory; the path from there.
+    """Make the project that has `path` at `place` the working directory; return the path from there.
 
-    Where it lies elsewhere, nothing changes.
+    If it is elsewhere, nothing changes.
     """
     parts, absolute = Path(place).parts, Path(path).absolute()
     if absolute.parts[-len(parts) :] != parts:
@@ -35,7 +35,7 @@ def find_csv(folder: PathLike, name: str) -> Path:
     """The CSV of that name in a folder as the competition's page gives it: plain, or packed in a zip archive.
 
     The archive may hold that file alone (train.csv.zip), or all of the competition (digit-recognizer.zip):
-    then the path is ARCHIVE.zip/NAME. Where there is nothing, it is FOLDER/NAME, of which the reader says so.
+    then the path is ARCHIVE.zip/NAME. If there is none, it is FOLDER/NAME, and its reader says so.
     """
     folder = Path(folder)
     for path in (folder / name, folder / f"{name}.zip", folder / f"{name}.gz"):
@@ -57,13 +57,13 @@ def idx_files(folder: PathLike, part: str, kind: str) -> list[Path]:
 def find_idx(folder: PathLike, part: str) -> tuple[Path, Path | None]:
     """The IDX files of images and labels of `part`, train or test, under their usual names, .gz or not.
 
-    A data set's own name may stand before, as in emnist-letters-train-images-idx3-ubyte. InputError: there
-    are no images, or several files of them.
+    A data set's own name may come first, as in emnist-letters-train-images-idx3-ubyte. InputError: there are
+    no images, or several files of them.
     """
     found = {kind: idx_files(folder, part, kind) for kind in ENDINGS}
     for kind, paths in found.items():
         if len(paths) > 1:
-            raise InputError(f"{folder}: {paths[0].name} and {paths[1].name}: keep one of them")
+            raise InputError(f"{folder}: has both {paths[0].name} and {paths[1].name}: keep one of them")
         if not paths and (kind == "images" or part == "train"):
             raise InputError(f"{folder}: no {part}-{kind}-idx{'3' if kind == 'images' else '1'}-ubyte[.gz]")
     return found["images"][0], found["labels"][0] if found["labels"] else None
@@ -77,7 +77,7 @@ def files_below(folder: PathLike) -> Iterator[tuple[str, os.DirEntry]]:
     waiting, seen = [("", os.fspath(folder))], set()
     while waiting:
         above, path = waiting.pop()
-        if (real := os.path.realpath(path)) in seen:  # a link to a folder that it lies in
+        if (real := os.path.realpath(path)) in seen:  # a link to a folder that it is in
             continue
         seen.add(real)
         with os.scandir(path) as entries:
@@ -91,6 +91,6 @@ def files_below(folder: PathLike) -> Iterator[tuple[str, os.DirEntry]]:
 
 
 def names_of_classes(folder: PathLike) -> Path | None:
-    """The file beside IDX files that says what their labels are called, where there is one."""
+    """The file beside IDX files that says what their labels are called, if there is one."""
     path = Path(folder, "classes.csv")
     return path if path.exists() else None

@@ -17,7 +17,7 @@ def pack(rec_path: PathLike, idx_path: PathLike, listing: Listing, images_idx: P
     """Pack the rows of a listing: byte for byte what `im2rec.py --pass-through` makes of the same list and
     tree.
 
-    FormatError: the list has an image that the IDX file has not.
+    FormatError: the list has an image that the IDX file does not have.
     """
     contents = _encode(listing.index, images_idx)
     rows = zip(listing.index.tolist(), listing.label.tolist(), contents, strict=True)

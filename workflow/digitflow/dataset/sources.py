@@ -26,7 +26,7 @@ log = logging.getLogger("digitflow")
 PathLike = str | os.PathLike
 BLOCK = 2048  # images at a time
 MODES = {"L": (), "RGB": (3,)}
-CONVERT = "mogrify -format png FILE, and move them away"
+CONVERT = "mogrify -format png FILE, and move the originals away"
 OTHER_PICTURES = re.compile(
     r".*\.(jpe?g|jpe|jp2|tiff?|bmp|gif|webp|hei[cf]|avif|p[bgpn]m|svg|pdf)", re.IGNORECASE | re.DOTALL
 )
@@ -37,7 +37,7 @@ def open_source(
 ) -> Source:
     """Images from what `data.source` says that `path` is: a CSV, a folder of PNG files, or an IDX file.
 
-    `labels_file`: the IDX file of the labels. The names of the classes in a classes.csv beside it are taken.
+    `labels_file`: the IDX file of the labels. The names of the classes in a classes.csv beside it are used.
     """
     match data.get("source"):
         case "folder":
@@ -58,9 +58,9 @@ def convert_source(
     labels_file: PathLike | None = None,
     like: PathLike | None = None,
 ) -> int:
-    """Write the images of a source as an IDX file, and what else has a path; return the rows.
+    """Write the images of a source as an IDX file, and whatever else has a path; return how many there are.
 
-    `data`, `labels`, `classes`, `ids` as of `conversion.to_idx`. `like`: a training source, whose images
+    `data`, `labels`, `classes`, `ids` as for `conversion.to_idx`. `like`: a training source, whose images
     these must fit. Raises InputError or ConfigError; then no file is written.
     """
     source = open_source(path, data, labels is not None, labels_file)
@@ -71,10 +71,10 @@ def convert_source(
 
 
 def as_told(source: Source, data: Mapping[str, Any], check: bool = True) -> Source:
-    """Pictures or IDX files as the section `data` says that they are meant: `image.transpose`, `values`.
+    """Pictures or IDX files as the section `data` says they are meant: `image.transpose`, `values`.
 
     InputError, when the blocks are read: a pixel is beyond `values`; without them, as `pixelcsv.check_scale`,
-    but for a few images (`check` False), which may well be dark.
+    except for a few images (`check` False), which may well be dark.
     """
     values, transposed = values_of(data), (data.get("image") or {}).get("transpose", False)
     height, width, *channels = source.shape
@@ -95,8 +95,8 @@ def _blocks_as_told(
             if beyond.any():
                 row, value = rows + int(np.argwhere(beyond)[0][0]) + 1, images[beyond][0]
                 raise InputError(
-                    f"{source.name}, image {row:,}: {value} is not a number from {start:g} to {end:g}, which "
-                    "data.values says: write what the file's numbers mean"
+                    f"{source.name}, image {row:,}: {value} is not a number from {start:g} to {end:g}, the "
+                    "range in data.values: write there what the file's numbers mean"
                 )
             images = pixelcsv.bytes_of_whole_numbers(start, end).take(images)
         rows += len(images)
@@ -106,7 +106,7 @@ def _blocks_as_told(
 
 
 def files_read(path: Path, data: Mapping[str, Any], labels_file: Path | None, train: bool) -> list[Path]:
-    """The files from which images and labels come; none of them where that is a folder of pictures."""
+    """The files from which images and labels come; none if that is a folder of pictures."""
     if data.get("source") == "folder":
         return []
     beside = names_of_classes(path.parent) if data.get("source") == "idx" and labels_file else None
@@ -115,7 +115,7 @@ def files_read(path: Path, data: Mapping[str, Any], labels_file: Path | None, tr
 
 
 def check_channels(source: Source, data: Mapping[str, Any]) -> None:
-    """The name of an IDX file tells its dimensions, so colour is written down. InputError: it is not."""
+    """The name of an IDX file tells its dimensions, so colour is configured. InputError: it is not."""
     channels, written = (source.shape[2:] or (1,))[0], (data.get("image") or {}).get("channels", "auto")
     if channels != (1 if written == "auto" else written):
         kind = {1: "grey", 3: "in colour"}[channels]
@@ -129,17 +129,17 @@ def check_like(source: Source, shape: tuple[int, ...], like: PathLike) -> None:
     """All images must have one size. InputError: these have another than the training images in `like`."""
     if source.shape != shape:
         raise InputError(
-            f"{source.name}: {size_in_words(source.shape)}, but {like} has {size_in_words(shape)}: no model "
-            "that learns from these can label those; are they of one data set?"
+            f"{source.name}: {size_in_words(source.shape)}, but {like} has {size_in_words(shape)}: a model "
+            "for one size cannot label the other; are they from one data set?"
         )
 
 
 def read_pictures(folder: PathLike, labelled: bool) -> Source:
     """The PNG files of a folder, in the order of their paths.
 
-    `labelled`: they lie in folders named like their labels, as in data/png/train; else in `folder` itself.
-    The ids of the test images are the files' names without .png. InputError names the file that is no PNG
-    file in 8-bit grey or RGB, or of another size than the first.
+    `labelled`: they are in folders named like their labels, as in data/png/train; else in `folder` itself.
+    The ids of the test images are the files' names without .png. InputError names a file that is no PNG file
+    in 8-bit grey or RGB, or has another size than the first.
     """
     paths = _png_files(Path(folder), labelled)
     labels = _labels_of_folders(paths) if labelled else None
@@ -153,8 +153,8 @@ def _labels_of_folders(paths: Sequence[Path]) -> list[str]:
         label = label_of_folder(folder.name)
         if (other := folders.setdefault(label, folder.name)) != folder.name:
             raise InputError(
-                f"{folder}: this and {other} beside it are both the label {label}, for numbers have no "
-                "leading zeros; give one a name that is no number, or move its pictures into the other"
+                f"{folder}: this and {other} beside it both mean the label {label}, because leading zeros do "
+                "not count; give one a name that is no number, or move its pictures into the other"
             )
     return [label_of_folder(path.parent.name) for path in paths]
 
@@ -162,7 +162,7 @@ def _labels_of_folders(paths: Sequence[Path]) -> list[str]:
 def read_pictures_below(folder: PathLike) -> Source:
     """All PNG files below a folder, in the order of their paths, which are their ids.
 
-    Pictures of other formats are refused, for no row would answer them; other files are named in a warning.
+    Pictures of other formats are refused, because they would get no row; a warning names other files.
     Raises as `read_pictures`.
     """
     names = sorted((name for name, _ in files_below(folder)), key=lambda name: name.split("/"))
@@ -172,9 +172,9 @@ def read_pictures_below(folder: PathLike) -> Source:
             f"{folder}: no PNG files: {abbreviated(other)}: convert them, with ImageMagick: {CONVERT}"
         )
     if not pictures:
-        raise InputError(f"{folder}: no PNG file in it")
+        raise InputError(f"{folder}: there is no PNG file in it")
     if rest := [name for name in names if not name.lower().endswith(".png")]:
-        log.warning("%s: passed over, for they are no PNG files: %s", folder, abbreviated(rest))
+        log.warning("%s: skipped, because they are no PNG files: %s", folder, abbreviated(rest))
     return _pictures(folder, [Path(folder, name) for name in pictures], None, pictures)
 
 
@@ -187,14 +187,14 @@ def _png_files(folder: Path, labelled: bool) -> list[Path]:
     if not folder.is_dir():
         raise InputError(f"{folder}: no such folder: data.folder needs train/LABEL/*.png and test/*.png")
     what = "a folder for each label" if labelled else "PNG files"
-    nothing_else = f"{folder} should hold {what} and nothing else: move it away"
+    nothing_else = f"{folder} should hold {what} and nothing else: move this away"
     parents = _entries(folder) if labelled else [folder]
     if strays := [path for path in parents if not path.is_dir()]:
         raise InputError(f"{strays[0]}: {nothing_else}")
     files = [path for parent in parents for path in _entries(parent)]
     for path in files:
         if OTHER_PICTURES.fullmatch(path.name) and not path.is_dir():
-            raise InputError(f"{path}: no PNG file; convert all such ones, with ImageMagick: {CONVERT}")
+            raise InputError(f"{path}: no PNG file; convert all such files, with ImageMagick: {CONVERT}")
         if path.suffix.lower() != ".png" or path.is_dir():
             raise InputError(f"{path}: {nothing_else}")
     if not files:
@@ -235,7 +235,7 @@ def _folder_blocks(
             for image, path in zip(images, paths[part], strict=True):
                 found = _read_png(path)
                 if found.shape != first.shape:
-                    raise InputError(f"{path}: shape {found.shape}, {paths[0]} has {first.shape}")
+                    raise InputError(f"{path}: shape {found.shape}, but {paths[0]} has {first.shape}")
                 image[:] = found
             yield Block(images, labels and labels[part], ids and ids[part])
             progress.advance(len(images))
@@ -253,14 +253,14 @@ def read_idx(
     """
     pixels = _array(images, idx.IMAGES)
     if pixels.dtype != np.uint8 or pixels.shape[3:] not in ((), (3,)):
-        raise InputError(f"{images}: {pixels.dtype} {pixels.shape}: images need bytes, in grey or in RGB")
+        raise InputError(f"{images}: {pixels.dtype} {pixels.shape}: images must be bytes, in grey or in RGB")
     texts = None
     if labels is not None:
         texts = read_idx_labels(labels, classes)
         if len(texts) != len(pixels):
-            raise InputError(f"{labels}: {len(texts):,} labels, {images} has {len(pixels):,} images")
+            raise InputError(f"{labels}: {len(texts):,} labels, but {images} has {len(pixels):,} images")
     starts = range(0, len(pixels), BLOCK)
-    # A mapped file is read: pages of a mapping would count as this process's memory.
+    # A mapped file is read in blocks: pages of a mapping would count as this process's memory.
     mapped = isinstance(pixels, np.memmap)
     parts = idx.read_blocks(images, BLOCK) if mapped else (pixels[at : at + BLOCK] for at in starts)
     blocks = (
@@ -286,18 +286,18 @@ def _called(number: int, classes: Sequence[str] | None, where: PathLike) -> str:
     if classes is None:
         return str(number)
     if not 0 <= number < len(classes):
-        raise InputError(f"{where}: label {number}; there are {len(classes)} classes")
+        raise InputError(f"{where}: label {number}, but the classes.csv beside it has {len(classes)} classes")
     return classes[number]
 
 
 def _labels_of_classes(classes: Sequence[str], where: PathLike) -> list[str]:
-    """The names of classes as labels are known from then on. InputError: two are one label."""
+    """The names of classes as labels are used from then on. InputError: two are one label."""
     first: dict[str, str] = {}
     for name in classes:
         label = label_of(name.strip())
         if first.setdefault(label, name) != name:
             raise InputError(
-                f"{where}: of the classes beside it, {first[label]!r} and {name!r} are both the label "
+                f"{where}: in the classes.csv beside it, {first[label]!r} and {name!r} both mean the label "
                 f"{label}; give them names that differ"
             )
     return [*first]

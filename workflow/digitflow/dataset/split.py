@@ -19,8 +19,8 @@ def first_of_equal(blocks: Iterable[np.ndarray]) -> np.ndarray:
     """For each image the place, int64 (n,), from 0, of the first one with the same pixels: often its own.
 
     `blocks` are uint8 (k, ...), one after the other. Images are compared by a 64-bit sum of products, in a
-    tenth of the time of a digest of each: two others of a million images are taken for equal once in 10^7
-    data sets.
+    tenth of the time of a digest of each: in a million images, two different ones are taken for equal once in
+    10^7 data sets.
     """
     sums = [_sums(np.ascontiguousarray(block).reshape(len(block), -1)) for block in blocks]
     _, first, group = np.unique(
@@ -41,12 +41,11 @@ def validation_mask(
 ) -> np.ndarray:
     """Choose `fraction` of every class for validation: bool (n,) for ids and labels, int (n,).
 
-    Every id has a pseudo-random key that depends on the seed and itself only, and a class gives its ids of
-    lowest key. So a row that the user relabels or deletes changes the place of at most a couple of others.
+    Every id has a pseudo-random key that depends only on the seed and itself, and a class gives its ids with
+    the lowest keys. So a row that the user relabels or deletes changes the place of at most a few others.
 
-    `first` int (n,): the id of the first row with an equal image, where images may be equal. These share its
-    key and stay together, with the class of the lowest id among them. What does not fit any more is passed
-    over.
+    `first` int (n,): the id of the first row with an equal image, if images may be equal. These share its key
+    and stay together, with the class of the lowest id among them. What no longer fits is skipped.
     """
 
     def fill(sizes: np.ndarray) -> np.ndarray:
@@ -64,7 +63,7 @@ def validation_mask(
 def fold_of(
     index: np.ndarray, label: np.ndarray, folds: int, seed: int, first: np.ndarray | None = None
 ) -> np.ndarray:
-    """Deal every class out to `folds` folds of almost equal size: 0..folds-1, int64 (n,).
+    """Deal out every class to `folds` folds of almost equal size: 0..folds-1, int64 (n,).
 
     By the keys of `validation_mask`, with the same meaning of `first`: fold 0 of five leaves out the rows
     that a fraction of 0.2 chooses.

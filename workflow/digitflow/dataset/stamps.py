@@ -1,10 +1,10 @@
-"""Stamps of what people own: texts that change with a file or a folder, by which rules know another one.
+"""Stamps of what people own: texts that change with a file or a folder, by which rules notice another one.
 
 Snakemake asks only whether an input is newer than an output. A file that was replaced by an older one (mv,
-unzip, cp -p) is not, nor is one behind a link that leads elsewhere now, and of a folder it sees no more than
-its own time. Every start of Snakemake makes these stamps, so this module imports nothing large, and of large
-files and folders no more is read than takes a few milliseconds. A copy of the project, by tar too, has the
-same stamps: neither inodes, absolute paths nor fractions of a second count.
+unzip, cp -p) is not, nor is one behind a link that now leads elsewhere, and of a folder it sees only its own
+time. Every start of Snakemake makes these stamps, so this module imports nothing large, and reads only as
+much of large files and folders as takes a few milliseconds. A copy of the project, even by tar, has the same
+stamps: neither inodes nor absolute paths nor fractions of a second count.
 """
 
 import hashlib
@@ -14,17 +14,17 @@ from digitflow.base.archives import split_member
 from digitflow.dataset.locations import files_below
 
 PathLike = str | os.PathLike
-DIGITS = 20  # of a stamp: by their number the console tells it from a digest of code, which has 16
+DIGITS = 20  # of a stamp: this tells the console that it is no digest of code, which has 16
 SMALL = 1_000_000  # bytes up to which Snakemake compares contents, too, so that a touch changes nothing
-SAMPLES, SAMPLE = 16, 1 << 16  # of a larger file: as many pieces of so many bytes, from its start to its end
-FILES, END = 1000, 1 << 12  # of a folder: the last bytes of as many of its files
+SAMPLES, SAMPLE = 16, 1 << 16  # of a larger file: so many pieces of so many bytes, from its start to its end
+FILES, END = 1000, 1 << 12  # of a folder: for so many of its files, so many of the last bytes
 
 
 def of(*paths: PathLike | None) -> str:
-    """The stamp of files and folders together, in hexadecimal; None and empty paths are passed over.
+    """The stamp of files and folders together, in hexadecimal; None and empty paths are skipped.
 
     A small file counts by its contents, a larger one by its size, its time and samples of its contents, a
-    folder by the paths, sizes and times of all files below it and the ends of up to FILES of them. A file of
+    folder by the paths, sizes and times of all files below it and the ends of up to FILES of them. A file in
     an archive counts as the archive.
     """
     digest = hashlib.sha256()
@@ -47,7 +47,7 @@ def _of_one(path: PathLike) -> bytes:
 
 
 def _samples_of(path: PathLike, size: int) -> bytes:
-    """The digest of pieces of a file, from its start to its end, where a packed one has checksums of all."""
+    """The digest of pieces of a file, from its start to its end, where packed files have checksums of all."""
     digest = hashlib.sha256()
     with open(path, "rb", buffering=0) as file:
         for number in range(SAMPLES):
@@ -66,7 +66,7 @@ def _of_folder(folder: PathLike) -> bytes:
             lines.append((os.fsencode(name), entry.path, 0))
     lines.sort()
     digest = hashlib.sha256(b"\n".join([told for told, _, _ in lines]))
-    # Of more files every second one, or third: where all are exchanged, these are, too.
+    # Of more files, every second or third one: if all are replaced, so are these.
     for _, path, size in lines[:: -(-len(lines) // FILES) or 1]:
         digest.update(_end_of(path, size))
     return digest.digest()
@@ -74,7 +74,7 @@ def _of_folder(folder: PathLike) -> bytes:
 
 def _end_of(path: PathLike, size: int) -> bytes:
     """The last bytes of a file: there a PNG has a checksum of all its pixels."""
-    if not size:  # what is no file, as a pipe, has none, either
+    if not size:  # what is no file, such as a pipe, has none either
         return b""
     try:
         with open(path, "rb", buffering=0) as file:

@@ -1,4 +1,4 @@
-"""What is known of the test images beside their pixels: their ids, and the labels that only ever score."""
+"""What is known of the test images besides their pixels: their ids, and the labels that only ever score."""
 
 import logging
 import os
@@ -32,7 +32,7 @@ def write_solution(
 ) -> None:
     """Write the labels of the test images as an IDX file of their indices, in the order of the images.
 
-    `solution`, by `kind`: "csv", rows of id and label in any order, or labels alone in the order of the
+    `solution`, by `kind`: "csv", rows of id and label in any order, or only labels in the order of the
     images; "pixels", a test CSV that has labels of its own, read as the section `data` says; "idx", an IDX
     file. InputError or FormatError: it is not for these images, or a label is no class.
     """
@@ -58,10 +58,10 @@ def write_solution(
 
 
 def _write_labels(path: PathLike, labels: np.ndarray, names: Sequence[str], solution: PathLike) -> None:
-    """Write labels, the indices of `names`; a sample submission in the place of a solution is warned of."""
+    """Write labels, the indices of `names`; warn of a sample submission in place of a solution."""
     if len(labels) > FEW and (labels == labels[0]).all():
         log.warning(
             f"{solution}: all {len(labels):,} labels are {names[labels[0]]!r}, as in a sample submission: if "
-            "it is one, no test score means anything; leave data.solution_csv out"
+            "it is one, test scores mean nothing; leave out data.solution_csv"
         )
     idx.write(path, labels)

@@ -19,9 +19,9 @@ READ_BYTES = 1 << 16  # a digit in one call, with room
 
 @contextlib.contextmanager
 def atomic_tree(tree: str | os.PathLike, replace: bool = True) -> Iterator[Path]:
-    """Yield an empty folder beside `tree`; put it in the place of `tree` on success, remove it on failure.
+    """Yield an empty folder beside `tree`; put it in place of `tree` on success, remove it on failure.
 
-    With `replace` false, a `tree` that is there by then and not empty is a failure. DigitflowError for that,
+    With `replace` false, a `tree` that exists by then and is not empty is a failure. DigitflowError for that,
     a full disk and the like.
     """
     tree = Path(tree)
@@ -55,8 +55,8 @@ def spare_folder(tree: Path) -> Iterator[Path]:
 def check_own(folder: Path, is_own: Callable[[Path], bool]) -> None:
     """Make sure, before the folder of a page is replaced, that all in it is the page's own.
 
-    `is_own` is asked about each file. What systems leave in folders does not count. InputError names what
-    else is there.
+    `is_own` is asked about each file. What systems leave in folders does not count. InputError names
+    everything else.
     """
     if not folder.exists():
         return
@@ -68,8 +68,8 @@ def check_own(folder: Path, is_own: Callable[[Path], bool]) -> None:
     ]
     if strangers:
         raise InputError(
-            f"{folder}: a page would take the place of something that is not its own: {some(strangers)}. "
-            "Nothing was changed; move it away, and run again"
+            f"{folder}: the page would replace something that is not its own: {some(strangers)}. "
+            "Nothing was changed; move it away and run again"
         )
 
 

@@ -1,6 +1,6 @@
-"""Whether somebody may have changed a tree since it was last looked at: told by times, without listing it.
+"""Whether somebody may have changed a tree since the last look at it: told by times, without listing it.
 
-Every start of Snakemake asks this, and what the tree is of, so it imports nothing large.
+Every start of Snakemake asks this, and what the tree shows, so this module imports nothing large.
 """
 
 import json
@@ -11,7 +11,7 @@ from pathlib import Path
 
 PathLike = str | os.PathLike
 ABOUT = "about.json"  # in the inventory
-FUTURE = 60 * 10**9  # ns beyond which a time is of a clock that was ahead
+FUTURE = 60 * 10**9  # ns; a time further ahead comes from a clock that was ahead
 
 
 @dataclass(frozen=True)
@@ -38,8 +38,8 @@ def inventory_path(tree: PathLike) -> Path:
 def is_understood(tree: PathLike) -> bool:
     """Whether no folder of the tree has changed since everything in it was known: a dozen calls, no listing.
 
-    Times are compared for equality: a clock that was ahead, or a copy of the project, may leave any. A change
-    at the very moment of looking counts as one in the folders with pictures. The tree itself may have taken
+    Times are compared for equality: a clock that was ahead, or a copy of the project, may leave any. In the
+    folders with pictures, a time equal to that of the look counts as a change. The tree itself may have got
     its name then.
     """
     about, times, known = read_about(tree), folder_times(tree), inventory_path(tree).stat().st_mtime_ns
@@ -60,7 +60,7 @@ def is_recent(changed: int, known: int) -> bool:
 
 
 def folder_times(tree: PathLike) -> dict[str, list[int]]:
-    """Mtime and ctime in ns of the tree, whose name is empty, and of its folders; none: no tree."""
+    """Mtime and ctime in ns of the tree, whose name is empty, and of its folders; empty: no tree."""
     try:
         found = {"": Path(tree).stat()}
         with os.scandir(tree) as entries:
@@ -76,7 +76,7 @@ def wants_a_look(tree: PathLike) -> bool:
 
 
 def read_about(tree: PathLike) -> About | None:
-    """What is said of a tree; None: it has no inventory. One that is damaged, or old, says nothing."""
+    """What the inventory says of a tree; None: there is none. One that is damaged, or old, says nothing."""
     try:
         with zipfile.ZipFile(inventory_path(tree)) as archive:
             return About(**json.loads(archive.read(ABOUT)))

@@ -30,7 +30,7 @@ def verify(
     """Compare one data set in all its forms; return counts.
 
     Checked: no image is listed twice; `recs[k]` hold the list's indices and labels, and PNG files with the
-    pixels of the IDX rows; in the tree, where there is one, the file of each image is the record's own bytes.
+    pixels of the IDX rows; in the tree, if there is one, the file of each image is the record's own bytes.
     Images that the user has dropped are counted. FormatError names the file and the image that differ.
     """
     rows, *_ = idx.read_header(images_idx, idx.IMAGES)
@@ -65,7 +65,9 @@ def _refuse_doubles(read: Sequence[lst.Listing], names: Sequence[PathLike]) -> N
     index = np.sort(np.concatenate([listing.index for listing in read]))
     for image in index[1:][index[1:] == index[:-1]]:
         lists = [str(name) for name, part in zip(names, read, strict=True) if image in part.index]
-        raise FormatError(f"{' and '.join(lists)}: image {image} is listed twice; delete them and run again")
+        raise FormatError(
+            f"{' and '.join(lists)}: image {image} is listed twice; delete the lists and run again"
+        )
 
 
 def _listed_pixels(images_idx: PathLike, listing: lst.Listing) -> Iterator[tuple[int, np.ndarray]]:
@@ -121,6 +123,6 @@ def _compare_file(path: Path, record: recordio.Record, tree: PathLike) -> None:
         ) from error
     if data != record.payload:
         raise FormatError(
-            f"{path}: not the image of its record. To have it as it was, empty the file and delete "
+            f"{path}: not the image of its record. To restore it, empty the file and delete "
             f"{tree}.sfv; then: snakemake -j2 trees"
         )

@@ -1,8 +1,8 @@
 """Trees of PNG files: a view of the rows of an IDX file, brought up to date in place.
 
-`<tree>/<label>/<id>.png`, the label in a form that any file system takes, where there are labels,
-`<tree>/<id>.png` where there are none; ids are rows from 1, padded with zeros. Nothing learns from a tree.
-What a person put into one, or changed in one, is left alone.
+`<tree>/<label>/<id>.png`, the label in a form that any file system accepts, or `<tree>/<id>.png` if there are
+no labels; ids are rows from 1, padded with zeros. Nothing learns from a tree. What a person put into one, or
+changed in one, is left alone.
 """
 
 import logging
@@ -40,7 +40,7 @@ from digitflow.formats import idx, lst, png
 log = logging.getLogger("digitflow")
 
 BLOCK = 4096  # images at a time: a few megabytes
-MAX_FOLDERS = np.iinfo(np.int16).max  # an inventory has their places
+MAX_FOLDERS = np.iinfo(np.int16).max  # an inventory keeps their places
 PathLike = str | os.PathLike
 
 
@@ -56,7 +56,7 @@ class Counts:
         said = {
             f"{self.written:,} written": self.written,
             f"{self.moved:,} moved to their labels' folders": self.moved,
-            f"{self.removed:,} removed, whose rows are dropped or not in the CSV any more": self.removed,
+            f"{self.removed:,} removed, whose rows are dropped or no longer in the CSV": self.removed,
         }
         return (
             ", ".join(text for text, count in said.items() if count) or "all pictures are as they should be"
@@ -98,9 +98,9 @@ def update_tree(
     `ids`: the rows, from 1, that have a picture; None: all. With `classes`, whose labels name the folders:
     `labels`, int, of these rows, and `given`, int, the label that the CSV gives each row of the file.
     `corrections`, `source`: the paths of what it shows, for the inventory. A picture that a person edited,
-    moved or deleted since the corrections were read, or put there is left alone and named in the log; where
-    there is no manifest, one that is missing is made again. InputError: `tree` is a folder of something else;
-    DigitflowError: the disk is full. What was right stays.
+    moved, deleted or added since the corrections were read is left alone and named in the log; if there is no
+    manifest, a missing one is made again. InputError: `tree` is a folder of something else; DigitflowError:
+    the disk is full. What was right stays.
     """
     tree = Path(tree)
     rows, *shape = idx.read_header(images_idx, idx.IMAGES)
@@ -120,7 +120,7 @@ def update_tree(
             tree.rmdir()  # only if it is empty: then it is made as a whole, which is quicker
         with Progress(f"{tree}: PNG", rows, "images") as progress:
             if tree.exists():
-                # No wishes are read from a tree without folders; a deleted manifest asks for what is missing.
+                # A tree without folders has no wishes; a deleted manifest asks for what is missing.
                 deletions_count = names != [""] and Path(manifest).exists()
                 inventory, counts = _update(images_idx, tree, goal, progress, deletions_count)
             else:
@@ -135,7 +135,7 @@ def update_tree(
 def _folders(classes: Sequence[str]) -> list[str]:
     if len(classes) > MAX_FOLDERS:
         raise InputError(
-            f"{len(classes):,} classes, and a tree has at most {MAX_FOLDERS:,} folders; do without trees: "
+            f"{len(classes):,} classes, but a tree has at most {MAX_FOLDERS:,} folders; do without trees: "
             "png: {enabled: false}"
         )
     return class_names.folder_names(classes)
@@ -156,7 +156,7 @@ def _pixel_crcs(images_idx: PathLike, rows: int) -> np.ndarray:
 
 
 def _make(images_idx: PathLike, tree: Path, goal: Inventory, progress: Progress) -> tuple[Inventory, Counts]:
-    """Make a tree that is not there; it takes its name as a whole."""
+    """Make a tree that does not exist; it gets its name when it is whole."""
     digits = len(str(len(goal)))
     file_crc = np.zeros(len(goal), np.uint32)
     with (
@@ -165,7 +165,7 @@ def _make(images_idx: PathLike, tree: Path, goal: Inventory, progress: Progress)
     ):
         for start, images in _blocks(images_idx):
             place = goal.place[start : start + len(images)]
-            # One folder after the other: the file system finds its place again 0.5 us a file sooner.
+            # One folder after the other: this saves the file system 0.5 us a file.
             order = np.argsort(place, kind="stable")
             order = order[place[order] != NOWHERE]
             files = png.encode(images[order])
@@ -174,8 +174,9 @@ def _make(images_idx: PathLike, tree: Path, goal: Inventory, progress: Progress)
             file_crc[start + order] = [zlib.crc32(file) for file in files]
             progress.advance(len(images))
         if tree.exists():
-            raise InputError(f"{tree}: was put back while it was made; nothing in it was changed: run again")
-        # Killed between the two names, the next run knows whose pictures these are. All of them are older.
+            raise InputError(f"{tree}: was put back meanwhile; nothing in it was changed: run again")
+        # After a kill right after the tree gets its name, the next run knows whose pictures these are. All of
+        # them are older.
         begun = save_inventory(tree, replace(goal, place=np.full_like(goal.place, NOWHERE)))
     made = replace(goal, file_crc=file_crc)
     save_inventory(tree, made)
@@ -190,7 +191,7 @@ def _make(images_idx: PathLike, tree: Path, goal: Inventory, progress: Progress)
 def _update(
     images_idx: PathLike, tree: Path, goal: Inventory, progress: Progress, deletions_count: bool
 ) -> tuple[Inventory, Counts]:
-    """Bring a tree that is there up to date, picture by picture; each is whole at any time.
+    """Bring an existing tree up to date, picture by picture; each is whole at any time.
 
     `deletions_count`: a picture that is missing was deleted since the corrections were read, and stays so.
     """
@@ -232,7 +233,7 @@ def _recognise(tree: Path, goal: Inventory) -> Inventory:
             wrong.append(path)
     if wrong:
         raise InputError(
-            f"{tree}: exists and is no tree of digitflow's: it holds {some(wrong)}. Nothing in it was "
+            f"{tree}: exists, but digitflow did not make it: it holds {some(wrong)}. Nothing in it was "
             "changed; move it away, or do without trees: png: {enabled: false}"
         )
     unmoved = (found.place != NOWHERE) & ((found.place == goal.given) | (goal.place == NOWHERE))
@@ -249,12 +250,12 @@ def shown_crc(data: bytes, shape: Sequence[int]) -> int | None:
 
 
 class _Update:
-    """One update of a tree that is there.
+    """One update of an existing tree.
 
-    `left_alone`: the rows, a mask, whose pictures a person moved, deleted, doubled or edited against what is
+    `left_alone`: the rows, a mask, whose pictures a person moved, deleted, doubled or edited, other than is
     wanted.
-    `before`, `after`: the folder of each row's picture as the inventory has it during the update and behind
-    it; `wanted`: as `after`, but no folder where an edited picture of a dropped row is kept.
+    `before`, `after`: the folder of each row's picture as the inventory has it during the update and after
+    it; `wanted`: as `after`, but no folder for a dropped row whose edited picture is kept.
     """
 
     def __init__(
@@ -279,7 +280,7 @@ class _Update:
         self.moved_by_hand = ~expected & there
         self.left_alone = self.moved_by_hand.copy()
         self.left_alone[[row for row, _ in found.doubled]] = True
-        # Not those that an update which was killed had yet to write.
+        # Not those that a killed update had yet to write.
         self.missing = ~there & (known.place != NOWHERE) & (known.place == known.next_place)
         self.missing &= goal.place != NOWHERE
         if recognised:  # perhaps deleted by hand: the next look at the tree decides
@@ -317,7 +318,7 @@ class _Update:
             map(name_stranger, found.strangers),
         )
         self._warn(
-            "each there twice; delete one of them",
+            "each is there twice; delete one of the two",
             (f"{self._path(row)} and {path}" for row, path in found.doubled),
         )
         self._warn(
@@ -356,7 +357,7 @@ class _Update:
             name = self._name(row)
             old_name = found.names.get(row, name)
             data = read_file(old_name, folders[place])
-            # ASSUME: every file is read. Their times and sizes alone would take half of that, and miss an
+            # ASSUME: every file is read. Only looking at times and sizes would take half as long, but miss an
             # edited picture whose program keeps the time.
             if (judgement := self._judge(row, data)) == "wrong":
                 wrong.append(row)
@@ -381,7 +382,7 @@ class _Update:
         return "wrong" if shown in (None, known.pixel_crc[row], known.next_pixel_crc[row]) else "edited"
 
     def _write(self, rows: list[int], images: np.ndarray, spare: Path) -> None:
-        """Write pictures beside the tree, and give them their names there: so they are whole at any time."""
+        """Write pictures beside the tree, then rename them into it, so that they are whole at any time."""
         files = png.encode(images)
         names = [self._name(row) for row in rows]
         with open_folders(spare) as (folder,):
@@ -393,16 +394,16 @@ class _Update:
         self.counts.written += len(rows)
 
     def remove(self) -> None:
-        """Remove the pictures of rows that shall have none."""
+        """Remove the pictures of rows that should have none."""
         rows = ~self.left_alone & (self.found.place != NOWHERE) & (self.goal.place == NOWHERE)
         for row in np.flatnonzero(rows).tolist():
             (self.tree / self._path(row)).unlink()
             self.counts.removed += 1
 
     def end(self, rows: int) -> Inventory:
-        """Write down what lies in the tree now, and whether anybody else changed it meanwhile."""
+        """Write down what is in the tree now, and whether anybody else changed it meanwhile."""
         self._warn(
-            "edited pictures; models take the pixels from the CSV, not from here. To have one as it was, "
+            "edited pictures; models take the pixels from the CSV, not from here. To restore one, "
             f"empty its file, delete {self.tree}.sfv and {RUN_TREES}",
             self.edited,
         )

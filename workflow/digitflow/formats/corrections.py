@@ -3,8 +3,8 @@
 `id`: the row of the training CSV, from 1, whatever ids the CSV has. `was`: its label there. `now`: the right
 label, `drop` (no model sees the row) or `ok` (looked at, right as it is). `crc`: the CRC-32 of the row's
 pixels, or nothing. `note`: anything. Blank lines and lines that begin with # may stand anywhere. What is
-written here leaves every other byte alone, and is added to what the file holds at that moment: a person may
-have it open in an editor.
+written here leaves every other byte alone, and is added to what the file holds at that moment, because a
+person may have it open in an editor.
 """
 
 import contextlib
@@ -56,14 +56,14 @@ def pixel_crc(image: "np.ndarray") -> str:
 def read(path: PathLike) -> list[Correction]:
     """Read the corrections in the file's order; a missing file holds none.
 
-    FormatError names line, column and value of what cannot be understood, and both lines of a doubled id;
-    InputError: the file cannot be opened.
+    FormatError names line, column and value of what cannot be understood, and both lines if an id is there
+    twice; InputError: the file cannot be opened.
     """
     return parse_lines(read_bytes(path), path)
 
 
 def read_bytes(path: PathLike) -> bytes:
-    """The bytes of the file; none where there is no file. InputError: it cannot be opened."""
+    """The bytes of the file; none if there is no file. InputError: it cannot be opened."""
     try:
         return Path(path).read_bytes()
     except FileNotFoundError:
@@ -80,23 +80,23 @@ def parse_lines(data: bytes, path: PathLike) -> list[Correction]:
 def digest(path: PathLike) -> str:
     """The SHA-256 of what the lines say: id, was and now, in the file's order.
 
-    Checksums that are filled in, notes and comments do not count, for they make nothing again. Where a line
-    cannot be understood, it is that of the file's bytes. InputError: the file cannot be read.
+    Checksums, notes and comments do not count, because a change in them needs nothing made again. If a line
+    cannot be understood, it is the SHA-256 of the file's bytes. InputError: the file cannot be read.
     """
     return digest_of(read_bytes(path), path)
 
 
 def digest_of(data: bytes, path: PathLike) -> str:
-    """As `digest`, of the bytes of the file `path`."""
+    """As `digest`, from the bytes of the file `path`."""
     with contextlib.suppress(FormatError):  # the job that applies it says what is wrong
         data = repr([(line.id, line.was, line.now) for line in parse_lines(data, path)]).encode()
     return hashlib.sha256(data).hexdigest()
 
 
 def record(path: PathLike, corrections: Iterable[Correction]) -> None:
-    """Put corrections into the file, which is made if it is not there, and written only if something is new.
+    """Put corrections into the file. It is created if missing, and written only if something is new.
 
-    A line of the same id is replaced in its place, and keeps its note unless the correction has one; other
+    A line with the same id is replaced in place, and keeps its note unless the correction has one; other
     corrections are added at the end. Raises as `read`.
     """
     corrections = {correction.id: correction for correction in corrections}.values()
@@ -104,9 +104,9 @@ def record(path: PathLike, corrections: Iterable[Correction]) -> None:
 
 
 def remove(path: PathLike, ids: Collection[int]) -> None:
-    """Take the lines of these ids out of the file; it is written only if there are any. Raises as `read`.
+    """Remove the lines with these ids from the file; it is written only if there are any. Raises as `read`.
 
-    A note stays, as a comment: somebody wrote it.
+    A note stays as a comment, because somebody wrote it.
     """
 
     def left(part: _Part) -> str:
@@ -120,10 +120,10 @@ def remove(path: PathLike, ids: Collection[int]) -> None:
 
 
 def fill_in_checksums(path: PathLike, known: Iterable[Correction]) -> int:
-    """Write the checksums of `known` into their lines that have none; return how many there were.
+    """Write the checksums of `known` into those of their lines that have none; return how many had none.
 
-    A line counts as known by its id, was and now. All else of it stays, and so does the time of the file: it
-    says the same as before, and nothing is to be made again. Raises as `read`.
+    A line is recognised by its id, was and now. The rest of it stays, and so does the time of the file: it
+    says the same as before, so nothing needs to be made again. Raises as `read`.
     """
     checksums = {(line.id, line.was, line.now): line.crc for line in known if line.crc}
 
@@ -137,9 +137,9 @@ def fill_in_checksums(path: PathLike, known: Iterable[Correction]) -> int:
 
 
 def renumber(path: PathLike, ids: Mapping[int, int]) -> None:
-    """Give lines new ids, by their old ones; all else of them stays. Raises as `read`.
+    """Give lines new ids, by their old ones; the rest of each line stays. Raises as `read`.
 
-    InputError: two lines would have the same id; nothing is written then.
+    InputError: two lines would have the same id; then nothing is written.
     """
 
     def renumbered(parts: list[_Part]) -> list[str]:
@@ -148,8 +148,8 @@ def renumber(path: PathLike, ids: Mapping[int, int]) -> None:
             new = ids.get(line.id, line.id)
             if (other := first.setdefault(new, line.line)) != line.line:
                 raise InputError(
-                    f"{path}, lines {other} and {line.line}: both would be about row {new}, and nothing was "
-                    "changed; delete the one that is wrong"
+                    f"{path}, lines {other} and {line.line}: both would be about row {new}; nothing was "
+                    "changed. Delete the line that is wrong"
                 )
         return _with_values(parts, "id", lambda line: str(ids[line.id]) if line.id in ids else None)
 
@@ -157,13 +157,13 @@ def renumber(path: PathLike, ids: Mapping[int, int]) -> None:
 
 
 def renew_checksums(path: PathLike, checksums: Mapping[int, str]) -> None:
-    """Give the lines of these ids these checksums; all else of them stays. Raises as `read`."""
+    """Set the checksums of the lines with these ids; the rest of each line stays. Raises as `read`."""
     _edit(path, lambda parts: _with_values(parts, "crc", lambda line: checksums.get(line.id)))
 
 
 @dataclass(frozen=True)
 class _Part:
-    """A record of the file, or a blank line or comment: its text as it stands there, line end included."""
+    """A record of the file, or a blank line or comment: its text as in the file, line end included."""
 
     text: str
     correction: Correction | None = None
@@ -215,7 +215,7 @@ def _parse_parts(data: bytes, path: PathLike) -> list[_Part]:
             correction = _parse(fields, line, f"{path}, line {line}")
             if (other := first.setdefault(correction.id, line)) != line:
                 raise FormatError(
-                    f"{path}, line {line}: column id: {correction.id} stands in line {other} already; "
+                    f"{path}, line {line}: column id: {correction.id} is already in line {other}; "
                     "keep the line that is right and delete the other"
                 )
             parts.append(_Part(raw, correction))
@@ -241,7 +241,7 @@ def _split(text: str, path: PathLike) -> Iterator[tuple[int, str, list[str]]]:
                 _check_separators(lines, path)
                 raise FormatError(
                     f"{path}, line {start + 1}: {line.strip()!r}: {error}; a note that begins with a quote "
-                    'must end with one, and has the quotes inside it doubled: "a ""4"", not a 9"'
+                    'must end with one, and quotes inside it must be doubled: "a ""4"", not a 9"'
                 ) from None
             at = start + reader.line_num
             # Spreadsheets give blank lines and comments the commas of all columns.
@@ -251,7 +251,7 @@ def _split(text: str, path: PathLike) -> Iterator[tuple[int, str, list[str]]]:
 
 
 def _check_separators(lines: list[str], path: PathLike) -> None:
-    """FormatError: a line is the header with other separators, quoted or not: so are all lines."""
+    """FormatError: a line is the header, quoted or not, with other separators; so all lines have these."""
     for number, line in enumerate(lines, 1):
         text = line.removeprefix(BOM).strip()
         if "," not in text and {*HEADER[:3]} <= _words(text):
@@ -267,26 +267,24 @@ def _check_header(fields: list[str], where: str) -> bool:
         return True
     text = ",".join(fields)
     if {*HEADER[:3]} <= _words(text):
-        how = (
-            "write it in the place of this line, and the columns below in its order, with commas between them"
-        )
+        how = "write it in place of this line, and the columns below in the same order, separated by commas"
     else:
-        how = "write that line above the corrections, and commas between the columns"
+        how = "write that header above the corrections, and separate the columns by commas"
     raise FormatError(f"{where}: {text!r} should be the header {','.join(HEADER)}; {how}")
 
 
 def _parse(fields: list[str], line: int, where: str) -> Correction:
     if not 3 <= len(fields) <= len(HEADER):
         raise FormatError(
-            f"{where}: {','.join(fields)!r} has {len(fields)} fields, should have {','.join(HEADER)} (crc "
-            "and note may be left out); put a note with a comma in it in quotes"
+            f"{where}: {','.join(fields)!r} has {len(fields)} fields; should have {','.join(HEADER)} (crc "
+            "and note may be left out); put a note that has a comma in quotes"
         )
     id_, was, now, crc, note = fields + [""] * (len(HEADER) - len(fields))
     id_, was, now, crc = (field.strip() for field in (id_, was, now, crc))
     if not re.fullmatch("0*[1-9][0-9]{0,17}", id_):
         raise FormatError(
-            f"{where}: column id: {id_!r} should be the number of a row of the training CSV, from 1; it is "
-            "the name of the image's PNG file"
+            f"{where}: column id: {id_!r} should be a row number of the training CSV, counted from 1; it is "
+            "also the name of the image's PNG file"
         )
     if not was:
         raise FormatError(
@@ -297,7 +295,7 @@ def _parse(fields: list[str], line: int, where: str) -> Correction:
     if crc and not re.fullmatch("[0-9A-Fa-f]{8}", crc):
         raise FormatError(
             f"{where}: column crc: {crc!r} should be 8 hexadecimal digits or nothing; a spreadsheet may have "
-            "changed it: empty the field"
+            "changed it: clear the field"
         )
     return Correction(int(id_), was, now, crc.upper(), note, line)
 
@@ -306,12 +304,12 @@ def format_line(correction: Correction) -> str:
     """The line without its end."""
     line = io.StringIO(newline="")
     fields = (correction.id, correction.was, correction.now, correction.crc, correction.note)
-    csv.writer(line, lineterminator="\r\n").writerow(fields)  # what is in a line end is quoted
+    csv.writer(line, lineterminator="\r\n").writerow(fields)  # so CR and LF are quoted
     return line.getvalue().removesuffix("\r\n")
 
 
 def _with_values(parts: list[_Part], column: str, value_of: Callable[[Correction], str | None]) -> list[str]:
-    """The texts of a file with the values in a column that `value_of` has for its lines; None: as it is."""
+    """The texts of a file with a column set to what `value_of` gives for each line; None: left as it is."""
     at = HEADER.index(column)
     texts = []
     for part in parts:
@@ -321,7 +319,7 @@ def _with_values(parts: list[_Part], column: str, value_of: Callable[[Correction
 
 
 def _with_field(text: str, column: int, value: str) -> str:
-    """The text of a line with another value in a column; commas are added where the line ends before it."""
+    """The text of a line with another value in a column; commas are added if the line ends before it."""
     at = 0
     for _ in range(column):
         at = FIELD.match(text, at).end()
@@ -332,7 +330,7 @@ def _with_field(text: str, column: int, value: str) -> str:
 
 
 def _edit(path: PathLike, change: Callable[[list[_Part]], list[str]], keep_time: bool = False) -> None:
-    """Write what `change` makes of the parts of the file, if it is something else."""
+    """Write what `change` makes of the parts of the file, if that differs."""
     with _locked(path):
         done = False
         while not done:
@@ -345,7 +343,7 @@ def _edit(path: PathLike, change: Callable[[list[_Part]], list[str]], keep_time:
 def _locked(path: PathLike) -> Iterator[None]:
     """Keep other programs of digitflow from writing the file; editors know nothing of the lock.
 
-    It is one of the folder, for the file itself is replaced by each of them.
+    It is a lock on the folder, because each of them replaces the file itself.
     """
     folder = Path(os.path.realpath(path)).parent
     try:
@@ -373,7 +371,7 @@ def _replace(path: PathLike, old: bytes, new: bytes, keep_time: bool) -> bool:
             with open(temporary, "wb") as file:
                 file.write(new)
                 file.flush()
-                os.fsync(file.fileno())  # so that nothing takes time between the comparison and the new name
+                os.fsync(file.fileno())  # so that nothing takes time between the comparison and the rename
             if target.exists():
                 shutil.copymode(target, temporary)
                 if keep_time:

@@ -1,4 +1,4 @@
-"""Clean text of whole numbers from 0 to 255, parsed all its bytes at once."""
+"""Parse clean text of whole numbers from 0 to 255, all bytes at once."""
 
 import numpy as np
 
@@ -9,8 +9,8 @@ BLANK_PASSES = 6  # each halves the runs of blanks: enough for 32
 def parse(block: bytes, columns: int, separator: bytes) -> np.ndarray | None:
     """Return uint8 (rows, columns) of a block of clean rows, or None if anything about it is unusual.
 
-    Each byte gets the value of a cell that would end there, from itself and the two bytes before it; then
-    those bytes are picked that a separator follows. Some 25 passes over bytes in cache, vectorised by numpy.
+    Each byte gets the value of a cell that would end there, from itself and the two bytes before it; then the
+    bytes followed by a separator are picked. Some 25 passes over bytes in cache, vectorised by numpy.
     """
     text = np.frombuffer(b"\n\n" + block, np.uint8)  # so that the first cell has two bytes before it as well
     digit = text - np.uint8(ZERO)
@@ -36,9 +36,9 @@ def parse(block: bytes, columns: int, separator: bytes) -> np.ndarray | None:
 
 
 def single_blanks(block: bytes) -> bytes | None:
-    """The block of cells between blanks with single ones, and none at the ends of lines.
+    """A block whose cells are separated by blanks, with single ones, and none at either end of a line.
 
-    None: it has other white space, which separates cells as well, or very long runs of blanks.
+    None: it has other white space, which also separates cells, or very long runs of blanks.
     """
     if any(space in block for space in (b"\t", b"\r", b"\v", b"\f")):
         return None
@@ -52,7 +52,7 @@ def single_blanks(block: bytes) -> bytes | None:
 def cells_of(block: bytes, columns: int, separator: bytes) -> tuple[np.ndarray, np.ndarray] | None:
     """Where the cells of a block of rows start and end, int64 (rows, columns) each.
 
-    None: a row has another number of cells. Separators between quotes are taken for separators.
+    None: a row has another number of cells. A separator inside quotes also counts as one.
     """
     text = np.frombuffer(block, np.uint8)
     ends = np.flatnonzero((text == ord(separator)) | (text == NEWLINE))
@@ -82,7 +82,7 @@ def cut_columns(
         place: [block[a:b] for a, b in zip(starts[:, place].tolist(), ends[:, place].tolist(), strict=True)]
         for place in places
     }
-    # A column goes with the separator behind it; the last ones of a row go with the one before them.
+    # A column is cut with the separator after it, the last ones of a row with the one before them.
     kept = [place for place in range(columns) if place not in cells]
     step = np.zeros(len(text) + 1, np.int8)
     for place in places:

@@ -1,4 +1,4 @@
-"""What a file is that is no CSV: told by its first bytes, with the way on."""
+"""Recognise a file that is no CSV by its first bytes, and say what to do with it."""
 
 import os
 import re
@@ -17,8 +17,8 @@ SIGNATURES = {
     b"Rar!": "a RAR archive: unpack it",
     b"PAR1": "a Parquet file: export it as CSV (pandas.read_parquet(...).to_csv(..., index=False))",
     b"ARROW1": "a Feather file: export it as CSV (pandas.read_feather(...).to_csv(..., index=False))",
-    b"\x1f\x8b": "a gzip file inside of another archive: unpack it",
-    b"PK\x03\x04": "a zip archive inside of another: unpack it",
+    b"\x1f\x8b": "a gzip file inside another archive: unpack it",
+    b"PK\x03\x04": "a zip archive inside another: unpack it",
     b"\xd0\xcf\x11\xe0": "an Excel workbook (xls): save the sheet as CSV",
     b"\x93NUMPY": f"a numpy array (npy): {SAVE_AS_CSV.format('numpy.load')}",
     b"\x89HDF": f"an HDF5 file: {SAVE_AS_CSV.format('h5py')}",
@@ -29,13 +29,13 @@ SIGNATURES = {
     b"SQLite format 3": "an SQLite database: export its table as CSV",
     b"version https://git-lfs": "a Git LFS pointer, not the file itself: fetch the file with `git lfs pull`",
     b"%PDF": "a PDF document: a pixel CSV is needed",
-    b"<": "a web page: a download that needs an account? Sign in, download again, and put the CSV here",
+    b"<": "a web page: does the download need an account? Sign in, download again, and put the CSV here",
 }
 IDX = re.compile(rb"\x00\x00[\x08\x09\x0b-\x0e][\x01-\x04]")
 ARFF = re.compile(rb"([ \t\r]*(%[^\n]*)?\n)*[ \t]*@relation\b", re.IGNORECASE)  # one way to match each line
 LIBSVM = re.compile(rb"[-+.\de]+([ \t]+\d+:[-+.\de]+)+[ \t\r]*(\n|$)")
 JSON = re.compile(rb"\s*[\[{]\s*[\[{\"]")
-NULL_BYTES = "null bytes: this looks like UTF-16, an archive or no text: save it as UTF-8"
+NULL_BYTES = "null bytes: this looks like UTF-16, an archive or another binary file: save it as UTF-8 text"
 
 
 def is_idx(path: str | os.PathLike) -> bool:
@@ -51,12 +51,12 @@ def is_png(path: str | os.PathLike) -> bool:
 
 
 def looks_like(start: bytes) -> str | None:
-    """Say what a file that starts so is, and the way on; None: it may be a CSV."""
+    """Say what a file that starts like this is, and what to do with it; None: it may be a CSV."""
     for signature, looks in SIGNATURES.items():
         if start.startswith(signature):
             return looks
     if IDX.match(start):
-        return "an IDX file: set data.source to idx and data.folder to the folder that it lies in"
+        return "an IDX file: set data.source to idx and data.folder to the folder that it is in"
     if ARFF.match(start):
         return f"an ARFF file: {SAVE_AS_CSV.format('scipy.io.arff')}"
     if LIBSVM.match(start):

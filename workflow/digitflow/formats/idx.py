@@ -35,8 +35,8 @@ def read_header(path: PathLike, ndim: Dimensions = None) -> tuple[int, ...]:
     """Return the shape of a file after checking its header and size.
 
     `ndim`: how many dimensions are wanted (labels 1, images 3, or 4 with colours; None: any).
-    Raises FormatError for a wrong magic, type or number of dimensions, a truncated or over-long file;
-    InputError for one that cannot be opened.
+    Raises FormatError for a wrong magic, type or number of dimensions, or a truncated or over-long file;
+    InputError for a file that cannot be opened.
     """
     with open_to_read(path) as file:
         return _header(file, path, ndim)[1]
@@ -55,13 +55,13 @@ def parse_bytes(data: bytes, path: PathLike, ndim: Dimensions = None) -> np.ndar
 
 
 def read_labels(path: PathLike, rows: int, classes: int) -> np.ndarray:
-    """Read the labels, int64 (rows,), of images. FormatError: not so many rows, or no class."""
+    """Read the labels, int64 (rows,), of images. FormatError: not that many labels, or one is no class."""
     labels = read(path, ndim=1)
     if len(labels) != rows:
         raise FormatError(f"{path}: {len(labels)} labels for {rows} images")
     if (wrong := (labels < 0) | (labels >= classes)).any():
         row = int(wrong.argmax())
-        raise FormatError(f"{path}: row {row + 1}: label {labels[row]}; classes are 0 to {classes - 1}")
+        raise FormatError(f"{path}: row {row + 1}: label {labels[row]}; the classes are 0 to {classes - 1}")
     return labels.astype(np.int64)
 
 
@@ -75,7 +75,7 @@ def open_memmap(path: PathLike, ndim: Dimensions = None) -> np.memmap:
 def read_blocks(path: PathLike, rows: int = 4096, ndim: Dimensions = None) -> Iterator[np.ndarray]:
     """Yield the file in blocks of up to `rows` items, uint8 or int32 (n, ...). Raises as `read_header`.
 
-    Plain reads, for mapped pages would count as this process's memory.
+    Plain reads, because mapped pages would count as this process's memory.
     """
     with open_to_read(path) as file:
         dtype, (count, *item_shape) = _header(file, path, ndim)
@@ -86,8 +86,8 @@ def read_blocks(path: PathLike, rows: int = 4096, ndim: Dimensions = None) -> It
 class Writer:
     """Write an IDX file block by block; it takes its final name when the `with` block ends without an error.
 
-    `item_shape`: the shape of one item, (28, 28) for images, () for labels. `dtype`: uint8, or int32 where
-    there are more than 256 labels.
+    `item_shape`: the shape of one item, (28, 28) for images, () for labels. `dtype`: uint8, or int32 if there
+    are more than 256 labels.
     """
 
     def __init__(self, path: PathLike, item_shape: tuple[int, ...], dtype: type = np.uint8):
@@ -170,10 +170,10 @@ def _header(file: BinaryIO, path: PathLike, ndim: Dimensions) -> tuple[np.dtype,
         raise FormatError(f"{path}: truncated: {size} bytes, the header alone has {4 + 4 * magic[3]}")
     shape = struct.unpack(f">{magic[3]}I", dimensions)
     if 0 in shape[1:]:
-        raise FormatError(f"{path}: {' x '.join(map(str, shape))} values: items without any")
+        raise FormatError(f"{path}: {' x '.join(map(str, shape))} values: its items are empty")
     dtype = DTYPES[magic[2]]
     _check_size(path, size, file.tell() + dtype.itemsize * math.prod(shape), shape)
-    if dtype.itemsize * math.prod(shape[1:]) > sys.maxsize:  # of no items, any size is right
+    if dtype.itemsize * math.prod(shape[1:]) > sys.maxsize:  # without items, the file's size cannot tell
         raise FormatError(f"{path}: {' x '.join(map(str, shape))} values: more than an array holds")
     return dtype, shape
 
@@ -182,7 +182,7 @@ def _check_size(path: PathLike, found: int, expected: int, shape: tuple[int, ...
     if found != expected:
         what = "truncated" if found < expected else "over-long"
         values = " x ".join(map(str, shape))
-        raise FormatError(f"{path}: {what}: {found:,} bytes, {values} values make {expected:,}")
+        raise FormatError(f"{path}: {what}: {found:,} bytes, but {values} values take {expected:,}")
 
 
 def _read_array(file: BinaryIO, path: PathLike, dtype: np.dtype, shape: tuple[int, ...]) -> np.ndarray:

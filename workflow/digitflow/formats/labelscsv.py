@@ -31,11 +31,11 @@ HEADER = ("ImageId", "Label")
 USUAL = ",".join(HEADER)
 LIST = "id,label, or one label per line"  # of training images
 USAGE = "usage"  # Kaggle's solutions: Public or Private
-OTHER_SEPARATORS = re.compile(r"[;\t|]")  # of files that are no CSV
+OTHER_SEPARATORS = re.compile(r"[;\t|]")  # of files that are no CSVs
 
 
 class Form(NamedTuple):
-    """What a submission must look like: its header, and the ids in their order."""
+    """What a submission must look like: its header, and the ids in order."""
 
     header: tuple[str, str]
     ids: list[str]
@@ -50,7 +50,7 @@ def write(
 ) -> None:
     """Write labels int (n,) as a submission.
 
-    `classes`: what the labels are called; None: themselves. `ids`: None for 1, 2, ...
+    `classes`: what the labels are called; None: by their numbers. `ids`: None for 1, 2, ...
     """
     texts = [str(label) if classes is None else classes[label] for label in labels.tolist()]
     write_rows(path, header, [*map(str, range(1, len(texts) + 1))] if ids is None else ids, texts)
@@ -74,9 +74,9 @@ def read(
     """Read a submission or a solution: the indices of the labels int64 (n,), in the order of `ids`.
 
     `classes`: the labels by index, or how many there are. `ids`: None for 1, 2, ... `rows`: how many there
-    must be, where there are no ids. The rows may be in another order, numbers may be written as 1.0, and
-    there may be a column Usage; the log says so. `header`: one that is right beside the usual ones. Raises
-    FormatError, with the line, for anything else.
+    must be, if there are no ids. The rows may be in another order, numbers may be written as 1.0, and there
+    may be a column Usage; the log says so. `header`: one that is accepted besides the usual ones. Anything
+    else is a FormatError that names the line.
     """
     return read_with_lines(path, classes, rows, ids, header)[0]
 
@@ -90,7 +90,7 @@ def read_with_lines(
 ) -> tuple[np.ndarray, np.ndarray]:
     """What `read` reads, and the line of the file that each label is in, from 2: both int64 (n,).
 
-    Raises as that.
+    Raises as `read`.
     """
     names = [*map(str, range(classes))] if isinstance(classes, int) else [*classes]
     index = {label: k for k, label in enumerate(names)}
@@ -117,11 +117,11 @@ def _join(
     fault: Callable[[str], str | None],
     images: str | None = None,
 ) -> list[tuple[str, int]]:
-    """The label and the number of the line of each of the ids, in their order.
+    """The label and the line number of each id, in the order of `ids`.
 
-    `places` of the ids and of the labels; `fault` says what is wrong with a label, None: nothing. `images`:
-    what the file of the training images is called; None: they are the test images. The log says what was
-    read in another way than it is written. FormatError: as of `read`.
+    `places`: of the ids and the labels. `fault` says what is wrong with a label, None: nothing. `images`: the
+    name of the training images' file; None: these are the test images. The log says what was read in another
+    way than it is written. Raises as `read`.
     """
     at_id, at_label = places
     found: dict[str, tuple[str, int]] = {}
@@ -137,8 +137,8 @@ def _join(
         ]
         if id_ in found:
             raise FormatError(
-                f"{where}: {header[at_id]} {id_!r} is there a second time, after line {found[id_][1]}: take "
-                "one of them out"
+                f"{where}: {header[at_id]} {id_!r} is already in line {found[id_][1]}: delete one of the two "
+                "lines"
             )
         if wrong := fault(label):
             raise FormatError(f"{where}: {header[at_label]} {line[at_label]!r}{wrong}")
@@ -146,27 +146,27 @@ def _join(
     expected = [*map(label_of, ids)]
     _check_ids(path, header[at_id], expected, found, images)
     for place in {*range(len(header))} - {at_id, at_label}:
-        log.info("%s: the column %s was not looked at", path, header[place])
+        log.info("%s: the column %s was ignored", path, header[place])
     if respelled:
         number, text, meant = respelled[0]
-        more = f", and so were {len(respelled) - 1:,} more numbers" if len(respelled) > 1 else ""
+        more = f", and {len(respelled) - 1:,} more numbers likewise" if len(respelled) > 1 else ""
         log.info("%s, line %d: %s was read as %s%s", path, number, text, meant, more)
     if [*found] != expected:
-        log.info("%s: the rows are not in the order of the images, and were put into it by their ids", path)
+        log.info("%s: the rows are not in the order of the images, and were sorted by their ids", path)
     return [found[id_] for id_ in expected]
 
 
 def check_header(path: PathLike, header: tuple[str, str] = HEADER) -> None:
-    """FormatError: the file is no solution: it has neither columns of ids and of labels nor labels alone.
+    """FormatError: the file is no solution: it has neither columns of ids and labels nor only labels.
 
-    `header`: one that is right beside the usual ones.
+    `header`: one that is accepted besides the usual ones.
     """
     if not is_list(path) and (*(first := _first_line(path)),) != header:
         _columns(path, first)
 
 
 def is_list(path: PathLike) -> bool:
-    """Whether a file has labels alone, one per line: one column that can be nothing else."""
+    """Whether a file has only labels, one per line: one column that can be nothing else."""
     first = _first_line(path)
     if len(first) != 1:
         return False
@@ -183,13 +183,13 @@ def _check_ids(
     found: Mapping[str, tuple[str, int]],
     images: str | None,
 ) -> None:
-    """The ids must be those expected, in any order; `found` has the line of each; `images` as of `_join`."""
+    """The ids must be those expected, in any order; `found` has the line of each; `images` as in `_join`."""
     known = {*expected}
     unknown = next((id_ for id_ in found if id_ not in known), None)
     missing = next((id_ for id_ in expected if id_ not in found), None)
     lacks = f"{name} {missing!r} is missing"
     if images is not None:
-        lacks += f": name each id of {images} once, or write the labels alone, in the order of its rows"
+        lacks += f": list each id of {images} once, or write only the labels, in the order of its rows"
     wrong = ""
     if unknown is not None:
         whose = "a test image" if images is None else "a training image"
@@ -201,26 +201,29 @@ def _check_ids(
 
 
 def check_unique(ids: Sequence[str], where: str) -> None:
-    """No id of an image may be there twice. InputError names the rows."""
+    """Each image must have its own id. InputError names the rows of an id that is there twice."""
     seen = {}
     for row, text in enumerate(ids, start=1):
         if text in seen:
-            raise InputError(f"{where}: the id {text!r} is there twice, in rows {seen[text]} and {row}")
+            raise InputError(
+                f"{where}: rows {seen[text]} and {row} have the same id, {text!r}: give each image its own"
+            )
         seen[text] = row
 
 
 def read_sample(path: PathLike) -> Form:
-    """Read the header and the ids of a sample_submission.csv. FormatError, with the line: it is none."""
+    """Read the header and ids of a sample_submission.csv. FormatError names the line that is not of one."""
     header, lines = _read_lines(path)
     if len(header) != 2:
         raise FormatError(
-            f"{path}, line 1: {','.join(header)!r}, should be two names, one of the ids and one of the labels"
+            f"{path}, line 1: {','.join(header)!r}, should be two names: of the ids' and the labels' column"
         )
     ids = {}
     for number, line in enumerate(lines, start=2):
         if len(line) != 2 or not line[0].strip() or line[0] in ids:
             raise FormatError(
-                f"{path}, line {number}: {','.join(line)!r}, should be an id of its own, a label"
+                f"{path}, line {number}: {','.join(line)!r}, should be an id that no other line has, and a "
+                "label"
             )
         ids[line[0]] = number
     return Form((header[0], header[1]), [*ids])
@@ -229,20 +232,24 @@ def read_sample(path: PathLike) -> Form:
 def submission_form(
     submission: Mapping[str, Any], rows: int, ids: PathLike | None, test_csv: PathLike
 ) -> Form:
-    """What a submission for so many test rows must look like, by that section of the configuration.
+    """What a submission for `rows` test rows must look like, by the configuration's section `submission`.
 
-    `ids`: the file of those that the test file has; their order is the submission's. FormatError, which calls
-    the test file `test_csv`: `submission.sample` has other ids, or another number of them; or as `read_ids`.
+    `ids`: the file of the test images' ids; their order is the submission's. `test_csv`: the test file's name
+    in messages. FormatError: `submission.sample` has other ids, or another number of them; or as `read_ids`.
     """
     test_ids = None if ids is None else read_ids(ids, rows)
     if sample := submission.get("sample"):
         form = read_sample(sample)
         if len(form.ids) != rows:
-            raise FormatError(f"{sample}: {len(form.ids):,} rows, {test_csv} has {rows:,}: are they a pair?")
+            raise FormatError(
+                f"{sample}: {len(form.ids):,} rows, but {test_csv} has {rows:,}: do they belong together?"
+            )
         known = {*(test_ids or form.ids)}
         for line, id_ in enumerate(form.ids, start=2):
             if id_ not in known:
-                raise FormatError(f"{sample}, line {line}: {id_!r} is no id of {test_csv}: are they a pair?")
+                raise FormatError(
+                    f"{sample}, line {line}: {id_!r} is no id of {test_csv}: do they belong together?"
+                )
         if test_ids is None:
             _check_order(sample, form)
         return Form(form.header, [*(test_ids or form.ids)])
@@ -252,30 +259,30 @@ def submission_form(
 
 
 def _check_order(sample: PathLike, form: Form) -> None:
-    """FormatError: the ids count the images, and are not in their order: the file was sorted otherwise."""
+    """FormatError: the ids count the images, but are not in ascending order: the file was sorted."""
     numbers = [int(id_) for id_ in form.ids if id_.isascii() and id_.isdigit()]
     if len(numbers) < len(form.ids) or max(numbers) - min(numbers) >= len(numbers):
-        return  # names of any kind, whose order alone says which image is which
+        return  # names of any kind: only their order says which image is which
     for line, (before, after) in enumerate(itertools.pairwise(numbers), start=3):
         if after < before:
             raise FormatError(
-                f"{sample}, line {line}: {form.header[0]} {after} behind {before}; the test images have no "
-                "ids, so those of the sample are taken in its order: sort its lines by their numbers"
+                f"{sample}, line {line}: {form.header[0]} {after} after {before}; the test images have no "
+                "ids, so the order of the sample's lines counts: sort them by their numbers"
             )
 
 
 def write_ids(path: PathLike, ids: Sequence[str]) -> None:
-    """Write the ids of images, one per line, under the header id: none where the images have none."""
+    """Write the ids of images, one per line, under the header id: none if the images have none."""
     with atomic_open(path, "w") as file:
         csv.writer(file, lineterminator="\n").writerows([["id"], *([id_] for id_ in ids)])
 
 
 def read_ids(path: PathLike, rows: int) -> list[str] | None:
-    """Read what `write_ids` wrote, None if there are none. FormatError: not that, or not so many."""
+    """Read what `write_ids` wrote, None if there are none. FormatError: something else, or not that many."""
     header, lines = _read_lines(path)
     if header != ["id"] or any(len(line) != 1 for line in lines):
         raise FormatError(
-            f"{path}: not a list of ids, one per line under the header id; delete it, run again"
+            f"{path}: not a list of ids, one per line under the header id; delete it and run again"
         )
     if lines and len(lines) != rows:
         raise FormatError(f"{path}: {len(lines):,} ids for {rows:,} images; delete it and run again")
@@ -285,14 +292,15 @@ def read_ids(path: PathLike, rows: int) -> list[str] | None:
 def read_own(path: PathLike, classes: Sequence[str], rows: int) -> np.ndarray:
     """The indices of the labels, int64 (rows,), of a submission that `write` wrote, under any header.
 
-    FormatError: a line is no id of its own and a label, or there are not so many.
+    FormatError: a line is not a new id and a label, or there are not that many.
     """
     index = {label: k for k, label in enumerate(classes)}
     found: dict[str, int] = {}
     for number, line in enumerate(_read_lines(path)[1], start=2):
         if len(line) != 2 or line[0] in found:
             raise FormatError(
-                f"{path}, line {number}: {','.join(line)!r}, should be an id of its own, a label"
+                f"{path}, line {number}: {','.join(line)!r}, should be an id that no other line has, and a "
+                "label"
             )
         if line[1] not in index:
             wanted = classes_in_words(classes)
@@ -304,12 +312,11 @@ def read_own(path: PathLike, classes: Sequence[str], rows: int) -> np.ndarray:
 
 
 def read_list(path: PathLike, rows: int, ids: Sequence[str] = (), images: str = "the images") -> list[str]:
-    """Read the labels of images in a file of their own; return them in the images' order.
+    """Read the labels of images from a file of their own; return them in the images' order.
 
-    It has one label per line in that order, with or without a header, or ids and labels under a header: those
-    of the images, `ids`, in any order, or 1, 2, ... in order where these have none. `images`: what the file
-    of the images is called. FormatError names the line that is wrong, InputError an image's id that is there
-    twice.
+    It has one label per line in that order, with or without a header, or ids and labels under a header: the
+    images' `ids` in any order, or 1, 2, ... in order if these have none. `images`: the name of the images'
+    file. FormatError names the line that is wrong, InputError an id that two images have.
     """
     first, lines = _read_lines(path, LIST)
     start = 2
@@ -322,8 +329,8 @@ def read_list(path: PathLike, rows: int, ids: Sequence[str] = (), images: str = 
         for row, line in enumerate(lines, start=1):
             if len(line) > at_id and label_of(line[at_id].strip()) != str(row):
                 raise FormatError(
-                    f"{path}, line {row + 1}: {first[at_id]} {line[at_id]!r}, should be {row}, for there are "
-                    f"no ids in {images}: count its rows from 1, or write the labels alone, in their order"
+                    f"{path}, line {row + 1}: {first[at_id]} {line[at_id]!r}, should be {row}, because "
+                    f"{images} has no ids: count its rows from 1, or write only the labels, in their order"
                 )
     else:
         if first[0].strip().lower() not in LABEL_NAMES:
@@ -341,15 +348,15 @@ def read_list(path: PathLike, rows: int, ids: Sequence[str] = (), images: str = 
         labels.append(label)
     if len(labels) != rows:
         one_more = start == 1 and len(labels) == rows + 1
-        header = f"; if line 1, {lines[0][0]!r}, is a header, write label there" if one_more else ""
+        header = f"; if line 1, {lines[0][0]!r}, is a header, replace it by label" if one_more else ""
         if len(first) == 1 and start == 2 and len(labels) == rows - 1:
-            header = f"; if line 1, {first[0]!r}, is a label, write a line above it: label"
+            header = f"; if line 1, {first[0]!r}, is a label, add the header label above it"
         raise FormatError(f"{path}: {len(labels):,} labels for {rows:,} images{header}")
     return labels
 
 
 def _fault_in_words(label: str) -> str | None:
-    """What is said behind a label of any class that is none; None: it is one."""
+    """What a message says after a text that can be no label; None: it can be one."""
     fault = label_fault(label, None)
     return fault and f" {fault}"
 

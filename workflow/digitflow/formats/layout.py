@@ -1,4 +1,4 @@
-"""What the columns of a pixel CSV are, the rows that come out of it, and how a cell is understood."""
+"""What the columns of a pixel CSV are, the rows read from it, and how a cell is understood."""
 
 import csv
 import json
@@ -18,14 +18,14 @@ WHOLE = re.compile(r"(-(?=0*[1-9]))?0*([0-9]+)(\.0*)?")  # of labels
 SCIENTIFIC = re.compile(r"[-+]?[0-9]\.[0-9]+[eE][-+][0-9]{2,3}")  # as C, and so numpy.savetxt, writes numbers
 DECIMAL_COMMA = re.compile(rb"[-+]?[0-9]+,[0-9]+([eE][-+]?[0-9]+)?")
 DECIMAL_COMMAS = "the numbers have decimal commas: save the file with decimal points, 0.5 for 0,5"
-# What a YAML of some version, or the schema, takes for something else than a name.
+# Words that some version of YAML, or the schema, takes for something other than a name.
 NO_NAMES = ("y", "n", "yes", "no", "on", "off", "true", "false", "null", "auto")
 
 
 class Block(NamedTuple):
-    """Some rows of a data set, in order, from whatever it is read.
+    """Some rows of a data set, in order, whatever they are read from.
 
-    `images`: uint8 (n, h, w), or (n, h, w, 3) in RGB. `labels`, `ids`: n texts, None where there are none.
+    `images`: uint8 (n, h, w), or (n, h, w, 3) in RGB. `labels`, `ids`: n texts, None if there are none.
     """
 
     images: np.ndarray
@@ -37,15 +37,15 @@ class Block(NamedTuple):
 class Layout:
     """What the columns of one file are. Places count from 0.
 
-    `names`: of all columns, as in the header; `1`, `2`, ... where there is none.
+    `names`: of all columns, as in the header; `1`, `2`, ... if there is none.
     `pixels`: the places of the pixels, in the order in which they fill an image.
     `shape`: of an image, (h, w) or (h, w, 3); `transposed`: its pixels come column by column; `planar`: all
     red ones come first, then all green, then all blue.
     `label`: the place of the label. `one_hot`: places, each with the label that a 1 there means.
     `unfilled`: the place of a label that no row has yet.
-    `classes`: the labels that there may be; None: any.
-    `values`: the numbers that mean 0 and 255; None: these themselves, and whole numbers only.
-    `reasons`: why all this was decided so, for the log.
+    `classes`: the labels that are allowed; None: any.
+    `values`: the numbers that mean 0 and 255; None: 0 and 255 themselves, and only whole numbers.
+    `reasons`: why all this was decided, for the log.
     """
 
     path: str | os.PathLike
@@ -76,12 +76,12 @@ class Layout:
 
 
 def size_in_words(shape: tuple[int, ...]) -> str:
-    """What images of a shape are, for messages."""
+    """Images of a shape in words, for messages."""
     return f"{shape[0]} x {shape[1]} {'RGB ' if len(shape) == 3 else ''}images"
 
 
 def split_line(line: bytes, separator: bytes) -> list[bytes]:
-    """The cells of a line, which may have separators between quotes. A blank separates however long it is."""
+    """The cells of a line, which may have separators inside quotes. A run of blanks separates once."""
     cells = line.split() if separator == b" " else line.split(separator)
     if b'"' not in line or not any(cell.count(b'"') % 2 for cell in cells):
         return cells
@@ -118,7 +118,7 @@ def hot_of(cell: bytes) -> float | None:
 
 
 def label_of(text: str) -> str:
-    """A label as it is known from then on: a whole number without needless zeros, 7 for 07, 7.0, 7.00e+00.
+    """A label as it is used from then on: a whole number without needless zeros, 7 for 07, 7.0, 7.00e+00.
 
     1e3 stays what it is: it may be the id of something.
     """
@@ -135,16 +135,16 @@ def label_fault(label: str, classes: Collection[str] | None) -> str | None:
     if classes is not None:
         return None if label in classes else f"is not a class from {classes_in_words(classes)}"
     if not label or label.lower() == "nan":
-        return "is no label: give the row one, or take it out"
+        return "is no label: give the row one, or delete the row"
     if NUMBER.fullmatch(label) and not WHOLE.fullmatch(label):
-        return "is a number but no whole one: is this the column of the labels?"
+        return "is a number, but not a whole one: is this the column of the labels?"
     if "\ufffd" in label:
         return "is not UTF-8: save the file as UTF-8"
     return None
 
 
 def classes_in_words(classes: Collection[str]) -> str:
-    """What the classes are, for messages."""
+    """The classes in words, for messages."""
     classes = [*classes]
     if classes == [*map(str, range(len(classes)))]:
         return f"0 to {len(classes) - 1}"
@@ -158,11 +158,11 @@ def abbreviated(names: Sequence[str]) -> str:
 
 
 def as_yaml(name: str) -> str:
-    """A name as a configuration file has it: without quotes where that can mean nothing else."""
+    """A name as a configuration file has it: without quotes if that can mean nothing else."""
     plain = re.fullmatch(r"[A-Za-z_]\w*", name, re.ASCII) and name.lower() not in NO_NAMES
     return name if plain else json.dumps(name, ensure_ascii=not name.isprintable())
 
 
 def shown(text: str) -> str:
-    """A text in quotes, cut where it is long."""
+    """A text in quotes, cut if it is long."""
     return repr(text if len(text) <= 40 else text[:37] + "...")

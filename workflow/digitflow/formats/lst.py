@@ -1,6 +1,6 @@
 """MXNet image lists: lines of index, tab, label, tab, path.
 
-A list is the one record of the labels and of the train/valid split. Its form is that of MXNet's im2rec.py:
+A list is the only record of the labels and of the train/valid split. Its format is that of MXNet's im2rec.py:
 the label is a float with six decimals, the path is relative to a root that the reader knows.
 """
 
@@ -17,11 +17,11 @@ from digitflow.base.files import atomic_open, open_to_read
 PathLike = str | os.PathLike
 LINE = re.compile(r"([0-9]{1,18})\t([0-9]{1,18})(?:\.0*)?\t([^\x00-\x1f]+)\r?\n")
 FOLDER_AND_INDEX = re.compile(r"(?:(.*)/)?([0-9]{1,18})\.png")
-# A whole line in which the path ends with the index, as nearly all do: so a list is read in half of the time.
+# A whole line in which the path ends with the index, as in nearly all: this halves the time to read a list.
 COMMON_LINE = re.compile(
     r"^([0-9]{1,18})\t([0-9]{1,18})\.0*\t((?:([^\x00-\x1f]*)/)?0*\1\.png)\n", re.MULTILINE
 )
-LINES = 4096  # that are read at a time
+LINES = 4096  # read at a time
 
 
 @dataclass(frozen=True)
@@ -56,8 +56,8 @@ def write(path: PathLike, listing: Listing) -> None:
 def read(path: PathLike) -> Listing:
     """Read a list file. FormatError names the line whose columns, index, label or order are wrong.
 
-    The index must be that in a path like 7/00017.png, and all images of a folder must have one label: so
-    damage is found in either.
+    The index must be that in a path like 7/00017.png, and all images of a folder must have one label, so that
+    damage to either is found.
     """
     indices, labels, paths = [], [], []
     of_folders: dict[str, int] = {}
@@ -79,7 +79,7 @@ def read(path: PathLike) -> Listing:
     if (wrong := np.diff(index, prepend=0) <= 0).any():
         row = int(wrong.argmax())
         before = index[row - 1] if row else 0
-        raise FormatError(f"{path}: line {row + 1}: index {index[row]} after {before}; they ascend from 1")
+        raise FormatError(f"{path}: line {row + 1}: index {index[row]} after {before}; indices ascend from 1")
     return Listing(index, np.array(labels, np.int64), paths)
 
 

@@ -1,9 +1,9 @@
 """Pixel CSVs: one image per row, one number per pixel; read by a layout that says what each column is.
 
 The file is read in blocks of whole lines. A block of nothing but digits, separators and line ends is parsed
-densely (`dense`); that path takes only what is surely right, after columns of text were cut out. Where there
-are quotes, blanks or fractions, each spelling is understood once and then looked up (`spellings`). Any other
-block is split into cells (`_Reader._exactly`), and what is wrong is named with line, column and value.
+densely (`dense`); that path takes only what is surely right, after columns of text were cut out. If there are
+quotes, blanks or fractions, each spelling is understood once and then looked up (`spellings`). Any other
+block is split into cells (`_Reader._exactly`), and each error is named with line, column and value.
 """
 
 import itertools
@@ -40,7 +40,7 @@ HEAD_BYTES = 1 << 20  # the header and some rows
 FIRST_LINE_BYTES = 64 << 20  # of the largest image that the schema allows, in colour, names and all
 LINE_BYTES_PER_COLUMN = 64  # a line of more bytes (at least 64 KiB) is damage, not data
 MAX_SHOWN = 10  # findings in a message
-MAX_COUNTED = 100_000  # findings after which the file is given up
+MAX_COUNTED = 100_000  # findings after which reading stops
 MAX_SPELLINGS = 1 << 16  # remembered; numbers of many digits may have as many as there are pixels
 
 BOM = b"\xef\xbb\xbf"
@@ -49,9 +49,9 @@ NEWLINE = ord("\n")
 # The usual spellings of whole numbers, looked up at once; `_whole` understands the others.
 WHOLE = {form % value: value for value in range(256) for form in (b"%d", b'"%d"')}
 LABELS = [str(number) for number in range(256)]
-LONE_CR = "lone CR line ends (old Mac): save it with LF or CRLF"
+LONE_CR = "lone CR line ends (old Mac): save the file with LF or CRLF line ends"
 SCALES = ((0, 1), (-1, 1), (0, 16), (0, 255))  # what fractions usually mean, 0 to 255 rounded
-SCALE_ENDS = (1, 16)  # whole numbers that end here were hardly meant as nearly black
+SCALE_ENDS = (1, 16)  # whole numbers that end here are hardly meant as nearly black
 DEEP = (0, 65_535)
 NUMBER_BYTES = b"0123456789+-.eE \t"
 
@@ -82,7 +82,7 @@ def read_head(path: PathLike) -> bytes:
         while b"\n" not in head and (more := stream.read(HEAD_BYTES)):
             head += more
             if len(head) > FIRST_LINE_BYTES:
-                raise InputError(f"{path}, line 1: no line end in {len(head):,} bytes: no CSV of pixels")
+                raise InputError(f"{path}, line 1: no line end in {len(head):,} bytes: not a pixel CSV")
     head = head.removeprefix(BOM)
     if not head:
         raise InputError(f"{path}: empty: one row per image is needed")
@@ -94,7 +94,7 @@ def read_head(path: PathLike) -> bytes:
     if b"\r" in line:
         raise InputError(f"{path}, line 1: {LONE_CR}")
     if not line.strip(BLANK):
-        raise InputError(f"{path}, line 1: blank, where the header or the first row must be")
+        raise InputError(f"{path}, line 1: blank, but the header or the first row must be here")
     return head
 
 
@@ -103,9 +103,9 @@ def read_blocks(
 ) -> Iterator[Block]:
     """Yield the rows of a file in order.
 
-    `progress` is advanced by the rows of a block; its total is guessed from the bytes where they are known.
-    Raises InputError with up to ten findings and their number; no block is yielded after a wrong one. How far
-    the numbers go is known at the end of the file: nothing may be used before the last block has come.
+    `progress` is advanced by the rows of a block; its total is estimated from the bytes, if they are known.
+    Raises InputError with up to ten findings and their number; no block is yielded after a wrong one. The
+    range of the numbers is known only at the end of the file: use nothing before the last block has come.
     """
     _keep_freed_memory()
     reader, rows = _Reader(layout), 0
@@ -123,9 +123,9 @@ def read_blocks(
 
 
 def _keep_freed_memory() -> None:
-    """Have glibc keep the memory of a block for the next one: parsing takes a third of the time.
+    """Make glibc keep the memory of a block for the next one: parsing then takes a third of the time.
 
-    It gives what is larger than a threshold back to the kernel, and each page that comes again costs a fault.
+    It returns what is larger than a threshold to the kernel, and each page that comes back costs a fault.
     Freeing one large array, never touched, raises the threshold to its size (mallopt(3), M_MMAP_THRESHOLD).
     """
     np.empty(1 << 24, np.uint8)
@@ -160,7 +160,7 @@ def _whole_lines(stream: Stream, layout: Layout, block_bytes: int) -> Iterator[t
             rest = rest[end:]
         if len(rest) > limit:
             where = f"{layout.path}, line {number}"
-            raise InputError(f"{where}: no line end, or blanks only, in {limit:,} bytes: a damaged file?")
+            raise InputError(f"{where}: no line end, or only blanks, in {limit:,} bytes: is it damaged?")
         piece = stream.read(max(block_bytes, len(rest)))  # doubling: a long line takes few reads
         if not piece:
             break
@@ -170,7 +170,7 @@ def _whole_lines(stream: Stream, layout: Layout, block_bytes: int) -> Iterator[t
 
 
 def _end_of_rows(text: bytes) -> int:
-    """Where the last whole line ends that is not blank; 0: there is none."""
+    """The end of the last whole line that is not blank; 0: there is none."""
     end = text.rfind(b"\n") + 1
     while end:
         start = text.rfind(b"\n", 0, end - 1) + 1
@@ -184,12 +184,12 @@ def _end_of_rows(text: bytes) -> int:
 
 
 class _Reader:
-    """Parses the blocks of one file; keeps what is wrong with it, and how far its numbers go."""
+    """Parses the blocks of one file; keeps what is wrong with it, and the range of its numbers."""
 
     def __init__(self, layout: Layout) -> None:
         self.layout = layout
         self.findings = Findings()
-        self._beyond_scales = 0  # findings that no other scale of the values would mend
+        self._beyond_scales = 0  # findings that no other scale of the values would fix
         self._decimal_commas = False  # whether some of these are 0,5
         self._lowest, self._highest = math.inf, -math.inf
         self._text = sorted({*range(len(layout.names))} - {*layout.pixels} - {layout.label})
@@ -208,7 +208,7 @@ class _Reader:
         """Parse a block whose first line has the number `first`; without rows if something is wrong."""
         if b"\r" in text:
             text = text.replace(b"\r\n", b"\n")
-        if b"\r" in text:  # lone ones are found there alone
+        if b"\r" in text:  # only `_exactly` finds lone ones
             block = self._exactly(first, text)
         else:
             plain = dense.single_blanks(text) if self.layout.separator == b" " else text
@@ -219,20 +219,20 @@ class _Reader:
         return block
 
     def finish(self) -> None:
-        """Raise InputError if something was wrong, or if the numbers were hardly meant as they are."""
+        """Raise InputError if something was wrong, or if the numbers are hardly meant as they are."""
         if self.findings.count:
             raise InputError(f"{self.findings}{self._way_on()}")
         if self.layout.values is None:
             check_scale(self.layout.path, self._highest)
 
     def _way_on(self) -> str:
-        """What to do about the findings as a line, where that is known."""
+        """A line on what to do about the findings, if that is known."""
         if self._decimal_commas:
             return f"\n{DECIMAL_COMMAS}"
         return "" if self._beyond_scales else self._fitting_values()
 
     def _fitting_values(self) -> str:
-        """The line of the configuration with which the file's numbers can be read, if there is one."""
+        """The line of the configuration by which the file's numbers can be read, if there is one."""
         low, high = self._lowest + 0.0, self._highest  # no -0
         if self.layout.values is not None and self.findings.count <= MAX_SHOWN:  # then these are wrong
             return ""
@@ -249,8 +249,8 @@ class _Reader:
         )
 
     def _block(self, table: np.ndarray, cells: dict[int, list[bytes]], labels: list[str] | None) -> Block:
-        """The rows of pixels uint8 (n, pixels), these in the order of the file."""
-        if self.layout.values is None and self._highest <= max(SCALE_ENDS):  # after that it tells nothing
+        """The rows of `table`, pixels uint8 (n, pixels) in the order of the file."""
+        if self.layout.values is None and self._highest <= max(SCALE_ENDS):  # beyond that it tells nothing
             self._highest = max(self._highest, int(table.max(initial=0)))
         if self._order is not None:
             table = table.take(self._order, axis=1)
@@ -268,7 +268,7 @@ class _Reader:
     # Densely
 
     def _densely(self, text: bytes) -> Block | None:
-        """The rows of a clean block; None if it may be anything else."""
+        """The rows of a clean block; None if it may not be clean."""
         layout = self.layout
         if not self._is_clean and self._dense_rows(text[: text.index(b"\n") + 1]) is None:
             return None  # after a block that was not clean, one row shows whether the next may be
@@ -312,7 +312,7 @@ class _Reader:
     # By the spellings of its cells
 
     def _by_spelling(self, text: bytes) -> Block | None:
-        """The rows of a block of right rows with few spellings; None if it may be anything else."""
+        """The rows of a correct block with few spellings; None if it may be anything else."""
         layout = self.layout
         found = dense.cells_of(text, len(layout.names), layout.separator)
         if found is None:
@@ -336,7 +336,7 @@ class _Reader:
     # As numbers of any spelling, without quotes
 
     def _as_numbers(self, text: bytes) -> Block | None:
-        """The rows of a block of right rows; None if it may be anything else."""
+        """The rows of a correct block; None if it may be anything else."""
         layout, columns = self.layout, len(self.layout.names)
         if layout.values is None or b'"' in text:
             return None
@@ -347,7 +347,7 @@ class _Reader:
             if len(cells) != columns:
                 return None
             cut.append([cells.pop(place) for place in reversed(places)])
-            # What float takes of these bytes is what `NUMBER` takes, with blanks around it.
+            # Of these bytes, float accepts what `NUMBER` accepts, with blanks around it.
             if b"".join(cells).translate(None, NUMBER_BYTES):
                 return None
             try:
@@ -367,7 +367,7 @@ class _Reader:
     # Cell by cell
 
     def _exactly(self, first: int, text: bytes) -> Block:
-        """The rows of a block; if something is wrong with it no rows, and findings in the file's order."""
+        """The rows of a block; if something is wrong with it, no rows, and findings in the file's order."""
         layout, columns = self.layout, len(self.layout.names)
         wrong, lines, flat = [], [], []
         for number, line in enumerate(text[:-1].split(b"\n"), first):
@@ -399,9 +399,9 @@ class _Reader:
         """The cells of a line with quotes, or with another number of cells. InputError: it is wrong."""
         layout = self.layout
         if not line.strip():
-            raise InputError(": an empty line between rows")
+            raise InputError(": an empty line between rows: delete it")
         if line.count(b'"') % 2:
-            raise InputError(": a quote is opened and not closed")
+            raise InputError(": a quote is opened but not closed")
         if b"\r" in line:
             raise InputError(f": {LONE_CR}")
         if len(cells) != len(layout.names):
@@ -413,7 +413,7 @@ class _Reader:
     def _wrong_pixels(self, cells: list[bytes], lines: list[int]) -> tuple[list[tuple[int, int, str]], int]:
         """What is wrong with the first wrong pixels, and how many more are wrong.
 
-        The bytes that right ones mean are in `_pixels` afterwards.
+        Afterwards, `_pixels` has the bytes that the right ones mean.
         """
         if len(self._pixels) > MAX_SPELLINGS:
             self._pixels.clear()
@@ -459,7 +459,7 @@ class _Reader:
     def _labels(
         self, cells: dict[int, list[bytes]], lines: Sequence[int]
     ) -> tuple[list[str] | None, list[tuple[int, int, str]]]:
-        """The labels of rows, and what is wrong with some; the lines are those of the rows."""
+        """The labels of rows, and what is wrong with some; `lines` are those of the rows."""
         layout = self.layout
         if layout.one_hot:
             return self._one_hot_labels(cells, lines)
@@ -494,11 +494,11 @@ class _Reader:
         return found, wrong
 
     def _wrong_texts(self, cells: dict[int, list[bytes]], lines: Sequence[int]) -> list[tuple[int, int, str]]:
-        """What is wrong with ids, and with a column of labels that was taken for empty."""
+        """What is wrong with ids, or with a column of labels that was taken to be empty."""
         layout = self.layout
         if layout.unfilled is not None and any(map(unquoted, cells[layout.unfilled])):
             where = f", column {layout.names[layout.unfilled]}: "
-            how = "is a label, and the first rows have none: fill in all, or list it in data.columns.ignore"
+            how = "is a label, but the first rows have none: fill in all, or list it in data.columns.ignore"
             return [
                 (line, layout.unfilled, f"{where}{shown(text_of(cell))} {how}")
                 for line, cell in zip(lines, cells[layout.unfilled], strict=True)
@@ -532,12 +532,12 @@ def _is_utf8(text: bytes) -> bool:
 
 
 def check_scale(where: PathLike, highest: float) -> None:
-    """Pixels without `values` go up to 255, or thereabouts. InputError: their highest was meant as white."""
+    """Pixels without `values` go up to 255 or nearly so. InputError: their highest was meant as white."""
     if highest in SCALE_ENDS:
         raise InputError(
-            f"{where}: the pixels are whole numbers that end at {highest}, nearly black of 255: write "
-            f"values: {{from: 0, to: {highest}}} under data: in the configuration; if they are right as they "
-            "are, values: {from: 0, to: 255}"
+            f"{where}: the pixels are whole numbers up to {highest}, nearly black on a scale to 255: write "
+            f"values: {{from: 0, to: {highest}}} under data: in the configuration, or, if they are right as "
+            "they are, values: {from: 0, to: 255}"
         )
 
 
@@ -545,7 +545,7 @@ def _other_separator(cells: list[bytes], separator: bytes) -> str | None:
     """Say what separates the cells of a line that is not split by the file's separator, if that is known."""
     for other, name in SEPARATORS.items():
         if len(cells) == 1 and other != b" " and other in cells[0]:
-            return f"this looks separated by {name}: {SEPARATORS[separator]} are needed"
+            return f"this line looks separated by {name}, but {SEPARATORS[separator]} are needed"
     return None
 
 

@@ -43,7 +43,7 @@ def encode(images: np.ndarray) -> list[bytes]:
     The bytes are the same on every run on one kind of processor. Another kind may find other matches (ISA-L
     hashes with the processor's own CRC instruction) and compress the same pixels to other bytes.
     """
-    # Here, for MXNet's environment checks PNG files and has no isal.
+    # Imported here, because MXNet's environment checks PNG files and has no isal.
     from isal.isal_zlib import compress, crc32
 
     n, height, width, *channels = images.shape
@@ -53,7 +53,7 @@ def encode(images: np.ndarray) -> list[bytes]:
     head = _head(struct.pack(">II", width, height) + KINDS[math.prod(channels)])
     files = []
     for pixels in rows.reshape(n, height * (row + 1)):
-        # ASSUME: quick beats small, for a file takes some 40 us to create and a disk block of 4 KiB anyway.
+        # ASSUME: quick beats small: a file takes some 40 us to create and a disk block of 4 KiB anyway.
         # ISA-L's level 0: 2.2 us a digit, 351 bytes. Its level 1: 11.6 us, 218 bytes. zlib's level 1: 19 us,
         # 206 bytes.
         data = compress(pixels, 0)
@@ -91,7 +91,7 @@ def read_picture(data: bytes, colour: bool = False) -> np.ndarray | None:
 
     try:
         with Image.open(io.BytesIO(data)) as image:
-            image.verify()  # checksums, too; reading alone passes over some
+            image.verify()  # checksums, too; reading skips some
         with Image.open(io.BytesIO(data)) as image:
             return np.asarray(image.convert("RGB" if colour else "L"))
     except Image.DecompressionBombError:
@@ -101,9 +101,9 @@ def read_picture(data: bytes, colour: bool = False) -> np.ndarray | None:
 
 
 def read_rows(data: bytes, where: str) -> tuple[tuple[int, ...], bytes]:
-    """Check all of a PNG file; return its shape and the rows, each of its filter and filtered pixels.
+    """Check all of a PNG file; return its shape and the rows, each its filter and filtered pixels.
 
-    What passes can be decoded, by libpng as well: MXNet's iterator ends the process at a file that cannot.
+    What passes can be decoded, also by libpng; at a file that cannot, MXNet's iterator ends the process.
     FormatError names `where`, and what the file is if it is not 8-bit grey or RGB without interlacing.
     """
     try:
@@ -127,7 +127,7 @@ def _read_header(start: bytes) -> tuple[int, ...]:
     if channels is None:
         found = f"{depth}-bit {COLOUR_TYPES.get(colour, f'colour type {colour}')}{', interlaced' * interlace}"
         raise FormatError(
-            f"a PNG file in {found}; images are 8-bit grey or RGB, not interlaced: save it so again, for "
+            f"a PNG file in {found}; images must be 8-bit grey or RGB, not interlaced: convert it, for "
             "example with mogrify -colorspace Gray -depth 8 -interlace none -define png:color-type=0"
         )
     if not (0 < width <= MAX_SIDE and 0 < height <= MAX_SIDE):
@@ -138,7 +138,7 @@ def _read_header(start: bytes) -> tuple[int, ...]:
 def _read_chunks(data: bytes) -> bytes:
     """The contents of the IDAT chunks, every chunk's checksum verified."""
     if not data.endswith(IEND):
-        raise FormatError(f"truncated PNG file: {len(data)} bytes, the last of them no IEND chunk")
+        raise FormatError(f"truncated PNG file: {len(data)} bytes, with no IEND chunk at the end")
     rows, at, end, follows = [], HEAD, len(data) - len(IEND), None
     while at < end:
         length, kind = CHUNK.unpack_from(data, at)
@@ -154,7 +154,7 @@ def _read_chunks(data: bytes) -> bytes:
             follows = crc + 4
         elif not (kind.isalpha() and kind[:1].islower()):  # chunks that a reader may pass over
             raise FormatError(
-                f"damaged PNG file: chunk {kind!r} at byte {at} is not one of a grey or RGB file"
+                f"damaged PNG file: chunk {kind!r} at byte {at} does not belong in a grey or RGB file"
             )
         at = crc + 4
     if not rows:
@@ -163,12 +163,12 @@ def _read_chunks(data: bytes) -> bytes:
 
 
 def _inflate(compressed: bytes, shape: tuple[int, ...]) -> bytes:
-    """The rows, exactly as many as the pixels need, each with a filter that there is."""
+    """The rows, exactly as many as the pixels need, each with a valid filter."""
     height, width, *channels = shape
     row = width * math.prod(channels) + 1
     size = height * row
-    # ASSUME: zlib, as libpng has it. ISA-L takes a quarter of the time (2.6 us a digit, zlib 10), and takes
-    # codes for right that libpng refuses.
+    # ASSUME: zlib, as libpng has it. ISA-L takes a quarter of the time (2.6 us a digit, zlib 10), but accepts
+    # codes that libpng refuses.
     inflater = zlib.decompressobj()
     try:
         rows = inflater.decompress(compressed, size + 1)

@@ -15,7 +15,7 @@ ROW_SUM_TOLERANCE = 1e-3  # float32 softmax rows, averaged over shifts, are with
 def write_probabilities(path: Path, probabilities: np.ndarray, gaps: bool = False) -> None:
     """Write checked float32 softmax rows (n, classes) as .npy; with `gaps`, rows may be not a number."""
     check_probabilities(probabilities, str(path), gaps)
-    data = io.BytesIO()  # to a file of the disk, numpy writes in a way that does not say why it failed
+    data = io.BytesIO()  # numpy, writing to a file on disk, does not say why it failed
     np.save(data, probabilities.astype(np.float32))
     with files.atomic_open(path) as file:
         file.write(data.getbuffer())
@@ -24,9 +24,9 @@ def write_probabilities(path: Path, probabilities: np.ndarray, gaps: bool = Fals
 def read_probabilities(path: str | Path, rows: int | None = None, gaps: bool = False) -> np.ndarray:
     """Read class probabilities float32 (n, classes) from an .npy file.
 
-    Raises FormatError unless they are finite, within 0..1, and each row sums to 1; `rows` is n where known.
-    With `gaps`, rows may be not a number. The digest must be the one that stands beside them: in metrics.json
-    for what a training left, in `<part>_prediction.json` for a prediction.
+    Raises FormatError unless they are finite, within 0..1, and each row sums to 1; `rows` is n, if known.
+    With `gaps`, rows may be not a number. The digest must be the one beside them: in metrics.json for what a
+    training left, in `<part>_prediction.json` for a prediction.
     """
     path = Path(path)
     part = path.name.removesuffix("_probabilities.npy")
@@ -51,7 +51,7 @@ def read_probabilities(path: str | Path, rows: int | None = None, gaps: bool = F
 def check_probabilities(probabilities: np.ndarray, where: str, gaps: bool = False) -> None:
     """Check that each row is a distribution over the classes. Raises FormatError naming the first bad row.
 
-    With `gaps`, a row may also be not a number throughout: nothing is known of its image.
+    With `gaps`, a whole row may be not a number: nothing is known of its image.
     """
     if probabilities.ndim != 2 or probabilities.dtype.kind != "f":
         raise FormatError(

@@ -46,7 +46,7 @@ def write(
 ) -> None:
     """Write records of (index, label, file contents), and their offsets to `idx_path`.
 
-    `total` is how many there will be, where it is known.
+    `total` is how many there will be, if known.
     """
     rows, offset = iter(rows), 0
     with (
@@ -98,7 +98,7 @@ def _split(data: bytes) -> Iterator[bytes]:
 
 def read(rec_path: PathLike) -> Iterator[Record]:
     """Yield the records of a file. FormatError names the record, from 1, its offset and what is wrong."""
-    name = str(rec_path)  # once: a path takes its time to become text
+    name = str(rec_path)  # once: turning a path into text takes time
     with open_to_read(rec_path, buffering=1 << 20) as file:
         size, offset = os.fstat(file.fileno()).st_size, 0
         for number in itertools.count(1):
@@ -147,11 +147,10 @@ def _parse(data: bytes, offset: int, where: str) -> Record:
 
 
 def read_verified(rec_path: PathLike, idx_path: PathLike) -> Iterator[Record]:
-    """Yield the records of a file, each after a check of all of it: its PNG to the last pixel, its line of
-    offsets.
+    """Yield the records of a file, each after a full check: its PNG to the last pixel, its line of offsets.
 
-    All are to be read before MXNet reads the file, for a damaged record ends the whole process in its
-    iterator. FormatError as `read`, and where the two files do not belong together.
+    Read them all before MXNet reads the file: in its iterator, a damaged record ends the whole process.
+    FormatError as `read`, and if the two files do not belong together.
     """
     name = str(rec_path)
     lines = itertools.zip_longest(read(rec_path), _read_offsets(idx_path))

@@ -12,7 +12,7 @@ import numpy as np
 WORD = 8  # bytes that are compared at once
 LONGEST = 3 * WORD  # bytes of a cell: 0.00392156862745098 has 19, and 21 between quotes
 MANY = 1024  # spellings after which the table is of no use
-SLOT_BITS = 20  # so many slots that some factors give each spelling one of its own
+SLOT_BITS = 20  # enough slots for some factors to give each spelling its own
 MASKS = np.array([(1 << 8 * size) - 1 for size in range(WORD + 1)], "<u8")  # of the first `size` bytes
 
 Words = tuple[np.ndarray | slice, np.ndarray]  # which cells, and eight bytes of each as a number, uint64

@@ -1,1 +1,1 @@
-"""Models' probabilities to one submission."""
+"""From models' probabilities to one submission."""

@@ -21,8 +21,8 @@ def of_each_model(paths: Sequence[Path], seeds: Sequence[tuple[str, int]]) -> li
 def read_models(
     probabilities: Sequence[Path], seeds: Sequence[tuple[str, int]], rows: int | None = None
 ) -> dict[str, np.ndarray]:
-    """Read the probabilities of models, float64 (rows, classes), the files of each averaged; `seeds` as of
-    `of_each_model`.
+    """Read the probabilities of models, float64 (rows, classes), averaged over the files of each; `seeds` as
+    for `of_each_model`.
     """
     groups = of_each_model(probabilities, seeds)
     return {
@@ -49,7 +49,7 @@ def merge_files(
     weights: Path | None = None,
     rows: int | None = None,
 ) -> np.ndarray:
-    """Merge models' files of probabilities; `merge` and `weights` as of `merge_models`."""
+    """Merge models' files of probabilities; `merge` and `weights` as for `merge_models`."""
     return merge_models(read_models(probabilities, merge["seeds"], rows), merge, weights)
 
 

@@ -17,7 +17,7 @@ from digitflow.training import device
 
 CLONE = Path(__file__).parents[3]
 PACKAGES = ("snakemake", "keras", "tensorflow", "jax", "torch", "numpy", "opencv-python-headless")
-# What tells the pins that an environment was made from: those that are installed, whatever is pinned now.
+# The pins that an environment was made from: those that are installed, whatever is pinned now.
 PINS = {"main": Path(sys.prefix, "main.installed"), "mxnet": CLONE / ".venvs" / "mxnet" / "pins.txt"}
 MODELS = Path("results", "models")
 CLASSES = Path("data", "idx", "classes.csv")
@@ -39,8 +39,8 @@ def write(
 ) -> None:
     """Write time, commit, configuration, digests, versions, machine and seconds; git may be missing.
 
-    `code`: a digest of the code that the submission comes from, which tells changes apart that no commit has.
-    What CSVs and corrections were is told by the .sfv files, which have it from the jobs that read them:
+    `code`: a digest of the code that the submission comes from, which also shows changes that no commit has.
+    What CSVs and corrections were read is in the .sfv files, which have it from the jobs that read them:
     `checksums`, of the images, and `list_checksums`. `files`: submission files that were merged.
     `probabilities`: of the trainings that were merged, beside their metrics.
     """
@@ -80,7 +80,7 @@ def write(
 
 
 def _git_state() -> tuple[str | None, bool | None]:
-    """The commit of the clone, and whether files differ from it; None where git cannot tell."""
+    """The commit of the clone, and whether files differ from it; None if git cannot tell."""
     commit, status = _git("rev-parse", "HEAD"), _git("status", "--porcelain")
     return (commit.strip(), bool(status)) if commit is not None and status is not None else (None, None)
 
@@ -105,7 +105,7 @@ def _versions(trainings: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _logs(trainings: Mapping[str, Any], configuration: Any) -> Iterator[str]:
-    """The logs of the jobs that the submission is made from; others are those of earlier configurations.
+    """The logs of the jobs that the submission is made from; others are from earlier configurations.
 
     `trainings`: metrics by name, as `cnn/seed0`.
     """

@@ -37,7 +37,7 @@ def write(
 def write_predictions(
     path: PathLike, probabilities: np.ndarray, classes: Sequence[str], ids: PathLike
 ) -> None:
-    """Write id, label and probability of each image; `ids` is the file of their ids, without any for 1, 2,
+    """Write id, label and probability of each image; `ids` is the file of their ids, an empty one for 1, 2,
     ...
     """
     _check_width(path, probabilities, classes)
@@ -59,5 +59,5 @@ def say_weights(weights: Mapping[str, float]) -> None:
 def _check_width(path: PathLike, probabilities: np.ndarray, classes: Sequence[str]) -> None:
     if probabilities.shape[1] != len(classes):
         raise FormatError(
-            f"{path}: probabilities of {probabilities.shape[1]} classes; the data have {len(classes)}"
+            f"{path}: probabilities of {probabilities.shape[1]} classes, but the data have {len(classes)}"
         )

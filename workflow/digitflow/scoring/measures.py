@@ -32,7 +32,7 @@ class Accuracy:
 
 
 def accuracy(predicted: np.ndarray, true: np.ndarray) -> Accuracy:
-    """Compare labels int (n,) with the true ones. Raises ValueError for other lengths or none at all."""
+    """Compare labels int (n,) with the true ones. Raises ValueError if lengths differ or are zero."""
     _check_lengths(true, predicted)
     return Accuracy(int(np.count_nonzero(predicted == true)), len(true))
 
@@ -52,16 +52,16 @@ class PairedDifference:
 
     @property
     def value(self) -> float:
-        """The first one's accuracy less the second one's."""
+        """The first one's accuracy minus the second one's."""
         return (self.only_first - self.only_second) / self.n
 
     @property
     def p_value(self) -> float:
         """McNemar's test (1947) in its exact form, two-sided.
 
-        Were the models equally good, each image that only one got right would be the first one's with the
-        chance of a coin: p is that of a split at least as uneven. Images that both got right, or both wrong,
-        say nothing on which is better.
+        If the models were equally good, each image that only one got right would be a coin toss between them:
+        p is the chance of a split at least as uneven. Images that both got right, or both wrong, say nothing
+        about which is better.
         """
         fewer, total = min(self.only_first, self.only_second), self.only_first + self.only_second
         # The tail's last and largest term; each before it is smaller by k / (total - k + 1), k = fewer ... 1.

@@ -30,9 +30,9 @@ def compare_models(
 ) -> list[dict[str, Any]]:
     """Compare every two of the models, the merged one among them.
 
-    On the test rows, by their `submissions`, files or labels, with the `names` of classes, where a solution
-    is known, an IDX file of labels; else on the validation rows, by their probabilities (n, classes). Rows
-    with the fields of PAIR_COLUMNS.
+    If there is a `solution`, an IDX file of labels, on the test rows, by their `submissions`, files or
+    labels, with the `names` of classes; else on the validation rows, by their probabilities (n, classes).
+    Returns rows with the fields of PAIR_COLUMNS.
     """
     if submissions is None or solution is None:
         labels = {name: probabilities.argmax(axis=1) for name, probabilities in models.items()}
@@ -102,7 +102,7 @@ def format_worse_merge(table: "pandas.DataFrame") -> list[str]:
     worse = table[(table["second"] == MERGED) & (table["points"] > 0) & (table["p_value"] < SIGNIFICANT)]
     return [
         f"The merge is worse than {pair.first} alone, by {pair.points:.2f} points (p = {pair.p_value:.2g}): "
-        f"take {pair.first} alone (merge.models), or weigh it more (merge.weights)"
+        f"use {pair.first} alone (merge.models), or give it more weight (merge.weights)"
         for pair in worse.itertuples()
     ]
 

@@ -50,7 +50,7 @@ def format_table(scores: "pandas.DataFrame") -> str:
 
 
 def format_looked(scores: "pandas.DataFrame") -> list[str]:
-    """The footnote of the table, where a validation accuracy is marked."""
+    """The footnote of the table, if a validation accuracy is marked."""
     marked = scores[LOOKED].eq(True) & scores["valid_accuracy"].notna()
     return [LOOKED_NOTE] if marked.any() else []
 
@@ -71,7 +71,7 @@ def format_seeds(scores: "pandas.DataFrame") -> list[str]:
 
 
 def format_best(scores: "pandas.DataFrame") -> list[str]:
-    """Which submission is the best by the validation rows, where a single model's is, and not the merge."""
+    """Which submission is the best by the validation rows, if it is a single model's and not the merge."""
     means = scores.groupby("model", sort=False)["valid_accuracy"].mean().dropna()
     if MERGED not in means or means.drop(MERGED).empty or means.drop(MERGED).max() <= means[MERGED]:
         return []

@@ -42,7 +42,7 @@ COLUMNS = [*FACTS, *VALID, *TEST, "precision"]
 def score(part: str, predicted: np.ndarray, true: np.ndarray | None) -> Row:
     """The accuracy of labels int (n,) with its 95 % interval, as columns of `part`: valid or test.
 
-    Nothing where the true labels are not known, or where there are no rows.
+    Nothing if the true labels are not known, or there are no rows.
     """
     if true is None or not len(true):
         return {}
@@ -60,9 +60,9 @@ def score_training(
     test: Path | None = None,
     solution: PathLike | None = None,
 ) -> Row:
-    """Score one training of `model`, whose metrics and validation probabilities lie in one folder.
+    """Score one training of `model`, whose metrics and validation probabilities are in one folder.
 
-    `test` holds its test probabilities (m, classes), scored where there is a solution: an IDX file of labels.
+    `test` holds its test probabilities (m, classes), scored if there is a solution: an IDX file of labels.
     """
     check_digests(metrics)
     valid = read_probabilities(metrics.with_name("valid_probabilities.npy"), len(valid_labels))
@@ -85,7 +85,7 @@ def score_merged(
 ) -> Row:
     """Score the merged models: `valid` (n, classes) on the validation labels, the submission by the solution.
 
-    `valid` is None where files are merged, too, which say nothing of the validation rows. `solution`: an IDX
+    `valid` is None if files are merged, too, which say nothing of the validation rows. `solution`: an IDX
     file of labels. `names`: those of the classes, which the submission has. `trainings`: the rows of the
     models. `fitted`: whether their weights were fitted to the validation rows.
     """
@@ -107,14 +107,14 @@ def read_metrics(path: Path) -> Row:
         row = {key: metrics[key] for key in FACTS if key not in ("model", "architecture")}
         return row | {
             "architecture": metrics["settings"]["architecture"],
-            "precision": metrics.get("precision"),  # of some trainings of before it is not known
+            "precision": metrics.get("precision"),  # not known of some earlier trainings
         }
     except (KeyError, TypeError) as error:
         raise FormatError(f"{path}: damaged: no {error} in it; delete it and run again") from error
 
 
 def read_score(path: PathLike) -> Row:
-    """Read the row that was kept of one training. FormatError: it is damaged, or no row of the table."""
+    """Read the stored row of one training. FormatError: it is damaged, or no row of the table."""
     row = read_json(path)
     if not {*FACTS} <= {*row} <= {*COLUMNS}:  # there may be no validation rows, and no known solution
         raise FormatError(f"{path}: damaged: it has {', '.join(row)}; delete it and run again")
@@ -137,7 +137,7 @@ def read_table(path: PathLike) -> "pandas.DataFrame":
     import pandas
 
     try:
-        # Only an empty cell is none: a model may be called NA.
+        # Only an empty cell counts as missing: a model may be called NA.
         return pandas.read_csv(path, keep_default_na=False, na_values=[""])
     except (ValueError, pandas.errors.ParserError) as error:
         raise FormatError(f"{path}: damaged: {error}; delete it and run again") from error

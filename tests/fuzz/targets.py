@@ -254,9 +254,9 @@ FORMS = [
     Form(auto=True, ids=True, labelled=False, separator=";"),
     Form(auto=True, one_hot=True, classes=("a", "b", "c"), transpose=True),
     Form(height=1, channels=3, transpose=True, ids=True),
-    Form(channels=3, planar=True),
     Form(one_hot=True, header=False, separator=" ", values=(0, 1)),
     Form(auto=True, ids=True, height=1, width=1, channels=3, separator=" "),
+    Form(channels=3, planar=True),
 ]
 
 
@@ -593,11 +593,11 @@ TARGETS: dict[str, tuple[Target, list[bytes]]] = {
         csv,
         [
             *(bytes([k]) + _csv_text(form) for k, form in enumerate(FORMS)),
-            b"\x87" + _csv_text(FORMS[3]),  # of twelve forms
+            bytes([3 + 10 * len(FORMS)]) + _csv_text(FORMS[3]),
             b"\x00" + _TEXT.replace(b"\n1,", b"\n1.000000000000000000e+00,"),
             b"\x08" + _csv_text(FORMS[8]).replace(b"\n1,0,0", b"\nTrue,false,0"),
-            b"\xb4" + _TEXT.partition(b"\n")[2].replace(b"22", b' "022" '),
-            b"\x0c\xef\xbb\xbf" + _TEXT.replace(b"\n", b"\r\n").replace(b"22", b' "022" '),
+            bytes([10 * len(FORMS)]) + _TEXT.partition(b"\n")[2].replace(b"22", b' "022" '),
+            bytes([len(FORMS)]) + b"\xef\xbb\xbf" + _TEXT.replace(b"\n", b"\r\n").replace(b"22", b' "022" '),
         ],
     ),
     "archive": (

@@ -58,6 +58,8 @@ def code(verb, *looked_up):
 
 def has_labels_of_its_own(path):
     """Whether a test CSV has labels: then it is test set and solution in one, and they are used only for scores."""
+    if not os.path.exists(configuration.packed(path)[0]):  # it is downloaded first, and has none
+        return False
     question = [path, stamps.of(path), READING, code("csv_to_idx")]
     known = answers.known_answer("test-csv-has-labels", question)
     if known is None:
@@ -73,7 +75,12 @@ def has_labels_of_its_own(path):
 
 # What the solution is: rows of id and label, a test CSV with labels (pixels), or an IDX file.
 SOLUTION_KIND = "idx" if DATA["source"] == "idx" and not DATA["solution_csv"] else "csv"
-if DATA["source"] == "files" and TEST_PATH and not SOLUTION_PATH and has_labels_of_its_own(TEST_PATH):
+if (
+    DATA["source"] in ("files", "kaggle")
+    and TEST_PATH
+    and not SOLUTION_PATH
+    and has_labels_of_its_own(TEST_PATH)
+):
     SOLUTION_PATH, SOLUTION_KIND = TEST_PATH, "pixels"
 
 # Each file, and the member's name if it is an archive of several.
@@ -236,6 +243,8 @@ if workflow.is_main_process:
     ):
         if warning:
             logger.warning(warning)
+    if not TEST_CSV and os.path.exists("results/submission.csv"):
+        logger.warning(f"results/submission.csv is of an earlier test set: {configuration.no_test_set(DATA)}")
     if not unfinished.is_locked():
         keep_corrections("data/png/train", DATA["corrections"])
 

@@ -4,6 +4,7 @@ import ast
 import contextlib
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -14,6 +15,7 @@ import pytest
 from tests.conftest import PROJECT
 
 from digitflow import codedigest
+from digitflow.base.errors import InputError
 from digitflow.verbs import commandline
 
 # The verbs that rules call; those for people depend on the command line itself.
@@ -213,6 +215,20 @@ def test_how_a_verb_depends_on_a_module_is_explained_by_the_shortest_chain():
     chain = codedigest.explain("submit", "fit_weights", "merging.weights")
     assert chain == ["merging.merged", "merging.weights"]
     assert codedigest.explain("submit", "fit_weights", "look.curves") == []
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("png", "did you mean formats.png?"),
+        ("look.png", "did you mean formats.png?"),
+        ("formats.pgn", "did you mean formats.png"),
+        ("xyzzy", "name a file of workflow/digitflow"),
+    ],
+)
+def test_a_module_that_does_not_exist_is_refused_with_those_that_were_meant(name, told):
+    with pytest.raises(InputError, match=re.escape(f"there is no module {name!r}; {told}")):
+        codedigest.check_module(name)
 
 
 def test_a_kept_digest_is_the_one_that_is_made_anew(package):

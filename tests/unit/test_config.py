@@ -95,6 +95,14 @@ def test_every_configuration_of_the_project_is_right_over_the_default(path, tmp_
         ({"train_csv": "my.csv"}, r"data\.train_csv: 'my.csv' is not read, .* write source: files beside it"),
         ({"test_csv": "my.csv"}, r"data\.test_csv: 'my.csv' is not read, .* write source: files beside it"),
         ({"folder": "my"}, r"data\.folder: 'my' is not read, .* write source: folder beside it"),
+        (
+            {"solution_csv": "my.csv"},
+            r"data\.solution_csv: 'my.csv' is not read, .* write source: files beside it",
+        ),
+        (
+            {"labels_csv": "my.csv"},
+            r"data\.labels_csv: 'my.csv' is not read, .* write source: files beside it",
+        ),
         ({"source": "kaggle", "train_csv": "my.csv"}, r"'my.csv' is not read, because data.source is kaggle"),
         ({"source": "folder", "folder": "a", "train_csv": "b"}, r"data\.train_csv: 'b' is not read"),
         ({"source": "files", "train_csv": "a", "test_csv": "a"}, r"data\.test_csv: 'a' is the training CSV"),

@@ -59,3 +59,13 @@ def test_what_is_meant_by_a_target_that_no_rule_makes(target, known, told):
     text = f"MissingRuleException:\nNo rule to produce {target} (if you use input functions ...)."
     found = mistakes.of_the_target(text, [target], lambda: known)
     assert found.startswith(f"error: {target}: no rule makes this; {told}")
+
+
+def test_a_study_that_is_not_configured_is_told_where_studies_are():
+    target = "results/studies/x/table.csv"
+    text = f"MissingRuleException:\nNo rule to produce {target} (if you use input functions ...)."
+    told = mistakes.of_the_target(text, [], lambda: TARGETS)
+    assert told.startswith(f"error: {target}: no study is called x here")
+    assert "--configfile config/experiments.yaml" in told
+    known = TARGETS | {"results/studies/x/figure.png": "results/studies/x/figure.png"}
+    assert "did you mean results/studies/x/figure.png?" in mistakes.of_the_target(text, [], lambda: known)

@@ -137,6 +137,16 @@ def test_a_solution_that_is_none_stops_before_the_first_job(words):
     assert "should be the header ImageId,Label" in result.stdout
 
 
+def test_a_labelled_test_file_is_its_own_solution_in_the_competitions_folder_too(words):
+    folder = words.folder
+    (folder / "own").rename(folder / "data" / "kaggle")
+    (folder / "tiny.yaml").write_text(f"data: {{source: kaggle, classes: auto, competition: other}}{NUMPY}")
+    result = words.snakemake("results/scores.csv")
+    assert result.returncode == 0, result.stdout
+    with open(folder / "results/scores.csv", newline="") as file:
+        assert all(float(row["test_accuracy"]) > 0.5 for row in csv.DictReader(file))
+
+
 def test_what_came_out_goes_in_again(words):
     assert words.snakemake("trees").returncode == 0
     folder = words.folder
@@ -164,6 +174,13 @@ def test_what_came_out_goes_in_again(words):
     assert np.array_equal(found, labels[order])
     ids = labelscsv.read_ids(folder / "data/idx/test-ids.csv", TEST)
     assert ids == [f"{k:02}" for k in range(1, TEST + 1)]
+    assert words.snakemake("results/submission.csv").returncode == 0
+    (folder / "pictures/test").rename(folder / "pictures/tests")
+    result = words.snakemake()
+    assert result.returncode == 0, result.stdout
+    assert (
+        "results/submission.csv is of an earlier test set: there is no test set to predict" in result.stdout
+    )
 
 
 def test_pictures_in_colour_are_asked_to_be_written_down_and_then_learned(words, digits):
@@ -175,7 +192,9 @@ def test_pictures_in_colour_are_asked_to_be_written_down_and_then_learned(words,
     (folder / "tiny.yaml").write_text(f"data: {{source: folder, folder: scans}}{NUMPY}")
     asked = words.snakemake()
     assert asked.returncode == 1
-    assert "the images are in colour: write image: {channels: 3} under data:" in asked.stdout
+    assert (
+        "the images are in colour; if all images are, write image: {channels: 3} under data:" in asked.stdout
+    )
     (folder / "tiny.yaml").write_text(
         f"data: {{source: folder, folder: scans, image: {{channels: 3}}}}{NUMPY}"
     )

@@ -91,8 +91,11 @@ def reasons(name: str, stages: Mapping[str, str]) -> list[str]:
 def check_module(name: str) -> None:
     """InputError: the package has no such module."""
     if name not in _modules():
-        close = difflib.get_close_matches(name, _modules(), n=3)
-        raise InputError(f"there is no module {name!r}, only {', '.join(close or sorted(_modules()))}")
+        known = [module for module in sorted(_modules()) if module and ":" not in module]
+        close = [module for module in known if module.rpartition(".")[2] == name.rpartition(".")[2]]
+        close = close or difflib.get_close_matches(name, known, n=3)
+        hint = f"did you mean {' or '.join(close)}?" if close else "name a file of workflow/digitflow"
+        raise InputError(f"there is no module {name!r}; {hint}")
 
 
 @functools.cache

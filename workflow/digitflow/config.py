@@ -893,7 +893,11 @@ def _has_digits(data: dict[str, Any]) -> bool:
 
 def _forgotten_source(data: dict[str, Any]) -> Iterator[str]:
     """Catch someone who names files but forgets `source`, before they wait for models of MNIST."""
-    for key, sources in (("train_csv", ["files"]), ("test_csv", ["files"]), ("folder", ["folder", "idx"])):
+    for key, sources in (
+        *((key, ["files"]) for key in ("train_csv", "test_csv")),
+        ("folder", ["folder", "idx"]),
+        *((key, ["files", "kaggle", "folder", "idx"]) for key in ("solution_csv", "labels_csv")),
+    ):
         if data[key] is not None and data["source"] not in sources:
             yield (
                 f"data.{key}: {data[key]!r} is not read, because data.source is {data['source']}; write "

@@ -11,6 +11,7 @@ from pathlib import Path
 FILES, VALUES = ("--configfile", "--configfiles"), ("--config", "-C")
 TARGET = "target"
 NO_RULE = re.compile(r"MissingRuleException:\nNo rule to produce (.*) \(if you use .*", re.DOTALL)
+STUDY = re.compile(r"results/studies/([^/]+)/.*")
 PREDICTIONS = re.compile(r"results/predictions(?:/([A-Za-z]\w*)\.csv)?", re.ASCII)
 MANY_FILES = "error: Target rules may not contain wildcards."
 COLON = re.compile(r"(\w+)\s*:\s*(.*)", re.DOTALL)  # a key and its value, as a file has them
@@ -91,6 +92,12 @@ def of_the_target(text: str, arguments: Iterable[str], targets: Callable[[], Map
         if further and not any(path.startswith("results/predictions/") for path in known):
             key = f"predict={{{further[1] or 'NAME'}: FILE}}"
             return f"error: {found[1]}: no rule makes this; name the images to label: --config '{key}'"
+        study = STUDY.fullmatch(target)
+        if study and not any(path.startswith(f"results/studies/{study[1]}/") for path in known):
+            return (
+                f"error: {found[1]}: no study is called {study[1]} here; those of the lessons come with "
+                "--configfile config/experiments.yaml, after the target"
+            )
         page = f"{target}/index.html"
         close = [page] if page in known else difflib.get_close_matches(target, known, n=1)
         hint = f" did you mean {known[close[0]]}?" if close else ""

@@ -194,8 +194,11 @@ def save(image, path):
         (lambda tree: (tree / "a.png").write_bytes(b""), "a.png: "),
         (lambda tree: (tree / "3/a.png").write_bytes(b"\x89PNG\r\n\x1a\n"), "3/a.png: not a whole PNG file"),
         (lambda tree: save(np.zeros((28, 28), np.uint16), tree / "3/a.png"), "Pillow's mode I;16"),
-        (lambda tree: save(np.zeros((28, 28, 4), np.uint8), tree / "3/a.png"), "mogrify -colorspace Gray"),
-        (lambda tree: save(np.zeros((28, 27), np.uint8), tree / "3/a.png"), r"3/a.png: shape \(28, 27\)"),
+        (
+            lambda tree: save(np.zeros((28, 28, 4), np.uint8), tree / "3/a.png"),
+            "mogrify -alpha remove -depth 8 -define png:color-type=0 FILE, or =2 for colour",
+        ),
+        (lambda tree: save(np.zeros((28, 27), np.uint8), tree / "3/a.png"), "3/a.png: 28 x 27 images, but "),
     ],
 )
 def test_what_is_no_picture_of_the_data_set_is_named(folder, spoil, message):

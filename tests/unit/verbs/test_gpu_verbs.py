@@ -43,6 +43,14 @@ def test_where_nothing_suits_an_earlier_choice_stays(says, tmp_path, capsys):
     assert (tmp_path / "gpu.mk").read_text() == "GPU_PINS = jax-cuda13\n"
 
 
+def test_a_framework_that_is_in_another_environment_is_asked_there(capsys):
+    assert __main__.main(["show_device", "mxnet"]) == 1
+    assert (
+        "mxnet is not installed in the environment of this command; type make devices"
+        in capsys.readouterr().err
+    )
+
+
 def test_a_framework_that_has_no_devices_is_refused_by_name(capsys):
     assert __main__.main(["show_device", "numpy"]) == 1
     assert "'numpy' is not one of keras, mxnet" in capsys.readouterr().err

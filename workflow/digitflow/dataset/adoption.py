@@ -154,7 +154,8 @@ def restore_corrections(corrections: PathLike, tree: PathLike, applied: PathLike
     if not (copy.lines() or shown):
         raise InputError(
             f"{corrections}: nothing is known of such a file: {applied} has no copy of it, and {tree} shows "
-            "none of its corrections; type this in the folder of a project that was run"
+            "none of its corrections; if there were some, type this in the folder of the project that "
+            "applied them"
         )
     with atomic_path(corrections) as temporary:
         temporary.write_text(copy.text, encoding="utf-8", newline="")

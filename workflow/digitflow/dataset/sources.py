@@ -27,6 +27,10 @@ PathLike = str | os.PathLike
 BLOCK = 2048  # images at a time
 MODES = {"L": (), "RGB": (3,)}
 CONVERT = "mogrify -format png FILE, and move the originals away"
+TO_8_BIT = (
+    "convert a copy, with ImageMagick: mogrify -alpha remove -depth 8 -define png:color-type=0 FILE, or =2 "
+    "for colour"
+)
 OTHER_PICTURES = re.compile(
     r".*\.(jpe?g|jpe|jp2|tiff?|bmp|gif|webp|hei[cf]|avif|p[bgpn]m|svg|pdf)", re.IGNORECASE | re.DOTALL
 )
@@ -118,10 +122,10 @@ def check_channels(source: Source, data: Mapping[str, Any]) -> None:
     """The name of an IDX file tells its dimensions, so colour is configured. InputError: it is not."""
     channels, written = (source.shape[2:] or (1,))[0], (data.get("image") or {}).get("channels", "auto")
     if channels != (1 if written == "auto" else written):
-        kind = {1: "grey", 3: "in colour"}[channels]
+        kind, other = ("grey", "RGB") if channels == 1 else ("in colour", "grey")
         raise InputError(
-            f"{source.name}: the images are {kind}: write image: {{channels: {channels}}} under data: in the "
-            "configuration"
+            f"{source.name}: the images are {kind}; if all images are, write image: {{channels: {channels}}} "
+            f"under data: in the configuration; if only these are, convert them to {other}"
         )
 
 
@@ -215,8 +219,7 @@ def _read_png(path: Path) -> np.ndarray:
         with Image.open(path, formats=["PNG"]) as image:
             if image.mode not in MODES:
                 raise InputError(
-                    f"{path}: a PNG file of Pillow's mode {image.mode}, not 8-bit grey (L) or RGB: convert "
-                    "it, with ImageMagick: mogrify -colorspace Gray -depth 8 -alpha off FILE"
+                    f"{path}: a PNG file of Pillow's mode {image.mode}, not 8-bit grey (L) or RGB: {TO_8_BIT}"
                 )
             return np.asarray(image)
     except InputError:
@@ -235,7 +238,10 @@ def _folder_blocks(
             for image, path in zip(images, paths[part], strict=True):
                 found = _read_png(path)
                 if found.shape != first.shape:
-                    raise InputError(f"{path}: shape {found.shape}, but {paths[0]} has {first.shape}")
+                    raise InputError(
+                        f"{path}: {size_in_words(found.shape)}, but {paths[0]} is one of "
+                        f"{size_in_words(first.shape)}: convert this one, or move it away"
+                    )
                 image[:] = found
             yield Block(images, labels and labels[part], ids and ids[part])
             progress.advance(len(images))

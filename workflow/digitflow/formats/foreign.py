@@ -26,6 +26,7 @@ SIGNATURES = {
     PNG: "a PNG picture: for a folder of them, set data.source to folder",
     b"\xff\xd8\xff": "a JPEG picture: a pixel CSV, IDX files or a folder of PNG files are needed",
     b"\x80\x04": f"a Python pickle: {SAVE_AS_CSV.format('Python, if you trust it,')}",
+    b"\x0a\x23\xd7\xce": "a RecordIO file: digitflow writes these, and reads CSVs, IDX files and PNG files",
     b"SQLite format 3": "an SQLite database: export its table as CSV",
     b"version https://git-lfs": "a Git LFS pointer, not the file itself: fetch the file with `git lfs pull`",
     b"%PDF": "a PDF document: a pixel CSV is needed",

@@ -216,7 +216,8 @@ def read_sample(path: PathLike) -> Form:
     header, lines = _read_lines(path)
     if len(header) != 2:
         raise FormatError(
-            f"{path}, line 1: {','.join(header)!r}, should be two names: of the ids' and the labels' column"
+            f"{path}, line 1: {shown(','.join(header))}, should be two names: of the ids' and the labels' "
+            "column"
         )
     ids = {}
     for number, line in enumerate(lines, start=2):

@@ -128,7 +128,8 @@ def _read_header(start: bytes) -> tuple[int, ...]:
         found = f"{depth}-bit {COLOUR_TYPES.get(colour, f'colour type {colour}')}{', interlaced' * interlace}"
         raise FormatError(
             f"a PNG file in {found}; images must be 8-bit grey or RGB, not interlaced: convert it, for "
-            "example with mogrify -colorspace Gray -depth 8 -interlace none -define png:color-type=0"
+            "example with mogrify -alpha remove -depth 8 -interlace none -define png:color-type=0, or =2 for "
+            "colour"
         )
     if not (0 < width <= MAX_SIDE and 0 < height <= MAX_SIDE):
         raise FormatError(f"damaged PNG file: {width} x {height} pixels, not 1 to {MAX_SIDE:,} a side")

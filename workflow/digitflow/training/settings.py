@@ -112,7 +112,9 @@ class Settings:
         minimum=0,
     )
     prune: Prune | None = key(
-        "Give up a training whose validation accuracy is too low after some epochs.", None
+        "Give up a training whose validation accuracy is below a limit after some epochs: {epoch: 3, "
+        "accuracy: 0.9}.",
+        None,
     )
     keep_failures: bool = key("A diverged training is a result, marked as such, not an error.", False)
 

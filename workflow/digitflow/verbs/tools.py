@@ -48,7 +48,13 @@ def show_device(framework: str) -> None:
         raise InputError(
             f"{framework!r} is not one of {', '.join(prepare)}; type digitflow show_device keras"
         )
-    prepare[framework]("auto", 1)
+    try:
+        prepare[framework]("auto", 1)
+    except ModuleNotFoundError as error:
+        raise InputError(
+            f"{error.name} is not installed in the environment of this command; type make devices in the "
+            "clone, which asks each framework in its own environment"
+        ) from None
 
 
 def runs(by: str = "time", folder: Input | None = None) -> None:

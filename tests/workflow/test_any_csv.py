@@ -118,7 +118,7 @@ def test_the_labels_of_a_test_file_reach_scores_and_nothing_else(words):
         (
             ["ImageId,Label", "x400,one"],
             "submission={sample: own/wrong.csv}",
-            "wrong.csv: 1 rows, own/test.csv",
+            "wrong.csv: 1 rows, but own/test.csv has 60",
         ),
     ],
 )
@@ -139,6 +139,7 @@ def test_a_solution_that_is_none_stops_before_the_first_job(words):
 
 def test_a_labelled_test_file_is_its_own_solution_in_the_competitions_folder_too(words):
     folder = words.folder
+    (folder / "data").mkdir(exist_ok=True)
     (folder / "own").rename(folder / "data" / "kaggle")
     (folder / "tiny.yaml").write_text(f"data: {{source: kaggle, classes: auto, competition: other}}{NUMPY}")
     result = words.snakemake("results/scores.csv")

@@ -96,8 +96,8 @@ def test_lines_whose_rows_have_moved_are_told_with_the_lines_to_write_and_the_co
     ]
     [told] = refused(lines[3:], labels[inserted], tmp_path / "shifted")
     assert told.startswith(
-        f"corrections.csv, line 5: these pixels are in rows 100 (label {labels[98]}), 101 (label {labels[98]}) "
-        "now; write"
+        f"corrections.csv, line 5: these pixels are in rows 100 (label {labels[98]}), "
+        f"101 (label {labels[98]}) now; write"
     )
 
 

@@ -559,7 +559,7 @@ def _placed_columns(table: _Table, data: Mapping[str, Any], needed: bool) -> _Co
         left, label = sorted([*left, label]), None  # a test file without the label that train has
     pixels = [place for place in left if place != label and place not in dict(one_hot)]
     if not pixels:
-        raise InputError(f"{table.path}, line 1: no columns of pixels are left")
+        raise InputError(f"{table.path}, line 1: no columns of pixels are left: correct data.columns")
     table.reasons.append(f"pixels: {len(pixels)} columns, in their order")
     return _Columns(pixels, label, one_hot, id_, None)
 
@@ -677,7 +677,9 @@ def _shape(
     if told and not sizes:
         raise InputError(f"{where} do not fit data.image, which says {_in_words(told)}")
     if not sizes:
-        raise InputError(f"{where} make no square and no other image, in grey or in RGB")
+        raise InputError(
+            f"{where} make no square and no other image, in grey or in RGB: is one missing, or no pixel?"
+        )
     _stop(
         f"{where} make no square",
         ((_image_line(size), size_in_words(size)) for size in sizes),

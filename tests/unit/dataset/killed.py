@@ -8,9 +8,9 @@ CHANGES = {"os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.utime"}
 
 
 def killed_at(step: int, function) -> bool:
-    """Run `function` in a child, SIGKILL it before its change number `step`; whether it came that far.
+    """Run `function` in a child, SIGKILL it before its change number `step`; return whether it got that far.
 
-    A write of bytes counts as a change, of which half is done.
+    A write of bytes counts as a change; half of it is done.
     """
     child = os.fork()
     if not child:

@@ -1,4 +1,4 @@
-"""What the columns of a CSV are: found where one reading is possible, else asked for with lines to write."""
+"""What the columns of a CSV are: found if one reading is possible, else asked for with lines to write."""
 
 import numpy as np
 import pandas as pd
@@ -303,7 +303,7 @@ def test_a_one_hot_label_can_be_told_and_must_have_a_single_1(csv):
 @pytest.mark.parametrize("separator", [",", " "])
 @pytest.mark.parametrize("header", ["", f"label,{SQUARE}"])
 def test_what_numpy_savetxt_writes_is_read(tmp_path, header, separator):
-    """Labels such as 7.000000000000000000e+00, and a header behind a number sign."""
+    """Labels such as 7.000000000000000000e+00, and a header after a number sign."""
     table = np.array([[7, 0, 1, 2, 200], [0, 4, 5, 6, 255], [1e3, 9, 9, 9, 9]])
     header = header.replace(",", separator)
     np.savetxt(tmp_path / "train.csv", table, delimiter=separator, header=header)

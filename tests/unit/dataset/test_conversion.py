@@ -1,4 +1,4 @@
-"""A CSV to IDX files, classes and ids: all of them right, or none there."""
+"""From a CSV to IDX files, classes and ids: all of them right, or none at all."""
 
 import logging
 import zipfile

@@ -1,4 +1,4 @@
-"""Well-known data sets in the forms that they are passed around in, made from real digits: read as they come.
+"""Well-known data sets in the forms in which they circulate, made from real digits: read as they come.
 
 Each example of config/examples goes through the verbs that the rules call, and the file of its form must give
 exactly the IDX files, the tree, the labels and the submission of what went into it.
@@ -53,7 +53,7 @@ def flat(images):
 
 
 def shrunk(images, side, top):
-    """Digits of `side` x `side` pixels from 0 to `top`: means of what lies beneath, as optdigits has them."""
+    """Digits of `side` x `side` pixels from 0 to `top`: means of pixels beneath, as optdigits has them."""
     parts = padded(images).reshape(len(images), side, 32 // side, side, 32 // side)
     return np.rint(parts.mean(axis=(2, 4)) * top / 255).astype(int)
 

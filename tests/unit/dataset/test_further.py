@@ -15,7 +15,7 @@ IMAGES = np.arange(24, dtype=np.uint8).reshape(4, 2, 3)
 
 
 def convert(path, folder, **changes):
-    """The images and their ids, of a project whose training images are as `IMAGES`."""
+    """The images and their ids, in a project whose training images are like `IMAGES`."""
     idx.write(folder / "like", IMAGES)
     further.convert(path, folder / "images", folder / "ids", DATA | changes, folder / "like")
     images = idx.read(folder / "images", 3)

@@ -1,4 +1,4 @@
-"""Who learns from what: the lists of training and validation, of folds, and of corrected labels."""
+"""Which rows train and which validate: the lists of a split and of folds, with corrected labels."""
 
 import logging
 

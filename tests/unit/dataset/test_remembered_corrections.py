@@ -1,4 +1,4 @@
-"""The copy of the corrections that were applied last: what is filled in from it, and whose it is."""
+"""The copy of the last applied corrections: what is filled in from it, and which file it belongs to."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""Folders of PNG files and IDX files as sources: what came out goes in again as the same images."""
+"""Folders of PNG files and IDX files as sources: what was written is read back as the same images."""
 
 import gzip
 import zipfile
@@ -256,5 +256,5 @@ def test_two_folders_of_one_label_are_refused(tmp_path):
     for name in ("01", "1"):
         (tmp_path / name).mkdir()
         Image.new("L", (5, 5)).save(tmp_path / name / "a.png")
-    with pytest.raises(InputError, match="/1: this and 01 beside it both mean the label 1, because"):
+    with pytest.raises(InputError, match="/1: this and 01 beside it both mean the label 1, as"):
         sources.read_pictures(tmp_path, labelled=True)

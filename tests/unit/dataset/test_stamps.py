@@ -1,4 +1,4 @@
-"""Stamps: another file or folder has another one, and what did not change has the same."""
+"""Stamps: another file or folder has another stamp, and what did not change keeps its own."""
 
 import os
 import shutil
@@ -33,7 +33,7 @@ def test_a_small_file_counts_by_its_contents_and_not_by_its_time(tmp_path):
 
 
 def at_one_time(path, data):
-    """A file of these bytes; all files that are made so have one time."""
+    """A file of these bytes; all files made here have the same time."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(data)
     os.utime(path, (1000, 1000))

@@ -1,4 +1,4 @@
-"""The labels of the test images: read from whatever form a solution has, in the order of the images."""
+"""The labels of the test images: read from any form of a solution, in the order of the images."""
 
 import csv
 import io

@@ -1,4 +1,4 @@
-"""Trees of files: there whole or not at all."""
+"""Trees of files: whole, or not there at all."""
 
 import resource
 

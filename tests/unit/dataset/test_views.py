@@ -427,7 +427,7 @@ def test_an_update_that_was_killed_anywhere_is_finished_by_the_next_and_nothing_
         assert wish in line
         whole = set(png.encode(images)) | set(png.encode(first.images)) | {b"damaged"}
         assert set(project.files().values()) <= whole
-        # Here the user moves another picture, if it is where it shall be.
+        # Here the user moves another picture, if it is where it should be.
         project.update(labels, ids)
         expected = project.expected(labels, ids)
         expected["0/07.png"] = expected.pop("2/07.png")

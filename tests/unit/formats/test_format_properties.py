@@ -1,7 +1,7 @@
 """Every format: random data come back; damaged files give the same data or an error, never others or a hang.
 
 What "others" can mean depends on a format's redundancy. PNG, RecordIO with its PNG files and index, gzip and
-zip have checksums or say things twice. A list says index and label twice. IDX has a length and no checksum:
+zip have checksums or say things twice. A list says index and label twice. IDX has a length but no checksum:
 a flipped pixel is a pixel, which only `verify` sees, by the PNG files. Probabilities have sums.
 """
 
@@ -37,7 +37,7 @@ def folder(tmp_path_factory):
 
 @st.composite
 def datasets(draw) -> tuple[np.ndarray, np.ndarray]:
-    """Images uint8 (n, h, w) and labels uint8 (n,), every class there at least once."""
+    """Images uint8 (n, h, w) and labels uint8 (n,), every class at least once."""
     n, height, width = draw(st.integers(CLASSES, 12)), draw(st.integers(1, 9)), draw(st.integers(1, 9))
     labels = [*range(CLASSES), *draw(st.lists(st.integers(0, CLASSES - 1), min_size=n, max_size=n))]
     return draw(arrays(np.uint8, (len(labels), height, width))), np.array(labels, np.uint8)

@@ -1,4 +1,4 @@
-"""Solutions, samples and lists of labels as people have them: read where they can only mean one thing."""
+"""Solutions, samples and lists of labels as people have them: read if they can mean only one thing."""
 
 import numpy as np
 import pytest

@@ -104,7 +104,7 @@ def path(tmp_path_factory):
 
 
 def check(path, text: bytes, form: Form, options: dict) -> None:
-    """Compare both readings, where the first line can be read in one way only."""
+    """Compare both readings, if the first line can be read in only one way."""
     path.write_bytes(text)
     rows = read_rows(path, form, **options)
     if is_plain(text, form) and not foreign.looks_like(text.removeprefix(b"\xef\xbb\xbf")):

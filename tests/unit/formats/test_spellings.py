@@ -1,4 +1,4 @@
-"""Cells of any spelling, looked up all at once."""
+"""Cells of any spelling, all looked up at once."""
 
 import numpy as np
 from hypothesis import given, settings
@@ -26,7 +26,7 @@ def looked_up(spellings: Spellings, found: list[bytes]) -> list[int] | None:
     data=st.data(),
 )
 def test_every_cell_has_its_own_meaning_or_the_line_has_none(known, lines, data):
-    if known:  # lines of known cells alone, too
+    if known:  # also lines of only known cells
         lines += data.draw(st.lists(st.lists(st.sampled_from([*known]), min_size=1)))
     spellings = Spellings(known.get)
     for line in lines:

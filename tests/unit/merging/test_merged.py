@@ -1,4 +1,4 @@
-"""The merged models of the configuration, from their files: which file is whose, and whose weight."""
+"""The merged models of the configuration, from their files: which file and weight belong to which model."""
 
 import json
 

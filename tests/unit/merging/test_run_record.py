@@ -1,4 +1,4 @@
-"""The record of a run: what it was made from, also where there is no git."""
+"""The record of a run: what it was made from, even without git."""
 
 import hashlib
 import json

@@ -1,4 +1,4 @@
-"""Probabilities to labels: a submission, and predictions of further images with their names."""
+"""From probabilities to labels: a submission, and predictions of further images with their names."""
 
 import csv
 

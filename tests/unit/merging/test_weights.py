@@ -1,4 +1,4 @@
-"""Weights that are fitted: a planted optimum is found, and they are weights."""
+"""Fitted weights: a planted optimum is found, and they are weights."""
 
 import numpy as np
 import pytest

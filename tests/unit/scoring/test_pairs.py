@@ -1,4 +1,4 @@
-"""Every two models on the same images: which rows are compared, and what is said of them."""
+"""Each pair of models on the same images: which rows are compared, and what is said of them."""
 
 import numpy as np
 import pandas

@@ -1,4 +1,4 @@
-"""The table of scores: one row a training, one of the merged submission."""
+"""The table of scores: one row per training, and one for the merged submission."""
 
 import json
 

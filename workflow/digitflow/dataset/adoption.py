@@ -399,7 +399,7 @@ class _Comparison:
         return Changes(corrections, lines, replace(self.known, place=place, next_place=next_place), notes)
 
     def _notes(self, corrections: PathLike) -> list[str]:
-        """What to say of pictures that will be made again, and of those that were edited in their places."""
+        """What to say of pictures that will be made again, and of those that were edited in place."""
         notes = []
         if gone := [self._path(row) for row in np.flatnonzero(self.made_again).tolist()]:
             notes.append(

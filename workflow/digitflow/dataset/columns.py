@@ -551,7 +551,7 @@ def _placed_columns(table: _Table, data: Mapping[str, Any], needed: bool) -> _Co
         columns = _with_or_without_label(table, columns, without, image)
     found = _columns_at(table, columns, image, needed)
     if not found.pixels:
-        raise InputError(f"{table.path}, line 1: no columns of pixels are left")
+        raise InputError(f"{table.path}, line 1: no columns of pixels are left: correct data.columns")
     table.reasons.append(f"pixels: {len(found.pixels)} columns, in their order")
     return found
 
@@ -744,7 +744,9 @@ def _shape(
     if told and not sizes:
         raise InputError(f"{where} do not fit data.image, which says {_in_words(told)}")
     if not sizes:
-        raise InputError(f"{where} make no square and no other image, in grey or in RGB")
+        raise InputError(
+            f"{where} make no square and no other image, in grey or in RGB: is one missing, or no pixel?"
+        )
     _stop(
         f"{where} make no square",
         ((_image_line(size), size_in_words(size)) for size in sizes),

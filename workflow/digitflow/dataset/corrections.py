@@ -30,7 +30,7 @@ def apply(
     Returns the labels as corrected, of the same type, and which rows a model may see, bool (n,). Only the
     pixels of rows with a checksum are read, unless one differs: then those of all, to see where they are now.
     FormatError names line, column and value of a line that is about no row of these, another label or other
-    pixels; InputError: a class has the name of a word of the file.
+    pixels; InputError: a class is called drop or ok.
     """
     labels, keep = labels.copy(), np.ones(len(labels), bool)
     if not corrections:
@@ -79,7 +79,7 @@ def doubtful_ids(
     corrections: Sequence[Correction],
     path: PathLike,
 ) -> list[str]:
-    """Warnings of lines without a checksum that may be meant for another row, whose id is their number.
+    """Warnings about lines without a checksum that may be meant for another row, whose id is their number.
 
     `labels` int (n,), places in `classes`, and `ids` of the rows are those of the training CSV.
     """

@@ -157,8 +157,8 @@ def _labels_of_folders(paths: Sequence[Path]) -> list[str]:
         label = label_of_folder(folder.name)
         if (other := folders.setdefault(label, folder.name)) != folder.name:
             raise InputError(
-                f"{folder}: this and {other} beside it both mean the label {label}, because leading zeros do "
-                "not count; give one a name that is no number, or move its pictures into the other"
+                f"{folder}: this and {other} beside it both mean the label {label}, as numbers like 07 and "
+                "7.0 mean 7; give one a name that is no number, or move its pictures into the other"
             )
     return [label_of_folder(path.parent.name) for path in paths]
 

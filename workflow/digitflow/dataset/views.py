@@ -252,7 +252,7 @@ def shown_crc(data: bytes, shape: Sequence[int]) -> int | None:
 class _Update:
     """One update of an existing tree.
 
-    `left_alone`: the rows, a mask, whose pictures a person moved, deleted, doubled or edited, other than is
+    `left_alone`: the rows, a mask, whose pictures a person moved, deleted, doubled or edited, against what is
     wanted.
     `before`, `after`: the folder of each row's picture as the inventory has it during the update and after
     it; `wanted`: as `after`, but no folder for a dropped row whose edited picture is kept.

@@ -120,7 +120,7 @@ def remove(path: PathLike, ids: Collection[int]) -> None:
 
 
 def fill_in_checksums(path: PathLike, known: Iterable[Correction]) -> int:
-    """Write the checksums of `known` into those of their lines that have none; return how many had none.
+    """Write the checksums of `known` into those of their lines that have none; return how many.
 
     A line is recognised by its id, was and now. The rest of it stays, and so does the time of the file: it
     says the same as before, so nothing needs to be made again. Raises as `read`.

@@ -212,7 +212,7 @@ def check_unique(ids: Sequence[str], where: str) -> None:
 
 
 def read_sample(path: PathLike) -> Form:
-    """Read the header and ids of a sample_submission.csv. FormatError names the line that is not of one."""
+    """Read the header and ids of a sample_submission.csv. FormatError names the line that is wrong."""
     header, lines = _read_lines(path)
     if len(header) != 2:
         raise FormatError(
@@ -260,7 +260,7 @@ def submission_form(
 
 
 def _check_order(sample: PathLike, form: Form) -> None:
-    """FormatError: the ids count the images, but are not in ascending order: the file was sorted."""
+    """FormatError: the ids count the images, but not in ascending order: the file was sorted otherwise."""
     numbers = [int(id_) for id_ in form.ids if id_.isascii() and id_.isdigit()]
     if len(numbers) < len(form.ids) or max(numbers) - min(numbers) >= len(numbers):
         return  # names of any kind: only their order says which image is which

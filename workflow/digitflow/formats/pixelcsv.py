@@ -509,7 +509,7 @@ class _Reader:
             return []
         where = f", column {self.layout.names[place]}: "
         wrong = [
-            (line, place, f"{where}the id is missing")
+            (line, place, f"{where}the id is missing: give each image one")
             for line, cell in zip(lines, cells[place], strict=True)
             if not unquoted(cell)
         ]

@@ -15,7 +15,7 @@ ROW_SUM_TOLERANCE = 1e-3  # float32 softmax rows, averaged over shifts, are with
 def write_probabilities(path: Path, probabilities: np.ndarray, gaps: bool = False) -> None:
     """Write checked float32 softmax rows (n, classes) as .npy; with `gaps`, rows may be not a number."""
     check_probabilities(probabilities, str(path), gaps)
-    data = io.BytesIO()  # numpy, writing to a file on disk, does not say why it failed
+    data = io.BytesIO()  # numpy does not say why writing straight to disk failed
     np.save(data, probabilities.astype(np.float32))
     with files.atomic_open(path) as file:
         file.write(data.getbuffer())

@@ -40,7 +40,7 @@ def write(
     """Write time, commit, configuration, digests, versions, machine and seconds; git may be missing.
 
     `code`: a digest of the code that the submission comes from, which also shows changes that no commit has.
-    What CSVs and corrections were read is in the .sfv files, which have it from the jobs that read them:
+    Which CSVs and corrections were read is in the .sfv files, which have it from the jobs that read them:
     `checksums`, of the images, and `list_checksums`. `files`: submission files that were merged.
     `probabilities`: of the trainings that were merged, beside their metrics.
     """

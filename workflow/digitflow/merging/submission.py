@@ -1,4 +1,4 @@
-"""Probabilities to labels: submissions, and predictions of further images."""
+"""From probabilities to labels: submissions, and predictions of further images."""
 
 import csv
 import logging
@@ -37,9 +37,7 @@ def write(
 def write_predictions(
     path: PathLike, probabilities: np.ndarray, classes: Sequence[str], ids: PathLike
 ) -> None:
-    """Write id, label and probability of each image; `ids` is the file of their ids, an empty one for 1, 2,
-    ...
-    """
+    """Write id, label and probability of each image; `ids`: the file of their ids; without any, 1, 2, ..."""
     _check_width(path, probabilities, classes)
     names = labelscsv.read_ids(ids, len(probabilities)) or range(1, len(probabilities) + 1)
     best = probabilities.argmax(axis=1)

@@ -72,7 +72,7 @@ def test_dark_on_white_is_inverted_in_both(kind, request, tmp_path):
 
 def test_an_image_of_another_size_is_named_with_the_key_to_look_at(scans, tmp_path):
     (scans / "d.png").write_bytes(png.encode(np.zeros((1, 3, 3), np.uint8))[0])
-    with pytest.raises(InputError, match=r"d\.png: shape \(3, 3\), .*a\.png has \(2, 3\)"):
+    with pytest.raises(InputError, match=r"d\.png: 3 x 3 images, .*a\.png is one of 2 x 3 images: convert"):
         convert(scans, tmp_path)
     assert not (tmp_path / "images").exists()
     assert not (tmp_path / "ids").exists()

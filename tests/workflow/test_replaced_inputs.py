@@ -143,7 +143,7 @@ def test_a_file_that_is_no_picture_of_a_class_stops_with_its_name_and_what_syste
     result = pictures.snakemake(*CONVERTED)
     assert result.returncode == 1
     assert "scans/train/5/notes.txt: " in result.stdout
-    assert "move it away" in result.stdout
+    assert "move this away" in result.stdout
 
 
 # IDX files

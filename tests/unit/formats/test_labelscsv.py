@@ -145,6 +145,19 @@ def test_labels_go_by_the_ids_of_the_images_where_both_files_have_some(tmp_path,
     assert labelscsv.read_list(tmp_path / "labels.csv", 3, ids) == ["a", "b", "c"]
 
 
+def test_quotes_that_are_part_of_a_text_are_read_as_in_a_pixel_csv(tmp_path):
+    (tmp_path / "l.csv").write_text('id,label\n"""1""", """q,r"""\n1, "q,r"\n"x ""y",A\n"5"" 6",A\n')
+    ids = ["1", '"1"', 'x "y', '5" 6']
+    assert labelscsv.read_list(tmp_path / "l.csv", 4, ids) == ["q,r", '"q,r"', "A", "A"]
+
+
+def test_blanks_before_the_name_of_a_picture_or_folder_are_part_of_it(tmp_path):
+    labelscsv.write_ids(tmp_path / "ids.csv", [" 1", "1"])
+    assert labelscsv.read_ids(tmp_path / "ids.csv", 2) == [" 1", "1"]
+    labelscsv.write(tmp_path / "s.csv", np.array([1, 0]), ["a", " a"], [" 1", "1"])
+    assert labelscsv.read_own(tmp_path / "s.csv", ["a", " a"], 2).tolist() == [1, 0]
+
+
 @pytest.mark.parametrize(
     ("ids", "text", "message"),
     [

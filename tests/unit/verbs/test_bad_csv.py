@@ -377,7 +377,7 @@ REFUSED |= {
     ),
     "decimal commas in quotes": (
         HEADER + b'2,0,"0,25",1,1\n',
-        "train.csv, line 2, column pixel1: '0,25' is not a whole number from 0 to 255\n"
+        "train.csv, line 2, column pixel1: '\"0,25\"' is not a whole number from 0 to 255\n"
         "the numbers have decimal commas: save the file with decimal points, 0.5 for 0,5",
     ),
     "decimal commas without a header": (

@@ -279,7 +279,7 @@ def write_ids(path: PathLike, ids: Sequence[str]) -> None:
 
 def read_ids(path: PathLike, rows: int) -> list[str] | None:
     """Read what `write_ids` wrote, None if there are none. FormatError: something else, or not that many."""
-    header, lines = _read_lines(path)
+    header, lines = _read_lines(path, keep_blanks=True)
     if header != ["id"] or any(len(line) != 1 for line in lines):
         raise FormatError(
             f"{path}: not a list of ids, one per line under the header id; delete it and run again"
@@ -296,7 +296,7 @@ def read_own(path: PathLike, classes: Sequence[str], rows: int) -> np.ndarray:
     """
     index = {label: k for k, label in enumerate(classes)}
     found: dict[str, int] = {}
-    for number, line in enumerate(_read_lines(path)[1], start=2):
+    for number, line in enumerate(_read_lines(path, keep_blanks=True)[1], start=2):
         if len(line) != 2 or line[0] in found:
             raise FormatError(
                 f"{path}, line {number}: {','.join(line)!r}, should be an id that no other line has, and a "
@@ -361,10 +361,12 @@ def _fault_in_words(label: str) -> str | None:
     return fault and f" {fault}"
 
 
-def _read_lines(path: PathLike, wanted: str = USUAL) -> tuple[list[str], list[list[str]]]:
-    """The first line of a CSV and the others, blank lines at the end left out; `wanted`: its header."""
+def _read_lines(
+    path: PathLike, wanted: str = USUAL, keep_blanks: bool = False
+) -> tuple[list[str], list[list[str]]]:
+    """The first line of a CSV and the others, as `_split` gives them; `wanted`: its header."""
     with open_csv(path) as stream:
-        return _split(path, stream.read_all(), wanted)
+        return _split(path, stream.read_all(), wanted, keep_blanks)
 
 
 def _first_line(path: PathLike) -> list[str]:
@@ -374,9 +376,17 @@ def _first_line(path: PathLike) -> list[str]:
     return _split(path, head.rpartition(b"\n")[0] or head)[0]
 
 
-def _split(path: PathLike, data: bytes, wanted: str = USUAL) -> tuple[list[str], list[list[str]]]:
+def _split(
+    path: PathLike, data: bytes, wanted: str = USUAL, keep_blanks: bool = False
+) -> tuple[list[str], list[list[str]]]:
+    """The first line of a CSV and the others, blank lines at the end left out.
+
+    A cell may have blanks before its quotes, as in a pixel CSV. `keep_blanks`: for files of our own, in which
+    blanks may begin the name of a picture or of its folder.
+    """
     try:
-        lines = list(csv.reader(io.StringIO(data.decode("utf-8-sig").removeprefix("# "), newline="")))
+        text = io.StringIO(data.decode("utf-8-sig").removeprefix("# "), newline="")
+        lines = list(csv.reader(text, skipinitialspace=not keep_blanks))
     except (UnicodeDecodeError, csv.Error) as error:
         raise InputError(f"{path}: cannot be read as CSV: {error}") from error
     while lines and not any(cell.strip() for cell in lines[-1]):

@@ -1,6 +1,5 @@
 """What the columns of a pixel CSV are, the rows read from it, and how a cell is understood."""
 
-import csv
 import json
 import os
 import re
@@ -81,29 +80,38 @@ def size_in_words(shape: tuple[int, ...]) -> str:
 
 
 def split_line(line: bytes, separator: bytes) -> list[bytes]:
-    """The cells of a line, which may have separators inside quotes. A run of blanks separates once."""
-    cells = line.split() if separator == b" " else line.split(separator)
+    """The cells of a line as they are written there, quotes and all; a run of blanks separates once.
+
+    In a cell that begins with a quote, separators between quotes are part of it, if the last quote is closed.
+    """
+    by_blanks = separator == b" "
+    cells = line.split() if by_blanks else line.split(separator)
     if b'"' not in line or not any(cell.count(b'"') % 2 for cell in cells):
         return cells
-    # Latin-1 has a character for each byte, so that no byte is lost on the way.
-    reader = csv.reader([line.decode("latin-1")], delimiter=separator.decode(), skipinitialspace=True)
-    try:
-        return [cell.encode("latin-1") for row in reader for cell in row]
-    except csv.Error:  # a cell of more than 128 KiB
-        return cells
+    pieces = re.split(rb"(\s+)", line.strip()) if by_blanks else re.split(b"(" + separator + b")", line)
+    joined: list[list[bytes]] = []
+    is_open = False
+    for before, piece in zip([b"", *pieces[1::2]], pieces[::2], strict=True):
+        if is_open:
+            joined[-1] += [before, piece]
+        else:
+            joined.append([piece])
+        if is_open or piece.lstrip(b" \t").startswith(b'"'):
+            is_open ^= piece.count(b'"') % 2 == 1
+    return cells if is_open else [*map(b"".join, joined)]
 
 
 def unquoted(cell: bytes) -> bytes:
-    """A cell without the blanks and quotes around it."""
+    """What is in a cell: without the blanks and quotes around it, and with single quotes for doubled ones."""
     cell = cell.strip(b" \t")
     if len(cell) > 1 and cell[:1] == cell[-1:] == b'"':
-        cell = cell[1:-1].strip(b" \t")
+        cell = cell[1:-1].replace(b'""', b'"').strip(b" \t")
     return cell
 
 
 def text_of(cell: bytes) -> str:
     """The text in a cell."""
-    return unquoted(cell).decode(errors="replace").replace('""', '"')
+    return unquoted(cell).decode(errors="replace")
 
 
 def number_of(cell: bytes) -> float | None:

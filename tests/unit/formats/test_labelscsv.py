@@ -151,6 +151,17 @@ def test_quotes_that_are_part_of_a_text_are_read_as_in_a_pixel_csv(tmp_path):
     assert labelscsv.read_list(tmp_path / "l.csv", 4, ids) == ["q,r", '"q,r"', "A", "A"]
 
 
+def test_blanks_that_are_no_ascii_are_part_of_a_label_or_id(tmp_path):
+    path, labels, ids = tmp_path / "l.csv", ["\u00a0a", "a", "\u3000a\u2003"], ["\u00a01", "1", "2"]
+    path.write_text(
+        "id,label\n" + "".join(f" {pair[0]}\t, {pair[1]} \n" for pair in zip(ids, labels, strict=True))
+    )
+    assert labelscsv.read_list(path, 3, ids) == labels
+    assert labelscsv.read(path, labels, ids=ids).tolist() == [0, 1, 2]
+    path.write_text("label\n" + "".join(f" {label}\t\n" for label in labels))
+    assert labelscsv.read_list(path, 3) == labels
+
+
 def test_blanks_before_the_name_of_a_picture_or_folder_are_part_of_it(tmp_path):
     labelscsv.write_ids(tmp_path / "ids.csv", [" 1", "1"])
     assert labelscsv.read_ids(tmp_path / "ids.csv", 2) == [" 1", "1"]

@@ -19,7 +19,7 @@ from digitflow.dataset.columns import values_of
 from digitflow.dataset.conversion import Source
 from digitflow.dataset.locations import LEFT_BEHIND, files_below, names_of_classes
 from digitflow.formats import idx, pixelcsv
-from digitflow.formats.layout import Block, abbreviated, label_of, size_in_words
+from digitflow.formats.layout import BLANKS, Block, abbreviated, label_of, size_in_words
 
 log = logging.getLogger("digitflow")
 
@@ -294,7 +294,7 @@ def _labels_of_classes(classes: Sequence[str], where: PathLike) -> list[str]:
     """The names of classes as labels are used from then on. InputError: two are one label."""
     first: dict[str, str] = {}
     for name in classes:
-        label = label_of(name.strip())
+        label = label_of(name.strip(BLANKS))
         if first.setdefault(label, name) != name:
             raise InputError(
                 f"{where}: in the classes.csv beside it, {first[label]!r} and {name!r} both mean the label "

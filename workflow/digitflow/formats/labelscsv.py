@@ -16,6 +16,7 @@ from digitflow.base.errors import FormatError, InputError
 from digitflow.base.files import atomic_open
 from digitflow.formats import foreign
 from digitflow.formats.layout import (
+    BLANKS,
     ID_NAMES,
     LABEL_NAMES,
     classes_in_words,
@@ -130,7 +131,7 @@ def _join(
         where = f"{path}, line {number}"
         if len(line) != len(header):
             raise FormatError(f"{where}: {len(line)} cells, not {len(header)}: {','.join(header)}")
-        texts = line[at_id].strip(), line[at_label].strip()
+        texts = line[at_id].strip(BLANKS), line[at_label].strip(BLANKS)
         id_, label = map(label_of, texts)
         respelled += [
             (number, text, read) for text, read in zip(texts, (id_, label), strict=True) if text != read
@@ -220,7 +221,7 @@ def read_sample(path: PathLike) -> Form:
         )
     ids = {}
     for number, line in enumerate(lines, start=2):
-        if len(line) != 2 or not line[0].strip() or line[0] in ids:
+        if len(line) != 2 or not line[0].strip(BLANKS) or line[0] in ids:
             raise FormatError(
                 f"{path}, line {number}: {','.join(line)!r}, should be an id that no other line has, and a "
                 "label"
@@ -327,7 +328,7 @@ def read_list(path: PathLike, rows: int, ids: Sequence[str] = (), images: str = 
             found = _join(path, first, lines, (at_id, place), ids, _fault_in_words, images)
             return [label for label, _ in found]
         for row, line in enumerate(lines, start=1):
-            if len(line) > at_id and label_of(line[at_id].strip()) != str(row):
+            if len(line) > at_id and label_of(line[at_id].strip(BLANKS)) != str(row):
                 raise FormatError(
                     f"{path}, line {row + 1}: {first[at_id]} {line[at_id]!r}, should be {row}, because "
                     f"{images} has no ids: count its rows from 1, or write only the labels, in their order"
@@ -342,7 +343,7 @@ def read_list(path: PathLike, rows: int, ids: Sequence[str] = (), images: str = 
     for number, line in enumerate(lines, start=start):
         if len(line) != len(first):
             raise FormatError(f"{path}, line {number}: {len(line)} cells, not {len(first)}")
-        label = label_of(line[place].strip())
+        label = label_of(line[place].strip(BLANKS))
         if fault := _fault_in_words(label):
             raise FormatError(f"{path}, line {number}: {line[place]!r}{fault}")
         labels.append(label)
@@ -389,7 +390,7 @@ def _split(
         lines = list(csv.reader(text, skipinitialspace=not keep_blanks))
     except (UnicodeDecodeError, csv.Error) as error:
         raise InputError(f"{path}: cannot be read as CSV: {error}") from error
-    while lines and not any(cell.strip() for cell in lines[-1]):
+    while lines and not any(cell.strip(BLANKS) for cell in lines[-1]):
         lines.pop()
     if not lines:
         raise FormatError(f"{path}, line 1: empty, should be the header {wanted}")

@@ -135,6 +135,7 @@ def test_labels_that_do_not_fit_the_images_are_refused(tmp_path, text, message):
     [
         (["3", "1", "2"], "id,label\n1,b\n2,c\n3,a\n"),
         (["1", "0", "2"], "Label,ImageId\nb,0\na,1\nc,2.0\n"),
+        (["1", "01", "1.0"], "id,label\n01,b\n1.0,c\n1,a\n"),
         (["x7", "é", "07"], "id,label,Usage\n7,c,Public\né,b,Public\nx7,a,Public\n"),
         (["2", "1", "3"], "a\nb\nc\n"),
         (["2", "1", "3"], "label\na\nb\nc\n"),
@@ -143,6 +144,15 @@ def test_labels_that_do_not_fit_the_images_are_refused(tmp_path, text, message):
 def test_labels_go_by_the_ids_of_the_images_where_both_files_have_some(tmp_path, ids, text):
     (tmp_path / "labels.csv").write_text(text)
     assert labelscsv.read_list(tmp_path / "labels.csv", 3, ids) == ["a", "b", "c"]
+
+
+def test_ids_that_differ_only_by_zeros_are_told_apart_in_a_solution(tmp_path):
+    ids, path = ["1", "01", "001", "2", "02"], tmp_path / "s.csv"
+    labelscsv.write(path, np.arange(5)[::-1], ids=ids[::-1])
+    assert labelscsv.read(path, 5, ids=ids).tolist() == [0, 1, 2, 3, 4]
+    path.write_text("id,label\n1,0\n01,0\n001,0\n2.0,0\n02,0\n")
+    with pytest.raises(FormatError, match=r"line 5: id '2\.0' is no id of a test image; id '2' is missing"):
+        labelscsv.read(path, 5, ids=ids)
 
 
 def test_quotes_that_are_part_of_a_text_are_read_as_in_a_pixel_csv(tmp_path):
@@ -184,7 +194,12 @@ def test_blanks_before_the_name_of_a_picture_or_folder_are_part_of_it(tmp_path):
         ),
         ("ab", "id,label\nb,1\nb,2\n", "line 3: id 'b' is already in line 2: delete one"),
         ("ab", "id,label\nb,1\na,\n", "line 3: label '' is no label: give the row one"),
-        (["7", "07"], "id,label\n7,1\n8,2\n", "a.csv: rows 1 and 2 have the same id, '7'"),
+        (["7", "7"], "id,label\n7,1\n8,2\n", "a.csv: rows 1 and 2 have the same id, '7'"),
+        (
+            ["7", "07"],
+            "id,label\n7,1\n7.0,2\n",
+            "line 3: id '7.0' is no id of a .* image; id '07' is missing",
+        ),
     ],
 )
 def test_labels_whose_ids_are_not_those_of_the_images_are_refused(tmp_path, ids, text, message):

@@ -125,6 +125,8 @@ def _join(
     way than it is written. Raises as `read`.
     """
     at_id, at_label = places
+    # 01 and 1.0 mean 1, unless an image has each of these ids.
+    id_of = label_of if len({*map(label_of, ids)}) == len(ids) else str
     found: dict[str, tuple[str, int]] = {}
     respelled: list[tuple[int, str, str]] = []
     for number, line in enumerate(lines, start=2):
@@ -132,7 +134,7 @@ def _join(
         if len(line) != len(header):
             raise FormatError(f"{where}: {len(line)} cells, not {len(header)}: {','.join(header)}")
         texts = line[at_id].strip(BLANKS), line[at_label].strip(BLANKS)
-        id_, label = map(label_of, texts)
+        id_, label = id_of(texts[0]), label_of(texts[1])
         respelled += [
             (number, text, read) for text, read in zip(texts, (id_, label), strict=True) if text != read
         ]
@@ -144,7 +146,7 @@ def _join(
         if wrong := fault(label):
             raise FormatError(f"{where}: {header[at_label]} {line[at_label]!r}{wrong}")
         found[id_] = label, number
-    expected = [*map(label_of, ids)]
+    expected = [*map(id_of, ids)]
     _check_ids(path, header[at_id], expected, found, images)
     for place in {*range(len(header))} - {at_id, at_label}:
         log.info("%s: the column %s was ignored", path, header[place])
@@ -324,7 +326,7 @@ def read_list(path: PathLike, rows: int, ids: Sequence[str] = (), images: str = 
     if len(first) > 1:
         at_id, place = _columns(path, first, LIST)
         if ids:
-            check_unique([*map(label_of, ids)], images)
+            check_unique(ids, images)
             found = _join(path, first, lines, (at_id, place), ids, _fault_in_words, images)
             return [label for label, _ in found]
         for row, line in enumerate(lines, start=1):

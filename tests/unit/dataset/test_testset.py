@@ -65,6 +65,11 @@ def test_a_sample_submission_in_the_place_of_a_solution_is_warned_of(project, ca
     assert "sample" not in caplog.text
 
 
+def test_names_that_look_like_numbers_or_none_are_labels_if_they_are_classes(project):
+    class_names.write("classes.csv", ["nan", "ok", "1e3"])
+    assert labels_of("1e3\nok\nnan\n1e3\n") == [2, 1, 0, 2]
+
+
 def test_labels_with_ids_are_put_into_the_order_of_the_test_rows(project):
     assert labels_of("id,label\nx2,one\nx9,zero\nx4,one\nx7,zero\n") == [0, 1, 0, 1]
 
@@ -82,8 +87,11 @@ def test_a_solution_may_have_the_header_of_a_submission(project):
     [
         ("one\nzero\none\n", "solution.csv: 3 labels for 4 images"),
         ("label\none\nzero\none\none\none\n", "solution.csv: 5 labels for 4 images"),
-        ("numeral\none\nzero\none\none\n", "5 labels for 4 images; if line 1, 'numeral', is a header"),
-        ("one\nzero\ntwo\none\n", "solution.csv, row 3: 'two' is none of the 3 classes"),
+        (
+            "numeral\none\nzero\none\none\n",
+            "line 1: 'numeral' is not a class from .*; if it is a header, replace it by label",
+        ),
+        ("one\nzero\ntwo\none\n", "solution.csv, line 3: 'two' is not a class from 'zero', 'one', 'a, b'$"),
         ("label\none\nzero,one\none\none\n", "solution.csv, line 3: 2 cells, not 1"),
         ("id\nx9\nx2\nx7\nx4\n", "solution.csv, line 1: 'id', should be the header ImageId,Label"),
     ],

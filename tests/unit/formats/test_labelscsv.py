@@ -116,6 +116,7 @@ def test_labels_in_a_file_of_their_own_are_read_in_order(tmp_path, text):
         ("y\nx\n", "1 labels for 2 images; if line 1, 'y', is a label, add the header label above it$"),
         ("numeral\n7\n8\n", "3 labels for 2 images; if line 1, 'numeral', is a header, replace it by label"),
         ("7\n\n8\n", "line 2"),
+        ("7\n1e3\n", "line 2: '1e3' is a number, but not a whole one: .* list all labels in data.classes"),
         (
             "id,label\n2,7\n1,8\n",
             "line 2: id '2', should be 1, because a.csv has no ids: count its",

@@ -101,7 +101,9 @@ def to_idx(
             found_labels += block.labels or []
             found_ids += block.ids or []
         if labels is not None and data.get("labels_csv"):
-            found_labels = labelscsv.read_list(data["labels_csv"], writer.count, found_ids, source.name)
+            found_labels = labelscsv.read_list(
+                data["labels_csv"], writer.count, found_ids, source.name, columns.classes_of(data)
+            )
         if ids is not None and labels is None:
             labelscsv.check_unique(found_ids, source.name)
         if labels is not None:

@@ -44,7 +44,7 @@ def write_solution(
         _write_labels(path, found.astype(class_names.label_dtype(len(names))), names, solution)
         return
     if kind == "csv":
-        labels = labelscsv.read_list(solution, rows)
+        labels = labelscsv.read_list(solution, rows, classes=names)
         log.info("%s: labels without ids, read in the order of the test images", solution)
     elif kind == "idx":
         beside = names_of_classes(Path(solution).parent)

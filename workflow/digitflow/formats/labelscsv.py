@@ -314,20 +314,32 @@ def read_own(path: PathLike, classes: Sequence[str], rows: int) -> np.ndarray:
     return np.array([*found.values()], np.int64)
 
 
-def read_list(path: PathLike, rows: int, ids: Sequence[str] = (), images: str = "the images") -> list[str]:
+def read_list(
+    path: PathLike,
+    rows: int,
+    ids: Sequence[str] = (),
+    images: str = "the images",
+    classes: Sequence[str] | None = None,
+) -> list[str]:
     """Read the labels of images from a file of their own; return them in the images' order.
 
     It has one label per line in that order, with or without a header, or ids and labels under a header: the
     images' `ids` in any order, or 1, 2, ... in order if these have none. `images`: the name of the images'
-    file. FormatError names the line that is wrong, InputError an id that two images have.
+    file. `classes`: the labels that are allowed, None: any. FormatError names the line that is wrong,
+    InputError an id that two images have.
     """
     first, lines = _read_lines(path, LIST)
     start = 2
+
+    def fault(label: str) -> str | None:
+        wrong = label_fault(label, classes)
+        return wrong and f" {wrong}"
+
     if len(first) > 1:
         at_id, place = _columns(path, first, LIST)
         if ids:
             check_unique(ids, images)
-            found = _join(path, first, lines, (at_id, place), ids, _fault_in_words, images)
+            found = _join(path, first, lines, (at_id, place), ids, fault, images)
             return [label for label, _ in found]
         for row, line in enumerate(lines, start=1):
             if len(line) > at_id and label_of(line[at_id].strip(BLANKS)) != str(row):
@@ -346,8 +358,9 @@ def read_list(path: PathLike, rows: int, ids: Sequence[str] = (), images: str = 
         if len(line) != len(first):
             raise FormatError(f"{path}, line {number}: {len(line)} cells, not {len(first)}")
         label = label_of(line[place].strip(BLANKS))
-        if fault := _fault_in_words(label):
-            raise FormatError(f"{path}, line {number}: {line[place]!r}{fault}")
+        if wrong := fault(label):
+            header = "; if it is a header, replace it by label" if number == 1 else ""
+            raise FormatError(f"{path}, line {number}: {line[place]!r}{wrong}{header}")
         labels.append(label)
     if len(labels) != rows:
         one_more = start == 1 and len(labels) == rows + 1
@@ -356,12 +369,6 @@ def read_list(path: PathLike, rows: int, ids: Sequence[str] = (), images: str = 
             header = f"; if line 1, {first[0]!r}, is a label, add the header label above it"
         raise FormatError(f"{path}: {len(labels):,} labels for {rows:,} images{header}")
     return labels
-
-
-def _fault_in_words(label: str) -> str | None:
-    """What a message says after a text that can be no label; None: it can be one."""
-    fault = label_fault(label, None)
-    return fault and f" {fault}"
 
 
 def _read_lines(

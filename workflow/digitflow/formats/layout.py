@@ -146,7 +146,10 @@ def label_fault(label: str, classes: Collection[str] | None) -> str | None:
     if not label or label.lower() == "nan":
         return "is no label: give the row one, or delete the row"
     if NUMBER.fullmatch(label) and not WHOLE.fullmatch(label):
-        return "is a number, but not a whole one: is this the column of the labels?"
+        return (
+            "is a number, but not a whole one: is this the column of the labels? If it is, and this a name, "
+            "list all labels in data.classes"
+        )
     if "\ufffd" in label:
         return "is not UTF-8: save the file as UTF-8"
     return None

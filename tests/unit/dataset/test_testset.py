@@ -28,7 +28,7 @@ def project(tmp_path, monkeypatch, digits):
     return tmp_path
 
 
-def labels_of(text: str, submission: dict | None = None) -> list[int]:
+def labels_of(text: str, submission: dict | None = None, data: dict | None = None) -> list[int]:
     """What the verb makes of a solution."""
     Path("solution.csv").write_text(text, newline="")
     score.solution_to_idx(
@@ -38,7 +38,7 @@ def labels_of(text: str, submission: dict | None = None) -> list[int]:
         Path("labels"),
         Path("labels.sfv"),
         "csv",
-        {},
+        data or {},
         submission or {},
         Path("ids.csv"),
     )
@@ -50,6 +50,25 @@ def test_labels_without_ids_are_those_of_the_test_rows_in_their_order(project, c
     caplog.set_level("INFO", "digitflow")
     assert labels_of(f'{header}one\n"a, b"\nzero\none\n\n') == [1, 2, 0, 1]
     assert caplog.messages == ["solution.csv: labels without ids, read in the order of the test images"]
+
+
+@pytest.mark.parametrize("ids", ["1 10 2 3", "a1 a10 a2 b1", "x1 x10-1 x2-9 x2"])
+def test_labels_alone_are_refused_for_pictures_whose_names_sort_otherwise_by_number(project, ids):
+    ids = ids.split()
+    labelscsv.write_ids("ids.csv", ids)
+    with pytest.raises(
+        InputError, match=r"10\S*\.png comes before \S*2\S*\.png; .*, below the header ImageId,Label"
+    ):
+        labels_of("one\nzero\nzero\none\n", data={"source": "folder"})
+    rows = "".join(f"{id_},{label}\n" for id_, label in zip(ids, ["one", "zero", "zero", "one"], strict=True))
+    assert labels_of(f"ImageId,Label\n{rows}", data={"source": "folder"}) == [1, 0, 0, 1]
+    assert labels_of("one\nzero\nzero\none\n") == [1, 0, 0, 1]  # of the rows of a CSV, in their order
+
+
+@pytest.mark.parametrize("ids", ["01 02 09 10", "a-1 a.5 a b", "1 2 3 9", "img_1_9 img_1a img_2 imh"])
+def test_labels_alone_are_those_of_pictures_in_the_order_of_their_names(project, ids):
+    labelscsv.write_ids("ids.csv", ids.split())
+    assert labels_of("one\nzero\nzero\none\n", data={"source": "folder"}) == [1, 0, 0, 1]
 
 
 @pytest.mark.parametrize(

@@ -118,7 +118,7 @@ def to_idx(
     if writer.count and lightest < DARK:
         log.warning(
             f"{source.name}: no pixel is above {lightest} of 255: nearly black; data.values is one scale for "
-            "all files: does this file have another one?"
+            "all files: if this file has another one, rescale it"
         )
     kinds = f", {len(names):,} classes" if labels is not None else ""
     log.info(f"{source.name}: {writer.count:,} {size_in_words(source.shape)}{kinds}")

@@ -45,6 +45,7 @@ class Layout:
     `unfilled`: the place of a label that no row has yet.
     `classes`: the labels that are allowed; None: any.
     `values`: the numbers that mean 0 and 255; None: 0 and 255 themselves, and only whole numbers.
+    `train`: whether these are the training images, by whose numbers `values` is chosen for all files.
     `reasons`: why all this was decided, for the log.
     """
 
@@ -62,6 +63,7 @@ class Layout:
     header: bool = True
     classes: tuple[str, ...] | None = None
     values: tuple[float, float] | None = None
+    train: bool = False
     reasons: tuple[str, ...] = field(default=(), compare=False)
 
     @property

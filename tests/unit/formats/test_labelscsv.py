@@ -123,6 +123,7 @@ def test_labels_in_a_file_of_their_own_are_read_in_order(tmp_path, text):
         ),
         ("0,7\n1,8\n", "line 1: '0,7', should be the header id,label, or one label per line$"),
         ("\n", "line 1: empty, should be the header id,label, or one label per line$"),
+        ("\n7\n8\n", "line 1: empty, should be the header id,label, or one label per line$"),
     ],
 )
 def test_labels_that_do_not_fit_the_images_are_refused(tmp_path, text, message):

@@ -330,6 +330,8 @@ def read_list(
     """
     first, lines = _read_lines(path, LIST)
     start = 2
+    if not first:
+        raise FormatError(f"{path}, line 1: empty, should be the header {LIST}")
 
     def fault(label: str) -> str | None:
         wrong = label_fault(label, classes)

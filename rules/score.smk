@@ -268,7 +268,7 @@ rule solution_to_idx:
     params:
         kind=SOLUTION_KIND,
         member=SOLUTION_MEMBER,
-        data=as_text(READING if SOLUTION_KIND == "pixels" else "{}"),
+        data=as_text(READING if SOLUTION_KIND == "pixels" or DATA["source"] == "folder" else "{}"),
         submission=SUBMISSION_FORM,
         stamp=stamp(OWN_SOLUTION, SAMPLE, NAMES_FILE),
         code=code("solution_to_idx"),

@@ -6,7 +6,6 @@ hypothesis draws, and `crashers/` what once failed.
 """
 
 import contextlib
-import csv as csv_module
 import gzip
 import hashlib
 import io
@@ -166,15 +165,31 @@ def split_cells(line: str, separator: str) -> list[str] | None:
         return None
     blank = separator == " "  # or several
     cells = re.split(r"[ \t\v\f]+", line.strip(" \t\v\f")) if blank else line.split(separator)
-    if any(cell.count('"') % 2 for cell in cells):
-        [cells] = csv_module.reader([line], delimiter=separator, skipinitialspace=True)
+    joined = cells_between_quotes(
+        line.strip(" \t\v\f") if blank else line, r"[ \t\v\f]" if blank else separator
+    )
+    cells = cells if joined is None else [cell for cell in joined if cell or not blank]
     bare = []
     for cell in cells:
         cell = cell.strip(" \t")
         if len(cell) > 1 and cell[0] == cell[-1] == '"':
-            cell = cell[1:-1].strip(" \t")
+            cell = cell[1:-1].replace('""', '"').strip(" \t")
         bare.append(cell)
     return bare
+
+
+def cells_between_quotes(line: str, separator: str) -> list[str] | None:
+    """The cells of a line, character by character; `separator`: a pattern of one. None: an open quote."""
+    cells, quotes = [""], 0  # `quotes`: in this cell, if it begins with one
+    for character in line:
+        if quotes % 2 == 0 and re.fullmatch(separator, character):
+            cells.append("")
+            quotes = 0
+            continue
+        if character == '"' and (quotes or not cells[-1].strip(" \t")):
+            quotes += 1
+        cells[-1] += character
+    return None if quotes % 2 else cells
 
 
 def known_id(cell: str) -> str | None:
@@ -188,7 +203,7 @@ def known_id(cell: str) -> str | None:
 
 def text(cell: str) -> str:
     """What a cell says."""
-    return cell.encode("latin-1").decode(errors="replace").replace('""', '"')
+    return cell.encode("latin-1").decode(errors="replace")
 
 
 def known_label(cell: str, form: Form) -> str | None:

@@ -508,15 +508,20 @@ def test_labels_of_a_test_file_are_read_where_they_are_given_by_place(csv, heade
     assert rows_of(path, data, train=False) == rows_of(path, data) == ([[[1, 2], [3, 200]]], ["7"], None)
 
 
+def in_all_files(white: int, other: int) -> str:
+    """What is said of numbers that go to `white` in one file and may go to `other` in another."""
+    return (
+        f"if 0 is black and {white} white in all files, for which data.values is one scale, write values: "
+        f"{{from: 0, to: {white}}} under data: in the configuration; if only in this one, rescale it to "
+        f"numbers from 0 to {other}"
+    )
+
+
 @pytest.mark.parametrize(
     ("values", "highest", "told"),
     [
-        (
-            1,
-            255,
-            "the numbers go from 0 to 255: if 0 is black and 255 white, write values: {from: 0, to: 255} ",
-        ),
-        (255, 65_000, "the numbers go from 0 to 65000: if 0 is black and 65535 white, write values: "),
+        (1, 255, f"the numbers go from 0 to 255: {in_all_files(255, 1)}"),
+        (255, 65_000, f"the numbers go from 0 to 65000: {in_all_files(65_535, 255)}"),
         (1, 70_000, "the numbers go from 0 to 70000: data.values does not fit them"),
     ],
 )
@@ -524,8 +529,30 @@ def test_values_that_do_not_fit_the_numbers_are_told_from_a_few_wrong_numbers(cs
     data = {"values": {"from": 0, "to": values}}
     rows = f"1,0,{highest},{highest},0\n"
     last = message_of(csv(f"label,{SQUARE}\n{rows * 8}"), data).splitlines()[-1]
-    assert last.startswith(told)
+    assert last == told
     assert "the numbers" not in message_of(csv(f"label,{SQUARE}\n{rows}"), data)
+
+
+RESCALE = "rescale this file to numbers from 0 to 1, because data.values is one scale for all files"
+
+
+@pytest.mark.parametrize(
+    ("values", "pixels", "told"),
+    [
+        (None, "0,0.5,1,0.25", f"the numbers go from 0 to 1: {in_all_files(1, 255)}"),
+        (
+            None,
+            "0,1,0,1",
+            f"nearly black on a scale to 255: {in_all_files(1, 255)}; or, if they are right as they are, "
+            "write values: {from: 0, to: 255}",
+        ),
+        ({"from": 0, "to": 1}, "0,1,255,3", f"the numbers go from 0 to 255: {RESCALE}"),
+        ({"from": 0, "to": 1}, "0,1,70000,3", f"the numbers go from 0 to 70000: {RESCALE}"),
+    ],
+)
+def test_a_test_file_on_another_scale_is_to_be_rescaled(csv, values, pixels, told):
+    path = csv(f"{SQUARE}\n" + f"{pixels}\n" * 20)
+    assert message_of(path, {"values": values}, train=False).endswith(told)
 
 
 def test_decimal_commas_are_named_where_reading_stops(csv, monkeypatch):

@@ -111,6 +111,18 @@ def test_labels_in_a_file_of_their_own_go_by_the_ids_of_the_training_images(tmp_
         convert(tmp_path, text.replace("\n3", "\n4"), {"labels_csv": labels}, **outputs)
 
 
+@pytest.mark.parametrize("text", ["1e3\nnan\n", "label\n1e3\nnan\n", "id,label\n2,nan\n1,1e3\n"])
+def test_the_classes_say_which_labels_a_file_of_their_own_may_have(tmp_path, out, text):
+    (tmp_path / "labels.csv").write_text(text)
+    ids = ["id,", "1,", "2,"] if "id" in text else [""] * 3
+    rows = [f"{id_}{row}" for id_, row in zip(ids, (SQUARE, "1,2,3,200", "4,5,6,7"), strict=True)]
+    data = {"labels_csv": tmp_path / "labels.csv"}
+    convert(tmp_path, "\n".join(rows), data | {"classes": ["nan", "1e3"]}, labels=True, classes=True)
+    assert idx.read(out / "labels").tolist() == [1, 0]
+    with pytest.raises(InputError, match=r"labels\.csv, line \d: .*'1e3' is not a class from 'nan', '1e4'"):
+        convert(tmp_path, "\n".join(rows), data | {"classes": ["nan", "1e4"]}, labels=True, classes=True)
+
+
 def test_the_ids_of_a_test_file_are_listed_whether_it_has_labels_or_not(tmp_path, out):
     for header, rows in (
         ("id,label", ("x9,b,1,2,3,200", "x1,a,4,5,6,7")),

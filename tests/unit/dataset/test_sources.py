@@ -88,7 +88,7 @@ def test_numbers_that_end_at_1_or_16_stop_until_it_is_said_what_they_mean(tmp_pa
         (tmp_path / f"png/train/{label}").mkdir(parents=True)
         Image.fromarray(image).save(tmp_path / f"png/train/{label}/1.png")
     with pytest.raises(
-        InputError, match=rf"numbers up to {end}, .* write values: {{from: 0, to: {end}}} under data:"
+        InputError, match=rf"numbers up to {end}, .* white, write values: {{from: 0, to: {end}}} under data:"
     ):
         read(kind, tmp_path)
     assert not any((tmp_path / "out").glob("*"))
@@ -98,10 +98,16 @@ def test_numbers_that_end_at_1_or_16_stop_until_it_is_said_what_they_mean(tmp_pa
 
 
 def test_a_pixel_beyond_the_values_is_named_with_its_image(folder):
-    with pytest.raises(
-        InputError, match=r"idx3-ubyte, image 1: \d+ is not a number from 0 to 16, the range in data"
-    ):
-        read("idx", folder, values={"from": 0, "to": 16})
+    data = {"values": {"from": 0, "to": 16}}
+    message = (
+        r"idx3-ubyte, image 1: \d+ is not a number from 0 to 16, the range in data.values for all images"
+    )
+    with pytest.raises(InputError, match=f"{message}: write there what their numbers mean"):
+        read("idx", folder, **data)
+    for part, way in (("train", "write there what"), ("test", "rescale these images to it")):
+        images = sources.read_idx(folder / "train-images-idx3-ubyte")
+        with pytest.raises(InputError, match=f"{message}: {way}"):
+            [*sources.as_told(images, data, train=part == "train").blocks]
 
 
 def test_labels_are_called_as_the_classes_say(folder):

@@ -28,7 +28,7 @@ def project(tmp_path, monkeypatch, digits):
     return tmp_path
 
 
-def labels_of(text: str, submission: dict | None = None) -> list[int]:
+def labels_of(text: str, submission: dict | None = None, data: dict | None = None) -> list[int]:
     """What the verb makes of a solution."""
     Path("solution.csv").write_text(text, newline="")
     score.solution_to_idx(
@@ -38,7 +38,7 @@ def labels_of(text: str, submission: dict | None = None) -> list[int]:
         Path("labels"),
         Path("labels.sfv"),
         "csv",
-        {},
+        data or {},
         submission or {},
         Path("ids.csv"),
     )
@@ -52,6 +52,25 @@ def test_labels_without_ids_are_those_of_the_test_rows_in_their_order(project, c
     assert caplog.messages == ["solution.csv: labels without ids, read in the order of the test images"]
 
 
+@pytest.mark.parametrize("ids", ["1 10 2 3", "a1 a10 a2 b1", "x1 x10-1 x2-9 x2"])
+def test_labels_alone_are_refused_for_pictures_whose_names_sort_otherwise_by_number(project, ids):
+    ids = ids.split()
+    labelscsv.write_ids("ids.csv", ids)
+    with pytest.raises(
+        InputError, match=r"10\S*\.png comes before \S*2\S*\.png; .*, below the header ImageId,Label"
+    ):
+        labels_of("one\nzero\nzero\none\n", data={"source": "folder"})
+    rows = "".join(f"{id_},{label}\n" for id_, label in zip(ids, ["one", "zero", "zero", "one"], strict=True))
+    assert labels_of(f"ImageId,Label\n{rows}", data={"source": "folder"}) == [1, 0, 0, 1]
+    assert labels_of("one\nzero\nzero\none\n") == [1, 0, 0, 1]  # of the rows of a CSV, in their order
+
+
+@pytest.mark.parametrize("ids", ["01 02 09 10", "a-1 a.5 a b", "1 2 3 9", "img_1_9 img_1a img_2 imh"])
+def test_labels_alone_are_those_of_pictures_in_the_order_of_their_names(project, ids):
+    labelscsv.write_ids("ids.csv", ids.split())
+    assert labels_of("one\nzero\nzero\none\n", data={"source": "folder"}) == [1, 0, 0, 1]
+
+
 @pytest.mark.parametrize(
     "form", ["id,label\n" + "".join(f"{row},one\n" for row in range(1, 22)), "one\n" * 21]
 )
@@ -63,6 +82,11 @@ def test_a_sample_submission_in_the_place_of_a_solution_is_warned_of(project, ca
     caplog.clear()
     labels_of(form.removesuffix("one\n") + "zero\n", {"id": "id", "label": "label"})
     assert "sample" not in caplog.text
+
+
+def test_names_that_look_like_numbers_or_none_are_labels_if_they_are_classes(project):
+    class_names.write("classes.csv", ["nan", "ok", "1e3"])
+    assert labels_of("1e3\nok\nnan\n1e3\n") == [2, 1, 0, 2]
 
 
 def test_labels_with_ids_are_put_into_the_order_of_the_test_rows(project):
@@ -82,8 +106,11 @@ def test_a_solution_may_have_the_header_of_a_submission(project):
     [
         ("one\nzero\none\n", "solution.csv: 3 labels for 4 images"),
         ("label\none\nzero\none\none\none\n", "solution.csv: 5 labels for 4 images"),
-        ("numeral\none\nzero\none\none\n", "5 labels for 4 images; if line 1, 'numeral', is a header"),
-        ("one\nzero\ntwo\none\n", "solution.csv, row 3: 'two' is none of the 3 classes"),
+        (
+            "numeral\none\nzero\none\none\n",
+            "line 1: 'numeral' is not a class from .*; if it is a header, replace it by label",
+        ),
+        ("one\nzero\ntwo\none\n", "solution.csv, line 3: 'two' is not a class from 'zero', 'one', 'a, b'$"),
         ("label\none\nzero,one\none\none\n", "solution.csv, line 3: 2 cells, not 1"),
         ("id\nx9\nx2\nx7\nx4\n", "solution.csv, line 1: 'id', should be the header ImageId,Label"),
     ],

@@ -45,6 +45,11 @@ def test_a_missing_file_and_an_empty_one_hold_no_corrections(path):
     assert read(path) == []
 
 
+def test_blanks_that_are_no_ascii_are_part_of_a_label(path):
+    path.write_text(HEADER + "12, \u00a04\t,\u30009 ,0a1b2c3d,\n", encoding="utf-8")
+    assert bare(read(path)) == [Correction(12, "\u00a04", "\u30009", "0A1B2C3D")]
+
+
 def test_lines_are_read_as_people_and_spreadsheets_write_them(path):
     path.write_bytes(
         b"\xef\xbb\xbf# mine\r\n\r\n" + HEADER.strip().encode() + b"\r\n"

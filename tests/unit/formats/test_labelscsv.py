@@ -116,12 +116,14 @@ def test_labels_in_a_file_of_their_own_are_read_in_order(tmp_path, text):
         ("y\nx\n", "1 labels for 2 images; if line 1, 'y', is a label, add the header label above it$"),
         ("numeral\n7\n8\n", "3 labels for 2 images; if line 1, 'numeral', is a header, replace it by label"),
         ("7\n\n8\n", "line 2"),
+        ("7\n1e3\n", "line 2: '1e3' is a number, but not a whole one: .* list all labels in data.classes"),
         (
             "id,label\n2,7\n1,8\n",
             "line 2: id '2', should be 1, because a.csv has no ids: count its",
         ),
         ("0,7\n1,8\n", "line 1: '0,7', should be the header id,label, or one label per line$"),
         ("\n", "line 1: empty, should be the header id,label, or one label per line$"),
+        ("\n7\n8\n", "line 1: empty, should be the header id,label, or one label per line$"),
     ],
 )
 def test_labels_that_do_not_fit_the_images_are_refused(tmp_path, text, message):
@@ -135,6 +137,7 @@ def test_labels_that_do_not_fit_the_images_are_refused(tmp_path, text, message):
     [
         (["3", "1", "2"], "id,label\n1,b\n2,c\n3,a\n"),
         (["1", "0", "2"], "Label,ImageId\nb,0\na,1\nc,2.0\n"),
+        (["1", "01", "1.0"], "id,label\n01,b\n1.0,c\n1,a\n"),
         (["x7", "é", "07"], "id,label,Usage\n7,c,Public\né,b,Public\nx7,a,Public\n"),
         (["2", "1", "3"], "a\nb\nc\n"),
         (["2", "1", "3"], "label\na\nb\nc\n"),
@@ -143,6 +146,39 @@ def test_labels_that_do_not_fit_the_images_are_refused(tmp_path, text, message):
 def test_labels_go_by_the_ids_of_the_images_where_both_files_have_some(tmp_path, ids, text):
     (tmp_path / "labels.csv").write_text(text)
     assert labelscsv.read_list(tmp_path / "labels.csv", 3, ids) == ["a", "b", "c"]
+
+
+def test_ids_that_differ_only_by_zeros_are_told_apart_in_a_solution(tmp_path):
+    ids, path = ["1", "01", "001", "2", "02"], tmp_path / "s.csv"
+    labelscsv.write(path, np.arange(5)[::-1], ids=ids[::-1])
+    assert labelscsv.read(path, 5, ids=ids).tolist() == [0, 1, 2, 3, 4]
+    path.write_text("id,label\n1,0\n01,0\n001,0\n2.0,0\n02,0\n")
+    with pytest.raises(FormatError, match=r"line 5: id '2\.0' is no id of a test image; id '2' is missing"):
+        labelscsv.read(path, 5, ids=ids)
+
+
+def test_quotes_that_are_part_of_a_text_are_read_as_in_a_pixel_csv(tmp_path):
+    (tmp_path / "l.csv").write_text('id,label\n"""1""", """q,r"""\n1, "q,r"\n"x ""y",A\n"5"" 6",A\n')
+    ids = ["1", '"1"', 'x "y', '5" 6']
+    assert labelscsv.read_list(tmp_path / "l.csv", 4, ids) == ["q,r", '"q,r"', "A", "A"]
+
+
+def test_blanks_that_are_no_ascii_are_part_of_a_label_or_id(tmp_path):
+    path, labels, ids = tmp_path / "l.csv", ["\u00a0a", "a", "\u3000a\u2003"], ["\u00a01", "1", "2"]
+    path.write_text(
+        "id,label\n" + "".join(f" {pair[0]}\t, {pair[1]} \n" for pair in zip(ids, labels, strict=True))
+    )
+    assert labelscsv.read_list(path, 3, ids) == labels
+    assert labelscsv.read(path, labels, ids=ids).tolist() == [0, 1, 2]
+    path.write_text("label\n" + "".join(f" {label}\t\n" for label in labels))
+    assert labelscsv.read_list(path, 3) == labels
+
+
+def test_blanks_before_the_name_of_a_picture_or_folder_are_part_of_it(tmp_path):
+    labelscsv.write_ids(tmp_path / "ids.csv", [" 1", "1"])
+    assert labelscsv.read_ids(tmp_path / "ids.csv", 2) == [" 1", "1"]
+    labelscsv.write(tmp_path / "s.csv", np.array([1, 0]), ["a", " a"], [" 1", "1"])
+    assert labelscsv.read_own(tmp_path / "s.csv", ["a", " a"], 2).tolist() == [1, 0]
 
 
 @pytest.mark.parametrize(
@@ -160,7 +196,12 @@ def test_labels_go_by_the_ids_of_the_images_where_both_files_have_some(tmp_path,
         ),
         ("ab", "id,label\nb,1\nb,2\n", "line 3: id 'b' is already in line 2: delete one"),
         ("ab", "id,label\nb,1\na,\n", "line 3: label '' is no label: give the row one"),
-        (["7", "07"], "id,label\n7,1\n8,2\n", "a.csv: rows 1 and 2 have the same id, '7'"),
+        (["7", "7"], "id,label\n7,1\n8,2\n", "a.csv: rows 1 and 2 have the same id, '7'"),
+        (
+            ["7", "07"],
+            "id,label\n7,1\n7.0,2\n",
+            "line 3: id '7.0' is no id of a .* image; id '07' is missing",
+        ),
     ],
 )
 def test_labels_whose_ids_are_not_those_of_the_images_are_refused(tmp_path, ids, text, message):

@@ -185,6 +185,25 @@ def test_right_rows_of_few_spellings_are_not_split_into_cells(csv, monkeypatch, 
     assert (labels == 5).all()
 
 
+@pytest.mark.parametrize("separator", [",", ";", "\t", " "])
+@pytest.mark.parametrize("notes", [["fine"], ["fine", "scanned{}again"], ["scanned{}again"]])
+def test_quotes_that_are_part_of_a_text_are_read_alike_in_every_row(csv, separator, notes):
+    labels = ['"A"', "A", '"', 'A "B"', f"A{separator}B"]
+    ids = ['"1"', "1", '5" 6', 'x "y" z', f'"{separator}"']
+    written = [
+        separator.join([*('"{}"'.format(text.replace('"', '""')) for text in row), "0", "1", "2", "200"])
+        for k in range(20)
+        for row in [(labels[k % 5], ids[k % 5], notes[k % len(notes)].format(separator))]
+    ]
+    header = separator.join(["label", "id", "note", "pixel0", "pixel1", "pixel2", "pixel3"])
+    path = csv("\n".join([header, *written, ""]).encode())
+    data = {"columns": {"ignore": ["note"]}}
+    for block_bytes in (1, 100, 1 << 19):
+        blocks = [*pixelcsv.read_blocks(columns.decide(path, data, True), block_bytes=block_bytes)]
+        assert [label for block in blocks for label in block.labels] == labels * 4
+        assert [id_ for block in blocks for id_ in block.ids] == ids * 4
+
+
 # What is refused, and in which words
 
 FITTING = (

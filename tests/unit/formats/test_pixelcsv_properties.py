@@ -10,7 +10,13 @@ from tests.fuzz.targets import Form, is_plain, read_rows, reference, upright
 from digitflow.formats import foreign
 
 INTERESTING = b'0123456789,,,\n\n\r" \t.-+ex;\0\xef\xbb\xbf\xff\x1f\x8b<PK'
-CLASSES = [("0", "1"), (*map(str, range(10)),), ("ja", "nein", "viel,leicht"), ("ä", "7", "-3")]
+CLASSES = [
+    ("0", "1"),
+    (*map(str, range(10)),),
+    ("ja", "nein", "viel,leicht"),
+    ("ä", "7", "-3"),
+    ('"A"', "A", '"', 'b "c; d"'),
+]
 VALUES = [None, (0, 1), (-1, 1), (0, 16), (0, 255)]
 
 # Of what an `auto` form leaves out, the header must say: a square, and classes that are no numbers of pixels.
@@ -43,7 +49,7 @@ def tables(draw, form: Form) -> list[list]:
     """Rows of an id and a label, if any, and bytes in the file's order."""
     pixel = st.sampled_from([0, 9, 10, 99, 100, 199, 200, 255]) | st.integers(0, 255)
     label = [st.sampled_from(form.classes)] * form.labelled
-    id_ = [st.sampled_from(["0", "a7", "x,y", "ö"])] * form.ids
+    id_ = [st.sampled_from(["0", "a7", "x,y", "ö", 'x "y', '"0"', '5" 6", 7"'])] * form.ids
     row = st.tuples(*id_, *label, *[pixel] * form.pixels).map(list)
     rows = draw(st.lists(row, min_size=1, max_size=8))
     if form.auto and form.one_hot:  # each class is there
@@ -77,9 +83,10 @@ def decorated(draw, form: Form, table: list[list]) -> bytes:
 
     def cell(value) -> str:
         text = spelling(value)
-        quote = '"' if {*text} & {*",;"} else draw(quotes)
+        quote = '"' if {*text} & {*',;" '} else draw(quotes)
+        written = text.replace('"', '""')
         inner = "" if form.separator == " " else draw(pads)
-        return f"{draw(pads)}{quote}{inner}{text}{inner}{quote}{draw(pads)}"
+        return f"{draw(pads)}{quote}{inner}{written}{inner}{quote}{draw(pads)}"
 
     rows = [*([form.names] * form.header), *(cells_of(row, form) for row in table)]
     lines = [form.separator.join(cell(row[i]) for i in order) for row in rows]

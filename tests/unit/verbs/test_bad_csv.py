@@ -363,9 +363,9 @@ REFUSED |= {what: (data, f"train.csv: this looks like {looks}") for what, (data,
 def ending_at(end: int) -> str:
     """What is said of whole numbers that end there."""
     return (
-        f"train.csv: the pixels are whole numbers up to {end}, nearly black on a scale to 255: write values: "
-        f"{{from: 0, to: {end}}} under data: in the configuration, or, if they are right as they are, "
-        "values: {from: 0, to: 255}"
+        f"train.csv: the pixels are whole numbers up to {end}, nearly black on a scale to 255: if 0 is black "
+        f"and {end} white, write values: {{from: 0, to: {end}}} under data: in the configuration; or, if "
+        "they are right as they are, write values: {from: 0, to: 255}"
     )
 
 
@@ -377,7 +377,7 @@ REFUSED |= {
     ),
     "decimal commas in quotes": (
         HEADER + b'2,0,"0,25",1,1\n',
-        "train.csv, line 2, column pixel1: '0,25' is not a whole number from 0 to 255\n"
+        "train.csv, line 2, column pixel1: '\"0,25\"' is not a whole number from 0 to 255\n"
         "the numbers have decimal commas: save the file with decimal points, 0.5 for 0,5",
     ),
     "decimal commas without a header": (

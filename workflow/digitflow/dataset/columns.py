@@ -128,6 +128,7 @@ def decide(path: str | os.PathLike, data: Mapping[str, Any], train: bool) -> Lay
         header=table.names is not None,
         classes=classes_of(data),
         values=values_of(data),
+        train=train,
         reasons=tuple(table.reasons),
     )
 

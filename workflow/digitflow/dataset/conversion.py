@@ -101,7 +101,9 @@ def to_idx(
             found_labels += block.labels or []
             found_ids += block.ids or []
         if labels is not None and data.get("labels_csv"):
-            found_labels = labelscsv.read_list(data["labels_csv"], writer.count, found_ids, source.name)
+            found_labels = labelscsv.read_list(
+                data["labels_csv"], writer.count, found_ids, source.name, columns.classes_of(data)
+            )
         if ids is not None and labels is None:
             labelscsv.check_unique(found_ids, source.name)
         if labels is not None:
@@ -116,7 +118,7 @@ def to_idx(
     if writer.count and lightest < DARK:
         log.warning(
             f"{source.name}: no pixel is above {lightest} of 255: nearly black; data.values is one scale for "
-            "all files: does this file have another one?"
+            "all files: if this file has another one, rescale it"
         )
     kinds = f", {len(names):,} classes" if labels is not None else ""
     log.info(f"{source.name}: {writer.count:,} {size_in_words(source.shape)}{kinds}")

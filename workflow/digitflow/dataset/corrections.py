@@ -12,7 +12,7 @@ from digitflow.dataset.applied import flag
 from digitflow.formats import corrections as corrections_csv
 from digitflow.formats import idx
 from digitflow.formats.corrections import DROP, OK, Correction, format_line, pixel_crc
-from digitflow.formats.layout import label_of
+from digitflow.formats.layout import BLANKS, label_of
 
 MOST_TOLD = 10  # lines of corrections in one message
 PathLike = str | os.PathLike
@@ -85,7 +85,7 @@ def doubtful_ids(
     """
     rows: dict[str, int] = {}
     for row, own in enumerate(ids, start=1):
-        rows.setdefault(label_of(own.strip()), row)
+        rows.setdefault(label_of(own.strip(BLANKS)), row)
     told = []
     for line in corrections:
         meant = rows.get(str(line.id), line.id)
@@ -104,7 +104,7 @@ def doubtful_ids(
 
 def meant_by(word: str, classes: Sequence[str]) -> str | None:
     """Which of drop, ok and the classes a word, such as Drop or 1.0, spells in another way; None: none."""
-    plain = label_of(word.strip()).casefold()
+    plain = label_of(word.strip(BLANKS)).casefold()
     return next((name for name in (DROP, OK, *classes) if name.casefold() == plain), None)
 
 

@@ -91,7 +91,7 @@ def _describe(path: Path, data: Mapping[str, Any], sheet: PathLike | None) -> st
 
 def _describe_pictures(path: Path, data: Mapping[str, Any], sheet: PathLike | None) -> str:
     labelled = any(entry.is_dir() for entry in path.iterdir())
-    source = sources.as_told(sources.read_pictures(path, labelled), data)
+    source = sources.as_told(sources.read_pictures(path, labelled), data, labelled)
     part = "train" if labelled else "test"
     reasons = [
         "label: the name of the folder that a picture is in"
@@ -125,7 +125,7 @@ def _describe_idx(path: Path, data: Mapping[str, Any], sheet: PathLike | None) -
             f"images are looked for under names such as train-images-idx{len(shape)}-ubyte, and labels as "
             "train-labels-idx1-ubyte: rename this file"
         )
-    source = sources.as_told(source, data)
+    source = sources.as_told(source, data, part != "test")
     return _report(
         path,
         source,

@@ -26,7 +26,7 @@ def convert(source: Path, images: PathLike, ids: PathLike, data: Mapping[str, An
     else:
         found = sources.read_pictures_below(source)
         if data.get("source") == "folder":  # then they are like those to train on
-            found = sources.as_told(found, data, check=False)
+            found = sources.as_told(found, data, train=False, check=False)
     sources.check_channels(found, data)
     sources.check_like(found, idx.read_header(like, idx.IMAGES)[1:], like)
     conversion.to_idx(found, data, images, ids=ids)

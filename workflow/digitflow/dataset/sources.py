@@ -19,7 +19,7 @@ from digitflow.dataset.columns import values_of
 from digitflow.dataset.conversion import Source
 from digitflow.dataset.locations import LEFT_BEHIND, files_below, names_of_classes
 from digitflow.formats import idx, pixelcsv
-from digitflow.formats.layout import Block, abbreviated, label_of, size_in_words
+from digitflow.formats.layout import BLANKS, Block, abbreviated, label_of, size_in_words
 
 log = logging.getLogger("digitflow")
 
@@ -45,10 +45,10 @@ def open_source(
     """
     match data.get("source"):
         case "folder":
-            return as_told(read_pictures(path, train), data)
+            return as_told(read_pictures(path, train), data, train)
         case "idx":
             beside = names_of_classes(Path(path).parent) if labels_file else None
-            return as_told(read_idx(path, labels_file, beside and class_names.read(beside)), data)
+            return as_told(read_idx(path, labels_file, beside and class_names.read(beside)), data, train)
     return conversion.read_csv(path, data, train)
 
 
@@ -74,20 +74,20 @@ def convert_source(
     return conversion.to_idx(source, data, images, labels, classes, ids)
 
 
-def as_told(source: Source, data: Mapping[str, Any], check: bool = True) -> Source:
+def as_told(source: Source, data: Mapping[str, Any], train: bool, check: bool = True) -> Source:
     """Pictures or IDX files as the section `data` says they are meant: `image.transpose`, `values`.
 
     InputError, when the blocks are read: a pixel is beyond `values`; without them, as `pixelcsv.check_scale`,
-    except for a few images (`check` False), which may well be dark.
+    except for a few images (`check` False), which may well be dark. `train`: whether these are trained on.
     """
     values, transposed = values_of(data), (data.get("image") or {}).get("transpose", False)
     height, width, *channels = source.shape
     shape = (width, height, *channels) if transposed else source.shape
-    return Source(source.name, shape, _blocks_as_told(source, values, transposed, check))
+    return Source(source.name, shape, _blocks_as_told(source, values, transposed, train, check))
 
 
 def _blocks_as_told(
-    source: Source, values: tuple[float, float] | None, transposed: bool, check: bool
+    source: Source, values: tuple[float, float] | None, transposed: bool, train: bool, check: bool
 ) -> Iterator[Block]:
     rows = highest = 0
     for block in source.blocks:
@@ -98,15 +98,16 @@ def _blocks_as_told(
             beyond = (images < start) | (images > end)
             if beyond.any():
                 row, value = rows + int(np.argwhere(beyond)[0][0]) + 1, images[beyond][0]
+                how = "write there what their numbers mean" if train else "rescale these images to it"
                 raise InputError(
                     f"{source.name}, image {row:,}: {value} is not a number from {start:g} to {end:g}, the "
-                    "range in data.values: write there what the file's numbers mean"
+                    f"range in data.values for all images: {how}"
                 )
             images = pixelcsv.bytes_of_whole_numbers(start, end).take(images)
         rows += len(images)
         yield block._replace(images=images)
     if values is None and check:
-        pixelcsv.check_scale(source.name, highest)
+        pixelcsv.check_scale(source.name, highest, train)
 
 
 def files_read(path: Path, data: Mapping[str, Any], labels_file: Path | None, train: bool) -> list[Path]:
@@ -300,7 +301,7 @@ def _labels_of_classes(classes: Sequence[str], where: PathLike) -> list[str]:
     """The names of classes as labels are used from then on. InputError: two are one label."""
     first: dict[str, str] = {}
     for name in classes:
-        label = label_of(name.strip())
+        label = label_of(name.strip(BLANKS))
         if first.setdefault(label, name) != name:
             raise InputError(
                 f"{where}: in the classes.csv beside it, {first[label]!r} and {name!r} both mean the label "

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ log = logging.getLogger("digitflow")
 
 PathLike = str | os.PathLike
 FEW = 20  # labels that may be all the same by chance
+DIGITS = 255  # at most, in the name of a file
 
 
 def write_solution(
@@ -34,7 +36,8 @@ def write_solution(
 
     `solution`, by `kind`: "csv", rows of id and label in any order, or only labels in the order of the
     images; "pixels", a test CSV that has labels of its own, read as the section `data` says; "idx", an IDX
-    file. InputError or FormatError: it is not for these images, or a label is no class.
+    file. `data.source`: "folder" if the images are pictures in a folder. InputError or FormatError: it is not
+    for these images, a label is no class, or labels alone are for pictures whose order is not clear.
     """
     rows, *_ = idx.read_header(images, idx.IMAGES)
     names = class_names.read(classes)
@@ -44,7 +47,9 @@ def write_solution(
         _write_labels(path, found.astype(class_names.label_dtype(len(names))), names, solution)
         return
     if kind == "csv":
-        labels = labelscsv.read_list(solution, rows)
+        if (data or {}).get("source") == "folder" and ids is not None:
+            _check_order(solution, labelscsv.read_ids(ids, rows) or [])
+        labels = labelscsv.read_list(solution, rows, classes=names)
         log.info("%s: labels without ids, read in the order of the test images", solution)
     elif kind == "idx":
         beside = names_of_classes(Path(solution).parent)
@@ -55,6 +60,19 @@ def write_solution(
     if len(labels) != rows:
         raise InputError(f"{solution}: {len(labels):,} labels for {rows:,} test images")
     _write_labels(path, class_names.indices(labels, names, str(solution)), names, solution)
+
+
+def _check_order(solution: PathLike, ids: Sequence[str]) -> None:
+    """InputError: pictures, in the order of their names, are not in that of the numbers in these, too."""
+    names = [f"{id_}.png" for id_ in ids]
+    by_number = sorted(names, key=lambda name: re.sub("[0-9]+", lambda found: found[0].zfill(DIGITS), name))
+    for name, expected in zip(names, by_number, strict=True):
+        if name != expected:
+            raise InputError(
+                f"{solution}: labels without ids, but which picture comes first? By its name as text, {name} "
+                f"comes before {expected}; by its number, after it. Write the id of the picture, its name "
+                f"without .png, before each label, below the header {labelscsv.USUAL}"
+            )
 
 
 def _write_labels(path: PathLike, labels: np.ndarray, names: Sequence[str], solution: PathLike) -> None:

@@ -280,7 +280,7 @@ def _parse(fields: list[str], line: int, where: str) -> Correction:
             "and note may be left out); put a note that has a comma in quotes"
         )
     id_, was, now, crc, note = fields + [""] * (len(HEADER) - len(fields))
-    id_, was, now, crc = (field.strip() for field in (id_, was, now, crc))
+    id_, was, now, crc = (field.strip(" \t") for field in (id_, was, now, crc))
     if not re.fullmatch("0*[1-9][0-9]{0,17}", id_):
         raise FormatError(
             f"{where}: column id: {id_!r} should be a row number of the training CSV, counted from 1; it is "

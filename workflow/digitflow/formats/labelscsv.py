@@ -16,6 +16,7 @@ from digitflow.base.errors import FormatError, InputError
 from digitflow.base.files import atomic_open
 from digitflow.formats import foreign
 from digitflow.formats.layout import (
+    BLANKS,
     ID_NAMES,
     LABEL_NAMES,
     classes_in_words,
@@ -124,14 +125,16 @@ def _join(
     way than it is written. Raises as `read`.
     """
     at_id, at_label = places
+    # 01 and 1.0 mean 1, unless an image has each of these ids.
+    id_of = label_of if len({*map(label_of, ids)}) == len(ids) else str
     found: dict[str, tuple[str, int]] = {}
     respelled: list[tuple[int, str, str]] = []
     for number, line in enumerate(lines, start=2):
         where = f"{path}, line {number}"
         if len(line) != len(header):
             raise FormatError(f"{where}: {len(line)} cells, not {len(header)}: {','.join(header)}")
-        texts = line[at_id].strip(), line[at_label].strip()
-        id_, label = map(label_of, texts)
+        texts = line[at_id].strip(BLANKS), line[at_label].strip(BLANKS)
+        id_, label = id_of(texts[0]), label_of(texts[1])
         respelled += [
             (number, text, read) for text, read in zip(texts, (id_, label), strict=True) if text != read
         ]
@@ -143,7 +146,7 @@ def _join(
         if wrong := fault(label):
             raise FormatError(f"{where}: {header[at_label]} {line[at_label]!r}{wrong}")
         found[id_] = label, number
-    expected = [*map(label_of, ids)]
+    expected = [*map(id_of, ids)]
     _check_ids(path, header[at_id], expected, found, images)
     for place in {*range(len(header))} - {at_id, at_label}:
         log.info("%s: the column %s was ignored", path, header[place])
@@ -221,7 +224,7 @@ def read_sample(path: PathLike) -> Form:
         )
     ids = {}
     for number, line in enumerate(lines, start=2):
-        if len(line) != 2 or not line[0].strip() or line[0] in ids:
+        if len(line) != 2 or not line[0].strip(BLANKS) or line[0] in ids:
             raise FormatError(
                 f"{path}, line {number}: {','.join(line)!r}, should be an id that no other line has, and a "
                 "label"
@@ -280,7 +283,7 @@ def write_ids(path: PathLike, ids: Sequence[str]) -> None:
 
 def read_ids(path: PathLike, rows: int) -> list[str] | None:
     """Read what `write_ids` wrote, None if there are none. FormatError: something else, or not that many."""
-    header, lines = _read_lines(path)
+    header, lines = _read_lines(path, keep_blanks=True)
     if header != ["id"] or any(len(line) != 1 for line in lines):
         raise FormatError(
             f"{path}: not a list of ids, one per line under the header id; delete it and run again"
@@ -297,7 +300,7 @@ def read_own(path: PathLike, classes: Sequence[str], rows: int) -> np.ndarray:
     """
     index = {label: k for k, label in enumerate(classes)}
     found: dict[str, int] = {}
-    for number, line in enumerate(_read_lines(path)[1], start=2):
+    for number, line in enumerate(_read_lines(path, keep_blanks=True)[1], start=2):
         if len(line) != 2 or line[0] in found:
             raise FormatError(
                 f"{path}, line {number}: {','.join(line)!r}, should be an id that no other line has, and a "
@@ -312,23 +315,37 @@ def read_own(path: PathLike, classes: Sequence[str], rows: int) -> np.ndarray:
     return np.array([*found.values()], np.int64)
 
 
-def read_list(path: PathLike, rows: int, ids: Sequence[str] = (), images: str = "the images") -> list[str]:
+def read_list(
+    path: PathLike,
+    rows: int,
+    ids: Sequence[str] = (),
+    images: str = "the images",
+    classes: Sequence[str] | None = None,
+) -> list[str]:
     """Read the labels of images from a file of their own; return them in the images' order.
 
     It has one label per line in that order, with or without a header, or ids and labels under a header: the
     images' `ids` in any order, or 1, 2, ... in order if these have none. `images`: the name of the images'
-    file. FormatError names the line that is wrong, InputError an id that two images have.
+    file. `classes`: the labels that are allowed, None: any. FormatError names the line that is wrong,
+    InputError an id that two images have.
     """
     first, lines = _read_lines(path, LIST)
     start = 2
+    if not first:
+        raise FormatError(f"{path}, line 1: empty, should be the header {LIST}")
+
+    def fault(label: str) -> str | None:
+        wrong = label_fault(label, classes)
+        return wrong and f" {wrong}"
+
     if len(first) > 1:
         at_id, place = _columns(path, first, LIST)
         if ids:
-            check_unique([*map(label_of, ids)], images)
-            found = _join(path, first, lines, (at_id, place), ids, _fault_in_words, images)
+            check_unique(ids, images)
+            found = _join(path, first, lines, (at_id, place), ids, fault, images)
             return [label for label, _ in found]
         for row, line in enumerate(lines, start=1):
-            if len(line) > at_id and label_of(line[at_id].strip()) != str(row):
+            if len(line) > at_id and label_of(line[at_id].strip(BLANKS)) != str(row):
                 raise FormatError(
                     f"{path}, line {row + 1}: {first[at_id]} {line[at_id]!r}, should be {row}, because "
                     f"{images} has no ids: count its rows from 1, or write only the labels, in their order"
@@ -343,9 +360,10 @@ def read_list(path: PathLike, rows: int, ids: Sequence[str] = (), images: str = 
     for number, line in enumerate(lines, start=start):
         if len(line) != len(first):
             raise FormatError(f"{path}, line {number}: {len(line)} cells, not {len(first)}")
-        label = label_of(line[place].strip())
-        if fault := _fault_in_words(label):
-            raise FormatError(f"{path}, line {number}: {line[place]!r}{fault}")
+        label = label_of(line[place].strip(BLANKS))
+        if wrong := fault(label):
+            header = "; if it is a header, replace it by label" if number == 1 else ""
+            raise FormatError(f"{path}, line {number}: {line[place]!r}{wrong}{header}")
         labels.append(label)
     if len(labels) != rows:
         one_more = start == 1 and len(labels) == rows + 1
@@ -356,16 +374,12 @@ def read_list(path: PathLike, rows: int, ids: Sequence[str] = (), images: str = 
     return labels
 
 
-def _fault_in_words(label: str) -> str | None:
-    """What a message says after a text that can be no label; None: it can be one."""
-    fault = label_fault(label, None)
-    return fault and f" {fault}"
-
-
-def _read_lines(path: PathLike, wanted: str = USUAL) -> tuple[list[str], list[list[str]]]:
-    """The first line of a CSV and the others, blank lines at the end left out; `wanted`: its header."""
+def _read_lines(
+    path: PathLike, wanted: str = USUAL, keep_blanks: bool = False
+) -> tuple[list[str], list[list[str]]]:
+    """The first line of a CSV and the others, as `_split` gives them; `wanted`: its header."""
     with open_csv(path) as stream:
-        return _split(path, stream.read_all(), wanted)
+        return _split(path, stream.read_all(), wanted, keep_blanks)
 
 
 def _first_line(path: PathLike) -> list[str]:
@@ -375,12 +389,20 @@ def _first_line(path: PathLike) -> list[str]:
     return _split(path, head.rpartition(b"\n")[0] or head)[0]
 
 
-def _split(path: PathLike, data: bytes, wanted: str = USUAL) -> tuple[list[str], list[list[str]]]:
+def _split(
+    path: PathLike, data: bytes, wanted: str = USUAL, keep_blanks: bool = False
+) -> tuple[list[str], list[list[str]]]:
+    """The first line of a CSV and the others, blank lines at the end left out.
+
+    A cell may have blanks before its quotes, as in a pixel CSV. `keep_blanks`: for files of our own, in which
+    blanks may begin the name of a picture or of its folder.
+    """
     try:
-        lines = list(csv.reader(io.StringIO(data.decode("utf-8-sig").removeprefix("# "), newline="")))
+        text = io.StringIO(data.decode("utf-8-sig").removeprefix("# "), newline="")
+        lines = list(csv.reader(text, skipinitialspace=not keep_blanks))
     except (UnicodeDecodeError, csv.Error) as error:
         raise InputError(f"{path}: cannot be read as CSV: {error}") from error
-    while lines and not any(cell.strip() for cell in lines[-1]):
+    while lines and not any(cell.strip(BLANKS) for cell in lines[-1]):
         lines.pop()
     if not lines:
         raise FormatError(f"{path}, line 1: empty, should be the header {wanted}")

@@ -1,6 +1,5 @@
 """What the columns of a pixel CSV are, the rows read from it, and how a cell is understood."""
 
-import csv
 import json
 import os
 import re
@@ -13,6 +12,7 @@ import numpy as np
 SEPARATORS = {b",": "commas", b";": "semicolons", b"\t": "tabs", b" ": "blanks"}
 LABEL_NAMES = ("label", "labels", "class", "character", "target", "y", "digit")  # in any case
 ID_NAMES = ("id", "imageid", "image_id")
+BLANKS = " \t"  # around a text, and no part of it; blanks of other kinds, such as U+00A0, are
 NUMBER = re.compile(r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?")
 WHOLE = re.compile(r"(-(?=0*[1-9]))?0*([0-9]+)(\.0*)?")  # of labels
 SCIENTIFIC = re.compile(r"[-+]?[0-9]\.[0-9]+[eE][-+][0-9]{2,3}")  # as C, and so numpy.savetxt, writes numbers
@@ -45,6 +45,7 @@ class Layout:
     `unfilled`: the place of a label that no row has yet.
     `classes`: the labels that are allowed; None: any.
     `values`: the numbers that mean 0 and 255; None: 0 and 255 themselves, and only whole numbers.
+    `train`: whether these are the training images, by whose numbers `values` is chosen for all files.
     `reasons`: why all this was decided, for the log.
     """
 
@@ -62,6 +63,7 @@ class Layout:
     header: bool = True
     classes: tuple[str, ...] | None = None
     values: tuple[float, float] | None = None
+    train: bool = False
     reasons: tuple[str, ...] = field(default=(), compare=False)
 
     @property
@@ -81,29 +83,38 @@ def size_in_words(shape: tuple[int, ...]) -> str:
 
 
 def split_line(line: bytes, separator: bytes) -> list[bytes]:
-    """The cells of a line, which may have separators inside quotes. A run of blanks separates once."""
-    cells = line.split() if separator == b" " else line.split(separator)
+    """The cells of a line as they are written there, quotes and all; a run of blanks separates once.
+
+    In a cell that begins with a quote, separators between quotes are part of it, if the last quote is closed.
+    """
+    by_blanks = separator == b" "
+    cells = line.split() if by_blanks else line.split(separator)
     if b'"' not in line or not any(cell.count(b'"') % 2 for cell in cells):
         return cells
-    # Latin-1 has a character for each byte, so that no byte is lost on the way.
-    reader = csv.reader([line.decode("latin-1")], delimiter=separator.decode(), skipinitialspace=True)
-    try:
-        return [cell.encode("latin-1") for row in reader for cell in row]
-    except csv.Error:  # a cell of more than 128 KiB
-        return cells
+    pieces = re.split(rb"(\s+)", line.strip()) if by_blanks else re.split(b"(" + separator + b")", line)
+    joined: list[list[bytes]] = []
+    is_open = False
+    for before, piece in zip([b"", *pieces[1::2]], pieces[::2], strict=True):
+        if is_open:
+            joined[-1] += [before, piece]
+        else:
+            joined.append([piece])
+        if is_open or piece.lstrip(b" \t").startswith(b'"'):
+            is_open ^= piece.count(b'"') % 2 == 1
+    return cells if is_open else [*map(b"".join, joined)]
 
 
 def unquoted(cell: bytes) -> bytes:
-    """A cell without the blanks and quotes around it."""
+    """What is in a cell: without the blanks and quotes around it, and with single quotes for doubled ones."""
     cell = cell.strip(b" \t")
     if len(cell) > 1 and cell[:1] == cell[-1:] == b'"':
-        cell = cell[1:-1].strip(b" \t")
+        cell = cell[1:-1].replace(b'""', b'"').strip(b" \t")
     return cell
 
 
 def text_of(cell: bytes) -> str:
     """The text in a cell."""
-    return unquoted(cell).decode(errors="replace").replace('""', '"')
+    return unquoted(cell).decode(errors="replace")
 
 
 def number_of(cell: bytes) -> float | None:
@@ -137,7 +148,10 @@ def label_fault(label: str, classes: Collection[str] | None) -> str | None:
     if not label or label.lower() == "nan":
         return "is no label: give the row one, or delete the row"
     if NUMBER.fullmatch(label) and not WHOLE.fullmatch(label):
-        return "is a number, but not a whole one: is this the column of the labels?"
+        return (
+            "is a number, but not a whole one: is this the column of the labels? If it is, and this a name, "
+            "list all labels in data.classes"
+        )
     if "\ufffd" in label:
         return "is not UTF-8: save the file as UTF-8"
     return None

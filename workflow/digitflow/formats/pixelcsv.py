@@ -223,7 +223,7 @@ class _Reader:
         if self.findings.count:
             raise InputError(f"{self.findings}{self._way_on()}")
         if self.layout.values is None:
-            check_scale(self.layout.path, self._highest)
+            check_scale(self.layout.path, self._highest, self.layout.train)
 
     def _way_on(self) -> str:
         """A line on what to do about the findings, if that is known."""
@@ -232,21 +232,16 @@ class _Reader:
         return "" if self._beyond_scales else self._fitting_values()
 
     def _fitting_values(self) -> str:
-        """The line of the configuration by which the file's numbers can be read, if there is one."""
+        """A line on how the file's numbers can be read, if they can."""
         low, high = self._lowest + 0.0, self._highest  # no -0
         if self.layout.values is not None and self.findings.count <= MAX_SHOWN:  # then these are wrong
             return ""
         deep = self.findings.count > MAX_SHOWN and low >= 0 and DEEP[1] / 16 < high <= DEEP[1]
         fits = [scale for scale in SCALES if scale[0] <= low and high <= scale[1]] or [DEEP] * deep
-        if not fits and self.layout.values is not None:
-            return f"\nthe numbers go from {low:g} to {high:g}: data.values does not fit them"
-        if not fits:
+        if not fits and self.layout.values is None:
             return ""
-        start, end = fits[0]
-        return (
-            f"\nthe numbers go from {low:g} to {high:g}: if {start} is black and {end} white, write "
-            f"values: {{from: {start}, to: {end}}} under data: in the configuration"
-        )
+        how = _scaled_by(fits[0] if fits else None, self.layout.values, self.layout.train)
+        return f"\nthe numbers go from {low:g} to {high:g}: {how}"
 
     def _block(self, table: np.ndarray, cells: dict[int, list[bytes]], labels: list[str] | None) -> Block:
         """The rows of `table`, pixels uint8 (n, pixels) in the order of the file."""
@@ -531,14 +526,35 @@ def _is_utf8(text: bytes) -> bool:
     return True
 
 
-def check_scale(where: PathLike, highest: float) -> None:
-    """Pixels without `values` go up to 255 or nearly so. InputError: their highest was meant as white."""
+def check_scale(where: PathLike, highest: float, train: bool) -> None:
+    """Pixels without `values` go up to 255 or nearly so. InputError: their highest was meant as white.
+
+    `train`: whether they are those of the training images.
+    """
     if highest in SCALE_ENDS:
         raise InputError(
-            f"{where}: the pixels are whole numbers up to {highest}, nearly black on a scale to 255: write "
-            f"values: {{from: 0, to: {highest}}} under data: in the configuration, or, if they are right as "
-            "they are, values: {from: 0, to: 255}"
+            f"{where}: the pixels are whole numbers up to {highest}, nearly black on a scale to 255: "
+            f"{_scaled_by((0, highest), None, train)}; or, if they are right as they are, write values: "
+            "{from: 0, to: 255}"
         )
+
+
+def _scaled_by(scale: tuple[int, int] | None, values: tuple[float, float] | None, train: bool) -> str:
+    """What to do about numbers on a scale, None: an unknown one, that is not the one in `values`."""
+    start, end = values or (0, 255)
+    numbers = f"numbers from {start:g} to {end:g}"
+    if values is not None and not train:
+        return f"rescale this file to {numbers}, because data.values is one scale for all files"
+    if scale is None:
+        return "data.values does not fit them"
+    black, white = scale
+    write = f"write values: {{from: {black}, to: {white}}} under data: in the configuration"
+    if values is None and train:
+        return f"if {black} is black and {white} white, {write}"
+    return (
+        f"if {black} is black and {white} white in all files, for which data.values is one scale, {write}; "
+        f"if only in this one, rescale it to {numbers}"
+    )
 
 
 def _other_separator(cells: list[bytes], separator: bytes) -> str | None:

@@ -80,12 +80,10 @@ use rule csv_to_idx as csv_to_idx_test with:
     priority: 100
     params:
         member=TEST_MEMBER,
-        data=as_text(READING),
         # Only its first rows are read, for the size of an image; a change of that file changes nothing here.
         like="" if DATA["source"] == "mnist" else configuration.literal(TRAIN_PATH),
         submission=picked(config["submission"], "sample"),  # the images do not depend on the header
         stamp=stamp(OWN_TEST, SAMPLE),
-        code=code("csv_to_idx"),
 
 
 rule gzip_idx:
@@ -146,9 +144,7 @@ use rule write_lst as write_given_lst with:
     log:
         "logs/write_given_lst.log",
     params:
-        validation=VALIDATION,
         stamp=stamp(),
-        code=code("write_lst"),
 
 
 # For studies, which use no folds.
@@ -170,9 +166,7 @@ use rule write_lst as write_official_lst with:
     log:
         "logs/write_official_lst.log",
     params:
-        validation=VALIDATION,
         stamp=stamp(),
-        code=code("write_lst"),
 
 
 rule write_test_lst:

@@ -27,12 +27,6 @@ def records_of(tree, kind):
     return [path for part in parts_of(tree) for path in shards("data/rec", part, kind)]
 
 
-# The configuration's keys for trees, which are parameters of `update_from_lists` in dataset/views.py.
-TREE_OPTIONS = section(
-    configuration.changed_keys(
-        "png", {key: value for key, value in config["png"].items() if key != "enabled"}
-    )
-)
 VALIDATION = picked(config["validation"], *([] if FOLDS else ["fraction"]), "folds", "seed")
 
 
@@ -225,7 +219,6 @@ rule idx_to_png:
         tree="data/png/{tree}",
         corrections=lambda wildcards: DATA["corrections"] if wildcards.tree == "train" else "",
         source=lambda wildcards: TRAIN_PATH if wildcards.tree == "train" else "",
-        options=TREE_OPTIONS,
         code=code("idx_to_png"),
     shell:
         call("idx_to_png", python="nice python")  # a training that begins beside it goes first

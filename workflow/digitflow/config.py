@@ -853,21 +853,14 @@ def packed(path: str | None) -> tuple[str | None, str]:
     return file and str(file), name or ""
 
 
-def changed_keys(section: str, keys: dict[str, Any]) -> dict[str, Any]:
-    """The keys of a section that differ from their defaults: a key that is new in the schema does not."""
-    properties = schema()["properties"][section]["properties"]
-    changed = {}
-    for key, value in keys.items():
-        value = _without_defaults(value, properties[key])
-        if canonical(value) != canonical(properties[key]["default"]):
-            changed[key] = value
-    return changed
-
-
 def reading(data: dict[str, Any]) -> str:
     """The keys of `data` that say how images are read, if they differ from their defaults, as JSON."""
-    keys = ("image", "columns", "values", "invert", "classes", "labels_csv")
-    changed = changed_keys("data", {key: data[key] for key in keys})
+    properties = schema()["properties"]["data"]["properties"]
+    changed = {}
+    for key in ("image", "columns", "values", "invert", "classes", "labels_csv"):
+        value = _without_defaults(data[key], properties[key])
+        if canonical(value) != canonical(properties[key]["default"]):
+            changed[key] = value
     if data["source"] in ("folder", "idx"):
         changed["source"] = data["source"]
     if data["classes"] == "auto" and _has_digits(data):

@@ -24,9 +24,9 @@ from digitflow.competing.runs import (
     settings_of,
     validation_answers,
 )
-from digitflow.competing.submissions import form_of, reader
+from digitflow.competing.submissions import reader
 from digitflow.formats import idx
-from digitflow.formats.labelscsv import Form
+from digitflow.formats.labelscsv import Form, read_sample
 from digitflow.scoring.measures import Accuracy, accuracy, confusion_matrix, paired_difference
 from digitflow.scoring.pairs import SIGNIFICANT
 from digitflow.scoring.table import MERGED
@@ -348,7 +348,7 @@ def _answers_of_a_run(
     csv: Path, classes: Sequence[str], form: Form | None, true: np.ndarray | None
 ) -> Answers:
     """The answers in a run's submission, which may be for other test images than those `true` is about."""
-    own = form_of(csv)
+    own = read_sample(csv)
     ids = _ids_of(form, len(own.ids))
     if {*own.ids} != {*ids}:
         ids, true = sorted(own.ids), None

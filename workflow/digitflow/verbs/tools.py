@@ -95,11 +95,12 @@ def compare(
     """
     from digitflow.competing import compare, comparison_page, submissions
     from digitflow.dataset import classes as class_names
+    from digitflow.formats import labelscsv
 
     if not classes.exists():
         raise InputError(f"{classes}: not found; type this in the folder of a project that was run")
     names, own = class_names.read(classes), Path("results/submission.csv")
-    form = submissions.form_of(own) if own.exists() else None
+    form = labelscsv.read_sample(own) if own.exists() else None
     if solution:
         truth = (submissions.reader(names, form)(solution),)
     else:

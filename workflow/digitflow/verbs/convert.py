@@ -1,11 +1,6 @@
 """Verbs of rules/convert.smk: CSV to IDX, lists, PNG trees and RecordIO files."""
 
-import os
-
 from digitflow.verbs.commandline import Input, Json, Output
-
-# Keeps numpy from starting threads for matrix products, which take 40 ms and do not help a conversion.
-os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 
 def csv_to_idx(

@@ -124,11 +124,11 @@ class Pair:
 class Comparison:
     """Everything that differs between two sides.
 
-    `classes`: the labels' names. `settings`: key, first and second value. `cells`: true label, label given,
-    how many more times the second one gives it. `flips`: fixed, broken and both_wrong of the merged
-    submissions; empty if the truth is not known. `left_out`: which images are not compared, and why, or by
-    whose labels they are judged. `images`: the CRC-32 of the IDX file with the images that flipped; empty if
-    not known.
+    `classes`: the labels' names. `settings`: key, first and second value. `pairs`: the models that both have.
+    `left_out`: which images are not compared, and why, or by whose labels they are judged.
+    The others are about the merged submissions, and empty if the truth is not known. `rows`: which images are
+    meant, test or validation. `flips`: fixed, broken and both_wrong. `cells`: true label, label given, how
+    many more times the second one gives it. `images`: the CRC-32 of their IDX file, if it is known.
     """
 
     names: tuple[str, str]

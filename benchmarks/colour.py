@@ -12,9 +12,8 @@ from pathlib import Path
 
 import numpy as np
 import yaml
-from measure import HERE, PROJECT, Page, table
+from measure import HERE, PROJECT, Page, shuffled_digits, table
 
-from digitflow.dataset.mnist import read_mnist
 from digitflow.formats import idx
 
 TEST_ROWS = 10_000
@@ -67,9 +66,7 @@ def accuracies(folder: Path, channels: int) -> dict[str, float]:
 
 def main(folder: str, rows: str = "20000") -> int:
     """Make both data sets, train on both, compare."""
-    images, labels = read_mnist(PROJECT / "data" / "mnist" / "mnist.pkl.gz")
-    order = np.random.default_rng(7).permutation(len(images))[: int(rows) + TEST_ROWS]
-    images, labels = images[order].reshape(-1, 28, 28), labels[order]
+    images, labels = (array[: int(rows) + TEST_ROWS] for array in shuffled_digits(7))
     found = {}
     for name, pixels, channels in (("grey", images, 1), ("colour", in_colour(images), 3)):
         write(Path(folder, name, "own"), pixels, labels, int(rows))

@@ -12,10 +12,10 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
-from measure import HERE, MAIN, PROJECT, Finished, Page, run, table
+from measure import HERE, MAIN, Finished, Page, run, shuffled_digits, table
 
 from digitflow.dataset import classes
-from digitflow.dataset.mnist import KAGGLE_SEED, KAGGLE_TRAIN_ROWS, read_mnist
+from digitflow.dataset.mnist import KAGGLE_SEED, KAGGLE_TRAIN_ROWS
 from digitflow.formats import idx, labelscsv, lst
 from digitflow.formats.probabilities import write_probabilities
 
@@ -53,17 +53,16 @@ def main(rounds: str = "5") -> int:
 
 def write_project(folder: Path) -> None:
     """Write a project with a solution, and beside it the results of two of its runs."""
-    images, labels = read_mnist(PROJECT / "data" / "mnist" / "mnist.pkl.gz")
-    order = np.random.default_rng(KAGGLE_SEED).permutation(len(labels))
-    train, test = order[:KAGGLE_TRAIN_ROWS], order[KAGGLE_TRAIN_ROWS:]
+    images, labels = shuffled_digits(KAGGLE_SEED)
+    train, test = slice(KAGGLE_TRAIN_ROWS), slice(KAGGLE_TRAIN_ROWS, None)
     data = folder / "data" / "idx"
     classes.write(data / "classes.csv", [*"0123456789"])
     for part, rows in (("train", train), ("test", test)):
-        idx.write(data / f"{part}-images-idx3-ubyte", images[rows].reshape(-1, 28, 28))
+        idx.write(data / f"{part}-images-idx3-ubyte", images[rows])
     idx.write(data / "test-labels-idx1-ubyte", labels[test])
     chance = np.random.default_rng(0)
     for side in "ab":
-        write_run(folder / side, labels[test].astype(int), labels[train[:VALID_ROWS]].astype(int), chance)
+        write_run(folder / side, labels[test].astype(int), labels[:VALID_ROWS].astype(int), chance)
 
 
 def write_run(folder: Path, test: np.ndarray, valid: np.ndarray, chance: np.random.Generator) -> None:

@@ -12,10 +12,10 @@ from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import numpy as np
-from measure import HERE, MAIN, PROJECT, Finished, Page, run, settle, table
+from measure import HERE, MAIN, Finished, Page, run, settle, shuffled_digits, table
 
 from digitflow.dataset import classes, lists
-from digitflow.dataset.mnist import KAGGLE_SEED, KAGGLE_TRAIN_ROWS, read_mnist
+from digitflow.dataset.mnist import KAGGLE_SEED, KAGGLE_TRAIN_ROWS
 from digitflow.formats import idx, lst
 
 EACH = 100  # copies of each kind
@@ -89,9 +89,7 @@ def prepare(folder: Path) -> tuple[int, dict[str, np.ndarray]]:
 
     Returns the number of images before these, and for each kind the places that are copied, in order.
     """
-    images, labels = read_mnist(PROJECT / "data" / "mnist" / "mnist.pkl.gz")
-    order = np.random.default_rng(KAGGLE_SEED).permutation(len(images))
-    images, labels = images[order].reshape(-1, 28, 28), labels[order]
+    images, labels = shuffled_digits(KAGGLE_SEED)
     planted = plant(images, np.random.default_rng(1))
     everything = np.concatenate([images, *(copies for copies, _ in planted.values())])
     write_files(folder, everything, labels, KAGGLE_TRAIN_ROWS)

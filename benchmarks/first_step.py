@@ -18,7 +18,7 @@ import time
 from pathlib import Path
 
 import yaml
-from measure import HERE, PROJECT, Contest, Page, settle
+from measure import HERE, PROJECT, Contest, Page, copy_code, settle
 
 PROBE = HERE / "first_step_probe.py"
 TARGETS = {
@@ -33,10 +33,7 @@ CONFIG = "data: {source: files, train_csv: train.csv, test_csv: test.csv}\n"
 
 def copy_checkout(checkout: Path, folder: Path) -> None:
     """Copy a checkout's code, with the probe in it, and the CSVs; its environments are linked."""
-    folder.mkdir()
-    shutil.copy(checkout / "Snakefile", folder)
-    for name in ("rules", "workflow", "config", "profiles"):
-        shutil.copytree(checkout / name, folder / name)
+    copy_code(checkout, folder)
     for name in (".venv", ".venvs", ".tools"):
         if (checkout / name).exists():
             (folder / name).symlink_to((checkout / name).resolve())

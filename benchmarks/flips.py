@@ -12,9 +12,9 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
-from measure import HERE, MAIN, PROJECT, Page, run, settle, table
+from measure import HERE, MAIN, PROJECT, Page, run, settle, shuffled_digits, table
 
-from digitflow.dataset.mnist import KAGGLE_SEED, KAGGLE_TRAIN_ROWS, read_mnist, write_csv
+from digitflow.dataset.mnist import KAGGLE_SEED, KAGGLE_TRAIN_ROWS, write_csv
 
 FLIPPED = 0.01
 SHARES = (0.01, 0.02, 0.05)
@@ -29,7 +29,7 @@ FOUND_BAR, WRONG_BAR, SECONDS_BAR = 95, 9, 240
 
 def audit(images: np.ndarray, labels: np.ndarray, folder: Path) -> tuple[np.ndarray, np.ndarray, float]:
     """The rows from 1, the most suspicious first, the flagged ones, and the seconds, including conversion."""
-    write_csv(folder / "train.csv", images, labels)
+    write_csv(folder / "train.csv", images.reshape(len(images), -1), labels)
     (folder / "flipped.yaml").write_text("data: {source: files, train_csv: train.csv}\nstore: null\n")
     settle()
     finished = run(
@@ -54,9 +54,7 @@ def flip(labels: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:
 
 def main(*seeds: str) -> int:
     """Audit the labels flipped with each seed, then the unchanged ones, and write the page."""
-    images, labels = read_mnist(PROJECT / "data" / "mnist" / "mnist.pkl.gz")
-    train = np.random.default_rng(KAGGLE_SEED).permutation(len(labels))[:KAGGLE_TRAIN_ROWS]
-    images, labels = images[train], labels[train]
+    images, labels = (array[:KAGGLE_TRAIN_ROWS] for array in shuffled_digits(KAGGLE_SEED))
     if any(labels[row - 1] != label for row, label in WRONG.items()):
         sys.exit("the rows that are known to be wrong are not those of this CSV")
     lines, found, seconds = [], [], []

@@ -17,12 +17,12 @@ import numpy as np
 PROJECT = Path(__file__).parents[1]
 sys.path[:0] = [str(PROJECT), str(PROJECT / "workflow")]
 
-from measure import HERE, MAIN, Page, run, settle, table  # noqa: E402
+from measure import HERE, MAIN, Page, run, settle, shuffled_digits, table  # noqa: E402
 from tests.browser import driver as browsing  # noqa: E402
 from tests.browser.example import FOLDS, MODELS, NAMES, example  # noqa: E402
 
 from digitflow.dataset import classes, lists  # noqa: E402
-from digitflow.dataset.mnist import KAGGLE_SEED, KAGGLE_TRAIN_ROWS, read_mnist  # noqa: E402
+from digitflow.dataset.mnist import KAGGLE_SEED, KAGGLE_TRAIN_ROWS  # noqa: E402
 from digitflow.formats import idx, lst  # noqa: E402
 from digitflow.formats.probabilities import write_probabilities  # noqa: E402
 from digitflow.look.lookdata import LookData  # noqa: E402
@@ -112,9 +112,8 @@ def main(rounds: str = "3") -> int:
     """Measure in rounds, and write the medians with their bars."""
     if browsing.MISSING:
         sys.exit(browsing.MISSING)
-    images, labels = read_mnist(PROJECT / "data" / "mnist" / "mnist.pkl.gz")
-    order = np.random.default_rng(KAGGLE_SEED).permutation(len(images))
-    data = example(images[order].reshape(-1, 28, 28), labels[order], KAGGLE_TRAIN_ROWS)
+    images, labels = shuffled_digits(KAGGLE_SEED)
+    data = example(images, labels, KAGGLE_TRAIN_ROWS)
     with tempfile.TemporaryDirectory() as name:
         flags = write_files(Path(name), data)
         found = [measure(flags, Path(name)) for _ in range(int(rounds))]

@@ -2,6 +2,7 @@
 
 import os
 import platform
+import shutil
 import statistics
 import subprocess
 import tempfile
@@ -10,10 +11,15 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import numpy as np
 
 PROJECT = Path(__file__).parents[1]
 HERE = Path(__file__).parent
 MAIN = PROJECT / ".venv" / "bin"
+ARCHIVE = PROJECT / "data" / "mnist" / "mnist.pkl.gz"
 
 
 @dataclass(frozen=True)
@@ -51,6 +57,25 @@ def _numbers(text: str) -> list[float]:
         return [float(word) for word in text.split()]
     except ValueError:
         return []
+
+
+def copy_code(clone: Path, folder: Path) -> None:
+    """Copy what a clone has that runs into a folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    shutil.copy2(clone / "Snakefile", folder)
+    for name in ("rules", "workflow", "config", "profiles"):
+        shutil.copytree(clone / name, folder / name)
+
+
+def shuffled_digits(seed: int) -> "tuple[np.ndarray, np.ndarray]":
+    """MNIST's digits in random order: images uint8 (70000, 28, 28) and labels uint8 (70000,)."""
+    import numpy as np
+
+    from digitflow.dataset.mnist import read_mnist
+
+    images, labels = read_mnist(ARCHIVE)
+    order = np.random.default_rng(seed).permutation(len(images))
+    return images[order].reshape(-1, 28, 28), labels[order]
 
 
 def settle() -> None:

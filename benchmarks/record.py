@@ -20,7 +20,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from measure import HERE, MAIN, PROJECT, Finished, machine, run, settle
+from measure import HERE, MAIN, PROJECT, Finished, copy_code, machine, run, settle
 
 SPLITS = (201, 202, 203)
 CORES = 2
@@ -86,9 +86,7 @@ def measure_and_keep(name: str, split: int) -> float:
 def measure_clone(clone: Path, split: int) -> Finished:
     """Run another clone's default configuration on one split, in a folder with a copy of its code."""
     folder = new_folder(f"against-{split}")
-    shutil.copy2(clone / "Snakefile", folder)
-    for part in ("rules", "workflow", "config", "profiles"):
-        shutil.copytree(clone / part, folder / part)
+    copy_code(clone, folder)
     (folder / ".venvs").symlink_to(clone.resolve() / ".venvs")
     (folder / "split.yaml").write_text(json.dumps({"data": split_csvs(split)}))
     settle()

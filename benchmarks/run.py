@@ -8,7 +8,6 @@ contestant once, so that a slow minute of the machine slows all of them.
 import argparse
 import compileall
 import filecmp
-import shutil
 import sys
 import tempfile
 import time
@@ -18,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from forms import FORMS
-from measure import HERE, MAIN, PROJECT, Finished, Page, in_rounds, run, settle, table
+from measure import HERE, MAIN, PROJECT, Finished, Page, copy_code, in_rounds, run, settle, table
 
 PEERS = PROJECT / ".venvs" / "bench" / "bin" / "python"
 MXNET = PROJECT / ".venvs" / "mxnet" / "bin" / "python"
@@ -215,10 +214,7 @@ def list_and_pack(clone: Path) -> float:
 
 def copy_project(folder: Path, train_csv: Path, test_csv: Path) -> Path:
     """Make a copy of the workflow that converts the given CSVs."""
-    folder.mkdir(parents=True)
-    shutil.copy(PROJECT / "Snakefile", folder)
-    for name in ("rules", "workflow", "config", "profiles"):
-        shutil.copytree(PROJECT / name, folder / name)
+    copy_code(PROJECT, folder)
     compileall.compile_dir(folder / "workflow", quiet=1)  # as `make` leaves it
     (folder / ".venvs").symlink_to(PROJECT / ".venvs")
     (folder / "own.yaml").write_text(

@@ -15,10 +15,9 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from pathlib import Path
 
-PROJECT = Path(__file__).parents[1]
-ARCHIVE = PROJECT / "data" / "mnist" / "mnist.pkl.gz"
+from measure import ARCHIVE, PROJECT
+
 ROWS, CLASSES, SEED, WARM_UP = 37_800, 10, 0, 2
 FRAMEWORKS = ("numpy", "keras")
 

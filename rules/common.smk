@@ -119,7 +119,7 @@ KAGGLE_PYTHON = f"{KAGGLE_ENVIRONMENT}/bin/python"
 STORE = config["store"] or ""  # empty: none; a rule's shell text is the same with and without one
 
 # Two trainings side by side with one thread each take much less time than one after the other with two.
-TRAININGS = sum(len(MODELS[name]["seeds"]) for name in config["merge"]["models"] if name in MODELS)
+TRAININGS = sum(len(MODELS[name]["seeds"]) for name in MERGED_MODELS)
 TRAINING_THREADS = devices.share_of_cores(TRAININGS * max(len(FOLDS), 1), workflow.resource_settings.cores)
 
 # Jobs call `python -m digitflow`: this Python, this package, and uv where `make` put it. Kaggle's secrets stay in
@@ -136,6 +136,12 @@ shell.prefix(
 )
 
 
+def configfile_words():
+    """The words of a command that name the configuration files of this run, if it has any."""
+    files = workflow.config_settings.configfiles
+    return ["--configfile", *map(os.path.relpath, files)] if files else []
+
+
 def command_for(target):
     """What to type for a target, with the clone and the configuration of this run."""
     if workflow.config_settings.config:
@@ -143,9 +149,7 @@ def command_for(target):
     words = ["snakemake", "-j4", target]
     if not os.path.samefile(workflow.basedir, "."):
         words[1:1] = ["-s", os.path.relpath(f"{workflow.basedir}/Snakefile")]
-    if files := workflow.config_settings.configfiles:
-        words += ["--configfile", *map(os.path.relpath, files)]
-    return shlex.join(words)
+    return shlex.join([*words, *configfile_words()])
 
 
 def keep_corrections(tree, path):
@@ -568,8 +572,7 @@ def print_closing(dag):
 
 def say_stale():
     """Say how much earlier configurations left behind, unless the command line changes the configuration."""
-    settings = workflow.config_settings
-    if settings.config:
+    if workflow.config_settings.config:
         return
     from digitflow import stale
 
@@ -579,11 +582,8 @@ def say_stale():
         return
     if left:
         command = "make clean-stale"
-        if settings.configfiles or not os.path.samefile(workflow.basedir, "."):
-            files = (
-                ["--configfile", *map(os.path.relpath, settings.configfiles)] if settings.configfiles else []
-            )
-            command = shlex.join(["digitflow", "clean_stale", "--remove", "true", *files])
+        if configfile_words() or not os.path.samefile(workflow.basedir, "."):
+            command = shlex.join(["digitflow", "clean_stale", "--remove", "true", *configfile_words()])
         things = "1 file or folder" if left == 1 else f"{left:,} files and folders"
         logger.info(
             f"{things} of earlier configurations are left in data/ and results/; to remove them: {command}"

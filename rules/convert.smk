@@ -27,12 +27,6 @@ def records_of(tree, kind):
     return [path for part in parts_of(tree) for path in shards("data/rec", part, kind)]
 
 
-# The configuration's keys for trees, which are parameters of `update_from_lists` in dataset/views.py.
-TREE_OPTIONS = section(
-    configuration.changed_keys(
-        "png", {key: value for key, value in config["png"].items() if key != "enabled"}
-    )
-)
 VALIDATION = picked(config["validation"], *([] if FOLDS else ["fraction"]), "folds", "seed")
 
 
@@ -80,12 +74,10 @@ use rule csv_to_idx as csv_to_idx_test with:
     priority: 100
     params:
         member=TEST_MEMBER,
-        data=as_text(READING),
         # Only its first rows are read, for the size of an image; a change of that file changes nothing here.
         like="" if DATA["source"] == "mnist" else configuration.literal(TRAIN_PATH),
         submission=picked(config["submission"], "sample"),  # the images do not depend on the header
         stamp=stamp(OWN_TEST, SAMPLE),
-        code=code("csv_to_idx"),
 
 
 rule gzip_idx:
@@ -146,9 +138,7 @@ use rule write_lst as write_given_lst with:
     log:
         "logs/write_given_lst.log",
     params:
-        validation=VALIDATION,
         stamp=stamp(),
-        code=code("write_lst"),
 
 
 # For studies, which use no folds.
@@ -170,9 +160,7 @@ use rule write_lst as write_official_lst with:
     log:
         "logs/write_official_lst.log",
     params:
-        validation=VALIDATION,
         stamp=stamp(),
-        code=code("write_lst"),
 
 
 rule write_test_lst:
@@ -231,7 +219,6 @@ rule idx_to_png:
         tree="data/png/{tree}",
         corrections=lambda wildcards: DATA["corrections"] if wildcards.tree == "train" else "",
         source=lambda wildcards: TRAIN_PATH if wildcards.tree == "train" else "",
-        options=TREE_OPTIONS,
         code=code("idx_to_png"),
     shell:
         call("idx_to_png", python="nice python")  # a training that begins beside it goes first

@@ -220,7 +220,6 @@ use rule show_mistakes as show_merged_mistakes with:
     params:
         merge=MODELS_KEYS,
         title=f"merged{' models alone' if MERGED_FILES else ''}, {NAME_OF_PART[MERGED_PART]}",
-        code=code("show_mistakes"),
 
 
 rule show_curves:
@@ -294,4 +293,3 @@ use rule solution_to_idx as official_solution_to_idx with:
         data=as_text("{}"),
         submission="null",
         stamp=stamp(),
-        code=code("solution_to_idx"),

@@ -6,12 +6,13 @@ import numpy as np
 import pandas as pd
 
 from digitflow.formats.corrections import Correction
-from digitflow.look.lookdata import DUPLICATE_COLUMNS, OUTLIER_COLUMNS, LookData, Predictions
+from digitflow.look.duplicates import OUTLIER_COLUMNS, PAIR_COLUMNS
+from digitflow.look.lookdata import LookData, Predictions
 
 FOLDS = 5
 MODELS = {"small": 120, "middle": 250, "large": 500}  # random features each
 NAMES = tuple("0123456789")
-NO_DUPLICATES, NO_OUTLIERS = (pd.DataFrame(columns=names) for names in (DUPLICATE_COLUMNS, OUTLIER_COLUMNS))
+NO_DUPLICATES, NO_OUTLIERS = (pd.DataFrame(columns=names) for names in (PAIR_COLUMNS, OUTLIER_COLUMNS))
 
 
 def example(
@@ -41,16 +42,14 @@ def example(
     return LookData(
         names=names,
         images=images[:train],
-        ids=ids,
         labels=labels[:train],
         splits=splits,
         test_images=images[train:],
-        test_ids=np.arange(1, len(images) - train + 1),
         predictions=Predictions(np.arange(train), by_model, merged),
         test_merged=np.mean(tests, axis=0),
         audit=_audit(ids, labels[:train], splits, merged, names),
         duplicates=_duplicates(train),
-        outliers=pd.DataFrame([("train", 3, "outlier", 9.5)], columns=OUTLIER_COLUMNS),
+        outliers=pd.DataFrame([("train", 3, names[labels[2]], "outlier", 9.5)], columns=OUTLIER_COLUMNS),
         corrections=corrections,
         corrections_text=corrections_text,
         png="../../data/png",
@@ -94,5 +93,8 @@ def _audit(ids, labels, splits, merged, names) -> pd.DataFrame:
 
 
 def _duplicates(train: int) -> pd.DataFrame:
-    pairs = [("train", 1, "valid", 2, "near", 3.0, True), ("train", train, "test", 1, "exact", 0.0, False)]
-    return pd.DataFrame(pairs, columns=DUPLICATE_COLUMNS)
+    pairs = [
+        ("train", 1, "5", "valid", 2, "0", "near", 3.0, 0, 0, True),
+        ("train", train, "5", "test", 1, "", "exact", 0.0, 0, 0, False),
+    ]
+    return pd.DataFrame(pairs, columns=PAIR_COLUMNS)

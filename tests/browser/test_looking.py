@@ -513,7 +513,6 @@ def test_sections_without_data_are_left_out_and_the_page_says_why(page, data, tm
     bare = dataclasses.replace(
         data,
         test_images=None,
-        test_ids=None,
         test_merged=None,
         predictions=None,
         audit=None,

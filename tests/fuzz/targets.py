@@ -600,6 +600,7 @@ _OFFSETS = "".join(f"{i + 1}\t{sum(map(len, _REC[:i]))}\n" for i in range(3)).en
 _METRICS = {
     **{"framework": "keras", "device": "cpu", "seed": 0, "seconds": 1.0, "parameters": 3},
     **{"epochs": 1, "status": "finished", "looked_at_validation": False, "settings": {"architecture": "x"}},
+    **{"precision": "float32"},
 }
 _SCORE = dict.fromkeys(table.COLUMNS, 1)
 

@@ -179,7 +179,8 @@ def test_a_verb_changes_only_its_own_digest(package):
 
 def test_what_stands_at_the_top_of_a_verbs_module_changes_all_of_its_verbs(package):
     ours = {verb for verb, stage in VERBS.items() if stage == "convert"}
-    assert changed(package, "verbs/convert.py", "import os\n", "import os\nimport sys\n") == ours
+    imports = "from digitflow.verbs.commandline import Input, Json, Output\n"
+    assert changed(package, "verbs/convert.py", imports, f"import sys\n{imports}") == ours
 
 
 def test_the_command_line_changes_no_verb(package):

@@ -11,6 +11,7 @@ from digitflow.base import checksums
 from digitflow.base.errors import ConfigError
 from digitflow.base.files import write_json
 from digitflow.config import validate
+from digitflow.dataset.locations import converted_images
 from digitflow.stale import find
 from digitflow.training.checkpoint import Checkpoint
 from digitflow.training.history import History
@@ -130,8 +131,54 @@ def test_folds_that_are_no_longer_asked_for_are_listed_also_of_the_labels_as_giv
     folds = [f"results/models/net/seed0/{name}" for name in ("fold0", "fold4", "given/fold0", "given/fold4")]
     for fold in folds:
         training(Path(fold))
+    for name in ("model.npz", "history.csv"):
+        Path("results/models/net/seed0", name).unlink()
     assert listed(folds=4) == [folds[1], folds[3]]
     assert listed() == folds
+
+
+def test_what_a_training_without_folds_left_is_listed_if_there_are_folds_and_the_other_way_round(project):
+    net = Path("results/models/net/seed0")
+    for name in ("checkpoint.npz", ".partial.77.model.npz", "oof_probabilities.npy", "notes.txt"):
+        (net / name).touch()
+    training(net / "given")
+    training(net / "fold0")
+    training(net / "given" / "fold0")
+    single = [net / ".partial.77.model.npz", net / "checkpoint.npz"]
+    single += [net / "given" / name for name in sorted(path.name for path in (net / "given").glob("*.*"))]
+    single += [net / "history.csv", net / "model.npz"]
+    assert listed(folds=2) == [*map(str, single)]
+    folds = [net / "fold0", net / "given" / "fold0", net / "oof_probabilities.npy"]
+    assert listed() == [*map(str, folds)]
+
+
+def test_a_point_of_a_study_which_has_no_folds_is_left_where_there_are_some(project):
+    training(Path("results/models/rates/learning_rate~0.1/seed0"))
+    study = {"title": "Which rate?", "model": MODEL, "vary": {"learning_rate": [0.1]}}
+    Path("results/models/net/seed0/model.npz").unlink()
+    Path("results/models/net/seed0/history.csv").unlink()
+    assert listed(folds=2, studies={"rates": study}) == []
+
+
+def test_files_like_those_of_a_training_are_left_where_nothing_says_that_they_are_ours(project):
+    net = Path("results/models/net/seed0")
+    (net / "metrics.json").write_text('{"loss": 0.1}')
+    (net / "oof_probabilities.npy").touch()
+    assert listed() == listed(folds=2) == []
+
+
+@pytest.mark.parametrize("before", [3, 4])
+def test_images_of_another_number_of_channels_are_listed_and_the_present_ones_are_found(project, before):
+    old, new = (Path(f"data/idx/test-images-idx{number}-ubyte") for number in (before, 7 - before))
+    new.parent.mkdir(parents=True)
+    new.touch()
+    checksums.write("data/idx/test.sfv", [new])
+    assert (listed(), converted_images("data/idx", "test")) == ([], new)
+    for path in (old, old.with_name(f"{old.name}.gz"), new.with_name(f"{new.name}.gz")):
+        path.touch()
+    assert listed() == [str(old), f"{old}.gz"]
+    assert converted_images("data/idx", "test") == new
+    assert converted_images("data/idx", "train") is None
 
 
 def test_images_that_are_no_longer_predicted_are_listed_with_all_that_was_made_of_them(project):

@@ -10,7 +10,6 @@ import struct
 import zipfile
 
 import numpy as np
-import yaml
 from tests.workflow.conftest import TEST_ROWS, TRAIN_ROWS
 
 from digitflow.formats import idx, labelscsv, lst
@@ -27,24 +26,6 @@ def test_without_trees_lists_and_records_are_the_same_bytes(finished_run, fresh_
         assert (fresh_numpy.folder / path).read_bytes() == (finished_run[0].folder / path).read_bytes()
     verified = fresh_numpy.snakemake("results/verify.json")
     assert verified.returncode == 0, verified.stdout
-
-
-def test_a_key_of_the_section_png_reaches_the_function_that_makes_the_trees(fresh_numpy):
-    path = fresh_numpy.folder / "workflow" / "schemas" / "config.schema.yaml"
-    schema = yaml.safe_load(path.read_text())
-    new = {"description": "New.", "type": "string", "default": "plain"}
-    schema["properties"]["png"]["properties"]["brand_new"] = new
-    path.write_text(yaml.safe_dump(schema, sort_keys=False))
-    views = "workflow/digitflow/dataset/views.py"
-    fresh_numpy.edit(
-        views, '    source: str = "",\n', '    source: str = "",\n    brand_new: str = "plain",\n'
-    )
-    fresh_numpy.edit(views, "    read = [", '    log.info(f"the new key: {brand_new}")\n    read = [')
-    for arguments, value in (((), "plain"), (("--config", "png={brand_new: fancy}"), "fancy")):
-        assert fresh_numpy.snakemake("data/png/test.sfv", *arguments).returncode == 0
-        text = (fresh_numpy.folder / "logs/idx_to_png/test.log").read_text()
-        assert f"the new key: {value}\n" in text
-    assert not fresh_numpy.planned("data/png/test.sfv", "--config", "png={brand_new: fancy, enabled: false}")
 
 
 def test_shards_hold_the_same_records_and_train_the_same_model(finished_run, fresh):

@@ -58,6 +58,16 @@ MADE_LABELS = (
 )
 PATHS_OF_DATA = ("train_csv", "test_csv", "solution_csv", "labels_csv", "folder", "corrections")
 NAMES_OF_DATA = ("classes", "columns")  # keys of `data` whose values are names in a file: 1e5 may be one
+# What the schema's types are called in YAML, by people.
+KINDS = {
+    "object": "a section",
+    "array": "a list",
+    "string": "text",
+    "integer": "a whole number",
+    "number": "a number",
+    "boolean": "true or false",
+    "null": "null",
+}
 DIGITS, DIGIT_RECOGNIZER = 10, "digit-recognizer"
 KAGGLE_FOLDER = "data/kaggle"
 
@@ -459,7 +469,7 @@ def _names_that_are_no_text(value: Any, key: str = "") -> Iterator[str]:
             if isinstance(name, str):
                 yield from _names_that_are_no_text(item, _join(key, name))
             else:
-                yield f"{_join(key, name)}: YAML reads this name as {name!r}; write it in quotes"
+                yield f"{_join(key, name)}: YAML reads this name as {_as_yaml(name)}; write it in quotes"
 
 
 def _not_finite(value: Any, key: str = "") -> Iterator[str]:
@@ -510,24 +520,30 @@ def _explain(error: "jsonschema.ValidationError") -> str:
             return "; ".join(f"{_join(key, name)}: this key is missing" for name in missing)
         case "type":
             wanted = error.validator_value
-            wanted = wanted if isinstance(wanted, str) else " or ".join(wanted)
+            kinds = [KINDS[kind] for kind in ([wanted] if isinstance(wanted, str) else wanted)]
             quotes = '; write text in quotes: message: "fix: two"' if key == "message" else ""
-            return f"{key}: {found!r}, should be of type {wanted}{quotes}"
+            return f"{key}: {_as_yaml(found)}, should be {' or '.join(kinds)}{quotes}"
         case "anyOf":
             inside = max(error.context, key=lambda one: len(one.absolute_path))
             if len(inside.absolute_path) > len(error.absolute_path):  # one item of a list or section
                 return _explain(inside)
-            return f"{key}: {found!r} is not allowed here ({error.schema.get('description')})"
+            return f"{key}: {_as_yaml(found)} is not allowed here ({error.schema.get('description')})"
         case "exclusiveMinimum":
-            return f"{key}: {found!r}, should be above {error.validator_value}"
+            return f"{key}: {_as_yaml(found)}, should be above {error.validator_value}"
         case "enum":
-            return f"{key}: {found!r}, should be one of {', '.join(map(str, error.validator_value))}"
+            known = [one if isinstance(one, str) else _as_yaml(one) for one in error.validator_value]
+            return f"{key}: {_as_yaml(found)}, should be one of {', '.join(known)}"
         case "pattern":
             return (
                 f"{key}: the name {found!r} should consist of letters, digits and _, and begin with a letter"
             )
         case _:
             return f"{key}: {error.message} ({error.schema.get('description', error.validator)})"
+
+
+def _as_yaml(value: Any) -> str:
+    """A value as it can be written in YAML: null and true, not None and True."""
+    return repr(value) if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
 
 
 def _explain_yaml(what: str | os.PathLike, error: yaml.YAMLError) -> str:
@@ -580,6 +596,13 @@ def _with_home(config: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def _wrong_model(model: dict[str, Any]) -> Iterator[str]:
+    """What is wrong with a model that the schema allows, be it one of `models` or a point of a study."""
+    yield from _wrong_architecture(model)
+    yield from _wrong_hidden(model)
+    yield from _ignored(model)
+
+
 def _wrong_architecture(model: dict[str, Any]) -> Iterator[str]:
     framework, architecture = model["framework"], model["architecture"]
     known = FRAMEWORKS[framework]
@@ -601,7 +624,7 @@ def _wrong_hidden(model: dict[str, Any]) -> Iterator[str]:
     """What is wrong with the hidden layers of `mlp`: numbers of units, for numpy and Keras alike."""
     hidden = model.get("network", {}).get("hidden", []) if model.get("architecture") == "mlp" else []
     if not isinstance(hidden, list) or not all(type(_plain(units)) is int and units > 0 for units in hidden):
-        yield f"network.hidden: {hidden!r}, should be a list of numbers of units, such as [800]"
+        yield f"network.hidden: {_as_yaml(hidden)}, should be a list of numbers of units, such as [800]"
 
 
 def _ignored(model: dict[str, Any]) -> Iterator[str]:
@@ -646,21 +669,24 @@ def _ignored(model: dict[str, Any]) -> Iterator[str]:
 
 def _wrong_points(config: dict[str, Any], schema: dict) -> Iterator[str]:
     """What is wrong with the models that studies combine; for each study, its first wrong point."""
+    if not config["studies"]:  # loading jsonschema takes longer than all other checks
+        return
+    validator = _validator({**schema["$defs"]["model"], "$defs": schema["$defs"]})
     for name, study in config["studies"].items():
-        validator = _validator({**schema["$defs"]["model"], "$defs": schema["$defs"]})
         if name in config["models"]:
             yield f"studies.{name}: a model has this name, too; choose another"
-        names = [point.name for point in points(study)]
+        variants = points(study)
+        names = [point.name for point in variants]
         axes = [key.rpartition(".")[2] for key in study["vary"]]
         if len({*names}) < len(names) or len({*axes}) < len(axes):
             yield f"studies.{name}.vary: two axes, or two values of one, have the same name"
             continue
-        first = points(study)[0]
+        first = variants[0]
         if "learning_rate" in study["figures"] and first.model.get("framework") != "keras":
             yield f"studies.{name}.figures: learning_rate is for keras only, and {first.name} is not keras"
-        for point in points(study):
+        for point in variants:
             mistakes = [*dict.fromkeys(_explain(error) for error in validator.iter_errors(point.model))]
-            mistakes = mistakes or [*_wrong_architecture(point.model), *_ignored(point.model)]
+            mistakes = mistakes or [*_wrong_model(point.model)]
             mistakes += [
                 f"{axis}: {value!r} becomes the name of a folder; use only letters, digits and ._+-"
                 for axis, value in point.values.items()
@@ -677,8 +703,7 @@ def _wrong_points(config: dict[str, Any], schema: dict) -> Iterator[str]:
 def _cross_references(config: dict[str, Any]) -> Iterator[str]:
     merge, models = config["merge"], config["models"]
     for name, model in models.items():
-        yield from (f"models.{name}.{mistake}" for mistake in _wrong_architecture(model))
-        yield from (f"models.{name}.{mistake}" for mistake in (*_wrong_hidden(model), *_ignored(model)))
+        yield from (f"models.{name}.{mistake}" for mistake in _wrong_model(model))
     files = submission_files()
     for name in merge["models"]:
         path = f"submissions/{name}.csv"
@@ -853,21 +878,14 @@ def packed(path: str | None) -> tuple[str | None, str]:
     return file and str(file), name or ""
 
 
-def changed_keys(section: str, keys: dict[str, Any]) -> dict[str, Any]:
-    """The keys of a section that differ from their defaults: a key that is new in the schema does not."""
-    properties = schema()["properties"][section]["properties"]
-    changed = {}
-    for key, value in keys.items():
-        value = _without_defaults(value, properties[key])
-        if canonical(value) != canonical(properties[key]["default"]):
-            changed[key] = value
-    return changed
-
-
 def reading(data: dict[str, Any]) -> str:
     """The keys of `data` that say how images are read, if they differ from their defaults, as JSON."""
-    keys = ("image", "columns", "values", "invert", "classes", "labels_csv")
-    changed = changed_keys("data", {key: data[key] for key in keys})
+    properties = schema()["properties"]["data"]["properties"]
+    changed = {}
+    for key in ("image", "columns", "values", "invert", "classes", "labels_csv"):
+        value = _without_defaults(data[key], properties[key])
+        if canonical(value) != canonical(properties[key]["default"]):
+            changed[key] = value
     if data["source"] in ("folder", "idx"):
         changed["source"] = data["source"]
     if data["classes"] == "auto" and _has_digits(data):
@@ -925,7 +943,8 @@ def _same_columns(data: dict[str, Any]) -> Iterator[str]:
 
 def _missing_files(data: dict[str, Any]) -> Iterator[str]:
     if data["source"] in ("folder", "idx") and not (data["folder"] and Path(data["folder"]).is_dir()):
-        yield f"data.folder: {data['folder']!r}, should be a folder, because data.source is {data['source']}"
+        folder = _as_yaml(data["folder"])
+        yield f"data.folder: {folder}, should be a folder, because data.source is {data['source']}"
         return
     if data["source"] == "folder" and not Path(data["folder"], "train").is_dir():
         above = Path(data["folder"]).name == "train"

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from digitflow.base import checksums
 from digitflow.base.errors import FormatError
 from digitflow.base.files import read_json
 from digitflow.config import models
@@ -24,6 +25,10 @@ OF_A_TRAINING = re.compile(
     r"(\.partial\.\d+\.)?(model\.(keras|npz)|model-symbol\.json|model-0000\.params|(metrics|score)\.json"
     r"|(history|confusion)\.csv|(confusion|mistakes|curves)\.png|checkpoint\.npz|.+_probabilities\.npy"
     r"|.+_prediction\.json)"
+)
+# Those that each fold has instead, if there are folds.
+OF_ONE_MODEL = re.compile(
+    r"(\.partial\.\d+\.)?(model\.(keras|npz)|model-symbol\.json|model-0000\.params|history\.csv|checkpoint\.npz)"
 )
 FACTS = {"framework", "settings", "sha256"}  # in the metrics of a training
 STATE = {"fingerprint", "history", "names"}  # in the checkpoint of a killed training
@@ -53,7 +58,7 @@ def _stale_trainings(
     results: Path, wanted: Mapping[str, Any], studies: Mapping[str, Any], folds: int, names: set[str]
 ) -> Iterator[Path]:
     """Trainings of other models, seeds and folds; of the wanted trainings, predictions of images that the
-    configuration no longer names.
+    configuration no longer names, and what only a training without folds has, or with them.
     """
     seeds = {f"{name}/seed{seed}" for name, model in wanted.items() for seed in model["seeds"]}
     for path in results.rglob("seed*"):
@@ -68,6 +73,8 @@ def _stale_trainings(
         for fold in (*path.glob("fold*"), *path.glob("given/fold*")):
             if FOLD.fullmatch(fold.name) and _is_left_out(fold, folds):
                 yield from _of_training(fold)
+        if len(training.parts) == 2:  # studies have no folds
+            yield from _of_the_other_kind(path, folds)
         for prediction in path.rglob("*_prediction.json"):
             name = prediction.name.removesuffix("_prediction.json")
             probabilities = prediction.with_name(f"{name}_probabilities.npy")
@@ -77,6 +84,18 @@ def _stale_trainings(
 
 def _is_left_out(fold: Path, folds: int) -> bool:
     return folds == 1 or int(fold.name.removeprefix("fold")) >= folds
+
+
+def _of_the_other_kind(seed: Path, folds: int) -> list[Path]:
+    """What a training without folds has left in the folder of a seed that has folds now, or the other way
+    round; nothing if it is no training's.
+    """
+    if folds == 1:
+        left = [*seed.glob("oof_probabilities.npy")]
+    else:
+        left = [path for path in seed.glob("*") if OF_ONE_MODEL.fullmatch(path.name)]
+        left += [path for path in seed.glob("given/*") if OF_A_TRAINING.fullmatch(path.name)]
+    return left if left and any(map(_is_of_training, seed.rglob("*"))) else []
 
 
 def _of_training(folder: Path) -> list[Path]:
@@ -143,10 +162,14 @@ def _stale_predictions(predictions: Path, names: set[str]) -> Iterator[Path]:
 
 
 def _stale_images(images: Path, names: set[str]) -> Iterator[Path]:
-    """Further images that are no longer predicted, with their checksums and ids."""
+    """Further images that are no longer predicted, with their checksums and ids; of the others, grey images
+    where colour was converted since, or the other way round.
+    """
     for path in images.glob("*.sfv"):
-        name = glob.escape(path.stem)
-        converted = [*images.glob(f"{name}-images-idx[34]-ubyte")]
-        if path.stem not in names and converted and converted[0].name in path.read_text(errors="replace"):
-            packed = images.glob(f"{name}-images-idx[34]-ubyte.gz")
-            yield from (path, *converted, *packed, *images.glob(f"{name}-ids.csv"))
+        name, known = glob.escape(path.stem), checksums.read(path)
+        found = [file for end in ("", ".gz") for file in images.glob(f"{name}-images-idx[34]-ubyte{end}")]
+        present = [file for file in found if file.name.removesuffix(".gz") in known]
+        if present and path.stem in names:
+            yield from {*found} - {*present}
+        elif present:
+            yield from (path, *found, *images.glob(f"{name}-ids.csv"))

@@ -37,13 +37,12 @@ def run_fetch(staging: str, timeout: str, *names: str) -> dict:
 def run_submit(
     file: str,
     folder: str,
-    wish: str = "yes",
     competition: str = "digit-recognizer",
     timeout: str = "60",
     patience: str = "60",
 ) -> dict:
     with Kaggle(competition, float(timeout)) as kaggle:
-        return vars(submit.submit(kaggle, plan(file), folder, wish, patience=float(patience), **FAST))
+        return vars(submit.submit(kaggle, plan(file), folder, patience=float(patience), **FAST))
 
 
 def run_kills(endpoint: str, file: str, folder: str, step: str, second_step: str) -> dict:

@@ -6,7 +6,7 @@ import stat
 import pytest
 from tests.unit.competing.conftest import TOKEN, Kaggle
 
-from digitflow.base.errors import InputError
+from digitflow.base.errors import ConfigError, InputError
 from digitflow.competing import download, receipts, submit
 
 TRAIN = "label,pixel0,pixel1\n" + "7,0,255\n" * 500
@@ -184,7 +184,7 @@ def test_a_file_that_the_competition_does_not_have_is_named_beside_those_it_has(
 def test_each_answer_that_is_no_success_is_one_line_with_what_to_do(kaggle, submission, method, trouble):
     fault, expected = TROUBLES[trouble]
     kaggle.set(faults={method: fault | {"times": 1}})
-    call = "submit", submission, kaggle.home / "receipts", "yes", "digit-recognizer", seconds_for(trouble)
+    call = "submit", submission, kaggle.home / "receipts", "digit-recognizer", seconds_for(trouble)
     assert expected in line_of(kaggle, method, *call)
     again = kaggle.call("submit", submission, kaggle.home / "receipts")
     assert again.returncode == 0, again.stderr
@@ -201,7 +201,7 @@ def test_each_answer_of_the_storage_that_is_no_success_is_one_line_and_the_file_
 ):
     fault, expected = TROUBLES[trouble]
     kaggle.set(faults={"PUT": fault | {"times": 1}})
-    call = "submit", submission, kaggle.home / "receipts", "yes", "digit-recognizer", seconds_for(trouble)
+    call = "submit", submission, kaggle.home / "receipts", "digit-recognizer", seconds_for(trouble)
     assert expected in line_of(kaggle, "PUT", *call)
     again = kaggle.call("submit", submission, kaggle.home / "receipts")
     assert again.returncode == 0, again.stderr
@@ -213,7 +213,7 @@ def test_a_score_that_cannot_be_asked_for_is_asked_for_again_and_nothing_is_sent
     kaggle, submission, trouble
 ):
     kaggle.set(faults={"GetSubmission": TROUBLES[trouble][0] | {"times": 1}})
-    call = "submit", submission, kaggle.home / "receipts", "yes", "digit-recognizer", seconds_for(trouble)
+    call = "submit", submission, kaggle.home / "receipts", "digit-recognizer", seconds_for(trouble)
     for _ in range(3):  # the fault is met, and then over
         done = kaggle.call(*call)
     assert "GetSubmission" in kaggle.methods()
@@ -229,7 +229,7 @@ def test_a_submission_that_was_taken_though_the_answer_was_lost_is_found_and_not
 ):
     fault, _ = TROUBLES[trouble]
     kaggle.set(faults={"CreateSubmission": fault | {"handled": True, "times": 1}})
-    call = "submit", submission, kaggle.home / "receipts", "yes", "digit-recognizer", seconds_for(trouble)
+    call = "submit", submission, kaggle.home / "receipts", "digit-recognizer", seconds_for(trouble)
     line_of(kaggle, "CreateSubmission", *call)
     done = kaggle.call("submit", submission, kaggle.home / "receipts")
     assert done.returncode == 0, done.stderr
@@ -276,11 +276,9 @@ def test_credentials_are_found_where_kaggle_has_people_put_them(kaggle, submissi
 
 
 @pytest.mark.parametrize("wish", ["no", "None", "", "1"])
-def test_without_the_wish_nothing_is_sent(kaggle, submission, wish):
-    done = kaggle.call("submit", submission, kaggle.home / "receipts", wish)
-    assert "--config submit=yes" in one_line(done)
-    assert kaggle.requests() == []
-    assert not (kaggle.home / "receipts").exists()
+def test_without_the_wish_a_submission_is_refused(wish):
+    with pytest.raises(ConfigError, match=r"nothing was sent: .*--config submit=yes"):
+        submit.check_wish(wish)
 
 
 def test_before_it_is_sent_a_submission_is_shown_with_the_slots_left(kaggle, submission):
@@ -312,7 +310,7 @@ def test_the_same_bytes_are_never_sent_twice(kaggle, submission):
 
 def test_a_pending_score_is_fetched_by_a_later_run(kaggle, submission):
     kaggle.set(pending=1 << 30)
-    call = "submit", submission, kaggle.home / "receipts", "yes", "digit-recognizer", "60"
+    call = "submit", submission, kaggle.home / "receipts", "digit-recognizer", "60"
     first = kaggle.call(*call, "0")  # seconds of patience
     assert first.returncode == 0
     assert "no score yet: run again later" in first.stderr
@@ -343,7 +341,7 @@ def test_a_fault_that_the_service_finds_is_told_with_its_reason_and_reference(ka
 
 
 def test_a_name_that_no_competition_can_have_is_refused_before_any_request(kaggle, submission):
-    done = kaggle.call("submit", submission, kaggle.home / "receipts", "yes", "Digit Recognizer")
+    done = kaggle.call("submit", submission, kaggle.home / "receipts", "Digit Recognizer")
     assert "for example digit-recognizer" in one_line(done)
     assert kaggle.requests() == []
 
@@ -354,7 +352,7 @@ def test_the_token_and_the_signed_address_appear_nowhere(kaggle, submission, tro
         fault = TROUBLES[trouble][0] | {"times": 1}
         fault["body"] = fault.get("body", "").replace("Unauthenticated", f"no {TOKEN}")
         kaggle.set(faults={"ListSubmissions": fault})
-    call = "submit", submission, kaggle.home / "receipts", "yes", "digit-recognizer", seconds_for(trouble)
+    call = "submit", submission, kaggle.home / "receipts", "digit-recognizer", seconds_for(trouble)
     done = kaggle.call(*call)
     assert any(TOKEN in str(request["headers"]) for request in kaggle.requests())
     kept = [path.read_bytes() for path in kaggle.home.rglob("*") if path.is_file()]
@@ -424,7 +422,7 @@ def test_a_file_that_changed_since_it_was_looked_at_is_not_sent(tmp_path):
     path.write_text(SUBMISSION)
     plan = {"file": str(path), "sha256": "0" * 64}
     with pytest.raises(InputError, match="changed since it was checked"):
-        submit.submit(None, plan, tmp_path, "yes")
+        submit.submit(None, plan, tmp_path)
 
 
 def staged(tmp_path, content: str = TRAIN):

@@ -87,16 +87,6 @@ def test_the_answers_to_validation_images_are_remembered_and_damage_is_named(tmp
             runs.read_validation(path)
 
 
-@pytest.mark.parametrize(("first", "other"), [("merged", "given"), ("given", "net")])
-def test_a_model_may_be_called_as_the_merge_was_called_once(tmp_path, first, other):
-    run = make_run(tmp_path / "results")
-    given = {first: np.array([1, 3]), other: np.array([2, 2])}
-    answers = runs.Validation(np.array([7, 9]), np.array([1, 2]), given)
-    path = runs.remember(tmp_path / "runs", run, tmp_path / "results" / "submission.csv", answers)
-    found = runs.read_validation(path).given
-    assert {name: labels.tolist() for name, labels in found.items()} == {"merged": [1, 3], other: [2, 2]}
-
-
 def test_a_run_without_scores_has_the_validation_score_of_its_answers_until_they_come(tmp_path):
     scored = make_run(tmp_path / "results")
     results = tmp_path / "results"

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from digitflow.base.errors import ConfigError, InputError
 from digitflow.competing import submissions
 from digitflow.competing.submissions import Submission
-from digitflow.formats import labelscsv
+from digitflow.formats import idx, labelscsv
 from digitflow.formats.probabilities import write_probabilities
 
 CLASSES = 10
@@ -74,9 +74,11 @@ def test_a_name_that_is_left_out_or_missing_cannot_be_merged(folder):
 
 def test_scores_and_agreement_equal_a_count_by_hand(folder):
     found, _ = read_all(folder[0])
-    rows = submissions.scores(found, folder[1])
+    files = [folder[0] / f"{name}.csv" for name in found]
+    idx.write(folder[0] / "solution", folder[1].astype(np.uint8))
+    rows = submissions.score_files(files, NAMES, files[0], folder[0] / "solution")
     assert [row["test_accuracy"] for row in rows] == [0.98, 0.98, 0.98]
-    assert "test_accuracy" not in submissions.scores(found, None)[0]
+    assert "test_accuracy" not in submissions.score_files(files, NAMES, files[0], None)[0]
     # First and second are wrong alike in 10 rows, and alone in 10 rows each.
     assert submissions.agreement(found)[0].tolist() == [1.0, 0.98, 0.96]
     assert "96.00" in submissions.format_agreement(found)

@@ -366,7 +366,6 @@ def test_a_data_set_comes_out_exactly_right_with_the_lines_of_its_example(tmp_pa
         checksums=["train.sfv", "lists.sfv"],
         manifest="png/train.sfv",
         tree="png/train",
-        options={},
         labels=labels,
         classes=names,
     )
@@ -397,7 +396,6 @@ def test_a_data_set_comes_out_exactly_right_with_the_lines_of_its_example(tmp_pa
         checksums=["test.sfv", "test-lists.sfv"],
         manifest="png/test.sfv",
         tree="png/test",
-        options={},
     )
     check_tree(tmp_path / "png/test", {f"{row:02}.png": image for row, image in enumerate(right, start=1)})
 

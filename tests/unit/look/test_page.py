@@ -57,7 +57,7 @@ def test_another_seed_draws_another_sample_and_changes_nothing_else(data, index,
 
 def test_a_page_that_is_made_again_leaves_nothing_of_the_old_one(data, tmp_path):
     write_page(tmp_path / "index.html", data)
-    without_test = dict.fromkeys(["test_images", "test_ids", "test_merged"])
+    without_test = dict.fromkeys(["test_images", "test_merged"])
     small = dataclasses.replace(data, **without_test, duplicates=data.duplicates.head(0))
     write_page(tmp_path / "index.html", small)
     assert [name for name in contents(tmp_path / "index.html") if "test-" in name] == []
@@ -246,7 +246,7 @@ def test_the_summary_counts_the_classes_after_the_corrections_in_one_file(data, 
 
 def test_the_summary_says_why_something_is_missing(data, tmp_path):
     missing = {"test_images": "there is no test set", "test_merged": "there is no test set"}
-    bare = dataclasses.replace(data, test_images=None, test_ids=None, test_merged=None, missing=missing)
+    bare = dataclasses.replace(data, test_images=None, test_merged=None, missing=missing)
     write_summary(tmp_path / "summary.html", bare)
     text = (tmp_path / "summary.html").read_text()
     assert text.count("there is no test set") == 1

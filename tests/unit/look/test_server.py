@@ -53,7 +53,6 @@ def training_rows(digits, count: int) -> LookData:
     return LookData(
         names=tuple("0123456789"),
         images=images[:count],
-        ids=np.arange(1, count + 1),
         labels=labels[:count],
         splits=np.array(["train"] * count),
         duplicates=NO_DUPLICATES,

@@ -54,7 +54,7 @@ def two_models(first: list[int], second: list[int], merged: list[int], labels: l
     n = len(labels)
     predictions = Predictions(np.arange(n), {"one": sure(first), "two": sure(second)}, sure(merged))
     images, splits = np.zeros((n, 2, 2), np.uint8), np.array(["valid"] * n)
-    rows = "abc", images, np.arange(1, n + 1), np.array(labels), splits
+    rows = "abc", images, np.array(labels), splits
     return LookData(*rows, NO_DUPLICATES, NO_OUTLIERS, predictions=predictions)
 
 
@@ -66,7 +66,7 @@ def test_the_merge_helps_where_it_is_right_and_the_best_model_is_not():
 
 def test_models_disagree_where_they_name_several_classes(data):
     rows = choices.disagreements(data.predictions)
-    votes = choices.votes_of(data.predictions)
+    votes = np.stack([p.argmax(axis=1) for p in data.predictions.by_model.values()])
     divided = (votes != votes[0]).any(axis=0)
     assert set(rows) == set(np.flatnonzero(divided))
     kinds = [len(set(votes[:, row])) for row in rows]

@@ -54,6 +54,7 @@ def record(project, corrections=True, files=(), folds=1, **changes):
         [project / "train.lst"],
         files,
         [path.with_name("test_probabilities.npy") for path in Path("results").rglob("metrics.json")],
+        ["0", "1"],
     )
     return json.loads((project / "run.json").read_text())
 

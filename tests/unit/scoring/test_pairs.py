@@ -44,9 +44,8 @@ def test_a_known_solution_compares_what_is_submitted(submitted):
     assert rows[0]["p_value"] == 2 * (1 + 4) / 16
 
 
-@pytest.mark.parametrize("known", [False, True])
-def test_without_a_solution_or_submissions_validation_rows_are_compared(submitted, known):
-    rows = compare_models(MODELS, TRUE, None if known else submitted[0], submitted[1] if known else None)
+def test_without_a_solution_validation_rows_are_compared():
+    rows = compare_models(MODELS, TRUE)
     assert counts(rows) == [("a", "b", 1, 2), ("a", "merged", 1, 2), ("b", "merged", 0, 0)]
     assert {(row["rows"], row["images"]) for row in rows} == {("validation", 8)}
 

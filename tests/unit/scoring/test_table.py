@@ -30,6 +30,7 @@ def training(tmp_path):
     """What a training left: its metrics and its probabilities."""
     facts = {"framework": "keras", "device": "cpu", "seed": 4, "seconds": 1.5, "parameters": 3, "epochs": 1}
     facts |= {"status": "finished", "looked_at_validation": True, "settings": {"architecture": "lenet"}}
+    facts |= {"precision": "float32"}
     (tmp_path / "metrics.json").write_text(json.dumps(facts))
     write_probabilities(tmp_path / "valid_probabilities.npy", RIGHT_3)
     write_probabilities(tmp_path / "test_probabilities.npy", RIGHT_3[:2])
@@ -58,8 +59,8 @@ def test_without_test_predictions_or_a_solution_no_test_score_is_there(training,
     assert set(score(training, tested=tested, solved=solved)) == {*FACTS, *VALID, "precision"}
 
 
-def test_what_a_training_calculated_in_stands_beside_its_score_where_its_metrics_say_it(training):
-    assert score(training)["precision"] is None
+def test_what_a_training_calculated_in_stands_beside_its_score(training):
+    assert score(training)["precision"] == "float32"
     metrics = json.loads((training / "metrics.json").read_text())
     (training / "metrics.json").write_text(json.dumps(metrics | {"precision": "bfloat16"}))
     row = score(training)

@@ -93,12 +93,16 @@ def test_a_rate_written_as_1e_5_is_a_number():
             "run: 'a/b' becomes the name of a folder; use only letters, digits and ._+-",
         ),
         ({"vary": {}}, "studies.which.vary"),
+        (
+            {"vary": {"network.hidden": [[0], [800]]}, "model": MODEL | {"architecture": "mlp"}},
+            "studies.which: hidden~0: network.hidden: [0], should be a list of numbers of units",
+        ),
         ({"model": {"framework": "keras"}}, "architecture: this key is missing"),
         ({"data": "official", "vary": {"framework": ["mxnet"]}}, "official is for keras and numpy only"),
         ({"vary": {"epochs": [1], "schedule_options.epochs": [5]}}, "vary: two axes, or two values of one"),
         ({"vary": {"epochs": [1, 1]}}, "vary: two axes, or two values of one, have the same name"),
         ({"vary": {"seeds": [[0], [1]]}}, "seeds: the table has a column of this name"),
-        ({"vary": {"run": {"plain": None}}}, "studies.which.vary.run.plain: None, should be of type object"),
+        ({"vary": {"run": {"plain": None}}}, "studies.which.vary.run.plain: null, should be a section"),
         ({"model": MODEL | {"raw_pixels": True}}, "raw_pixels: true is for mxnet only"),
         ({"figures": ["mistake"]}, "studies.which.figures.0: 'mistake', should be one of mistakes"),
         (

@@ -24,9 +24,9 @@ from digitflow.competing.runs import (
     settings_of,
     validation_answers,
 )
-from digitflow.competing.submissions import form_of, reader
+from digitflow.competing.submissions import reader
 from digitflow.formats import idx
-from digitflow.formats.labelscsv import Form
+from digitflow.formats.labelscsv import Form, read_sample
 from digitflow.scoring.measures import Accuracy, accuracy, confusion_matrix, paired_difference
 from digitflow.scoring.pairs import SIGNIFICANT
 from digitflow.scoring.table import MERGED
@@ -124,11 +124,11 @@ class Pair:
 class Comparison:
     """Everything that differs between two sides.
 
-    `classes`: the labels' names. `settings`: key, first and second value. `cells`: true label, label given,
-    how many more times the second one gives it. `flips`: fixed, broken and both_wrong of the merged
-    submissions; empty if the truth is not known. `left_out`: which images are not compared, and why, or by
-    whose labels they are judged. `images`: the CRC-32 of the IDX file with the images that flipped; empty if
-    not known.
+    `classes`: the labels' names. `settings`: key, first and second value. `pairs`: the models that both have.
+    `left_out`: which images are not compared, and why, or by whose labels they are judged.
+    The others are about the merged submissions, and empty if the truth is not known. `rows`: which images are
+    meant, test or validation. `flips`: fixed, broken and both_wrong. `cells`: true label, label given, how
+    many more times the second one gives it. `images`: the CRC-32 of their IDX file, if it is known.
     """
 
     names: tuple[str, str]
@@ -348,7 +348,7 @@ def _answers_of_a_run(
     csv: Path, classes: Sequence[str], form: Form | None, true: np.ndarray | None
 ) -> Answers:
     """The answers in a run's submission, which may be for other test images than those `true` is about."""
-    own = form_of(csv)
+    own = read_sample(csv)
     ids = _ids_of(form, len(own.ids))
     if {*own.ids} != {*ids}:
         ids, true = sorted(own.ids), None

@@ -9,6 +9,7 @@ from pathlib import Path
 from digitflow.base.files import atomic_open, write_json
 from digitflow.competing import sheets
 from digitflow.competing.compare import KINDS, Comparison, Pair, as_json
+from digitflow.dataset import locations
 from digitflow.dataset.trees import check_own
 
 PAGE, COMPARISON = "index.html", "comparison.json"
@@ -38,7 +39,7 @@ def write_comparison_folder(folder: str | Path, comparison: Comparison, images: 
     folder = Path(folder)
     check_own(folder, lambda path: _is_own(path, folder))
     test_images, train_images = (
-        next(Path(images).glob(f"{part}-images-idx?-ubyte"), Path(images, part)) for part in ("test", "train")
+        locations.converted_images(images, part) or Path(images, part) for part in ("test", "train")
     )
     drawn = sheets.draw_sheets(comparison, test_images, train_images)
     write_json(folder / COMPARISON, as_json(comparison))

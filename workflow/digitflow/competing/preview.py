@@ -20,7 +20,7 @@ def make_plan(
     classes: Sequence[str],
     competition: str,
     receipts_folder: str | Path,
-    run: Run | None,
+    run: Run,
     message: str | None = None,
 ) -> dict[str, Any]:
     """Describe a submission: its rows, classes, what changed since the last one, its validation score.
@@ -45,14 +45,12 @@ def make_plan(
         "rows": len(labels),
         "class_counts": dict(zip(classes, counts, strict=True)),
         "changed": _changed(labels, read, competition, receipts_folder),
-        "validation": None if run is None else run.validation,
+        "validation": run.validation,
         "message": message,
     }
 
 
-def _message(run: Run | None) -> str:
-    if run is None:
-        return "digitflow"
+def _message(run: Run) -> str:
     changes = " with changes" if run.facts.get("changed") else ""
     commit = str(run.facts.get("commit") or "no commit")[:8]
     message = f"digitflow {commit}{changes}, configuration {run.configuration_digest[:8]}"

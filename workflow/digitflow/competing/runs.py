@@ -60,7 +60,7 @@ def read_run(
     valid_rows: int | None = None,
 ) -> Run:
     """Read the files of a run. `valid_rows`: how many images its validation scores rest on."""
-    rows = read_scores(scores_csv) if scores_csv is not None and Path(scores_csv).exists() else []
+    rows = read_scores(scores_csv) if scores_csv is not None else []
     merged = next((row for row in rows if row["model"] == MERGED), {})
     return Run(
         read_json(run_json),
@@ -123,8 +123,6 @@ def read_validation(path: Path) -> Validation | None:
     try:
         with open(beside, newline="", encoding="utf-8") as file:
             names = next(csv.reader(file), [])[2:]
-            if MERGED not in names:  # the first of these files called it "given"
-                names = [MERGED if name == "given" else name for name in names]
             columns = np.loadtxt(file, dtype=np.int64, delimiter=",", ndmin=2).T
         ids, true, *given = columns
         return Validation(ids, true, dict(zip(names, given, strict=True)))
@@ -177,15 +175,13 @@ def settings_of(facts: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def images_of(facts: Mapping[str, Any]) -> Mapping[str, str]:
-    """The CRC-32 of a run's images by part, train and test; runs of earlier versions do not have them."""
+    """The CRC-32 of a run's images by part, train and test."""
     return (facts.get("digests") or {}).get("images") or {}
 
 
 def classes_digest(facts: Mapping[str, Any]) -> str | None:
-    """A digest of the classes of a run's labels, in order; runs of earlier versions know less."""
-    digest = (facts.get("digests") or {}).get("classes")
-    configured = ((facts.get("configuration") or {}).get("data") or {}).get("classes")
-    return digest or (digest_of_json([*map(str, configured)]) if isinstance(configured, list) else None)
+    """A digest of the classes of a run's labels, in order."""
+    return facts.get("digests", {}).get("classes")
 
 
 def csvs_of(facts: Mapping[str, Any]) -> set[str]:

@@ -9,6 +9,7 @@ from digitflow.base.checksums import of_images
 from digitflow.base.files import atomic_open
 from digitflow.competing.compare import KINDS, PART_OF, VALIDATION, Comparison, Flips
 from digitflow.formats import idx
+from digitflow.look.sheets import encode_sheet
 
 COLUMNS = 12
 MOST = 96  # images on a sheet; the JSON has all of them
@@ -35,7 +36,7 @@ def draw_sheets(
         if len(flips):
             pixels = idx.open_memmap(images)[flips.ids[:MOST] - 1]
             title = f"{kind.replace('_', ' ')}: {len(flips)} {comparison.rows} images"
-            found[kind] = _encode(draw(pixels, flips, comparison.classes, title))
+            found[kind] = encode_sheet(draw(pixels, flips, comparison.classes, title))
     return found
 
 
@@ -84,11 +85,3 @@ def _say(picture: np.ndarray, text: str, left: int, baseline: int) -> None:
     import cv2
 
     cv2.putText(picture, text, (left, baseline), cv2.FONT_HERSHEY_SIMPLEX, 0.38, (0, 0, 0), 1, cv2.LINE_AA)
-
-
-def _encode(picture: np.ndarray) -> bytes:
-    import cv2
-
-    if picture.ndim == 3:
-        picture = picture[:, :, ::-1]  # OpenCV's order of colours
-    return cv2.imencode(".png", picture)[1].tobytes()

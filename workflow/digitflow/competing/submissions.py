@@ -44,11 +44,6 @@ def _read_with_lines(path: Path, classes: Sequence[str], form: Form | None) -> t
     return labelscsv.read_with_lines(path, classes, None, form.ids, form.header)
 
 
-def form_of(submission_csv: str | Path) -> Form:
-    """The form of one of our own submissions, which other people's must have, too."""
-    return labelscsv.read_sample(submission_csv)
-
-
 def read_submission(
     name: str, path: str | Path, classes: Sequence[str], form: Form | None = None
 ) -> Submission:
@@ -155,26 +150,22 @@ def blend_with_models(
     log.info(f"{submission_csv}: {len(labels):,} rows")
 
 
-def scores(found: Mapping[str, Submission], solution: np.ndarray | None) -> list[dict[str, Any]]:
-    """Rows for the table of scores, one per submission: its test accuracy if a solution is known."""
-    return [
-        {"model": name, "framework": "file", **score("test", submission.labels, solution)}
-        for name, submission in found.items()
-    ]
-
-
 def score_files(
     files: Sequence[Path], classes: Sequence[str], submission_csv: Path | None, solution: Path | None
 ) -> list[dict[str, Any]]:
-    """Rows for the table of scores, one per file that fits our own submission; `solution`: an IDX file.
+    """Rows for the table of scores, one per file that fits our own submission, with its test accuracy if a
+    `solution`, an IDX file, is known.
 
     Files that do not fit are logged, with the reason.
     """
     if not files or submission_csv is None:
         return []
-    form = form_of(submission_csv)
-    found = _read_fitting(files, classes, form)
-    return scores(found, None if solution is None else idx.read_labels(solution, len(form.ids), len(classes)))
+    form = labelscsv.read_sample(submission_csv)
+    true = None if solution is None else idx.read_labels(solution, len(form.ids), len(classes))
+    return [
+        {"model": name, "framework": "file", **score("test", submission.labels, true)}
+        for name, submission in _read_fitting(files, classes, form).items()
+    ]
 
 
 def labels_of_files(
@@ -183,7 +174,7 @@ def labels_of_files(
     """The labels of the files that fit our own submission, by name; the others are logged with the reason."""
     if not files:
         return {}
-    found = _read_fitting(files, classes, form_of(submission_csv))
+    found = _read_fitting(files, classes, labelscsv.read_sample(submission_csv))
     return {name: submission.labels for name, submission in found.items()}
 
 

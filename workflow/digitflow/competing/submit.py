@@ -44,7 +44,6 @@ def submit(
     kaggle: Kaggle,
     plan: Mapping[str, Any],
     folder: str | Path,
-    wish: object,
     settle: float = SETTLE,
     patience: float = PATIENCE,
     pause: float = PAUSE,
@@ -52,12 +51,12 @@ def submit(
 ) -> Receipt:
     """Send the file of a plan (see `preview`), unless its bytes were sent before, and wait for its score.
 
-    `folder` has the receipts; `wish` must be yes. Missing scores of earlier submissions are fetched, too;
-    references and scores are noted in the folder of remembered `runs`.
-    ConfigError without the wish; InputError if the file is no longer the plan's; DigitflowError if no slot is
+    Only for a user who asked for it: `check_wish` comes first, before a connection is made. `folder` has the
+    receipts. Missing scores of earlier submissions are fetched, too; references and scores are noted in the
+    folder of remembered `runs`.
+    InputError if the file is no longer the plan's; DigitflowError if no slot is
     left, if the service does not show whether it accepted an earlier try, or if it found an error.
     """
-    check_wish(wish)
     data = Path(plan["file"]).read_bytes()
     sha256 = hashlib.sha256(data).hexdigest()
     if sha256 != plan["sha256"]:

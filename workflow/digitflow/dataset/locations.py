@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from digitflow.base import checksums
 from digitflow.base.archives import names_in_zip
 from digitflow.base.errors import InputError
 
@@ -67,6 +68,17 @@ def find_idx(folder: PathLike, part: str) -> tuple[Path, Path | None]:
         if not paths and (kind == "images" or part == "train"):
             raise InputError(f"{folder}: no {part}-{kind}-idx{'3' if kind == 'images' else '1'}-ubyte[.gz]")
     return found["images"][0], found["labels"][0] if found["labels"] else None
+
+
+def converted_images(folder: PathLike, part: str) -> Path | None:
+    """The IDX file of a part's images, train or test, in the folder of a run; None if there is none.
+
+    A change of data.image.channels leaves the one before: the checksums beside them name the last one.
+    """
+    found = sorted(Path(folder).glob(f"{part}-images-idx[34]-ubyte"))
+    beside = Path(folder, f"{part}.sfv")
+    known = checksums.read(beside) if beside.exists() else {}
+    return next((path for path in found if path.name in known), found[0] if found else None)
 
 
 def files_below(folder: PathLike) -> Iterator[tuple[str, os.DirEntry]]:

@@ -17,7 +17,7 @@ def worst(data: LookData) -> np.ndarray:
 
 def disagreements(predictions: Predictions) -> np.ndarray:
     """Training rows to which models give different labels: the most divided first, then the least sure."""
-    votes = votes_of(predictions)
+    votes = np.stack([p.argmax(axis=1) for p in predictions.by_model.values()])
     counts = np.stack([(votes == vote).sum(axis=0) for vote in votes])
     agreeing = counts.max(axis=0)
     sure = predictions.merged.max(axis=1)
@@ -45,11 +45,6 @@ def merge_against_best(data: LookData) -> tuple[str, np.ndarray, np.ndarray]:
 def sample(n: int, seed: int) -> np.ndarray:
     """Up to SAMPLE of n rows, drawn at random with a seed, in the order drawn."""
     return np.random.default_rng(seed).permutation(n)[:SAMPLE]
-
-
-def votes_of(predictions: Predictions) -> np.ndarray:
-    """The label that each model gives each row: int64 (models, k)."""
-    return np.stack([p.argmax(axis=1) for p in predictions.by_model.values()])
 
 
 def _labelled(data: LookData) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

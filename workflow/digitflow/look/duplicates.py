@@ -51,13 +51,12 @@ class Part:
     """Images of one split: `name` is train, valid or test.
 
     `images` uint8 (m, h, w) or (m, h, w, c), a memory map will do; `rows` int64 (n,): which of them belong
-    to the split; `ids` int64 (n,); `labels`: n names, or None if they are not known.
+    to the split; `labels`: n names, or None if they are not known.
     """
 
     name: str
     images: np.ndarray
     rows: np.ndarray
-    ids: np.ndarray
     labels: Sequence[str] | None = None
 
 
@@ -94,7 +93,7 @@ class Pool:
         """The part, the id and the label of an image; the label is empty if it is not known."""
         number = int(np.searchsorted(self.starts, place, side="right")) - 1
         part, row = self.parts[number], place - self.starts[number]
-        return part.name, int(part.ids[row]), "" if part.labels is None else str(part.labels[row])
+        return part.name, int(part.rows[row]) + 1, "" if part.labels is None else part.labels[row]
 
 
 class Pairs(NamedTuple):
@@ -357,10 +356,10 @@ def report_duplicates(
     for name, path in lists.items():
         listing = lst.read(path)
         labels = [names[label] for label in listing.label.tolist()]
-        parts.append(Part(name, pixels, listing.index - 1, listing.index, labels))
+        parts.append(Part(name, pixels, listing.index - 1, labels))
     if test_images is not None:
         listing = lst.read(test_lst)
-        parts.append(Part("test", idx.open_memmap(test_images), listing.index - 1, listing.index))
+        parts.append(Part("test", idx.open_memmap(test_images), listing.index - 1))
     pool = Pool(parts)
     findings = find_duplicates(pool)
     conflicts = write_duplicates(duplicates_csv, pool, findings.pairs)

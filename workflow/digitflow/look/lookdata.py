@@ -17,6 +17,7 @@ from digitflow.formats import idx, lst
 from digitflow.formats.corrections import DROP, OK, Correction
 from digitflow.look import summary
 from digitflow.look.audit import AUDIT_COLUMNS
+from digitflow.look.duplicates import OUTLIER_COLUMNS, PAIR_COLUMNS
 from digitflow.merging.merged import merge_files, merge_models, read_models
 
 if TYPE_CHECKING:
@@ -24,8 +25,6 @@ if TYPE_CHECKING:
 
 PathLike = str | Path
 TEST = "test"
-DUPLICATE_COLUMNS = ("first_part", "first_id", "second_part", "second_id", "kind", "distance", "conflict")
-OUTLIER_COLUMNS = ("part", "id", "reason", "distance")
 TEXTS = ("given", "proposed", "split", "first_part", "second_part", "kind", "part", "reason")
 
 
@@ -64,11 +63,11 @@ class Predictions:
 class LookData:
     """What a person looks at. Images are uint8 (n, h, w) or (n, h, w, c); memory maps will do.
 
-    `ids` and `test_ids` are whole numbers (n,), which name the PNG files; `labels` int (n,) are the CSV's,
-    before any correction; `splits` (n,) texts, such as "train", "valid" or "fold 2". `test_merged` float
-    (m, classes) are the test images' probabilities.
+    An image's id, which names its PNG file, is its row from 1. `labels` int (n,) are the CSV's, before any
+    correction; `splits` (n,) texts, such as "train", "valid" or "fold 2". `test_merged` float (m, classes)
+    are the test images' probabilities.
     `audit` has AUDIT_COLUMNS, the most suspicious first, labels by their names; `duplicates` has
-    DUPLICATE_COLUMNS and `outliers` OUTLIER_COLUMNS, in the order in which they are shown: the part "test" is
+    PAIR_COLUMNS and `outliers` OUTLIER_COLUMNS, in the order in which they are shown: the part "test" is
     the test images, any other the training rows. `read_look_table` reads all three.
     `corrections` must fit the rows, and `corrections_text` must be the content of their file;
     `corrections_file` is its path as configured, whether it exists yet or not. `png` is the folder of the PNG
@@ -79,13 +78,11 @@ class LookData:
 
     names: Sequence[str]
     images: np.ndarray
-    ids: np.ndarray
     labels: np.ndarray
     splits: np.ndarray
     duplicates: "pd.DataFrame"
     outliers: "pd.DataFrame"
     test_images: np.ndarray | None = None
-    test_ids: np.ndarray | None = None
     predictions: Predictions | None = None
     test_merged: np.ndarray | None = None
     audit: "pd.DataFrame | None" = None
@@ -94,6 +91,11 @@ class LookData:
     corrections_file: str = "corrections.csv"
     png: str | None = None
     missing: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def ids(self) -> np.ndarray:
+        """The ids int64 (n,) of the training rows."""
+        return np.arange(1, len(self.images) + 1)
 
     @cached_property
     def crcs(self) -> str:
@@ -124,24 +126,12 @@ class LookData:
         return summary.mean_and_variance(self.images, self.corrected, len(self.names))
 
     def rows_of(self, ids: Sequence[int]) -> np.ndarray:
-        """The places int64 of ids among the training rows. KeyError for an unknown id."""
-        return np.array([self._rows[int(id_)] for id_ in ids], np.int64)
+        """The places int64 of ids among the training rows."""
+        return np.asarray(ids, np.int64) - 1
 
     def places_of(self, parts: Sequence[str], ids: Sequence[int]) -> np.ndarray:
         """The places int64 of images among the training rows followed by the test images."""
-        found = [
-            len(self.ids) + self._test_rows[int(id_)] if part == TEST else self._rows[int(id_)]
-            for part, id_ in zip(parts, ids, strict=True)
-        ]
-        return np.array(found, np.int64)
-
-    @cached_property
-    def _rows(self) -> dict[int, int]:
-        return {id_: row for row, id_ in enumerate(self.ids.tolist())}
-
-    @cached_property
-    def _test_rows(self) -> dict[int, int]:
-        return {id_: row for row, id_ in enumerate(self.test_ids.tolist())}
+        return self.rows_of(ids) + len(self.images) * (np.asarray(parts) == TEST)
 
 
 def read(
@@ -184,15 +174,13 @@ def read(
     return LookData(
         names=names,
         images=pixels,
-        ids=np.arange(1, len(pixels) + 1),
         labels=given,
         splits=_split_names(len(pixels), splits),
         test_images=test,
-        test_ids=None if test is None else np.arange(1, len(test) + 1),
         predictions=predictions,
         test_merged=merge_files(test_probabilities, merge, weights) if test_probabilities else None,
         audit=read_look_table(audit, AUDIT_COLUMNS) if audit else None,
-        duplicates=read_look_table(duplicates, DUPLICATE_COLUMNS),
+        duplicates=read_look_table(duplicates, PAIR_COLUMNS),
         outliers=read_look_table(outliers, OUTLIER_COLUMNS),
         corrections=corrections_csv.read(corrections) if corrections else (),
         corrections_text=Path(corrections).read_bytes().decode() if corrections else "",

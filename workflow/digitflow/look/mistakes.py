@@ -27,7 +27,7 @@ CONFUSED = 10  # pairs of labels that are logged
 class Mistakes:
     """What a model got wrong of n images: the confusion matrix, and the worst mistakes, worst first.
 
-    `matrix` int64 (classes, classes) as from `measures.confusion_matrix`; `rows` int64 (k,), places in the
+    `matrix` int64 (classes, classes) as from `confusion_matrix`; `rows` int64 (k,), places in the
     list of images; `true` and `given` labels int64 (k,); `probability` (k,), that of the given label.
     """
 

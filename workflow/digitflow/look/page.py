@@ -43,8 +43,8 @@ def write_page(index: str | Path, data: LookData) -> None:
                 (folder / asset.name).write_bytes(asset.read_bytes())
         content = {
             "digest": data.digest,
-            "names": [str(name) for name in data.names],
-            "folders": folder_names([str(name) for name in data.names]),
+            "names": list(data.names),
+            "folders": folder_names(data.names),
             "size": list(data.images.shape[1:3]),
             "png": data.png,
             "splits": list(dict.fromkeys(data.splits.tolist())),
@@ -87,7 +87,7 @@ def read_content(index: str | Path) -> dict[str, Any]:
 
 def _train(data: LookData) -> dict[str, Any]:
     """Columns of the training rows; a missing value is -1, or None for a margin."""
-    classes = {str(name): label for label, name in enumerate(data.names)}
+    classes = {name: label for label, name in enumerate(data.names)}
     codes = {split: code for code, split in enumerate(dict.fromkeys(data.splits.tolist()))}
     proposed, predicted, of_given, of_proposed = (np.full(len(data.ids), -1) for _ in range(4))
     margin = np.full(len(data.ids), None)
@@ -99,7 +99,7 @@ def _train(data: LookData) -> dict[str, Any]:
     flagged: list[int] = []
     if data.audit is not None:
         rows = data.rows_of(data.audit["id"])
-        proposed[rows] = [classes[str(label)] for label in data.audit["proposed"]]
+        proposed[rows] = [classes[label] for label in data.audit["proposed"]]
         of_given[rows] = _parts(data.audit["self_confidence"].to_numpy())
         margin[rows] = _parts(data.audit["margin"].to_numpy())
         flagged = rows[data.audit["flagged"].to_numpy(bool)].tolist()
@@ -125,11 +125,12 @@ def _test(data: LookData) -> dict[str, Any]:
     """Columns of the test images, like those of the training rows."""
     if data.test_images is None:
         return {"ids": [], "predicted": [], "pPredicted": []}
+    ids = list(range(1, len(data.test_images) + 1))
     if data.test_merged is None:
-        unknown = [-1] * len(data.test_ids)
-        return {"ids": data.test_ids.tolist(), "predicted": unknown, "pPredicted": unknown}
+        unknown = [-1] * len(ids)
+        return {"ids": ids, "predicted": unknown, "pPredicted": unknown}
     return {
-        "ids": data.test_ids.tolist(),
+        "ids": ids,
         "predicted": data.test_merged.argmax(axis=1).tolist(),
         "pPredicted": _parts(data.test_merged.max(axis=1)).tolist(),
     }
@@ -258,7 +259,7 @@ def _write_sheets(folder: Path, data: LookData) -> dict[str, Any]:
     shown = np.where(data.corrected < 0, data.labels, data.corrected)
     parts = [("train", data.images, shown, suspicion)]
     if data.test_images is not None:
-        merged, none = data.test_merged, np.zeros(len(data.test_ids))
+        merged, none = data.test_merged, np.zeros(len(data.test_images))
         predicted = none.astype(np.int64) if merged is None else merged.argmax(axis=1)
         parts.append(("test", data.test_images, predicted, none if merged is None else merged.max(axis=1)))
     columns, rows = sheets.columns_and_rows(*data.images.shape[1:3], SHEET_SIDE)

@@ -212,7 +212,7 @@ def _read_rows(index: Path, stamp: tuple[int, int]) -> tuple[str, str, frozenset
         id_: Row(names[was], train["crc"][8 * place : 8 * place + 8])
         for place, (id_, was) in enumerate(zip(train["ids"], train["was"], strict=True))
     }
-    return content.get("edition", ""), content["digest"], frozenset(names), rows
+    return content["edition"], content["digest"], frozenset(names), rows
 
 
 class LookServer(ThreadingHTTPServer):

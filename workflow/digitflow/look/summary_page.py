@@ -71,7 +71,7 @@ def _lines(data: LookData) -> Iterator[str]:
         body = "".join(
             f"<td>{cell:,}</td>" if isinstance(cell, int) else f"<td>{cell}</td>" for cell in cells
         )
-        yield f"<tr><th>{html.escape(str(name))}</th>{mean}{body}</tr>"
+        yield f"<tr><th>{html.escape(name)}</th>{mean}{body}</tr>"
 
 
 def _percentages(counts: list[int]) -> np.ndarray:

@@ -27,9 +27,8 @@ def mean(probabilities: "Sequence[np.ndarray]", weights: Sequence[float] | None 
         raise FormatError(f"the models' probabilities differ in shape: {shapes}")
     weights = [1.0] * len(probabilities) if weights is None else weights
     total = np.zeros(probabilities[0].shape)
-    for array, weight in zip(
-        probabilities, weights, strict=True
-    ):  # a stack of all would take as many times the memory
+    # One after another: a stack of all would take as many times the memory.
+    for array, weight in zip(probabilities, weights, strict=True):
         total += weight * array.astype(np.float64)
     return total / sum(weights)
 

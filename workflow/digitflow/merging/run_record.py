@@ -12,7 +12,6 @@ from typing import Any
 
 from digitflow.base.checksums import of_images, read_made_from, sha256
 from digitflow.base.files import digest_of_json, read_json, write_json
-from digitflow.dataset import classes as class_names
 from digitflow.training import device
 
 CLONE = Path(__file__).parents[3]
@@ -20,7 +19,6 @@ PACKAGES = ("snakemake", "keras", "tensorflow", "jax", "torch", "numpy", "opencv
 # The pins that an environment was made from: those that are installed, whatever is pinned now.
 PINS = {"main": Path(sys.prefix, "main.installed"), "mxnet": CLONE / ".venvs" / "mxnet" / "pins.txt"}
 MODELS = Path("results", "models")
-CLASSES = Path("data", "idx", "classes.csv")
 OF_THE_DATA = ("fetch_mnist", "fetch_kaggle", "accept_kaggle", "csv_to_idx/train", "csv_to_idx/test")
 OF_THE_DATA += ("write_lst", "write_test_lst")
 DONE = re.compile(r"done in ([0-9.]+) s")
@@ -34,15 +32,16 @@ def write(
     checksums: Sequence[Path],
     list_checksums: Path,
     lists: Sequence[Path],
-    files: Sequence[Path] = (),
-    probabilities: Sequence[Path] = (),
+    files: Sequence[Path],
+    probabilities: Sequence[Path],
+    classes: Sequence[str],
 ) -> None:
     """Write time, commit, configuration, digests, versions, machine and seconds; git may be missing.
 
     `code`: a digest of the code that the submission comes from, which also shows changes that no commit has.
     Which CSVs and corrections were read is in the .sfv files, which have it from the jobs that read them:
     `checksums`, of the images, and `list_checksums`. `files`: submission files that were merged.
-    `probabilities`: of the trainings that were merged, beside their metrics.
+    `probabilities`: of the trainings that were merged, beside their metrics. `classes`: their names.
     """
     corrections = [*read_made_from([list_checksums]).values()]
     trainings = {
@@ -53,7 +52,7 @@ def write(
         "submission": sha256(submission),
         "code": code,
         "images": of_images(checksums),
-        "classes": digest_of_json(class_names.read(CLASSES)) if CLASSES.exists() else None,
+        "classes": digest_of_json(classes),
         "csvs": read_made_from(checksums) | {str(name): sha256(name) for name in files},
         "corrections": corrections[0] if corrections else None,
         "lists": {str(name): sha256(name) for name in lists},

@@ -34,7 +34,7 @@ def compare_models(
     labels, with the `names` of classes; else on the validation rows, by their probabilities (n, classes).
     Returns rows with the fields of PAIR_COLUMNS.
     """
-    if submissions is None or solution is None:
+    if solution is None:
         labels = {name: probabilities.argmax(axis=1) for name, probabilities in models.items()}
         return compare_pairs(labels, valid_labels, "validation") if len(valid_labels) else []
     (rows,) = idx.read_header(solution, ndim=1)

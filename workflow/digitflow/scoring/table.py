@@ -107,7 +107,7 @@ def read_metrics(path: Path) -> Row:
         row = {key: metrics[key] for key in FACTS if key not in ("model", "architecture")}
         return row | {
             "architecture": metrics["settings"]["architecture"],
-            "precision": metrics.get("precision"),  # not known of some earlier trainings
+            "precision": metrics["precision"],
         }
     except (KeyError, TypeError) as error:
         raise FormatError(f"{path}: damaged: no {error} in it; delete it and run again") from error

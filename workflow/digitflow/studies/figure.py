@@ -94,7 +94,7 @@ def _draw_curves(accuracy: "Axes", loss: "Axes", results: Sequence[Result], vari
             axes.plot(epochs, valid, color=colour, label=label, marker=mark, linewidth=1.4)
             axes.plot(epochs, train, color=colour, linestyle="--", marker=mark, linewidth=0.9, alpha=0.6)
     best = max(row["valid_accuracy"] for result in results for row in result.histories[0])
-    lowest = max(100 * best - 12, 0)  # or the first epochs would take all the room
+    lowest = max(100 * best - BELOW, 0)  # or the first epochs would take all the room
     accuracy.set(xlabel="epoch", ylabel="accuracy % (dashed: training)")
     accuracy.set_ylim(lowest, min(accuracy.get_ylim()[1], 100.5))
     loss.set(xlabel="epoch", ylabel="loss", yscale="log")

@@ -14,6 +14,7 @@ import functools
 import importlib
 import inspect
 import json
+import os
 import re
 import sys
 import textwrap
@@ -24,6 +25,10 @@ from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
 from digitflow.verbs import MODULES
+
+# Before any verb imports numpy, whose OpenBLAS would start a thread for each core: this takes 40 ms, and
+# the threads busy-wait for each other. Trainings and predictions of numpy models set a number of their own.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 Input = Annotated[Path, "input"]
 Output = Annotated[Path, "output"]

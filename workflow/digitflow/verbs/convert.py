@@ -1,11 +1,6 @@
 """Verbs of rules/convert.smk: CSV to IDX, lists, PNG trees and RecordIO files."""
 
-import os
-
 from digitflow.verbs.commandline import Input, Json, Output
-
-# Keeps numpy from starting threads for matrix products, which take 40 ms and do not help a conversion.
-os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 
 def csv_to_idx(
@@ -123,7 +118,6 @@ def idx_to_png(
     checksums: list[Input],
     manifest: Output,
     tree: str,
-    options: Json,
     labels: Input | None = None,
     classes: Input | None = None,
     corrections: str = "",
@@ -132,13 +126,12 @@ def idx_to_png(
     """Bring a tree of PNG files up to date with its lists, writing only what differs.
 
     `corrections`, `source`: the paths of what it shows; moves by hand are written only to these corrections.
-    `options`: the section `png` of the configuration, under the names of the function's parameters.
     """
     from digitflow.base import checksums as sfv
     from digitflow.dataset import views
 
     sfv.check(checksums, images, *lists, *([labels] if labels else []))
-    views.update_from_lists(images, tree, manifest, lists, labels, classes, corrections, source, **options)
+    views.update_from_lists(images, tree, manifest, lists, labels, classes, corrections, source)
 
 
 def verify(

@@ -41,10 +41,10 @@ def plan_submission(
     from digitflow.base.files import write_json
     from digitflow.competing import preview, runs, submissions
     from digitflow.dataset import classes as class_names
-    from digitflow.formats import lst
+    from digitflow.formats import labelscsv, lst
 
     names = class_names.read(classes)
-    read = submissions.reader(names, submissions.form_of(submission))
+    read = submissions.reader(names, labelscsv.read_sample(submission))
     found = runs.read_run(run, scores, submission, len(lst.read(valid_lst)))
     write_json(plan, preview.make_plan(submission, read, names, competition, receipts, found, message))
 
@@ -60,5 +60,5 @@ def submit_kaggle(plan: Input, submitted: Output, receipts: str, runs: str, wish
     check_wish(wish)
     planned = read_json(plan)
     with Kaggle(planned["competition"]) as kaggle:
-        receipt = submit(kaggle, planned, receipts, wish, runs=runs)
+        receipt = submit(kaggle, planned, receipts, runs=runs)
     write_json(submitted, asdict(receipt))

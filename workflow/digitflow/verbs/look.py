@@ -1,7 +1,5 @@
 """Verbs of rules/look.smk: what looks wrong, and the page to see and correct it."""
 
-import os
-
 from digitflow.verbs.commandline import Input, Json, Output
 
 
@@ -34,7 +32,6 @@ def find_duplicates(
     test_lst: Input | None = None,
 ) -> None:
     """Find duplicates within and across training and test rows, outliers, and blank images."""
-    os.environ["OPENBLAS_NUM_THREADS"] = "1"  # two threads would busy-wait for each other
     from digitflow.dataset import classes as class_names
     from digitflow.look.duplicates import report_duplicates
 

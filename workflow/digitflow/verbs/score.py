@@ -79,7 +79,7 @@ def compare_models(
     if solution:
         others = competing.labels_of_files(files or [], names, submission)
         tested = {**dict(zip(models, submissions or [], strict=True)), **others, MERGED: submission}
-    write_table(table, compare_models(compared, labels, tested or None, solution, names), PAIR_COLUMNS)
+    write_table(table, compare_models(compared, labels, tested, solution, names), PAIR_COLUMNS)
 
 
 def compare_submissions(
@@ -92,10 +92,11 @@ def compare_submissions(
     """Check the submission files of others, and say on how many images any two submissions agree."""
     from digitflow.competing import submissions as competing
     from digitflow.dataset import classes as class_names
+    from digitflow.formats import labelscsv
     from digitflow.scoring.table import MERGED
 
     names = class_names.read(classes)
-    form = competing.form_of(submission)
+    form = labelscsv.read_sample(submission)
     own = {path.stem: competing.read_submission(path.stem, path, names, form) for path in submissions}
     merged = competing.read_submission(MERGED, submission, names, form)
     others, left_out = competing.read_submissions(files, names, form)

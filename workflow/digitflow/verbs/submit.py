@@ -79,7 +79,7 @@ def merge(
         competing.blend_with_models(submission, files, probabilities, merge, names, test_images, ids, form)
     else:
         submissions.write(submission, merged.merge_files(probabilities, merge, weights), names, ids, form)
-    inputs = checksums, list_checksums, lists, files or [], probabilities
+    inputs = checksums, list_checksums, lists, files or [], probabilities, names
     run_record.write(run, submission, configuration, run_code, *inputs)
     answers = memory.validation_answers(valid_lst, valid_probabilities, merge, weights)
     memory.remember(runs, memory.read_run(run, None, submission), submission, answers)

@@ -95,11 +95,12 @@ def compare(
     """
     from digitflow.competing import compare, comparison_page, submissions
     from digitflow.dataset import classes as class_names
+    from digitflow.formats import labelscsv
 
     if not classes.exists():
         raise InputError(f"{classes}: not found; type this in the folder of a project that was run")
     names, own = class_names.read(classes), Path("results/submission.csv")
-    form = submissions.form_of(own) if own.exists() else None
+    form = labelscsv.read_sample(own) if own.exists() else None
     if solution:
         truth = (submissions.reader(names, form)(solution),)
     else:
@@ -204,20 +205,20 @@ def follow_corrections(
     from digitflow.base import checksums as sfv
     from digitflow.dataset import applied
     from digitflow.dataset.corrections import follow
-    from digitflow.dataset.locations import enter_project
+    from digitflow.dataset.locations import converted_images, enter_project
 
     named = corrections and corrections.absolute()
     folder = enter_project(folder, "data/idx")
     corrections = Path(os.path.relpath(named or applied.DEFAULT))
     applied.check_is_there(corrections, applied.shown_by("data/png/train"))
-    images = sorted(folder.glob("train-images-idx?-ubyte"), key=lambda path: path.stat().st_mtime)
+    images = converted_images(folder, "train")
     if not images:
         raise InputError(
             f"{folder}: no converted training images; type this in the folder of a project that was run"
         )
     labels = folder / "train-labels-idx1-ubyte"
-    sfv.check([folder / "train.sfv"], images[-1], labels)
-    lines = follow(corrections, images[-1], labels, folder / "classes.csv", by_id)
+    sfv.check([folder / "train.sfv"], images, labels)
+    lines = follow(corrections, images, labels, folder / "classes.csv", by_id)
     print("\n".join(lines or [f"{corrections}: every line with a checksum is about its row in {folder}"]))
 
 

@@ -69,7 +69,7 @@ def test_three_epochs_of_some_digits_are_learnt_to_more_than_70_percent(digits, 
     settings = Settings(name, KERAS[name], 3, 32, rate, schedule="one_cycle", network=network)
     train, valid = np.arange(rows), np.arange(1000, 1300)
     model, _ = training.fit(images, (train, labels[train]), (valid, labels[valid]), 10, settings, seed=0)
-    found = training.predict(model, images, valid, 10)
+    found = model.predict_on_batch(images[valid])
     assert accuracy_of(found, labels[valid]) > 0.7
 
 
@@ -86,7 +86,7 @@ def test_the_three_styles_with_equal_weights_give_equal_outputs(digits):
     built = [build(name) for name in STYLES]
     for model in built[1:]:
         model.set_weights(built[0].get_weights())
-    rows = [training.predict(model, digits[0], np.arange(300), 10) for model in built]
+    rows = [model.predict_on_batch(digits[0][:300]) for model in built]
     assert np.ptp(rows[0], axis=0).min() > 0.01  # they do depend on the image
     assert np.array_equal(rows[1], rows[0])
     assert np.array_equal(rows[2], rows[0])
@@ -109,7 +109,7 @@ def test_a_subclassed_model_is_loaded_again_and_predicts_the_same(tmp_path, digi
     model.save(tmp_path / "model.keras")
     loaded = keras.saving.load_model(tmp_path / "model.keras", safe_mode=True)
     assert type(loaded) is type(model)
-    expected, found = (training.predict(model, images, rows, 10) for model in (model, loaded))
+    expected, found = (model.predict_on_batch(images) for model in (model, loaded))
     assert np.array_equal(found, expected)
 
 
@@ -135,7 +135,7 @@ def test_images_of_a_few_pixels_are_predicted_or_refused_by_name(name, shape):
             build(name, shape)
         return
     model = build(name, shape)
-    assert training.predict(model, np.zeros((2, *shape), np.uint8), np.arange(2), 10).shape == (2, 10)
+    assert model.predict_on_batch(np.zeros((2, *shape), np.uint8)).shape == (2, 10)
 
 
 def test_the_learning_rate_that_is_found_trains(tmp_path, digits):
@@ -173,4 +173,4 @@ def test_the_learning_rate_that_is_found_trains(tmp_path, digits):
     model, _ = training.fit(
         images, (rows[:1500], labels[:1500]), (rows[1500:], labels[1500:]), 10, settings, 0
     )
-    assert accuracy_of(training.predict(model, images, rows[1500:], 10), labels[1500:]) > 0.85
+    assert accuracy_of(model.predict_on_batch(images[1500:]), labels[1500:]) > 0.85

@@ -18,6 +18,7 @@ from digitflow.models.registry import KERAS
 from digitflow.training import keras_predictor
 from digitflow.training import keras_trainer as training
 from digitflow.training.checkpoint import Checkpoint
+from digitflow.training.data import predict_shifted
 from digitflow.training.history import accuracy_of, cross_entropy, one_hot, read_history
 from digitflow.training.results import Outputs, read_settings
 from digitflow.training.settings import Augment, Prune, Settings
@@ -114,7 +115,9 @@ def test_the_saved_model_takes_pixels_and_gives_the_same_probabilities(trained, 
     import keras
 
     model = keras.saving.load_model(trained / "model.keras", safe_mode=True)
-    rows = keras_predictor.predict(model, digits[0], np.arange(3000)[VALID], 10, SETTINGS.test_shifts)
+    rows = predict_shifted(
+        model.predict_on_batch, digits[0], np.arange(3000)[VALID], 10, SETTINGS.test_shifts
+    )
     assert np.array_equal(rows, np.load(trained / "valid_probabilities.npy"))
 
 
@@ -270,7 +273,7 @@ def test_a_training_with_patience_saves_the_weights_of_its_best_epoch(run, digit
     assert metrics["status"] == "stopped early"
     assert metrics["best_epoch"] == np.argmin(losses) + 1 == len(losses) - 3
     model = keras.saving.load_model(tmp_path / "quick" / "model.keras", safe_mode=True)
-    rows = keras_predictor.predict(model, digits[0], np.arange(3000)[VALID], 10)
+    rows = model.predict_on_batch(digits[0][VALID])
     assert cross_entropy(rows, one_hot(digits[1][VALID], 10)) == pytest.approx(min(losses), rel=1e-3)
     assert min(losses) < 0.99 * losses[-1]
 

@@ -13,23 +13,18 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from digitflow.base.errors import InputError
 from digitflow.formats import idx
 from digitflow.training import device as devices
-from digitflow.training.data import shifted, wrong_shape
+from digitflow.training.data import predict_shifted, wrong_shape
 from digitflow.training.settings import Settings
-
-if TYPE_CHECKING:
-    import keras
 
 log = logging.getLogger("digitflow")
 
 XLA_DETERMINISTIC = "--xla_gpu_deterministic_ops=true"
-PREDICT_ROWS = 1024  # images per prediction step: memory stays flat whatever the size of the data
 
 
 def apply(
@@ -46,7 +41,8 @@ def apply(
     if network.input_shape[1:] != pixels.shape[1:]:
         raise InputError(wrong_shape(images, pixels.shape[1:], model, network.input_shape[1:]))
     rows = np.arange(len(pixels))
-    return predict(network, pixels, rows, network.output_shape[-1], settings.test_shifts), where
+    classes = network.output_shape[-1]
+    return predict_shifted(network.predict_on_batch, pixels, rows, classes, settings.test_shifts), where
 
 
 def prepare(device: str, threads: int | None = None, deterministic: bool = True) -> str:
@@ -120,18 +116,6 @@ def quiet() -> Iterator[None]:
         finally:
             os.dup2(standard_error, 2)
             os.close(standard_error)
-
-
-def predict(
-    model: "keras.Model", images: np.ndarray, rows: np.ndarray, classes: int, shifts: int = 1
-) -> np.ndarray:
-    """Softmax rows float32 (n, classes) of `rows` of uint8 images, averaged over `shifts` moves."""
-    probabilities = np.empty((len(rows), classes), np.float32)
-    for start in range(0, len(rows), PREDICT_ROWS):
-        block = images[rows[start : start + PREDICT_ROWS]]
-        views = [model.predict_on_batch(view) for view in shifted(block, shifts)]
-        probabilities[start : start + len(block)] = np.mean(views, axis=0)
-    return probabilities
 
 
 def gpus_seen() -> list[str]:

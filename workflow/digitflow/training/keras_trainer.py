@@ -27,9 +27,9 @@ from digitflow.training import schedule
 from digitflow.training.augment import augment_batch
 from digitflow.training.checkpoint import Checkpoint, fingerprint
 from digitflow.training.course import Course
-from digitflow.training.data import open_data
+from digitflow.training.data import PREDICT_ROWS, open_data, predict_shifted
 from digitflow.training.history import History
-from digitflow.training.keras_predictor import PREDICT_ROWS, gpus_seen, predict, prepare, versions
+from digitflow.training.keras_predictor import gpus_seen, prepare, versions
 from digitflow.training.results import Outputs, write_results
 from digitflow.training.settings import Settings
 
@@ -78,7 +78,9 @@ def train(
         return
     checkpoint = Checkpoint(outputs.checkpoint, made_from)
     network, history = fit(data.images, data.training, data.validation, classes, settings, seed, checkpoint)
-    valid = predict(network, data.images, data.validation[0], classes, settings.test_shifts)
+    valid = predict_shifted(
+        network.predict_on_batch, data.images, data.validation[0], classes, settings.test_shifts
+    )
 
     with files.atomic_path(model) as temporary:
         plain(network, data.images.shape[1:]).save(temporary)

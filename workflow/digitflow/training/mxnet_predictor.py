@@ -18,7 +18,7 @@ from digitflow.base.errors import DeviceError
 from digitflow.formats import idx
 from digitflow.training import child, driver
 from digitflow.training import device as devices
-from digitflow.training.data import shifted
+from digitflow.training.data import PREDICT_ROWS, shifted
 from digitflow.training.settings import Settings
 
 if TYPE_CHECKING:
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("digitflow")
 
-PREDICT_ROWS = 1024  # images per prediction step: memory stays flat whatever the size of the data
 ENVIRONMENT = {
     "OMP_WAIT_POLICY": "passive",  # a thread that waits for others sleeps, and leaves its core to them
     "MXNET_CUDNN_AUTOTUNE_DEFAULT": "0",  # no trial runs: each logs a line, and they choose by the clock

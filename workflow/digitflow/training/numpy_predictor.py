@@ -11,10 +11,8 @@ from digitflow.models import baseline, numpy_mlp
 from digitflow.models.baseline import Guess
 from digitflow.models.numpy_mlp import MLP
 from digitflow.training import device as devices
-from digitflow.training.data import shifted, wrong_shape
+from digitflow.training.data import predict_shifted, wrong_shape
 from digitflow.training.settings import Settings
-
-PREDICT_ROWS = 1024  # images per prediction step: memory stays flat whatever the size of the data
 
 
 def apply(model: Path, images: Path, *, settings: Settings) -> tuple[np.ndarray, str]:
@@ -34,9 +32,4 @@ def predict(model: MLP | Guess, images: np.ndarray, rows: np.ndarray, shifts: in
     """Softmax rows float32 (n, classes) of `rows` of uint8 images, averaged over `shifts` moves."""
     if isinstance(model, Guess):
         return model.predict(rows)
-    probabilities = np.empty((len(rows), model.sizes[-1]), np.float32)
-    for start in range(0, len(rows), PREDICT_ROWS):
-        block = images[rows[start : start + PREDICT_ROWS]]
-        views = [model.predict(view) for view in shifted(block, shifts)]
-        probabilities[start : start + len(block)] = np.mean(views, axis=0)
-    return probabilities
+    return predict_shifted(model.predict, images, rows, model.sizes[-1], shifts)

@@ -77,7 +77,7 @@ def train(
         return
     checkpoint = Checkpoint(outputs.checkpoint, made_from)
     learner, history = fit(data.images, data.training, data.validation, classes, settings, seed, checkpoint)
-    valid = learner.predict(data.images, data.validation[0], settings.test_shifts)
+    valid = predict(learner.model, data.images, data.validation[0], settings.test_shifts)
 
     learner.model.save(model)
     write_results(
@@ -106,7 +106,7 @@ def fit(
     settings: Settings,
     seed: int,
     checkpoint: Checkpoint | None = None,
-) -> tuple["GradientTrainer | SeedSearchTrainer", History]:
+) -> tuple["GradientTrainer | GuessTrainer", History]:
     """Train a new model on uint8 images (n, h, w); `training` and `validation` are each (rows, labels).
 
     With a checkpoint, training resumes from it and saves one per epoch.
@@ -114,7 +114,7 @@ def fit(
     model = models.build(
         settings.module, settings.architecture, images.shape[1:], classes, **settings.network
     )
-    kind = SeedSearchTrainer if isinstance(model, Guess) else GradientTrainer
+    kind = GuessTrainer if isinstance(model, Guess) else GradientTrainer
     learner = kind(model, images, *training, classes, settings, seed)
     log.info(f"{settings.architecture}: {learner.parameters:,} parameters, {len(training[0]):,} images")
     rows, labels = validation
@@ -125,7 +125,7 @@ def fit(
             loss, accuracy, rate = learner.epoch(len(course.history.rows))
             valid_loss = valid_accuracy = math.nan
             if len(rows):
-                valid = learner.predict(images, rows)
+                valid = predict(learner.model, images, rows)
                 valid_loss, valid_accuracy = cross_entropy(valid, targets), accuracy_of(valid, labels)
             course.end_epoch(loss, accuracy, valid_loss, valid_accuracy, rate)
     course.restore_best()
@@ -191,10 +191,6 @@ class GradientTrainer:
         if isinstance(self._rates, schedule.Plateau):
             self._rates.observe(valid_loss)
 
-    def predict(self, images: np.ndarray, rows: np.ndarray, shifts: int = 1) -> np.ndarray:
-        """Softmax rows float32 (n, classes) of rows of uint8 images, averaged over `shifts` moves."""
-        return predict(self.model, images, rows, shifts)
-
     def state(self) -> dict[str, np.ndarray]:
         """All that changes while training: the weights, their average, and what the optimizer keeps."""
         state = {"parameters": self.network.parameters, **self._optimizer.state}
@@ -206,7 +202,7 @@ class GradientTrainer:
             array[...] = arrays[name]
 
 
-class SeedSearchTrainer:
+class GuessTrainer:
     """The training of a guess: each epoch tries one seed on the training labels."""
 
     parameters = 0
@@ -232,10 +228,6 @@ class SeedSearchTrainer:
 
     def observe(self, valid_loss: float) -> None:
         """A guess learns nothing from it."""
-
-    def predict(self, images: np.ndarray, rows: np.ndarray, shifts: int = 1) -> np.ndarray:
-        """One-hot rows float32 (n, classes), whatever the images show."""
-        return self.model.predict(rows)
 
     def state(self) -> dict[str, np.ndarray]:
         """The best seed so far and how many labels it has right."""

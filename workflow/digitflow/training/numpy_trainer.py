@@ -326,9 +326,7 @@ OPTIMIZERS: dict[str, type[Optimizer]] = {"adam": Adam, "sgd": SGD}
 
 
 def make_optimizer(settings: Settings, parameters: np.ndarray) -> Optimizer:
-    """The optimizer of the settings. Raises ConfigError for an unknown name or option, or a wrong value."""
-    if settings.optimizer not in OPTIMIZERS:
-        raise ConfigError(f"optimizer: {settings.optimizer!r} is not one of {', '.join(OPTIMIZERS)}")
+    """The optimizer of the settings. Raises ConfigError for an unknown option, or a wrong value of one."""
     kind = OPTIMIZERS[settings.optimizer]
     known = list(inspect.signature(kind).parameters)[1:]
     for option, value in settings.optimizer_options.items():

@@ -27,9 +27,8 @@ LOWEST, HIGHEST = 1e-6, 10.0
 STEPS = 300
 SMOOTHING = 0.9  # how much of the running average of the loss is kept at each step
 EXPLODED = 4.0  # times the smallest smoothed loss: later steps add nothing
-WINDOW = (
-    41  # steps, about a decade of rates: over fewer, the noise of single batches is steeper than the fall
-)
+# Steps, about a decade of rates: over fewer, the noise of single batches is steeper than the fall.
+WINDOW = 41
 
 
 @dataclasses.dataclass(frozen=True)

@@ -33,9 +33,16 @@ ENVIRONMENT = {
 }
 # NVIDIA's libraries, ordered so that each finds those it needs.
 CUDA_LIBRARIES = (
-    *("cuda_runtime/lib/libcudart", "cuda_nvrtc/lib/libnvrtc", "cublas/lib/libcublas", "cudnn/lib/libcudnn"),
-    *("cusparse/lib/libcusparse", "cusolver/lib/libcusolver", "cufft/lib/libcufft", "curand/lib/libcurand"),
-    *("nccl/lib/libnccl", "nvtx/lib/libnvToolsExt"),
+    "cuda_runtime/lib/libcudart",
+    "cuda_nvrtc/lib/libnvrtc",
+    "cublas/lib/libcublas",
+    "cudnn/lib/libcudnn",
+    "cusparse/lib/libcusparse",
+    "cusolver/lib/libcusolver",
+    "cufft/lib/libcufft",
+    "curand/lib/libcurand",
+    "nccl/lib/libnccl",
+    "nvtx/lib/libnvToolsExt",
 )
 
 

@@ -17,7 +17,7 @@ import numpy as np
 from digitflow.base import files
 from digitflow.base.checksums import sha256
 from digitflow.base.errors import DigitflowError, FormatError
-from digitflow.formats import lst, png, recordio
+from digitflow.formats import lst, recordio
 from digitflow.training import child, schedule
 from digitflow.training.checkpoint import Checkpoint, fingerprint
 from digitflow.training.course import Course
@@ -200,9 +200,8 @@ def _read_labels(
 ) -> Iterator[Row]:
     """Yield what the records say; all images must have the same shape, which is put into `shapes`."""
     name = str(rec_path)
-    for number, record in enumerate(recordio.read_verified(rec_path, idx_path), 1):
+    for number, (record, found) in enumerate(recordio.read_verified(rec_path, idx_path), 1):
         where = f"{name}: record {number}, index {record.index}"
-        found = png.shape_of(record.payload, where)
         if (first := next(iter(shapes), found)) != found:
             raise FormatError(f"{where}: an image of {found} pixels, but the first one has {first}")
         shapes[found] = None

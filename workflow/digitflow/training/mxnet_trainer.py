@@ -68,7 +68,7 @@ def train(
     train: Parts,
     valid: Parts,
     *,
-    lists: tuple[Path | None, Path | None] = (None, None),
+    lists: tuple[Path, Path],
     classes: int,
     settings: Settings,
     seed: int,
@@ -77,16 +77,15 @@ def train(
     symbol: Path,
     params: Path,
     outputs: Outputs,
-    code: str = "",
+    code: str,
 ) -> None:
-    """Train on the rows of `train`, then write the model, its history, metrics and validation probabilities.
+    """Train on the rows of `train`; write the model, its history, metrics and validation probabilities.
 
     `train` and `valid` are shards of images of the same size, grey or RGB; `lists` are the .lst files that
-    they were packed from, if known. `device` is auto, cpu or gpu. `code` is the digest of the code that
-    trains, which a checkpoint must match. The probabilities are float32 (n, classes), rows as in the files.
-    The same seed on the same machine gives the same bytes, even if a killed training is resumed. Raises
-    FormatError for a damaged .rec before MXNet sees it, ConfigError, DeviceError, or DigitflowError if
-    training diverges.
+    they were packed from. `device` is auto, cpu or gpu. `code` is the digest of the code that trains, which a
+    checkpoint must match. The probabilities are float32 (n, classes), rows as in the files. The same seed on
+    the same machine gives the same bytes, even if a killed training is resumed. Raises FormatError for a
+    damaged .rec before MXNet sees it, ConfigError, DeviceError, or DigitflowError if training diverges.
     """
     with contextlib.ExitStack() as stack:
         # Checking the records takes as long as importing MXNet: separate processes do it at the same time.

@@ -59,6 +59,8 @@ class Run:
             device=device,
             model=folder / "model.keras",
             outputs=outputs,
+            code="",
+            threads=2,
         )
         return folder
 
@@ -125,7 +127,7 @@ def test_a_saved_model_is_applied_to_images_with_the_settings_of_its_training(ru
     settings = read_settings(trained / "metrics.json", trained / "model.keras")
     assert settings == SETTINGS
     model, images = trained / "model.keras", run.inputs["images"]
-    rows, device = keras_predictor.apply(model, images, settings=settings, device="cpu")
+    rows, device = keras_predictor.apply(model, images, settings=settings, device="cpu", threads=2)
     assert device.startswith("cpu: ")
     assert rows.shape == (2500, 10)
     # Other rows share a batch with them, so that sums are added in another order.
@@ -137,7 +139,9 @@ def test_images_of_another_size_are_refused_by_the_model(trained, tmp_path):
     with pytest.raises(
         InputError, match=r"images of 20 x 20 pixels, but .*model\.keras learned from 28 x 28"
     ):
-        keras_predictor.apply(trained / "model.keras", tmp_path / "images", settings=SETTINGS, device="cpu")
+        keras_predictor.apply(
+            trained / "model.keras", tmp_path / "images", settings=SETTINGS, device="cpu", threads=2
+        )
 
 
 def test_the_same_seed_gives_the_same_bytes(run, trained):

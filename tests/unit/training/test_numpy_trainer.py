@@ -57,7 +57,13 @@ class Run:
         outputs = Outputs(*(folder / name for name in names))
         model = folder / "model.npz"
         training.train(
-            **self.inputs, settings=self.settings, seed=seed, model=model, outputs=outputs, threads=1
+            **self.inputs,
+            settings=self.settings,
+            seed=seed,
+            model=model,
+            outputs=outputs,
+            code="",
+            threads=1,
         )
         return folder
 

@@ -28,13 +28,15 @@ XLA_DETERMINISTIC = "--xla_gpu_deterministic_ops=true"
 
 
 def apply(
-    model: Path, images: Path, *, settings: Settings, device: str, threads: int | None = None
+    model: Path, images: Path, *, settings: Settings, device: str, threads: int
 ) -> tuple[np.ndarray, str]:
-    """Predict all images of an IDX file with a saved model: softmax rows float32 (n, classes), and the
-    device.
+    """Predict all images of an IDX file with a saved model.
+
+    Returns softmax rows float32 (n, classes), and the name of the device. Raises InputError if the images
+    are of another size than those that the model learned from.
     """
     pixels = idx.open_memmap(images, idx.IMAGES)
-    where = prepare(device, min(threads or devices.cores(), devices.cores()), settings.deterministic)
+    where = prepare(device, threads, settings.deterministic)
     import keras
 
     network = keras.saving.load_model(model, compile=False, safe_mode=True)
@@ -48,14 +50,16 @@ def apply(
 def prepare(device: str, threads: int | None = None, deterministic: bool = True) -> str:
     """Set Keras up for `device` (auto, cpu or gpu) and name what it will run on. Raises DeviceError.
 
-    `deterministic` matters on GPUs: on CPUs everything used here gives the same bytes each time anyway.
+    `threads` are limited to the available cores; None leaves their number to the backend. `deterministic`
+    matters on GPUs: on CPUs everything used here gives the same bytes each time anyway.
     """
     os.environ.setdefault("KERAS_BACKEND", devices.keras_backend(device))
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # a missing GPU is no error
     # With oneDNN, which TensorFlow leaves off on AMD CPUs, convolutions take a third of the time or less.
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
     if threads is not None:
-        os.environ["TF_NUM_INTRAOP_THREADS"] = os.environ["OMP_NUM_THREADS"] = str(threads)
+        used = str(min(threads, devices.cores()))
+        os.environ.update(TF_NUM_INTRAOP_THREADS=used, OMP_NUM_THREADS=used)
     if device == "cpu":
         os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
     elif devices.has_driver():

@@ -54,21 +54,20 @@ def train(
     device: str,
     model: Path,
     outputs: Outputs,
-    code: str = "",
-    threads: int | None = None,
+    code: str,
+    threads: int,
 ) -> None:
-    """Train on the rows of `train_lst`, then write the model, its history, metrics and validation
-    probabilities.
+    """Train on the rows of a list; write the model, its history, metrics and validation probabilities.
 
     `images` is an IDX file; a row is a listing's index less one. `device` is auto, cpu or gpu; `threads` are
-    limited to the available cores, None is all of them. `code` is the digest of the code that trains, which
-    a checkpoint must match. The probabilities are float32 (n, classes), rows as in `valid_lst`. The same seed
-    and threads on the same machine give the same bytes (another number of threads adds in another order),
-    even if a killed training is resumed. Raises InputError for a listing that does not belong to these
-    images, ConfigError, DeviceError, or DigitflowError if training diverges.
+    limited to the available cores. `code` is the digest of the code that trains, which a checkpoint must
+    match. The probabilities are float32 (n, classes), rows as in `valid_lst`. The same seed and threads on
+    the same machine give the same bytes (another number of threads adds in another order), even if a killed
+    training is resumed. Raises InputError for a listing that does not belong to these images, ConfigError,
+    DeviceError, or DigitflowError if training diverges.
     """
     data = open_data(images, train_lst, valid_lst, classes, settings.train_rows)
-    threads = min(threads or devices.cores(), devices.cores())
+    threads = min(threads, devices.cores())  # as many as `prepare` allows
     where = prepare(device, threads, settings.deterministic)
     machine = {"versions": versions(), "device": where, "threads": threads}
     machine["precision"] = precision(settings)

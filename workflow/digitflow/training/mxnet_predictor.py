@@ -49,8 +49,9 @@ CUDA_LIBRARIES = (
 def apply(
     symbol: Path, params: Path, images: Path, *, settings: Settings, device: str, threads: int
 ) -> tuple[np.ndarray, str]:
-    """Predict all images of an IDX file with a saved model: softmax rows float32 (n, classes), and the
-    device.
+    """Predict all images of an IDX file with a saved model.
+
+    Returns softmax rows float32 (n, classes), and the name of the device.
     """
     pixels = idx.open_memmap(images, idx.IMAGES)
     context, where = prepare(device, threads, settings.deterministic)

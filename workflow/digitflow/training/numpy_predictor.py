@@ -16,16 +16,17 @@ from digitflow.training.settings import Settings
 
 
 def apply(model: Path, images: Path, *, settings: Settings) -> tuple[np.ndarray, str]:
-    """Predict all images of an IDX file with a saved model: softmax rows float32 (n, classes), and the
-    device.
+    """Predict all images of an IDX file with a saved model.
+
+    Returns softmax rows float32 (n, classes), and the name of the device. Raises InputError if the images
+    are of another size than those that the model learned from.
     """
     pixels = idx.open_memmap(images, idx.IMAGES)
     network = baseline.load(model) or numpy_mlp.load(model)
     if isinstance(network, MLP) and network.sizes[0] != math.prod(pixels.shape[1:]):
         raise InputError(wrong_shape(images, pixels.shape[1:], model, network.sizes[:1]))
-    return predict(
-        network, pixels, np.arange(len(pixels)), settings.test_shifts
-    ), f"cpu: {devices.cpu_name()}"
+    rows = np.arange(len(pixels))
+    return predict(network, pixels, rows, settings.test_shifts), f"cpu: {devices.cpu_name()}"
 
 
 def predict(model: MLP | Guess, images: np.ndarray, rows: np.ndarray, shifts: int = 1) -> np.ndarray:

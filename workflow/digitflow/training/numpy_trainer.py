@@ -49,25 +49,20 @@ def train(
     seed: int,
     model: Path,
     outputs: Outputs,
-    code: str = "",
-    threads: int | None = None,
+    code: str,
+    threads: int,
 ) -> None:
-    """Train on the rows of `train_lst`, then write the model, its history, metrics and validation
-    probabilities.
+    """Train on the rows of a list; write the model, its history, metrics and validation probabilities.
 
     `images` is an IDX file; a row is a listing's index less one. The probabilities are float32 (n, classes),
     rows as in `valid_lst`. `code` is the digest of the code that trains, which a checkpoint must match.
-    `threads` is what numpy was given, None for one per core: its BLAS reads OPENBLAS_NUM_THREADS once, when
-    it is loaded. The same seed and threads on the same machine give the same bytes, even if a killed training
-    is resumed. Raises InputError for a listing that does not belong to these images, ConfigError, or
-    DigitflowError if training diverges.
+    `threads` is what numpy was given: its BLAS reads OPENBLAS_NUM_THREADS once, when it is loaded. The same
+    seed and threads on the same machine give the same bytes, even if a killed training is resumed. Raises
+    InputError for a listing that does not belong to these images, ConfigError, or DigitflowError if training
+    diverges.
     """
     data = open_data(images, train_lst, valid_lst, classes, settings.train_rows)
-    machine = {
-        "versions": _versions(),
-        "device": f"cpu: {devices.cpu_name()}",
-        "threads": threads or devices.cores(),
-    }
+    machine = {"versions": _versions(), "device": f"cpu: {devices.cpu_name()}", "threads": threads}
     log.info(
         f"device {machine['device']}; " + ", ".join(" ".join(item) for item in machine["versions"].items())
     )

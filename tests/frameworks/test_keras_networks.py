@@ -93,22 +93,14 @@ def test_the_three_styles_with_equal_weights_give_equal_outputs(digits):
 
 
 @pytest.mark.parametrize("name", SUBCLASSES)
-def test_a_subclassed_model_is_loaded_again_and_predicts_the_same(tmp_path, digits, keras, name):
+def test_what_is_saved_of_a_subclassed_model_is_loaded_without_its_class(tmp_path, digits, keras, name):
     images, labels = (array[:300] for array in digits)
-    # In bfloat16, layers that a class makes anew would calculate in float32: trainings save plain models.
-    settings = Settings(
-        *(name, KERAS[name]),
-        epochs=2,
-        batch_size=50,
-        learning_rate=0.003,
-        weight_average=0.9,
-        precision="float32",
-    )
+    settings = Settings(name, KERAS[name], 2, batch_size=50, learning_rate=0.003, weight_average=0.9)
     rows = np.arange(300)
     model, _ = training.fit(images, (rows, labels), (rows[:50], labels[:50]), 10, settings, seed=0)
-    model.save(tmp_path / "model.keras")
+    training.plain(model, (28, 28)).save(tmp_path / "model.keras")
     loaded = keras.saving.load_model(tmp_path / "model.keras", safe_mode=True)
-    assert type(loaded) is type(model)
+    assert type(loaded).__module__.startswith("keras.")
     expected, found = (model.predict_on_batch(images) for model in (model, loaded))
     assert np.array_equal(found, expected)
 

@@ -49,6 +49,13 @@ def choose_device(requested: str, framework: str, gpus: Sequence[str], driver: P
     return "gpu" if gpus and requested != "cpu" else "cpu"
 
 
+def announce(chosen: str, gpus: Sequence[str], versions: Mapping[str, str]) -> str:
+    """Log the device and the versions; return the device for the records: "cpu: " or "gpu: " and a name."""
+    where = f"{chosen}: {', '.join(gpus) if chosen == 'gpu' else cpu_name()}"
+    log.info(f"device {where}; " + ", ".join(f"{name} {version}" for name, version in versions.items()))
+    return where
+
+
 def has_driver() -> bool:
     """Whether an NVIDIA driver is loaded, so that a training may use a GPU."""
     return DRIVER.exists() or WINDOWS_DRIVER.exists()

@@ -82,9 +82,7 @@ def prepare(device: str, threads: int | None = None, deterministic: bool = True)
         )
     if chosen == "gpu" and deterministic:
         _same_bytes_twice(backend)
-    where = f"{chosen}: {', '.join(gpus) if chosen == 'gpu' else devices.cpu_name()}"
-    log.info(f"device {where}; " + ", ".join(f"{name} {version}" for name, version in versions().items()))
-    return where
+    return devices.announce(chosen, gpus, versions())
 
 
 def _same_bytes_twice(backend: str) -> None:

@@ -69,8 +69,7 @@ def train(
     data = open_data(images, train_lst, valid_lst, classes, settings.train_rows)
     threads = min(threads, devices.cores())  # as many as `prepare` allows
     where = prepare(device, threads, settings.deterministic)
-    machine = {"versions": versions(), "device": where, "threads": threads}
-    machine["precision"] = precision(settings)
+    machine = {"versions": versions(), "device": where, "threads": threads, "precision": precision(settings)}
     inputs = {path.name: sha256(path) for path in (images, train_lst, valid_lst)}
     made_from = fingerprint(settings, seed, classes, machine, inputs, code)
     if outputs.are_brought_back(made_from):

@@ -60,12 +60,11 @@ def apply(
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # about the input's type, not known before the first batch
         network = mx.gluon.SymbolBlock.imports(str(symbol), ["data"], str(params), ctx=context)
-    channels = (pixels.shape[3:] or (1,))[0]
     scale = np.float32(1 if settings.raw_pixels else 1 / 255)
     rows = []
     for start in range(0, len(pixels), PREDICT_ROWS):
         block = pixels[start : start + PREDICT_ROWS].astype(np.float32) * scale
-        block = np.moveaxis(block.reshape(*block.shape[:3], channels), 3, 1)
+        block = np.moveaxis(block.reshape(*block.shape[:3], -1), 3, 1)
         views = [
             network(mx.nd.array(view, ctx=context)).softmax()
             for view in shifted(block, settings.test_shifts, axis=2)
@@ -90,9 +89,7 @@ def prepare(device: str, threads: int, deterministic: bool = True) -> tuple["mx.
     gpus = usable_gpus() if device != "cpu" else []
     build = "" if mx.runtime.Features().is_enabled("CUDA") else ", a build for CPUs,"
     chosen = devices.choose_device(device, f"MXNet {mx.__version__}{build}", gpus)
-    where = f"{chosen}: {', '.join(gpus) if chosen == 'gpu' else devices.cpu_name()}"
-    log.info(f"device {where}; " + ", ".join(f"{name} {version}" for name, version in versions().items()))
-    return mx.Context(chosen), where
+    return mx.Context(chosen), devices.announce(chosen, gpus, versions())
 
 
 def load_cuda() -> None:

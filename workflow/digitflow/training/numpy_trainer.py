@@ -11,7 +11,6 @@ import math
 import platform
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -62,10 +61,8 @@ def train(
     diverges.
     """
     data = open_data(images, train_lst, valid_lst, classes, settings.train_rows)
-    machine = {"versions": _versions(), "device": f"cpu: {devices.cpu_name()}", "threads": threads}
-    log.info(
-        f"device {machine['device']}; " + ", ".join(" ".join(item) for item in machine["versions"].items())
-    )
+    versions = _versions()
+    machine = {"versions": versions, "device": devices.announce("cpu", (), versions), "threads": threads}
     inputs = {path.name: sha256(path) for path in (images, train_lst, valid_lst)}
     made_from = fingerprint(settings, seed, classes, machine, inputs, code)
     if outputs.are_brought_back(made_from):
@@ -338,5 +335,4 @@ def make_optimizer(settings: Settings, parameters: np.ndarray) -> Optimizer:
 
 def _versions() -> dict[str, str]:
     blas = np.show_config(mode="dicts")["Build Dependencies"]["blas"]
-    versions: dict[str, Any] = {"python": platform.python_version(), "numpy": np.__version__}
-    return versions | {blas["name"]: blas["version"]}
+    return {"python": platform.python_version(), "numpy": np.__version__, blas["name"]: blas["version"]}

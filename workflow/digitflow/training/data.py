@@ -83,11 +83,10 @@ def predict_shifted(
 
 
 def shifted(images: np.ndarray, count: int, axis: int = 1) -> Iterator[np.ndarray]:
-    """Yield `count` (1, 5 or 9) copies of images (n, h, w) or (n, h, w, c), all but the first shifted by a
-    pixel.
+    """Yield `count` (1, 5 or 9) copies of images, all but the first shifted by a pixel.
 
-    The pixels that move in are 0. `axis` is the axis of the height, followed by that of the width: 2 for
-    images (n, c, h, w).
+    The pixels that move in are 0. `axis` is the axis of the height, followed by that of the width: 1 for
+    images (n, h, w) or (n, h, w, c), 2 for (n, c, h, w).
     """
     steps = [(0, 0), (-1, 0), (1, 0), (0, -1), (0, 1), (-1, -1), (-1, 1), (1, -1), (1, 1)]
     for down, right in steps[:count]:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import os
 import threading
 import types
 
@@ -208,6 +209,13 @@ def test_a_gpu_that_is_not_there_is_reported_before_training(run):
     keras_predictor.prepare("cpu")
     with pytest.raises(DeviceError, match=r"gpu was requested, but tensorflow .* sees none"):
         run("gpu", device="gpu")
+
+
+def test_no_more_threads_are_used_than_there_are_cores(monkeypatch):
+    monkeypatch.setattr(os, "environ", os.environ.copy())
+    monkeypatch.setattr(keras_predictor.devices, "cores", lambda: 3)
+    keras_predictor.prepare("cpu", 99)
+    assert os.environ["TF_NUM_INTRAOP_THREADS"] == os.environ["OMP_NUM_THREADS"] == "3"
 
 
 def test_an_unknown_argument_of_the_network_is_refused(run):

@@ -123,6 +123,6 @@ def test_the_same_seed_gives_the_same_bytes(backend, trained):
 def test_what_was_trained_with_it_predicts_the_same_with_tensorflow(backend, trained):
     settings = read_settings(trained / "metrics.json", trained / "model.keras")
     rows, _ = keras_predictor.apply(
-        trained / "model.keras", backend.folder / "images", settings=settings, device="cpu"
+        trained / "model.keras", backend.folder / "images", settings=settings, device="cpu", threads=1
     )
     np.testing.assert_allclose(rows[VALID], np.load(trained / "valid_probabilities.npy"), atol=1e-3)

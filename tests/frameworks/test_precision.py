@@ -30,12 +30,12 @@ def test_bfloat16_learns_and_keeps_weights_and_the_last_layer_in_float32(keras, 
     kinds = [layer.compute_dtype for layer in model.layers if layer.weights]
     assert kinds == ["bfloat16"] * (len(kinds) - 1) + ["float32"]
     assert {weight.dtype for weight in model.weights} == {"float32"}
-    rows = training.predict(model, images, valid, 10)
+    rows = model.predict_on_batch(images[valid])
     assert accuracy_of(rows, labels[valid]) > 0.85
 
     model.save(tmp_path / "model.keras")
     loaded = keras.saving.load_model(tmp_path / "model.keras", compile=False)
-    assert np.array_equal(training.predict(loaded, images, valid, 10), rows)
+    assert np.array_equal(loaded.predict_on_batch(images[valid]), rows)
 
 
 def test_what_is_built_after_a_network_in_bfloat16_is_float32_again(keras):

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import os
 import threading
 import types
 
@@ -18,6 +19,7 @@ from digitflow.models.registry import KERAS
 from digitflow.training import keras_predictor
 from digitflow.training import keras_trainer as training
 from digitflow.training.checkpoint import Checkpoint
+from digitflow.training.data import predict_shifted
 from digitflow.training.history import accuracy_of, cross_entropy, one_hot, read_history
 from digitflow.training.results import Outputs, read_settings
 from digitflow.training.settings import Augment, Prune, Settings
@@ -58,6 +60,8 @@ class Run:
             device=device,
             model=folder / "model.keras",
             outputs=outputs,
+            code="",
+            threads=2,
         )
         return folder
 
@@ -114,7 +118,9 @@ def test_the_saved_model_takes_pixels_and_gives_the_same_probabilities(trained, 
     import keras
 
     model = keras.saving.load_model(trained / "model.keras", safe_mode=True)
-    rows = keras_predictor.predict(model, digits[0], np.arange(3000)[VALID], 10, SETTINGS.test_shifts)
+    rows = predict_shifted(
+        model.predict_on_batch, digits[0], np.arange(3000)[VALID], 10, SETTINGS.test_shifts
+    )
     assert np.array_equal(rows, np.load(trained / "valid_probabilities.npy"))
 
 
@@ -122,7 +128,7 @@ def test_a_saved_model_is_applied_to_images_with_the_settings_of_its_training(ru
     settings = read_settings(trained / "metrics.json", trained / "model.keras")
     assert settings == SETTINGS
     model, images = trained / "model.keras", run.inputs["images"]
-    rows, device = keras_predictor.apply(model, images, settings=settings, device="cpu")
+    rows, device = keras_predictor.apply(model, images, settings=settings, device="cpu", threads=2)
     assert device.startswith("cpu: ")
     assert rows.shape == (2500, 10)
     # Other rows share a batch with them, so that sums are added in another order.
@@ -134,7 +140,9 @@ def test_images_of_another_size_are_refused_by_the_model(trained, tmp_path):
     with pytest.raises(
         InputError, match=r"images of 20 x 20 pixels, but .*model\.keras learned from 28 x 28"
     ):
-        keras_predictor.apply(trained / "model.keras", tmp_path / "images", settings=SETTINGS, device="cpu")
+        keras_predictor.apply(
+            trained / "model.keras", tmp_path / "images", settings=SETTINGS, device="cpu", threads=2
+        )
 
 
 def test_the_same_seed_gives_the_same_bytes(run, trained):
@@ -201,6 +209,13 @@ def test_a_gpu_that_is_not_there_is_reported_before_training(run):
     keras_predictor.prepare("cpu")
     with pytest.raises(DeviceError, match=r"gpu was requested, but tensorflow .* sees none"):
         run("gpu", device="gpu")
+
+
+def test_no_more_threads_are_used_than_there_are_cores(monkeypatch):
+    monkeypatch.setattr(os, "environ", os.environ.copy())
+    monkeypatch.setattr(keras_predictor.devices, "cores", lambda: 3)
+    keras_predictor.prepare("cpu", 99)
+    assert os.environ["TF_NUM_INTRAOP_THREADS"] == os.environ["OMP_NUM_THREADS"] == "3"
 
 
 def test_an_unknown_argument_of_the_network_is_refused(run):
@@ -270,7 +285,7 @@ def test_a_training_with_patience_saves_the_weights_of_its_best_epoch(run, digit
     assert metrics["status"] == "stopped early"
     assert metrics["best_epoch"] == np.argmin(losses) + 1 == len(losses) - 3
     model = keras.saving.load_model(tmp_path / "quick" / "model.keras", safe_mode=True)
-    rows = keras_predictor.predict(model, digits[0], np.arange(3000)[VALID], 10)
+    rows = model.predict_on_batch(digits[0][VALID])
     assert cross_entropy(rows, one_hot(digits[1][VALID], 10)) == pytest.approx(min(losses), rel=1e-3)
     assert min(losses) < 0.99 * losses[-1]
 

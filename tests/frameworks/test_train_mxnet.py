@@ -14,7 +14,7 @@ from tests.conftest import PROJECT
 
 from digitflow.base.checksums import sha256
 from digitflow.dataset import classes, lists, packing
-from digitflow.formats import idx
+from digitflow.formats import idx, lst
 from digitflow.training.history import cross_entropy, one_hot, read_history
 from digitflow.training.settings import Settings
 
@@ -131,10 +131,11 @@ def sample(digits) -> tuple[np.ndarray, np.ndarray]:
 
 
 def pack(folder: Path, name: str, images: np.ndarray, labels: np.ndarray) -> None:
-    """Write images uint8 (n, h, w) and labels as folder/name.rec and .idx."""
+    """Write images uint8 (n, h, w) and labels as folder/name.rec, .idx and .lst."""
     folder.mkdir(parents=True, exist_ok=True)
     idx.write(folder / f"{name}-images", images)
     listing = lists.of_rows(name, len(images), labels.astype(np.int64), "0123456789")
+    lst.write(folder / f"{name}.lst", listing)
     packing.pack(folder / f"{name}.rec", folder / f"{name}.idx", listing, folder / f"{name}-images")
 
 
@@ -169,7 +170,7 @@ def train(run):
         flags = {"settings": json.dumps(settings), "seed": seed, "classes": data / "classes.csv"}
         flags |= {"device": device, "threads": 2, "code": "none"}
         for part in ("train", "valid"):
-            flags |= {f"{part}-rec": data / f"{part}.rec", f"{part}-idx": data / f"{part}.idx"}
+            flags |= {f"{part}-{kind}": data / f"{part}.{kind}" for kind in ("rec", "idx", "lst")}
         flags |= {"symbol": out / "model-symbol.json", "model": out / "model-0000.params"}
         flags |= {"history": out / "history.csv", "metrics": out / "metrics.json"}
         flags |= {"valid-probabilities": out / "valid_probabilities.npy"}
@@ -472,7 +473,7 @@ def test_with_patience_the_weights_of_the_best_epoch_are_kept(data, train, sampl
 
 def test_without_validation_rows_a_training_goes_all_its_epochs_and_claims_nothing(data, train, tmp_path):
     shutil.copytree(data, tmp_path, dirs_exist_ok=True)
-    for kind in ("rec", "idx"):
+    for kind in ("rec", "idx", "lst"):
         (tmp_path / f"valid.{kind}").write_bytes(b"")
     process = train(tmp_path, tmp_path / "out", PLAIN | {"train_rows": 200, "epochs": 2})
     assert process.returncode == 0, process.stderr

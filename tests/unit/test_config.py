@@ -511,7 +511,7 @@ def test_files_of_others_cannot_label_further_images(others):
 
 
 @pytest.mark.parametrize("framework", ["keras", "numpy"])
-@pytest.mark.parametrize("hidden", [64, "800", [0], [True], [8.5]])
+@pytest.mark.parametrize("hidden", [64, "800", [0], [True], [8.5], ["800"]])
 def test_hidden_layers_are_a_list_of_counts_before_any_training(framework, hidden):
     model = {"framework": framework, "architecture": "mlp", "epochs": 1, "batch_size": 8, "learning_rate": 1}
     with pytest.raises(
@@ -913,6 +913,16 @@ def test_a_seed_fits_all_frameworks():
 def test_label_smoothing_of_a_network_with_its_own_loss_is_refused_before_it_trains():
     with pytest.raises(ConfigError, match=r"mxnet_cnn.*label_smoothing: mlp_module has its own loss"):
         validate(changed("models.mxnet_cnn.architecture", "mlp_module"))
+
+
+def test_an_optimizer_that_numpy_lacks_is_refused_before_it_trains():
+    model = {"framework": "numpy", "architecture": "mlp", "epochs": 1, "batch_size": 8, "learning_rate": 1}
+    config = changed("models.mine", model | {"optimizer": "nadam"})
+    with pytest.raises(ConfigError, match=r"models\.mine\.optimizer: 'nadam', should be adam or sgd"):
+        validate(config)
+    study = {"title": "Which?", "model": model, "vary": {"optimizer": ["sgd", "nadam"]}}
+    with pytest.raises(ConfigError, match=r"optimizer: 'nadam', should be adam or sgd for numpy"):
+        validate(DEFAULT | {"studies": {"which": study}})
 
 
 def test_ftrl_with_mxnet_needs_a_rate_that_does_not_end_at_0():

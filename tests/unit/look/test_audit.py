@@ -79,7 +79,7 @@ def out_of_fold(images, labels):
         learn, look = np.flatnonzero(fold != k), np.flatnonzero(fold == k)
         training, validation = (learn, labels[learn]), (look, labels[look])
         learner, _ = numpy_trainer.fit(images, training, validation, 10, chosen, 0)
-        probabilities[look] = learner.predict(images, look)
+        probabilities[look] = learner.model.predict(images[look])
     return probabilities
 
 

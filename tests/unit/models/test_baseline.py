@@ -25,12 +25,12 @@ def trained(architecture, epochs=1, seed=0):
 def test_a_guess_is_right_for_one_image_in_ten_within_the_error_of_29_000():
     learner, history = trained("random_guess")
     assert history.rows[0]["valid_accuracy"] == pytest.approx(0.1, abs=4 * np.sqrt(0.09 / len(VALID)))
-    rows = learner.predict(IMAGES, VALID)
+    rows = learner.model.predict(VALID)
     assert accuracy_of(rows, LABELS[VALID]) == history.rows[0]["valid_accuracy"]
 
 
 def test_there_is_a_softmax_row_an_image_and_each_digit_comes_about_as_often():
-    rows = trained("random_guess")[0].predict(IMAGES, VALID)
+    rows = trained("random_guess")[0].model.predict(VALID)
     assert rows.shape == (len(VALID), 10)
     check_probabilities(rows, "guess")
     counts = np.bincount(rows.argmax(axis=1), minlength=10)
@@ -45,7 +45,7 @@ def test_a_rows_guess_does_not_depend_on_which_others_are_asked_for():
 
 
 def test_another_seed_guesses_otherwise_and_the_same_one_the_same():
-    first, again, other = (trained("random_guess", seed=seed)[0].predict(IMAGES, VALID) for seed in (0, 0, 1))
+    first, again, other = (trained("random_guess", seed=seed)[0].model.predict(VALID) for seed in (0, 0, 1))
     assert np.array_equal(first, again)
     assert not np.array_equal(first, other)
 
@@ -69,7 +69,7 @@ def test_the_best_of_many_seeds_on_the_training_labels_is_no_better_than_chance_
     learner, history = trained("seed_search", epochs=300)
     error = np.sqrt(0.09 / len(TRAIN))
     assert history.rows[-1]["accuracy"] > 0.1 + 2 * error  # luck looks like skill
-    rows = learner.predict(IMAGES, VALID)
+    rows = learner.model.predict(VALID)
     assert accuracy_of(rows, LABELS[VALID]) == pytest.approx(0.1, abs=4 * np.sqrt(0.09 / len(VALID)))
 
 

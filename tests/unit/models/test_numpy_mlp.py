@@ -8,7 +8,7 @@ import pytest
 from tests.conftest import PROJECT
 
 from digitflow import models
-from digitflow.base.errors import ConfigError, FormatError
+from digitflow.base.errors import FormatError
 from digitflow.models import numpy_mlp
 from digitflow.training.history import one_hot
 
@@ -142,12 +142,6 @@ def test_a_damaged_file_is_refused_by_name(tmp_path):
     (tmp_path / "model.npz").write_bytes(b"PK\x03\x04 and no more")
     with pytest.raises(FormatError, match=r"model\.npz: not a model"):
         numpy_mlp.load(tmp_path / "model.npz")
-
-
-@pytest.mark.parametrize("hidden", [[0], [8.5], ["800"], [True], "800"])
-def test_hidden_layers_that_are_no_counts_are_refused(hidden):
-    with pytest.raises(ConfigError, match=r"network\.hidden: .*should be a list of unit counts"):
-        models.build("numpy_mlp", "mlp", (28, 28), 10, hidden=hidden)
 
 
 def test_the_lines_of_code_in_the_docs_are_lines_of_the_code():

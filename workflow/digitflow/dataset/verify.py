@@ -83,7 +83,7 @@ def _listed_pixels(images_idx: PathLike, listing: lst.Listing) -> Iterator[tuple
 def _records(parts: Iterable[tuple[PathLike, PathLike]]) -> Iterator[tuple[PathLike, recordio.Record]]:
     """Yield name of the file and record, over all parts, each record verified first."""
     for rec_path, idx_path in parts:
-        for record in recordio.read_verified(rec_path, idx_path):
+        for record, _ in recordio.read_verified(rec_path, idx_path):
             yield rec_path, record
 
 

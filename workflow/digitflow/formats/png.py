@@ -75,14 +75,6 @@ def decode(data: bytes, where: str) -> np.ndarray:
         return np.asarray(image)
 
 
-def shape_of(data: bytes, where: str) -> tuple[int, ...]:
-    """The shape (h, w), or (h, w, 3) in RGB, of a PNG file, by its header. FormatError as `read_rows`."""
-    try:
-        return _read_header(data[:HEAD])
-    except FormatError as error:
-        raise FormatError(f"{where}: {error}") from None
-
-
 def read_picture(data: bytes, colour: bool = False) -> np.ndarray | None:
     """What a picture of any format shows: uint8 (h, w) in grey, or (h, w, 3) in colour. None: it is no
     picture.

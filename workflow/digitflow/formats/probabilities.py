@@ -21,12 +21,12 @@ def write_probabilities(path: Path, probabilities: np.ndarray, gaps: bool = Fals
         file.write(data.getbuffer())
 
 
-def read_probabilities(path: str | Path, rows: int | None = None, gaps: bool = False) -> np.ndarray:
+def read_probabilities(path: str | Path, rows: int | None = None) -> np.ndarray:
     """Read class probabilities float32 (n, classes) from an .npy file.
 
     Raises FormatError unless they are finite, within 0..1, and each row sums to 1; `rows` is n, if known.
-    With `gaps`, rows may be not a number. The digest must be the one beside them: in metrics.json for what a
-    training left, in `<part>_prediction.json` for a prediction.
+    The digest must be the one beside them: in metrics.json for what a training left, in
+    `<part>_prediction.json` for a prediction.
     """
     path = Path(path)
     part = path.name.removesuffix("_probabilities.npy")
@@ -42,7 +42,7 @@ def read_probabilities(path: str | Path, rows: int | None = None, gaps: bool = F
         raise InputError(f"{path}: there is no such file") from error
     except Exception as error:  # numpy parses the header as Python text: damage raises whatever that leads to
         raise FormatError(f"{path}: not a whole .npy file of numbers: {error}") from error
-    check_probabilities(array, str(path), gaps)
+    check_probabilities(array, str(path))
     if rows is not None and len(array) != rows:
         raise FormatError(f"{path}: {len(array)} rows, should be {rows}: one for each image")
     return array

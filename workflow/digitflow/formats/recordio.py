@@ -146,11 +146,12 @@ def _parse(data: bytes, offset: int, where: str) -> Record:
     return Record(index, labels, data[start:], offset)
 
 
-def read_verified(rec_path: PathLike, idx_path: PathLike) -> Iterator[Record]:
+def read_verified(rec_path: PathLike, idx_path: PathLike) -> Iterator[tuple[Record, tuple[int, ...]]]:
     """Yield the records of a file, each after a full check: its PNG to the last pixel, its line of offsets.
 
-    Read them all before MXNet reads the file: in its iterator, a damaged record ends the whole process.
-    FormatError as `read`, and if the two files do not belong together.
+    Each comes with the shape of its image, (h, w), or (h, w, 3) in RGB. Read them all before MXNet reads the
+    file: in its iterator, a damaged record ends the whole process. FormatError as `read`, and if the two
+    files do not belong together.
     """
     name = str(rec_path)
     lines = itertools.zip_longest(read(rec_path), _read_offsets(idx_path))
@@ -161,8 +162,8 @@ def read_verified(rec_path: PathLike, idx_path: PathLike) -> Iterator[Record]:
         where = f"{name}: record {number} at byte {record.offset}, index {record.index}"
         if line != (record.index, record.offset):
             raise FormatError(f"{idx_path}: line {number}: index {line[0]} at byte {line[1]}, but {where}")
-        png.read_rows(record.payload, where)
-        yield record
+        shape, _ = png.read_rows(record.payload, where)
+        yield record, shape
 
 
 def _read_offsets(idx_path: PathLike) -> Iterator[tuple[int, int]]:

@@ -19,18 +19,16 @@ def mlp(input_shape: tuple[int, ...], classes: int, hidden: Sequence[int] = (800
 
 def dense_net(input_shape: tuple[int, ...], classes: int) -> keras.Model:
     """Two hidden layers of 128 with dropout between them, as a subclass: 118,282 parameters for 28x28."""
-    model = DenseNet(classes, name="dense_net")
+    model = DenseNet(classes)
     model.build((None, *input_shape))  # until then it has no weights
     return model
 
 
-@keras.saving.register_keras_serializable("digitflow")
 class DenseNet(keras.Model):
-    """See `dense_net`. This module must be imported before a saved one is loaded."""
+    """See `dense_net`."""
 
-    def __init__(self, classes: int, **options):
-        super().__init__(**options)
-        self.classes = classes
+    def __init__(self, classes: int):
+        super().__init__(name="dense_net")
         self.scale = layers.Rescaling(1 / 255)
         self.flatten = layers.Flatten()
         self.first = layers.Dense(128, activation="relu")
@@ -47,7 +45,3 @@ class DenseNet(keras.Model):
         x = self.first(self.flatten(self.scale(pixels)))
         x = self.second(self.dropout(x, training=training))
         return self.probabilities(x)
-
-    def get_config(self) -> dict:
-        """What a saved model is rebuilt from."""
-        return {**super().get_config(), "classes": self.classes}

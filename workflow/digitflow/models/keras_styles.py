@@ -43,19 +43,17 @@ def functional_cnn(input_shape: tuple[int, ...], classes: int) -> keras.Model:
 
 
 def subclassed_cnn(input_shape: tuple[int, ...], classes: int) -> keras.Model:
-    """A class with a `call` in plain Python: anything goes, but saving it takes more code."""
-    model = SubclassedCNN(classes, name="subclassed_cnn")
+    """A class with a `call` in plain Python: anything goes, but a saved one needs its class to load."""
+    model = SubclassedCNN(classes)
     model.build((None, *input_shape))  # until then it has no weights
     return model
 
 
-@keras.saving.register_keras_serializable("digitflow")
 class SubclassedCNN(keras.Model):
-    """See `subclassed_cnn`. This module must be imported before a saved one is loaded."""
+    """See `subclassed_cnn`."""
 
-    def __init__(self, classes: int, **options):
-        super().__init__(**options)
-        self.classes = classes
+    def __init__(self, classes: int):
+        super().__init__(name="subclassed_cnn")
         self.scale = layers.Rescaling(1 / 255)
         self.first = layers.Conv2D(32, 3, activation="relu")
         self.second = layers.Conv2D(64, 3, activation="relu")
@@ -78,7 +76,3 @@ class SubclassedCNN(keras.Model):
         x = self.flatten(self.pool_dropout(x, training=training))
         x = self.hidden_dropout(self.hidden(x), training=training)
         return self.probabilities(x)
-
-    def get_config(self) -> dict:
-        """What a saved model is rebuilt from."""
-        return {**super().get_config(), "classes": self.classes}

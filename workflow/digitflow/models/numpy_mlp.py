@@ -12,16 +12,14 @@ from pathlib import Path
 import numpy as np
 
 from digitflow.base import files
-from digitflow.base.errors import ConfigError, FormatError
+from digitflow.base.errors import FormatError
 
 
 def mlp(input_shape: tuple[int, ...], classes: int, hidden: Sequence[int] = (800,)) -> "MLP":
     """Dense layers of `hidden` units with ReLU, then softmax; without hidden layers, softmax regression.
 
-    636,010 parameters for 28x28 and 10 classes. Raises ConfigError unless `hidden` is a list of unit counts.
+    636,010 parameters for 28x28 and 10 classes.
     """
-    if isinstance(hidden, str) or not all(type(units) is int and units > 0 for units in hidden):
-        raise ConfigError(f"network.hidden: {hidden!r}, should be a list of unit counts, for example [800]")
     return MLP((math.prod(input_shape), *hidden, classes))
 
 

@@ -67,14 +67,11 @@ def fingerprint(
     machine: Mapping[str, Any],
     inputs: Mapping[str, str],
     code: str,
-    surroundings: Mapping[str, Any] | None = None,
 ) -> str:
     """Everything that a training depends on, as text: two with the same text are the same, to the last bit.
 
     Settings, seed, number of classes, `machine` (versions, device, threads, precision), `inputs` (the SHA-256
-    of each input file by its name), the digest of the code that trains, and `surroundings` (None: those of
-    this process, `device.surroundings`).
+    of each input file by its name), the digest of the code that trains, and this process's surroundings.
     """
-    surroundings = devices.surroundings() if surroundings is None else surroundings
-    parts = [settings.as_dict(), seed, classes, dict(machine), dict(inputs), code, dict(surroundings)]
+    parts = [settings.as_dict(), seed, classes, dict(machine), dict(inputs), code, devices.surroundings()]
     return json.dumps(parts, sort_keys=True)

@@ -1,6 +1,6 @@
 """The rows that a training sees: pixels from IDX files, labels and order from the lists."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -8,6 +8,8 @@ import numpy as np
 
 from digitflow.base.errors import InputError
 from digitflow.formats import idx, lst
+
+PREDICT_ROWS = 1024  # images per prediction step: memory stays flat whatever the size of the data
 
 
 class Data(NamedTuple):
@@ -61,12 +63,30 @@ def wrong_shape(images: Path, shape: tuple[int, ...], model: Path, learned: tupl
     )
 
 
-def shifted(images: np.ndarray, count: int, axis: int = 1) -> Iterator[np.ndarray]:
-    """Yield `count` (1, 5 or 9) copies of images (n, h, w) or (n, h, w, c), all but the first shifted by a
-    pixel.
+def predict_shifted(
+    predict: Callable[[np.ndarray], np.ndarray],
+    images: np.ndarray,
+    rows: np.ndarray,
+    classes: int,
+    shifts: int = 1,
+) -> np.ndarray:
+    """Softmax rows float32 (n, classes) of `rows` of uint8 images, averaged over `shifts` moves.
 
-    The pixels that move in are 0. `axis` is the axis of the height, followed by that of the width: 2 for
-    images (n, c, h, w).
+    `predict` takes some images and returns their softmax rows.
+    """
+    probabilities = np.empty((len(rows), classes), np.float32)
+    for start in range(0, len(rows), PREDICT_ROWS):
+        block = images[rows[start : start + PREDICT_ROWS]]
+        views = [predict(view) for view in shifted(block, shifts)]
+        probabilities[start : start + len(block)] = np.mean(views, axis=0)
+    return probabilities
+
+
+def shifted(images: np.ndarray, count: int, axis: int = 1) -> Iterator[np.ndarray]:
+    """Yield `count` (1, 5 or 9) copies of images, all but the first shifted by a pixel.
+
+    The pixels that move in are 0. `axis` is the axis of the height, followed by that of the width: 1 for
+    images (n, h, w) or (n, h, w, c), 2 for (n, c, h, w).
     """
     steps = [(0, 0), (-1, 0), (1, 0), (0, -1), (0, 1), (-1, -1), (-1, 1), (1, -1), (1, 1)]
     for down, right in steps[:count]:

@@ -21,8 +21,13 @@ BFLOAT16_FLAGS = frozenset({"avx512_bf16", "amx_bf16"})
 # Variables by which libraries choose how to compute, with the values that this process was given: the
 # functions that prepare a framework set some of them.
 VARIABLES = (
-    *("CUDA_VISIBLE_DEVICES", "KERAS_BACKEND", "NVIDIA_TF32_OVERRIDE", "TF_ENABLE_ONEDNN_OPTS", "XLA_FLAGS"),
-    *("ONEDNN_MAX_CPU_ISA", "OPENBLAS_CORETYPE"),
+    "CUDA_VISIBLE_DEVICES",
+    "KERAS_BACKEND",
+    "NVIDIA_TF32_OVERRIDE",
+    "ONEDNN_MAX_CPU_ISA",
+    "OPENBLAS_CORETYPE",
+    "TF_ENABLE_ONEDNN_OPTS",
+    "XLA_FLAGS",
 )
 GIVEN = {name: os.environ.get(name) for name in VARIABLES}
 MOST_THREADS = 4  # for one training; small networks gain little from more
@@ -42,6 +47,13 @@ def choose_device(requested: str, framework: str, gpus: Sequence[str], driver: P
     if requested == "gpu" and not gpus:
         raise DeviceError(f"device: gpu was requested, but {framework} sees none: {_reason(driver)}")
     return "gpu" if gpus and requested != "cpu" else "cpu"
+
+
+def announce(chosen: str, gpus: Sequence[str], versions: Mapping[str, str]) -> str:
+    """Log the device and the versions; return the device for the records: "cpu: " or "gpu: " and a name."""
+    where = f"{chosen}: {', '.join(gpus) if chosen == 'gpu' else cpu_name()}"
+    log.info(f"device {where}; " + ", ".join(f"{name} {version}" for name, version in versions.items()))
+    return where
 
 
 def has_driver() -> bool:
@@ -113,11 +125,7 @@ def share_of_cores(trainings: int, most: int | None = None) -> int:
 
 def cpu_name(cpuinfo: Path = Path("/proc/cpuinfo")) -> str:
     """What the CPU calls itself, for the records; "CPU" if the system does not say."""
-    try:
-        lines = cpuinfo.read_text().splitlines()
-    except OSError:
-        return "CPU"
-    return next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), "CPU")
+    return _told(cpuinfo, "model name") or "CPU"
 
 
 def has_bfloat16(cpuinfo: Path = Path("/proc/cpuinfo")) -> bool:
@@ -127,12 +135,16 @@ def has_bfloat16(cpuinfo: Path = Path("/proc/cpuinfo")) -> bool:
 
 def cpu_flags(cpuinfo: Path = Path("/proc/cpuinfo")) -> list[str]:
     """What the CPU can do, by which libraries choose their code; empty if the system does not say."""
+    return sorted(_told(cpuinfo, "flags", "Features").split())
+
+
+def _told(cpuinfo: Path, *names: str) -> str:
+    """What the system says of the CPU under one of these names; "" if it does not say."""
     try:
         lines = cpuinfo.read_text().splitlines()
     except OSError:
-        return []
-    flags = (line.partition(":")[2] for line in lines if line.startswith(("flags", "Features")))
-    return sorted(next(flags, "").split())
+        return ""
+    return next((line.partition(":")[2].strip() for line in lines if line.startswith(names)), "")
 
 
 def surroundings(

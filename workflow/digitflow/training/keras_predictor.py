@@ -13,53 +13,53 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from digitflow.base.errors import InputError
 from digitflow.formats import idx
 from digitflow.training import device as devices
-from digitflow.training.data import shifted, wrong_shape
+from digitflow.training.data import predict_shifted, wrong_shape
 from digitflow.training.settings import Settings
-
-if TYPE_CHECKING:
-    import keras
 
 log = logging.getLogger("digitflow")
 
 XLA_DETERMINISTIC = "--xla_gpu_deterministic_ops=true"
-PREDICT_ROWS = 1024  # images per prediction step: memory stays flat whatever the size of the data
 
 
 def apply(
-    model: Path, images: Path, *, settings: Settings, device: str, threads: int | None = None
+    model: Path, images: Path, *, settings: Settings, device: str, threads: int
 ) -> tuple[np.ndarray, str]:
-    """Predict all images of an IDX file with a saved model: softmax rows float32 (n, classes), and the
-    device.
+    """Predict all images of an IDX file with a saved model.
+
+    Returns softmax rows float32 (n, classes), and the name of the device. Raises InputError if the images
+    are of another size than those that the model learned from.
     """
     pixels = idx.open_memmap(images, idx.IMAGES)
-    where = prepare(device, min(threads or devices.cores(), devices.cores()), settings.deterministic)
+    where = prepare(device, threads, settings.deterministic)
     import keras
 
     network = keras.saving.load_model(model, compile=False, safe_mode=True)
     if network.input_shape[1:] != pixels.shape[1:]:
         raise InputError(wrong_shape(images, pixels.shape[1:], model, network.input_shape[1:]))
     rows = np.arange(len(pixels))
-    return predict(network, pixels, rows, network.output_shape[-1], settings.test_shifts), where
+    classes = network.output_shape[-1]
+    return predict_shifted(network.predict_on_batch, pixels, rows, classes, settings.test_shifts), where
 
 
 def prepare(device: str, threads: int | None = None, deterministic: bool = True) -> str:
     """Set Keras up for `device` (auto, cpu or gpu) and name what it will run on. Raises DeviceError.
 
-    `deterministic` matters on GPUs: on CPUs everything used here gives the same bytes each time anyway.
+    `threads` are limited to the available cores; None leaves their number to the backend. `deterministic`
+    matters on GPUs: on CPUs everything used here gives the same bytes each time anyway.
     """
     os.environ.setdefault("KERAS_BACKEND", devices.keras_backend(device))
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # a missing GPU is no error
     # With oneDNN, which TensorFlow leaves off on AMD CPUs, convolutions take a third of the time or less.
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
     if threads is not None:
-        os.environ["TF_NUM_INTRAOP_THREADS"] = os.environ["OMP_NUM_THREADS"] = str(threads)
+        used = str(min(threads, devices.cores()))
+        os.environ.update(TF_NUM_INTRAOP_THREADS=used, OMP_NUM_THREADS=used)
     if device == "cpu":
         os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
     elif devices.has_driver():
@@ -82,9 +82,7 @@ def prepare(device: str, threads: int | None = None, deterministic: bool = True)
         )
     if chosen == "gpu" and deterministic:
         _same_bytes_twice(backend)
-    where = f"{chosen}: {', '.join(gpus) if chosen == 'gpu' else devices.cpu_name()}"
-    log.info(f"device {where}; " + ", ".join(f"{name} {version}" for name, version in versions().items()))
-    return where
+    return devices.announce(chosen, gpus, versions())
 
 
 def _same_bytes_twice(backend: str) -> None:
@@ -120,18 +118,6 @@ def quiet() -> Iterator[None]:
         finally:
             os.dup2(standard_error, 2)
             os.close(standard_error)
-
-
-def predict(
-    model: "keras.Model", images: np.ndarray, rows: np.ndarray, classes: int, shifts: int = 1
-) -> np.ndarray:
-    """Softmax rows float32 (n, classes) of `rows` of uint8 images, averaged over `shifts` moves."""
-    probabilities = np.empty((len(rows), classes), np.float32)
-    for start in range(0, len(rows), PREDICT_ROWS):
-        block = images[rows[start : start + PREDICT_ROWS]]
-        views = [model.predict_on_batch(view) for view in shifted(block, shifts)]
-        probabilities[start : start + len(block)] = np.mean(views, axis=0)
-    return probabilities
 
 
 def gpus_seen() -> list[str]:

@@ -27,9 +27,9 @@ from digitflow.training import schedule
 from digitflow.training.augment import augment_batch
 from digitflow.training.checkpoint import Checkpoint, fingerprint
 from digitflow.training.course import Course
-from digitflow.training.data import open_data
+from digitflow.training.data import PREDICT_ROWS, open_data, predict_shifted
 from digitflow.training.history import History
-from digitflow.training.keras_predictor import PREDICT_ROWS, gpus_seen, predict, prepare, versions
+from digitflow.training.keras_predictor import gpus_seen, prepare, versions
 from digitflow.training.results import Outputs, write_results
 from digitflow.training.settings import Settings
 
@@ -54,31 +54,31 @@ def train(
     device: str,
     model: Path,
     outputs: Outputs,
-    code: str = "",
-    threads: int | None = None,
+    code: str,
+    threads: int,
 ) -> None:
-    """Train on the rows of `train_lst`, then write the model, its history, metrics and validation
-    probabilities.
+    """Train on the rows of a list; write the model, its history, metrics and validation probabilities.
 
     `images` is an IDX file; a row is a listing's index less one. `device` is auto, cpu or gpu; `threads` are
-    limited to the available cores, None is all of them. `code` is the digest of the code that trains, which
-    a checkpoint must match. The probabilities are float32 (n, classes), rows as in `valid_lst`. The same seed
-    and threads on the same machine give the same bytes (another number of threads adds in another order),
-    even if a killed training is resumed. Raises InputError for a listing that does not belong to these
-    images, ConfigError, DeviceError, or DigitflowError if training diverges.
+    limited to the available cores. `code` is the digest of the code that trains, which a checkpoint must
+    match. The probabilities are float32 (n, classes), rows as in `valid_lst`. The same seed and threads on
+    the same machine give the same bytes (another number of threads adds in another order), even if a killed
+    training is resumed. Raises InputError for a listing that does not belong to these images, ConfigError,
+    DeviceError, or DigitflowError if training diverges.
     """
     data = open_data(images, train_lst, valid_lst, classes, settings.train_rows)
-    threads = min(threads or devices.cores(), devices.cores())
+    threads = min(threads, devices.cores())  # as many as `prepare` allows
     where = prepare(device, threads, settings.deterministic)
-    machine = {"versions": versions(), "device": where, "threads": threads}
-    machine["precision"] = precision(settings)
+    machine = {"versions": versions(), "device": where, "threads": threads, "precision": precision(settings)}
     inputs = {path.name: sha256(path) for path in (images, train_lst, valid_lst)}
     made_from = fingerprint(settings, seed, classes, machine, inputs, code)
     if outputs.are_brought_back(made_from):
         return
     checkpoint = Checkpoint(outputs.checkpoint, made_from)
     network, history = fit(data.images, data.training, data.validation, classes, settings, seed, checkpoint)
-    valid = predict(network, data.images, data.validation[0], classes, settings.test_shifts)
+    valid = predict_shifted(
+        network.predict_on_batch, data.images, data.validation[0], classes, settings.test_shifts
+    )
 
     with files.atomic_path(model) as temporary:
         plain(network, data.images.shape[1:]).save(temporary)

@@ -72,7 +72,7 @@ def find(
     settings: Settings,
     seed: int,
     device: str,
-    threads: int | None = None,
+    threads: int,
 ) -> Curve:
     """Train as `keras_trainer.train` does, except for the rate, and log the suggested one.
 

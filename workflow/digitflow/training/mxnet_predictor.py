@@ -18,7 +18,7 @@ from digitflow.base.errors import DeviceError
 from digitflow.formats import idx
 from digitflow.training import child, driver
 from digitflow.training import device as devices
-from digitflow.training.data import shifted
+from digitflow.training.data import PREDICT_ROWS, shifted
 from digitflow.training.settings import Settings
 
 if TYPE_CHECKING:
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("digitflow")
 
-PREDICT_ROWS = 1024  # images per prediction step: memory stays flat whatever the size of the data
 ENVIRONMENT = {
     "OMP_WAIT_POLICY": "passive",  # a thread that waits for others sleeps, and leaves its core to them
     "MXNET_CUDNN_AUTOTUNE_DEFAULT": "0",  # no trial runs: each logs a line, and they choose by the clock
@@ -34,17 +33,25 @@ ENVIRONMENT = {
 }
 # NVIDIA's libraries, ordered so that each finds those it needs.
 CUDA_LIBRARIES = (
-    *("cuda_runtime/lib/libcudart", "cuda_nvrtc/lib/libnvrtc", "cublas/lib/libcublas", "cudnn/lib/libcudnn"),
-    *("cusparse/lib/libcusparse", "cusolver/lib/libcusolver", "cufft/lib/libcufft", "curand/lib/libcurand"),
-    *("nccl/lib/libnccl", "nvtx/lib/libnvToolsExt"),
+    "cuda_runtime/lib/libcudart",
+    "cuda_nvrtc/lib/libnvrtc",
+    "cublas/lib/libcublas",
+    "cudnn/lib/libcudnn",
+    "cusparse/lib/libcusparse",
+    "cusolver/lib/libcusolver",
+    "cufft/lib/libcufft",
+    "curand/lib/libcurand",
+    "nccl/lib/libnccl",
+    "nvtx/lib/libnvToolsExt",
 )
 
 
 def apply(
     symbol: Path, params: Path, images: Path, *, settings: Settings, device: str, threads: int
 ) -> tuple[np.ndarray, str]:
-    """Predict all images of an IDX file with a saved model: softmax rows float32 (n, classes), and the
-    device.
+    """Predict all images of an IDX file with a saved model.
+
+    Returns softmax rows float32 (n, classes), and the name of the device.
     """
     pixels = idx.open_memmap(images, idx.IMAGES)
     context, where = prepare(device, threads, settings.deterministic)
@@ -53,12 +60,11 @@ def apply(
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # about the input's type, not known before the first batch
         network = mx.gluon.SymbolBlock.imports(str(symbol), ["data"], str(params), ctx=context)
-    channels = (pixels.shape[3:] or (1,))[0]
     scale = np.float32(1 if settings.raw_pixels else 1 / 255)
     rows = []
     for start in range(0, len(pixels), PREDICT_ROWS):
         block = pixels[start : start + PREDICT_ROWS].astype(np.float32) * scale
-        block = np.moveaxis(block.reshape(*block.shape[:3], channels), 3, 1)
+        block = np.moveaxis(block.reshape(*block.shape[:3], -1), 3, 1)
         views = [
             network(mx.nd.array(view, ctx=context)).softmax()
             for view in shifted(block, settings.test_shifts, axis=2)
@@ -83,9 +89,7 @@ def prepare(device: str, threads: int, deterministic: bool = True) -> tuple["mx.
     gpus = usable_gpus() if device != "cpu" else []
     build = "" if mx.runtime.Features().is_enabled("CUDA") else ", a build for CPUs,"
     chosen = devices.choose_device(device, f"MXNet {mx.__version__}{build}", gpus)
-    where = f"{chosen}: {', '.join(gpus) if chosen == 'gpu' else devices.cpu_name()}"
-    log.info(f"device {where}; " + ", ".join(f"{name} {version}" for name, version in versions().items()))
-    return mx.Context(chosen), where
+    return mx.Context(chosen), devices.announce(chosen, gpus, versions())
 
 
 def load_cuda() -> None:

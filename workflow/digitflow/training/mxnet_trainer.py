@@ -17,7 +17,7 @@ import numpy as np
 from digitflow.base import files
 from digitflow.base.checksums import sha256
 from digitflow.base.errors import DigitflowError, FormatError
-from digitflow.formats import lst, png, recordio
+from digitflow.formats import lst, recordio
 from digitflow.training import child, schedule
 from digitflow.training.checkpoint import Checkpoint, fingerprint
 from digitflow.training.course import Course
@@ -40,10 +40,11 @@ AGAIN = "delete the .rec file and run again"
 
 
 class Row(NamedTuple):
-    """What a record says about its image, and where the record is, for a message."""
+    """What a record holds, and where it is, for a message."""
 
     index: int
     label: int
+    shape: tuple[int, ...]  # (h, w), or (h, w, 3) in RGB
     where: str
 
 
@@ -68,7 +69,7 @@ def train(
     train: Parts,
     valid: Parts,
     *,
-    lists: tuple[Path | None, Path | None] = (None, None),
+    lists: tuple[Path, Path],
     classes: int,
     settings: Settings,
     seed: int,
@@ -77,16 +78,15 @@ def train(
     symbol: Path,
     params: Path,
     outputs: Outputs,
-    code: str = "",
+    code: str,
 ) -> None:
-    """Train on the rows of `train`, then write the model, its history, metrics and validation probabilities.
+    """Train on the rows of `train`; write the model, its history, metrics and validation probabilities.
 
     `train` and `valid` are shards of images of the same size, grey or RGB; `lists` are the .lst files that
-    they were packed from, if known. `device` is auto, cpu or gpu. `code` is the digest of the code that
-    trains, which a checkpoint must match. The probabilities are float32 (n, classes), rows as in the files.
-    The same seed on the same machine gives the same bytes, even if a killed training is resumed. Raises
-    FormatError for a damaged .rec before MXNet sees it, ConfigError, DeviceError, or DigitflowError if
-    training diverges.
+    they were packed from. `device` is auto, cpu or gpu. `code` is the digest of the code that trains, which a
+    checkpoint must match. The probabilities are float32 (n, classes), rows as in the files. The same seed on
+    the same machine gives the same bytes, even if a killed training is resumed. Raises FormatError for a
+    damaged .rec before MXNet sees it, ConfigError, DeviceError, or DigitflowError if training diverges.
     """
     with contextlib.ExitStack() as stack:
         # Checking the records takes as long as importing MXNet: separate processes do it at the same time.
@@ -142,11 +142,14 @@ def check_records(parts: Parts, classes: int, list_path: Path | None = None) -> 
     Raises FormatError naming the record. MXNet's iterator would end the process at damage, crop images that
     are too large, and take any number for a label.
     """
-    shapes: dict[tuple[int, ...], None] = {}
-    rows = [row for part in parts for row in _read_labels(*part, shapes, classes)]
+    rows = [row for part in parts for row in _read_records(*part, classes)]
+    shape = rows[0].shape if rows else (0, 0)
+    for row in rows:
+        if row.shape != shape:
+            raise FormatError(f"{row.where}: an image of {row.shape} pixels, but the first one has {shape}")
     if list_path:
         _compare_with_list(rows, list_path)
-    height, width, *channels = next(iter(shapes), (0, 0))
+    height, width, *channels = shape
     labels = np.array([row.label for row in rows], np.int64)
     return Checked(parts, (*(channels or (1,)), height, width), labels)
 
@@ -195,21 +198,14 @@ def _first_records(parts: Parts, index: Path, count: int, folder: Path) -> Path:
     return path
 
 
-def _read_labels(
-    rec_path: Path, idx_path: Path, shapes: dict[tuple[int, ...], None], classes: int
-) -> Iterator[Row]:
-    """Yield what the records say; all images must have the same shape, which is put into `shapes`."""
+def _read_records(rec_path: Path, idx_path: Path, classes: int) -> Iterator[Row]:
     name = str(rec_path)
-    for number, record in enumerate(recordio.read_verified(rec_path, idx_path), 1):
+    for number, (record, shape) in enumerate(recordio.read_verified(rec_path, idx_path), 1):
         where = f"{name}: record {number}, index {record.index}"
-        found = png.shape_of(record.payload, where)
-        if (first := next(iter(shapes), found)) != found:
-            raise FormatError(f"{where}: an image of {found} pixels, but the first one has {first}")
-        shapes[found] = None
         labels = record.labels.tolist()
         if not (len(labels) == 1 and 0 <= labels[0] < classes and labels[0].is_integer()):
             raise FormatError(f"{where}: label {labels}; expected one number from 0 to {classes - 1}")
-        yield Row(record.index, int(labels[0]), where)
+        yield Row(record.index, int(labels[0]), shape, where)
 
 
 def fit(

@@ -11,7 +11,6 @@ import math
 import platform
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -49,35 +48,28 @@ def train(
     seed: int,
     model: Path,
     outputs: Outputs,
-    code: str = "",
-    threads: int | None = None,
+    code: str,
+    threads: int,
 ) -> None:
-    """Train on the rows of `train_lst`, then write the model, its history, metrics and validation
-    probabilities.
+    """Train on the rows of a list; write the model, its history, metrics and validation probabilities.
 
     `images` is an IDX file; a row is a listing's index less one. The probabilities are float32 (n, classes),
     rows as in `valid_lst`. `code` is the digest of the code that trains, which a checkpoint must match.
-    `threads` is what numpy was given, None for one per core: its BLAS reads OPENBLAS_NUM_THREADS once, when
-    it is loaded. The same seed and threads on the same machine give the same bytes, even if a killed training
-    is resumed. Raises InputError for a listing that does not belong to these images, ConfigError, or
-    DigitflowError if training diverges.
+    `threads` is what numpy was given: its BLAS reads OPENBLAS_NUM_THREADS once, when it is loaded. The same
+    seed and threads on the same machine give the same bytes, even if a killed training is resumed. Raises
+    InputError for a listing that does not belong to these images, ConfigError, or DigitflowError if training
+    diverges.
     """
     data = open_data(images, train_lst, valid_lst, classes, settings.train_rows)
-    machine = {
-        "versions": _versions(),
-        "device": f"cpu: {devices.cpu_name()}",
-        "threads": threads or devices.cores(),
-    }
-    log.info(
-        f"device {machine['device']}; " + ", ".join(" ".join(item) for item in machine["versions"].items())
-    )
+    versions = _versions()
+    machine = {"versions": versions, "device": devices.announce("cpu", (), versions), "threads": threads}
     inputs = {path.name: sha256(path) for path in (images, train_lst, valid_lst)}
     made_from = fingerprint(settings, seed, classes, machine, inputs, code)
     if outputs.are_brought_back(made_from):
         return
     checkpoint = Checkpoint(outputs.checkpoint, made_from)
     learner, history = fit(data.images, data.training, data.validation, classes, settings, seed, checkpoint)
-    valid = learner.predict(data.images, data.validation[0], settings.test_shifts)
+    valid = predict(learner.model, data.images, data.validation[0], settings.test_shifts)
 
     learner.model.save(model)
     write_results(
@@ -106,7 +98,7 @@ def fit(
     settings: Settings,
     seed: int,
     checkpoint: Checkpoint | None = None,
-) -> tuple["GradientTrainer | SeedSearchTrainer", History]:
+) -> tuple["GradientTrainer | GuessTrainer", History]:
     """Train a new model on uint8 images (n, h, w); `training` and `validation` are each (rows, labels).
 
     With a checkpoint, training resumes from it and saves one per epoch.
@@ -114,7 +106,7 @@ def fit(
     model = models.build(
         settings.module, settings.architecture, images.shape[1:], classes, **settings.network
     )
-    kind = SeedSearchTrainer if isinstance(model, Guess) else GradientTrainer
+    kind = GuessTrainer if isinstance(model, Guess) else GradientTrainer
     learner = kind(model, images, *training, classes, settings, seed)
     log.info(f"{settings.architecture}: {learner.parameters:,} parameters, {len(training[0]):,} images")
     rows, labels = validation
@@ -125,7 +117,7 @@ def fit(
             loss, accuracy, rate = learner.epoch(len(course.history.rows))
             valid_loss = valid_accuracy = math.nan
             if len(rows):
-                valid = learner.predict(images, rows)
+                valid = predict(learner.model, images, rows)
                 valid_loss, valid_accuracy = cross_entropy(valid, targets), accuracy_of(valid, labels)
             course.end_epoch(loss, accuracy, valid_loss, valid_accuracy, rate)
     course.restore_best()
@@ -191,10 +183,6 @@ class GradientTrainer:
         if isinstance(self._rates, schedule.Plateau):
             self._rates.observe(valid_loss)
 
-    def predict(self, images: np.ndarray, rows: np.ndarray, shifts: int = 1) -> np.ndarray:
-        """Softmax rows float32 (n, classes) of rows of uint8 images, averaged over `shifts` moves."""
-        return predict(self.model, images, rows, shifts)
-
     def state(self) -> dict[str, np.ndarray]:
         """All that changes while training: the weights, their average, and what the optimizer keeps."""
         state = {"parameters": self.network.parameters, **self._optimizer.state}
@@ -206,7 +194,7 @@ class GradientTrainer:
             array[...] = arrays[name]
 
 
-class SeedSearchTrainer:
+class GuessTrainer:
     """The training of a guess: each epoch tries one seed on the training labels."""
 
     parameters = 0
@@ -232,10 +220,6 @@ class SeedSearchTrainer:
 
     def observe(self, valid_loss: float) -> None:
         """A guess learns nothing from it."""
-
-    def predict(self, images: np.ndarray, rows: np.ndarray, shifts: int = 1) -> np.ndarray:
-        """One-hot rows float32 (n, classes), whatever the images show."""
-        return self.model.predict(rows)
 
     def state(self) -> dict[str, np.ndarray]:
         """The best seed so far and how many labels it has right."""
@@ -334,9 +318,7 @@ OPTIMIZERS: dict[str, type[Optimizer]] = {"adam": Adam, "sgd": SGD}
 
 
 def make_optimizer(settings: Settings, parameters: np.ndarray) -> Optimizer:
-    """The optimizer of the settings. Raises ConfigError for an unknown name or option, or a wrong value."""
-    if settings.optimizer not in OPTIMIZERS:
-        raise ConfigError(f"optimizer: {settings.optimizer!r} is not one of {', '.join(OPTIMIZERS)}")
+    """The optimizer of the settings. Raises ConfigError for an unknown option, or a wrong value of one."""
     kind = OPTIMIZERS[settings.optimizer]
     known = list(inspect.signature(kind).parameters)[1:]
     for option, value in settings.optimizer_options.items():
@@ -353,5 +335,4 @@ def make_optimizer(settings: Settings, parameters: np.ndarray) -> Optimizer:
 
 def _versions() -> dict[str, str]:
     blas = np.show_config(mode="dicts")["Build Dependencies"]["blas"]
-    versions: dict[str, Any] = {"python": platform.python_version(), "numpy": np.__version__}
-    return versions | {blas["name"]: blas["version"]}
+    return {"python": platform.python_version(), "numpy": np.__version__, blas["name"]: blas["version"]}

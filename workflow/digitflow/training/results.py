@@ -67,10 +67,9 @@ def write_results(
 ) -> None:
     """Write a training's history, validation probabilities, and metrics with `facts` about it.
 
-    The metrics hold the SHA-256 of the others and of `model_files`, by which damage is found.
-
-    `precision` is what the network calculated in. `valid` (n, classes) holds softmax rows, none if there are
-    no validation rows; if the training diverged they are meaningless, and all classes get the same.
+    `valid` (n, classes) holds softmax rows, none if there are no validation rows; if the training diverged
+    they are meaningless, and all classes get the same. `precision` is what the network calculated in. The
+    metrics hold the SHA-256 of the others and of `model_files`, by which damage is found.
     """
     if history.status == "diverged":
         valid = np.full(valid.shape, 1 / valid.shape[1], np.float32)

@@ -52,6 +52,8 @@ def train_mxnet(
     train_idx: list[Input],
     valid_rec: list[Input],
     valid_idx: list[Input],
+    train_lst: Input,
+    valid_lst: Input,
     classes: Input,
     checksums: list[Input],
     symbol: Output,
@@ -64,8 +66,6 @@ def train_mxnet(
     device: str,
     threads: int,
     code: str,
-    train_lst: Input | None = None,
-    valid_lst: Input | None = None,
     store: Store = None,
 ) -> None:
     """Train an MXNet model on RecordIO files, and predict the validation rows.
@@ -80,7 +80,7 @@ def train_mxnet(
     from digitflow.training.settings import Settings
 
     files.check_writable(symbol)
-    sfv.check(checksums, *filter(None, (train_lst, valid_lst)))
+    sfv.check(checksums, train_lst, valid_lst)
     mxnet_trainer.train(
         list(zip(train_rec, train_idx, strict=True)),
         list(zip(valid_rec, valid_idx, strict=True)),

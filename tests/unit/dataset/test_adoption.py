@@ -509,13 +509,54 @@ def test_a_line_about_another_image_is_left_alone_and_the_commands_told_put_all_
         project.picture(1).unlink()
     else:
         project.picture(1).write_bytes(png.encode(project.images[[0]])[0])
-    project.refused(r"corrections\.csv, line 2: is about another image than .*train shows as 1: ")
+    project.refused(r"corrections\.csv, line 2: is about another image than .*train shows as 1, or ")
     with pytest.raises(InputError) as told:
         project.adopt()
     commands = str(told.value).partition("Put the picture back: ")[2].partition("; then run again")[0]
     subprocess.run(commands, shell=True, check=True)
     assert project.adopt() == []
     assert project.corrections.read_text() == text
+
+
+@pytest.mark.parametrize("typed", ["1,5,3,", "1,5,drop,"])
+def test_an_undo_in_a_tree_that_is_older_than_the_csv_is_not_lost(project, typed):
+    """The line has the image's new number, so none says what the tree shows under the old one."""
+    crc = pixel_crc(project.images[0])
+    project.corrections.write_text(f"id,was,now,crc,note\n{typed}{crc},\n")
+    project.update()
+    text = project.corrections.read_text().replace("1,5", "2,5")
+    project.corrections.write_text(text)
+    project.picture(1, 3).unlink(missing_ok=True)
+    project.picture(1).write_bytes(png.encode(project.images[[0]])[0])
+    project.refused(
+        r"line 2: is about the image that .*train shows as 1, by its new number 2: the tree is old"
+    )
+    # The same without a line: the lists then say what became of the row.
+    project.corrections.write_text("id,was,now,crc,note\n")
+    assert "image 1: ok (5)" in project.adopt()[0]
+    assert read(project.corrections)[0].crc == crc
+
+
+def test_an_undo_is_written_into_another_file_that_is_named(project, tmp_path):
+    project.picture(1).rename(project.picture(1, 3))
+    project.adopt()
+    project.update()
+    project.picture(1, 3).rename(project.picture(1))
+    other = tmp_path / "other.csv"
+    other.write_text("id,was,now,crc,note\n")
+    assert "image 1: ok (5)" in adopt(project.tree, project.manifest, other)[0]
+    assert [(line.id, line.now) for line in read(other)] == [(1, "ok")]
+
+
+@pytest.mark.parametrize(("line", "back"), [("1,3,ok", False), ("1,3,5", True)])
+def test_a_line_about_another_label_of_the_row_is_not_replaced(project, line, back):
+    """The CSV has another label by now, and the tree still shows the old one."""
+    project.picture(1).rename(project.picture(1, 3))
+    project.adopt()
+    project.update()
+    project.corrections.write_text(f"id,was,now,crc,note\n{line},,\n")
+    project.picture(1, 3).rename(project.picture(1, None if back else 8))
+    project.refused("line 2: is about another image than .* shows as 1, or another label of it: the tree is")
 
 
 def test_a_line_changed_after_its_move_was_adopted_wins(project):

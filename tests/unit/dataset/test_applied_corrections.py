@@ -48,6 +48,10 @@ def test_labels_are_corrected_and_dropped_rows_are_seen_by_no_model(rows):
             "line 7: column was: '4', but the training CSV has '5' in row 1; write 5",
         ),
         (
+            Correction(1, "4", "ok", line=7),
+            "line 7: column was: .* in row 1; if 4 is right, write 1,5,4,,; if 5 is, delete the line",
+        ),
+        (
             Correction(1, "5", "x", line=7),
             r"line 7: column now: 'x' should be one of 0, 1, .* or drop .* or ok .* set data: .*9, \"?x",
         ),
@@ -113,10 +117,12 @@ def test_a_moved_row_with_another_label_and_a_row_that_is_gone_are_told_as_such(
     ]
     first, second, third = refused(lines, changed, tmp_path / "shifted")
     assert first.endswith(f"if it is also right for this image, write 1,{labels[1]},3,{crc[1]},")
-    assert (
-        f"row 9 (label {changed[8]}) now, but the line says '{labels[9]}'; correct its columns id and was"
-        in second
+    assert second.endswith(
+        f"row 9 (label {changed[8]}) now, but the line says '{labels[9]}'; write 9,{changed[8]},3,{crc[9]},, "
+        "or delete it if the label is right now"
     )
+    [told] = refused([Correction(10, "4", "ok", crc[9], line=3)], changed, tmp_path / "shifted")
+    assert f"write 9,{changed[8]},4,{crc[9]},, or" in told
     assert third.endswith(
         "line 4: column id: 100: there is no such row now, and no row has these pixels; delete the line"
     )

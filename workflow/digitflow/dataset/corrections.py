@@ -48,9 +48,11 @@ def apply(
                 "write the right row number"
             )
         if line.was != (was := classes[labels[row]]):
+            way = f"write {was}, or delete the line if it is about another CSV"
+            if line.now == OK:
+                way = f"if {line.was} is right, write {_with_was(line, was)}; if {was} is, delete the line"
             raise FormatError(
-                f"{where} was: {line.was!r}, but the training CSV has {was!r} in row {line.id}; write {was}, "
-                "or delete the line if it is about another CSV"
+                f"{where} was: {line.was!r}, but the training CSV has {was!r} in row {line.id}; {way}"
             )
         if line.now not in (DROP, OK, *places):
             meant = meant_by(line.now, classes)
@@ -175,20 +177,27 @@ def _where_now(stray: Stray) -> str:
             f"these pixels are in row {stray.new_id} now; write {format_line(replace(line, id=stray.new_id))}"
         )
     if len(stray.rows) == 1:
+        id_, was = stray.rows[0]
         return (
-            f"these pixels are in row {rows} now, but the line says {line.was!r}; correct its columns id and "
-            "was, or delete it if the label is right now"
+            f"these pixels are in row {rows} now, but the line says {line.was!r}; write "
+            f"{_with_was(replace(line, id=id_), was)}, or delete it if the label is right now"
         )
     if stray.rows:
         return f"these pixels are in rows {rows} now; write the number of the right one, or delete the line"
     if not stray.there:
         return f"column id: {line.id}: there is no such row now, and no row has these pixels; delete the line"
     was, crc = stray.there
-    right = format_line(replace(line, was=was, crc=crc))
+    right = _with_was(replace(line, crc=crc), was)
     return (
         f"column crc: {line.crc}, but the pixels of row {line.id} have {crc}, and no row has the line's "
         f"pixels; delete the line, or, if it is also right for this image, write {right}"
     )
+
+
+def _with_was(line: Correction, was: str) -> str:
+    """The line with another label in the column was: ok would say the opposite then."""
+    now = line.was if line.now == OK and line.was != was else line.now
+    return format_line(replace(line, was=was, now=now))
 
 
 def follow(

@@ -200,3 +200,26 @@ def test_where_all_pixels_are_others_lines_keep_their_rows_and_get_new_checksums
     assert renewed == f"{path}, line 3: row 1 has the checksum {new[0]} now"
     assert left.startswith(f"{path}, line 5: left as it is: ")
     assert path.read_text() == f"{text.replace(old[0], new[0])}3,{other},ok,{old[2]},\n"
+
+
+def test_checksums_are_not_renewed_by_id_where_one_shows_that_the_pixels_did_not_all_change(rows, tmp_path):
+    """A row was deleted, and the next one, which has its number now, has the same label."""
+    images, labels, _ = rows
+    labels = labels.copy()
+    labels[6] = labels[5]
+    kept, path = np.delete(np.arange(100), 5), tmp_path / "corrections.csv"
+    idx.write(tmp_path / "shorter", images[kept])
+    idx.write(tmp_path / "labels", labels[kept])
+    class_names.write(tmp_path / "classes.csv", CLASSES)
+    files = (tmp_path / "shorter", tmp_path / "labels", tmp_path / "classes.csv")
+    crc = crcs(images)
+    told = rf"line 3: column crc: a row still has the pixels {crc[54]}, so not all have changed"
+    path.write_text(f"id,was,now,crc,note\n6,{labels[5]},2,{crc[5]},\n55,{labels[54]},8,{crc[54]},\n")
+    with pytest.raises(InputError, match=told):
+        follow(path, *files, by_id=True)
+    follow(path, *files)
+    assert [line.id for line in read(path)] == [6, 54]
+    assert "--by_id" not in "\n".join(refused(read(path), labels[kept], tmp_path / "shorter"))
+    with pytest.raises(InputError, match=told):
+        follow(path, *files, by_id=True)
+    assert [line.crc for line in read(path)] == [crc[5], crc[54]]

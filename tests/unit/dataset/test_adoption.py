@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from tests.unit.dataset.killed import killed_at
 
-from digitflow.base.errors import InputError
+from digitflow.base.errors import DigitflowError, InputError
 from digitflow.dataset import adoption, applied, inventory, treetimes, views
 from digitflow.dataset.adoption import adopt, check_not_lost, find_changes, restore_corrections
 from digitflow.dataset.applied import Applied
@@ -24,6 +24,7 @@ from digitflow.formats.corrections import Correction, pixel_crc, read
 from digitflow.verbs import tools
 
 ROWS = 400
+BLOCK = 40  # pictures that an update writes at a time, where a test stops it
 CLASSES = [str(digit) for digit in range(10)]
 
 
@@ -775,6 +776,56 @@ def test_an_adoption_that_was_killed_anywhere_is_done_by_the_next_run(tmp_path, 
         assert copy.adopt() == []
         step += 1
     assert step > 5
+
+
+@pytest.mark.parametrize("done", ["moved", "deleted", "deleted new"])
+def test_what_was_done_in_a_tree_whose_update_was_killed_hits_no_other_image(project, monkeypatch, done):
+    """Each row has the image of another by now, and only the first pictures were written."""
+    id_ = 2 if done == "deleted new" else ROWS
+    project.images = np.flip(project.images, 0)
+    project.labels = np.flip(project.labels)
+    idx.write(project.idx, project.images)
+    write = views._Update._write
+
+    def first_block(update, rows, *arguments) -> None:
+        if rows[-1] >= BLOCK:
+            raise OSError(None, "killed")
+        write(update, rows, *arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(views, "BLOCK", BLOCK)
+        patch.setattr(views._Update, "_write", first_block)
+        with pytest.raises(DigitflowError, match="killed"):
+            project.update()
+    [picture] = project.tree.glob(f"*/{id_:03}.png")
+    assert project.adopt() == []
+    if done == "moved":
+        wanted = (picture.parent.name, str(project.labels[id_ - 1]))
+        picture.rename(project.picture(id_, next(label for label in CLASSES if label not in wanted)))
+    else:
+        picture.unlink()
+    project.refused(f"{id_:03}.png was .* by hand, but an update that did not end was giving the rows other")
+    with pytest.raises(InputError) as told:
+        project.adopt()
+    commands = str(told.value).partition("Put the picture back: ")[2].partition("; then run again")[0]
+    subprocess.run(commands, shell=True, check=True)
+    assert project.adopt() == []
+    project.update()
+    files = png.encode(project.images)
+    assert [project.picture(id_).read_bytes() for id_ in range(1, ROWS + 1)] == files
+    assert len(list(project.tree.rglob("*.png"))) == ROWS
+    assert project.adopt() == []
+
+
+def test_a_picture_that_an_unfinished_update_has_written_can_be_moved(project):
+    project.images = 255 - project.images
+    known = inventory.read_inventory(project.tree)
+    new = np.array([int(pixel_crc(image), 16) for image in project.images], np.uint32)
+    inventory.save_inventory(project.tree, replace(known, next_pixel_crc=new))
+    project.picture(1).unlink()
+    project.picture(1, 3).write_bytes(png.encode(project.images[[0]])[0])
+    assert len(project.adopt()) == 1
+    assert read(project.corrections)[0].crc == pixel_crc(project.images[0])
 
 
 def test_the_corrections_are_those_that_the_lists_take(project):

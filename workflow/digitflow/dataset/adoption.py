@@ -117,6 +117,7 @@ def find_changes(
         comparison.check_deletions(corrections)
     if not moves:
         comparison.check_moves(corrections)
+    comparison.check_unfinished()
     comparison.check_contents()
     if source is not None:
         comparison.check_owner(corrections, source)
@@ -330,6 +331,33 @@ class _Comparison:
             f"changed. Done in it by hand: {told}. {commands}; then run again"
         )
 
+    def check_unfinished(self) -> None:
+        """Where an update has yet to write other pixels, only the picture tells which image was meant."""
+        known, found = self.known, self.found.place
+        folders = [self.tree / name for name in known.names]
+        for row in np.flatnonzero(self.changed & (known.pixel_crc != known.next_pixel_crc)).tolist():
+            path, is_gone = self._path(row), found[row] == NOWHERE
+            if (
+                is_gone
+                or shown_crc(self._read(row, folders[found[row]]), known.shape) != known.next_pixel_crc[row]
+            ):
+                done = "deleted" if is_gone else "put there"
+                raise InputError(
+                    f"{self.tree}: {path} was {done} by hand, but an update that did not end was giving the "
+                    "rows other images, and it is not known which one was meant; nothing was changed. "
+                    f"{self._put_back(row)}; then {RUN_TREES}, and do it again in the tree that is made"
+                )
+
+    def _read(self, row: int, folder: int | Path) -> bytes:
+        """The file of a picture in a folder as `open_folders` has it."""
+        try:
+            return read_file(self.found.names.get(row, self._name(row)), folder)
+        except FileNotFoundError:
+            raise InputError(
+                f"{self.tree}: {self._path(row)} was moved or deleted meanwhile; nothing was changed: run "
+                "again"
+            ) from None
+
     def check_contents(self) -> None:
         """Read the pictures of all folders that changed: one may have the name of another, or be edited."""
         known, since = self.known, inventory_path(self.tree).stat().st_mtime_ns
@@ -341,7 +369,7 @@ class _Comparison:
                 continue
             with open_folders(folder) as (opened,):
                 for row in np.flatnonzero(self.found.place == place).tolist():
-                    data = read_file(self.found.names.get(row, self._name(row)), opened)
+                    data = self._read(row, opened)
                     if zlib.crc32(data) != known.file_crc[row]:
                         self._check_picture(row, shown_crc(data, known.shape))
 

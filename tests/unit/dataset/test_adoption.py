@@ -618,6 +618,14 @@ def test_a_picture_under_the_name_of_another_is_no_deletion(project, folder):
     )
 
 
+def test_a_picture_copied_over_that_of_another_and_deleted_is_no_deletion(project):
+    """Its contents change, but not the folder."""
+    other = next(id_ for id_, label in enumerate(project.labels, 1) if label != project.labels[1])
+    shutil.copyfile(project.picture(2), project.picture(other))
+    project.picture(2).unlink()
+    project.refused(rf"{other:03}\.png shows image 2, not {other};")
+
+
 def test_the_commands_of_that_message_put_all_right(project, tmp_path):
     project.picture(1).rename(project.picture(12))
     with pytest.raises(InputError) as error:

@@ -89,7 +89,8 @@ def find_changes(
 
     A picture in another folder is a correction to that label, a deleted one is `drop`, and one that is back
     where the CSV has it is `ok`. It takes a dozen system calls if no folder has changed since the last
-    update; in a folder that has, every picture is read, and edited ones are named.
+    update; in a folder that has, or in all if pictures are gone, every picture is read, and edited ones are
+    named.
 
     InputError, and no change is adopted, for a file that is no picture of the tree; a picture that is there
     twice or under another's name; one whose line in `corrections` says something else; a tree that is gone;
@@ -359,13 +360,17 @@ class _Comparison:
             ) from None
 
     def check_contents(self) -> None:
-        """Read the pictures of all folders that changed: one may have the name of another, or be edited."""
+        """Read the pictures of all folders that changed: one may have the name of another, or be edited.
+
+        If pictures are gone, one may also have been copied over another's, which changes no folder.
+        """
+        are_gone = (self.changed & (self.found.place == NOWHERE)).any()
         known, since = self.known, inventory_path(self.tree).stat().st_mtime_ns
         then, now = read_about(self.tree).times, folder_times(self.tree)
         for place, name in enumerate(known.names):
             folder = self.tree / name
             as_it_was = name in then and then[name] == now.get(name) and not is_recent(max(now[name]), since)
-            if as_it_was or not folder.is_dir():
+            if (as_it_was and not are_gone) or not folder.is_dir():
                 continue
             with open_folders(folder) as (opened,):
                 for row in np.flatnonzero(self.found.place == place).tolist():

@@ -440,6 +440,25 @@ def test_corrections_outlive(mishap, corrected, finished_numpy_run):
     assert {int(path.stem): int(path.parent.name) for path in tree.rglob("*.png")} == expected
 
 
+def test_touching_all_files_swallows_no_corrections(finished_numpy, tmp_path):
+    """As README says after a copy without times: a picture that was moved, then a line that is typed."""
+    before = labels_of(finished_numpy)
+    finished_numpy.move(3, (before[3] + 1) % 10)
+    copy, made = tmp_path / "copy", [*LISTS, "data/png/train.sfv"]
+    subprocess.run(["cp", "-r", finished_numpy.folder, copy], check=True)
+    copy = Clone(copy)
+    assert "image 3: " in copy.snakemake("--touch", *made).stdout
+    assert copy.snakemake(*made).returncode == 0
+    assert labels_of(copy) == before | {3: (before[3] + 1) % 10}
+    with (copy.folder / FILE).open("a") as file:
+        file.write(f"4,{before[4]},drop\n")
+    assert copy.snakemake("--touch", *made).returncode == 0
+    assert copy.snakemake(LISTS[0]).returncode == 0
+    assert copy.snakemake(*made).returncode == 0
+    assert 4 not in labels_of(copy)
+    assert "Nothing to be done" in copy.snakemake(*made).stdout
+
+
 def test_data_that_come_from_another_copy_keep_none_of_its_corrections(finished_numpy, tmp_path):
     target, labels = "data/png/train.sfv", labels_of(finished_numpy)
     label, own = labels[7], f"id,was,now,crc,note\n8,{labels[8]},ok,,mine\n"

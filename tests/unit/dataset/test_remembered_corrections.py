@@ -55,6 +55,18 @@ def test_a_line_that_was_changed_since_or_is_of_another_file_is_left_alone(proje
     assert not (project / "none.csv").exists()
 
 
+def test_other_lines_than_were_applied_are_told_from_other_checksums_and_notes(project):
+    file = project / "corrections.csv"
+    assert not applied.says_otherwise("corrections.csv")
+    file.write_text(TEXT.replace("1,5,3", "1,5,3,11111111,a note"))
+    assert not applied.says_otherwise("corrections.csv")
+    file.write_text(TEXT.replace("1,5,3", "1,5,8"))
+    assert applied.says_otherwise("corrections.csv")
+    assert not applied.says_otherwise("none.csv")
+    (project / "other.csv").write_text(TEXT)  # never applied
+    assert applied.says_otherwise("other.csv")
+
+
 def test_a_copy_without_lines_or_of_another_file_says_that_nothing_is_lost(project):
     (project / "corrections.csv").unlink()
     assert applied.may_be_lost("./corrections.csv", "png/train")

@@ -94,14 +94,11 @@ def fill_in(corrections: PathLike, applied: PathLike = APPLIED) -> str | None:
 
 
 def says_otherwise(corrections: PathLike, applied: PathLike = APPLIED) -> bool:
-    """Whether the lists were made from other lines than the file has: it was edited, or the lists came with
-    data from elsewhere.
+    """Whether the lists were made from other lines than the file has, or from none: it was edited, or the
+    lists came with data from elsewhere. Raises as `read`.
     """
-    copy = read(corrections, applied)
-    if not copy.path:
-        return False
-    then, now = copy.text.encode(), corrections_csv.read_bytes(corrections)
-    return corrections_csv.digest_of(then, copy.path) != corrections_csv.digest_of(now, copy.path)
+    then, now = read(corrections, applied).text.encode(), corrections_csv.read_bytes(corrections)
+    return then != now and corrections_csv.digest_of(then, APPLIED) != corrections_csv.digest_of(now, APPLIED)
 
 
 def may_be_lost(corrections: PathLike, tree: PathLike, applied: PathLike = APPLIED) -> bool:

@@ -149,12 +149,11 @@ def keep_corrections(tree, path):
     dry = workflow.output_settings.dryrun
     if not dry:
         fill_in_checksums(path)
-        if not os.path.exists(treetimes.inventory_path(tree)):
-            with contextlib.suppress(OSError):
-                os.unlink(f"{tree}.sfv")  # so that idx_to_png makes both again, from the tree
-    warn_of_missing_record(tree)
     try:
         applied.read(path)  # damaged copies stop the run, even while they are not needed
+        if TREES and not dry and not os.path.exists(treetimes.inventory_path(tree)):
+            recover_record(tree, path)
+        warn_of_missing_record(tree)
         if applied.may_be_lost(path, tree) or treetimes.wants_a_look(tree):
             from digitflow.dataset import adoption
 
@@ -171,6 +170,23 @@ def keep_corrections(tree, path):
             forget_lists(path)
     except DigitflowError as error:
         raise WorkflowError(str(error)) from None
+
+
+def recover_record(tree, path):
+    """Make the inventory of a tree again if it was lost. Where that takes more than there is, idx_to_png does it, which
+    knows less of what was done by hand.
+    """
+    if not os.path.isdir(tree):
+        with contextlib.suppress(OSError):
+            os.unlink(f"{tree}.sfv")
+        return
+    from digitflow.dataset import recovery
+
+    files = (f"data/idx/train-{IMAGES}", "data/idx/train-labels-idx1-ubyte", "data/idx/classes.csv")
+    if not recovery.recover_inventory(tree, f"{tree}.sfv", *files):
+        recovery.check_is_last(tree, path)
+        with contextlib.suppress(OSError):
+            os.unlink(f"{tree}.sfv")  # so that idx_to_png makes both again, from the tree
 
 
 def warn_of_missing_record(tree):

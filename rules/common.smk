@@ -151,7 +151,7 @@ def keep_corrections(tree, path):
         fill_in_checksums(path)
     try:
         applied.read(path)  # damaged copies stop the run, even while they are not needed
-        if TREES and not dry and not os.path.exists(treetimes.inventory_path(tree)):
+        if not dry and not os.path.exists(treetimes.inventory_path(tree)):
             recover_record(tree, path)
         warn_of_missing_record(tree)
         if applied.may_be_lost(path, tree) or treetimes.wants_a_look(tree):

@@ -160,29 +160,44 @@ def keep_corrections(tree, path):
     dry = workflow.output_settings.dryrun
     if not dry:
         fill_in_checksums(path)
-        if not os.path.exists(treetimes.inventory_path(tree)):
-            with contextlib.suppress(OSError):
-                os.unlink(f"{tree}.sfv")  # so that idx_to_png makes both again, from the tree
-    warn_of_missing_record(tree)
     try:
         applied.read(path)  # damaged copies stop the run, even while they are not needed
-        if not (applied.may_be_lost(path, tree) or treetimes.wants_a_look(tree)):
-            return
-        from digitflow.dataset import adoption
+        if not dry and not os.path.exists(treetimes.inventory_path(tree)):
+            recover_record(tree, path)
+        warn_of_missing_record(tree)
+        if applied.may_be_lost(path, tree) or treetimes.wants_a_look(tree):
+            from digitflow.dataset import adoption
 
-        adoption.check_not_lost(path, tree)
-        if dry:
-            changes = adoption.find_changes(tree, f"{tree}.sfv", path, source=TRAIN_PATH)
-            lines = [f"would write into {line}; what depends on it runs then" for line in changes.lines]
-            lines += changes.notes
-        else:
-            lines = adoption.adopt(tree, f"{tree}.sfv", path, source=TRAIN_PATH)
-            if not lines and applied.says_otherwise(path):
-                forget_made(tree)
+            adoption.check_not_lost(path, tree)
+            if dry:
+                changes = adoption.find_changes(tree, f"{tree}.sfv", path, source=TRAIN_PATH)
+                lines = [f"would write into {line}; what depends on it runs then" for line in changes.lines]
+                lines += changes.notes
+            else:
+                lines = adoption.adopt(tree, f"{tree}.sfv", path, source=TRAIN_PATH)
+            for line in lines:
+                logger.info(line)
+        if not dry:
+            forget_lists(path)
     except DigitflowError as error:
         raise WorkflowError(str(error)) from None
-    for line in lines:
-        logger.info(line)
+
+
+def recover_record(tree, path):
+    """Make the inventory of a tree again if it was lost. Where that takes more than there is, idx_to_png does it, which
+    knows less of what was done by hand.
+    """
+    if not os.path.isdir(tree):
+        with contextlib.suppress(OSError):
+            os.unlink(f"{tree}.sfv")
+        return
+    from digitflow.dataset import recovery
+
+    files = (f"data/idx/train-{IMAGES}", "data/idx/train-labels-idx1-ubyte", "data/idx/classes.csv")
+    if not recovery.recover_inventory(tree, f"{tree}.sfv", *files):
+        recovery.check_is_last(tree, path)
+        with contextlib.suppress(OSError):
+            os.unlink(f"{tree}.sfv")  # so that idx_to_png makes both again, from the tree
 
 
 def warn_of_missing_record(tree):
@@ -199,11 +214,15 @@ def warn_of_missing_record(tree):
         logger.warning(f"{tree}: missing; to make it again: {command_for('trees')}")
 
 
-def forget_made(tree):
-    """Have lists and tree made again: they may come from another copy of the project, with its corrections."""
-    for made in ("data/rec/lists.sfv", f"{tree}.sfv"):
-        with contextlib.suppress(OSError):
-            os.unlink(made)
+def forget_lists(path):
+    """Have the lists made again if no time says that they were made from other corrections: after a run with --touch,
+    or in data that came from another copy of the project.
+    """
+    made = [f"data/rec/{name}" for name in ("lists.sfv", "train.lst", "valid.lst")]
+    with contextlib.suppress(FileNotFoundError):
+        if os.stat(path).st_mtime_ns <= os.stat(made[0]).st_mtime_ns and applied.says_otherwise(path):
+            for file in made:
+                os.unlink(file)
 
 
 def fill_in_checksums(path):

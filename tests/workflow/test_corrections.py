@@ -100,10 +100,31 @@ def test_a_line_whose_number_is_the_id_of_another_row_in_the_csv_is_warned_of(fr
     assert not fresh_numpy.planned("data/rec/train.lst")
 
 
-def test_without_its_inventory_a_tree_is_recognised_and_what_was_moved_in_it_is_noticed(finished_numpy):
+def test_an_inventory_that_was_lost_is_made_again_and_what_was_moved_is_noticed(finished_numpy):
+    before, tree = labels_of(finished_numpy), finished_numpy.folder / "data" / "png" / "train"
+    finished_numpy.move(3, (before[3] + 1) % 10)
+    tree.with_name("train.inventory").unlink()
+    result = finished_numpy.snakemake(*LISTS)
+    assert result.returncode == 0, result.stdout
+    assert labels_of(finished_numpy) == before | {3: (before[3] + 1) % 10}
+    # Another configuration's file stays as it is.
+    assert finished_numpy.snakemake(*VIEWS).returncode == 0
+    (other := finished_numpy.folder / "other.csv").write_text("id,was,now,crc,note\n")
+    finished_numpy.configure("data: {", "data: {corrections: other.csv, ")
+    tree.with_name("train.inventory").unlink()
+    for _ in range(2):
+        assert finished_numpy.snakemake(*VIEWS).returncode == 0
+    assert labels_of(finished_numpy) == before
+    assert other.read_text() == "id,was,now,crc,note\n"
+
+
+def test_without_inventory_and_manifest_a_tree_is_recognised_and_what_was_moved_in_it_is_noticed(
+    finished_numpy,
+):
     before = labels_of(finished_numpy)
     finished_numpy.move(3, (before[3] + 1) % 10)
-    (finished_numpy.folder / "data" / "png" / "train.inventory").unlink()
+    for name in ("train.inventory", "train.sfv"):
+        (finished_numpy.folder / "data" / "png" / name).unlink()
     for _ in range(2):  # the first run makes the inventory, the second one reads it
         result = finished_numpy.snakemake(*VIEWS)
         assert result.returncode == 0, result.stdout
@@ -168,6 +189,7 @@ def test_a_run_makes_a_tree_that_was_deleted_with_its_record_and_a_run_of_less_s
 
     finished_numpy.move(7, (int(label) + 1) % 10)
     tree.with_name("train.inventory").unlink()
+    tree.with_name("train.sfv").unlink()
     less = finished_numpy.snakemake("results/submission.csv")
     assert "train.inventory: missing, so what is moved or deleted" in less.stdout
     assert f"{TREES}; the run after that notices it" in less.stdout
@@ -438,6 +460,25 @@ def test_corrections_outlive(mishap, corrected, finished_numpy_run):
     assert (corrected.folder / FILE).read_bytes() == typed
     tree = corrected.folder / "data" / "png" / "train"
     assert {int(path.stem): int(path.parent.name) for path in tree.rglob("*.png")} == expected
+
+
+def test_touching_all_files_swallows_no_corrections(finished_numpy, tmp_path):
+    """As README says after a copy without times: a picture that was moved, then a line that is typed."""
+    before = labels_of(finished_numpy)
+    finished_numpy.move(3, (before[3] + 1) % 10)
+    copy, made = tmp_path / "copy", [*LISTS, "data/png/train.sfv"]
+    subprocess.run(["cp", "-r", finished_numpy.folder, copy], check=True)
+    copy = Clone(copy)
+    assert "image 3: " in copy.snakemake("--touch", *made).stdout
+    assert copy.snakemake(*made).returncode == 0
+    assert labels_of(copy) == before | {3: (before[3] + 1) % 10}
+    with (copy.folder / FILE).open("a") as file:
+        file.write(f"4,{before[4]},drop\n")
+    assert copy.snakemake("--touch", *made).returncode == 0
+    assert copy.snakemake(LISTS[0]).returncode == 0
+    assert copy.snakemake(*made).returncode == 0
+    assert 4 not in labels_of(copy)
+    assert "Nothing to be done" in copy.snakemake(*made).stdout
 
 
 def test_data_that_come_from_another_copy_keep_none_of_its_corrections(finished_numpy, tmp_path):

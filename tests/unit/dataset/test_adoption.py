@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from tests.unit.dataset.killed import killed_at
 
-from digitflow.base.errors import InputError
+from digitflow.base.errors import DigitflowError, InputError
 from digitflow.dataset import adoption, applied, inventory, treetimes, views
 from digitflow.dataset.adoption import adopt, check_not_lost, find_changes, restore_corrections
 from digitflow.dataset.applied import Applied
@@ -24,6 +24,7 @@ from digitflow.formats.corrections import Correction, pixel_crc, read
 from digitflow.verbs import tools
 
 ROWS = 400
+BLOCK = 40  # pictures that an update writes at a time, where a test stops it
 CLASSES = [str(digit) for digit in range(10)]
 
 
@@ -509,13 +510,54 @@ def test_a_line_about_another_image_is_left_alone_and_the_commands_told_put_all_
         project.picture(1).unlink()
     else:
         project.picture(1).write_bytes(png.encode(project.images[[0]])[0])
-    project.refused(r"corrections\.csv, line 2: is about another image than .*train shows as 1: ")
+    project.refused(r"corrections\.csv, line 2: is about another image than .*train shows as 1, or ")
     with pytest.raises(InputError) as told:
         project.adopt()
     commands = str(told.value).partition("Put the picture back: ")[2].partition("; then run again")[0]
     subprocess.run(commands, shell=True, check=True)
     assert project.adopt() == []
     assert project.corrections.read_text() == text
+
+
+@pytest.mark.parametrize("typed", ["1,5,3,", "1,5,drop,"])
+def test_an_undo_in_a_tree_that_is_older_than_the_csv_is_not_lost(project, typed):
+    """The line has the image's new number, so none says what the tree shows under the old one."""
+    crc = pixel_crc(project.images[0])
+    project.corrections.write_text(f"id,was,now,crc,note\n{typed}{crc},\n")
+    project.update()
+    text = project.corrections.read_text().replace("1,5", "2,5")
+    project.corrections.write_text(text)
+    project.picture(1, 3).unlink(missing_ok=True)
+    project.picture(1).write_bytes(png.encode(project.images[[0]])[0])
+    project.refused(
+        r"line 2: is about the image that .*train shows as 1, by its new number 2: the tree is old"
+    )
+    # The same without a line: the lists then say what became of the row.
+    project.corrections.write_text("id,was,now,crc,note\n")
+    assert "image 1: ok (5)" in project.adopt()[0]
+    assert read(project.corrections)[0].crc == crc
+
+
+def test_an_undo_is_written_into_another_file_that_is_named(project, tmp_path):
+    project.picture(1).rename(project.picture(1, 3))
+    project.adopt()
+    project.update()
+    project.picture(1, 3).rename(project.picture(1))
+    other = tmp_path / "other.csv"
+    other.write_text("id,was,now,crc,note\n")
+    assert "image 1: ok (5)" in adopt(project.tree, project.manifest, other)[0]
+    assert [(line.id, line.now) for line in read(other)] == [(1, "ok")]
+
+
+@pytest.mark.parametrize(("line", "back"), [("1,3,ok", False), ("1,3,5", True)])
+def test_a_line_about_another_label_of_the_row_is_not_replaced(project, line, back):
+    """The CSV has another label by now, and the tree still shows the old one."""
+    project.picture(1).rename(project.picture(1, 3))
+    project.adopt()
+    project.update()
+    project.corrections.write_text(f"id,was,now,crc,note\n{line},,\n")
+    project.picture(1, 3).rename(project.picture(1, None if back else 8))
+    project.refused("line 2: is about another image than .* shows as 1, or another label of it: the tree is")
 
 
 def test_a_line_changed_after_its_move_was_adopted_wins(project):
@@ -574,6 +616,14 @@ def test_a_picture_under_the_name_of_another_is_no_deletion(project, folder):
     project.refused(
         rf"{folder}/{other:03}\.png shows image 1, not {other}; nothing was changed. Type mv .* touch"
     )
+
+
+def test_a_picture_copied_over_that_of_another_and_deleted_is_no_deletion(project):
+    """Its contents change, but not the folder."""
+    other = next(id_ for id_, label in enumerate(project.labels, 1) if label != project.labels[1])
+    shutil.copyfile(project.picture(2), project.picture(other))
+    project.picture(2).unlink()
+    project.refused(rf"{other:03}\.png shows image 2, not {other};")
 
 
 def test_the_commands_of_that_message_put_all_right(project, tmp_path):
@@ -734,6 +784,56 @@ def test_an_adoption_that_was_killed_anywhere_is_done_by_the_next_run(tmp_path, 
         assert copy.adopt() == []
         step += 1
     assert step > 5
+
+
+@pytest.mark.parametrize("done", ["moved", "deleted", "deleted new"])
+def test_what_was_done_in_a_tree_whose_update_was_killed_hits_no_other_image(project, monkeypatch, done):
+    """Each row has the image of another by now, and only the first pictures were written."""
+    id_ = 2 if done == "deleted new" else ROWS
+    project.images = np.flip(project.images, 0)
+    project.labels = np.flip(project.labels)
+    idx.write(project.idx, project.images)
+    write = views._Update._write
+
+    def first_block(update, rows, *arguments) -> None:
+        if rows[-1] >= BLOCK:
+            raise OSError(None, "killed")
+        write(update, rows, *arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(views, "BLOCK", BLOCK)
+        patch.setattr(views._Update, "_write", first_block)
+        with pytest.raises(DigitflowError, match="killed"):
+            project.update()
+    [picture] = project.tree.glob(f"*/{id_:03}.png")
+    assert project.adopt() == []
+    if done == "moved":
+        wanted = (picture.parent.name, str(project.labels[id_ - 1]))
+        picture.rename(project.picture(id_, next(label for label in CLASSES if label not in wanted)))
+    else:
+        picture.unlink()
+    project.refused(f"{id_:03}.png was .* by hand, but an update that did not end was giving the rows other")
+    with pytest.raises(InputError) as told:
+        project.adopt()
+    commands = str(told.value).partition("Put the picture back: ")[2].partition("; then run again")[0]
+    subprocess.run(commands, shell=True, check=True)
+    assert project.adopt() == []
+    project.update()
+    files = png.encode(project.images)
+    assert [project.picture(id_).read_bytes() for id_ in range(1, ROWS + 1)] == files
+    assert len(list(project.tree.rglob("*.png"))) == ROWS
+    assert project.adopt() == []
+
+
+def test_a_picture_that_an_unfinished_update_has_written_can_be_moved(project):
+    project.images = 255 - project.images
+    known = inventory.read_inventory(project.tree)
+    new = np.array([int(pixel_crc(image), 16) for image in project.images], np.uint32)
+    inventory.save_inventory(project.tree, replace(known, next_pixel_crc=new))
+    project.picture(1).unlink()
+    project.picture(1, 3).write_bytes(png.encode(project.images[[0]])[0])
+    assert len(project.adopt()) == 1
+    assert read(project.corrections)[0].crc == pixel_crc(project.images[0])
 
 
 def test_the_corrections_are_those_that_the_lists_take(project):

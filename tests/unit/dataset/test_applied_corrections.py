@@ -48,6 +48,10 @@ def test_labels_are_corrected_and_dropped_rows_are_seen_by_no_model(rows):
             "line 7: column was: '4', but the training CSV has '5' in row 1; write 5",
         ),
         (
+            Correction(1, "4", "ok", line=7),
+            "line 7: column was: .* in row 1; if 4 is right, write 1,5,4,,; if 5 is, delete the line",
+        ),
+        (
             Correction(1, "5", "x", line=7),
             r"line 7: column now: 'x' should be one of 0, 1, .* or drop .* or ok .* set data: .*9, \"?x",
         ),
@@ -113,10 +117,12 @@ def test_a_moved_row_with_another_label_and_a_row_that_is_gone_are_told_as_such(
     ]
     first, second, third = refused(lines, changed, tmp_path / "shifted")
     assert first.endswith(f"if it is also right for this image, write 1,{labels[1]},3,{crc[1]},")
-    assert (
-        f"row 9 (label {changed[8]}) now, but the line says '{labels[9]}'; correct its columns id and was"
-        in second
+    assert second.endswith(
+        f"row 9 (label {changed[8]}) now, but the line says '{labels[9]}'; write 9,{changed[8]},3,{crc[9]},, "
+        "or delete it if the label is right now"
     )
+    [told] = refused([Correction(10, "4", "ok", crc[9], line=3)], changed, tmp_path / "shifted")
+    assert f"write 9,{changed[8]},4,{crc[9]},, or" in told
     assert third.endswith(
         "line 4: column id: 100: there is no such row now, and no row has these pixels; delete the line"
     )
@@ -194,3 +200,26 @@ def test_where_all_pixels_are_others_lines_keep_their_rows_and_get_new_checksums
     assert renewed == f"{path}, line 3: row 1 has the checksum {new[0]} now"
     assert left.startswith(f"{path}, line 5: left as it is: ")
     assert path.read_text() == f"{text.replace(old[0], new[0])}3,{other},ok,{old[2]},\n"
+
+
+def test_checksums_are_not_renewed_by_id_where_one_shows_that_the_pixels_did_not_all_change(rows, tmp_path):
+    """A row was deleted, and the next one, which has its number now, has the same label."""
+    images, labels, _ = rows
+    labels = labels.copy()
+    labels[6] = labels[5]
+    kept, path = np.delete(np.arange(100), 5), tmp_path / "corrections.csv"
+    idx.write(tmp_path / "shorter", images[kept])
+    idx.write(tmp_path / "labels", labels[kept])
+    class_names.write(tmp_path / "classes.csv", CLASSES)
+    files = (tmp_path / "shorter", tmp_path / "labels", tmp_path / "classes.csv")
+    crc = crcs(images)
+    told = rf"line 3: column crc: a row still has the pixels {crc[54]}, so not all have changed"
+    path.write_text(f"id,was,now,crc,note\n6,{labels[5]},2,{crc[5]},\n55,{labels[54]},8,{crc[54]},\n")
+    with pytest.raises(InputError, match=told):
+        follow(path, *files, by_id=True)
+    follow(path, *files)
+    assert [line.id for line in read(path)] == [6, 54]
+    assert "--by_id" not in "\n".join(refused(read(path), labels[kept], tmp_path / "shorter"))
+    with pytest.raises(InputError, match=told):
+        follow(path, *files, by_id=True)
+    assert [line.crc for line in read(path)] == [crc[5], crc[54]]

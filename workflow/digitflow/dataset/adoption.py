@@ -3,7 +3,7 @@
 import os
 import shlex
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -89,7 +89,8 @@ def find_changes(
 
     A picture in another folder is a correction to that label, a deleted one is `drop`, and one that is back
     where the CSV has it is `ok`. It takes a dozen system calls if no folder has changed since the last
-    update; in a folder that has, every picture is read, and edited ones are named.
+    update; in a folder that has, or in all if pictures are gone, every picture is read, and edited ones are
+    named.
 
     InputError, and no change is adopted, for a file that is no picture of the tree; a picture that is there
     twice or under another's name; one whose line in `corrections` says something else; a tree that is gone;
@@ -117,6 +118,7 @@ def find_changes(
         comparison.check_deletions(corrections)
     if not moves:
         comparison.check_moves(corrections)
+    comparison.check_unfinished()
     comparison.check_contents()
     if source is not None:
         comparison.check_owner(corrections, source)
@@ -331,18 +333,49 @@ class _Comparison:
             f"changed. Done in it by hand: {told}. {commands}; then run again"
         )
 
+    def check_unfinished(self) -> None:
+        """Where an update has yet to write other pixels, only the picture tells which image was meant."""
+        known, found = self.known, self.found.place
+        folders = [self.tree / name for name in known.names]
+        for row in np.flatnonzero(self.changed & (known.pixel_crc != known.next_pixel_crc)).tolist():
+            path, is_gone = self._path(row), found[row] == NOWHERE
+            if (
+                is_gone
+                or shown_crc(self._read(row, folders[found[row]]), known.shape) != known.next_pixel_crc[row]
+            ):
+                done = "deleted" if is_gone else "put there"
+                raise InputError(
+                    f"{self.tree}: {path} was {done} by hand, but an update that did not end was giving the "
+                    "rows other images, and it is not known which one was meant; nothing was changed. "
+                    f"{self._put_back(row)}; then {RUN_TREES}, and do it again in the tree that is made"
+                )
+
+    def _read(self, row: int, folder: int | Path) -> bytes:
+        """The file of a picture in a folder as `open_folders` has it."""
+        try:
+            return read_file(self.found.names.get(row, self._name(row)), folder)
+        except FileNotFoundError:
+            raise InputError(
+                f"{self.tree}: {self._path(row)} was moved or deleted meanwhile; nothing was changed: run "
+                "again"
+            ) from None
+
     def check_contents(self) -> None:
-        """Read the pictures of all folders that changed: one may have the name of another, or be edited."""
+        """Read the pictures of all folders that changed: one may have the name of another, or be edited.
+
+        If pictures are gone, one may also have been copied over another's, which changes no folder.
+        """
+        are_gone = (self.changed & (self.found.place == NOWHERE)).any()
         known, since = self.known, inventory_path(self.tree).stat().st_mtime_ns
         then, now = read_about(self.tree).times, folder_times(self.tree)
         for place, name in enumerate(known.names):
             folder = self.tree / name
             as_it_was = name in then and then[name] == now.get(name) and not is_recent(max(now[name]), since)
-            if as_it_was or not folder.is_dir():
+            if (as_it_was and not are_gone) or not folder.is_dir():
                 continue
             with open_folders(folder) as (opened,):
                 for row in np.flatnonzero(self.found.place == place).tolist():
-                    data = read_file(self.found.names.get(row, self._name(row)), opened)
+                    data = self._read(row, opened)
                     if zlib.crc32(data) != known.file_crc[row]:
                         self._check_picture(row, shown_crc(data, known.shape))
 
@@ -389,7 +422,10 @@ class _Comparison:
             line = typed.get(row + 1)
             if line:
                 self._check_line(row, line, correction, path)
-            if self._place_of(row, line.now if line else OK) != self.found.place[row]:
+            else:
+                self._check_elsewhere(row, typed.values(), path)
+            # Without a line, one that says ok: a line about this row may have been removed since.
+            if line is None or self._place_of(line) != self.found.place[row]:
                 corrections.append(correction)
                 lines.append(f"{path}: {self._tell(row, correction)}")
         place, next_place = (
@@ -415,39 +451,60 @@ class _Comparison:
             f"restore a picture, empty its file, delete {self.manifest} and {RUN_TREES}",
         ]
 
-    def _place_of(self, row: int, now: str) -> int | None:
-        """Where a picture belongs by the column now; None: not a class of this tree."""
-        if now == DROP:
+    def _place_of(self, line: Correction) -> int | None:
+        """Where a picture belongs by its line; None: not a class of this tree."""
+        if line.now == DROP:
             return NOWHERE
-        if now == OK:
-            return self.known.given[row]
-        return self.labels.index(now) if now in self.labels else None
+        label = line.was if line.now == OK else line.now
+        return self.labels.index(label) if label in self.labels else None
 
     def _check_line(self, row: int, line: Correction, correction: Correction, path: PathLike) -> None:
         """What a person typed is replaced only if the tree had it before, and if it is about this image."""
-        known = self.known
-        shown = {f"{crc[row]:08X}" for crc in (known.pixel_crc, known.next_pixel_crc)}
-        if line.crc and line.crc not in shown:
-            back = self.tree / picture_path(known.names, known.place[row], self._name(row))
-            if self.found.place[row] == NOWHERE:
-                commands = [["touch", back], ["rm", "-f", self.manifest]]
-            elif known.place[row] == NOWHERE:
-                commands = [["rm", self.tree / self._path(row)]]
-            else:
-                commands = [["mv", self.tree / self._path(row), back]]
+        if (line.crc and line.crc not in self._shown(row)) or line.was != correction.was:
             raise InputError(
-                f"{path}, line {line.line}: is about another image than {self.tree} shows as {row + 1}: the "
-                "tree is older than the training CSV; nothing was changed. Put the picture back: "
-                f"{' && '.join(shlex.join(map(str, command)) for command in commands)}; then {RUN_TREES}, "
-                "and look for the image in the new tree"
+                f"{path}, line {line.line}: is about another image than {self.tree} shows as {row + 1}, or "
+                f"another label of it: {self._older(row)}"
             )
-        place = self._place_of(row, line.now)
+        place = self._place_of(line)
         if place not in (self.known.place[row], self.known.next_place[row], self.found.place[row]):
             done = "was deleted" if correction.now == DROP else f"was moved to {self._path(row)}"
             raise InputError(
                 f"{path}, line {line.line}: column now: {line.now!r}, but the picture {self._name(row)} in "
                 f"{self.tree} {done}; write {correction.now!r} into the line, or put the picture back"
             )
+
+    def _check_elsewhere(self, row: int, typed: Iterable[Correction], path: PathLike) -> None:
+        """The line of an image without one may be under its new number, if rows have others by now."""
+        shown, known = self._shown(row), self.known
+        for line in typed:
+            other = line.id - 1
+            if line.crc in shown and not (other < len(known) and line.crc in self._shown(other)):
+                raise InputError(
+                    f"{path}, line {line.line}: is about the image that {self.tree} shows as {row + 1}, by "
+                    f"its new number {line.id}: {self._older(row)}"
+                )
+
+    def _shown(self, row: int) -> set[str]:
+        """The checksums of the pixels that a picture may show."""
+        return {f"{crc[row]:08X}" for crc in (self.known.pixel_crc, self.known.next_pixel_crc)}
+
+    def _older(self, row: int) -> str:
+        """What to say of a picture whose row the training CSV has changed since the tree was made."""
+        return (
+            f"the tree is older than the training CSV; nothing was changed. {self._put_back(row)}; then "
+            f"{RUN_TREES}, and look for the image in the new tree"
+        )
+
+    def _put_back(self, row: int) -> str:
+        """Commands that undo what was done with a picture."""
+        known, path = self.known, self.tree / self._path(row)
+        if known.place[row] == NOWHERE:
+            commands = [["rm", path]]
+        else:
+            back = self.tree / picture_path(known.names, known.place[row], self._name(row))
+            is_gone = self.found.place[row] == NOWHERE
+            commands = [["touch", back], ["rm", "-f", self.manifest]] if is_gone else [["mv", path, back]]
+        return f"Put the picture back: {' && '.join(shlex.join(map(str, command)) for command in commands)}"
 
     def _tell(self, row: int, correction: Correction) -> str:
         path = self.tree / self._path(row)

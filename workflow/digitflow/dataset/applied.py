@@ -76,28 +76,29 @@ def fill_in(corrections: PathLike, applied: PathLike = APPLIED) -> str | None:
     """Write checksums into the lines that were applied without one; return a line about it, if there are any.
 
     From then on, a line cannot hit another row that gets its row's number. A line that was never applied, or
-    was changed since, is left alone. Raises as `read`, and as the file of corrections does.
+    was changed since, is left alone. One whose checksum was taken out gets it again if the file is no newer
+    than the lists; otherwise it is about to be applied anew. Raises as `read`, and as the file of corrections
+    does.
     """
     known = read(corrections, applied) if Path(corrections).exists() else Applied()
-    if not known.crc:
+    text = known.text.encode()
+    if not known.path or (not known.crc and text == corrections_csv.read_bytes(corrections)):
         return None
-    typed_without = [line for line in known.lines() if str(line.id) in known.crc]
-    filled = corrections_csv.fill_in_checksums(corrections, typed_without)
+    is_older = Path(corrections).stat().st_mtime_ns <= Path(applied).stat().st_mtime_ns
+    lines = [line for line in known.lines() if is_older or str(line.id) in known.crc]
+    filled = corrections_csv.fill_in_checksums(corrections, lines)
     if not filled:
         return None
-    lines = "1 line" if filled == 1 else f"{filled:,} lines"
-    return f"{corrections}: checksum of the pixels written into {lines}; they cannot hit another row now"
+    told = "1 line" if filled == 1 else f"{filled:,} lines"
+    return f"{corrections}: checksum of the pixels written into {told}; they cannot hit another row now"
 
 
 def says_otherwise(corrections: PathLike, applied: PathLike = APPLIED) -> bool:
-    """Whether the lists were made from other lines than the file has: it was edited, or the lists came with
-    data from elsewhere.
+    """Whether the lists were made from other lines than the file has, or from none: it was edited, or the
+    lists came with data from elsewhere. Raises as `read`.
     """
-    copy = read(corrections, applied)
-    if not copy.path:
-        return False
-    then, now = copy.text.encode(), corrections_csv.read_bytes(corrections)
-    return corrections_csv.digest_of(then, copy.path) != corrections_csv.digest_of(now, copy.path)
+    then, now = read(corrections, applied).text.encode(), corrections_csv.read_bytes(corrections)
+    return then != now and corrections_csv.digest_of(then, APPLIED) != corrections_csv.digest_of(now, APPLIED)
 
 
 def may_be_lost(corrections: PathLike, tree: PathLike, applied: PathLike = APPLIED) -> bool:

@@ -39,7 +39,7 @@ def apply(
     places = {name: place for place, name in enumerate(classes)}
     # First, because a line about a row that has another number now also has a wrong label.
     if strays := find_strays(labels, images_idx, classes, corrections):
-        raise FormatError(_tell(strays, path))
+        raise FormatError(_tell(strays, _first_unchanged(corrections, strays), path))
     for line in corrections:
         where, row = f"{path}, line {line.line}: column", line.id - 1
         if row >= len(labels):
@@ -48,9 +48,11 @@ def apply(
                 "write the right row number"
             )
         if line.was != (was := classes[labels[row]]):
+            way = f"write {was}, or delete the line if it is about another CSV"
+            if line.now == OK:
+                way = f"if {line.was} is right, write {_with_was(line, was)}; if {was} is, delete the line"
             raise FormatError(
-                f"{where} was: {line.was!r}, but the training CSV has {was!r} in row {line.id}; write {was}, "
-                "or delete the line if it is about another CSV"
+                f"{where} was: {line.was!r}, but the training CSV has {was!r} in row {line.id}; {way}"
             )
         if line.now not in (DROP, OK, *places):
             meant = meant_by(line.now, classes)
@@ -152,7 +154,13 @@ def find_strays(
     return [Stray(line, there.get(line.id), rows[line.crc]) for line in lines]
 
 
-def _tell(strays: Sequence[Stray], path: PathLike) -> str:
+def _first_unchanged(corrections: Sequence[Correction], strays: Sequence[Stray]) -> Correction | None:
+    """The first line whose pixels a row still has: then not all pixels have changed."""
+    gone = {stray.line.id for stray in strays if not stray.rows}
+    return next((line for line in corrections if line.crc and line.id not in gone), None)
+
+
+def _tell(strays: Sequence[Stray], unchanged: Correction | None, path: PathLike) -> str:
     """A line about each of them, and the command that corrects all those that have moved."""
     told = [f"{path}, line {stray.line.line}: {_where_now(stray)}" for stray in strays[:MOST_TOLD]]
     if more := len(strays) - len(told):
@@ -160,7 +168,7 @@ def _tell(strays: Sequence[Stray], path: PathLike) -> str:
     if moved := sum(1 for stray in strays if stray.new_id):
         lines = "that line" if moved == 1 else f"those {moved:,} lines"
         told.append(f"to write the new numbers into {lines}: digitflow follow_corrections{flag(path)}")
-    if all(stray.new_crc for stray in strays):
+    if unchanged is None and all(stray.new_crc for stray in strays):
         told.append(
             "if the pixels of all rows have changed, as after a change of data.invert: "
             f"digitflow follow_corrections{flag(path)} --by_id true"
@@ -175,20 +183,27 @@ def _where_now(stray: Stray) -> str:
             f"these pixels are in row {stray.new_id} now; write {format_line(replace(line, id=stray.new_id))}"
         )
     if len(stray.rows) == 1:
+        id_, was = stray.rows[0]
         return (
-            f"these pixels are in row {rows} now, but the line says {line.was!r}; correct its columns id and "
-            "was, or delete it if the label is right now"
+            f"these pixels are in row {rows} now, but the line says {line.was!r}; write "
+            f"{_with_was(replace(line, id=id_), was)}, or delete it if the label is right now"
         )
     if stray.rows:
         return f"these pixels are in rows {rows} now; write the number of the right one, or delete the line"
     if not stray.there:
         return f"column id: {line.id}: there is no such row now, and no row has these pixels; delete the line"
     was, crc = stray.there
-    right = format_line(replace(line, was=was, crc=crc))
+    right = _with_was(replace(line, crc=crc), was)
     return (
         f"column crc: {line.crc}, but the pixels of row {line.id} have {crc}, and no row has the line's "
         f"pixels; delete the line, or, if it is also right for this image, write {right}"
     )
+
+
+def _with_was(line: Correction, was: str) -> str:
+    """The line with another label in the column was: ok would say the opposite then."""
+    now = line.was if line.now == OK and line.was != was else line.now
+    return format_line(replace(line, was=was, now=now))
 
 
 def follow(
@@ -197,12 +212,18 @@ def follow(
     """Renumber the lines of the file `path` whose rows have other numbers now.
 
     `by_id`: lines whose pixels no row has get the checksums of their rows, if these have their labels.
-    Returns a line about each. The rest of the file stays. InputError: two lines would be about one row; then
-    nothing is written.
+    Returns a line about each. The rest of the file stays. InputError, and nothing is written: two lines would
+    be about one row; or `by_id`, and a row still has the pixels of a line.
     """
     names, lines = class_names.read(classes_csv), corrections_csv.read(path)
     rows, *_ = idx.read_header(images_idx, idx.IMAGES)
     strays = find_strays(idx.read_labels(labels_idx, rows, len(names)), images_idx, names, lines)
+    if by_id and strays and (unchanged := _first_unchanged(lines, strays)):
+        raise InputError(
+            f"{path}, line {unchanged.line}: column crc: a row still has the pixels {unchanged.crc}, so not "
+            "all have changed, and --by_id might hit other images; nothing was changed. Type: digitflow "
+            f"follow_corrections{flag(path)}; it says what to do with the lines that are left"
+        )
     corrections_csv.renumber(path, {stray.line.id: stray.new_id for stray in strays if stray.new_id})
     renewed = {stray.line.id: stray.new_crc for stray in strays if by_id and stray.new_crc}
     corrections_csv.renew_checksums(path, renewed)

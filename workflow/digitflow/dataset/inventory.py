@@ -113,8 +113,7 @@ def read_inventory(tree: PathLike) -> Inventory | None:
         return None
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
         raise FormatError(
-            f"{path}: damaged: {error}; delete it and {tree}.sfv, and {RUN_TREES}: it is made again from the "
-            "tree"
+            f"{path}: damaged: {error}; delete it and {RUN_TREES}: it is made again from {tree}.sfv"
         ) from error
     about = read_about(tree) or About()
     return replace(
@@ -122,12 +121,13 @@ def read_inventory(tree: PathLike) -> Inventory | None:
     )
 
 
-def save_inventory(tree: PathLike, inventory: Inventory) -> int:
+def save_inventory(tree: PathLike, inventory: Inventory, times: dict[str, list[int]] | None = None) -> int:
     """Write the inventory of a tree, dated so that anything may have been done in it by hand since.
 
-    Returns the time of writing in nanoseconds.
+    `times`: of its folders, as `folder_times` has them, when all in them was known; None: now. Returns the
+    time of writing in nanoseconds.
     """
-    times = folder_times(tree)
+    times = folder_times(tree) if times is None else times
     with atomic_path(inventory_path(tree)) as temporary:
         with open(temporary, "wb") as file:
             np.savez(file, **{name: getattr(inventory, name) for name in ARRAYS})

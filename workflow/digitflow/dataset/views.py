@@ -227,7 +227,10 @@ def _recognise(tree: Path, goal: Inventory) -> Inventory:
     for row in np.flatnonzero(found.place != NOWHERE).tolist():
         name = found.names.get(row, file_name(row + 1, digits))
         path = picture_path(goal.names, found.place[row], name)
-        data = (tree / path).read_bytes()
+        try:
+            data = (tree / path).read_bytes()
+        except FileNotFoundError:  # deleted or moved meanwhile
+            continue
         file_crc[row] = zlib.crc32(data)
         if shown_crc(data, goal.shape) != goal.pixel_crc[row]:
             wrong.append(path)
@@ -273,6 +276,8 @@ class _Update:
         self.same_shape = np.array_equal(known.shape, goal.shape)
         self.file_crc = known.file_crc.copy()
         self.edited: list[str] = []
+        self.taken: list[str] = []
+        self.deletions_count = deletions_count or recognised
         self.there = there = found.place != NOWHERE
         expected = np.logical_or.reduce(
             [found.place == one for one in (known.place, known.next_place, goal.place)]
@@ -291,10 +296,11 @@ class _Update:
         self.after = np.where(self.left_alone, known.place, goal.place)
         self.wanted = self.after.copy()
         for row in np.flatnonzero(~self.left_alone & there & (goal.place == NOWHERE)).tolist():
-            if self._judge(row, (tree / self._path(row)).read_bytes()) == "edited":
-                self.left_alone[row] = True
-                self.after[row] = found.place[row]
-                self.edited.append(self._path(row))
+            with suppress(FileNotFoundError):  # deleted meanwhile, as the row asks for
+                if self._judge(row, (tree / self._path(row)).read_bytes()) == "edited":
+                    self.left_alone[row] = True
+                    self.after[row] = found.place[row]
+                    self.edited.append(self._path(row))
 
     def _name(self, row: int) -> str:
         return file_name(row + 1, self.digits)
@@ -355,18 +361,31 @@ class _Update:
                 wrong.append(row)
                 continue
             name = self._name(row)
-            old_name = found.names.get(row, name)
-            data = read_file(old_name, folders[place])
+            old_name, path = found.names.get(row, name), picture_path(goal.names, to, name)
+            try:
+                data = read_file(old_name, folders[place])
+                if (place, old_name) != (to, name):
+                    (self.tree / self._path(row)).rename(self.tree / path)
+                    self.counts.moved += 1
+            except FileNotFoundError:
+                self._leave(row)
+                if not self.left_alone[row]:
+                    wrong.append(row)
+                continue
             # ASSUME: every file is read. Only looking at times and sizes would take half as long, but miss an
             # edited picture whose program keeps the time.
             if (judgement := self._judge(row, data)) == "wrong":
                 wrong.append(row)
             elif judgement == "edited":
-                self.edited.append(picture_path(goal.names, to, name))
-            if (place, old_name) != (to, name):
-                (self.tree / self._path(row)).rename(self.tree / picture_path(goal.names, to, name))
-                self.counts.moved += 1
+                self.edited.append(path)
         self._write(wrong, images[np.array(wrong, np.int64) - start], spare)
+
+    def _leave(self, row: int) -> None:
+        """A picture was deleted or moved by hand since the tree was listed: leave that to the next run."""
+        if self.deletions_count:
+            self.left_alone[row] = True
+            self.after[row] = self.wanted[row] = self.found.place[row]
+            self.taken.append(self._path(row))
 
     def _judge(self, row: int, data: bytes) -> str:
         """Whether a file is right, wrong (the tool's own but not these pixels, or damaged) or edited."""
@@ -397,11 +416,16 @@ class _Update:
         """Remove the pictures of rows that should have none."""
         rows = ~self.left_alone & (self.found.place != NOWHERE) & (self.goal.place == NOWHERE)
         for row in np.flatnonzero(rows).tolist():
-            (self.tree / self._path(row)).unlink()
-            self.counts.removed += 1
+            with suppress(FileNotFoundError):  # deleted or moved meanwhile
+                (self.tree / self._path(row)).unlink()
+                self.counts.removed += 1
 
     def end(self, rows: int) -> Inventory:
         """Write down what is in the tree now, and whether anybody else changed it meanwhile."""
+        self._warn(
+            "deleted or moved by hand during this update; the next run adds them to the corrections",
+            self.taken,
+        )
         self._warn(
             "edited pictures; models take the pixels from the CSV, not from here. To restore one, "
             f"empty its file, delete {self.tree}.sfv and {RUN_TREES}",

@@ -1,0 +1,192 @@
+"""A lost inventory is made again so that what a person did in the tree is told from what the tool did."""
+
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from digitflow.base.errors import FormatError, InputError
+from digitflow.dataset import adoption, applied, classes
+from digitflow.dataset.applied import Applied
+from digitflow.dataset.corrections import apply
+from digitflow.dataset.inventory import inventory_path, read_inventory
+from digitflow.dataset.recovery import check_is_last, recover_inventory
+from digitflow.dataset.views import update_tree
+from digitflow.formats import idx, png
+from digitflow.formats.corrections import read
+
+ROWS = 60
+CLASSES = [str(digit) for digit in range(10)]
+HEADER = "id,was,now,crc,note\n"
+
+
+class Project:
+    """Real digits, their tree, two files of corrections, and the copies of those that were applied."""
+
+    def __init__(self, folder: Path, digits: tuple[np.ndarray, np.ndarray]):
+        self.images, self.labels = digits[0][:ROWS], digits[1][:ROWS]
+        self.tree, self.manifest = folder / "train", folder / "train.sfv"
+        self.files = folder / "images", folder / "labels", folder / "classes.csv"
+        self.corrections, self.copies = folder / "corrections.csv", folder / "corrections.json"
+        idx.write(self.files[0], self.images)
+        idx.write(self.files[1], self.labels)
+        classes.write(self.files[2], CLASSES)
+
+    def lists(self, path: Path) -> tuple[np.ndarray, np.ndarray]:
+        labels, keep = apply(self.labels, self.files[0], CLASSES, read(path), path)
+        applied.write(self.copies, Applied(str(path), path.read_text()))
+        return labels, keep
+
+    def update(self, path: Path) -> None:
+        labels, keep = self.lists(path)
+        ids = np.flatnonzero(keep) + 1
+        of = (str(path), "train.csv")
+        update_tree(self.files[0], self.tree, self.manifest, ids, labels[keep], self.labels, CLASSES, *of)
+
+    def picture(self, id_: int, label=None) -> Path:
+        return self.tree / str(self.labels[id_ - 1] if label is None else label) / f"{id_:02}.png"
+
+    def lose(self) -> None:
+        inventory_path(self.tree).unlink()
+
+    def recover(self) -> bool:
+        return recover_inventory(self.tree, self.manifest, *self.files, self.copies)
+
+    def adopt(self, path: Path | None = None, **options) -> list[str]:
+        path = path or self.corrections
+        return adoption.adopt(self.tree, self.manifest, path, source="train.csv", **options)
+
+
+@pytest.fixture
+def project(tmp_path, digits):
+    """Image 1 is moved to 3, image 2 dropped, and all is up to date."""
+    project = Project(tmp_path, digits)
+    project.corrections.write_text(f"{HEADER}1,5,3\n2,0,drop\n")
+    project.update(project.corrections)
+    return project
+
+
+def test_an_inventory_is_as_it_was_but_for_what_it_understood(project):
+    before = read_inventory(project.tree)
+    project.lose()
+    assert project.recover()
+    after = read_inventory(project.tree)
+    assert (after.names, after.corrections) == (before.names, before.corrections)
+    for name in ("given", "place", "next_place", "pixel_crc", "next_pixel_crc", "shape"):
+        assert np.array_equal(getattr(after, name), getattr(before, name)), name
+    shown = before.place >= 0
+    assert np.array_equal(after.file_crc[shown], before.file_crc[shown])
+    assert project.adopt() == []
+
+
+def test_what_was_done_by_hand_is_noticed_and_what_the_tool_did_is_not(project):
+    project.picture(3).rename(project.picture(3, 7))
+    project.picture(4).unlink()
+    project.picture(1, 3).rename(project.picture(1))
+    project.lose()
+    assert project.recover()
+    told = project.adopt()
+    assert [line.split(": image ")[1].split(",")[0] for line in told] == ["1: ok (5)", "3: 4 -> 7", "4: drop"]
+
+
+def test_lines_that_were_removed_are_not_written_again(project):
+    project.corrections.write_text(HEADER)
+    project.lose()
+    assert project.recover()
+    assert project.adopt() == []
+    project.update(project.corrections)
+    assert project.picture(1).exists()
+    assert project.picture(2).exists()
+
+
+@pytest.mark.parametrize("then", ["typed", "adopted"])
+def test_corrections_of_lists_that_the_tree_does_not_show_yet_are_nobodys_moves(project, then):
+    if then == "typed":
+        project.corrections.write_text(f"{HEADER}1,5,3\n2,0,drop\n3,4,7\n")
+    else:
+        project.picture(3).rename(project.picture(3, 7))
+        project.adopt()
+    project.lists(project.corrections)
+    project.corrections.write_text(f"{HEADER}1,5,3\n2,0,drop\n")  # and taken back
+    project.lose()
+    assert project.recover()
+    assert project.adopt() == []
+
+
+def test_nothing_goes_into_another_file_than_the_one_that_the_tree_shows(project):
+    other = project.corrections.with_name("other.csv")
+    other.write_text(HEADER)
+    project.lists(other)
+    project.lose()
+    assert project.recover()
+    assert project.adopt(other) == []
+    project.picture(3).rename(project.picture(3, 7))
+    with pytest.raises(InputError, match=rf"shows .* with {project.corrections}, not .* with {other}"):
+        project.adopt(other)
+
+
+def test_an_edited_and_moved_picture_and_a_strangers_file_are_told_as_ever(project):
+    picture = project.picture(3, 7)
+    project.picture(3).unlink()
+    picture.write_bytes(png.encode(255 - project.images[[2]])[0])
+    project.lose()
+    assert project.recover()
+    [told] = project.adopt()
+    assert "image 3: 4 -> 7" in told
+    assert "its pixels were edited, too" in told
+    (project.tree / "3" / "05 (copy).png").write_bytes(b"")
+    project.lose()
+    assert project.recover()
+    with pytest.raises(InputError, match=r"05 \(copy\)\.png"):
+        project.adopt()
+
+
+@pytest.mark.parametrize("is_gone", [False, True])
+def test_a_tree_that_is_older_than_the_data_stops_with_the_way_on(project, is_gone):
+    """Whether a picture shows another image, or one is gone that did."""
+    images = project.images.copy()
+    images[5] = 255 - images[5]
+    idx.write(project.files[0], images)
+    if is_gone:
+        project.picture(6).unlink()
+    project.lose()
+    with pytest.raises(
+        InputError, match=r"train\.inventory: missing, and .*06\.png shows no image of row"
+    ) as told:
+        project.recover()
+    assert not inventory_path(project.tree).exists()
+    commands = str(told.value).partition("Move the tree away: ")[2].partition("; then")[0]
+    subprocess.run(commands, shell=True, check=True)
+    project.images = images
+    project.update(project.corrections)
+    assert project.adopt() == []
+
+
+def test_data_of_another_number_of_rows_stop(project):
+    idx.write(project.files[0], np.resize(project.images, (100, 28, 28)))
+    idx.write(project.files[1], np.resize(project.labels, 100))
+    project.lose()
+    with pytest.raises(InputError, match=r"train\.sfv: it has no 100 rows"):
+        project.recover()
+
+
+def test_a_damaged_manifest_is_named_with_the_line(project):
+    project.manifest.write_text(project.manifest.read_text().replace(".png", "", 1))
+    project.lose()
+    with pytest.raises(
+        FormatError, match=r"train\.sfv, line 1: damaged: '3/01 [0-9A-F]{8}'; delete the file"
+    ):
+        project.recover()
+
+
+def test_without_manifest_or_data_only_the_corrections_used_last_may_take_what_is_found(project):
+    project.lose()
+    project.manifest.unlink()
+    assert not project.recover()
+    check_is_last(project.tree, project.corrections, project.copies)
+    with pytest.raises(
+        InputError, match=rf"First set data\.corrections: {project.corrections} and run again"
+    ):
+        check_is_last(project.tree, "other.csv", project.copies)
+    check_is_last(project.tree, "other.csv", project.copies.with_name("none.json"))

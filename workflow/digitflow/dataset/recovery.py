@@ -1,0 +1,143 @@
+"""An inventory that was lost, made again: from the manifest of its tree and the data that the tree shows.
+
+The manifest has the folder and the checksum of every picture, and the copies of the corrections that were
+applied tell which file the tree shows. So what a person did in the tree is still told from what the tool did.
+"""
+
+import os
+import re
+import shlex
+import zlib
+from contextlib import suppress
+from pathlib import Path
+
+import numpy as np
+
+from digitflow.base.errors import FormatError, InputError
+from digitflow.dataset import applied as last_applied
+from digitflow.dataset import classes as class_names
+from digitflow.dataset.applied import APPLIED, Applied, same_file
+from digitflow.dataset.classes import folder_names, label_of_folder
+from digitflow.dataset.inventory import (
+    NOWHERE,
+    RUN_TREES,
+    Inventory,
+    file_name,
+    picture_path,
+    save_inventory,
+    scan,
+)
+from digitflow.dataset.treetimes import inventory_path
+from digitflow.dataset.views import shown_crc
+from digitflow.formats import idx, png
+from digitflow.formats.corrections import DROP, OK
+
+LINE = re.compile(r"(.+)/([0-9]+)\.png ([0-9A-F]{8})")  # as `write_manifest` has it
+PathLike = str | os.PathLike
+
+
+def recover_inventory(
+    tree: PathLike,
+    manifest: PathLike,
+    images_idx: PathLike,
+    labels_idx: PathLike,
+    classes_csv: PathLike,
+    applied: PathLike = APPLIED,
+) -> bool:
+    """Write the inventory of a tree of training pictures, as the last update left it, from its manifest.
+
+    The IDX files are those of the training images; `applied`: the copies of corrections. Returns whether
+    there was all that it takes. InputError: the data have changed since the tree was made, so that nobody
+    knows what its pictures show; FormatError: one of the files is damaged.
+    """
+    tree, files = Path(tree), (manifest, images_idx, labels_idx, classes_csv)
+    if not (tree.is_dir() and all(map(os.path.exists, files))):
+        return False
+    lines = _read_manifest(manifest)
+    images, names = idx.open_memmap(images_idx, idx.IMAGES), folder_names(class_names.read(classes_csv))
+    rows, *shape = images.shape
+    given = idx.read_labels(labels_idx, rows, len(names)).astype(np.int16)
+    names += sorted({folder for folder, _, _ in lines} - {*names})
+    ids, digits = [int(id_) for _, id_, _ in lines], len(str(rows))
+    place, file_crc = np.full(rows, NOWHERE, np.int16), np.zeros(rows, np.uint32)
+    if any(len(id_) != digits for _, id_, _ in lines) or max(ids, default=0) > rows:
+        raise _other_images(tree, manifest, images_idx, f"it has no {rows:,} rows")
+    at = np.array(ids, np.int64) - 1
+    codes = {name: code for code, name in enumerate(names)}
+    place[at] = [codes[folder] for folder, _, _ in lines]
+    file_crc[at] = [int(crc, 16) for _, _, crc in lines]
+    crcs = np.array([zlib.crc32(image) for image in images], np.uint32)
+
+    found = scan(tree, names, rows, digits)
+    for row in at.tolist():
+        data = b""
+        if found.place[row] != NOWHERE:
+            name = found.names.get(row, file_name(row + 1, digits))
+            with suppress(FileNotFoundError):  # deleted meanwhile
+                data = (tree / picture_path(names, found.place[row], name)).read_bytes()
+        if zlib.crc32(data) == file_crc[row]:
+            is_same = shown_crc(data, shape) == crcs[row]
+        else:  # edited or deleted by hand: what it was is known if the same pixels give the same file
+            is_same = zlib.crc32(png.encode(images[[row]])[0]) == file_crc[row]
+        if not is_same:
+            picture = picture_path(names, place[row], file_name(row + 1, digits))
+            raise _other_images(tree, manifest, images_idx, f"{picture} shows no image of row {row + 1}")
+
+    # The tree shows the file of corrections that explains it best; of two that do, the one used last.
+    copies = [*reversed(last_applied.read_copies(applied)), Applied()]
+    wanted = [_places(copy, given, names, crcs) for copy in copies]
+    best = max(range(len(copies)), key=lambda k: np.count_nonzero(wanted[k] == place))
+    inventory = Inventory(
+        *(names, given, place, file_crc, crcs, wanted[best], crcs, np.array(shape), copies[best].path)
+    )
+    save_inventory(tree, inventory, times={})  # so that all folders are read
+    return True
+
+
+def check_is_last(tree: PathLike, corrections: PathLike, applied: PathLike = APPLIED) -> None:
+    """InputError: other corrections than these were applied last, so that what was done by hand in a tree
+    whose inventory cannot be recovered may belong to those.
+    """
+    copies = last_applied.read_copies(applied)
+    if copies and not same_file(own := copies[-1].path, corrections):
+        raise InputError(
+            f"{inventory_path(tree)}: missing, so {tree} may show {own}, which was used last, and not "
+            f"{corrections}; nothing was changed. First set data.corrections: {own} and {RUN_TREES}; or, if "
+            f"nothing was done in the tree by hand: {_move_away(tree, f'{tree}.sfv')}"
+        )
+
+
+def _read_manifest(manifest: PathLike) -> list[tuple[str, str, str]]:
+    """Folder, id and checksum of every picture."""
+    lines = Path(manifest).read_text(encoding="utf-8", errors="replace").splitlines()
+    found = [LINE.fullmatch(line) for line in lines]
+    if None in found:
+        number = found.index(None)
+        raise FormatError(
+            f"{manifest}, line {number + 1}: damaged: {lines[number]!r}; delete the file and {RUN_TREES}"
+        )
+    return [line.groups() for line in found]
+
+
+def _other_images(tree: Path, manifest: PathLike, images_idx: PathLike, example: str) -> InputError:
+    return InputError(
+        f"{inventory_path(tree)}: missing, and {images_idx} has other images than {manifest}: {example}. So "
+        f"what was done by hand in {tree} is not known, and nothing was changed. Move the tree away: "
+        f"{_move_away(tree, manifest)}; then {RUN_TREES}, and move pictures again in the new tree"
+    )
+
+
+def _move_away(tree: PathLike, manifest: PathLike) -> str:
+    commands = ["mv", os.fspath(tree), f"{tree}.old"], ["rm", "-f", os.fspath(manifest)]
+    return " && ".join(map(shlex.join, commands))
+
+
+def _places(copy: Applied, given: np.ndarray, names: list[str], crcs: np.ndarray) -> np.ndarray:
+    """Where the pictures belong by the corrections in `copy`: int16 (rows,)."""
+    codes = {label_of_folder(name): code for code, name in enumerate(names)}
+    places = given.copy()
+    for line in copy.lines():
+        row = line.id - 1
+        if row < len(given) and line.crc in ("", f"{crcs[row]:08X}") and line.now != OK:
+            places[row] = NOWHERE if line.now == DROP else codes.get(line.now, given[row])
+    return places

@@ -158,6 +158,30 @@ def test_the_next_run_notices_what_was_moved_deleted_and_put_back(finished_numpy
     assert not finished_numpy.planned(*VIEWS)
 
 
+@pytest.mark.parametrize("way", ["adopt", "lists"])
+def test_the_tree_follows_a_line_that_is_taken_out_before_it_was_brought_up_to_date(finished_numpy, way):
+    tree, label = finished_numpy.folder / "data/png/train", labels_of(finished_numpy)
+    other = tree / str((label[2] + 1) % 10)
+    (tree / str(label[1]) / "001.png").unlink()
+    (tree / str(label[2]) / "002.png").rename(other / "002.png")
+    if way == "adopt":
+        assert verb(finished_numpy, "adopt").returncode == 0
+    else:
+        assert finished_numpy.snakemake(*LISTS).returncode == 0
+    assert [line["id"] for line in lines_of(finished_numpy)] == ["1", "2"]
+    (finished_numpy.folder / FILE).write_text("id,was,now,crc,note\n")
+    if way == "lists":
+        assert finished_numpy.snakemake(*LISTS).returncode == 0
+    result = finished_numpy.snakemake("trees")
+    assert result.returncode == 0, result.stdout
+    assert (tree / str(label[1]) / "001.png").exists()
+    assert (tree / str(label[2]) / "002.png").exists()
+    assert not (other / "002.png").exists()
+    assert labels_of(finished_numpy) == label
+    assert not lines_of(finished_numpy)
+    assert not finished_numpy.planned("trees", *LISTS)
+
+
 def test_a_tree_that_is_gone_is_no_wish_to_drop_every_image(finished_numpy):
     shutil.rmtree(finished_numpy.folder / "data" / "png" / "train")
     result = finished_numpy.snakemake()

@@ -176,7 +176,9 @@ def test_after_an_adoption_the_tree_is_not_listed_again_even_if_it_is_not_yet_up
 ):
     # As if the inventory came a second behind the change: a file system's clock ticks slowly.
     save = inventory.save_inventory
-    monkeypatch.setattr(inventory, "save_inventory", lambda *arguments: save(*arguments) + 1_000_000_000)
+    monkeypatch.setattr(
+        inventory, "save_inventory", lambda *given, **told: save(*given, **told) + 1_000_000_000
+    )
     project.picture(1).rename(project.picture(1, 3))
     assert len(project.adopt()) == 1
     forbid_listing(monkeypatch)

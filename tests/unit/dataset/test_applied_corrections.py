@@ -45,11 +45,11 @@ def test_labels_are_corrected_and_dropped_rows_are_seen_by_no_model(rows):
         ),
         (
             Correction(1, "4", "3", line=7),
-            "line 7: column was: '4', but the training CSV has '5' in row 1; write 5",
+            "line 7: column was: '4', but row 1 has the label '5'; write 5",
         ),
         (
             Correction(1, "4", "ok", line=7),
-            "line 7: column was: .* in row 1; if 4 is right, write 1,5,4,,; if 5 is, delete the line",
+            "line 7: column was: .* has the label .5.; if 4 is right, write 1,5,4,,; if 5 is, delete the",
         ),
         (
             Correction(1, "5", "x", line=7),

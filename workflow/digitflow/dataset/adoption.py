@@ -73,7 +73,7 @@ def adopt(
     if changes.corrections:
         record(corrections, changes.corrections)
     if changes.after:
-        settle(tree, changes.after)
+        settle(tree, changes.after, adopted=bool(changes.corrections))
     return [*changes.lines, *changes.notes]
 
 

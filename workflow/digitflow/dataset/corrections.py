@@ -51,9 +51,7 @@ def apply(
             way = f"write {was}, or delete the line if it is about another CSV"
             if line.now == OK:
                 way = f"if {line.was} is right, write {_with_was(line, was)}; if {was} is, delete the line"
-            raise FormatError(
-                f"{where} was: {line.was!r}, but the training CSV has {was!r} in row {line.id}; {way}"
-            )
+            raise FormatError(f"{where} was: {line.was!r}, but row {line.id} has the label {was!r}; {way}")
         if line.now not in (DROP, OK, *places):
             meant = meant_by(line.now, classes)
             names = class_names.as_setting([*classes, line.now])

@@ -121,17 +121,20 @@ def read_inventory(tree: PathLike) -> Inventory | None:
     )
 
 
-def save_inventory(tree: PathLike, inventory: Inventory, times: dict[str, list[int]] | None = None) -> int:
+def save_inventory(
+    tree: PathLike, inventory: Inventory, times: dict[str, list[int]] | None = None, adopted: bool = False
+) -> int:
     """Write the inventory of a tree, dated so that anything may have been done in it by hand since.
 
-    `times`: of its folders, as `folder_times` has them, when all in them was known; None: now. Returns the
-    time of writing in nanoseconds.
+    `times`: of its folders, as `folder_times` has them, when all in them was known; None: now. `adopted`:
+    changes by hand have just become corrections. Returns the time of writing in nanoseconds.
     """
     times = folder_times(tree) if times is None else times
+    adoptions = (read_about(tree) or About()).adoptions + adopted
     with atomic_path(inventory_path(tree)) as temporary:
         with open(temporary, "wb") as file:
             np.savez(file, **{name: getattr(inventory, name) for name in ARRAYS})
-        about = About(inventory.corrections, inventory.source, len(inventory.moved()), times)
+        about = About(inventory.corrections, inventory.source, len(inventory.moved()), times, adoptions)
         with zipfile.ZipFile(temporary, "a") as archive:
             archive.writestr(zipfile.ZipInfo(ABOUT), json.dumps(asdict(about)))
         written = temporary.stat().st_mtime_ns
@@ -144,9 +147,9 @@ def understand(tree: PathLike, until: int) -> None:
     os.utime(inventory_path(tree), ns=(until, until))
 
 
-def settle(tree: PathLike, inventory: Inventory) -> None:
+def settle(tree: PathLike, inventory: Inventory, adopted: bool = False) -> None:
     """Write the inventory, and note that it is complete if it is: another change may have come meanwhile."""
-    written = save_inventory(tree, inventory)
+    written = save_inventory(tree, inventory, adopted=adopted)
     now = scan(tree, inventory.names, len(inventory), len(str(len(inventory))))
     if np.array_equal(now.place, inventory.place) and not (now.strangers or now.doubled):
         understand(tree, written)

@@ -322,8 +322,8 @@ def test_errors_of_snakemakes_own_come_in_full_and_last(run, snakefile, argument
     [
         (
             ["-n", "--configfile", "mine.yaml", "results/submission.csv"],
-            "error: results/submission.csv: read as configuration, for --configfile takes every word "
-            "behind it; what is to be made comes first:\n"
+            "error: results/submission.csv: read as configuration, because --configfile takes all "
+            "words after it; put what is to be made first:\n"
             "snakemake results/submission.csv --logger digitflow --cores 2 -n --configfile mine.yaml\n",
         ),
         (
@@ -342,8 +342,7 @@ def test_errors_of_snakemakes_own_come_in_full_and_last(run, snakefile, argument
         ),
         (
             ["--config", "validation: {seed: 1}"],
-            "error: validation: {seed: 1}: what follows --config has = in it: "
-            "--config 'validation={seed: 1}'\n",
+            "error: validation: {seed: 1}: --config takes KEY=VALUE: --config 'validation={seed: 1}'\n",
         ),
         (
             ["--configfile", "mime.yaml"],

@@ -1,4 +1,4 @@
-"""Mistakes on the command line that Snakemake has no clear words for: what was meant, and how to say it."""
+"""Mistakes on the command line that Snakemake explains poorly: what was meant, and how to type it."""
 
 import difflib
 import os
@@ -7,7 +7,7 @@ import shlex
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
-# Options that take every word behind them.
+# Options that take every word after them.
 FILES, VALUES = ("--configfile", "--configfiles"), ("--config", "-C")
 TARGET = "target"
 NO_RULE = re.compile(r"MissingRuleException:\nNo rule to produce (.*) \(if you use .*", re.DOTALL)
@@ -45,8 +45,8 @@ def of_the_command(arguments: Iterable[str], folder: Path) -> str | None:
     if targets:
         command = shlex.join(["snakemake", *targets, *filter(None, rest)])
         return (
-            f"error: {', '.join(targets)}: read as configuration, for {greedy} takes every word behind it; "
-            f"what is to be made comes first:\n{command}"
+            f"error: {', '.join(targets)}: read as configuration, because {greedy} takes all words after it; "
+            f"put what is to be made first:\n{command}"
         )
     return f"error: {wrong[0]}" if wrong else None
 
@@ -65,7 +65,7 @@ def _mistake(option: str, word: str, folder: Path) -> str | None:
 
     if option in VALUES and (colon := COLON.match(word)):
         value = colon[2] or "VALUE"
-        return f"{word}: what follows {option} has = in it: {option} {shlex.quote(f'{colon[1]}={value}')}"
+        return f"{word}: {option} takes KEY=VALUE: {option} {shlex.quote(f'{colon[1]}={value}')}"
     if option in VALUES and (inner := DOTTED.match(word)):
         return f"{word}: a key within a key goes in braces: {option} '{inner[1]}={{{inner[2]}: {inner[3]}}}'"
     if option in VALUES and "=" not in word:

@@ -58,8 +58,6 @@ def code(verb, *looked_up):
 
 def has_labels_of_its_own(path):
     """Whether a test CSV has labels: then it is test set and solution in one, and they are used only for scores."""
-    if not os.path.exists(configuration.packed(path)[0]):  # it is downloaded first, and has none
-        return False
     question = [path, stamps.of(path), READING, code("csv_to_idx")]
     known = answers.known_answer("test-csv-has-labels", question)
     if known is None:
@@ -177,15 +175,14 @@ def keep_corrections(tree, path):
                 lines = adoption.adopt(tree, f"{tree}.sfv", path, source=TRAIN_PATH)
             for line in lines:
                 logger.info(line)
-        if not dry:
-            forget_lists(path)
+        renew_lists(path, dry)
     except DigitflowError as error:
         raise WorkflowError(str(error)) from None
 
 
 def recover_record(tree, path):
-    """Make the inventory of a tree again if it was lost. Where that takes more than there is, idx_to_png does it, which
-    knows less of what was done by hand.
+    """Make a lost inventory of a tree again from its manifest. If files for that are missing, idx_to_png makes it from
+    the tree, and then less is known of what was done by hand.
     """
     if not os.path.isdir(tree):
         with contextlib.suppress(OSError):
@@ -194,7 +191,8 @@ def recover_record(tree, path):
     from digitflow.dataset import recovery
 
     files = (f"data/idx/train-{IMAGES}", "data/idx/train-labels-idx1-ubyte", "data/idx/classes.csv")
-    if not recovery.recover_inventory(tree, f"{tree}.sfv", *files):
+    shown = recovery.data_shown("data/idx/train.sfv", TRAIN_CSV, TRAIN_PATH)
+    if not recovery.recover_inventory(tree, f"{tree}.sfv", *files, source=shown):
         recovery.check_is_last(tree, path)
         with contextlib.suppress(OSError):
             os.unlink(f"{tree}.sfv")  # so that idx_to_png makes both again, from the tree
@@ -205,7 +203,9 @@ def warn_of_missing_record(tree):
     a run of other targets may not make them.
     """
     inventory = treetimes.inventory_path(tree)
-    if os.path.isdir(tree) and not inventory.exists():
+    if workflow.output_settings.dryrun and os.path.isdir(tree) and not inventory.exists():
+        logger.warning(f"{inventory}: missing; the next run makes it again, or says what is needed for that")
+    elif os.path.isdir(tree) and not inventory.exists():
         logger.warning(
             f"{inventory}: missing, so what is moved or deleted in {tree} is not noticed; to make it again from the "
             f"tree: {command_for('trees')}; the run after that notices it"
@@ -214,15 +214,21 @@ def warn_of_missing_record(tree):
         logger.warning(f"{tree}: missing; to make it again: {command_for('trees')}")
 
 
-def forget_lists(path):
-    """Have the lists made again if no time says that they were made from other corrections: after a run with --touch,
-    or in data that came from another copy of the project.
+def renew_lists(path, dry):
+    """Have the lists made again, by a param, if they were made from other corrections and no time says so: after a run
+    with --touch, or in data that came from another copy of the project.
     """
-    made = [f"data/rec/{name}" for name in ("lists.sfv", "train.lst", "valid.lst")]
+    global RENEWED
     with contextlib.suppress(FileNotFoundError):
-        if os.stat(path).st_mtime_ns <= os.stat(made[0]).st_mtime_ns and applied.says_otherwise(path):
-            for file in made:
-                os.unlink(file)
+        is_older = os.stat(path).st_mtime_ns <= os.stat("data/rec/lists.sfv").st_mtime_ns
+        if is_older and applied.says_otherwise(path):
+            RENEWED = os.urandom(8).hex()
+            if not dry:
+                answers.keep_answer("lists-renewed", path, RENEWED)
+                if not os.path.isdir(".snakemake/metadata"):  # no run here has noted params to compare with
+                    for made in ("data/rec/lists.sfv", "data/png/train.sfv"):
+                        with contextlib.suppress(OSError):
+                            os.unlink(made)
 
 
 def fill_in_checksums(path):
@@ -254,6 +260,9 @@ def check_solution():
     except DigitflowError as error:
         raise WorkflowError(str(error)) from None
 
+
+# Differs each time that the lists have to be made again though no time says so.
+RENEWED = answers.known_answer("lists-renewed", DATA["corrections"]) or ""
 
 if workflow.is_main_process:
     if SOLUTION and SOLUTION_KIND == "csv" and OWN_SOLUTION:
@@ -346,7 +355,7 @@ def source(path):
 
 def stamp_of_corrections(path):
     """Like `stamp`, for the file of corrections: of what its lines say, because checksums are filled in later."""
-    return lambda wildcards: corrections_csv.digest(path) if path else ""
+    return lambda wildcards: f"{corrections_csv.digest(path)} {RENEWED}".rstrip() if path else ""
 
 
 def stamp_of_submissions(names, *endings):

@@ -203,10 +203,10 @@ rule pack_rec:
         call("pack_rec")
 
 
-def adoptions(wildcards):
-    """How often what was done in a tree by hand was adopted: it then needs an update, also if the lines are gone again."""
+def adopted(wildcards):
+    """When changes by hand in a tree were adopted last: it then needs an update, also if the lines are gone again."""
     about = treetimes.read_about(f"data/png/{wildcards.tree}")
-    return about.adoptions if about else 0
+    return about.adopted if about else 0
 
 
 rule idx_to_png:
@@ -225,7 +225,7 @@ rule idx_to_png:
         tree="data/png/{tree}",
         corrections=lambda wildcards: DATA["corrections"] if wildcards.tree == "train" else "",
         source=lambda wildcards: TRAIN_PATH if wildcards.tree == "train" else "",
-        adoptions=adoptions,
+        adopted=adopted,
         code=code("idx_to_png"),
     shell:
         call("idx_to_png", python="nice python")  # a training that begins beside it goes first

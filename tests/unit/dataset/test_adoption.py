@@ -512,7 +512,7 @@ def test_a_line_about_another_image_is_left_alone_and_the_commands_told_put_all_
         project.picture(1).unlink()
     else:
         project.picture(1).write_bytes(png.encode(project.images[[0]])[0])
-    project.refused(r"corrections\.csv, line 2: is about another image than .*train shows as 1, or ")
+    project.refused(r"corrections\.csv, line 2: is about another image than .*train shows as 1: ")
     with pytest.raises(InputError) as told:
         project.adopt()
     commands = str(told.value).partition("Put the picture back: ")[2].partition("; then run again")[0]
@@ -559,7 +559,7 @@ def test_a_line_about_another_label_of_the_row_is_not_replaced(project, line, ba
     project.update()
     project.corrections.write_text(f"id,was,now,crc,note\n{line},,\n")
     project.picture(1, 3).rename(project.picture(1, None if back else 8))
-    project.refused("line 2: is about another image than .* shows as 1, or another label of it: the tree is")
+    project.refused(r"line 2: column was: '3', but in .*train row 1 has the label '5': correct the line; if")
 
 
 def test_a_line_changed_after_its_move_was_adopted_wins(project):
@@ -569,6 +569,26 @@ def test_a_line_changed_after_its_move_was_adopted_wins(project):
     assert project.adopt() == []
     project.update()
     assert project.picture(1, 8).exists()
+
+
+def test_a_tree_needs_an_update_after_each_adoption_and_only_then(project):
+    def adopted():
+        return treetimes.read_about(project.tree).adopted
+
+    assert adopted() == 0
+    project.picture(1).rename(project.picture(1, 3))
+    project.corrections.write_text("id,was,now,crc,note\n1,5,3,,\n")  # typed as well
+    assert project.adopt() == []
+    assert (first := adopted()) > 0
+    project.update()
+    assert adopted() == first
+    (project.tree / "5" / ".DS_Store").touch()
+    project.adopt()
+    assert adopted() == first
+    project.picture(1, 3).rename(project.picture(1, 8))
+    project.corrections.write_text(project.corrections.read_text().replace(",3,", ",8,"))
+    project.adopt()
+    assert adopted() > first
 
 
 def test_a_picture_in_two_folders_is_named_with_both(project):

@@ -6,12 +6,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from digitflow.base import checksums
 from digitflow.base.errors import FormatError, InputError
 from digitflow.dataset import adoption, applied, classes
 from digitflow.dataset.applied import Applied
 from digitflow.dataset.corrections import apply
 from digitflow.dataset.inventory import inventory_path, read_inventory
-from digitflow.dataset.recovery import check_is_last, recover_inventory
+from digitflow.dataset.recovery import check_is_last, data_shown, recover_inventory
 from digitflow.dataset.views import update_tree
 from digitflow.formats import idx, png
 from digitflow.formats.corrections import read
@@ -51,7 +52,7 @@ class Project:
         inventory_path(self.tree).unlink()
 
     def recover(self) -> bool:
-        return recover_inventory(self.tree, self.manifest, *self.files, self.copies)
+        return recover_inventory(self.tree, self.manifest, *self.files, applied=self.copies)
 
     def adopt(self, path: Path | None = None, **options) -> list[str]:
         path = path or self.corrections
@@ -161,6 +162,20 @@ def test_a_tree_that_is_older_than_the_data_stops_with_the_way_on(project, is_go
     project.images = images
     project.update(project.corrections)
     assert project.adopt() == []
+
+
+def test_what_was_done_in_a_tree_of_other_data_goes_into_no_corrections_of_these(project, tmp_path):
+    checksums.write(tmp_path / "data.sfv", [], {"train.csv": "0" * 64})
+    assert data_shown(tmp_path / "data.sfv", "train.csv", "train.csv") == "train.csv"
+    assert data_shown(tmp_path / "data.sfv", "other.csv", "other.csv") == "train.csv"
+    assert data_shown(tmp_path / "none.sfv", "other.csv", "other.csv") == ""
+    project.lose()
+    assert recover_inventory(
+        project.tree, project.manifest, *project.files, source="train.csv", applied=project.copies
+    )
+    project.picture(4).rename(project.picture(4, 5 if project.labels[3] != 5 else 6))
+    with pytest.raises(InputError, match=r"train: shows train\.csv with .*, not other\.csv"):
+        adoption.adopt(project.tree, project.manifest, project.corrections, source="other.csv")
 
 
 def test_data_of_another_number_of_rows_stop(project):

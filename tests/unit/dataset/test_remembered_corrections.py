@@ -32,17 +32,6 @@ def test_lines_that_were_applied_without_a_checksum_get_it_and_it_is_said_once(p
     assert applied.fill_in("corrections.csv") is None
 
 
-def test_a_checksum_that_was_taken_out_comes_back_unless_the_file_is_to_be_applied_anew(project):
-    file, taken = project / "corrections.csv", TEXT.replace("0A1B2C3D", "")
-    applied.fill_in("corrections.csv")
-    filled, before = file.read_text(), file.stat().st_mtime_ns
-    for ns, after in ((before, filled), (before + 10**12, filled.replace("0A1B2C3D", ""))):
-        file.write_text(taken)
-        os.utime(file, ns=(ns, ns))
-        assert applied.fill_in("corrections.csv")
-        assert file.read_text() == after
-
-
 def test_a_line_that_was_changed_since_or_is_of_another_file_is_left_alone(project):
     changed = TEXT.replace("1,5,3", "1,5,8").replace("3,4,9", "4,4,9")
     (project / "corrections.csv").write_text(changed)

@@ -73,7 +73,8 @@ def adopt(
     if changes.corrections:
         record(corrections, changes.corrections)
     if changes.after:
-        settle(tree, changes.after, adopted=bool(changes.corrections))
+        before = read_inventory(tree)
+        settle(tree, changes.after, adopted=not np.array_equal(changes.after.place, before.place))
     return [*changes.lines, *changes.notes]
 
 
@@ -460,10 +461,16 @@ class _Comparison:
 
     def _check_line(self, row: int, line: Correction, correction: Correction, path: PathLike) -> None:
         """What a person typed is replaced only if the tree had it before, and if it is about this image."""
-        if (line.crc and line.crc not in self._shown(row)) or line.was != correction.was:
+        if line.crc and line.crc not in self._shown(row):
             raise InputError(
-                f"{path}, line {line.line}: is about another image than {self.tree} shows as {row + 1}, or "
-                f"another label of it: {self._older(row)}"
+                f"{path}, line {line.line}: is about another image than {self.tree} shows as {row + 1}: "
+                f"{self._older(row)}"
+            )
+        if line.was != correction.was:
+            raise InputError(
+                f"{path}, line {line.line}: column was: {line.was!r}, but in {self.tree} row {row + 1} has "
+                f"the label {correction.was!r}: correct the line; if the training CSV has another label now, "
+                f"{self._older(row)}"
             )
         place = self._place_of(line)
         if place not in (self.known.place[row], self.known.next_place[row], self.found.place[row]):

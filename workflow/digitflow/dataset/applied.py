@@ -76,17 +76,13 @@ def fill_in(corrections: PathLike, applied: PathLike = APPLIED) -> str | None:
     """Write checksums into the lines that were applied without one; return a line about it, if there are any.
 
     From then on, a line cannot hit another row that gets its row's number. A line that was never applied, or
-    was changed since, is left alone. One whose checksum was taken out gets it again if the file is no newer
-    than the lists; otherwise it is about to be applied anew. Raises as `read`, and as the file of corrections
-    does.
+    was changed since, is left alone. Raises as `read`, and as the file of corrections does.
     """
     known = read(corrections, applied) if Path(corrections).exists() else Applied()
-    text = known.text.encode()
-    if not known.path or (not known.crc and text == corrections_csv.read_bytes(corrections)):
+    if not known.crc:
         return None
-    is_older = Path(corrections).stat().st_mtime_ns <= Path(applied).stat().st_mtime_ns
-    lines = [line for line in known.lines() if is_older or str(line.id) in known.crc]
-    filled = corrections_csv.fill_in_checksums(corrections, lines)
+    typed_without = [line for line in known.lines() if str(line.id) in known.crc]
+    filled = corrections_csv.fill_in_checksums(corrections, typed_without)
     if not filled:
         return None
     told = "1 line" if filled == 1 else f"{filled:,} lines"

@@ -229,10 +229,10 @@ def _has_header(table: _Table) -> tuple[bool, str]:
         return True, f"a header: line 1 counts from {wholes[0]} to {wholes[-1]}"
     if counts:
         _ask_for_header(f"{where}: {wholes[0]} to {wholes[-1]} may be names or pixels")
-    if len({*numbers}) < len(numbers):
-        return False, "no header: line 1 has some numbers more than once"
+    if 2 * len({*numbers}) <= len(numbers):
+        return False, "no header: line 1 has most of its numbers more than once"
     if any(map(_is_known, words)):
-        if not _same_words(table):
+        if not _same_words(table) and len({*numbers}) == len(numbers):
             return True, "a header: line 1 has a name where the lines below have numbers"
         _ask_for_header(f"{where}: numbers and {abbreviated(words)} may be names or a row")
     if not words and (doubled := _numbered_doubles(table)):
@@ -567,10 +567,12 @@ def _with_or_without_label(
     if not _shapes(len(same.pixels), image):
         return without
     if absent := [place for place in _places_told(columns) if _place(table, place) is None]:
+        way = "behind the label from the end, where -1 is the last column"
+        if absent[0] < 0:
+            way = "before the label from the start, where 0 is the first column"
         raise InputError(
-            f"{table.path}, line 1: {table.width:,} columns, and data.columns names the one at {absent[0]}, "
-            "counted from 0: is this column missing here, or the label? Give the places behind the label "
-            "from the end, where -1 is the last column, or give the files headers"
+            f"{table.path}, line 1: {table.width:,} columns, and data.columns names the one at {absent[0]}: "
+            f"is this column missing here, or the label? Give the places {way}, or give the files headers"
         )
     return columns
 

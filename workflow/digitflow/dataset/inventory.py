@@ -12,6 +12,7 @@ import array
 import json
 import os
 import re
+import time
 import zipfile
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
@@ -130,11 +131,11 @@ def save_inventory(
     changes by hand have just become corrections. Returns the time of writing in nanoseconds.
     """
     times = folder_times(tree) if times is None else times
-    adoptions = (read_about(tree) or About()).adoptions + adopted
+    last = time.time_ns() if adopted else (read_about(tree) or About()).adopted
     with atomic_path(inventory_path(tree)) as temporary:
         with open(temporary, "wb") as file:
             np.savez(file, **{name: getattr(inventory, name) for name in ARRAYS})
-        about = About(inventory.corrections, inventory.source, len(inventory.moved()), times, adoptions)
+        about = About(inventory.corrections, inventory.source, len(inventory.moved()), times, last)
         with zipfile.ZipFile(temporary, "a") as archive:
             archive.writestr(zipfile.ZipInfo(ABOUT), json.dumps(asdict(about)))
         written = temporary.stat().st_mtime_ns

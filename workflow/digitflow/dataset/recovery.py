@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
+from digitflow.base.checksums import read_made_from
 from digitflow.base.errors import FormatError, InputError
 from digitflow.dataset import applied as last_applied
 from digitflow.dataset import classes as class_names
@@ -42,13 +43,15 @@ def recover_inventory(
     images_idx: PathLike,
     labels_idx: PathLike,
     classes_csv: PathLike,
+    source: str = "",
     applied: PathLike = APPLIED,
 ) -> bool:
     """Write the inventory of a tree of training pictures, as the last update left it, from its manifest.
 
-    The IDX files are those of the training images; `applied`: the copies of corrections. Returns whether
-    there was all that it takes. InputError: the data have changed since the tree was made, so that nobody
-    knows what its pictures show; FormatError: one of the files is damaged.
+    The IDX files are those of the training images, `source` the data that they were made from; `applied`:
+    the copies of corrections. Returns whether there was all that it takes. InputError: the data have changed
+    since the tree was made, so that nobody knows what its pictures show; FormatError: one of the files is
+    damaged.
     """
     tree, files = Path(tree), (manifest, images_idx, labels_idx, classes_csv)
     if not (tree.is_dir() and all(map(os.path.exists, files))):
@@ -87,11 +90,22 @@ def recover_inventory(
     copies = [*reversed(last_applied.read_copies(applied)), Applied()]
     wanted = [_places(copy, given, names, crcs) for copy in copies]
     best = max(range(len(copies)), key=lambda k: np.count_nonzero(wanted[k] == place))
+    goal = wanted[best] if len(copies) > 1 else place  # without any copy, all was as the update wanted it
     inventory = Inventory(
-        *(names, given, place, file_crc, crcs, wanted[best], crcs, np.array(shape), copies[best].path)
+        *(names, given, place, file_crc, crcs, goal, crcs, np.array(shape), copies[best].path, source)
     )
     save_inventory(tree, inventory, times={})  # so that all folders are read
     return True
+
+
+def data_shown(checksums: PathLike, csv: PathLike | None, source: str | None) -> str:
+    """What the converted training images were made from: `source`, which is or is in the file `csv`, or the
+    file that the checksums name; "": not known.
+    """
+    names = [*read_made_from([checksums])] if Path(checksums).exists() else []
+    if csv and any(same_file(name, csv) for name in names):
+        return source or ""
+    return names[0] if names else ""
 
 
 def check_is_last(tree: PathLike, corrections: PathLike, applied: PathLike = APPLIED) -> None:

@@ -20,15 +20,16 @@ class About:
 
     `corrections` and `source`: the file of corrections and the training data that it shows, as the
     configuration names them; empty: not known. `moved`: how many pictures are not where the CSV has them;
-    None: not known. `times`: of the tree and its folders, as `folder_times` has them. `adoptions`: how often
-    changes by hand were adopted; after one, the tree needs an update even if the corrections are taken back.
+    None: not known. `times`: of the tree and its folders, as `folder_times` has them. `adopted`: when
+    changes by hand were adopted last, in ns; 0: never, or not known. The tree then needs an update, even if
+    the corrections are taken back.
     """
 
     corrections: str = ""
     source: str = ""
     moved: int | None = None
     times: dict[str, list[int]] = field(default_factory=dict)
-    adoptions: int = 0
+    adopted: int = 0
 
 
 def inventory_path(tree: PathLike) -> Path:

@@ -91,7 +91,9 @@ def split_line(line: bytes, separator: bytes) -> list[bytes]:
     cells = line.split() if by_blanks else line.split(separator)
     if b'"' not in line or not any(cell.count(b'"') % 2 for cell in cells):
         return cells
-    pieces = re.split(rb"(\s+)", line.strip()) if by_blanks else re.split(b"(" + separator + b")", line)
+    if not by_blanks:
+        return _joined(cells, separator)
+    pieces = re.split(rb"(\s+)", line.strip())
     joined: list[list[bytes]] = []
     is_open = False
     for before, piece in zip([b"", *pieces[1::2]], pieces[::2], strict=True):
@@ -102,6 +104,18 @@ def split_line(line: bytes, separator: bytes) -> list[bytes]:
         if is_open or piece.lstrip(b" \t").startswith(b'"'):
             is_open ^= piece.count(b'"') % 2 == 1
     return cells if is_open else [*map(b"".join, joined)]
+
+
+def _joined(cells: list[bytes], separator: bytes) -> list[bytes]:
+    """The cells of a line, those joined again that were split between their quotes."""
+    whole, done, opened = [], 0, None
+    for at in [at for at, cell in enumerate(cells) if cell.count(b'"') % 2]:
+        if opened is not None:
+            whole += [*cells[done:opened], separator.join(cells[opened : at + 1])]
+            done, opened = at + 1, None
+        elif cells[at].lstrip(b" \t").startswith(b'"'):
+            opened = at
+    return cells if opened is not None else whole + cells[done:]
 
 
 def unquoted(cell: bytes) -> bytes:

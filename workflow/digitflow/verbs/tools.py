@@ -182,7 +182,7 @@ def adopt(
     if not (inventory := inventory_path(tree)).exists():
         raise InputError(
             f"{inventory}: not found; type this in the folder of a project that was run. If its tree has "
-            f"lost its inventory, {RUN_TREES}; the run after that notices what was done in the tree"
+            f"lost its inventory, {RUN_TREES}, which makes it again; then what was done by hand is noticed"
         )
     lines = adoption.adopt(tree, f"{tree}.sfv", corrections, deletions, moves)
     if lines and not applied.same_file(corrections, shown):

@@ -73,12 +73,7 @@ def has_labels_of_its_own(path):
 
 # What the solution is: rows of id and label, a test CSV with labels (pixels), or an IDX file.
 SOLUTION_KIND = "idx" if DATA["source"] == "idx" and not DATA["solution_csv"] else "csv"
-if (
-    DATA["source"] in ("files", "kaggle")
-    and TEST_PATH
-    and not SOLUTION_PATH
-    and has_labels_of_its_own(TEST_PATH)
-):
+if DATA["source"] == "files" and TEST_PATH and not SOLUTION_PATH and has_labels_of_its_own(TEST_PATH):
     SOLUTION_PATH, SOLUTION_KIND = TEST_PATH, "pixels"
 
 # Each file, and the member's name if it is an archive of several.

@@ -137,17 +137,6 @@ def test_a_solution_that_is_none_stops_before_the_first_job(words):
     assert "should be the header ImageId,Label" in result.stdout
 
 
-def test_a_labelled_test_file_is_its_own_solution_in_the_competitions_folder_too(words):
-    folder = words.folder
-    (folder / "data").mkdir(exist_ok=True)
-    (folder / "own").rename(folder / "data" / "kaggle")
-    (folder / "tiny.yaml").write_text(f"data: {{source: kaggle, classes: auto, competition: other}}{NUMPY}")
-    result = words.snakemake("results/scores.csv")
-    assert result.returncode == 0, result.stdout
-    with open(folder / "results/scores.csv", newline="") as file:
-        assert all(float(row["test_accuracy"]) > 0.5 for row in csv.DictReader(file))
-
-
 def test_what_came_out_goes_in_again(words):
     assert words.snakemake("trees").returncode == 0
     folder = words.folder

@@ -543,7 +543,12 @@ def _explain(error: "jsonschema.ValidationError") -> str:
 
 def _as_yaml(value: Any) -> str:
     """A value as it can be written in YAML: null and true, not None and True."""
-    return repr(value) if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+    if isinstance(value, str):
+        return repr(value)
+    try:
+        return json.dumps(value, ensure_ascii=False)
+    except TypeError:  # a date, for example, which YAML has and JSON has not
+        return str(value)
 
 
 def _explain_yaml(what: str | os.PathLike, error: yaml.YAMLError) -> str:

@@ -129,7 +129,7 @@ def find_changes(
 def check_not_lost(corrections: PathLike, tree: PathLike, applied: PathLike = APPLIED) -> None:
     """InputError: there is no file of corrections, or an empty one, though there was one with lines.
 
-    The message says how to restore it and how to go on without.
+    The message says how to restore it and how to go on without it.
     """
     if not may_be_lost(corrections, tree, applied):
         return

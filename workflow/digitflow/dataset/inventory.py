@@ -113,8 +113,9 @@ def read_inventory(tree: PathLike) -> Inventory | None:
     except FileNotFoundError:
         return None
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        reason = "no inventory" if isinstance(error, ValueError) else error  # numpy's reason is on pickles
         raise FormatError(
-            f"{path}: damaged: {error}; delete it and {RUN_TREES}: it is made again from {tree}.sfv"
+            f"{path}: damaged: {reason}; delete it and {RUN_TREES}: it is made again from {tree}.sfv"
         ) from error
     about = read_about(tree) or About()
     return replace(

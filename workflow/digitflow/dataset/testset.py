@@ -80,6 +80,7 @@ def _write_labels(path: PathLike, labels: np.ndarray, names: Sequence[str], solu
     if len(labels) > FEW and (labels == labels[0]).all():
         log.warning(
             f"{solution}: all {len(labels):,} labels are {names[labels[0]]!r}, as in a sample submission: if "
-            "it is one, test scores mean nothing; leave out data.solution_csv"
+            "it is one, test scores mean nothing; leave out data.solution_csv, or, in a test CSV, the "
+            "column of the labels"
         )
     idx.write(path, labels)

@@ -58,11 +58,18 @@ class Project:
         return {line.id: line.now for line in read(self.corrections)}
 
     def refused(self, message):
-        """The changes are refused with a message, and nothing changes."""
+        """The changes are refused with a message, which is returned, and nothing changes."""
         before = {path: path.read_bytes() for path in self.tree.parent.rglob("*") if path.is_file()}
-        with pytest.raises(InputError, match=message):
+        with pytest.raises(InputError, match=message) as told:
             self.adopt()
         assert {path: path.read_bytes() for path in self.tree.parent.rglob("*") if path.is_file()} == before
+        return str(told.value)
+
+    def put_back(self, message):
+        """Type the commands that a message gives; then nothing is left to adopt."""
+        commands = message.partition("Put the picture back: ")[2].partition("; then run again")[0]
+        subprocess.run(commands, shell=True, check=True)
+        assert self.adopt() == []
 
 
 @pytest.fixture(scope="module")
@@ -512,12 +519,8 @@ def test_a_line_about_another_image_is_left_alone_and_the_commands_told_put_all_
         project.picture(1).unlink()
     else:
         project.picture(1).write_bytes(png.encode(project.images[[0]])[0])
-    project.refused(r"corrections\.csv, line 2: is about another image than .*train shows as 1: ")
-    with pytest.raises(InputError) as told:
-        project.adopt()
-    commands = str(told.value).partition("Put the picture back: ")[2].partition("; then run again")[0]
-    subprocess.run(commands, shell=True, check=True)
-    assert project.adopt() == []
+    told = project.refused(r"corrections\.csv, line 2: is about another image than .*train shows as 1: ")
+    project.put_back(told)
     assert project.corrections.read_text() == text
 
 
@@ -834,12 +837,8 @@ def test_what_was_done_in_a_tree_whose_update_was_killed_hits_no_other_image(pro
         picture.rename(project.picture(id_, next(label for label in CLASSES if label not in wanted)))
     else:
         picture.unlink()
-    project.refused(f"{id_:03}.png was .* by hand, but an update that did not end was giving the rows other")
-    with pytest.raises(InputError) as told:
-        project.adopt()
-    commands = str(told.value).partition("Put the picture back: ")[2].partition("; then run again")[0]
-    subprocess.run(commands, shell=True, check=True)
-    assert project.adopt() == []
+    told = f"{id_:03}.png was .* by hand, but an update that did not end was giving the rows other"
+    project.put_back(project.refused(told))
     project.update()
     files = png.encode(project.images)
     assert [project.picture(id_).read_bytes() for id_ in range(1, ROWS + 1)] == files

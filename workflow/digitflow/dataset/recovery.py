@@ -92,7 +92,16 @@ def recover_inventory(
     best = max(range(len(copies)), key=lambda k: np.count_nonzero(wanted[k] == place))
     goal = wanted[best] if len(copies) > 1 else place  # without any copy, all was as the update wanted it
     inventory = Inventory(
-        *(names, given, place, file_crc, crcs, goal, crcs, np.array(shape), copies[best].path, source)
+        names=names,
+        given=given,
+        place=place,
+        file_crc=file_crc,
+        pixel_crc=crcs,
+        next_place=goal,
+        next_pixel_crc=crcs,
+        shape=np.array(shape),
+        corrections=copies[best].path,
+        source=source,
     )
     save_inventory(tree, inventory, times={})  # so that all folders are read
     return True

@@ -12,6 +12,7 @@ import io
 import json
 import re
 import shutil
+import string
 import struct
 import zipfile
 import zlib
@@ -481,12 +482,12 @@ def solution(data: bytes, folder: Path) -> bool:
     path = folder / "s.csv"
     path.write_bytes(data)
     try:
-        labels = labelscsv.read(path, classes=10)
+        labels = labelscsv.read(path, string.digits)
     except DigitflowError:
         return False
     assert ((labels >= 0) & (labels <= 9)).all()
     labelscsv.write(path, labels)
-    assert np.array_equal(labelscsv.read(path, 10), labels)
+    assert np.array_equal(labelscsv.read(path, string.digits), labels)
     return True
 
 

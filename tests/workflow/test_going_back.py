@@ -1,6 +1,7 @@
 """Going back to old settings trains nothing, and submission files of others are merged: by real runs."""
 
 import csv
+import string
 from collections import Counter
 from pathlib import Path
 
@@ -103,7 +104,7 @@ def vote_by_hand(ballots: list[np.ndarray], weights: list[int]) -> list[int]:
 def test_a_file_that_cannot_be_merged_stops_the_run_before_a_training(project):
     folder = project.folder / "submissions"
     folder.mkdir()
-    true = labelscsv.read(project.folder / "own" / "solution.csv", 10)
+    true = labelscsv.read(project.folder / "own" / "solution.csv", string.digits)
     labelscsv.write(folder / "friend.csv", true[:-1])
     project.configure("{models: [plain]}", "{models: [plain, friend], method: vote}")
     stopped = project.call("-j1")  # on more cores a training may begin before the check has ended
@@ -118,7 +119,7 @@ def test_a_file_that_cannot_be_merged_stops_the_run_before_a_training(project):
 def test_files_of_others_are_checked_scored_and_merged(project):
     folder = project.folder / "submissions"
     folder.mkdir()
-    true = labelscsv.read(project.folder / "own" / "solution.csv", 10)
+    true = labelscsv.read(project.folder / "own" / "solution.csv", string.digits)
     ballots = []
     for place, name in enumerate(("friend", "notebook", "third")):
         answers = true.copy()
@@ -133,7 +134,7 @@ def test_files_of_others_are_checked_scored_and_merged(project):
     done = project.snakemake()
     assert done.returncode == 0, done.stdout
     assert "left out: submissions/short.csv: 199 rows, should be 200" in done.stdout
-    blended = labelscsv.read(project.folder / "results" / "submission.csv", 10)
+    blended = labelscsv.read(project.folder / "results" / "submission.csv", string.digits)
     assert blended.tolist() == vote_by_hand(ballots, [4, 3, 2])
     scores = read(project.folder / "results" / "scores.csv")
     assert [row["model"] for row in scores] == ["friend", "notebook", "third", "merged"]
@@ -156,12 +157,13 @@ def test_files_of_others_are_checked_scored_and_merged(project):
 def test_files_of_others_are_merged_with_models(project):
     folder = project.folder / "submissions"
     folder.mkdir()
-    true = labelscsv.read(project.folder / "own" / "solution.csv", 10)
+    true = labelscsv.read(project.folder / "own" / "solution.csv", string.digits)
     labelscsv.write(folder / "friend.csv", true)
     project.configure("{models: [plain]}", "{method: vote, models: [plain, friend], weights: [1, 2]}")
     done = project.snakemake("results/submission.csv", "results/merged/mistakes.png")
     assert done.returncode == 0, done.stdout
-    assert labelscsv.read(project.folder / "results" / "submission.csv", 10).tolist() == true.tolist()
+    submission = labelscsv.read(project.folder / "results" / "submission.csv", string.digits)
+    assert submission.tolist() == true.tolist()
 
 
 def test_a_mean_of_models_and_a_file_with_probabilities_equals_one_by_hand(project):
@@ -177,7 +179,7 @@ def test_a_mean_of_models_and_a_file_with_probabilities_equals_one_by_hand(proje
     assert "score_table | left out: submissions/short.csv: 3 rows, should be 200" in done.stdout
     own = np.load(project.folder / "results/models/plain/seed0/test_probabilities.npy")
     expected = (own.astype(float) + 2 * others.astype(float)).argmax(axis=1)
-    blended = labelscsv.read(project.folder / "results" / "submission.csv", 10)
+    blended = labelscsv.read(project.folder / "results" / "submission.csv", string.digits)
     assert blended.tolist() == expected.tolist()
     for alone in (own, others):
         assert (blended != alone.argmax(axis=1)).any()

@@ -6,6 +6,7 @@ import gzip
 import itertools
 import json
 import shlex
+import string
 import struct
 import zipfile
 
@@ -173,7 +174,7 @@ def test_the_figures_are_made_on_demand_and_the_report_holds_them(finished_numpy
     result = finished_numpy.snakemake("figures")
     assert result.returncode == 0, result.stdout
     results = finished_numpy.folder / "results"
-    truth = labelscsv.read(finished_numpy.folder / "own" / "solution.csv", 10)
+    truth = labelscsv.read(finished_numpy.folder / "own" / "solution.csv", string.digits)
     wide, plain = (results / "models" / model / "seed0" for model in ("wide", "plain"))
     for folder, labels in (
         (wide, "submissions/wide.csv"),
@@ -181,7 +182,7 @@ def test_the_figures_are_made_on_demand_and_the_report_holds_them(finished_numpy
         (results / "merged", "submission.csv"),
     ):
         matrix = confusion_of(folder)
-        assert np.trace(matrix) == np.sum(labelscsv.read(results / labels, 10) == truth)
+        assert np.trace(matrix) == np.sum(labelscsv.read(results / labels, string.digits) == truth)
         np.testing.assert_array_equal(matrix.sum(axis=1), np.bincount(truth, minlength=10))
 
     log = (finished_numpy.folder / "logs" / "show_mistakes" / "wide-seed0.log").read_text()

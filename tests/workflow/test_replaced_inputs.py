@@ -5,6 +5,7 @@ import hashlib
 import json
 import os
 import shutil
+import string
 from pathlib import Path
 
 import numpy as np
@@ -79,7 +80,7 @@ def test_the_record_of_a_run_names_what_was_read_and_not_what_lies_there_now(fin
 def test_a_submission_file_that_is_replaced_by_an_older_one_is_merged_and_scored_again(finished_numpy):
     folder = finished_numpy.folder / "submissions"
     folder.mkdir()
-    labels = labelscsv.read(finished_numpy.folder / "own/solution.csv", 10)
+    labels = labelscsv.read(finished_numpy.folder / "own/solution.csv", string.digits)
     labelscsv.write(folder / "friend.csv", labels)
     finished_numpy.configure("{models: [wide, plain]}", "{method: vote, models: [wide, plain, friend]}")
     assert finished_numpy.snakemake().returncode == 0

@@ -1,6 +1,7 @@
 """Runs that are remembered: what is kept, what is shown, and the plan of a submission made from one."""
 
 import json
+import string
 import subprocess
 
 import numpy as np
@@ -206,7 +207,7 @@ def test_without_a_run_the_table_says_so(tmp_path):
 
 
 def read(path) -> np.ndarray:
-    return labelscsv.read(path, 10)
+    return labelscsv.read(path, string.digits)
 
 
 def plan_of(tmp_path, run, message=None):

@@ -1,5 +1,6 @@
 import hashlib
 import pickle
+import string
 
 import numpy as np
 import pytest
@@ -78,7 +79,7 @@ def test_the_kaggle_layout_has_all_images_once_and_a_solution_that_fits(digits, 
     convert_source(paths[0], {}, tmp_path / "train", tmp_path / "train-labels")
     convert_source(paths[1], {}, tmp_path / "test")
     written = np.concatenate([idx.read(tmp_path / "train"), idx.read(tmp_path / "test")])
-    truth = np.concatenate([idx.read(tmp_path / "train-labels"), labelscsv.read(paths[2], 10)])
+    truth = np.concatenate([idx.read(tmp_path / "train-labels"), labelscsv.read(paths[2], string.digits)])
     assert len(idx.read(tmp_path / "train")) == 42_000
 
     def sorted_rows(pixels, classes):

@@ -92,7 +92,9 @@ def test_any_probabilities_and_their_submission_come_back(folder, values):
     write_probabilities(folder / "p.npy", values)
     assert np.array_equal(read_probabilities(folder / "p.npy", len(values)), values)
     labelscsv.write(folder / "s.csv", values.argmax(axis=1))
-    assert np.array_equal(labelscsv.read(folder / "s.csv", values.shape[1]), values.argmax(axis=1))
+    assert np.array_equal(
+        labelscsv.read(folder / "s.csv", [*map(str, range(values.shape[1]))]), values.argmax(axis=1)
+    )
 
 
 @pytest.mark.parametrize("name", TARGETS)

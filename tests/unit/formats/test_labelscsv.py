@@ -1,17 +1,19 @@
 """Solutions, samples and lists of labels as people have them: read if they can mean only one thing."""
 
+import string
+
 import numpy as np
 import pytest
 
 from digitflow.base.errors import FormatError, InputError
 from digitflow.formats import labelscsv
-from digitflow.formats.labelscsv import Form
+from digitflow.formats.labelscsv import HEADER, Form
 
 
 def test_names_ids_and_header_are_written_as_they_are_told(tmp_path):
     labelscsv.write(tmp_path / "s.csv", np.array([1, 0]), ["ka", "b,c"], ["x7", "x8"], ("id", "label"))
     assert (tmp_path / "s.csv").read_text() == 'id,label\nx7,"b,c"\nx8,ka\n'
-    assert labelscsv.read(tmp_path / "s.csv", ["ka", "b,c"], ids=["x7", "x8"]).tolist() == [1, 0]
+    assert labelscsv.read(tmp_path / "s.csv", ["ka", "b,c"], Form(HEADER, ["x7", "x8"])).tolist() == [1, 0]
 
 
 @pytest.mark.parametrize(
@@ -24,17 +26,17 @@ def test_names_ids_and_header_are_written_as_they_are_told(tmp_path):
 def test_rows_in_another_order_floats_and_a_usage_column_are_understood(tmp_path, text):
     (tmp_path / "s.csv").write_text(text)
     rows = {int(float(line.split(",")[0])): int(float(line.split(",")[1])) for line in text.splitlines()[1:]}
-    assert labelscsv.read(tmp_path / "s.csv", 10, rows=10).tolist() == [rows[k] for k in range(1, 11)]
+    assert labelscsv.read(tmp_path / "s.csv", string.digits).tolist() == [rows[k] for k in range(1, 11)]
 
 
 def test_whatever_is_read_in_another_way_than_it_is_written_is_said_in_the_log(tmp_path, caplog):
     caplog.set_level("INFO", "digitflow")
     (tmp_path / "plain.csv").write_text("ImageId,Label\n1,7\n2,0\n")
-    labelscsv.read(tmp_path / "plain.csv", 10)
+    labelscsv.read(tmp_path / "plain.csv", string.digits)
     assert caplog.messages == []
     path = tmp_path / "odd.csv"
     path.write_text("id,Usage,label\n2,Public,07\n1.0,Private,9.0\n")
-    assert labelscsv.read(path, 10).tolist() == [9, 7]
+    assert labelscsv.read(path, string.digits).tolist() == [9, 7]
     assert caplog.messages == [
         f"{path}: the column Usage was ignored",
         f"{path}, line 2: 07 was read as 7, and 2 more numbers likewise",
@@ -58,7 +60,7 @@ def test_whatever_is_read_in_another_way_than_it_is_written_is_said_in_the_log(t
 def test_a_solution_that_does_not_fit_is_named_exactly(tmp_path, text, message):
     (tmp_path / "s.csv").write_text(text)
     with pytest.raises(FormatError, match=message):
-        labelscsv.read(tmp_path / "s.csv", 10, rows=3)
+        labelscsv.read(tmp_path / "s.csv", string.digits, Form(HEADER, ["1", "2", "3"]))
 
 
 @pytest.fixture
@@ -151,10 +153,10 @@ def test_labels_go_by_the_ids_of_the_images_where_both_files_have_some(tmp_path,
 def test_ids_that_differ_only_by_zeros_are_told_apart_in_a_solution(tmp_path):
     ids, path = ["1", "01", "001", "2", "02"], tmp_path / "s.csv"
     labelscsv.write(path, np.arange(5)[::-1], ids=ids[::-1])
-    assert labelscsv.read(path, 5, ids=ids).tolist() == [0, 1, 2, 3, 4]
+    assert labelscsv.read(path, "01234", Form(HEADER, ids)).tolist() == [0, 1, 2, 3, 4]
     path.write_text("id,label\n1,0\n01,0\n001,0\n2.0,0\n02,0\n")
     with pytest.raises(FormatError, match=r"line 5: id '2\.0' is no id of a test image; id '2' is missing"):
-        labelscsv.read(path, 5, ids=ids)
+        labelscsv.read(path, "01234", Form(HEADER, ids))
 
 
 def test_quotes_that_are_part_of_a_text_are_read_as_in_a_pixel_csv(tmp_path):
@@ -169,7 +171,7 @@ def test_blanks_that_are_no_ascii_are_part_of_a_label_or_id(tmp_path):
         "id,label\n" + "".join(f" {pair[0]}\t, {pair[1]} \n" for pair in zip(ids, labels, strict=True))
     )
     assert labelscsv.read_list(path, 3, ids) == labels
-    assert labelscsv.read(path, labels, ids=ids).tolist() == [0, 1, 2]
+    assert labelscsv.read(path, labels, Form(HEADER, ids)).tolist() == [0, 1, 2]
     path.write_text("label\n" + "".join(f" {label}\t\n" for label in labels))
     assert labelscsv.read_list(path, 3) == labels
 

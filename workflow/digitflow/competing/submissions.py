@@ -35,13 +35,7 @@ class Submission:
 
 def reader(classes: Sequence[str], form: Form | None = None) -> Read:
     """A function that reads submissions with these classes in the images' order; `form`: header and ids."""
-    return lambda path: _read_with_lines(path, classes, form)[0]
-
-
-def _read_with_lines(path: Path, classes: Sequence[str], form: Form | None) -> tuple[np.ndarray, np.ndarray]:
-    if form is None:
-        return labelscsv.read_with_lines(path, classes)
-    return labelscsv.read_with_lines(path, classes, None, form.ids, form.header)
+    return lambda path: labelscsv.read(path, classes, form)
 
 
 def read_submission(
@@ -53,7 +47,7 @@ def read_submission(
     InputError or FormatError: the file does not fit, or its probabilities choose other labels.
     """
     path = Path(path)
-    labels, lines = _read_with_lines(path, classes, form)
+    labels, lines = labelscsv.read_with_lines(path, classes, form)
     beside = path.with_name(f"{path.stem}_probabilities.npy")
     if not beside.exists():
         return Submission(name, labels)

@@ -43,7 +43,7 @@ def write_solution(
     names = class_names.read(classes)
     if kind == "csv" and not labelscsv.is_list(solution):
         form = labelscsv.submission_form(submission or {}, rows, ids, images)
-        found = labelscsv.read(solution, names, rows, form.ids, form.header)
+        found = labelscsv.read(solution, names, form)
         _write_labels(path, found.astype(class_names.label_dtype(len(names))), names, solution)
         return
     if kind == "csv":

@@ -65,46 +65,33 @@ def write_rows(path: PathLike, header: tuple[str, str], ids: Sequence[str], labe
         rows.writerows(zip(ids, labels, strict=True))
 
 
-def read(
-    path: PathLike,
-    classes: int | Sequence[str],
-    rows: int | None = None,
-    ids: Sequence[str] | None = None,
-    header: tuple[str, str] = HEADER,
-) -> np.ndarray:
-    """Read a submission or a solution: the indices of the labels int64 (n,), in the order of `ids`.
+def read(path: PathLike, classes: Sequence[str], form: Form | None = None) -> np.ndarray:
+    """Read a submission or a solution: the indices of the labels int64 (n,), in the order of the ids.
 
-    `classes`: the labels by index, or how many there are. `ids`: None for 1, 2, ... `rows`: how many there
-    must be, if there are no ids. The rows may be in another order, numbers may be written as 1.0, and there
-    may be a column Usage; the log says so. `header`: one that is accepted besides the usual ones. Anything
-    else is a FormatError that names the line.
+    `classes`: the labels by index. `form`: the ids, and a header that is accepted besides the usual ones;
+    None for 1, 2, ... The rows may be in another order, numbers may be written as 1.0, and there may be a
+    column Usage; the log says so. Anything else is a FormatError that names the line.
     """
-    return read_with_lines(path, classes, rows, ids, header)[0]
+    return read_with_lines(path, classes, form)[0]
 
 
 def read_with_lines(
-    path: PathLike,
-    classes: int | Sequence[str],
-    rows: int | None = None,
-    ids: Sequence[str] | None = None,
-    header: tuple[str, str] = HEADER,
+    path: PathLike, classes: Sequence[str], form: Form | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
     """What `read` reads, and the line of the file that each label is in, from 2: both int64 (n,).
 
     Raises as `read`.
     """
-    names = [*map(str, range(classes))] if isinstance(classes, int) else [*classes]
-    index = {label: k for k, label in enumerate(names)}
+    index = {label: k for k, label in enumerate(classes)}
     line_1, lines = _read_lines(path)
-    places = (0, 1) if (*line_1,) == header else _columns(path, line_1)
-    if ids is None:
-        ids = [*map(str, range(1, (len(lines) if rows is None else rows) + 1))]
-    wanted = classes_in_words(names)
+    form = form or Form(HEADER, [*map(str, range(1, len(lines) + 1))])
+    places = (0, 1) if (*line_1,) == form.header else _columns(path, line_1)
+    wanted = classes_in_words(classes)
 
     def fault(label: str) -> str | None:
         return None if label in index else f", should be one of {wanted}"
 
-    found = _join(path, line_1, lines, places, ids, fault)
+    found = _join(path, line_1, lines, places, form.ids, fault)
     labels, numbers = [index[label] for label, _ in found], [number for _, number in found]
     return np.array(labels, np.int64), np.array(numbers, np.int64)
 

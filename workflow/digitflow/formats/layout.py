@@ -1,5 +1,6 @@
 """What the columns of a pixel CSV are, the rows read from it, and how a cell is understood."""
 
+import itertools
 import json
 import os
 import re
@@ -89,29 +90,14 @@ def split_line(line: bytes, separator: bytes) -> list[bytes]:
     """
     by_blanks = separator == b" "
     cells = line.split() if by_blanks else line.split(separator)
-    if b'"' not in line or not any(cell.count(b'"') % 2 for cell in cells):
+    if b'"' not in line or not (odd := [at for at, cell in enumerate(cells) if cell.count(b'"') % 2]):
         return cells
-    if not by_blanks:
-        return _joined(cells, separator)
-    pieces = re.split(rb"(\s+)", line.strip())
-    joined: list[list[bytes]] = []
-    is_open = False
-    for before, piece in zip([b"", *pieces[1::2]], pieces[::2], strict=True):
-        if is_open:
-            joined[-1] += [before, piece]
-        else:
-            joined.append([piece])
-        if is_open or piece.lstrip(b" \t").startswith(b'"'):
-            is_open ^= piece.count(b'"') % 2 == 1
-    return cells if is_open else [*map(b"".join, joined)]
-
-
-def _joined(cells: list[bytes], separator: bytes) -> list[bytes]:
-    """The cells of a line, those joined again that were split between their quotes."""
+    between = re.findall(rb"\s+", line.strip()) if by_blanks else [separator] * (len(cells) - 1)
     whole, done, opened = [], 0, None
-    for at in [at for at, cell in enumerate(cells) if cell.count(b'"') % 2]:
+    for at in odd:
         if opened is not None:
-            whole += [*cells[done:opened], separator.join(cells[opened : at + 1])]
+            rest = zip(between[opened:at], cells[opened + 1 : at + 1], strict=True)
+            whole += [*cells[done:opened], cells[opened] + b"".join(itertools.chain(*rest))]
             done, opened = at + 1, None
         elif cells[at].lstrip(b" \t").startswith(b'"'):
             opened = at

@@ -235,6 +235,18 @@ def test_what_is_neither_ids_with_labels_nor_labels_is_no_solution(tmp_path, tex
         labelscsv.check_header(tmp_path / "s.csv")
 
 
+@pytest.mark.parametrize("line", ["sep=,", '"SEP=;"\r', "\ufeffsep=\t"])
+@pytest.mark.parametrize(
+    "read", [labelscsv.read_sample, labelscsv.check_header, lambda path: labelscsv.read_list(path, 2)]
+)
+def test_a_line_that_is_for_excel_only_is_to_be_deleted(tmp_path, line, read):
+    (tmp_path / "s.csv").write_text(f"{line}\nImageId,Label\n1,7\n2,0\n", newline="")
+    with pytest.raises(
+        InputError, match=r"(?i)s\.csv, line 1: '.*sep=.*' is a line for Excel only: delete it"
+    ):
+        read(tmp_path / "s.csv")
+
+
 def test_a_pixel_csv_in_the_place_of_labels_is_named_without_all_its_columns(tmp_path):
     (tmp_path / "s.csv").write_text(",".join(["label", *(f"pixel{i}" for i in range(784))]) + "\n")
     with pytest.raises(FormatError, match=r"should be the header ImageId,Label") as told:

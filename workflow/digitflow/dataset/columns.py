@@ -40,7 +40,6 @@ AUTO = "auto"
 PIXEL_NAME = re.compile(r"(?P<stem>.*?)(?P<numbers>[0-9]{1,9}(?:[x_,.][0-9]{1,9}){0,2})")
 AXES = re.compile("[x_,.]")
 ONE_HOT_NAME = re.compile(rf"({'|'.join(LABEL_NAMES)})[_. -](.+)", re.IGNORECASE)
-EXCELS_LINE = re.compile(rb'"?sep=[,;\t|]?"?\s*', re.IGNORECASE)  # tells Excel the separator
 SAMPLE = 500  # rows that are looked at
 MAX_BYTE = 255
 
@@ -182,8 +181,6 @@ def _read_table(path: str | os.PathLike, header: bool | str) -> _Table:
     lines = head.split(b"\n", SAMPLE + 1)
     if len(head) >= HEAD_BYTES or len(lines) > SAMPLE + 1:
         lines = lines[:-1] or lines  # the last one may be cut off, or has all the rest
-    if EXCELS_LINE.fullmatch(lines[0]):
-        raise InputError(f"{path}, line 1: {lines[0].decode().strip()!r} is a line for Excel only: delete it")
     lines[0] = lines[0].removeprefix(b"# ")  # numpy.savetxt writes a header as a comment
     table = _Table(path, [line.removesuffix(b"\r") for line in lines])
     table.separator = _separator(path, lines[0])

@@ -4,6 +4,7 @@ import os
 import re
 
 from digitflow.base.archives import open_csv
+from digitflow.base.errors import InputError
 
 SAVE_AS_CSV = "load it with {} and save it as CSV, one row per image"
 PNG = b"\x89PNG"
@@ -36,6 +37,7 @@ IDX = re.compile(rb"\x00\x00[\x08\x09\x0b-\x0e][\x01-\x04]")
 ARFF = re.compile(rb"([ \t\r]*(%[^\n]*)?\n)*[ \t]*@relation\b", re.IGNORECASE)  # one way to match each line
 LIBSVM = re.compile(rb"[-+.\de]+([ \t]+\d+:[-+.\de]+)+[ \t\r]*(\n|$)")
 JSON = re.compile(rb"\s*[\[{]\s*[\[{\"]")
+EXCELS_LINE = re.compile(r'"?sep=[,;\t|]?"?\s*', re.IGNORECASE)
 NULL_BYTES = "null bytes: this looks like UTF-16, an archive or another binary file: save it as UTF-8 text"
 
 
@@ -49,6 +51,12 @@ def is_png(path: str | os.PathLike) -> bool:
     """Whether a file starts as a PNG picture does."""
     with open_csv(path) as stream:
         return stream.read(4) == PNG
+
+
+def refuse_excels_line(path: str | os.PathLike, line: str) -> None:
+    """InputError: line 1 of a CSV has no cells, but tells Excel what separates those below."""
+    if EXCELS_LINE.fullmatch(line):
+        raise InputError(f"{path}, line 1: {line.strip()!r} is a line for Excel only: delete it")
 
 
 def looks_like(start: bytes) -> str | None:

@@ -385,8 +385,9 @@ def _split(
     blanks may begin the name of a picture or of its folder.
     """
     try:
-        text = io.StringIO(data.decode("utf-8-sig").removeprefix("# "), newline="")
-        lines = list(csv.reader(text, skipinitialspace=not keep_blanks))
+        text = data.decode("utf-8-sig").removeprefix("# ")
+        foreign.refuse_excels_line(path, text.partition("\n")[0])
+        lines = list(csv.reader(io.StringIO(text, newline=""), skipinitialspace=not keep_blanks))
     except (UnicodeDecodeError, csv.Error) as error:
         raise InputError(f"{path}: cannot be read as CSV: {error}") from error
     while lines and not any(cell.strip(BLANKS) for cell in lines[-1]):

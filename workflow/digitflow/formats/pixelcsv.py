@@ -95,6 +95,7 @@ def read_head(path: PathLike) -> bytes:
         raise InputError(f"{path}, line 1: {LONE_CR}")
     if not line.strip(BLANK):
         raise InputError(f"{path}, line 1: blank, but the header or the first row must be here")
+    foreign.refuse_excels_line(path, line.decode("latin-1"))
     return head
 
 

@@ -472,6 +472,36 @@ def test_a_test_file_without_one_of_two_columns_is_asked_which(csv, told):
     assert "Give the places behind the label from the end" in message
 
 
+# 3 x 3 pixels under the label, 7 and then 2, but without the column that `data.columns` also names.
+@pytest.mark.parametrize(
+    ("told", "row", "classes"),
+    [
+        ({"label": 0, "ignore": [-1]}, "{label},{pixels}", "auto"),
+        ({"label": 0, "ignore": [5]}, "{label},{pixels}", 10),
+        ({"label": 0, "id": -1}, "{label},{pixels}", "auto"),
+        ({"label": -1, "ignore": [0]}, "{pixels},{label}", "auto"),
+        ({"label": 10, "id": 0}, "{pixels},{label}", "auto"),
+        ({"label": 1, "id": 0, "ignore": [-1]}, "5,{label},{pixels}", ["2", "7"]),
+    ],
+)
+def test_a_test_file_with_labels_and_without_another_column_is_not_read_as_one_without_labels(
+    csv, told, row, classes
+):
+    rows = [row.format(label=label, pixels=numbers(9)) for label in (7, 2)]
+    data = {"columns": {"header": False, **told}, "classes": classes}
+    message = message_of(csv("\n".join(rows) + "\n"), data, train=False)
+    other = told["ignore"][0] if "ignore" in told else told["id"]
+    assert f"is the label missing here, or the column at {other}? Column" in message
+    assert "may be the label, here 7, 2; give the files headers, or give this one all columns" in message
+
+
+def test_a_pixel_that_is_no_class_is_not_taken_for_the_label_of_a_test_file(csv):
+    path = csv(f"30,{numbers(8)},99\n40,{numbers(8)},99\n")
+    data = {"columns": {"header": False, "label": 0, "ignore": [-1]}, "classes": 10}
+    images, labels, _ = rows_of(path, data, train=False)
+    assert (np.ravel(images)[[0, 9]].tolist(), labels) == ([30, 40], None)
+
+
 @pytest.mark.parametrize(
     ("label", "header", "row", "ids"),
     [

@@ -27,6 +27,7 @@ from digitflow.formats.layout import (
     abbreviated,
     as_yaml,
     hot_of,
+    label_fault,
     label_of,
     number_of,
     size_in_words,
@@ -323,10 +324,12 @@ def _named_columns(table: _Table, data: Mapping[str, Any], needed: bool) -> _Col
     return _Columns(pixels, label, one_hot, id_, grid)
 
 
-def _place(table: _Table, column: str | int) -> int | None:
+def _place(table: _Table, column: str | int | None) -> int | None:
     """The place of a column that the configuration gives by name or place; None: it is not in this file."""
+    if column is None:
+        return None
     if isinstance(column, int):
-        return column % table.width if -table.width <= column < table.width else None
+        return _from_start(column, table.width)
     if table.names is None:
         raise ConfigError(
             f"data.columns: {column!r}: {table.path} has no header; give the column's place, such as 0 or -1"
@@ -340,6 +343,11 @@ def _place(table: _Table, column: str | int) -> int | None:
             f"right one, {places}, in data.columns of the configuration"
         )
     return found[0] if found else None
+
+
+def _from_start(place: int, width: int) -> int | None:
+    """A place from either end of `width` columns, from 0; None: it is none of them."""
+    return place % width if -width <= place < width else None
 
 
 def _label_or_id(table: _Table, label: int | None, id_: int | None, needed: bool) -> int | None:
@@ -545,8 +553,8 @@ def _padding(digits: str) -> int:
 def _placed_columns(table: _Table, data: Mapping[str, Any], needed: bool) -> _Columns:
     """The columns of a file without a header."""
     columns, image = data.get("columns") or {}, data.get("image") or {}
-    if not needed and (without := _without_label(table, columns)) is not None:
-        columns = _with_or_without_label(table, columns, without, image)
+    if not needed:
+        columns = _with_or_without_label(table, columns, image, classes_of(data))
     found = _columns_at(table, columns, image, needed)
     if not found.pixels:
         raise InputError(f"{table.path}, line 1: no columns of pixels are left: correct data.columns")
@@ -555,23 +563,49 @@ def _placed_columns(table: _Table, data: Mapping[str, Any], needed: bool) -> _Co
 
 
 def _with_or_without_label(
-    table: _Table, columns: Mapping[str, Any], without: Mapping[str, Any], image: Mapping[str, Any]
+    table: _Table, columns: Mapping[str, Any], image: Mapping[str, Any], classes: Sequence[str] | None
 ) -> Mapping[str, Any]:
-    """What `columns` means in a test file: the same places, or `without` the label's. InputError: either."""
-    same, moved = (_columns_at(table, told, image, False) for told in (columns, without))
-    if not _shapes(len(moved.pixels), image) or same == moved:
+    """What `columns` means in a test file: the same places, or those without the label's.
+
+    InputError: it may mean either, or another column than the label may be missing.
+    """
+    label, others = _places_told(columns)
+    without = _without(table, columns, label)
+    # An id at the place of the label also says that the label is missing.
+    if not label or columns.get("id") in label or without is None:
         return columns
-    if not _shapes(len(same.pixels), image):
-        return without
-    if absent := [place for place in _places_told(columns) if _place(table, place) is None]:
-        way = "behind the label from the end, where -1 is the last column"
-        if absent[0] < 0:
-            way = "before the label from the start, where 0 is the first column"
-        raise InputError(
-            f"{table.path}, line 1: {table.width:,} columns, and data.columns names the one at {absent[0]}: "
-            f"is this column missing here, or the label? Give the places {way}, or give the files headers"
-        )
-    return columns
+    same, moved = (_columns_at(table, told, image, False) for told in (columns, without))
+    if not _shapes(len(moved.pixels), image):
+        return columns
+    where = f"{table.path}, line 1: {table.width:,} columns"
+    if same != moved and _shapes(len(same.pixels), image):
+        if absent := [place for place in (*label, *others) if _place(table, place) is None]:
+            way = "behind the label from the end, where -1 is the last column"
+            if absent[0] < 0:
+                way = "before the label from the start, where 0 is the first column"
+            raise InputError(
+                f"{where}, and data.columns names the one at {absent[0]}: is this column missing here, or "
+                f"the label? Give the places {way}, or give the files headers"
+            )
+        return columns
+    for other in others:
+        if (told := _without(table, columns, [other])) is None:
+            continue
+        found = _columns_at(table, told, image, False)
+        fits = found.pixels != moved.pixels and _shapes(len(found.pixels), image)
+        if fits and found.label is not None and _may_be_labels(_cells(table.rows, found.label), classes):
+            raise InputError(
+                f"{where}, one less than in the training file: is the label missing here, or the column at "
+                f"{other}? Column {found.label + 1} may be the label, here {_seen(table.rows, found.label)}; "
+                "give the files headers, or give this one all columns of the training file but the label"
+            )
+    return without
+
+
+def _may_be_labels(texts: list[str], classes: Sequence[str] | None) -> bool:
+    """Whether these are different labels; a pixel at the edge of an image, where it stands, hardly varies."""
+    labels = {*map(label_of, texts)}
+    return len(labels) > 1 and not any(label_fault(label, classes) for label in labels)
 
 
 def _columns_at(
@@ -579,7 +613,7 @@ def _columns_at(
 ) -> _Columns:
     """The columns at the places that `columns` says; the others are pixels."""
     told = columns.get("label", AUTO)
-    label, one_hot = _chosen_label(table, told, needed) if told is not None else (None, [])
+    label, one_hot = _chosen_label(table, told, needed)
     id_ = columns.get("id", AUTO)
     # A name is for a test file that has a header.
     id_ = None if id_ == AUTO or isinstance(id_, str) else _place(table, id_)
@@ -593,32 +627,36 @@ def _columns_at(
     return _Columns(pixels, label, one_hot, id_, None)
 
 
-def _places_told(columns: Mapping[str, Any]) -> list[int]:
-    """The places that the configuration names."""
-    told = columns.get("label", AUTO)
-    told = [*(told if isinstance(told, list) else [told]), columns.get("id"), *(columns.get("ignore") or ())]
-    return [place for place in told if isinstance(place, int)]
+def _places_told(columns: Mapping[str, Any]) -> tuple[list[int], list[int]]:
+    """The places that the configuration names: those of the label, and the others."""
+    label = columns.get("label", AUTO)
+    label = label if isinstance(label, list) else [label]
+    others = [columns.get("id"), *(columns.get("ignore") or ())]
+    return [at for at in label if isinstance(at, int)], [at for at in others if isinstance(at, int)]
 
 
-def _without_label(table: _Table, columns: Mapping[str, Any]) -> dict[str, Any] | None:
-    """What `columns` says where the columns of the label are missing: the places behind them move up.
+def _without(table: _Table, columns: Mapping[str, Any], gone: list[int]) -> dict[str, Any] | None:
+    """What `columns` says where the columns at the places `gone` are missing: those behind them move up.
 
-    None: it gives no places of a label, or an id at the same one, which says that the label is missing.
+    None: even with these, there would be no such places.
     """
-    told = columns.get("label", AUTO)
-    told = told if isinstance(told, list) else [told]
-    width = table.width + len(told)
-    if columns.get("id") in told or not all(isinstance(at, int) and -width <= at < width for at in told):
+    width = table.width + len(gone)
+    missing = [_from_start(place, width) for place in gone]
+    if None in missing:
         return None
-    gone = [place % width for place in told]
 
-    def moved(column: int | str) -> int | str:
-        if not isinstance(column, int) or not -width <= column < width:
+    def moved(column: int | str) -> int | str | None:
+        at = _from_start(column, width) if isinstance(column, int) else None
+        if at is None:
             return column
-        return column % width - sum(place < column % width for place in gone)
+        return None if at in missing else at - sum(place < at for place in missing)
 
-    ignored = [moved(column) for column in columns.get("ignore") or () if column not in told]
-    return {"label": None, "id": moved(columns.get("id", AUTO)), "ignore": ignored}
+    label = columns.get("label", AUTO)
+    return {
+        "label": [*map(moved, label)] if isinstance(label, list) else moved(label),
+        "id": moved(columns.get("id", AUTO)),
+        "ignore": [*map(moved, columns.get("ignore") or ())],
+    }
 
 
 def _label_by_content(

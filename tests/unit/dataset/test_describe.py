@@ -9,7 +9,7 @@ import yaml
 from PIL import Image
 
 from digitflow.base.errors import InputError
-from digitflow.dataset import columns, sources
+from digitflow.dataset import classes, columns, sources
 from digitflow.dataset.describe import CELL, GAP, describe_files
 from digitflow.dataset.mnist import write_csv
 from digitflow.formats import idx
@@ -109,6 +109,8 @@ def test_idx_files_are_described_with_the_lines_that_read_them(tmp_path, digits)
     assert np.array_equal(next(iter(source.blocks)).images, digits[0][:5])
     labels = describe_file(tmp_path / "train-labels-idx1-ubyte", {})
     assert "an IDX file of labels: 5 rows\n  5 classes: 0 (1)" in labels
+    classes.write(tmp_path / "classes.csv", "abcdefghij")
+    assert "5 classes: a (1), b (1), e (1)" in describe_file(tmp_path / "train-labels-idx1-ubyte", {})
 
 
 def test_a_folder_of_idx_files_packed_or_not_is_described_part_by_part(tmp_path, digits):

@@ -112,7 +112,8 @@ def test_a_pixel_beyond_the_values_is_named_with_its_image(folder):
 
 def test_labels_are_called_as_the_classes_say(folder):
     names = [*"abcdefghij"]
-    source = sources.read_idx(*locations.find_idx(folder, "train"), names)
+    classes.write(folder / "classes.csv", names)
+    source = sources.read_idx(*locations.find_idx(folder, "train"))
     assert converted(source, folder)[2] == names
 
 
@@ -120,12 +121,16 @@ def test_classes_beside_idx_files_are_labels_as_in_a_csv(folder):
     """Without needless zeros and blanks, so that corrections and submissions can say them."""
     images, labels = locations.find_idx(folder, "train")
     names = ["07", " b", *"cdefghi", "10.0"]
-    found = converted(sources.read_idx(images, labels, names), folder)[2]
+    classes.write(folder / "classes.csv", names)
+    found = converted(sources.read_idx(images, labels), folder)[2]
     assert found == ["7", "10", "b", *"cdefghi"]  # numbers come first
-    with pytest.raises(
-        InputError, match=r"the classes\.csv beside it, '7' and '07' both mean the label 7; give"
-    ):
-        sources.read_idx(images, labels, ["7", "07", *"cdefghij"])
+    classes.write(folder / "classes.csv", ["7", "07", *"cdefghij"])
+    message = r"the classes\.csv beside it, '7' and '07' both mean the label 7; give"
+    with pytest.raises(InputError, match=message):
+        sources.read_idx(images, labels)
+    classes.write(folder / "classes.csv", names[:9])
+    with pytest.raises(InputError, match=r"ubyte: label 9, but the classes\.csv beside it has 9 classes"):
+        sources.read_idx(images, labels)
 
 
 def test_pictures_of_other_formats_in_folders_of_labels_are_to_be_converted(tmp_path):

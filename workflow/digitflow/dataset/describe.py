@@ -113,12 +113,11 @@ def _describe_idx(path: Path, data: Mapping[str, Any], sheet: PathLike | None) -
         return f"{path}\n  an IDX file of labels: {shape[0]:,} rows\n  {_classes(counts)}"
     part = next((part for part in ("train", "test") if path in idx_files(path.parent, part, "images")), None)
     beside = idx_files(path.parent, part, "labels") if part else []
-    names = names_of_classes(path.parent) if beside else None
-    source = sources.read_idx(path, beside[0] if beside else None, names and class_names.read(names))
+    source = sources.read_idx(path, beside[0] if beside else None)
     colour = ", red, green and blue" * (len(shape) == 4)
     reasons = [f"{len(shape)} dimensions: images, rows, columns{colour}"]
     reasons.append(f"label: in {beside[0].name}" if beside else "no label: no IDX file of labels beside it")
-    if names:
+    if beside and (names := names_of_classes(path.parent)):
         reasons.append(f"the labels have their names from {names.name}")
     if part is None:
         reasons.append(

@@ -25,7 +25,7 @@ log = logging.getLogger("digitflow")
 
 PathLike = str | os.PathLike
 BLOCK = 2048  # images at a time
-MODES = {"L": (), "RGB": (3,)}
+MODES = ("L", "RGB")
 CONVERT = "mogrify -format png FILE, and move the originals away"
 TO_8_BIT = (
     "convert a copy, with ImageMagick: mogrify -alpha remove -depth 8 -define png:color-type=0 FILE, or =2 "
@@ -41,14 +41,13 @@ def open_source(
 ) -> Source:
     """Images from what `data.source` says that `path` is: a CSV, a folder of PNG files, or an IDX file.
 
-    `labels_file`: the IDX file of the labels. The names of the classes in a classes.csv beside it are used.
+    `labels_file`: the IDX file of the labels.
     """
     match data.get("source"):
         case "folder":
             return as_told(read_pictures(path, train), data, train)
         case "idx":
-            beside = names_of_classes(Path(path).parent) if labels_file else None
-            return as_told(read_idx(path, labels_file, beside and class_names.read(beside)), data, train)
+            return as_told(read_idx(path, labels_file), data, train)
     return conversion.read_csv(path, data, train)
 
 
@@ -114,7 +113,7 @@ def files_read(path: Path, data: Mapping[str, Any], labels_file: Path | None, tr
     """The files from which images and labels come; none if that is a folder of pictures."""
     if data.get("source") == "folder":
         return []
-    beside = names_of_classes(path.parent) if data.get("source") == "idx" and labels_file else None
+    beside = names_of_classes(labels_file.parent) if labels_file else None
     labels = labels_file or (train and data.get("labels_csv"))
     return [path, *(split_member(name)[0] for name in (labels, beside) if name)]
 
@@ -248,12 +247,8 @@ def _folder_blocks(
             progress.advance(len(images))
 
 
-def read_idx(
-    images: PathLike, labels: PathLike | None = None, classes: Sequence[str] | None = None
-) -> Source:
+def read_idx(images: PathLike, labels: PathLike | None = None) -> Source:
     """IDX files of images and labels, plain or packed; a packed one is read into memory whole.
-
-    `classes`: what the labels are called, as classes.csv has it; None: their numbers.
 
     Images have three dimensions, or four in RGB. Labels have one; of two, as QMNIST's, the first column
     counts. FormatError or InputError: a file is damaged, or they do not fit together.
@@ -263,7 +258,7 @@ def read_idx(
         raise InputError(f"{images}: {pixels.dtype} {pixels.shape}: images must be bytes, in grey or in RGB")
     texts = None
     if labels is not None:
-        texts = read_idx_labels(labels, classes)
+        texts = read_idx_labels(labels)
         if len(texts) != len(pixels):
             raise InputError(f"{labels}: {len(texts):,} labels, but {images} has {len(pixels):,} images")
     starts = range(0, len(pixels), BLOCK)
@@ -281,20 +276,19 @@ def read_idx_shape(path: PathLike) -> tuple[int, ...]:
     return _array(path).shape
 
 
-def read_idx_labels(path: PathLike, classes: Sequence[str] | None = None) -> list[str]:
-    """The labels of an IDX file, called as the classes say. Raises as `read_idx`."""
+def read_idx_labels(path: PathLike) -> list[str]:
+    """The labels of an IDX file, called as a classes.csv beside it says. Raises as `read_idx`."""
     numbers = _array(path, (1, 2))
-    numbers = numbers if numbers.ndim == 1 else numbers[:, 0]
-    classes = classes and _labels_of_classes(classes, path)
-    return [_called(number, classes, path) for number in numbers.tolist()]
-
-
-def _called(number: int, classes: Sequence[str] | None, where: PathLike) -> str:
-    if classes is None:
-        return str(number)
-    if not 0 <= number < len(classes):
-        raise InputError(f"{where}: label {number}, but the classes.csv beside it has {len(classes)} classes")
-    return classes[number]
+    numbers = (numbers if numbers.ndim == 1 else numbers[:, 0]).tolist()
+    names = names_of_classes(Path(path).parent)
+    if names is None:
+        return [*map(str, numbers)]
+    classes = _labels_of_classes(class_names.read(names), path)
+    if wrong := [number for number in numbers if not 0 <= number < len(classes)]:
+        raise InputError(
+            f"{path}: label {wrong[0]}, but the classes.csv beside it has {len(classes)} classes"
+        )
+    return [classes[number] for number in numbers]
 
 
 def _labels_of_classes(classes: Sequence[str], where: PathLike) -> list[str]:

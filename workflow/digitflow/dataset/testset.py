@@ -4,7 +4,6 @@ import logging
 import os
 import re
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,7 +11,6 @@ import numpy as np
 from digitflow.base.errors import InputError
 from digitflow.dataset import classes as class_names
 from digitflow.dataset import conversion, sources
-from digitflow.dataset.locations import names_of_classes
 from digitflow.formats import idx, labelscsv
 
 log = logging.getLogger("digitflow")
@@ -52,8 +50,7 @@ def write_solution(
         labels = labelscsv.read_list(solution, rows, classes=names)
         log.info("%s: labels without ids, read in the order of the test images", solution)
     elif kind == "idx":
-        beside = names_of_classes(Path(solution).parent)
-        labels = sources.read_idx_labels(solution, beside and class_names.read(beside))
+        labels = sources.read_idx_labels(solution)
     else:
         blocks = conversion.read_csv(solution, data or {}, train=False).blocks
         labels = [label for block in blocks for label in block.labels]

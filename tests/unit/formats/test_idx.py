@@ -59,7 +59,7 @@ def test_a_memmap_cannot_change_the_file(file):
 
 def test_a_writer_takes_blocks_of_any_length_and_views(tmp_path):
     path = tmp_path / "images"
-    with idx.Writer(path, (2, 3)) as writer:
+    with idx.open_writer(path, (2, 3)) as writer:
         writer.append(IMAGES[:0])
         writer.append(IMAGES[::-1][:3])
         writer.append(IMAGES[:1])
@@ -69,7 +69,7 @@ def test_a_writer_takes_blocks_of_any_length_and_views(tmp_path):
 
 def test_a_writer_that_fails_leaves_the_old_file_and_nothing_else(file):
     before = file.read_bytes()
-    with pytest.raises(RuntimeError), idx.Writer(file, (2, 3)) as writer:
+    with pytest.raises(RuntimeError), idx.open_writer(file, (2, 3)) as writer:
         writer.append(IMAGES[:1])
         raise RuntimeError
     assert file.read_bytes() == before
@@ -78,7 +78,10 @@ def test_a_writer_that_fails_leaves_the_old_file_and_nothing_else(file):
 
 @pytest.mark.parametrize("block", [IMAGES.astype(int), IMAGES[:, :, :2], IMAGES[0]])
 def test_a_writer_refuses_items_of_another_shape_or_type(tmp_path, block):
-    with pytest.raises(ValueError, match="is not uint8"), idx.Writer(tmp_path / "images", (2, 3)) as writer:
+    with (
+        pytest.raises(ValueError, match="is not uint8"),
+        idx.open_writer(tmp_path / "images", (2, 3)) as writer,
+    ):
         writer.append(block)
 
 

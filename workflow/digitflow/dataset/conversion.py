@@ -94,7 +94,7 @@ def to_idx(
     """
     found_labels, found_ids, invert, lightest = [], [], data.get("invert", False), 0
     with contextlib.ExitStack() as stack:
-        writer = stack.enter_context(idx.Writer(images, source.shape))
+        writer = stack.enter_context(idx.open_writer(images, source.shape))
         for block in source.blocks:
             writer.append(~block.images if invert else block.images)
             lightest = max(lightest, int(block.images.max(initial=0)))
@@ -109,7 +109,7 @@ def to_idx(
         if labels is not None:
             names = columns.classes_of(data) or class_names.in_natural_order(found_labels)
             indices = _indices(found_labels, names, writer.count, source.name)
-            label_writer = stack.enter_context(idx.Writer(labels, (), indices.dtype))
+            label_writer = stack.enter_context(idx.open_writer(labels, (), indices.dtype))
             label_writer.append(indices)
             if classes is not None:
                 class_names.write(classes, names)

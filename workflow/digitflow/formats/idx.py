@@ -13,7 +13,6 @@ import shutil
 import struct
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
@@ -84,27 +83,12 @@ def read_blocks(path: PathLike, rows: int = 4096, ndim: Dimensions = None) -> It
 
 
 class Writer:
-    """Write an IDX file block by block; it takes its final name when the `with` block ends without an error.
+    """An IDX file that `open_writer` opened."""
 
-    `item_shape`: the shape of one item, (28, 28) for images, () for labels. `dtype`: uint8, or int32 if there
-    are more than 256 labels.
-    """
-
-    def __init__(self, path: PathLike, item_shape: tuple[int, ...], dtype: type = np.uint8):
-        self.path, self.item_shape = Path(path), tuple(item_shape)
-        self.dtype, self.type = np.dtype(dtype), {"uint8": UBYTE, "int32": INT}[np.dtype(dtype).name]
+    def __init__(self, path: PathLike, file: BinaryIO, item_shape: tuple[int, ...], dtype: np.dtype):
+        self.path, self.item_shape, self.dtype = path, item_shape, dtype
         self.count = 0
-
-    def __enter__(self) -> "Writer":
-        with contextlib.ExitStack() as stack:
-            self._file = stack.enter_context(atomic_open(self.path))
-            self._file.write(_pack_header(self.type, (0, *self.item_shape)))
-            stack.push(self._patch_count)
-            self._stack = stack.pop_all()
-        return self
-
-    def __exit__(self, *failure) -> bool | None:
-        return self._stack.__exit__(*failure)
+        self._file, self._type = file, {"uint8": UBYTE, "int32": INT}[dtype.name]
 
     def append(self, block: np.ndarray) -> None:
         """Add the items of `block`, uint8 or int32 (n, *item_shape)."""
@@ -112,18 +96,33 @@ class Writer:
             raise ValueError(
                 f"{self.path}: {block.dtype} {block.shape} is not {self.dtype} (n, *{self.item_shape})"
             )
-        self._file.write(np.ascontiguousarray(block, DTYPES[self.type]).data)
+        self._file.write(np.ascontiguousarray(block, DTYPES[self._type]).data)
         self.count += len(block)
 
-    def _patch_count(self, failure, *_) -> None:
-        if failure is None:
-            self._file.seek(0)
-            self._file.write(_pack_header(self.type, (self.count, *self.item_shape)))
+    def write_header(self) -> None:
+        """Write that there are as many items as there are now."""
+        shape = self.count, *self.item_shape
+        self._file.seek(0)
+        self._file.write(struct.pack(f">4B{len(shape)}I", 0, 0, self._type, len(shape), *shape))
+
+
+@contextlib.contextmanager
+def open_writer(path: PathLike, item_shape: tuple[int, ...], dtype: type = np.uint8) -> Iterator[Writer]:
+    """Write an IDX file block by block; it takes its final name when the `with` block ends without an error.
+
+    `item_shape`: the shape of one item, (28, 28) for images, () for labels. `dtype`: uint8, or int32 if there
+    are more than 256 labels.
+    """
+    with atomic_open(path) as file:
+        writer = Writer(path, file, tuple(item_shape), np.dtype(dtype))
+        writer.write_header()
+        yield writer
+        writer.write_header()
 
 
 def write(path: PathLike, array: np.ndarray) -> None:
     """Write a uint8 or int32 array of 1 to 4 dimensions as one IDX file."""
-    with Writer(path, array.shape[1:], array.dtype) as writer:
+    with open_writer(path, array.shape[1:], array.dtype) as writer:
         writer.append(array)
 
 
@@ -139,10 +138,6 @@ def write_gz(source: PathLike, target: PathLike) -> None:
         gzip.GzipFile(filename="", mode="wb", fileobj=raw, mtime=0) as packed,
     ):
         shutil.copyfileobj(file, packed)
-
-
-def _pack_header(kind: int, shape: tuple[int, ...]) -> bytes:
-    return struct.pack(f">4B{len(shape)}I", 0, 0, kind, len(shape), *shape)
 
 
 def _header(file: BinaryIO, path: PathLike, ndim: Dimensions) -> tuple[np.dtype, tuple[int, ...]]:
@@ -169,20 +164,17 @@ def _header(file: BinaryIO, path: PathLike, ndim: Dimensions) -> tuple[np.dtype,
     if len(dimensions) < 4 * magic[3]:
         raise FormatError(f"{path}: truncated: {size} bytes, the header alone has {4 + 4 * magic[3]}")
     shape = struct.unpack(f">{magic[3]}I", dimensions)
+    values = f"{' x '.join(map(str, shape))} values"
     if 0 in shape[1:]:
-        raise FormatError(f"{path}: {' x '.join(map(str, shape))} values: its items are empty")
+        raise FormatError(f"{path}: {values}: its items are empty")
     dtype = DTYPES[magic[2]]
-    _check_size(path, size, file.tell() + dtype.itemsize * math.prod(shape), shape)
+    expected = file.tell() + dtype.itemsize * math.prod(shape)
+    if size != expected:
+        what = "truncated" if size < expected else "over-long"
+        raise FormatError(f"{path}: {what}: {size:,} bytes, but {values} take {expected:,}")
     if dtype.itemsize * math.prod(shape[1:]) > sys.maxsize:  # without items, the file's size cannot tell
-        raise FormatError(f"{path}: {' x '.join(map(str, shape))} values: more than an array holds")
+        raise FormatError(f"{path}: {values}: more than an array holds")
     return dtype, shape
-
-
-def _check_size(path: PathLike, found: int, expected: int, shape: tuple[int, ...]) -> None:
-    if found != expected:
-        what = "truncated" if found < expected else "over-long"
-        values = " x ".join(map(str, shape))
-        raise FormatError(f"{path}: {what}: {found:,} bytes, but {values} values take {expected:,}")
 
 
 def _read_array(file: BinaryIO, path: PathLike, dtype: np.dtype, shape: tuple[int, ...]) -> np.ndarray:

@@ -9,7 +9,7 @@ block is split into cells (`_Reader._exactly`), and each error is named with lin
 import itertools
 import math
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
@@ -35,6 +35,7 @@ from digitflow.formats.layout import (
 from digitflow.formats.spellings import Spellings
 
 PathLike = str | os.PathLike
+Fault = tuple[int, int, str]  # the line, the place of the column, and what is wrong
 BLOCK_BYTES = 1 << 19  # smaller: numpy's overhead a call; larger: scratch arrays leave the core's own cache
 HEAD_BYTES = 1 << 20  # the header and some rows
 FIRST_LINE_BYTES = 64 << 20  # of the largest image that the schema allows, in colour, names and all
@@ -368,12 +369,10 @@ class _Reader:
         wrong, lines, flat = [], [], []
         for number, line in enumerate(text[:-1].split(b"\n"), first):
             cells = split_line(line, layout.separator)
-            if len(cells) != columns or b'"' in line or b"\r" in line:
-                try:
-                    cells = self._odd_line(line, cells)
-                except InputError as error:
-                    wrong.append((number, 0, str(error)))
-                    continue
+            odd = len(cells) != columns or b'"' in line or b"\r" in line
+            if odd and (fault := self._line_fault(line, cells)):
+                wrong.append((number, 0, f": {fault}"))
+                continue
             lines.append(number)
             flat += cells
         text_cells = {place: flat[place::columns] for place in self._texts_and_label}
@@ -391,22 +390,23 @@ class _Reader:
         table = np.frombuffer(bytes(map(self._pixels.__getitem__, flat)), np.uint8)
         return self._block(table.reshape(len(lines), len(layout.pixels)), text_cells, labels)
 
-    def _odd_line(self, line: bytes, cells: list[bytes]) -> list[bytes]:
-        """The cells of a line with quotes, or with another number of cells. InputError: it is wrong."""
+    def _line_fault(self, line: bytes, cells: list[bytes]) -> str | None:
+        """What is wrong with a line, before its cells are understood; None: nothing."""
         layout = self.layout
         if not line.strip():
-            raise InputError(": an empty line between rows: delete it")
+            return "an empty line between rows: delete it"
         if line.count(b'"') % 2:
-            raise InputError(": a quote is opened but not closed")
+            return "a quote is opened but not closed"
         if b"\r" in line:
-            raise InputError(f": {LONE_CR}")
-        if len(cells) != len(layout.names):
-            separated = _other_separator(cells, layout.separator)
-            count = f"{len(cells):,} cell{'s' * (len(cells) > 1)}, not {len(layout.names):,}: {layout}"
-            raise InputError(f": {separated or count}")
-        return cells
+            return LONE_CR
+        if len(cells) == len(layout.names):
+            return None
+        for other, name in SEPARATORS.items():
+            if len(cells) == 1 and other != b" " and other in cells[0]:
+                return f"this line looks separated by {name}, but {SEPARATORS[layout.separator]} are needed"
+        return f"{len(cells):,} cell{'s' * (len(cells) > 1)}, not {len(layout.names):,}: {layout}"
 
-    def _wrong_pixels(self, cells: list[bytes], lines: list[int]) -> tuple[list[tuple[int, int, str]], int]:
+    def _wrong_pixels(self, cells: list[bytes], lines: list[int]) -> tuple[list[Fault], int]:
         """What is wrong with the first wrong pixels, and how many more are wrong.
 
         Afterwards, `_pixels` has the bytes that the right ones mean.
@@ -454,7 +454,7 @@ class _Reader:
 
     def _labels(
         self, cells: dict[int, list[bytes]], lines: Sequence[int]
-    ) -> tuple[list[str] | None, list[tuple[int, int, str]]]:
+    ) -> tuple[list[str] | None, list[Fault]]:
         """The labels of rows, and what is wrong with some; `lines` are those of the rows."""
         layout = self.layout
         if layout.one_hot:
@@ -462,20 +462,16 @@ class _Reader:
         if layout.label is None:
             return None, []
         known = {cell: label_of(text_of(cell)) for cell in {*cells[layout.label]}}
-        faults = {cell: label_fault(label, self._classes) for cell, label in known.items()}
-        wrong = []
-        if any(faults.values()):
-            for line, cell in zip(lines, cells[layout.label], strict=True):
-                if fault := faults[cell]:
-                    seen = WHOLE.get(cell, shown(cell.decode(errors="replace")))
-                    wrong.append(
-                        (line, layout.label, f", column {layout.names[layout.label]}: {seen} {fault}")
-                    )
+        faults = {}
+        for cell, label in known.items():
+            if fault := label_fault(label, self._classes):
+                faults[cell] = f"{WHOLE.get(cell, shown(cell.decode(errors='replace')))} {fault}"
+        wrong = self._faults(layout.label, cells, lines, faults.get) if faults else []
         return [known[cell] for cell in cells[layout.label]], wrong
 
     def _one_hot_labels(
         self, cells: dict[int, list[bytes]], lines: Sequence[int]
-    ) -> tuple[list[str], list[tuple[int, int, str]]]:
+    ) -> tuple[list[str], list[Fault]]:
         names = self.layout.names
         places, labels = zip(*self.layout.one_hot, strict=True)
         found, wrong = [], []
@@ -489,42 +485,45 @@ class _Reader:
             found.append(labels[numbers.index(1)])
         return found, wrong
 
-    def _wrong_texts(self, cells: dict[int, list[bytes]], lines: Sequence[int]) -> list[tuple[int, int, str]]:
+    def _wrong_texts(self, cells: dict[int, list[bytes]], lines: Sequence[int]) -> list[Fault]:
         """What is wrong with ids, or with a column of labels that was taken to be empty."""
-        layout = self.layout
-        if layout.unfilled is not None and any(map(unquoted, cells[layout.unfilled])):
-            where = f", column {layout.names[layout.unfilled]}: "
-            how = "is a label, but the first rows have none: fill in all, or list it in data.columns.ignore"
-            return [
-                (line, layout.unfilled, f"{where}{shown(text_of(cell))} {how}")
-                for line, cell in zip(lines, cells[layout.unfilled], strict=True)
-                if unquoted(cell)
-            ]
-        place = self.layout.id
-        if place is None:
-            return []
-        where = f", column {self.layout.names[place]}: "
-        wrong = [
-            (line, place, f"{where}the id is missing: give each image one")
-            for line, cell in zip(lines, cells[place], strict=True)
-            if not unquoted(cell)
-        ]
-        if not _is_utf8(b"\n".join(cells[place])):
-            how = "is not UTF-8: save the file as UTF-8"
-            wrong += [
-                (line, place, f"{where}{shown(cell.decode(errors='replace'))} {how}")
-                for line, cell in zip(lines, cells[place], strict=True)
-                if not _is_utf8(cell)
-            ]
+        wrong = []
+        for place, fault_of in ((self.layout.unfilled, _unfilled_fault), (self.layout.id, _id_fault)):
+            if place is not None:
+                wrong += self._faults(place, cells, lines, fault_of)
         return wrong
 
+    def _faults(
+        self,
+        place: int,
+        cells: dict[int, list[bytes]],
+        lines: Sequence[int],
+        fault_of: Callable[[bytes], str | None],
+    ) -> list[Fault]:
+        """What is wrong with the cells of a column; `fault_of` says it of a cell, None: nothing."""
+        where = f", column {self.layout.names[place]}: "
+        return [
+            (line, place, f"{where}{fault}")
+            for line, cell in zip(lines, cells[place], strict=True)
+            if (fault := fault_of(cell))
+        ]
 
-def _is_utf8(text: bytes) -> bool:
-    try:
-        text.decode()
-    except UnicodeDecodeError:
-        return False
-    return True
+
+def _unfilled_fault(cell: bytes) -> str | None:
+    if text := text_of(cell):
+        return (
+            f"{shown(text)} is a label, but the first rows have none: fill in all, or list it in "
+            "data.columns.ignore"
+        )
+    return None
+
+
+def _id_fault(cell: bytes) -> str | None:
+    if not unquoted(cell):
+        return "the id is missing: give each image one"
+    if not cell.isascii() and cell.decode(errors="ignore").encode() != cell:
+        return f"{shown(cell.decode(errors='replace'))} is not UTF-8: save the file as UTF-8"
+    return None
 
 
 def check_scale(where: PathLike, highest: float, train: bool) -> None:
@@ -556,14 +555,6 @@ def _scaled_by(scale: tuple[int, int] | None, values: tuple[float, float] | None
         f"if {black} is black and {white} white in all files, for which data.values is one scale, {write}; "
         f"if only in this one, rescale it to {numbers}"
     )
-
-
-def _other_separator(cells: list[bytes], separator: bytes) -> str | None:
-    """Say what separates the cells of a line that is not split by the file's separator, if that is known."""
-    for other, name in SEPARATORS.items():
-        if len(cells) == 1 and other != b" " and other in cells[0]:
-            return f"this line looks separated by {name}, but {SEPARATORS[separator]} are needed"
-    return None
 
 
 def _whole(cell: bytes) -> int | None:

@@ -37,6 +37,9 @@ from digitflow.formats.layout import (
 from digitflow.formats.pixelcsv import HEAD_BYTES, read_head
 
 AUTO = "auto"
+# The defaults of `data.columns` and of `data.image`.
+COLUMNS = {"header": AUTO, "label": AUTO, "id": AUTO, "ignore": ()}
+IMAGE = {"height": AUTO, "width": AUTO, "channels": AUTO, "transpose": False, "planar": False}
 # A pixel's name ends with a number, or with those of its row, column and channel: pixel7, pixel_0_7, 1x7.
 PIXEL_NAME = re.compile(r"(?P<stem>.*?)(?P<numbers>[0-9]{1,9}(?:[x_,.][0-9]{1,9}){0,2})")
 AXES = re.compile("[x_,.]")
@@ -57,13 +60,21 @@ class _Columns(NamedTuple):
 
 @dataclass
 class _Table:
-    """The first lines of a file, and what has been decided about them."""
+    """The first lines of a file, what the configuration says, and what has been decided about them."""
 
     path: str | os.PathLike
     lines: list[bytes]
+    columns: Mapping[str, Any]
+    image: Mapping[str, Any]
+    needed: bool  # whether there must be labels
     separator: bytes = b","
     names: list[str] | None = None  # None: no header
     reasons: list[str] = field(default_factory=list)
+
+    @property
+    def where(self) -> str:
+        """The first line, for messages."""
+        return f"{self.path}, line 1"
 
     @cached_property
     def first(self) -> list[str]:
@@ -88,10 +99,8 @@ def decide(path: str | os.PathLike, data: Mapping[str, Any], train: bool) -> Lay
     A `train` file must have labels, unless `data.labels_csv` has them; a test file may. InputError: no
     reading is possible, or several are; ConfigError: the section contradicts itself.
     """
-    columns, image = data.get("columns") or {}, data.get("image") or {}
-    table = _read_table(path, columns.get("header", AUTO))
-    needed = train and not data.get("labels_csv")
-    chosen = _named_columns(table, data, needed) if table.names else _placed_columns(table, data, needed)
+    table = _read_table(path, data, needed=train and not data.get("labels_csv"))
+    chosen = _named_columns(table) if table.names else _placed_columns(table, classes_of(data))
     unfilled = None
     if not train and chosen.label is not None and not any(_cells(table.rows, chosen.label)):
         unfilled, chosen = chosen.label, chosen._replace(label=None)
@@ -101,7 +110,7 @@ def decide(path: str | os.PathLike, data: Mapping[str, Any], train: bool) -> Lay
             "the column of the labels in data.columns.ignore"
         )
     names = table.names or [str(place + 1) for place in range(table.width)]
-    shape = _shape(table, len(chosen.pixels), image, chosen.grid)
+    shape = _shape(table, len(chosen.pixels), chosen.grid)
     table.reasons.append(_label_reason(names, chosen))
     if chosen.id is not None:
         table.reasons.append(f"ids: column {names[chosen.id]}")
@@ -118,8 +127,8 @@ def decide(path: str | os.PathLike, data: Mapping[str, Any], train: bool) -> Lay
         tuple(names),
         tuple(chosen.pixels),
         shape,
-        transposed=bool(image.get("transpose", False)),
-        planar=len(shape) == 3 and bool(image.get("planar", False)),
+        transposed=table.image["transpose"],
+        planar=len(shape) == 3 and table.image["planar"],
         label=chosen.label,
         one_hot=tuple(chosen.one_hot),
         id=chosen.id,
@@ -131,6 +140,11 @@ def decide(path: str | os.PathLike, data: Mapping[str, Any], train: bool) -> Lay
         train=train,
         reasons=tuple(table.reasons),
     )
+
+
+def image_of(data: Mapping[str, Any]) -> dict[str, Any]:
+    """What the section says of the images, with the defaults for what it leaves out."""
+    return IMAGE | (data.get("image") or {})
 
 
 def classes_of(data: Mapping[str, Any]) -> tuple[str, ...] | None:
@@ -177,15 +191,17 @@ def _stop(where: str, readings: Iterable[tuple[str, str]], more: str = "") -> No
 # The first rows
 
 
-def _read_table(path: str | os.PathLike, header: bool | str) -> _Table:
+def _read_table(path: str | os.PathLike, data: Mapping[str, Any], needed: bool) -> _Table:
     head = read_head(path)
     lines = head.split(b"\n", SAMPLE + 1)
     if len(head) >= HEAD_BYTES or len(lines) > SAMPLE + 1:
         lines = lines[:-1] or lines  # the last one may be cut off, or has all the rest
     lines[0] = lines[0].removeprefix(b"# ")  # numpy.savetxt writes a header as a comment
-    table = _Table(path, [line.removesuffix(b"\r") for line in lines])
+    lines = [line.removesuffix(b"\r") for line in lines]
+    table = _Table(path, lines, COLUMNS | (data.get("columns") or {}), image_of(data), needed)
     table.separator = _separator(path, lines[0])
     table.reasons.append(f"separated by {SEPARATORS[table.separator]}")
+    header = table.columns["header"]
     if header == AUTO:
         header, why = _has_header(table)
         table.reasons.append(why)
@@ -214,7 +230,6 @@ def _separator(path: str | os.PathLike, line: bytes) -> bytes:
 
 def _has_header(table: _Table) -> tuple[bool, str]:
     """Whether the first line has names, and why."""
-    where = f"{table.path}, line 1"
     numbers, words = [], []
     for text in table.first:
         (numbers if NUMBER.fullmatch(text) else words).append(text)
@@ -226,21 +241,21 @@ def _has_header(table: _Table) -> tuple[bool, str]:
     if counts and (len(numbers) > MAX_BYTE + 1 or any(_is_known(text) for text in words)):
         return True, f"a header: line 1 counts from {wholes[0]} to {wholes[-1]}"
     if counts:
-        _ask_for_header(f"{where}: {wholes[0]} to {wholes[-1]} may be names or pixels")
+        _ask_for_header(f"{table.where}: {wholes[0]} to {wholes[-1]} may be names or pixels")
     if 2 * len({*numbers}) <= len(numbers):
         return False, "no header: line 1 has most of its numbers more than once"
     if any(map(_is_known, words)):
         if not _same_words(table) and len({*numbers}) == len(numbers):
             return True, "a header: line 1 has a name where the lines below have numbers"
-        _ask_for_header(f"{where}: numbers and {abbreviated(words)} may be names or a row")
+        _ask_for_header(f"{table.where}: numbers and {abbreviated(words)} may be names or a row")
     if not words and (doubled := _numbered_doubles(table)):
         raise InputError(
-            f"{where}: {doubled!r} where the lines below have whole numbers: the first row was once taken "
-            "for a header, and equal numbers in it were changed: use the file as it was before, or delete "
-            "line 1"
+            f"{table.where}: {doubled!r} where the lines below have whole numbers: the first row was once "
+            "taken for a header, and equal numbers in it were changed: use the file as it was before, or "
+            "delete line 1"
         )
     if words and not _same_words(table):
-        _ask_for_header(f"{where}: numbers and {abbreviated(words)} may be names or a row")
+        _ask_for_header(f"{table.where}: numbers and {abbreviated(words)} may be names or a row")
     return False, "no header: line 1 has numbers"
 
 
@@ -288,36 +303,36 @@ def _same_words(table: _Table) -> bool:
 # Columns by name
 
 
-def _named_columns(table: _Table, data: Mapping[str, Any], needed: bool) -> _Columns:
-    names, where, columns = table.names, f"{table.path}, line 1", data.get("columns") or {}
-    ignored = {place for name in columns.get("ignore") or () if (place := _place(table, name)) is not None}
-    label, one_hot = _chosen_label(table, columns.get("label", AUTO), needed)
-    if not needed and _holds_no_label(table, columns.get("label", AUTO), ignored, data.get("image") or {}):
+def _named_columns(table: _Table) -> _Columns:
+    names, columns = table.names, table.columns
+    ignored = {place for name in columns["ignore"] if (place := _place(table, name)) is not None}
+    label, one_hot = _chosen_label(table, columns["label"])
+    if not table.needed and _holds_no_label(table, ignored):
         label, one_hot = None, []
-    id_ = None if columns.get("id", AUTO) == AUTO else _place(table, columns["id"])
-    label = _label_or_id(table, label, id_, needed)
-    by_place = not needed and label is not None and isinstance(columns["label"], int)
+    id_ = None if columns["id"] == AUTO else _place(table, columns["id"])
+    label = _label_or_id(table, label, id_)
+    by_place = not table.needed and label is not None and isinstance(columns["label"], int)
     if by_place and not (_is_known(names[label]) or PIXEL_NAME.fullmatch(names[label])):
-        _ask_for_ids(where, names[label], columns["label"])
+        _ask_for_ids(table.where, names[label], columns["label"])
     taken = ignored | {label, id_} | {place for place, _ in one_hot}
     left = [place for place in range(table.width) if place not in taken]
-    pixels, grid = _pixels_by_name(where, names, left)
+    pixels, grid = _pixels_by_name(table, left)
     table.reasons.append(f"pixels: {names[pixels[0]]} to {names[pixels[-1]]}, in the order of their numbers")
     rest = sorted({*left} - {*pixels})
-    if columns.get("id", AUTO) == AUTO:
-        id_ = _only(where, "id", names, [place for place in rest if names[place].lower() in ID_NAMES])
+    if columns["id"] == AUTO:
+        id_ = _only(table, "id", [place for place in rest if names[place].lower() in ID_NAMES])
         rest = [place for place in rest if place != id_]
-    if columns.get("label", AUTO) == AUTO:
+    if columns["label"] == AUTO:
         found = [place for place in rest if names[place].lower() in LABEL_NAMES]
-        label = _only(where, "label", names, found)
+        label = _only(table, "label", found)
         if label is None:
             one_hot = _one_hot_by_name(table, rest)
         rest = [place for place in rest if place != label and place not in dict(one_hot)]
     if rest:
-        _ask_for_columns(table, rest, label is None and not one_hot, needed)
-    if needed and label is None and not one_hot:
+        _ask_for_columns(table, rest, label is None and not one_hot)
+    if table.needed and label is None and not one_hot:
         raise InputError(
-            f"{where}: no column label: is this a test file? For a train file, name the label column, "
+            f"{table.where}: no column label: is this a test file? For a train file, name the label column, "
             "columns: {label: NAME}, or the file that has the labels, labels_csv: PATH, under data: in the "
             "configuration"
         )
@@ -339,7 +354,7 @@ def _place(table: _Table, column: str | int | None) -> int | None:
     if len(found) > 1:
         places = " or ".join(map(str, found))
         raise InputError(
-            f"{table.path}, line 1: {column!r} is the name of {len(found)} columns: give the place of the "
+            f"{table.where}: {column!r} is the name of {len(found)} columns: give the place of the "
             f"right one, {places}, in data.columns of the configuration"
         )
     return found[0] if found else None
@@ -350,30 +365,28 @@ def _from_start(place: int, width: int) -> int | None:
     return place % width if -width <= place < width else None
 
 
-def _label_or_id(table: _Table, label: int | None, id_: int | None, needed: bool) -> int | None:
+def _label_or_id(table: _Table, label: int | None, id_: int | None) -> int | None:
     """The column of the labels; in a test file its place may be that of the ids."""
     if label is None or label != id_:
         return label
-    if needed:
+    if table.needed:
         raise ConfigError(
             f"data.columns: label and id are the same column of {table.path}, column {label}; leave one out"
         )
     return None
 
 
-def _chosen_label(
-    table: _Table, label: str | int | list, needed: bool
-) -> tuple[int | None, list[tuple[int, str]]]:
+def _chosen_label(table: _Table, label: str | int | list | None) -> tuple[int | None, list[tuple[int, str]]]:
     """The column of the labels, or those of a one-hot label, as the configuration says."""
     if label == AUTO:
         return None, []
     wanted = label if isinstance(label, list) else [label]
     places = [_place(table, column) for column in wanted]
     if None in places:
-        if needed:
+        if table.needed:
             names = abbreviated(table.names) if table.names else f"{table.width} columns without names"
             raise InputError(
-                f"{table.path}, line 1: no column {wanted[places.index(None)]!r}, which data.columns.label "
+                f"{table.where}: no column {wanted[places.index(None)]!r}, which data.columns.label "
                 f"names; there are {names}"
             )
         return None, []
@@ -383,10 +396,9 @@ def _chosen_label(
     return None, list(zip(places, _without_common_start(classes), strict=True))
 
 
-def _holds_no_label(
-    table: _Table, label: str | int | list, ignored: set[int], image: Mapping[str, Any]
-) -> bool:
+def _holds_no_label(table: _Table, ignored: set[int]) -> bool:
     """Whether a test file has ids or pixels at the places where the labels of the training file are."""
+    label, image = table.columns["label"], table.image
     wanted = label if isinstance(label, list) else [label]
     places = [_place(table, column) for column in wanted if isinstance(column, int)]
     if len(places) < len(wanted) or None in places:
@@ -397,7 +409,7 @@ def _holds_no_label(
     matches = [PIXEL_NAME.fullmatch(name) for name in table.names]
     stem = matches[places[0]] and matches[places[0]]["stem"]
     alike = {at for at, match in enumerate(matches) if match and match["stem"] == stem} - ignored
-    if image.get("channels", AUTO) == AUTO:
+    if image["channels"] == AUTO:
         image = {**image, "channels": 1}  # colour must be in the configuration
     if {*places} <= alike and _shapes(len(alike), image) and not _shapes(len(alike - {*places}), image):
         table.reasons.append(f"no label, because there are pixels at its place: {abbreviated(names)}")
@@ -411,13 +423,16 @@ def _without_common_start(names: list[str]) -> list[str]:
     return [found[2] for found in match] if all(match) else names
 
 
-def _only(where: str, kind: str, names: list[str], found: list[int]) -> int | None:
+def _only(table: _Table, kind: str, found: list[int]) -> int | None:
     """The one place among those found, None if there is none."""
+    names = table.names
     if len(found) > 1:
         if len({names[place] for place in found}) < len(found):
-            raise InputError(f"{where}: more than one column is called {names[found[0]]!r}: keep one of them")
+            raise InputError(
+                f"{table.where}: more than one column is called {names[found[0]]!r}: keep one of them"
+            )
         _stop(
-            f"{where}: more than one column may be the {kind}",
+            f"{table.where}: more than one column may be the {kind}",
             (
                 (
                     f"columns: {{{kind}: {as_yaml(names[place])}, "
@@ -451,20 +466,20 @@ def _is_one_hot(rows: list[list[bytes]], places: Sequence[int]) -> bool:
     return len(used) == len(places)
 
 
-def _ask_for_columns(table: _Table, rest: list[int], no_label: bool, needed: bool) -> NoReturn:
+def _ask_for_columns(table: _Table, rest: list[int], no_label: bool) -> NoReturn:
     """Ask what the columns are that are no pixels."""
-    names, where = table.names, f"{table.path}, line 1"
-    if no_label and needed and len(rest) > 1 and _is_one_hot(table.rows, rest):
+    names = table.names
+    if no_label and table.needed and len(rest) > 1 and _is_one_hot(table.rows, rest):
         listed = ", ".join(as_yaml(names[place]) for place in rest)
         hot = f"columns: {{label: [{listed}]}}", "a column for each class, one of which is 1"
-        _stop(where, [hot, (f"columns: {{ignore: [{listed}]}}", "they are not needed")])
+        _stop(table.where, [hot, (f"columns: {{ignore: [{listed}]}}", "they are not needed")])
     unnamed = [place for place in rest if not names[place] or names[place].startswith("Unnamed: ")]
     if len(rest) > 3 or (len({*names}) < len(names) and not unnamed):
         doubled = [name for name, count in Counter(names[place] for place in rest).items() if count > 1]
         known = f"; more than once: {abbreviated(doubled)}" if doubled else ""
         raise InputError(
-            f"{where}: columns not known: {abbreviated([names[place] for place in rest])}{known}: if they "
-            "are not needed, list them in data.columns.ignore of the configuration"
+            f"{table.where}: columns not known: {abbreviated([names[place] for place in rest])}{known}: if "
+            "they are not needed, list them in data.columns.ignore of the configuration"
         )
     readings = []
     for place in rest:
@@ -476,13 +491,12 @@ def _ask_for_columns(table: _Table, rest: list[int], no_label: bool, needed: boo
         readings.append((f"columns: {{id: {column}}}", f"{name} has the ids of the images"))
         if no_label:
             readings.append((f"columns: {{label: {column}}}", f"{name} has the labels"))
-    _stop(f"{where}: columns not known: {abbreviated([names[place] for place in rest])}", readings)
+    _stop(f"{table.where}: columns not known: {abbreviated([names[place] for place in rest])}", readings)
 
 
-def _pixels_by_name(
-    where: str, names: list[str], places: list[int]
-) -> tuple[list[int], tuple[int, ...] | None]:
+def _pixels_by_name(table: _Table, places: list[int]) -> tuple[list[int], tuple[int, ...] | None]:
     """The places of the pixels in the order of their numbers; the grid, if they count rows and columns."""
+    names = table.names
     groups: dict[tuple[str, int], dict[int, tuple[int, ...]]] = {}
     for place in places:
         if match := PIXEL_NAME.fullmatch(names[place]):
@@ -490,19 +504,19 @@ def _pixels_by_name(
             groups.setdefault((match["stem"], len(numbers)), {})[place] = numbers
     if not groups:
         raise InputError(
-            f"{where}: no columns of pixels, such as pixel0, pixel1, ..., among {abbreviated(names)}: their "
-            "names should end with numbers; if line 1 is no header, write columns: {header: false} under "
-            "data: in the configuration"
+            f"{table.where}: no columns of pixels, such as pixel0, pixel1, ..., among {abbreviated(names)}: "
+            "their names should end with numbers; if line 1 is no header, write columns: {header: false} "
+            "under data: in the configuration"
         )
     sizes = sorted(map(len, groups.values()))
     if len(sizes) > 1 and sizes[-1] == sizes[-2]:
         raise InputError(
-            f"{where}: the pixels may be {' or '.join(repr(stem + '...') for stem, _ in groups)}: list the "
-            "others in data.columns.ignore of the configuration"
+            f"{table.where}: the pixels may be {' or '.join(repr(stem + '...') for stem, _ in groups)}: list "
+            "the others in data.columns.ignore of the configuration"
         )
     (_, dimensions), group = max(groups.items(), key=lambda item: len(item[1]))
     others = [names[place] for place in places if place not in group and not _is_known(names[place])]
-    _check_complete(where, names, group, others)
+    _check_complete(table, group, others)
     pixels = sorted(group, key=group.__getitem__)
     if dimensions == 1:
         return pixels, None
@@ -510,9 +524,7 @@ def _pixels_by_name(
     return pixels, tuple(b - a + 1 for a, b in zip(low, high, strict=True))
 
 
-def _check_complete(
-    where: str, names: list[str], group: dict[int, tuple[int, ...]], others: list[str]
-) -> None:
+def _check_complete(table: _Table, group: dict[int, tuple[int, ...]], others: list[str]) -> None:
     """Every number from the first, 0 or 1, to the last must be there once, in each dimension."""
     axes = zip(*group.values(), strict=True)
     ranges = [range(min(1, min(axis)), max(axis) + 1) for axis in axes]
@@ -523,17 +535,17 @@ def _check_complete(
     if wanted > 4 * len(group) + 64:
         wrong.append(f"too few: {len(group):,} of {wanted:,}")
     else:
-        missing = [_like(names[example], at) for at in itertools.product(*ranges) if at not in found]
+        missing = [_like(table.names[example], at) for at in itertools.product(*ranges) if at not in found]
         if missing:
             wrong.append(f"missing: {abbreviated(missing)}")
     doubled = [place for place, numbers in group.items() if found[numbers] > 1]
     if doubled:
-        listed = dict.fromkeys(names[place] for place in doubled)
+        listed = dict.fromkeys(table.names[place] for place in doubled)
         wrong.append(f"more than once: {abbreviated([*listed])}")
     if wrong and others:
         wrong.append(f"others: {abbreviated(others)}")
     if wrong:
-        raise InputError(f"{where}: columns {'; '.join(wrong)}: each pixel needs one column")
+        raise InputError(f"{table.where}: columns {'; '.join(wrong)}: each pixel needs one column")
 
 
 def _like(name: str, numbers: tuple[int, ...]) -> str:
@@ -550,34 +562,31 @@ def _padding(digits: str) -> int:
 # Columns by place
 
 
-def _placed_columns(table: _Table, data: Mapping[str, Any], needed: bool) -> _Columns:
-    """The columns of a file without a header."""
-    columns, image = data.get("columns") or {}, data.get("image") or {}
-    if not needed:
-        columns = _with_or_without_label(table, columns, image, classes_of(data))
-    found = _columns_at(table, columns, image, needed)
+def _placed_columns(table: _Table, classes: Sequence[str] | None) -> _Columns:
+    """The columns of a file without a header; `classes` as in `Layout`."""
+    columns = table.columns if table.needed else _with_or_without_label(table, classes)
+    found = _columns_at(table, columns)
     if not found.pixels:
-        raise InputError(f"{table.path}, line 1: no columns of pixels are left: correct data.columns")
+        raise InputError(f"{table.where}: no columns of pixels are left: correct data.columns")
     table.reasons.append(f"pixels: {len(found.pixels)} columns, in their order")
     return found
 
 
-def _with_or_without_label(
-    table: _Table, columns: Mapping[str, Any], image: Mapping[str, Any], classes: Sequence[str] | None
-) -> Mapping[str, Any]:
-    """What `columns` means in a test file: the same places, or those without the label's.
+def _with_or_without_label(table: _Table, classes: Sequence[str] | None) -> Mapping[str, Any]:
+    """What `data.columns` means in a test file: the same places, or those without the label's.
 
     InputError: it may mean either, or another column than the label may be missing.
     """
+    columns, image = table.columns, table.image
     label, others = _places_told(columns)
     without = _without(table, columns, label)
     # An id at the place of the label also says that the label is missing.
-    if not label or columns.get("id") in label or without is None:
+    if not label or columns["id"] in label or without is None:
         return columns
-    same, moved = (_columns_at(table, told, image, False) for told in (columns, without))
+    same, moved = (_columns_at(table, told) for told in (columns, without))
     if not _shapes(len(moved.pixels), image):
         return columns
-    where = f"{table.path}, line 1: {table.width:,} columns"
+    where = f"{table.where}: {table.width:,} columns"
     if same != moved and _shapes(len(same.pixels), image):
         if absent := [place for place in (*label, *others) if _place(table, place) is None]:
             way = "behind the label from the end, where -1 is the last column"
@@ -591,7 +600,7 @@ def _with_or_without_label(
     for other in others:
         if (told := _without(table, columns, [other])) is None:
             continue
-        found = _columns_at(table, told, image, False)
+        found = _columns_at(table, told)
         fits = found.pixels != moved.pixels and _shapes(len(found.pixels), image)
         if fits and found.label is not None and _may_be_labels(_cells(table.rows, found.label), classes):
             raise InputError(
@@ -608,30 +617,25 @@ def _may_be_labels(texts: list[str], classes: Sequence[str] | None) -> bool:
     return len(labels) > 1 and not any(label_fault(label, classes) for label in labels)
 
 
-def _columns_at(
-    table: _Table, columns: Mapping[str, Any], image: Mapping[str, Any], needed: bool
-) -> _Columns:
+def _columns_at(table: _Table, columns: Mapping[str, Any]) -> _Columns:
     """The columns at the places that `columns` says; the others are pixels."""
-    told = columns.get("label", AUTO)
-    label, one_hot = _chosen_label(table, told, needed)
-    id_ = columns.get("id", AUTO)
+    label, one_hot = _chosen_label(table, columns["label"])
     # A name is for a test file that has a header.
-    id_ = None if id_ == AUTO or isinstance(id_, str) else _place(table, id_)
-    label = _label_or_id(table, label, id_, needed)
-    ignored = [_place(table, column) for column in columns.get("ignore") or ()]
+    id_ = None if isinstance(columns["id"], str) else _place(table, columns["id"])
+    label = _label_or_id(table, label, id_)
+    ignored = [_place(table, column) for column in columns["ignore"]]
     taken = {*ignored, label, id_, *(place for place, _ in one_hot)}
     left = [place for place in range(table.width) if place not in taken]
-    if told == AUTO:
-        label, one_hot = _label_by_content(table, left, image, needed)
+    if columns["label"] == AUTO:
+        label, one_hot = _label_by_content(table, left)
     pixels = [place for place in left if place != label and place not in dict(one_hot)]
     return _Columns(pixels, label, one_hot, id_, None)
 
 
 def _places_told(columns: Mapping[str, Any]) -> tuple[list[int], list[int]]:
     """The places that the configuration names: those of the label, and the others."""
-    label = columns.get("label", AUTO)
-    label = label if isinstance(label, list) else [label]
-    others = [columns.get("id"), *(columns.get("ignore") or ())]
+    label = columns["label"] if isinstance(columns["label"], list) else [columns["label"]]
+    others = [columns["id"], *columns["ignore"]]
     return [at for at in label if isinstance(at, int)], [at for at in others if isinstance(at, int)]
 
 
@@ -651,26 +655,25 @@ def _without(table: _Table, columns: Mapping[str, Any], gone: list[int]) -> dict
             return column
         return None if at in missing else at - sum(place < at for place in missing)
 
-    label = columns.get("label", AUTO)
+    label = columns["label"]
     return {
         "label": [*map(moved, label)] if isinstance(label, list) else moved(label),
-        "id": moved(columns.get("id", AUTO)),
-        "ignore": [*map(moved, columns.get("ignore") or ())],
+        "id": moved(columns["id"]),
+        "ignore": [*map(moved, columns["ignore"])],
     }
 
 
-def _label_by_content(
-    table: _Table, left: list[int], image: Mapping[str, Any], needed: bool
-) -> tuple[int | None, list[tuple[int, str]]]:
+def _label_by_content(table: _Table, left: list[int]) -> tuple[int | None, list[tuple[int, str]]]:
     """The label among columns without names, if the first rows leave only one reading."""
-    where = f"{table.path}, line 1"
+    image, needed = table.image, table.needed
     words = [
         place for place in left if any(hot_of(row[place]) is None for row in table.rows if place < len(row))
     ]
     if len(words) == 1 and _shapes(len(left) - 1, image):
         if not needed:
+            seen = _seen(table.rows, words[0])
             _stop(
-                f"{where}: no header, and words in column {words[0] + 1}, {_seen(table.rows, words[0])}",
+                f"{table.where}: no header, and words in column {words[0] + 1}, {seen}",
                 (
                     (f"columns: {{id: {words[0]}}}", "it has the ids of the images"),
                     (f"columns: {{label: {words[0]}}}", "it has the labels"),
@@ -680,8 +683,8 @@ def _label_by_content(
     if words:
         listed = abbreviated([str(place + 1) for place in words])
         raise InputError(
-            f"{where}: words in columns {listed}, and no header: give the places of the label and of what to "
-            "ignore, such as columns: {label: 0, ignore: [1]}, under data: in the configuration"
+            f"{table.where}: words in columns {listed}, and no header: give the places of the label and of "
+            "what to ignore, such as columns: {label: 0, ignore: [1]}, under data: in the configuration"
         )
     if not needed and _shapes(len(left), image):
         return None, []
@@ -693,13 +696,13 @@ def _label_by_content(
         ]
         if not needed:
             readings.append(("columns: {id: 0}", "the first column has the ids of the images"))
-        _stop(f"{where}: no header, and {len(left):,} columns: one more than an image has", readings)
-    found = _one_hot_by_content(table, left, image)
+        _stop(f"{table.where}: no header, and {len(left):,} columns: one more than an image has", readings)
+    found = _one_hot_by_content(table, left)
     if len(found) == 1:
         return None, [(place, str(number)) for number, place in enumerate(found[0])]
     if needed and _shapes(len(left), image):
         raise InputError(
-            f"{where}: {len(left):,} columns are an image without a label: is this a test file? If the "
+            f"{table.where}: {len(left):,} columns are an image without a label: is this a test file? If the "
             "labels are in a file of their own, write labels_csv: PATH under data: in the configuration"
         )
     return None, []  # no size fits, as `_shape` will say
@@ -717,11 +720,11 @@ def _cells(rows: list[list[bytes]], place: int) -> list[str]:
     return [text_of(row[place]) for row in rows if place < len(row)]
 
 
-def _one_hot_by_content(table: _Table, left: list[int], image: Mapping[str, Any]) -> list[list[int]]:
+def _one_hot_by_content(table: _Table, left: list[int]) -> list[list[int]]:
     """The runs of columns at either end that hold one 1 a row and leave an image."""
     found = []
     for count in range(2, len(left)):
-        if _shapes(len(left) - count, image):
+        if _shapes(len(left) - count, table.image):
             for places in (left[:count], left[-count:]):
                 if _is_one_hot(table.rows, places):
                     found.append(places)
@@ -733,7 +736,7 @@ def _one_hot_by_content(table: _Table, left: list[int], image: Mapping[str, Any]
 
 def _shapes(pixels: int, image: Mapping[str, Any]) -> list[tuple[int, ...]]:
     """The shapes, (h, w) or (h, w, 3), that this many pixels may have; squares if no side is known."""
-    height, width, channels = (image.get(key, AUTO) for key in ("height", "width", "channels"))
+    height, width, channels = (image[key] for key in ("height", "width", "channels"))
     shapes = []
     for depth in (1, 3) if channels == AUTO else (channels,):
         area, rest = divmod(pixels, depth)
@@ -751,12 +754,11 @@ def _shapes(pixels: int, image: Mapping[str, Any]) -> list[tuple[int, ...]]:
     return shapes
 
 
-def _shape(
-    table: _Table, pixels: int, image: Mapping[str, Any], grid: tuple[int, ...] | None
-) -> tuple[int, ...]:
-    where = f"{table.path}, line 1: {pixels:,} columns of pixels"
-    told = {key: image[key] for key in ("height", "width", "channels") if image.get(key, AUTO) != AUTO}
-    if grid and image.get("planar"):  # the names count the channels first, or do not count them
+def _shape(table: _Table, pixels: int, grid: tuple[int, ...] | None) -> tuple[int, ...]:
+    image = table.image
+    where = f"{table.where}: {pixels:,} columns of pixels"
+    told = {key: image[key] for key in ("height", "width", "channels") if image[key] != AUTO}
+    if grid and image["planar"]:  # the names count the channels first, or do not count them
         if grid[0] != 3 and grid[-1] == 3:
             raise InputError(
                 f"{where}, whose names count the 3 channels last: they are read in the order of their names, "
@@ -764,7 +766,7 @@ def _shape(
             )
         grid = (*grid[1:], grid[0]) if len(grid) == 3 and grid[0] == 3 else None
     counts_pixels = grid and len(grid) == 2 and grid[1] == told.get("channels") == 3
-    if grid and image.get("transpose") and not counts_pixels:  # the names count columns first
+    if grid and image["transpose"] and not counts_pixels:  # the names count columns first
         grid = (grid[1], grid[0], *grid[2:])
     if grid and (named := _named_shape(where, pixels, told, grid)):
         table.reasons.append("the names of the pixels count their rows and columns")
@@ -819,7 +821,7 @@ def _named_shape(
             "planar: true} under data: in the configuration"
         )
     named = dict(zip(("height", "width", "channels"), (*grid, 1), strict=False))
-    colours = _shapes(pixels, {"channels": 3}) if len(grid) == 2 and grid[1] == 3 else []
+    colours = _shapes(pixels, IMAGE | {"channels": 3}) if len(grid) == 2 and grid[1] == 3 else []
     if colours and not told:
         _stop(f"{where} are named {counted}", ((_image_line(s), size_in_words(s)) for s in (*colours, grid)))
     if all(named[key] == value for key, value in told.items()):

@@ -241,7 +241,7 @@ def _folder_configuration(
 ) -> list[str]:
     """The lines of the configuration that read the images in a folder."""
     image = {"channels": 3} if len(shape) == 3 else {}
-    if (data.get("image") or {}).get("transpose", False):
+    if columns.image_of(data)["transpose"]:
         image["transpose"] = True
     lines = ["data:", f"  source: {source}", f"  folder: {json.dumps(str(folder))}"]
     return lines + [f"  image: {_flow(image)}"] * bool(image) + _values_line(columns.values_of(data))

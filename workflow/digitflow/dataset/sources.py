@@ -15,7 +15,7 @@ from digitflow.base.progress import Progress
 from digitflow.dataset import classes as class_names
 from digitflow.dataset import conversion
 from digitflow.dataset.classes import label_of_folder
-from digitflow.dataset.columns import values_of
+from digitflow.dataset.columns import AUTO, image_of, values_of
 from digitflow.dataset.conversion import Source
 from digitflow.dataset.locations import LEFT_BEHIND, files_below, names_of_classes
 from digitflow.formats import idx, pixelcsv
@@ -79,7 +79,7 @@ def as_told(source: Source, data: Mapping[str, Any], train: bool, check: bool = 
     InputError, when the blocks are read: a pixel is beyond `values`; without them, as `pixelcsv.check_scale`,
     except for a few images (`check` False), which may well be dark. `train`: whether these are trained on.
     """
-    values, transposed = values_of(data), (data.get("image") or {}).get("transpose", False)
+    values, transposed = values_of(data), image_of(data)["transpose"]
     height, width, *channels = source.shape
     shape = (width, height, *channels) if transposed else source.shape
     return Source(source.name, shape, _blocks_as_told(source, values, transposed, train, check))
@@ -120,8 +120,8 @@ def files_read(path: Path, data: Mapping[str, Any], labels_file: Path | None, tr
 
 def check_channels(source: Source, data: Mapping[str, Any]) -> None:
     """The name of an IDX file tells its dimensions, so colour is configured. InputError: it is not."""
-    channels, written = (source.shape[2:] or (1,))[0], (data.get("image") or {}).get("channels", "auto")
-    if channels != (1 if written == "auto" else written):
+    channels, written = (source.shape[2:] or (1,))[0], image_of(data)["channels"]
+    if channels != (1 if written == AUTO else written):
         kind, other = ("grey", "RGB") if channels == 1 else ("in colour", "grey")
         raise InputError(
             f"{source.name}: the images are {kind}; if all images are, write image: {{channels: {channels}}} "

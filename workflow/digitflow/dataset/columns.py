@@ -10,8 +10,8 @@ import math
 import os
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, NamedTuple, NoReturn
 
@@ -109,22 +109,10 @@ def decide(path: str | os.PathLike, data: Mapping[str, Any], train: bool) -> Lay
             f"{path}: there are labels in this file and in data.labels_csv: write labels_csv: null, or list "
             "the column of the labels in data.columns.ignore"
         )
-    names = table.names or [str(place + 1) for place in range(table.width)]
     shape = _shape(table, len(chosen.pixels), chosen.grid)
-    table.reasons.append(_label_reason(names, chosen))
-    if chosen.id is not None:
-        table.reasons.append(f"ids: column {names[chosen.id]}")
-    left = {*range(table.width)} - {
-        *chosen.pixels,
-        chosen.label,
-        chosen.id,
-        *(at for at, _ in chosen.one_hot),
-    }
-    if left:
-        table.reasons.append(f"ignored: {abbreviated([names[place] for place in sorted(left)])}")
-    return Layout(
+    layout = Layout(
         path,
-        tuple(names),
+        tuple(table.names or [str(place + 1) for place in range(table.width)]),
         tuple(chosen.pixels),
         shape,
         transposed=table.image["transpose"],
@@ -138,8 +126,8 @@ def decide(path: str | os.PathLike, data: Mapping[str, Any], train: bool) -> Lay
         classes=classes_of(data),
         values=values_of(data),
         train=train,
-        reasons=tuple(table.reasons),
     )
+    return replace(layout, reasons=(*table.reasons, *_reasons(layout)))
 
 
 def image_of(data: Mapping[str, Any]) -> dict[str, Any]:
@@ -552,11 +540,11 @@ def _like(name: str, numbers: tuple[int, ...]) -> str:
     """The name that a pixel with these numbers would have, after another pixel's."""
     match = PIXEL_NAME.fullmatch(name)
     left = iter(numbers)
-    return match["stem"] + re.sub("[0-9]+", lambda old: f"{next(left):0{_padding(old[0])}}", match["numbers"])
 
+    def number(old: re.Match) -> str:
+        return str(next(left)).zfill(len(old[0]) if old[0].startswith("0") else 0)
 
-def _padding(digits: str) -> int:
-    return len(digits) if digits.startswith("0") and len(digits) > 1 else 0
+    return match["stem"] + re.sub("[0-9]+", number, match["numbers"])
 
 
 # Columns by place
@@ -722,13 +710,13 @@ def _cells(rows: list[list[bytes]], place: int) -> list[str]:
 
 def _one_hot_by_content(table: _Table, left: list[int]) -> list[list[int]]:
     """The runs of columns at either end that hold one 1 a row and leave an image."""
-    found = []
-    for count in range(2, len(left)):
-        if _shapes(len(left) - count, table.image):
-            for places in (left[:count], left[-count:]):
-                if _is_one_hot(table.rows, places):
-                    found.append(places)
-    return found
+    return [
+        places
+        for count in range(2, len(left))
+        if _shapes(len(left) - count, table.image)
+        for places in (left[:count], left[-count:])
+        if _is_one_hot(table.rows, places)
+    ]
 
 
 # The size of an image
@@ -842,8 +830,14 @@ def _image_line(shape: tuple[int, ...]) -> str:
     return f"image: {{height: {shape[0]}, width: {shape[1]}, channels: {channels}}}"
 
 
-def _label_reason(names: list[str], chosen: _Columns) -> str:
-    if chosen.one_hot:
-        first, last = chosen.one_hot[0][0], chosen.one_hot[-1][0]
-        return f"label: {len(chosen.one_hot)} columns, {names[first]} to {names[last]}, one of which is 1"
-    return "no label" if chosen.label is None else f"label: column {names[chosen.label]}"
+def _reasons(layout: Layout) -> Iterator[str]:
+    """What the columns are that are no pixels, in words."""
+    names, one_hot = layout.names, [layout.names[place] for place, _ in layout.one_hot]
+    if one_hot:
+        yield f"label: {len(one_hot)} columns, {one_hot[0]} to {one_hot[-1]}, one of which is 1"
+    else:
+        yield "no label" if layout.label is None else f"label: column {names[layout.label]}"
+    if layout.id is not None:
+        yield f"ids: column {names[layout.id]}"
+    if layout.ignored:
+        yield f"ignored: {abbreviated([names[place] for place in layout.ignored])}"

@@ -210,16 +210,14 @@ def _indented(lines: Iterable[str]) -> str:
 def configuration(layout: Layout) -> list[str]:
     """The lines of the configuration that read a file as its layout does, with nothing left to `auto`."""
     key = "train_csv" if layout.labelled else "test_csv"
-    left = {*range(len(layout.names))} - {*layout.pixels, layout.label, layout.id}
-    ignored = sorted(left - {place for place, _ in layout.one_hot})
     chosen = {"header": layout.header}
     if layout.labelled:
         one_hot = [_name(layout, place) for place, _ in layout.one_hot]
         chosen["label"] = one_hot or _name(layout, layout.label)
     if layout.id is not None:
         chosen["id"] = _name(layout, layout.id)
-    if ignored:
-        chosen["ignore"] = [_name(layout, place) for place in ignored]
+    if layout.ignored:
+        chosen["ignore"] = [_name(layout, place) for place in layout.ignored]
     height, width, *channels = layout.shape
     image = {"height": height, "width": width, "channels": channels[0] if channels else 1}
     if layout.transposed:

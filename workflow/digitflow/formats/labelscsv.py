@@ -6,7 +6,7 @@ import itertools
 import logging
 import os
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -209,15 +209,20 @@ def read_sample(path: PathLike) -> Form:
             f"{path}, line 1: {shown(','.join(header))}, should be two names: of the ids' and the labels' "
             "column"
         )
-    ids = {}
+    return Form((header[0], header[1]), [id_ for _, id_, _ in _pairs(path, lines)])
+
+
+def _pairs(path: PathLike, lines: list[list[str]]) -> Iterator[tuple[int, str, str]]:
+    """Line number, id and label of each line below the header. FormatError: it is something else."""
+    known = {""}  # no id
     for number, line in enumerate(lines, start=2):
-        if len(line) != 2 or not line[0].strip(BLANKS) or line[0] in ids:
+        if len(line) != 2 or line[0] in known:
             raise FormatError(
                 f"{path}, line {number}: {','.join(line)!r}, should be an id that no other line has, and a "
                 "label"
             )
-        ids[line[0]] = number
-    return Form((header[0], header[1]), [*ids])
+        known.add(line[0])
+        yield number, *line
 
 
 def submission_form(
@@ -286,20 +291,15 @@ def read_own(path: PathLike, classes: Sequence[str], rows: int) -> np.ndarray:
     FormatError: a line is not a new id and a label, or there are not that many.
     """
     index = {label: k for k, label in enumerate(classes)}
-    found: dict[str, int] = {}
-    for number, line in enumerate(_read_lines(path, keep_blanks=True)[1], start=2):
-        if len(line) != 2 or line[0] in found:
-            raise FormatError(
-                f"{path}, line {number}: {','.join(line)!r}, should be an id that no other line has, and a "
-                "label"
-            )
-        if line[1] not in index:
+    found = []
+    for number, _, label in _pairs(path, _read_lines(path, keep_blanks=True)[1]):
+        if label not in index:
             wanted = classes_in_words(classes)
-            raise FormatError(f"{path}, line {number}: label {line[1]!r}, should be one of {wanted}")
-        found[line[0]] = index[line[1]]
+            raise FormatError(f"{path}, line {number}: label {label!r}, should be one of {wanted}")
+        found.append(index[label])
     if len(found) != rows:
         raise FormatError(f"{path}: {len(found):,} rows, should be {rows:,}")
-    return np.array([*found.values()], np.int64)
+    return np.array(found, np.int64)
 
 
 def read_list(

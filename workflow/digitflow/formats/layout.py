@@ -72,6 +72,12 @@ class Layout:
         """Whether each row has a label."""
         return self.label is not None or bool(self.one_hot)
 
+    @property
+    def ignored(self) -> list[int]:
+        """The places of the columns that are not used."""
+        used = {*self.pixels, self.label, self.id, *(place for place, _ in self.one_hot)}
+        return [place for place in range(len(self.names)) if place not in used]
+
     def __str__(self) -> str:
         label = "" if self.label is None else f"{self.names[self.label]}, "
         pixels = f"{self.names[self.pixels[0]]} to {self.names[self.pixels[-1]]}"

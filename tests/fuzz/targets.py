@@ -507,13 +507,13 @@ def names(data: bytes, folder: Path) -> bool:
     path.write_bytes(data)
     with contextlib.suppress(DigitflowError):
         form = labelscsv.read_sample(path)
-        labelscsv.write_rows(path, form.header, form.ids, form.ids)
+        labelscsv.write(path, np.arange(len(form.ids)), form.ids, form)
         assert labelscsv.read_sample(path) == form
         read = True
     path.write_bytes(data)
     with contextlib.suppress(DigitflowError):
         labels = labelscsv.read_list(path, 2)
-        labelscsv.write_rows(path, ("id", "label"), ["1", "2"], labels)
+        labelscsv.write(path, np.arange(2), labels)
         assert labelscsv.read_list(path, 2) == labels
         read = True
     return read

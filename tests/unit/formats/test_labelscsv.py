@@ -11,7 +11,7 @@ from digitflow.formats.labelscsv import HEADER, Form
 
 
 def test_names_ids_and_header_are_written_as_they_are_told(tmp_path):
-    labelscsv.write(tmp_path / "s.csv", np.array([1, 0]), ["ka", "b,c"], ["x7", "x8"], ("id", "label"))
+    labelscsv.write(tmp_path / "s.csv", np.array([1, 0]), ["ka", "b,c"], Form(("id", "label"), ["x7", "x8"]))
     assert (tmp_path / "s.csv").read_text() == 'id,label\nx7,"b,c"\nx8,ka\n'
     assert labelscsv.read(tmp_path / "s.csv", ["ka", "b,c"], Form(HEADER, ["x7", "x8"])).tolist() == [1, 0]
 
@@ -152,7 +152,7 @@ def test_labels_go_by_the_ids_of_the_images_where_both_files_have_some(tmp_path,
 
 def test_ids_that_differ_only_by_zeros_are_told_apart_in_a_solution(tmp_path):
     ids, path = ["1", "01", "001", "2", "02"], tmp_path / "s.csv"
-    labelscsv.write(path, np.arange(5)[::-1], ids=ids[::-1])
+    labelscsv.write(path, np.arange(5)[::-1], form=Form(HEADER, ids[::-1]))
     assert labelscsv.read(path, "01234", Form(HEADER, ids)).tolist() == [0, 1, 2, 3, 4]
     path.write_text("id,label\n1,0\n01,0\n001,0\n2.0,0\n02,0\n")
     with pytest.raises(FormatError, match=r"line 5: id '2\.0' is no id of a test image; id '2' is missing"):
@@ -179,7 +179,7 @@ def test_blanks_that_are_no_ascii_are_part_of_a_label_or_id(tmp_path):
 def test_blanks_before_the_name_of_a_picture_or_folder_are_part_of_it(tmp_path):
     labelscsv.write_ids(tmp_path / "ids.csv", [" 1", "1"])
     assert labelscsv.read_ids(tmp_path / "ids.csv", 2) == [" 1", "1"]
-    labelscsv.write(tmp_path / "s.csv", np.array([1, 0]), ["a", " a"], [" 1", "1"])
+    labelscsv.write(tmp_path / "s.csv", np.array([1, 0]), ["a", " a"], Form(HEADER, [" 1", "1"]))
     assert labelscsv.read_own(tmp_path / "s.csv", ["a", " a"], 2).tolist() == [1, 0]
 
 

@@ -140,7 +140,7 @@ def blend_with_models(
         found[name] = Submission(name, averaged.argmax(axis=1), averaged)
     chosen = choose_submissions(merge["order"], found, {})
     labels = blend(merge["method"], chosen, len(classes), merge["weights"])
-    labelscsv.write(submission_csv, labels, classes, wanted.ids, wanted.header)
+    labelscsv.write(submission_csv, labels, classes, wanted)
     log.info(f"{submission_csv}: {len(labels):,} rows")
 
 

@@ -43,26 +43,22 @@ class Form(NamedTuple):
 
 
 def write(
-    path: PathLike,
-    labels: np.ndarray,
-    classes: Sequence[str] | None = None,
-    ids: Sequence[str] | None = None,
-    header: tuple[str, str] = HEADER,
+    path: PathLike, labels: np.ndarray, classes: Sequence[str] | None = None, form: Form | None = None
 ) -> None:
     """Write labels int (n,) as a submission.
 
-    `classes`: what the labels are called; None: by their numbers. `ids`: None for 1, 2, ...
+    `classes`: what the labels are called; None: by their numbers. `form`: None for the ids 1, 2, ...
     """
     texts = [str(label) if classes is None else classes[label] for label in labels.tolist()]
-    write_rows(path, header, [*map(str, range(1, len(texts) + 1))] if ids is None else ids, texts)
-
-
-def write_rows(path: PathLike, header: tuple[str, str], ids: Sequence[str], labels: Sequence[str]) -> None:
-    """Write ids and labels, both as texts."""
+    header, ids = form or _usual_form(len(texts))
     with atomic_open(path, "w") as file:
         rows = csv.writer(file, lineterminator="\n")
         rows.writerow(header)
-        rows.writerows(zip(ids, labels, strict=True))
+        rows.writerows(zip(ids, texts, strict=True))
+
+
+def _usual_form(rows: int) -> Form:
+    return Form(HEADER, [*map(str, range(1, rows + 1))])
 
 
 def read(path: PathLike, classes: Sequence[str], form: Form | None = None) -> np.ndarray:
@@ -84,7 +80,7 @@ def read_with_lines(
     """
     index = {label: k for k, label in enumerate(classes)}
     line_1, lines = _read_lines(path)
-    form = form or Form(HEADER, [*map(str, range(1, len(lines) + 1))])
+    form = form or _usual_form(len(lines))
     places = (0, 1) if (*line_1,) == form.header else _columns(path, line_1)
     wanted = classes_in_words(classes)
 

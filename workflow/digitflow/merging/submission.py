@@ -30,7 +30,7 @@ def write(
     _check_width(path, probabilities, classes)
     labels = probabilities.argmax(axis=1)
     wanted = labelscsv.submission_form(form, len(labels), ids, ids)
-    labelscsv.write(path, labels, classes, wanted.ids, wanted.header)
+    labelscsv.write(path, labels, classes, wanted)
     log.info(f"{path}: {len(labels):,} rows")
 
 

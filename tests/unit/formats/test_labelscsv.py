@@ -235,6 +235,14 @@ def test_what_is_neither_ids_with_labels_nor_labels_is_no_solution(tmp_path, tex
         labelscsv.check_header(tmp_path / "s.csv")
 
 
+@pytest.mark.parametrize("line", ["\t,7", ",7", "1,7", "1", "2,7,7"])
+def test_a_line_of_a_sample_or_a_submission_without_an_id_of_its_own_is_named(tmp_path, line):
+    (tmp_path / "s.csv").write_text(f"id,label\n1,7\n{line}\n")
+    for read in (labelscsv.read_sample, lambda path: labelscsv.read_own(path, string.digits, 2)):
+        with pytest.raises(FormatError, match=r"s\.csv, line 3: .*, should be an id that no other line has"):
+            read(tmp_path / "s.csv")
+
+
 @pytest.mark.parametrize("line", ["sep=,", '"SEP=;"\r', "\ufeffsep=\t"])
 @pytest.mark.parametrize(
     "read", [labelscsv.read_sample, labelscsv.check_header, lambda path: labelscsv.read_list(path, 2)]

@@ -210,9 +210,9 @@ def read_sample(path: PathLike) -> Form:
 
 def _pairs(path: PathLike, lines: list[list[str]]) -> Iterator[tuple[int, str, str]]:
     """Line number, id and label of each line below the header. FormatError: it is something else."""
-    known = {""}  # no id
+    known = set()
     for number, line in enumerate(lines, start=2):
-        if len(line) != 2 or line[0] in known:
+        if len(line) != 2 or not line[0].strip(BLANKS) or line[0] in known:
             raise FormatError(
                 f"{path}, line {number}: {','.join(line)!r}, should be an id that no other line has, and a "
                 "label"

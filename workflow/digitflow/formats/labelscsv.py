@@ -327,22 +327,21 @@ def read_list(
             check_unique(ids, images)
             found = _join(path, first, lines, (at_id, place), ids, fault, images)
             return [label for label, _ in found]
-        for row, line in enumerate(lines, start=1):
-            if len(line) > at_id and label_of(line[at_id].strip(BLANKS)) != str(row):
-                raise FormatError(
-                    f"{path}, line {row + 1}: {first[at_id]} {line[at_id]!r}, should be {row}, because "
-                    f"{images} has no ids: count its rows from 1, or write only the labels, in their order"
-                )
     else:
         if first[0].strip().lower() not in LABEL_NAMES:
             first, lines, start = ["label"], [first, *lines], 1
-        place = 0
+        at_id, place = None, 0
         if ids:
             log.info("%s: labels without ids, read in the order of the images", path)
     labels = []
     for number, line in enumerate(lines, start=start):
         if len(line) != len(first):
             raise FormatError(f"{path}, line {number}: {len(line)} cells, not {len(first)}")
+        if at_id is not None and label_of(line[at_id].strip(BLANKS)) != str(number - 1):
+            raise FormatError(
+                f"{path}, line {number}: {first[at_id]} {line[at_id]!r}, should be {number - 1}, because "
+                f"{images} has no ids: count its rows from 1, or write only the labels, in their order"
+            )
         label = label_of(line[place].strip(BLANKS))
         if wrong := fault(label):
             header = "; if it is a header, replace it by label" if number == 1 else ""

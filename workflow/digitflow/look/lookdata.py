@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from digitflow.base.errors import FormatError, InputError
+from digitflow.base.errors import FormatError
 from digitflow.dataset import classes as class_names
 from digitflow.formats import corrections as corrections_csv
 from digitflow.formats import idx, lst
@@ -20,6 +20,7 @@ from digitflow.look import summary
 from digitflow.look.audit import AUDIT_COLUMNS
 from digitflow.look.duplicates import OUTLIER_COLUMNS, PAIR_COLUMNS
 from digitflow.merging.merged import merge_files, merge_models, read_models
+from digitflow.scoring.table import read_table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -41,15 +42,7 @@ def read_look_table(path: str | Path, columns: Sequence[str]) -> "pd.DataFrame":
     FormatError: it lacks one of these columns, or one has values of another type. InputError: there is no
     such file.
     """
-    import pandas as pd
-
-    try:
-        # A blank image has no distance.
-        table = pd.read_csv(path, dtype=TYPES, keep_default_na=False, na_values={"distance": [""]})
-    except FileNotFoundError as error:
-        raise InputError(f"{path}: there is no such file") from error
-    except (ValueError, OverflowError) as error:
-        raise FormatError(f"{path}: damaged: {error}; delete it and run again") from error
+    table = read_table(path, dtype=TYPES, na_values={"distance": [""]})  # a blank image has none
     if missing := [column for column in columns if column not in table.columns]:
         raise FormatError(f"{path}: damaged: no column {missing[0]}; delete it and run again")
     return table

@@ -102,7 +102,7 @@ def compare(
     names, own = class_names.read(classes), Path("results/submission.csv")
     form = labelscsv.read_sample(own) if own.exists() else None
     if solution:
-        truth = (submissions.reader(names, form)(solution),)
+        truth = (submissions.read_answers(solution, names, form),)
     else:
         truth = compare.read_converted_truth(test_labels, images)
     sides = [compare.read_side(path, names, form, *truth) for path in (first, second)]

@@ -78,6 +78,7 @@ rule merge:
         checksums=["data/idx/train.sfv", "data/idx/test.sfv"],
         list_checksums="data/rec/lists.sfv",
         lists=["data/rec/train.lst", "data/rec/valid.lst"],
+        # Not read, but made by the usual command. Turned off, they are missing here, so the merge runs once more.
         trees=rules.trees.input if TREES else [],
     output:
         submission=report(

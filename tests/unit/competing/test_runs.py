@@ -1,7 +1,6 @@
 """Runs that are remembered: what is kept, what is shown, and the plan of a submission made from one."""
 
 import json
-import string
 import subprocess
 
 import numpy as np
@@ -206,14 +205,10 @@ def test_without_a_run_the_table_says_so(tmp_path):
     assert runs_table.format_runs(rows) == "no run is remembered yet"
 
 
-def read(path) -> np.ndarray:
-    return labelscsv.read(path, string.digits)
-
-
 def plan_of(tmp_path, run, message=None):
     folder = tmp_path / "results" / "submission.csv"
     names = [*map(str, range(10))]
-    return preview.make_plan(folder, read, names, "digit-recognizer", tmp_path / "kaggle", run, message)
+    return preview.make_plan(folder, names, "digit-recognizer", tmp_path / "kaggle", run, message)
 
 
 def test_a_plan_shows_rows_classes_score_and_a_message_made_from_the_run(tmp_path):
@@ -238,6 +233,8 @@ def test_a_plan_counts_the_labels_that_changed_since_the_last_submission(tmp_pat
         receipts.copy_of(tmp_path / "kaggle", "digit-recognizer", "f" * 64), np.array([1, 2, 0, 0])
     )
     assert plan_of(tmp_path, run)["changed"] == {"ref": 41, "time": "2026-11-26", "labels": 2}
+    another_test_set = make_run(tmp_path / "results", labels=(1, 2, 3, 4, 5))
+    assert plan_of(tmp_path, another_test_set)["changed"] is None
 
 
 def test_the_users_message_is_taken_on_one_line_and_must_not_be_endless(tmp_path):

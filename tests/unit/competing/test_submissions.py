@@ -62,14 +62,13 @@ def test_a_table_that_is_asked_for_alone_says_which_files_it_leaves_out(folder, 
         caplog.clear()
 
 
-def test_a_name_that_is_left_out_or_missing_cannot_be_merged(folder):
-    found, left_out = read_all(folder[0])
+def test_a_file_that_does_not_fit_cannot_be_merged(folder):
+    place, true = folder
+    idx.write(place / "images", np.zeros((len(true), 2, 2), np.uint8))
+    labelscsv.write_ids(place / "ids.csv", [])
+    files = [place / f"{name}.csv" for name in ("first", "short")]
     with pytest.raises(ConfigError, match=r"merge\.models: short cannot be merged: .*999 rows"):
-        submissions.choose_submissions(["first", "short"], found, left_out)
-    with pytest.raises(
-        ConfigError, match=r"no model or submission is called 'fist'; known are first, second, third"
-    ):
-        submissions.choose_submissions(["fist"], found, left_out)
+        submissions.read_merged(files, NAMES, place / "images", place / "ids.csv", {})
 
 
 def test_scores_and_agreement_equal_a_count_by_hand(folder):

@@ -55,12 +55,12 @@ def held_out(probabilities, labels, first_id=1):
 def test_rows_are_ordered_by_the_probability_of_the_given_label_and_then_by_id():
     rows = [[0.9, 0.1], [0.2, 0.8], [0.5, 0.5], [0.8, 0.2], [0.5, 0.5]]
     found = rank_rows(held_out(rows, [0, 0, 0, 1, 1]), np.array(list("aabba")))
-    assert found.index.tolist() == [2, 4, 3, 5, 1]
-    assert found.given.tolist() == [0, 1, 0, 1, 0]
-    assert found.proposed.tolist() == [1, 0, 0, 0, 0]
-    assert found.self_confidence.tolist() == [0.2, 0.2, 0.5, 0.5, 0.9]
-    assert found.margin == pytest.approx([-0.6, -0.6, 0, 0, 0.8])
-    assert found.split.tolist() == ["a", "b", "b", "a", "a"]
+    assert found["id"].tolist() == [2, 4, 3, 5, 1]
+    assert found["given"].tolist() == [0, 1, 0, 1, 0]
+    assert found["proposed"].tolist() == [1, 0, 0, 0, 0]
+    assert found["self_confidence"].tolist() == [0.2, 0.2, 0.5, 0.5, 0.9]
+    assert found["margin"].tolist() == pytest.approx([-0.6, -0.6, 0, 0, 0.8])
+    assert found["split"].tolist() == ["a", "b", "b", "a", "a"]
 
 
 def out_of_fold(images, labels):
@@ -90,13 +90,13 @@ def test_labels_flipped_among_real_digits_come_first(digits):
     noisy = labels.copy()
     noisy[flipped] = (noisy[flipped] + rng.integers(1, 10, 40)) % 10
     found = rank_rows(held_out(out_of_fold(images, noisy), noisy), np.full(4000, "train"))
-    first = found.index[:400] - 1
+    first = found["id"][:400] - 1
     assert np.isin(flipped, first).mean() >= 0.95  # in a tenth: such a small network errs on one digit in ten
-    assert np.isin(flipped, found.index[:80] - 1).mean() > 0.5
-    again = np.isin(found.index - 1, flipped)
-    assert (found.proposed == labels[found.index - 1])[again].mean() > 0.8
-    assert found.flagged[again].mean() > 0.8
-    assert found.flagged.mean() < 0.1
+    assert np.isin(flipped, found["id"][:80] - 1).mean() > 0.5
+    again = np.isin(found["id"] - 1, flipped)
+    assert (found["proposed"] == labels[found["id"] - 1])[again].mean() > 0.8
+    assert found["flagged"][again].mean() > 0.8
+    assert found["flagged"].mean() < 0.1
 
 
 def training(folder, name, labels, probabilities):
@@ -188,10 +188,10 @@ def test_what_is_written_is_read_again_in_the_same_order(tmp_path_factory, data,
     found = rank_rows(held_out(values, np.array(labels, np.int64)), np.full(rows, "train"))
     audit.write(path, found, names)
     table = read_look_table(path, AUDIT_COLUMNS)
-    assert table["id"].tolist() == found.index.tolist()
-    for column, labels in (("given", found.given), ("proposed", found.proposed)):
+    assert table["id"].tolist() == found["id"].tolist()
+    for column, labels in (("given", found["given"]), ("proposed", found["proposed"])):
         assert table[column].tolist() == [names[label] for label in labels]
     for column in ("flagged", "split"):
-        assert table[column].tolist() == getattr(found, column).tolist()
+        assert table[column].tolist() == found[column].tolist()
     for column in ("self_confidence", "margin"):
-        assert np.allclose(table[column].to_numpy(float), getattr(found, column), rtol=1e-5)
+        assert np.allclose(table[column].to_numpy(float), found[column], rtol=1e-5)

@@ -41,3 +41,10 @@ def test_every_method_gives_softmax_rows_in_double_precision(method):
 
 def test_a_model_of_weight_0_has_no_say():
     np.testing.assert_allclose(methods.merge("mean", [SURE, UNSURE], [1, 0]), SURE)
+
+
+@pytest.mark.parametrize("method", methods.MERGE_METHODS)
+@pytest.mark.parametrize("factor", [1e308, 1e-308])
+def test_only_the_ratios_of_weights_count_however_large_or_small_they_are(method, factor):
+    expected = methods.merge(method, [SURE, UNSURE], [1, 0.5])
+    np.testing.assert_allclose(methods.merge(method, [SURE, UNSURE], [factor, factor / 2]), expected)

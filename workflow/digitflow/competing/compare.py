@@ -24,8 +24,7 @@ from digitflow.competing.runs import (
     settings_of,
     validation_answers,
 )
-from digitflow.competing.submissions import reader
-from digitflow.formats import idx
+from digitflow.formats import idx, labelscsv
 from digitflow.formats.labelscsv import Form, read_sample
 from digitflow.scoring.measures import Accuracy, accuracy, confusion_matrix, paired_difference
 from digitflow.scoring.pairs import SIGNIFICANT
@@ -196,7 +195,7 @@ def read_side(
         answers = {(TEST, MERGED): _answers_of_a_run(path.with_suffix(".csv"), classes, form, true)}
         return Side(str(path), facts, answers | _validation_places(read_validation(path)))
     if path.is_file():
-        given = reader(classes, form)(path)
+        given = labelscsv.read(path, classes, form)
         if solution is not None and len(solution) != len(given):
             raise FormatError(f"{path}: {len(given):,} rows, but the solution has {len(solution):,}")
         return Side(
@@ -352,7 +351,7 @@ def _answers_of_a_run(
     ids = _ids_of(form, len(own.ids))
     if {*own.ids} != {*ids}:
         ids, true = sorted(own.ids), None
-    given = reader(classes, Form(own.header, ids))(csv)
+    given = labelscsv.read(csv, classes, Form(own.header, ids))
     return _test_answers(given, ids, None if true is None or len(true) != len(given) else true)
 
 

@@ -1,5 +1,6 @@
 """The plan of a submission: what is sent, and what a person sees before it is."""
 
+import functools
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,13 +11,13 @@ from digitflow.base.checksums import sha256
 from digitflow.base.errors import InputError
 from digitflow.competing import receipts
 from digitflow.competing.runs import Run
+from digitflow.formats import labelscsv
 
 LONGEST_MESSAGE = 200
 
 
 def make_plan(
-    submission_csv: str | Path,
-    read: Callable[[Path], np.ndarray],
+    submission_csv: Path,
     classes: Sequence[str],
     competition: str,
     receipts_folder: str | Path,
@@ -25,11 +26,11 @@ def make_plan(
 ) -> dict[str, Any]:
     """Describe a submission: its rows, classes, what changed since the last one, its validation score.
 
-    `read` reads a submission's labels int (n,); `classes` are their names. The message is the user's, or is
-    made from the run: commit, digest of the configuration, validation score.
+    `classes`: the labels' names. The message is the user's, or is made from the run: commit, digest of the
+    configuration, validation score.
     FormatError: it is not a submission; InputError: the message is too long.
     """
-    submission_csv = Path(submission_csv)
+    read = functools.partial(labelscsv.read, classes=classes, form=labelscsv.read_sample(submission_csv))
     labels = read(submission_csv)
     message = " ".join((message or _message(run)).split())
     if len(message) > LONGEST_MESSAGE:
@@ -62,7 +63,7 @@ def _message(run: Run) -> str:
 def _changed(
     labels: np.ndarray, read: Callable[[Path], np.ndarray], competition: str, folder: str | Path
 ) -> dict[str, Any] | None:
-    """How many labels differ from the last submission to this competition; None if there is none."""
+    """How many labels differ from the last submission to this competition; None: none is of these images."""
     sent = [receipt for receipt in receipts.read_all(folder, competition) if receipt.ref]
     if not sent:
         return None
@@ -70,7 +71,8 @@ def _changed(
     copy = receipts.copy_of(folder, competition, last.sha256)
     if not copy.exists():
         return None
-    before = read(copy)
-    if len(before) != len(labels):
+    try:
+        before = read(copy)
+    except InputError:
         return None
     return {"ref": last.ref, "time": last.time, "labels": int(np.count_nonzero(before != labels))}

@@ -2,7 +2,7 @@
 
 import csv
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,8 +21,6 @@ from digitflow.scoring.table import score
 
 log = logging.getLogger("digitflow")
 
-Read = Callable[[Path], np.ndarray]  # a submission's labels int (n,), in the order of the test images
-
 
 @dataclass(frozen=True)
 class Submission:
@@ -33,18 +31,13 @@ class Submission:
     probabilities: np.ndarray | None = None
 
 
-def reader(classes: Sequence[str], form: Form | None = None) -> Read:
-    """A function that reads submissions with these classes in the images' order; `form`: header and ids."""
-    return lambda path: labelscsv.read(path, classes, form)
-
-
 def read_submission(
     name: str, path: str | Path, classes: Sequence[str], form: Form | None = None
 ) -> Submission:
     """Read a submission file, with NAME_probabilities.npy beside it, if there is one.
 
-    `classes` and `form` as in `reader`. The probabilities may be in the order of the file or of the images.
-    InputError or FormatError: the file does not fit, or its probabilities choose other labels.
+    `classes` and `form` as in `labelscsv.read`. The probabilities may be in the order of the file or of the
+    images. InputError or FormatError: the file does not fit, or its probabilities choose other labels.
     """
     path = Path(path)
     labels, lines = labelscsv.read_with_lines(path, classes, form)
@@ -77,7 +70,7 @@ def read_submissions(
 ) -> tuple[dict[str, Submission], dict[str, str]]:
     """Read submission files: those that fit, by name, and why each of the others is left out.
 
-    `classes` and `form` as in `reader`.
+    `classes` and `form` as in `labelscsv.read`.
     """
     found, left_out = {}, {}
     for path in map(Path, paths):
@@ -86,19 +79,6 @@ def read_submissions(
         except InputError as error:
             left_out[path.stem] = str(error)
     return found, left_out
-
-
-def choose_submissions(
-    names: Sequence[str], found: Mapping[str, Submission], left_out: Mapping[str, str]
-) -> list[Submission]:
-    """The submissions that `merge.models` names. ConfigError: one does not fit, or is missing."""
-    for name in names:
-        if name in left_out:
-            raise ConfigError(f"merge.models: {name} cannot be merged: {left_out[name]}")
-        if name not in found:
-            known = ", ".join(found) or "none"
-            raise ConfigError(f"merge.models: no model or submission is called {name!r}; known are {known}")
-    return [found[name] for name in names]
 
 
 def read_merged(
@@ -116,7 +96,8 @@ def read_merged(
     rows, *_ = idx.read_header(test_images)
     wanted = labelscsv.submission_form(form, rows, ids, ids)
     found, left_out = read_submissions(files, classes, wanted)
-    choose_submissions([path.stem for path in files], found, left_out)
+    for name, reason in left_out.items():
+        raise ConfigError(f"merge.models: {name} cannot be merged: {reason}")
     return wanted, found
 
 
@@ -138,7 +119,7 @@ def blend_with_models(
     wanted, found = read_merged(files, classes, test_images, ids, form)
     for name, averaged in merging.read_models(probabilities, merge["seeds"]).items():
         found[name] = Submission(name, averaged.argmax(axis=1), averaged)
-    chosen = choose_submissions(merge["order"], found, {})
+    chosen = [found[name] for name in merge["order"]]
     labels = blend(merge["method"], chosen, len(classes), merge["weights"])
     labelscsv.write(submission_csv, labels, classes, wanted)
     log.info(f"{submission_csv}: {len(labels):,} rows")

@@ -4,11 +4,11 @@ The ranking finds wrong labels; the flag is only a hint. See Northcutt, Jiang an
 Learning: Estimating Uncertainty in Dataset Labels", JAIR 2021.
 """
 
-import csv
 import logging
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -17,6 +17,9 @@ from digitflow.base.files import atomic_open
 from digitflow.formats import lst
 from digitflow.formats.probabilities import read_probabilities
 from digitflow.merging import methods
+
+if TYPE_CHECKING:
+    import pandas
 
 log = logging.getLogger("digitflow")
 
@@ -39,27 +42,6 @@ class HeldOut:
     probabilities: np.ndarray
 
 
-@dataclass(frozen=True)
-class Audit:
-    """Rows of the audit, the most suspicious first; every field has n items.
-
-    `index` int64; `given` and `proposed` labels int64, the latter the models' first choice;
-    `self_confidence` float64, the probability of the given label; `margin` float64, that less the highest of
-    any other label, so -1..1 and negative if the models would choose another; `flagged` bool; `split` str.
-    """
-
-    index: np.ndarray
-    given: np.ndarray
-    proposed: np.ndarray
-    self_confidence: np.ndarray
-    margin: np.ndarray
-    flagged: np.ndarray
-    split: np.ndarray
-
-    def __len__(self) -> int:
-        return len(self.index)
-
-
 def confident_flags(probabilities: np.ndarray, given: np.ndarray) -> np.ndarray:
     """Whether each row confidently belongs to another class than the given one: bool (n,).
 
@@ -78,26 +60,27 @@ def confident_flags(probabilities: np.ndarray, given: np.ndarray) -> np.ndarray:
     return confident.any(axis=1) & (guess != given) & prefers_other
 
 
-def rank_rows(held_out: HeldOut, split: np.ndarray) -> Audit:
-    """Order rows by how little the models believe the given label; equal ones by index.
+def rank_rows(held_out: HeldOut, split: np.ndarray) -> "pandas.DataFrame":
+    """Order rows by how little the models believe the given label; equal ones by their ids.
 
-    `split` str (n,) says which list each row is in.
+    `split` str (n,) says which list each row is in. Returns AUDIT_COLUMNS, with labels by their numbers.
+    `proposed`: the models' first choice. `self_confidence`: the probability of the given label. `margin`:
+    that less the highest of any other label, so -1..1 and negative if the models would choose another.
     """
+    import pandas
+
     probabilities, given = held_out.probabilities, held_out.given
     rows = np.arange(len(given))
     self_confidence = probabilities[rows, given]
     others = probabilities.copy()
     others[rows, given] = -np.inf
-    order = np.lexsort((held_out.index, self_confidence))
-    return Audit(
-        held_out.index[order],
-        given[order],
-        probabilities.argmax(axis=1)[order],
-        self_confidence[order],
-        (self_confidence - others.max(axis=1))[order],
-        confident_flags(probabilities, given)[order],
-        split[order],
+    columns = (
+        *(held_out.index, given, probabilities.argmax(axis=1)),
+        *(self_confidence, self_confidence - others.max(axis=1)),
+        *(confident_flags(probabilities, given), split),
     )
+    audit = pandas.DataFrame(dict(zip(AUDIT_COLUMNS, columns, strict=True)))
+    return audit.sort_values(["self_confidence", "id"], ignore_index=True)
 
 
 def combine(models: Sequence[Sequence[Training]]) -> HeldOut:
@@ -175,7 +158,7 @@ def audit_labels(
     audit = rank_rows(held_out, split_names(held_out.index, lists))
     write(path, audit, names)
     rows = sum(len(lst.read(listing)) for listing in lists.values())
-    flagged = np.count_nonzero(audit.flagged)
+    flagged = np.count_nonzero(audit["flagged"])
     log.info(f"{path}: {len(audit):,} rows, the most suspicious first; flagged: {flagged:,}")
     if len(audit) < rows:
         log.info(
@@ -184,20 +167,8 @@ def audit_labels(
         )
 
 
-def write(path: PathLike, audit: Audit, names: Sequence[str]) -> None:
+def write(path: PathLike, audit: "pandas.DataFrame", names: Sequence[str]) -> None:
     """Write the audit as CSV; `names` are the labels' names, by their index."""
+    named = {column: [names[label] for label in audit[column]] for column in ("given", "proposed")}
     with atomic_open(path, "w") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(AUDIT_COLUMNS)
-        writer.writerows(
-            zip(
-                audit.index.tolist(),
-                [names[label] for label in audit.given.tolist()],
-                [names[label] for label in audit.proposed.tolist()],
-                [f"{value:.6g}" for value in audit.self_confidence.tolist()],
-                [f"{value:.6g}" for value in audit.margin.tolist()],
-                audit.flagged.tolist(),
-                audit.split.tolist(),
-                strict=True,
-            )
-        )
+        audit.assign(**named).to_csv(file, index=False, float_format="%.6g", lineterminator="\n")

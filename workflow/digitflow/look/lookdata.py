@@ -10,40 +10,66 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from digitflow.base.errors import FormatError, InputError
+from digitflow.base.errors import FormatError
 from digitflow.dataset import classes as class_names
 from digitflow.formats import corrections as corrections_csv
 from digitflow.formats import idx, lst
 from digitflow.formats.corrections import DROP, OK, Correction
+from digitflow.formats.layout import classes_in_words
 from digitflow.look import summary
 from digitflow.look.audit import AUDIT_COLUMNS
 from digitflow.look.duplicates import OUTLIER_COLUMNS, PAIR_COLUMNS
 from digitflow.merging.merged import merge_files, merge_models, read_models
+from digitflow.scoring.table import read_table
 
 if TYPE_CHECKING:
     import pandas as pd
 
 PathLike = str | Path
 TEST = "test"
-TEXTS = ("given", "proposed", "split", "first_part", "second_part", "kind", "part", "reason")
+TYPES = {
+    **dict.fromkeys(("given", "proposed", "split", "part", "first_part", "second_part"), str),
+    **dict.fromkeys(("kind", "reason"), str),
+    **dict.fromkeys(("id", "first_id", "second_id"), "int64"),
+    **dict.fromkeys(("self_confidence", "margin", "distance"), "float64"),
+    **dict.fromkeys(("flagged", "conflict"), "bool"),
+}
 
 
 def read_look_table(path: str | Path, columns: Sequence[str]) -> "pd.DataFrame":
     """Read a CSV of the audit, duplicates or outliers, in which a class may be called 007 or NA.
 
-    FormatError: it lacks one of these columns. InputError: there is no such file.
+    FormatError: it lacks one of these columns, or one has values of another type. InputError: there is no
+    such file.
     """
-    import pandas as pd
-
-    try:
-        table = pd.read_csv(path, dtype=dict.fromkeys(TEXTS, str), keep_default_na=False, encoding="utf-8")
-    except FileNotFoundError as error:
-        raise InputError(f"{path}: there is no such file") from error
-    except ValueError as error:
-        raise FormatError(f"{path}: damaged: {error}; delete it and run again") from error
+    table = read_table(path, dtype=TYPES, na_values={"distance": [""]})  # a blank image has none
     if missing := [column for column in columns if column not in table.columns]:
         raise FormatError(f"{path}: damaged: no column {missing[0]}; delete it and run again")
     return table
+
+
+def check_look_table(
+    path: str | Path, table: "pd.DataFrame", names: Sequence[str], rows: int, test_rows: int
+) -> None:
+    """Check that a table is about `rows` training images, `test_rows` test images, and these classes.
+
+    FormatError names a line that is not, as in a table of other data.
+    """
+    for column in table.columns.intersection(["id", "first_id", "second_id"]):
+        part = column.replace("id", "part")  # the audit, of training images, has none
+        of_test = table[part] == TEST if part in table else np.zeros(len(table), bool)
+        last = np.where(of_test, test_rows, rows)
+        for row in np.flatnonzero(~table[column].between(1, last)):
+            raise FormatError(
+                f"{path}, line {row + 2}: {column} {table[column][row]}, should be one of the {last[row]:,} "
+                f"{'test' if of_test[row] else 'training'} images; delete the file and run again"
+            )
+    for column in table.columns.intersection(["given", "proposed"]):
+        for row in np.flatnonzero(~table[column].isin(names)):
+            raise FormatError(
+                f"{path}, line {row + 2}: {column} {table[column][row]!r}, should be one of "
+                f"{classes_in_words(names)}; delete the file and run again"
+            )
 
 
 @dataclass(frozen=True, eq=False)
@@ -171,6 +197,12 @@ def read(
     else:
         why = "no merged model has held out training rows (merge.models, validation)"
         missing |= dict.fromkeys(("predictions", "audit"), why)
+
+    def table(path: PathLike, columns: Sequence[str]) -> "pd.DataFrame":
+        found = read_look_table(path, columns)
+        check_look_table(path, found, names, len(pixels), 0 if test is None else len(test))
+        return found
+
     return LookData(
         names=names,
         images=pixels,
@@ -179,9 +211,9 @@ def read(
         test_images=test,
         predictions=predictions,
         test_merged=merge_files(test_probabilities, merge, weights) if test_probabilities else None,
-        audit=read_look_table(audit, AUDIT_COLUMNS) if audit else None,
-        duplicates=read_look_table(duplicates, PAIR_COLUMNS),
-        outliers=read_look_table(outliers, OUTLIER_COLUMNS),
+        audit=table(audit, AUDIT_COLUMNS) if audit else None,
+        duplicates=table(duplicates, PAIR_COLUMNS),
+        outliers=table(outliers, OUTLIER_COLUMNS),
         corrections=corrections_csv.read(corrections) if corrections else (),
         corrections_text=Path(corrections).read_bytes().decode() if corrections else "",
         corrections_file=corrections_file,

@@ -25,7 +25,6 @@ FOLDER = "page"  # beside index.html
 DATA = "data.js"
 ASSIGNMENT = "window.LOOK = "
 SHEETS = re.compile(r"(means|(train|test)-\d{2,}-\d{2,})(-[0-9a-f]{8})?\.png")
-SHEET_SIDE = 1024  # pixels: some 1,300 digits; a browser shows the first of them after a few milliseconds
 SEED = 0  # of the random sample
 PARTS_OF_ONE = 10_000  # probabilities are whole numbers of these
 
@@ -231,7 +230,7 @@ def _overview(data: LookData, folder: Path) -> dict[str, Any]:
     classes = len(data.names)
     mean, variance = data.mean_and_variance
     pictures = np.concatenate([mean, variance / max(variance.max(), 1) * 255])
-    columns, _ = sheets.columns_and_rows(*data.images.shape[1:3], SHEET_SIDE)
+    columns, _ = sheets.columns_and_rows(*data.images.shape[1:3])
     means = sheets.write(folder, "means", np.rint(pictures).astype(np.uint8), columns)
     predicted = None if data.test_merged is None else data.test_merged.argmax(axis=1)
     pixels, ink = summary.histograms(data.images)
@@ -262,7 +261,7 @@ def _write_sheets(folder: Path, data: LookData) -> dict[str, Any]:
         merged, none = data.test_merged, np.zeros(len(data.test_images))
         predicted = none.astype(np.int64) if merged is None else merged.argmax(axis=1)
         parts.append(("test", data.test_images, predicted, none if merged is None else merged.max(axis=1)))
-    columns, rows = sheets.columns_and_rows(*data.images.shape[1:3], SHEET_SIDE)
+    columns, rows = sheets.columns_and_rows(*data.images.shape[1:3])
     files, order, offset = [], [], 0
     for part, images, labels, rank in parts:
         ranked = np.argsort(rank, kind="stable")

@@ -1,5 +1,6 @@
 """The merged models of the configuration, read from their files."""
 
+import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,8 @@ from digitflow.base.files import read_json, write_json
 from digitflow.formats.probabilities import read_probabilities
 from digitflow.merging import methods
 from digitflow.merging.weights import fit_weights
+
+log = logging.getLogger("digitflow")
 
 
 def of_each_model(paths: Sequence[Path], seeds: Sequence[tuple[str, int]]) -> list[list[Path]]:
@@ -55,11 +58,10 @@ def merge_files(
 
 def write_weights(
     path: Path, probabilities: Sequence[Path], merge: Mapping[str, Any], labels: np.ndarray
-) -> dict[str, float]:
-    """Fit the weights of the merged models to the labels int (n,) of the rows that they did not see; return
-    them.
-    """
+) -> None:
+    """Fit the weights of the merged models to the labels int (n,) of the rows that they did not see."""
     models = read_models(probabilities, merge["seeds"], len(labels))
     weights = fit_weights(list(models.values()), labels)
     write_json(path, {"models": list(models), "weights": weights, "rows": len(labels)})
-    return dict(zip(models, weights, strict=True))
+    told = [f"{name} {weight:.3f}" for name, weight in zip(models, weights, strict=True)]
+    log.info(f"weights of the merge: {', '.join(told)}")

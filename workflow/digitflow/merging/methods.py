@@ -4,6 +4,7 @@ The configuration reads the names of the methods at every start of Snakemake, so
 functions.
 """
 
+import math
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
@@ -26,6 +27,9 @@ def mean(probabilities: "Sequence[np.ndarray]", weights: Sequence[float] | None 
     if len({*shapes}) > 1:
         raise FormatError(f"the models' probabilities differ in shape: {shapes}")
     weights = [1.0] * len(probabilities) if weights is None else weights
+    # Divided by a power of two, so that sums of huge weights are finite; no digit of the result changes.
+    _, exponent = math.frexp(max(weights))
+    weights = [math.ldexp(weight, -exponent) for weight in weights]
     total = np.zeros(probabilities[0].shape)
     # One after another: a stack of all would take as many times the memory.
     for array, weight in zip(probabilities, weights, strict=True):

@@ -49,11 +49,6 @@ def write_predictions(
     log.info(f"{path}: {len(names):,} images")
 
 
-def say_weights(weights: Mapping[str, float]) -> None:
-    """Log the fitted weights."""
-    log.info("weights of the merge: " + ", ".join(f"{name} {weight:.3f}" for name, weight in weights.items()))
-
-
 def _check_width(path: PathLike, probabilities: np.ndarray, classes: Sequence[str]) -> None:
     if probabilities.shape[1] != len(classes):
         raise FormatError(

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from digitflow.base.checksums import check_digests
-from digitflow.base.errors import FormatError
+from digitflow.base.errors import FormatError, InputError
 from digitflow.base.files import atomic_open, read_json
 from digitflow.formats import idx, labelscsv
 from digitflow.formats.probabilities import read_probabilities
-from digitflow.scoring.measures import Accuracy, accuracy
+from digitflow.scoring.measures import accuracy
 
 if TYPE_CHECKING:
     import pandas
@@ -48,7 +48,7 @@ def score(part: str, predicted: np.ndarray, true: np.ndarray | None) -> Row:
         return {}
     if len(predicted) != len(true):
         raise FormatError(f"{len(predicted):,} predictions of the {part} rows for {len(true):,} labels")
-    result: Accuracy = accuracy(predicted, true)
+    result = accuracy(predicted, true)
     low, high = result.interval
     return {f"{part}_accuracy": result.value, f"{part}_low": low, f"{part}_high": high}
 
@@ -132,12 +132,17 @@ def write_table(path: PathLike, rows: Iterable[Mapping[str, Any]], columns: Sequ
         )
 
 
-def read_table(path: PathLike) -> "pandas.DataFrame":
-    """Read what `write_table` wrote. FormatError: it is damaged."""
+def read_table(path: PathLike, **options: Any) -> "pandas.DataFrame":
+    """Read a table that a run has written, in which a model or a class may be called NA.
+
+    Empty cells count as missing; `options`: others of pandas. InputError: there is no such file; FormatError:
+    it is damaged.
+    """
     import pandas
 
     try:
-        # Only an empty cell counts as missing: a model may be called NA.
-        return pandas.read_csv(path, keep_default_na=False, na_values=[""])
-    except (ValueError, pandas.errors.ParserError) as error:
+        return pandas.read_csv(path, **{"na_values": [""], "keep_default_na": False} | options)
+    except FileNotFoundError as error:
+        raise InputError(f"{path}: there is no such file") from error
+    except (ValueError, OverflowError) as error:
         raise FormatError(f"{path}: damaged: {error}; delete it and run again") from error

@@ -39,14 +39,13 @@ def plan_submission(
 ) -> None:
     """Check a submission before it is sent: rows, classes, changes since the last one, message."""
     from digitflow.base.files import write_json
-    from digitflow.competing import preview, runs, submissions
+    from digitflow.competing import preview, runs
     from digitflow.dataset import classes as class_names
-    from digitflow.formats import labelscsv, lst
+    from digitflow.formats import lst
 
     names = class_names.read(classes)
-    read = submissions.reader(names, labelscsv.read_sample(submission))
     found = runs.read_run(run, scores, submission, len(lst.read(valid_lst)))
-    write_json(plan, preview.make_plan(submission, read, names, competition, receipts, found, message))
+    write_json(plan, preview.make_plan(submission, names, competition, receipts, found, message))
 
 
 def submit_kaggle(plan: Input, submitted: Output, receipts: str, runs: str, wish: str) -> None:

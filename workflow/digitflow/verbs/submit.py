@@ -20,10 +20,8 @@ def fit_weights(probabilities: list[Input], valid_lst: Input, weights: Output, m
     """Fit the weights of the merged models to the validation rows; with folds, these are all rows."""
     from digitflow.formats import lst
     from digitflow.merging import merged
-    from digitflow.merging import submission as submissions
 
-    found = merged.write_weights(weights, probabilities, merge, lst.read(valid_lst).label)
-    submissions.say_weights(found)
+    merged.write_weights(weights, probabilities, merge, lst.read(valid_lst).label)
 
 
 def check_submissions(

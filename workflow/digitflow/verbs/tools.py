@@ -93,7 +93,7 @@ def compare(
     test_labels: the true labels, as converted by a run
     images: the folder of the test images as IDX files
     """
-    from digitflow.competing import compare, comparison_page, submissions
+    from digitflow.competing import compare, comparison_page
     from digitflow.dataset import classes as class_names
     from digitflow.formats import labelscsv
 
@@ -102,7 +102,7 @@ def compare(
     names, own = class_names.read(classes), Path("results/submission.csv")
     form = labelscsv.read_sample(own) if own.exists() else None
     if solution:
-        truth = (submissions.reader(names, form)(solution),)
+        truth = (labelscsv.read(solution, names, form),)
     else:
         truth = compare.read_converted_truth(test_labels, images)
     sides = [compare.read_side(path, names, form, *truth) for path in (first, second)]

@@ -18,10 +18,12 @@ from digitflow.formats.probabilities import check_probabilities
 from digitflow.models.registry import KERAS
 from digitflow.training import keras_predictor
 from digitflow.training import keras_trainer as training
+from digitflow.training.batches import Batches
 from digitflow.training.checkpoint import Checkpoint
 from digitflow.training.data import predict_shifted
 from digitflow.training.history import accuracy_of, cross_entropy, one_hot, read_history
-from digitflow.training.results import Outputs, read_settings
+from digitflow.training.job import Job
+from digitflow.training.results import read_settings
 from digitflow.training.settings import Augment, Prune, Settings
 
 SETTINGS = Settings(
@@ -45,6 +47,7 @@ class Run:
     """A training's files, and what the log said."""
 
     inputs: dict
+    classes: int
     settings: Settings
     folder: object
     log: list[str] = dataclasses.field(default_factory=list)
@@ -52,17 +55,9 @@ class Run:
     def __call__(self, name, seed=0, device="cpu"):
         folder = self.folder / name
         names = ("history.csv", "metrics.json", "valid_probabilities.npy")
-        outputs = Outputs(*(folder / name for name in names))
-        training.train(
-            **self.inputs,
-            settings=self.settings,
-            seed=seed,
-            device=device,
-            model=folder / "model.keras",
-            outputs=outputs,
-            code="",
-            threads=2,
-        )
+        outputs = (folder / name for name in names)
+        job = Job(self.settings, seed, self.classes, 2, "", [folder / "model.keras"], *outputs)
+        training.train(**self.inputs, job=job, device=device)
         return folder
 
 
@@ -74,9 +69,9 @@ def prepare(folder, images, labels, classes, settings=SETTINGS):
     lst.write(folder / "train.lst", listing.select(trains))
     lst.write(folder / "valid.lst", listing.select(~trains))
     (folder / "nobody.lst").touch()
-    inputs = {"images": folder / "images", "classes": classes}
+    inputs = {"images": folder / "images"}
     inputs |= {f"{name}_lst": folder / f"{name}.lst" for name in ("train", "valid")}
-    return Run(inputs, settings, folder)
+    return Run(inputs, classes, settings, folder)
 
 
 @pytest.fixture(scope="module")
@@ -166,7 +161,7 @@ def test_a_batch_depends_on_its_number_and_the_seed_alone(digits):
     images, labels = digits
 
     def batch(step, seed=0):
-        batches = training.make_batches(images, np.arange(100), labels[:100], 10, SETTINGS, seed)
+        batches = Batches(images, np.arange(100), labels[:100], SETTINGS, seed)
         return [part.tobytes() for part in batches[step]]
 
     assert batch(4) == batch(4)
@@ -178,7 +173,7 @@ def test_a_batch_depends_on_its_number_and_the_seed_alone(digits):
 def test_each_image_is_seen_once_an_epoch(digits):
     images, _ = digits
     plain = dataclasses.replace(SETTINGS, augment=Augment())
-    batches = training.make_batches(images, np.arange(96), np.arange(96) % 10, 10, plain, seed=0)
+    batches = Batches(images, np.arange(96), np.arange(96), plain, seed=0)
     assert batches.num_batches == 3 * batches.per_epoch == 9
     for epoch in range(3):
         seen = np.concatenate([batches[3 * epoch + step][0] for step in range(3)])
@@ -353,7 +348,7 @@ def test_a_killed_training_resumes_to_the_same_bytes(
 def test_batches_are_read_ahead_in_order_by_no_thread_that_a_finished_training_waits_for(digits):
     images, labels = digits[0][:100], digits[1][:100]
     settings = Settings("small_cnn", "keras_cnn", epochs=2, batch_size=32, learning_rate=0.003)
-    batches = training.make_batches(images, np.arange(100), labels, 10, settings, seed=0)
+    batches = Batches(images, np.arange(100), one_hot(labels, 10), settings, seed=0)
     with training.read_ahead(batches) as read:
         assert read.options().autotune.enabled is False
         found = [[part.numpy() for part in batch] for batch in read]

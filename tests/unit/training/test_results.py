@@ -9,7 +9,8 @@ from digitflow.base.checksums import check_digests, sha256
 from digitflow.base.errors import FormatError
 from digitflow.formats.probabilities import read_probabilities
 from digitflow.training.history import History
-from digitflow.training.results import Outputs, read_settings, write_prediction, write_results
+from digitflow.training.job import Job
+from digitflow.training.results import read_settings, write_prediction, write_results
 from digitflow.training.settings import Settings
 
 SETTINGS = Settings("lenet", "keras_cnn", epochs=3, batch_size=64, learning_rate=0.01, keep_failures=True)
@@ -22,12 +23,10 @@ def write(folder, rows=ROWS, loss=0.5, validates=True):
     history = History(SETTINGS, validates=validates)
     history.add(loss, 0.1, loss if validates else float("nan"), 0.1, 1.0)
     names = ("history.csv", "metrics.json", "valid_probabilities.npy")
-    outputs = Outputs(*(folder / name for name in names))
+    job = Job(SETTINGS, 0, 4, 1, "", [folder / "model.bin"], *(folder / name for name in names))
     (folder / "model.bin").write_bytes(b"weights")
-    facts = {"framework": "x", "seed": 0, "settings": SETTINGS, "device": "cpu"}
-    labels = np.zeros(len(rows), int)
-    write_results(outputs, history, rows, labels, model_files=[folder / "model.bin"], **facts)
-    return json.loads(outputs.metrics.read_text())
+    write_results(job, history, rows, np.zeros(len(rows), int), framework="x", device="cpu")
+    return json.loads(job.metrics.read_text())
 
 
 def test_the_metrics_say_how_a_training_was_made_and_went(tmp_path):

@@ -11,7 +11,7 @@ import pytest
 
 from digitflow import models
 from digitflow.base.checksums import sha256
-from digitflow.base.errors import ConfigError, DeviceError, InputError
+from digitflow.base.errors import ConfigError, DeviceError
 from digitflow.dataset.lists import of_rows
 from digitflow.formats import idx, lst
 from digitflow.formats.probabilities import check_probabilities
@@ -23,7 +23,7 @@ from digitflow.training.checkpoint import Checkpoint
 from digitflow.training.data import predict_shifted
 from digitflow.training.history import accuracy_of, cross_entropy, one_hot, read_history
 from digitflow.training.job import Job
-from digitflow.training.results import read_settings
+from digitflow.training.results import open_for_model
 from digitflow.training.settings import Augment, Prune, Settings
 
 SETTINGS = Settings(
@@ -101,7 +101,7 @@ def test_the_metrics_say_what_ran_where(trained, digits):
     assert metrics["device"].startswith("cpu: ")
     assert metrics["seed"] == 0
     assert metrics["settings"] == SETTINGS.as_dict()
-    assert (metrics["train_images"], metrics["valid_images"]) == (2000, 500)
+    assert (metrics["train_images"], metrics["valid_images"], metrics["image_shape"]) == (2000, 500, [28, 28])
     seen = (trained.parent / name for name in ("images", "train.lst", "valid.lst"))
     assert metrics["data"] == {path.name: sha256(path) for path in seen}
     assert set(metrics["versions"]) >= {"keras", "numpy", "python"}
@@ -120,24 +120,14 @@ def test_the_saved_model_takes_pixels_and_gives_the_same_probabilities(trained, 
 
 
 def test_a_saved_model_is_applied_to_images_with_the_settings_of_its_training(run, trained):
-    settings = read_settings(trained / "metrics.json", trained / "model.keras")
+    model = trained / "model.keras"
+    images, settings = open_for_model(run.inputs["images"], trained / "metrics.json", model)
     assert settings == SETTINGS
-    model, images = trained / "model.keras", run.inputs["images"]
-    rows, device = keras_predictor.apply(model, images, settings=settings, device="cpu", threads=2)
+    rows, device = keras_predictor.apply(model, images, settings, device="cpu", threads=2)
     assert device.startswith("cpu: ")
     assert rows.shape == (2500, 10)
     # Other rows share a batch with them, so that sums are added in another order.
     np.testing.assert_allclose(rows[VALID], np.load(trained / "valid_probabilities.npy"), atol=1e-4)
-
-
-def test_images_of_another_size_are_refused_by_the_model(trained, tmp_path):
-    idx.write(tmp_path / "images", np.zeros((2, 20, 20), np.uint8))
-    with pytest.raises(
-        InputError, match=r"images of 20 x 20 pixels, but .*model\.keras learned from 28 x 28"
-    ):
-        keras_predictor.apply(
-            trained / "model.keras", tmp_path / "images", settings=SETTINGS, device="cpu", threads=2
-        )
 
 
 def test_the_same_seed_gives_the_same_bytes(run, trained):

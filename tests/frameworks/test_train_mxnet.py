@@ -234,6 +234,7 @@ def test_it_records_how_the_model_came_about(trained, data):
     assert metrics["framework"] == "mxnet"
     assert metrics["settings"] == Settings.from_dict(SETTINGS).as_dict()
     assert (metrics["train_images"], metrics["valid_images"], metrics["seed"]) == (2000, 300, 0)
+    assert metrics["image_shape"] == [28, 28]
     seen = [data / f"{part}.{kind}" for part in ("train", "valid") for kind in ("rec", "idx")]
     assert metrics["data"] == {path.name: sha256(path) for path in seen}
     assert metrics["versions"]["mxnet"].startswith("1.9")

@@ -74,6 +74,6 @@ def test_a_framework_brings_a_learner_and_all_else_is_done_for_it(job, tmp_path)
     assert (metrics["framework"], metrics["device"], metrics["epochs"]) == ("counted", "none", 4)
     assert (metrics["train_images"], metrics["valid_images"], metrics["valid_accuracy"]) == (8, 4, 1.0)
     assert set(metrics["sha256"]) == {"model", "history.csv", "valid_probabilities.npy"}
-    assert set(metrics["data"]) == {"data"}
+    assert (metrics["image_shape"], set(metrics["data"])) == ([2, 2], {"data"})
     accuracies = [line.split(",")[4] for line in job.history.read_text().splitlines()[1:]]
     assert accuracies == ["0.25", "0.5", "0.75", "1"]

@@ -21,7 +21,7 @@ from digitflow.training.checkpoint import Checkpoint
 from digitflow.training.data import Data, shifted
 from digitflow.training.history import accuracy_of, cross_entropy, one_hot, read_history
 from digitflow.training.job import Job
-from digitflow.training.results import read_settings
+from digitflow.training.results import open_for_model
 from digitflow.training.settings import Augment, Prune, Settings
 
 SETTINGS = Settings(
@@ -134,9 +134,10 @@ def test_the_saved_model_gives_the_probabilities_that_were_written(trained, digi
 
 
 def test_a_saved_model_is_applied_to_any_images_with_the_settings_of_its_training(run, trained):
-    settings = read_settings(trained / "metrics.json", trained / "model.npz")
+    model = trained / "model.npz"
+    images, settings = open_for_model(run.inputs["images"], trained / "metrics.json", model)
     assert settings == SETTINGS
-    rows, device = numpy_predictor.apply(trained / "model.npz", run.inputs["images"], settings=settings)
+    rows, device = numpy_predictor.apply(model, images, settings)
     assert device.startswith("cpu: ")
     assert rows.shape == (2500, 10)
     # On some CPUs a product's last bits depend on which other images are in the block.

@@ -164,6 +164,7 @@ def carry_out(
         **machine,
         parameters=learner.parameters,
         train_images=learner.train_images,
+        image_shape=learner.shape,
         data=data,
     )
     checkpoint.remove()

@@ -9,7 +9,8 @@ import numpy as np
 
 from digitflow.base import files
 from digitflow.base.checksums import check_digests, sha256
-from digitflow.base.errors import ConfigError, FormatError
+from digitflow.base.errors import ConfigError, FormatError, InputError
+from digitflow.formats import idx
 from digitflow.formats.probabilities import write_probabilities
 from digitflow.training.history import History, accuracy_of
 from digitflow.training.job import Job
@@ -67,15 +68,28 @@ def write_metrics(path: Path, described: Sequence[Path], **facts: Any) -> None:
     files.write_json(path, facts | {"sha256": {name.name: sha256(name) for name in described}})
 
 
-def read_settings(metrics: Path, *model_files: Path) -> Settings:
-    """The settings that a saved model was trained with, after checking that its files are undamaged."""
+def open_for_model(images: Path, metrics: Path, *model_files: Path) -> tuple[np.ndarray, Settings]:
+    """The images of an IDX file, memory-mapped, for a saved model, and the settings of its training.
+
+    Checks that the model's files are undamaged. Raises InputError if the images are of another size or colour
+    than those that it learned from.
+    """
     check_digests(metrics, *(path.name for path in model_files))
     try:
-        return Settings.from_dict(files.read_json(metrics)["settings"])
-    except (KeyError, ConfigError) as error:
+        facts = files.read_json(metrics)
+        settings, learned = Settings.from_dict(facts["settings"]), tuple(facts["image_shape"])
+    except (KeyError, TypeError, ConfigError) as error:
         raise FormatError(
             f"{metrics}: damaged, or of another version: {error}; delete it and run again"
         ) from error
+    pixels = idx.open_memmap(images, idx.IMAGES)
+    if pixels.shape[1:] != learned:
+        found, known = (" x ".join(map(str, shape)) for shape in (pixels.shape[1:], learned))
+        raise InputError(
+            f"{images}: images of {found} pixels, but {model_files[-1]} learned from {known}: all images "
+            "must have the same size, and be all grey or all in colour"
+        )
+    return pixels, settings
 
 
 def write_prediction(

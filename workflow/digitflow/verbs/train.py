@@ -161,8 +161,8 @@ def predict_keras(
 
     files.check_writable(probabilities)
     sfv.check(checksums, images)
-    settings = results.read_settings(metrics, model)
-    found, where = keras_predictor.apply(model, images, settings=settings, device=device, threads=threads)
+    pixels, settings = results.open_for_model(images, metrics, model)
+    found, where = keras_predictor.apply(model, pixels, settings, device, threads)
     results.write_prediction(probabilities, prediction, found, metrics, [model], images, where)
 
 
@@ -184,10 +184,8 @@ def predict_mxnet(
 
     files.check_writable(probabilities)
     sfv.check(checksums, images)
-    settings = results.read_settings(metrics, symbol, model)
-    found, where = mxnet_predictor.apply(
-        symbol, model, images, settings=settings, device=device, threads=threads
-    )
+    pixels, settings = results.open_for_model(images, metrics, symbol, model)
+    found, where = mxnet_predictor.apply(symbol, model, pixels, settings, device, threads)
     results.write_prediction(probabilities, prediction, found, metrics, [symbol, model], images, where)
 
 
@@ -208,8 +206,8 @@ def predict_numpy(
 
     files.check_writable(probabilities)
     sfv.check(checksums, images)
-    settings = results.read_settings(metrics, model)
-    found, where = numpy_predictor.apply(model, images, settings=settings)
+    pixels, settings = results.open_for_model(images, metrics, model)
+    found, where = numpy_predictor.apply(model, pixels, settings)
     results.write_prediction(probabilities, prediction, found, metrics, [model], images, where)
 
 

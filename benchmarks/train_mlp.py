@@ -23,38 +23,43 @@ FRAMEWORKS = ("numpy", "keras")
 
 
 def data_and_settings(optimizer: str, epochs: int):
-    """The images, rows, labels, classes, settings and seed for both trainings."""
+    """The data, without validation rows, and the settings for both trainings."""
     import numpy as np
 
     from digitflow.dataset.mnist import read_mnist
+    from digitflow.training.data import Data
     from digitflow.training.settings import Settings
 
     images, labels = read_mnist(ARCHIVE)
     settings = Settings("mlp", "keras_mlp", epochs, batch_size=200, learning_rate=0.01, optimizer=optimizer)
-    return images.reshape(-1, 28, 28), np.arange(ROWS), labels[:ROWS], CLASSES, settings, SEED
+    rows, labels = np.arange(ROWS), labels[:ROWS].astype(np.int64)
+    return Data(images.reshape(-1, 28, 28), (rows, labels), (rows[:0], labels[:0])), settings
 
 
 def numpy_epoch(optimizer: str, epochs: int) -> Callable[[int], None]:
     """A function that trains for an epoch of the given number."""
     from digitflow.models.numpy_mlp import mlp
-    from digitflow.training.numpy_trainer import GradientTrainer
+    from digitflow.training.numpy_trainer import GradientLearner
 
-    return GradientTrainer(mlp((28, 28), CLASSES), *data_and_settings(optimizer, epochs)).epoch
+    data, settings = data_and_settings(optimizer, epochs)
+    return GradientLearner(mlp((28, 28), CLASSES), data, CLASSES, settings, SEED).epoch
 
 
 def keras_epoch(optimizer: str, epochs: int) -> Callable[[int], None]:
     """A function that trains for an epoch of the given number."""
     from digitflow.training import keras_trainer as training
     from digitflow.training import schedule
+    from digitflow.training.batches import Batches
+    from digitflow.training.history import one_hot
 
     training.prepare("cpu")
     import keras
     from keras import layers
 
-    *data, settings, seed = data_and_settings(optimizer, epochs)
+    (images, (rows, labels), _), settings = data_and_settings(optimizer, epochs)
     dense = layers.Dense(800, activation="relu"), layers.Dense(CLASSES, activation="softmax")
     network = keras.Sequential([keras.Input((28, 28)), layers.Rescaling(1 / 255), layers.Flatten(), *dense])
-    batches = training.make_batches(*data, settings, seed)
+    batches = Batches(images, rows, one_hot(labels, CLASSES), settings, SEED)
     rates = schedule.make(settings.schedule, batches.num_batches, batches.per_epoch, settings.learning_rate)
     network.compile(
         training.make_optimizer(settings, rates, batches.num_batches),
@@ -62,7 +67,12 @@ def keras_epoch(optimizer: str, epochs: int) -> Callable[[int], None]:
         metrics=["accuracy"],
     )
     options = {"steps_per_epoch": batches.per_epoch, "shuffle": False, "verbose": 0}
-    return lambda epoch: network.fit(batches, initial_epoch=epoch, epochs=epoch + 1, **options)
+
+    def train(epoch: int) -> None:
+        with training.read_ahead(batches, epoch * batches.per_epoch) as ready:
+            network.fit(ready, initial_epoch=epoch, epochs=epoch + 1, **options)
+
+    return train
 
 
 def work(framework: str, optimizer: str, rounds: int) -> None:

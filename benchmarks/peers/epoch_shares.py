@@ -39,20 +39,20 @@ def prepare(folder: Path, images: np.ndarray, labels: np.ndarray) -> None:
 @contextlib.contextmanager
 def keras_epoch(folder: Path, settings: Settings) -> Iterator[Epoch]:
     """An epoch of Keras' training, on the backend in KERAS_BACKEND."""
-    from digitflow import models
     from digitflow.training import keras_trainer as training
     from digitflow.training import schedule
+    from digitflow.training.batches import Batches
+    from digitflow.training.history import one_hot
 
     training.prepare("auto", THREADS)
     import keras
 
     images, labels = (np.array(idx.read(folder / name)) for name in ("images", "labels"))
     labels = labels.astype(np.int64)
-    with training.keras_policy(training.precision(settings)):
-        model = models.build(settings.module, settings.architecture, images.shape[1:], CLASSES)
+    model = training.build_network(images.shape[1:], CLASSES, settings, SEED)
     validates = len(images) // 10
     rows = np.arange(len(images) - validates)
-    batches = training.make_batches(images, rows, labels[rows], CLASSES, settings, SEED)
+    batches = Batches(images, rows, one_hot(labels[rows], CLASSES), settings, SEED)
     rates = schedule.make(settings.schedule, batches.num_batches, batches.per_epoch, settings.learning_rate)
     optimizer = training.make_optimizer(settings, rates, batches.num_batches)
     model.compile(optimizer, keras.losses.CategoricalCrossentropy(), metrics=["accuracy"])

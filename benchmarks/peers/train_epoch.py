@@ -20,6 +20,8 @@ def keras_rate(
     """Images per second of digitflow's own training loop."""
     from digitflow.models.registry import KERAS
     from digitflow.training import keras_trainer as training
+    from digitflow.training.course import fit
+    from digitflow.training.data import Data
     from digitflow.training.settings import Settings
 
     training.prepare("cpu", threads)
@@ -29,7 +31,8 @@ def keras_rate(
         TRIES[attempt]()
     settings = Settings(net, KERAS[net], epochs=2, batch_size=batch, learning_rate=1e-3)
     rows = np.arange(len(images))
-    _, history = training.fit(images, (rows, labels), (rows[:64], labels[:64]), 10, settings, seed=0)
+    data = Data(images, (rows, labels), (rows[:64], labels[:64]))
+    history = fit(training.KerasLearner(data, 10, settings, seed=0))
     return len(rows) // batch * batch / history.rows[1]["seconds"]
 
 

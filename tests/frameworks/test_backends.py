@@ -16,7 +16,7 @@ from tests.conftest import PROJECT
 from digitflow.dataset import classes, lists
 from digitflow.formats import idx, lst
 from digitflow.training import keras_predictor
-from digitflow.training.results import read_settings
+from digitflow.training.results import open_for_model
 
 TRAIN, VALID = slice(0, 1500), slice(1500, 2000)
 SETTINGS = {
@@ -121,8 +121,7 @@ def test_the_same_seed_gives_the_same_bytes(backend, trained):
 
 
 def test_what_was_trained_with_it_predicts_the_same_with_tensorflow(backend, trained):
-    settings = read_settings(trained / "metrics.json", trained / "model.keras")
-    rows, _ = keras_predictor.apply(
-        trained / "model.keras", backend.folder / "images", settings=settings, device="cpu", threads=1
-    )
+    model = trained / "model.keras"
+    images, settings = open_for_model(backend.folder / "images", trained / "metrics.json", model)
+    rows, _ = keras_predictor.apply(model, images, settings, device="cpu", threads=1)
     np.testing.assert_allclose(rows[VALID], np.load(trained / "valid_probabilities.npy"), atol=1e-3)

@@ -13,6 +13,8 @@ from digitflow.dataset import lists, packing
 from digitflow.formats import idx, lst, recordio
 from digitflow.models.registry import KERAS, MXNET, NUMPY
 from digitflow.training import keras_trainer, numpy_trainer
+from digitflow.training.course import fit
+from digitflow.training.data import Data
 from digitflow.training.settings import Settings
 
 AUGMENT = {"rotate": 5.0, "shift": 0.05}
@@ -115,7 +117,8 @@ def split(labels):
 def test_numpy_learns_digits_in_colour(coloured):
     images, labels = coloured
     chosen = settings(architecture="mlp", module="numpy_mlp", epochs=8)
-    learner, history = numpy_trainer.fit(images, *split(labels), 10, chosen, seed=0)
+    learner = numpy_trainer.make_learner(Data(images, *split(labels)), 10, chosen, seed=0)
+    history = fit(learner)
     assert history.rows[-1]["valid_accuracy"] > 0.82
     assert learner.model.predict(images[:5]).shape == (5, 10)
 
@@ -127,6 +130,7 @@ def test_numpy_learns_digits_in_colour(coloured):
 def test_keras_learns_digits_in_colour(coloured, architecture, module):
     images, labels = coloured
     chosen = settings(architecture=architecture, module=module, epochs=2)
-    model, history = keras_trainer.fit(images, *split(labels), 10, chosen, seed=0)
-    assert keras_trainer.plain(model, (28, 28, 3)).input_shape[1:] == (28, 28, 3)
+    learner = keras_trainer.KerasLearner(Data(images, *split(labels)), 10, chosen, seed=0)
+    history = fit(learner)
+    assert keras_trainer.plain(learner.model, (28, 28, 3)).input_shape[1:] == (28, 28, 3)
     assert history.rows[-1]["valid_accuracy"] > 0.8

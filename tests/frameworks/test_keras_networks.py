@@ -12,6 +12,8 @@ from digitflow.dataset import classes, lists
 from digitflow.formats import idx, lst
 from digitflow.models.registry import KERAS
 from digitflow.training import keras_trainer as training
+from digitflow.training.course import fit
+from digitflow.training.data import Data
 from digitflow.training.history import accuracy_of
 from digitflow.training.settings import Settings
 
@@ -43,6 +45,12 @@ def build(name, shape=(28, 28), classes=10, **options):
     return models.build(KERAS[name], name, shape, classes, **options)
 
 
+def trained(images, training_rows, validation_rows, settings):
+    learner = training.KerasLearner(Data(images, training_rows, validation_rows), 10, settings, seed=0)
+    fit(learner)
+    return learner.model
+
+
 @pytest.mark.parametrize("name", PARAMETERS)
 def test_it_has_the_number_of_parameters_that_its_docstring_states(name):
     assert build(name).count_params() == PARAMETERS[name]
@@ -68,7 +76,7 @@ def test_three_epochs_of_some_digits_are_learnt_to_more_than_70_percent(digits, 
     images, labels = digits
     settings = Settings(name, KERAS[name], 3, 32, rate, schedule="one_cycle", network=network)
     train, valid = np.arange(rows), np.arange(1000, 1300)
-    model, _ = training.fit(images, (train, labels[train]), (valid, labels[valid]), 10, settings, seed=0)
+    model = trained(images, (train, labels[train]), (valid, labels[valid]), settings)
     found = model.predict_on_batch(images[valid])
     assert accuracy_of(found, labels[valid]) > 0.7
 
@@ -97,7 +105,7 @@ def test_what_is_saved_of_a_subclassed_model_is_loaded_without_its_class(tmp_pat
     images, labels = (array[:300] for array in digits)
     settings = Settings(name, KERAS[name], 2, batch_size=50, learning_rate=0.003, weight_average=0.9)
     rows = np.arange(300)
-    model, _ = training.fit(images, (rows, labels), (rows[:50], labels[:50]), 10, settings, seed=0)
+    model = trained(images, (rows, labels), (rows[:50], labels[:50]), settings)
     training.plain(model, (28, 28)).save(tmp_path / "model.keras")
     loaded = keras.saving.load_model(tmp_path / "model.keras", safe_mode=True)
     assert type(loaded).__module__.startswith("keras.")
@@ -162,7 +170,5 @@ def test_the_learning_rate_that_is_found_trains(tmp_path, digits):
 
     settings = Settings.from_dict(settings | {"learning_rate": suggested, "epochs": 6})
     rows = np.arange(2000)
-    model, _ = training.fit(
-        images, (rows[:1500], labels[:1500]), (rows[1500:], labels[1500:]), 10, settings, 0
-    )
+    model = trained(images, (rows[:1500], labels[:1500]), (rows[1500:], labels[1500:]), settings)
     assert accuracy_of(model.predict_on_batch(images[1500:]), labels[1500:]) > 0.85

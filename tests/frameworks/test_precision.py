@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 
 from digitflow.training import keras_trainer as training
+from digitflow.training.course import fit
+from digitflow.training.data import Data
 from digitflow.training.history import accuracy_of
 from digitflow.training.settings import PRECISIONS, Augment, Settings
 
@@ -24,16 +26,17 @@ def keras():
 def test_bfloat16_learns_and_keeps_weights_and_the_last_layer_in_float32(keras, digits, tmp_path):
     images, labels = digits
     train, valid = np.arange(1000), np.arange(1000, 1500)
-    model, _ = training.fit(
-        images, (train, labels[train]), (valid, labels[valid]), 10, settings("bfloat16"), seed=0
-    )
+    data = Data(images, (train, labels[train]), (valid, labels[valid]))
+    learner = training.KerasLearner(data, 10, settings("bfloat16"), seed=0)
+    fit(learner)
+    model = learner.model
     kinds = [layer.compute_dtype for layer in model.layers if layer.weights]
     assert kinds == ["bfloat16"] * (len(kinds) - 1) + ["float32"]
     assert {weight.dtype for weight in model.weights} == {"float32"}
     rows = model.predict_on_batch(images[valid])
     assert accuracy_of(rows, labels[valid]) > 0.85
 
-    model.save(tmp_path / "model.keras")
+    learner.save(tmp_path / "model.keras")
     loaded = keras.saving.load_model(tmp_path / "model.keras", compile=False)
     assert np.array_equal(loaded.predict_on_batch(images[valid]), rows)
 

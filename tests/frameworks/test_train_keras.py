@@ -11,17 +11,19 @@ import pytest
 
 from digitflow import models
 from digitflow.base.checksums import sha256
-from digitflow.base.errors import ConfigError, DeviceError, InputError
+from digitflow.base.errors import ConfigError, DeviceError
 from digitflow.dataset.lists import of_rows
 from digitflow.formats import idx, lst
 from digitflow.formats.probabilities import check_probabilities
 from digitflow.models.registry import KERAS
 from digitflow.training import keras_predictor
 from digitflow.training import keras_trainer as training
+from digitflow.training.batches import Batches
 from digitflow.training.checkpoint import Checkpoint
 from digitflow.training.data import predict_shifted
 from digitflow.training.history import accuracy_of, cross_entropy, one_hot, read_history
-from digitflow.training.results import Outputs, read_settings
+from digitflow.training.job import Job
+from digitflow.training.results import open_for_model
 from digitflow.training.settings import Augment, Prune, Settings
 
 SETTINGS = Settings(
@@ -45,6 +47,7 @@ class Run:
     """A training's files, and what the log said."""
 
     inputs: dict
+    classes: int
     settings: Settings
     folder: object
     log: list[str] = dataclasses.field(default_factory=list)
@@ -52,17 +55,9 @@ class Run:
     def __call__(self, name, seed=0, device="cpu"):
         folder = self.folder / name
         names = ("history.csv", "metrics.json", "valid_probabilities.npy")
-        outputs = Outputs(*(folder / name for name in names))
-        training.train(
-            **self.inputs,
-            settings=self.settings,
-            seed=seed,
-            device=device,
-            model=folder / "model.keras",
-            outputs=outputs,
-            code="",
-            threads=2,
-        )
+        outputs = (folder / name for name in names)
+        job = Job(self.settings, seed, self.classes, 2, "", [folder / "model.keras"], *outputs)
+        training.train(**self.inputs, job=job, device=device)
         return folder
 
 
@@ -74,9 +69,9 @@ def prepare(folder, images, labels, classes, settings=SETTINGS):
     lst.write(folder / "train.lst", listing.select(trains))
     lst.write(folder / "valid.lst", listing.select(~trains))
     (folder / "nobody.lst").touch()
-    inputs = {"images": folder / "images", "classes": classes}
+    inputs = {"images": folder / "images"}
     inputs |= {f"{name}_lst": folder / f"{name}.lst" for name in ("train", "valid")}
-    return Run(inputs, settings, folder)
+    return Run(inputs, classes, settings, folder)
 
 
 @pytest.fixture(scope="module")
@@ -106,7 +101,7 @@ def test_the_metrics_say_what_ran_where(trained, digits):
     assert metrics["device"].startswith("cpu: ")
     assert metrics["seed"] == 0
     assert metrics["settings"] == SETTINGS.as_dict()
-    assert (metrics["train_images"], metrics["valid_images"]) == (2000, 500)
+    assert (metrics["train_images"], metrics["valid_images"], metrics["image_shape"]) == (2000, 500, [28, 28])
     seen = (trained.parent / name for name in ("images", "train.lst", "valid.lst"))
     assert metrics["data"] == {path.name: sha256(path) for path in seen}
     assert set(metrics["versions"]) >= {"keras", "numpy", "python"}
@@ -125,24 +120,14 @@ def test_the_saved_model_takes_pixels_and_gives_the_same_probabilities(trained, 
 
 
 def test_a_saved_model_is_applied_to_images_with_the_settings_of_its_training(run, trained):
-    settings = read_settings(trained / "metrics.json", trained / "model.keras")
+    model = trained / "model.keras"
+    images, settings = open_for_model(run.inputs["images"], trained / "metrics.json", model)
     assert settings == SETTINGS
-    model, images = trained / "model.keras", run.inputs["images"]
-    rows, device = keras_predictor.apply(model, images, settings=settings, device="cpu", threads=2)
+    rows, device = keras_predictor.apply(model, images, settings, device="cpu", threads=2)
     assert device.startswith("cpu: ")
     assert rows.shape == (2500, 10)
     # Other rows share a batch with them, so that sums are added in another order.
     np.testing.assert_allclose(rows[VALID], np.load(trained / "valid_probabilities.npy"), atol=1e-4)
-
-
-def test_images_of_another_size_are_refused_by_the_model(trained, tmp_path):
-    idx.write(tmp_path / "images", np.zeros((2, 20, 20), np.uint8))
-    with pytest.raises(
-        InputError, match=r"images of 20 x 20 pixels, but .*model\.keras learned from 28 x 28"
-    ):
-        keras_predictor.apply(
-            trained / "model.keras", tmp_path / "images", settings=SETTINGS, device="cpu", threads=2
-        )
 
 
 def test_the_same_seed_gives_the_same_bytes(run, trained):
@@ -166,7 +151,7 @@ def test_a_batch_depends_on_its_number_and_the_seed_alone(digits):
     images, labels = digits
 
     def batch(step, seed=0):
-        batches = training.make_batches(images, np.arange(100), labels[:100], 10, SETTINGS, seed)
+        batches = Batches(images, np.arange(100), labels[:100], SETTINGS, seed)
         return [part.tobytes() for part in batches[step]]
 
     assert batch(4) == batch(4)
@@ -178,7 +163,7 @@ def test_a_batch_depends_on_its_number_and_the_seed_alone(digits):
 def test_each_image_is_seen_once_an_epoch(digits):
     images, _ = digits
     plain = dataclasses.replace(SETTINGS, augment=Augment())
-    batches = training.make_batches(images, np.arange(96), np.arange(96) % 10, 10, plain, seed=0)
+    batches = Batches(images, np.arange(96), np.arange(96), plain, seed=0)
     assert batches.num_batches == 3 * batches.per_epoch == 9
     for epoch in range(3):
         seen = np.concatenate([batches[3 * epoch + step][0] for step in range(3)])
@@ -353,7 +338,7 @@ def test_a_killed_training_resumes_to_the_same_bytes(
 def test_batches_are_read_ahead_in_order_by_no_thread_that_a_finished_training_waits_for(digits):
     images, labels = digits[0][:100], digits[1][:100]
     settings = Settings("small_cnn", "keras_cnn", epochs=2, batch_size=32, learning_rate=0.003)
-    batches = training.make_batches(images, np.arange(100), labels, 10, settings, seed=0)
+    batches = Batches(images, np.arange(100), one_hot(labels, 10), settings, seed=0)
     with training.read_ahead(batches) as read:
         assert read.options().autotune.enabled is False
         found = [[part.numpy() for part in batch] for batch in read]

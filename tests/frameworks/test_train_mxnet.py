@@ -75,7 +75,7 @@ OPTIMIZE = """
 import json, sys
 from pathlib import Path
 import numpy as np
-from digitflow.training import mxnet_predictor
+from digitflow.training import course, mxnet_predictor
 from digitflow.training import mxnet_trainer as training
 from digitflow.training.checkpoint import Checkpoint
 from digitflow.training.settings import Settings
@@ -96,16 +96,17 @@ with opened[0] as train, opened[1] as valid:
     for case in json.loads(cases):
         settings = Settings(epochs=3, batch_size=25, **case)
         def fit(kind=Checkpoint):
-            return training.fit(train, valid, 10, settings, 0, context, kind(Path(checkpoint), str(case)))
-        network, history = fit()
+            learner = training.MXNetLearner(train, valid, 10, settings, 0, context)
+            return learner, course.fit(learner, kind(Path(checkpoint), str(case)))
+        learner, history = fit()
         Path(checkpoint).unlink()
         try:
             fit(Last)
         except Killed:
             pass
         assert Path(checkpoint).exists()
-        arrays = fit()[0].arrays
-        same = all(np.array_equal(arrays[name].asnumpy(), network.arrays[name].asnumpy()) for name in arrays)
+        arrays, expected = fit()[0].state(), learner.state()
+        same = all(np.array_equal(arrays[name], expected[name]) for name in expected)
         results.append([[row["loss"] for row in history.rows], same])
 print(json.dumps(results))
 """
@@ -233,6 +234,7 @@ def test_it_records_how_the_model_came_about(trained, data):
     assert metrics["framework"] == "mxnet"
     assert metrics["settings"] == Settings.from_dict(SETTINGS).as_dict()
     assert (metrics["train_images"], metrics["valid_images"], metrics["seed"]) == (2000, 300, 0)
+    assert metrics["image_shape"] == [28, 28]
     seen = [data / f"{part}.{kind}" for part in ("train", "valid") for kind in ("rec", "idx")]
     assert metrics["data"] == {path.name: sha256(path) for path in seen}
     assert metrics["versions"]["mxnet"].startswith("1.9")

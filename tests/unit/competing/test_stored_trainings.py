@@ -10,7 +10,7 @@ from digitflow.competing.store import Kept
 from digitflow.dataset.lists import of_rows
 from digitflow.formats import idx, lst
 from digitflow.training import device, numpy_trainer
-from digitflow.training.results import Outputs
+from digitflow.training.job import Job
 from digitflow.training.settings import Settings
 
 SETTINGS = Settings("mlp", "numpy_mlp", epochs=1, batch_size=50, learning_rate=0.01, network={"hidden": []})
@@ -37,12 +37,9 @@ class Project:
         files = [self.folder / name / file for file in NAMES]
         given = {"classes": 10, "settings": SETTINGS, "seed": 0, "code": "abc", "threads": 1} | changes
         before = len(self.caplog.records)
-        numpy_trainer.train(
-            *(self.folder / name for name in ("images", "train.lst", "valid.lst")),
-            model=files[3],
-            outputs=Outputs(*files[:3], Kept(self.folder / store, files)),
-            **given,
-        )
+        places = dict(zip(("history", "metrics", "valid_probabilities"), files, strict=False))
+        job = Job(**given, **places, model_files=files[3:], store=Kept(self.folder / store, files))
+        numpy_trainer.train(*(self.folder / name for name in ("images", "train.lst", "valid.lst")), job)
         lines = [record.getMessage() for record in self.caplog.records[before:]]
         return "brought back" if any("brought back from" in line for line in lines) else "trained"
 

@@ -16,6 +16,8 @@ from digitflow.look import audit
 from digitflow.look.audit import AUDIT_COLUMNS, HeldOut, combine, confident_flags, rank_rows
 from digitflow.look.lookdata import read_look_table
 from digitflow.training import numpy_trainer
+from digitflow.training.course import fit
+from digitflow.training.data import Data
 from digitflow.training.settings import Settings
 
 # The given label, the probabilities in per cent, and what cleanlab 2.9.0's filter "confident_learning" says.
@@ -78,7 +80,8 @@ def out_of_fold(images, labels):
     for k in range(5):
         learn, look = np.flatnonzero(fold != k), np.flatnonzero(fold == k)
         training, validation = (learn, labels[learn]), (look, labels[look])
-        learner, _ = numpy_trainer.fit(images, training, validation, 10, chosen, 0)
+        learner = numpy_trainer.make_learner(Data(images, training, validation), 10, chosen, 0)
+        fit(learner)
         probabilities[look] = learner.model.predict(images[look])
     return probabilities
 

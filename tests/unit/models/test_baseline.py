@@ -7,8 +7,10 @@ from digitflow import models
 from digitflow.formats.probabilities import check_probabilities
 from digitflow.models import baseline, numpy_mlp
 from digitflow.models.baseline import Guess
+from digitflow.training.course import fit
+from digitflow.training.data import Data
 from digitflow.training.history import accuracy_of
-from digitflow.training.numpy_trainer import fit
+from digitflow.training.numpy_trainer import make_learner
 from digitflow.training.settings import Settings
 
 IMAGES = np.zeros((30_000, 2, 2), np.uint8)  # nobody looks at them
@@ -19,7 +21,8 @@ TRAIN, VALID = np.arange(1000), np.arange(1000, len(IMAGES))
 def trained(architecture, epochs=1, seed=0):
     settings = Settings(architecture, "baseline", epochs, 1, 1.0)
     parts = ((rows, LABELS[rows]) for rows in (TRAIN, VALID))
-    return fit(IMAGES, *parts, 10, settings, seed)
+    learner = make_learner(Data(IMAGES, *parts), 10, settings, seed)
+    return learner, fit(learner)
 
 
 def test_a_guess_is_right_for_one_image_in_ten_within_the_error_of_29_000():

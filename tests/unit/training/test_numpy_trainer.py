@@ -16,10 +16,12 @@ from digitflow.formats.probabilities import read_probabilities
 from digitflow.models import numpy_mlp
 from digitflow.training import numpy_predictor
 from digitflow.training import numpy_trainer as training
+from digitflow.training.batches import Batches
 from digitflow.training.checkpoint import Checkpoint
-from digitflow.training.data import shifted
+from digitflow.training.data import Data, shifted
 from digitflow.training.history import accuracy_of, cross_entropy, one_hot, read_history
-from digitflow.training.results import Outputs, read_settings
+from digitflow.training.job import Job
+from digitflow.training.results import open_for_model
 from digitflow.training.settings import Augment, Prune, Settings
 
 SETTINGS = Settings(
@@ -54,17 +56,9 @@ class Run:
     def __call__(self, name, seed=0):
         folder = self.folder / name
         names = ("history.csv", "metrics.json", "valid_probabilities.npy")
-        outputs = Outputs(*(folder / name for name in names))
-        model = folder / "model.npz"
-        training.train(
-            **self.inputs,
-            settings=self.settings,
-            seed=seed,
-            model=model,
-            outputs=outputs,
-            code="",
-            threads=1,
-        )
+        outputs = (folder / name for name in names)
+        job = Job(self.settings, seed, 10, 1, "", [folder / "model.npz"], *outputs)
+        training.train(**self.inputs, job=job)
         return folder
 
     def other(self, **settings):
@@ -82,7 +76,7 @@ def run(tmp_path_factory, digits):
     lst.write(folder / "train.lst", listing.select(trains))
     lst.write(folder / "valid.lst", listing.select(~trains))
     (folder / "nobody.lst").touch()
-    inputs = {"images": folder / "images", "classes": 10}
+    inputs = {"images": folder / "images"}
     inputs |= {f"{name}_lst": folder / f"{name}.lst" for name in ("train", "valid")}
     return Run(inputs, SETTINGS, folder)
 
@@ -140,9 +134,10 @@ def test_the_saved_model_gives_the_probabilities_that_were_written(trained, digi
 
 
 def test_a_saved_model_is_applied_to_any_images_with_the_settings_of_its_training(run, trained):
-    settings = read_settings(trained / "metrics.json", trained / "model.npz")
+    model = trained / "model.npz"
+    images, settings = open_for_model(run.inputs["images"], trained / "metrics.json", model)
     assert settings == SETTINGS
-    rows, device = numpy_predictor.apply(trained / "model.npz", run.inputs["images"], settings=settings)
+    rows, device = numpy_predictor.apply(model, images, settings)
     assert device.startswith("cpu: ")
     assert rows.shape == (2500, 10)
     # On some CPUs a product's last bits depend on which other images are in the block.
@@ -262,7 +257,8 @@ def test_a_training_that_diverges_is_an_error_or_where_asked_for_a_result(run, t
 def test_each_image_is_seen_once_an_epoch_in_another_order(digits):
     images, targets = digits[0][:96], np.arange(96)
     plain = dataclasses.replace(SETTINGS, batch_size=32, augment=Augment())
-    epochs = [list(training.batches(images, np.arange(96), targets, plain, 0, epoch)) for epoch in (0, 1)]
+    batches = Batches(images, np.arange(96), targets, plain, seed=0)
+    epochs = [[batches[3 * epoch + step] for step in range(3)] for epoch in (0, 1)]
     for epoch in epochs:
         assert [len(batch) for batch, _ in epoch] == [32, 32, 32]
         assert sorted(np.concatenate([chosen for _, chosen in epoch])) == list(range(96))
@@ -330,8 +326,9 @@ def test_weight_decay_takes_its_part_of_the_weights_and_none_of_the_biases(digit
             schedule="constant", weight_decay=decay, weight_average=0.0,
         )  # fmt: skip
         network = numpy_mlp.mlp((28, 28), 10, [8])
-        rows = np.arange(50)  # one step
-        learner = training.GradientTrainer(network, digits[0], rows, digits[1][rows], 10, settings, seed=0)
+        rows, nobody = np.arange(50), np.arange(0)  # one step
+        data = Data(digits[0], (rows, digits[1][rows]), (nobody, nobody))
+        learner = training.GradientLearner(network, data, 10, settings, seed=0)
         start = [weight.copy() for weight, _ in network.layers]
         learner.epoch(0)
         return start, network.layers

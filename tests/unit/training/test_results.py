@@ -6,10 +6,12 @@ import numpy as np
 import pytest
 
 from digitflow.base.checksums import check_digests, sha256
-from digitflow.base.errors import FormatError
+from digitflow.base.errors import FormatError, InputError
+from digitflow.formats import idx
 from digitflow.formats.probabilities import read_probabilities
 from digitflow.training.history import History
-from digitflow.training.results import Outputs, read_settings, write_prediction, write_results
+from digitflow.training.job import Job
+from digitflow.training.results import open_for_model, write_prediction, write_results
 from digitflow.training.settings import Settings
 
 SETTINGS = Settings("lenet", "keras_cnn", epochs=3, batch_size=64, learning_rate=0.01, keep_failures=True)
@@ -22,12 +24,11 @@ def write(folder, rows=ROWS, loss=0.5, validates=True):
     history = History(SETTINGS, validates=validates)
     history.add(loss, 0.1, loss if validates else float("nan"), 0.1, 1.0)
     names = ("history.csv", "metrics.json", "valid_probabilities.npy")
-    outputs = Outputs(*(folder / name for name in names))
+    job = Job(SETTINGS, 0, 4, 1, "", [folder / "model.bin"], *(folder / name for name in names))
     (folder / "model.bin").write_bytes(b"weights")
-    facts = {"framework": "x", "seed": 0, "settings": SETTINGS, "device": "cpu"}
-    labels = np.zeros(len(rows), int)
-    write_results(outputs, history, rows, labels, model_files=[folder / "model.bin"], **facts)
-    return json.loads(outputs.metrics.read_text())
+    facts = {"framework": "x", "device": "cpu", "image_shape": (2, 3)}
+    write_results(job, history, rows, np.zeros(len(rows), int), **facts)
+    return json.loads(job.metrics.read_text())
 
 
 def test_the_metrics_say_how_a_training_was_made_and_went(tmp_path):
@@ -69,23 +70,42 @@ def test_a_flipped_bit_of_what_a_training_left_is_found(tmp_path, name):
             check_digests(tmp_path / "metrics.json", *names)
 
 
-def test_the_settings_of_a_saved_model_are_read_unless_the_model_is_damaged(tmp_path):
+def test_images_are_opened_for_a_saved_model_unless_it_is_damaged(tmp_path):
     write(tmp_path)
-    assert read_settings(tmp_path / "metrics.json", tmp_path / "model.bin") == SETTINGS
+    idx.write(tmp_path / "images", np.ones((4, 2, 3), np.uint8))
+    files = tmp_path / "images", tmp_path / "metrics.json", tmp_path / "model.bin"
+    images, settings = open_for_model(*files)
+    assert (images.shape, settings) == ((4, 2, 3), SETTINGS)
     (tmp_path / "model.bin").write_bytes(b"waits")
     with pytest.raises(FormatError, match=r"model\.bin: damaged: its SHA-256 is not the one"):
-        read_settings(tmp_path / "metrics.json", tmp_path / "model.bin")
+        open_for_model(*files)
+
+
+@pytest.mark.parametrize(("shape", "found"), [((4, 3, 2), "3 x 2"), ((4, 2, 3, 3), "2 x 3 x 3")])
+def test_images_that_a_model_did_not_learn_from_are_refused_by_their_size(tmp_path, shape, found):
+    write(tmp_path)
+    idx.write(tmp_path / "images", np.ones(shape, np.uint8))
+    with pytest.raises(
+        InputError, match=rf"images: images of {found} pixels, but .*model\.bin learned from 2 x 3: all"
+    ):
+        open_for_model(tmp_path / "images", tmp_path / "metrics.json", tmp_path / "model.bin")
 
 
 @pytest.mark.parametrize(
-    "change", [lambda metrics: metrics.pop("settings"), lambda metrics: metrics["settings"].pop("module")]
+    "change",
+    [
+        lambda metrics: metrics.pop("settings"),
+        lambda metrics: metrics["settings"].pop("module"),
+        lambda metrics: metrics.pop("image_shape"),
+        lambda metrics: metrics.update(image_shape=None),
+    ],
 )
 def test_metrics_of_another_version_are_refused_with_the_way_on(tmp_path, change):
     metrics = write(tmp_path)
     change(metrics)
     (tmp_path / "metrics.json").write_text(json.dumps(metrics))
     with pytest.raises(FormatError, match=r"metrics\.json: .*another version.*; delete it and run again"):
-        read_settings(tmp_path / "metrics.json")
+        open_for_model(tmp_path / "images", tmp_path / "metrics.json")
 
 
 def test_a_prediction_says_what_it_was_made_from_and_is_checked_when_read(tmp_path):

@@ -85,7 +85,7 @@ def dataset(tmp_path) -> Path:
     numpy_mlp.MLP((4, 3)).save(net / "model.npz")
     facts = {"framework": "keras", "device": "cpu", "seed": 0, "seconds": 1.0, "parameters": 3}
     facts |= {"epochs": 1, "status": "finished", "settings": SETTINGS, "looked_at_validation": False}
-    facts |= {"precision": "float32"}
+    facts |= {"precision": "float32", "image_shape": [2, 2]}
     (net / "metrics.json").write_text(json.dumps(facts))
     idx.write(folder / "solution", TRUE)
     for name in ("solution.csv", "submission.csv"):

@@ -32,7 +32,7 @@ LIMIT = 10 << 30  # bytes: some thousand trainings
 
 
 class Kept:
-    """A store as one training sees it (`training.results.Store`): its own files come from it, or go into it.
+    """A store as one training sees it (`training.job.Store`): its own files come from it, or go into it.
 
     `files` lie in one folder; the key of an entry is a digest of the training's fingerprint.
     """

@@ -1,57 +1,172 @@
-"""What every trainer does between epochs: resume from a checkpoint, keep the best arrays, stop."""
+"""What every training does, whatever its framework: its epochs, its checkpoints, and what it leaves."""
 
-from collections.abc import Callable, Mapping
+import logging
+import math
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from digitflow.training.checkpoint import Checkpoint
-from digitflow.training.history import History
+from digitflow.base.checksums import sha256
+from digitflow.training import schedule
+from digitflow.training.checkpoint import Checkpoint, fingerprint
+from digitflow.training.history import History, accuracy_of, cross_entropy, one_hot
+from digitflow.training.job import Job
+from digitflow.training.results import write_results
 from digitflow.training.settings import Settings
 
+log = logging.getLogger("digitflow")
+
 BEST = "best "  # begins the names of the arrays in a checkpoint that are the best epoch's, not the last one's
+
+
+class Learner:
+    """A model with its optimizer and its data: the part of a training that each framework has of its own.
+
+    `shape` is that of an image, (h, w) or (h, w, 3). `valid_labels`, int64 (n,), are those of the validation
+    rows; there may be none. `rates` is the learning rate at each step, of which an epoch has `per_epoch`.
+    """
+
+    parameters: int  # how many the model has
+
+    def __init__(
+        self,
+        settings: Settings,
+        shape: tuple[int, ...],
+        train_images: int,
+        valid_labels: np.ndarray,
+        per_epoch: int,
+    ):
+        self.settings, self.shape, self.per_epoch = settings, tuple(shape), per_epoch
+        self.train_images, self.valid_labels = train_images, valid_labels
+        steps = settings.epochs * per_epoch
+        self.rates = schedule.make(
+            settings.schedule, steps, per_epoch, settings.learning_rate, **settings.schedule_options
+        )
+
+    def epoch(self, epoch: int) -> tuple[float, float]:
+        """Train for an epoch, counted from 0; return its mean loss and its accuracy."""
+        raise NotImplementedError
+
+    def predict(self, shifts: int = 1) -> np.ndarray:
+        """Softmax rows float32 (n, classes) of the validation rows, averaged over `shifts` moves."""
+        raise NotImplementedError
+
+    def state(self) -> Mapping[str, np.ndarray]:
+        """All arrays that change while training."""
+        raise NotImplementedError
+
+    def restore(self, arrays: Mapping[str, np.ndarray], epochs: int) -> None:
+        """Take the state that `state` gave after `epochs` epochs."""
+        raise NotImplementedError
+
+    def save(self, *paths: Path) -> None:
+        """Write the trained model's files."""
+        raise NotImplementedError
+
+    def observe(self, valid_loss: float) -> None:
+        """Show an epoch's result to a schedule that depends on results."""
+        if isinstance(self.rates, schedule.Plateau):
+            self.rates.observe(valid_loss)
+
+    def follow(self, course: "Course") -> None:
+        """Train until the course is over, and end with the best arrays, if it kept them."""
+        while not course.history.over:
+            loss, accuracy = self.epoch(len(course.history.rows))
+            valid_loss = valid_accuracy = math.nan
+            if len(self.valid_labels):
+                valid = self.predict()
+                # The training loss has these targets, too: with plain labels the two could not be compared.
+                targets = one_hot(self.valid_labels, valid.shape[1], self.settings.label_smoothing)
+                valid_loss = cross_entropy(valid, targets)
+                valid_accuracy = accuracy_of(valid, self.valid_labels)
+            course.end_epoch(loss, accuracy, valid_loss, valid_accuracy)
+        course.restore_best()
 
 
 class Course:
     """The epochs of a training, from its checkpoint on if it left one, and the best arrays among them.
 
-    `state` returns all arrays that change as the learner trains; `restore` puts back those from after a given
-    number of epochs. `observe` shows its schedule the validation loss of each epoch, including those before
-    an interruption. `validates` is false if there are no validation rows.
+    The learner's schedule sees the validation loss of each epoch, including those before an interruption.
     """
 
-    def __init__(
-        self,
-        settings: Settings,
-        validates: bool,
-        checkpoint: Checkpoint | None,
-        state: Callable[[], Mapping[str, np.ndarray]],
-        restore: Callable[[Mapping[str, np.ndarray], int], None],
-        observe: Callable[[float], None],
-    ):
-        self._checkpoint, self._state, self._restore, self._observe = checkpoint, state, restore, observe
+    def __init__(self, learner: Learner, checkpoint: Checkpoint | None):
+        self._learner, self._checkpoint = learner, checkpoint
         kept = checkpoint.load() if checkpoint else None
         arrays, rows = kept or ({}, [])
-        self.history = History(settings, rows, validates)
+        self.history = History(learner.settings, rows, len(learner.valid_labels) > 0)
         self._best = {name: array for name, array in arrays.items() if name.startswith(BEST)}
         if kept:
-            restore(arrays, len(rows))
+            learner.restore(arrays, len(rows))
             for row in rows:
-                observe(row["valid_loss"])
+                learner.observe(row["valid_loss"])
 
-    def end_epoch(
-        self, loss: float, accuracy: float, valid_loss: float, valid_accuracy: float, learning_rate: float
-    ) -> None:
+    def end_epoch(self, loss: float, accuracy: float, valid_loss: float, valid_accuracy: float) -> None:
         """Record the epoch that just ended, and keep the arrays. Raises as `History.add`."""
-        self.history.add(loss, accuracy, valid_loss, valid_accuracy, learning_rate)
-        self._observe(valid_loss)
+        learner = self._learner
+        rate = learner.rates((len(self.history.rows) + 1) * learner.per_epoch - 1)
+        self.history.add(loss, accuracy, valid_loss, valid_accuracy, rate)
+        learner.observe(valid_loss)
         if self.history.keeps:
-            self._best = {BEST + name: np.array(array) for name, array in self._state().items()}
+            self._best = {BEST + name: np.array(array) for name, array in learner.state().items()}
         if self._checkpoint and not self.history.over:
-            self._checkpoint.save({**self._state(), **self._best}, self.history)
+            self._checkpoint.save({**learner.state(), **self._best}, self.history)
 
     def restore_best(self) -> bool:
         """If the best epoch's arrays were kept (`patience`), give them to the learner; return whether so."""
         if self._best:
             best = {name.removeprefix(BEST): array for name, array in self._best.items()}
-            self._restore(best, self.history.best_epoch)
+            self._learner.restore(best, self.history.best_epoch)
         return bool(self._best)
+
+
+def fit(learner: Learner, checkpoint: Checkpoint | None = None) -> History:
+    """Train a learner. With a checkpoint, training resumes from it and saves one per epoch."""
+    log.info(
+        f"{learner.settings.architecture}: {learner.parameters:,} parameters, "
+        f"{learner.train_images:,} training images"
+    )
+    course = Course(learner, checkpoint)
+    learner.follow(course)
+    return course.history
+
+
+def carry_out(
+    job: Job,
+    framework: str,
+    machine: Mapping[str, Any],
+    inputs: Sequence[Path],
+    make_learner: Callable[[], Learner],
+) -> None:
+    """Train; write the model, its history, metrics and validation probabilities.
+
+    `machine` are the facts about what trains that can change a result: versions, device, threads, precision.
+    A training that the job's store has from before is brought back instead, and a killed one goes on from its
+    checkpoint, if it had the same settings, code, machine and `inputs`. Raises what the learner raises, or
+    DigitflowError if training diverges.
+    """
+    data = {path.name: sha256(path) for path in inputs}
+    made_from = fingerprint(job.settings, job.seed, job.classes, machine, data, job.code)
+    if job.store and job.store.bring_back(made_from):
+        return
+    checkpoint = Checkpoint(job.history.with_name("checkpoint.npz"), made_from)
+    learner = make_learner()
+    history = fit(learner, checkpoint)
+    valid = learner.predict(job.settings.test_shifts)
+    learner.save(*job.model_files)
+    write_results(
+        job,
+        history,
+        valid,
+        learner.valid_labels,
+        framework=framework,
+        **machine,
+        parameters=learner.parameters,
+        train_images=learner.train_images,
+        image_shape=learner.shape,
+        data=data,
+    )
+    checkpoint.remove()
+    if job.store:
+        job.store.keep(made_from)

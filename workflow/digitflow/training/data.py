@@ -54,15 +54,6 @@ def read_rows(path: Path, count: int, classes: int, limit: int = 0) -> tuple[np.
     return listing.index[rows] - 1, listing.label[rows]
 
 
-def wrong_shape(images: Path, shape: tuple[int, ...], model: Path, learned: tuple[int, ...]) -> str:
-    """The message that a model cannot predict images, because it learned from another size or colour."""
-    found, known = (" x ".join(map(str, one)) for one in (shape, learned))
-    return (
-        f"{images}: images of {found} pixels, but {model} learned from {known}: all images must have the "
-        "same size, and be all grey or all in colour"
-    )
-
-
 def predict_shifted(
     predict: Callable[[np.ndarray], np.ndarray],
     images: np.ndarray,

@@ -16,10 +16,8 @@ from pathlib import Path
 
 import numpy as np
 
-from digitflow.base.errors import InputError
-from digitflow.formats import idx
 from digitflow.training import device as devices
-from digitflow.training.data import predict_shifted, wrong_shape
+from digitflow.training.data import predict_shifted
 from digitflow.training.settings import Settings
 
 log = logging.getLogger("digitflow")
@@ -28,23 +26,18 @@ XLA_DETERMINISTIC = "--xla_gpu_deterministic_ops=true"
 
 
 def apply(
-    model: Path, images: Path, *, settings: Settings, device: str, threads: int
+    model: Path, images: np.ndarray, settings: Settings, device: str, threads: int
 ) -> tuple[np.ndarray, str]:
-    """Predict all images of an IDX file with a saved model.
+    """Predict uint8 images (n, h, w[, 3]), of the size that a saved model learned from, with this model.
 
-    Returns softmax rows float32 (n, classes), and the name of the device. Raises InputError if the images
-    are of another size than those that the model learned from.
+    Returns softmax rows float32 (n, classes), and the name of the device.
     """
-    pixels = idx.open_memmap(images, idx.IMAGES)
     where = prepare(device, threads, settings.deterministic)
     import keras
 
     network = keras.saving.load_model(model, compile=False, safe_mode=True)
-    if network.input_shape[1:] != pixels.shape[1:]:
-        raise InputError(wrong_shape(images, pixels.shape[1:], model, network.input_shape[1:]))
-    rows = np.arange(len(pixels))
-    classes = network.output_shape[-1]
-    return predict_shifted(network.predict_on_batch, pixels, rows, classes, settings.test_shifts), where
+    rows, classes = np.arange(len(images)), network.output_shape[-1]
+    return predict_shifted(network.predict_on_batch, images, rows, classes, settings.test_shifts), where
 
 
 def prepare(device: str, threads: int | None = None, deterministic: bool = True) -> str:

@@ -5,10 +5,8 @@ import.
 """
 
 import contextlib
-import dataclasses
 import functools
 import inspect
-import logging
 import math
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
@@ -20,84 +18,41 @@ import numpy as np
 
 from digitflow import models
 from digitflow.base import files
-from digitflow.base.checksums import sha256
 from digitflow.base.errors import ConfigError
 from digitflow.training import device as devices
 from digitflow.training import schedule
-from digitflow.training.augment import augment_batch
-from digitflow.training.checkpoint import Checkpoint, fingerprint
-from digitflow.training.course import Course
-from digitflow.training.data import PREDICT_ROWS, open_data, predict_shifted
-from digitflow.training.history import History
+from digitflow.training.batches import Batches
+from digitflow.training.course import Course, Learner, carry_out
+from digitflow.training.data import PREDICT_ROWS, Data, open_data, predict_shifted
+from digitflow.training.history import one_hot
+from digitflow.training.job import Job
 from digitflow.training.keras_predictor import gpus_seen, prepare, versions
-from digitflow.training.results import Outputs, write_results
 from digitflow.training.settings import Settings
 
 if TYPE_CHECKING:
     import keras
     import tensorflow as tf
 
-log = logging.getLogger("digitflow")
-
 READ_AHEAD = 8  # batches
 STEPS_AT_ONCE = 10  # at most: Python comes in between, which takes as long as a few layers
 
 
-def train(
-    images: Path,
-    train_lst: Path,
-    valid_lst: Path,
-    *,
-    classes: int,
-    settings: Settings,
-    seed: int,
-    device: str,
-    model: Path,
-    outputs: Outputs,
-    code: str,
-    threads: int,
-) -> None:
-    """Train on the rows of a list; write the model, its history, metrics and validation probabilities.
+def train(images: Path, train_lst: Path, valid_lst: Path, job: Job, device: str) -> None:
+    """Carry a job out: train on the rows of a list, and predict the validation rows.
 
-    `images` is an IDX file; a row is a listing's index less one. `device` is auto, cpu or gpu; `threads` are
-    limited to the available cores. `code` is the digest of the code that trains, which a checkpoint must
-    match. The probabilities are float32 (n, classes), rows as in `valid_lst`. The same seed and threads on
-    the same machine give the same bytes (another number of threads adds in another order), even if a killed
-    training is resumed. Raises InputError for a listing that does not belong to these images, ConfigError,
-    DeviceError, or DigitflowError if training diverges.
+    `images` is an IDX file; a row is a listing's index less one. `device` is auto, cpu or gpu; the job's
+    threads are limited to the available cores. The probabilities are float32 (n, classes), rows as in
+    `valid_lst`. The same seed and threads on the same machine give the same bytes (another number of threads
+    adds in another order), even if a killed training is resumed. Raises InputError for a listing that does
+    not belong to these images, ConfigError, DeviceError, or DigitflowError if training diverges.
     """
-    data = open_data(images, train_lst, valid_lst, classes, settings.train_rows)
-    threads = min(threads, devices.cores())  # as many as `prepare` allows
+    settings = job.settings
+    data = open_data(images, train_lst, valid_lst, job.classes, settings.train_rows)
+    threads = min(job.threads, devices.cores())  # as many as `prepare` allows
     where = prepare(device, threads, settings.deterministic)
     machine = {"versions": versions(), "device": where, "threads": threads, "precision": precision(settings)}
-    inputs = {path.name: sha256(path) for path in (images, train_lst, valid_lst)}
-    made_from = fingerprint(settings, seed, classes, machine, inputs, code)
-    if outputs.are_brought_back(made_from):
-        return
-    checkpoint = Checkpoint(outputs.checkpoint, made_from)
-    network, history = fit(data.images, data.training, data.validation, classes, settings, seed, checkpoint)
-    valid = predict_shifted(
-        network.predict_on_batch, data.images, data.validation[0], classes, settings.test_shifts
-    )
-
-    with files.atomic_path(model) as temporary:
-        plain(network, data.images.shape[1:]).save(temporary)
-    write_results(
-        outputs,
-        history,
-        valid,
-        data.validation[1],
-        model_files=[model],
-        framework="keras",
-        **machine,
-        seed=seed,
-        settings=settings,
-        parameters=network.count_params(),
-        train_images=len(data.training[0]),
-        data=inputs,
-    )
-    checkpoint.remove()
-    outputs.keep(made_from)
+    inputs = images, train_lst, valid_lst
+    carry_out(job, "keras", machine, inputs, lambda: KerasLearner(data, job.classes, settings, job.seed))
 
 
 def plain(network: "keras.Model", shape: tuple[int, ...]) -> "keras.Model":
@@ -141,80 +96,95 @@ def keras_policy(kind: str) -> Iterator[None]:
         keras.config.set_dtype_policy(before)
 
 
-def fit(
-    images: np.ndarray,
-    training: tuple[np.ndarray, np.ndarray],
-    validation: tuple[np.ndarray, np.ndarray],
-    classes: int,
-    settings: Settings,
-    seed: int,
-    checkpoint: Checkpoint | None = None,
-) -> tuple["keras.Model", History]:
-    """Train a new model on uint8 images (n, h, w); `training` and `validation` are each (rows, labels).
-
-    With a checkpoint, training resumes from it and saves one per epoch. With a running average of the
-    weights, validation after each epoch, and whatever depends on it, still uses the weights themselves: Keras
-    replaces them by the average at the end.
-    """
+def build_network(shape: tuple[int, ...], classes: int, settings: Settings, seed: int) -> "keras.Model":
+    """The network of the settings for images of `shape`, with the initial weights that the seed draws."""
     import keras
-
-    from digitflow.training.keras_kernels import tensorflow_kernels
 
     keras.utils.set_random_seed(seed)
     with keras_policy(precision(settings)):
-        model = models.build(
-            settings.module, settings.architecture, images.shape[1:], classes, **settings.network
+        return models.build(settings.module, settings.architecture, shape, classes, **settings.network)
+
+
+class KerasLearner(Learner):
+    """Trains a new model.
+
+    With a running average of the weights, validation after each epoch, and whatever depends on it, still uses
+    the weights themselves: Keras replaces them by the average at the end.
+    """
+
+    def __init__(self, data: Data, classes: int, settings: Settings, seed: int):
+        import keras
+
+        rows, labels = data.training
+        self._data, self._classes = data, classes
+        self.model = build_network(data.images.shape[1:], classes, settings, seed)
+        self.parameters = self.model.count_params()
+        self._batches = Batches(data.images, rows, one_hot(labels, classes), settings, seed)
+        super().__init__(
+            settings, data.images.shape[1:], len(rows), data.validation[1], self._batches.per_epoch
         )
-    log.info(f"{model.name}: {model.count_params():,} parameters, {len(training[0]):,} training images")
-    batches = make_batches(images, *training, classes, settings, seed)
-    rates = schedule.make(
-        settings.schedule,
-        batches.num_batches,
-        batches.per_epoch,
-        settings.learning_rate,
-        **settings.schedule_options,
-    )
-    optimizer = make_optimizer(settings, rates, batches.num_batches)
-    model.compile(
-        optimizer,
-        keras.losses.CategoricalCrossentropy(label_smoothing=settings.label_smoothing),
-        metrics=["accuracy"],
-        steps_per_execution=steps_at_once(batches.per_epoch),
-    )
-    optimizer.build(model.trainable_variables)
-
-    def observe(valid_loss: float) -> None:
-        if isinstance(rates, schedule.Plateau):
-            rates.observe(valid_loss)
-            optimizer.learning_rate = rates(0)
-
-    def end_epoch(epoch: int, logs: dict[str, float]) -> None:
-        rate = rates((epoch + 1) * batches.per_epoch - 1)
-        valid_loss, valid_accuracy = (logs.get(f"val_{name}", math.nan) for name in ("loss", "accuracy"))
-        course.end_epoch(logs["loss"], logs["accuracy"], valid_loss, valid_accuracy, rate)
-        model.stop_training = course.history.over
-
-    rows, labels = validation
-    learner = functools.partial(state, model), functools.partial(restore, model), observe
-    course = Course(settings, len(rows) > 0, checkpoint, *learner)
-    batches.first_epoch = len(course.history.rows)
-    validated = (images[rows], keras.utils.to_categorical(labels, classes)) if len(rows) else None
-    with read_ahead(batches) as ready, tensorflow_kernels(model):
-        model.fit(
-            ready,
-            initial_epoch=batches.first_epoch,
-            epochs=settings.epochs,
-            steps_per_epoch=batches.per_epoch,
-            shuffle=False,  # the batches are drawn at random already
-            validation_data=validated,
-            validation_batch_size=PREDICT_ROWS,
-            callbacks=[keras.callbacks.LambdaCallback(on_epoch_end=end_epoch)],
-            verbose=0,
+        self.model.compile(
+            make_optimizer(settings, self.rates, self._batches.num_batches),
+            keras.losses.CategoricalCrossentropy(label_smoothing=settings.label_smoothing),
+            metrics=["accuracy"],
+            steps_per_execution=steps_at_once(self.per_epoch),
         )
-    if course.restore_best():
-        optimizer.finalize_variable_values(model.trainable_variables)  # the average up to that epoch, if any
-    model.optimizer, model.compiled = None, False  # what is saved is the model, without the optimizer's state
-    return model, course.history
+        self.model.optimizer.build(self.model.trainable_variables)
+
+    def follow(self, course: Course) -> None:
+        import keras
+
+        from digitflow.training.keras_kernels import tensorflow_kernels
+
+        def end_epoch(epoch: int, logs: dict[str, float]) -> None:
+            validation = (logs.get(f"val_{name}", math.nan) for name in ("loss", "accuracy"))
+            course.end_epoch(logs["loss"], logs["accuracy"], *validation)
+            self.model.stop_training = course.history.over
+
+        rows, labels = self._data.validation
+        validated = (self._data.images[rows], one_hot(labels, self._classes)) if len(rows) else None
+        first = len(course.history.rows)
+        with read_ahead(self._batches, first * self.per_epoch) as ready, tensorflow_kernels(self.model):
+            self.model.fit(
+                ready,
+                initial_epoch=first,
+                epochs=self.settings.epochs,
+                steps_per_epoch=self.per_epoch,
+                shuffle=False,  # the batches are drawn at random already
+                validation_data=validated,
+                validation_batch_size=PREDICT_ROWS,
+                callbacks=[keras.callbacks.LambdaCallback(on_epoch_end=end_epoch)],
+                verbose=0,
+            )
+        if course.restore_best():  # the average up to that epoch, if any
+            self.model.optimizer.finalize_variable_values(self.model.trainable_variables)
+        self.model.optimizer, self.model.compiled = None, False  # what is saved is the model alone
+
+    def observe(self, valid_loss: float) -> None:
+        super().observe(valid_loss)
+        if isinstance(self.rates, schedule.Plateau):
+            self.model.optimizer.learning_rate = self.rates(0)
+
+    def predict(self, shifts: int = 1) -> np.ndarray:
+        images, (rows, _) = self._data.images, self._data.validation
+        return predict_shifted(self.model.predict_on_batch, images, rows, self._classes, shifts)
+
+    def state(self) -> dict[str, np.ndarray]:
+        """Weights, dropout's seeds, and the optimizer's state."""
+        import keras
+
+        return {f"{i}": keras.ops.convert_to_numpy(one.value) for i, one in enumerate(self._variables())}
+
+    def restore(self, arrays: Mapping[str, np.ndarray], epochs: int) -> None:
+        for i, variable in enumerate(self._variables()):
+            variable.assign(arrays[f"{i}"])
+
+    def _variables(self) -> list["keras.Variable"]:
+        return [*self.model.variables, *self.model.optimizer.variables]
+
+    def save(self, path: Path) -> None:
+        with files.atomic_path(path) as temporary:
+            plain(self.model, self.shape).save(temporary)
 
 
 def steps_at_once(per_epoch: int) -> int:
@@ -229,60 +199,9 @@ def steps_at_once(per_epoch: int) -> int:
     return max(steps for steps in range(1, STEPS_AT_ONCE + 1) if per_epoch % steps == 0)
 
 
-def state(model: "keras.Model") -> dict[str, np.ndarray]:
-    """All that changes while a compiled model trains: weights, dropout's seeds, the optimizer's state."""
-    import keras
-
-    variables = [*model.variables, *model.optimizer.variables]
-    return {f"{i}": keras.ops.convert_to_numpy(variable.value) for i, variable in enumerate(variables)}
-
-
-def restore(model: "keras.Model", arrays: Mapping[str, np.ndarray], epochs: int) -> None:
-    """Give a compiled model the state that `state` took after `epochs` epochs."""
-    for i, variable in enumerate([*model.variables, *model.optimizer.variables]):
-        variable.assign(arrays[f"{i}"])
-
-
-def make_batches(
-    images: np.ndarray,
-    rows: np.ndarray,
-    labels: np.ndarray,
-    classes: int,
-    settings: Settings,
-    seed: int,
-) -> "keras.utils.PyDataset":
-    """All batches of a training; each is a pure function of the seed and its number.
-
-    So it does not matter in which thread, how far ahead or how often one is made. They begin with the epoch
-    in the attribute `first_epoch`, 0 unless it is set.
-    """
-    import keras
-
-    size = min(settings.batch_size, len(rows))
-    targets = keras.utils.to_categorical(labels, classes)
-    warp = dataclasses.asdict(settings.augment)
-
-    @functools.lru_cache(maxsize=2)  # reading ahead crosses into the next epoch
-    def order(epoch: int) -> np.ndarray:
-        return np.random.default_rng((seed, epoch)).permutation(len(rows))
-
-    class Batches(keras.utils.PyDataset):
-        per_epoch = len(rows) // size  # the few left-over rows differ from epoch to epoch
-        num_batches = per_epoch * settings.epochs
-        first_epoch = 0
-
-        def __getitem__(self, step: int) -> tuple[np.ndarray, np.ndarray]:
-            epoch, batch = divmod(self.first_epoch * self.per_epoch + step, self.per_epoch)
-            chosen = order(epoch)[batch * size : (batch + 1) * size]
-            rng = np.random.default_rng((seed, epoch, batch))
-            return augment_batch(images[rows[chosen]], rng, **warp), targets[chosen]
-
-    return Batches()
-
-
 @contextlib.contextmanager
-def read_ahead(batches: "keras.utils.PyDataset") -> Iterator[Any]:
-    """The batches in the form that the backend takes, with the next READ_AHEAD made while it trains.
+def read_ahead(batches: Batches, first: int = 0) -> Iterator[Any]:
+    """The batches from step `first` on as the backend takes them, with READ_AHEAD made while it trains.
 
     Keras would make batches for JAX and PyTorch in the thread that trains, and would let TensorFlow tune how
     many are kept ready. TensorFlow's thread for that sleeps for up to a minute, and a training that had ended
@@ -291,19 +210,19 @@ def read_ahead(batches: "keras.utils.PyDataset") -> Iterator[Any]:
     import keras
 
     if keras.config.backend() == "tensorflow":
-        yield _tensorflow_dataset(batches)
+        yield _tensorflow_dataset(batches, first)
         return
     pool = ThreadPoolExecutor(1)
     try:
-        yield _in_order(pool, batches)
+        yield _in_order(pool, batches, first)
     finally:
         pool.shutdown(cancel_futures=True)
 
 
-def _in_order(pool: Executor, batches: "keras.utils.PyDataset") -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Yield all batches; READ_AHEAD of them are made in the pool meanwhile."""
+def _in_order(pool: Executor, batches: Batches, first: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Yield the batches; READ_AHEAD of them are made in the pool meanwhile."""
     waiting: deque[Future] = deque()
-    for step in range(batches.num_batches):
+    for step in range(first, batches.num_batches):
         waiting.append(pool.submit(batches.__getitem__, step))
         if len(waiting) > READ_AHEAD:
             yield waiting.popleft().result()
@@ -311,12 +230,12 @@ def _in_order(pool: Executor, batches: "keras.utils.PyDataset") -> Iterator[tupl
         yield waiting.popleft().result()
 
 
-def _tensorflow_dataset(batches: "keras.utils.PyDataset") -> "tf.data.Dataset":
+def _tensorflow_dataset(batches: Batches, first: int) -> "tf.data.Dataset":
     import tensorflow as tf
 
     kinds = tuple(tf.TensorSpec((None, *array.shape[1:]), array.dtype) for array in batches[0])
     dataset = tf.data.Dataset.from_generator(
-        lambda: map(batches.__getitem__, range(batches.num_batches)), output_signature=kinds
+        lambda: map(batches.__getitem__, range(first, batches.num_batches)), output_signature=kinds
     )
     options = tf.data.Options()
     options.autotune.enabled = False

@@ -12,12 +12,13 @@ from pathlib import Path
 
 import numpy as np
 
-from digitflow import models
 from digitflow.base import files
 from digitflow.base.errors import DigitflowError
 from digitflow.formats import idx
 from digitflow.training import keras_trainer as training
+from digitflow.training.batches import Batches
 from digitflow.training.data import read_rows
+from digitflow.training.history import one_hot
 from digitflow.training.keras_predictor import prepare
 from digitflow.training.settings import Settings
 
@@ -103,18 +104,14 @@ def rise(
     """
     import keras
 
-    keras.utils.set_random_seed(seed)
-    with training.keras_policy(training.precision(settings)):
-        model = models.build(
-            settings.module, settings.architecture, images.shape[1:], classes, **settings.network
-        )
+    model = training.build_network(images.shape[1:], classes, settings, seed)
     rates = LOWEST * (HIGHEST / LOWEST) ** (np.arange(STEPS) / (STEPS - 1))
     settings = dataclasses.replace(settings, weight_average=0.0)  # costs time and does not affect the loss
     model.compile(
         training.make_optimizer(settings, rates.__getitem__, STEPS),
         keras.losses.CategoricalCrossentropy(label_smoothing=settings.label_smoothing),
     )
-    batches = training.make_batches(images, rows, labels, classes, settings, seed)
+    batches = Batches(images, rows, one_hot(labels, classes), settings, seed)
     losses, smoothed, average = [], [], 0.0
     for step in range(STEPS):
         model.reset_metrics()  # a step returns the mean of all steps since the last reset

@@ -3,7 +3,9 @@
 This module imports MXNet: import it only once `prepare` has set the environment.
 """
 
+import contextlib
 import inspect
+from collections.abc import Iterator
 
 import mxnet as mx
 import numpy as np
@@ -62,8 +64,16 @@ class Network:
             mean *= keep
             mean += (1 - keep) * self.arrays[name]
 
-    def swap_average(self) -> None:
-        """Swap `arrays` and `mean`, so that the network predicts with the average; again: swap back."""
+    @contextlib.contextmanager
+    def averaged(self) -> Iterator[None]:
+        """Swap `arrays` and `mean` for the block, so that the network predicts with the average."""
+        self._swap()
+        try:
+            yield
+        finally:
+            self._swap()
+
+    def _swap(self) -> None:
         for name, mean in self.mean.items():
             array, kept = self.arrays[name], mean.copy()
             mean[:] = array

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from digitflow.base.errors import DeviceError
-from digitflow.formats import idx
 from digitflow.training import child, driver
 from digitflow.training import device as devices
 from digitflow.training.data import PREDICT_ROWS, shifted
@@ -47,13 +46,12 @@ CUDA_LIBRARIES = (
 
 
 def apply(
-    symbol: Path, params: Path, images: Path, *, settings: Settings, device: str, threads: int
+    symbol: Path, params: Path, images: np.ndarray, settings: Settings, device: str, threads: int
 ) -> tuple[np.ndarray, str]:
-    """Predict all images of an IDX file with a saved model.
+    """Predict uint8 images (n, h, w[, 3]), of the size that a saved model learned from, with this model.
 
     Returns softmax rows float32 (n, classes), and the name of the device.
     """
-    pixels = idx.open_memmap(images, idx.IMAGES)
     context, where = prepare(device, threads, settings.deterministic)
     import mxnet as mx
 
@@ -62,8 +60,8 @@ def apply(
         network = mx.gluon.SymbolBlock.imports(str(symbol), ["data"], str(params), ctx=context)
     scale = np.float32(1 if settings.raw_pixels else 1 / 255)
     rows = []
-    for start in range(0, len(pixels), PREDICT_ROWS):
-        block = pixels[start : start + PREDICT_ROWS].astype(np.float32) * scale
+    for start in range(0, len(images), PREDICT_ROWS):
+        block = images[start : start + PREDICT_ROWS].astype(np.float32) * scale
         block = np.moveaxis(block.reshape(*block.shape[:3], -1), 3, 1)
         views = [
             network(mx.nd.array(view, ctx=context)).softmax()

@@ -6,7 +6,6 @@ MXNet is imported inside the functions, because it reads its environment variabl
 import contextlib
 import itertools
 import logging
-import math
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -15,16 +14,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from digitflow.base import files
-from digitflow.base.checksums import sha256
 from digitflow.base.errors import DigitflowError, FormatError
 from digitflow.formats import lst, recordio
-from digitflow.training import child, schedule
-from digitflow.training.checkpoint import Checkpoint, fingerprint
-from digitflow.training.course import Course
+from digitflow.training import child
+from digitflow.training import device as devices
+from digitflow.training.course import Learner, carry_out
 from digitflow.training.data import shifted
-from digitflow.training.history import History, accuracy_of, cross_entropy, one_hot
-from digitflow.training.mxnet_predictor import computing_threads, last_line, prepare, versions
-from digitflow.training.results import Outputs, write_results
+from digitflow.training.job import Job
+from digitflow.training.mxnet_predictor import last_line, prepare, versions
 from digitflow.training.settings import Augment, Settings
 
 if TYPE_CHECKING:
@@ -65,37 +62,24 @@ class Records(NamedTuple):
     labels: np.ndarray  # int64 (n,)
 
 
-def train(
-    train: Parts,
-    valid: Parts,
-    *,
-    lists: tuple[Path, Path],
-    classes: int,
-    settings: Settings,
-    seed: int,
-    device: str,
-    threads: int,
-    symbol: Path,
-    params: Path,
-    outputs: Outputs,
-    code: str,
-) -> None:
-    """Train on the rows of `train`; write the model, its history, metrics and validation probabilities.
+def train(train: Parts, valid: Parts, lists: tuple[Path, Path], job: Job, device: str) -> None:
+    """Carry a job out: train on the rows of `train`, and predict the validation rows.
 
     `train` and `valid` are shards of images of the same size, grey or RGB; `lists` are the .lst files that
-    they were packed from. `device` is auto, cpu or gpu. `code` is the digest of the code that trains, which a
-    checkpoint must match. The probabilities are float32 (n, classes), rows as in the files. The same seed on
-    the same machine gives the same bytes, even if a killed training is resumed. Raises FormatError for a
-    damaged .rec before MXNet sees it, ConfigError, DeviceError, or DigitflowError if training diverges.
+    they were packed from. `device` is auto, cpu or gpu. The probabilities are float32 (n, classes), rows as
+    in the files. The same seed on the same machine gives the same bytes, even if a killed training is
+    resumed. Raises FormatError for a damaged .rec before MXNet sees it, ConfigError, DeviceError, or
+    DigitflowError if training diverges.
     """
+    settings = job.settings
     with contextlib.ExitStack() as stack:
         # Checking the records takes as long as importing MXNet: separate processes do it at the same time.
         checks = [
-            child.begin(check_records, parts, classes, list_path)
+            child.begin(check_records, parts, job.classes, list_path)
             for parts, list_path in zip((train, valid), lists, strict=True)
         ]
         try:
-            context, where = prepare(device, threads, settings.deterministic)
+            context, where = prepare(device, job.threads, settings.deterministic)
         finally:
             found = [check() for check in checks]  # report what is wrong with the files first
         training, validation = (
@@ -108,32 +92,15 @@ def train(
             raise FormatError(
                 f"{valid[0][0]}: images of {validation.shape}, but {train[0][0]} has {training.shape}"
             )
-        machine = {"versions": versions(), "device": where, "threads": threads}
-        inputs = {path.name: sha256(path) for part in (*train, *valid) for path in part}
-        computing = {"computing": computing_threads(threads)}
-        made_from = fingerprint(settings, seed, classes, machine | computing, inputs, code)
-        if outputs.are_brought_back(made_from):
-            return
-        checkpoint = Checkpoint(outputs.checkpoint, made_from)
-        network, history = fit(training, validation, classes, settings, seed, context, checkpoint)
-        valid_probabilities = predict(network, validation, classes, settings, context, settings.test_shifts)
-    export(network, symbol, params)
-    write_results(
-        outputs,
-        history,
-        valid_probabilities,
-        validation.labels,
-        model_files=[symbol, params],
-        framework="mxnet",
-        **machine,
-        seed=seed,
-        settings=settings,
-        parameters=network.size,
-        train_images=len(training.labels),
-        data=inputs,
-    )
-    checkpoint.remove()
-    outputs.keep(made_from)
+        machine = {"versions": versions(), "device": where, "threads": min(job.threads, devices.cores())}
+        inputs = [path for part in (*train, *valid) for path in part]
+        carry_out(
+            job,
+            "mxnet",
+            machine,
+            inputs,
+            lambda: MXNetLearner(training, validation, job.classes, settings, job.seed, context),
+        )
 
 
 def check_records(parts: Parts, classes: int, list_path: Path | None = None) -> Checked:
@@ -208,100 +175,75 @@ def _read_records(rec_path: Path, idx_path: Path, classes: int) -> Iterator[Row]
         yield Row(record.index, int(labels[0]), shape, where)
 
 
-def fit(
-    training: Records,
-    validation: Records,
-    classes: int,
-    settings: Settings,
-    seed: int,
-    context: "mx.Context",
-    checkpoint: Checkpoint | None = None,
-) -> tuple["mxnet_networks.Network", History]:
-    """Train a new model; it is returned with its last weights, or their running average.
+class MXNetLearner(Learner):
+    """Trains a new model, which predicts and is saved with its last weights, or their running average.
 
-    With a checkpoint, training resumes from it and saves one per epoch.
+    The result of an epoch depends only on the network, the seed and the epoch, not on the epochs before.
     """
-    import mxnet as mx
 
-    from digitflow.training import mxnet_networks
+    def __init__(
+        self,
+        training: Records,
+        validation: Records,
+        classes: int,
+        settings: Settings,
+        seed: int,
+        context: "mx.Context",
+    ):
+        import mxnet as mx
 
-    size = min(settings.batch_size, len(training.labels))
-    per_epoch = -(-len(training.labels) // size)
-    rates = schedule.make(
-        settings.schedule,
-        settings.epochs * per_epoch,
-        per_epoch,
-        settings.learning_rate,
-        **settings.schedule_options,
-    )
-    mx.random.seed(seed)
-    network = mxnet_networks.build(settings, training.shape, classes, size, context)
-    log.info(
-        f"{settings.architecture}: {network.size:,} parameters, {len(training.labels):,} training images"
-    )
+        from digitflow.training import mxnet_networks
 
-    def restore(arrays: Mapping[str, np.ndarray], epochs: int) -> None:
-        network.restore(arrays, epochs * per_epoch)
+        self._training, self._validation, self._classes = training, validation, classes
+        self._seed, self._context = seed, context
+        channels, *size = training.shape
+        shape = size if channels == 1 else (*size, channels)
+        rows = len(training.labels)
+        self._size = min(settings.batch_size, rows)
+        super().__init__(settings, shape, rows, validation.labels, per_epoch=-(-rows // self._size))
+        mx.random.seed(seed)
+        self.network = mxnet_networks.build(settings, training.shape, classes, self._size, context)
+        self.parameters = self.network.size
+        self._warp = warp(settings.augment, training.shape[1:])
+        warn_of_idle_warps(settings.augment, training.shape[1:])
 
-    def observe(valid_loss: float) -> None:
-        if isinstance(rates, schedule.Plateau):
-            rates.observe(valid_loss)
+    def epoch(self, epoch: int) -> tuple[float, float]:
+        import mxnet as mx
 
-    course = Course(settings, len(validation.labels) > 0, checkpoint, network.state, restore, observe)
-    history = course.history
-    warn_of_idle_warps(settings.augment, training.shape[1:])
-    # The training loss has these targets, too: with plain labels the two could not be compared.
-    targets = one_hot(validation.labels, classes, settings.label_smoothing)
-    while not history.over:
-        loss, accuracy = train_epoch(network, training, settings, seed, len(history.rows), rates, context)
-        valid_loss = valid_accuracy = math.nan
-        if history.validates:
-            network.swap_average()
-            valid = predict(network, validation, classes, settings, context)
-            network.swap_average()
-            valid_loss, valid_accuracy = cross_entropy(valid, targets), accuracy_of(valid, validation.labels)
-        rate = rates((len(history.rows) + 1) * per_epoch - 1)
-        course.end_epoch(loss, accuracy, valid_loss, valid_accuracy, rate)
-    course.restore_best()
-    network.swap_average()
-    return network, history
+        # For dropout. MXNet exposes no random state that a checkpoint could keep.
+        mx.random.seed(int(np.random.SeedSequence((self._seed, epoch)).generate_state(1)[0] >> 1))
+        # A new iterator per epoch: after a reset, one leaves out the rows that filled its last batch. `seed`
+        # is only that of the shuffle; the draws for the warps are the same sequence each time, so the shuffle
+        # gives them other rows.
+        seed = (self._seed * self.settings.epochs + epoch) % (1 << 31)  # it takes a C int
+        passes = batches(self._training, self.settings, self._context, shuffle=True, seed=seed, **self._warp)
+        loss_sum = right = mx.nd.zeros(1, ctx=self._context)
+        for step, (images, labels, _) in enumerate(passes, epoch * self.per_epoch):
+            rate = self.rates(step)
+            self.network.set_rate(rate)
+            losses, scores = self.network.step(images, labels)
+            self.network.decay(rate * self.settings.weight_decay)
+            self.network.average(self.settings.weight_average, step)
+            loss_sum = loss_sum + losses.sum()
+            right = right + (scores.argmax(axis=1) == labels).sum()
+        rows = self.per_epoch * self._size
+        return float(loss_sum.asscalar()) / rows, float(right.asscalar()) / rows
 
+    def predict(self, shifts: int = 1) -> np.ndarray:
+        with self.network.averaged():
+            return predict(
+                self.network, self._validation, self._classes, self.settings, self._context, shifts
+            )
 
-def train_epoch(
-    network: "mxnet_networks.Network",
-    training: Records,
-    settings: Settings,
-    seed: int,
-    epoch: int,
-    rates: schedule.Schedule,
-    context: "mx.Context",
-) -> tuple[float, float]:
-    """Train for one epoch, counted from 0; return the mean loss and the accuracy on the images it saw.
+    def state(self) -> dict[str, np.ndarray]:
+        return self.network.state()
 
-    The result depends only on the network, the seed and the epoch, not on the epochs before.
-    """
-    import mxnet as mx
+    def restore(self, arrays: Mapping[str, np.ndarray], epochs: int) -> None:
+        self.network.restore(arrays, epochs * self.per_epoch)
 
-    # For dropout. MXNet exposes no random state that a checkpoint could keep.
-    mx.random.seed(int(np.random.SeedSequence((seed, epoch)).generate_state(1)[0] >> 1))
-    # A new iterator per epoch: after a reset, one leaves out the rows that filled its last batch. `seed` is
-    # only that of the shuffle; the draws for the warps are the same sequence each time, so the shuffle gives
-    # them other rows.
-    shuffle = {"shuffle": True, "seed": (seed * settings.epochs + epoch) % (1 << 31)}  # it takes a C int
-    size = min(settings.batch_size, len(training.labels))
-    per_epoch = -(-len(training.labels) // size)
-    loss_sum = right = mx.nd.zeros(1, ctx=context)
-    passes = batches(training, settings, context, **shuffle, **warp(settings.augment, training.shape[1:]))
-    for step, (images, labels, _) in enumerate(passes, epoch * per_epoch):
-        rate = rates(step)
-        network.set_rate(rate)
-        losses, scores = network.step(images, labels)
-        network.decay(rate * settings.weight_decay)
-        network.average(settings.weight_average, step)
-        loss_sum = loss_sum + losses.sum()
-        right = right + (scores.argmax(axis=1) == labels).sum()
-    rows = per_epoch * size
-    return float(loss_sum.asscalar()) / rows, float(right.asscalar()) / rows
+    def save(self, symbol: Path, params: Path) -> None:
+        with self.network.averaged():
+            export(self.network, symbol, params)
 
 
 def batches(

@@ -1,67 +1,31 @@
 """What every training writes: history, probabilities, and metrics that say how they were made."""
 
-import dataclasses
 import logging
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
 from digitflow.base import files
 from digitflow.base.checksums import check_digests, sha256
-from digitflow.base.errors import ConfigError, FormatError
+from digitflow.base.errors import ConfigError, FormatError, InputError
+from digitflow.formats import idx
 from digitflow.formats.probabilities import write_probabilities
 from digitflow.training.history import History, accuracy_of
+from digitflow.training.job import Job
 from digitflow.training.settings import Settings
 
 log = logging.getLogger("digitflow")
 
 
-class Store(Protocol):
-    """Keeps the files of finished trainings by their fingerprints (`checkpoint.fingerprint`)."""
-
-    def bring_back(self, fingerprint: str) -> bool:
-        """Put the files of this training in place, if the store has them; return whether it had."""
-
-    def keep(self, fingerprint: str) -> None:
-        """Keep the files of this training."""
-
-
-@dataclasses.dataclass(frozen=True)
-class Outputs:
-    """Where a training's results go, apart from the model itself, and a store that may already have them."""
-
-    history: Path
-    metrics: Path
-    valid_probabilities: Path
-    store: Store | None = None
-
-    @property
-    def checkpoint(self) -> Path:
-        """Where an unfinished training saves its progress."""
-        return self.history.with_name("checkpoint.npz")
-
-    def are_brought_back(self, fingerprint: str) -> bool:
-        """Bring back all results of this training, including the model, if the store has them."""
-        return self.store is not None and self.store.bring_back(fingerprint)
-
-    def keep(self, fingerprint: str) -> None:
-        """Keep all results of this training, including the model, if there is a store."""
-        if self.store is not None:
-            self.store.keep(fingerprint)
-
-
 def write_results(
-    outputs: Outputs,
+    job: Job,
     history: History,
     valid: np.ndarray,
     valid_labels: np.ndarray,
     *,
-    model_files: Sequence[Path],
     framework: str,
-    seed: int,
-    settings: Settings,
     precision: str = "float32",
     **facts: Any,
 ) -> None:
@@ -69,7 +33,7 @@ def write_results(
 
     `valid` (n, classes) holds softmax rows, none if there are no validation rows; if the training diverged
     they are meaningless, and all classes get the same. `precision` is what the network calculated in. The
-    metrics hold the SHA-256 of the others and of `model_files`, by which damage is found.
+    metrics hold the SHA-256 of the others and of the model, by which damage is found.
     """
     if history.status == "diverged":
         valid = np.full(valid.shape, 1 / valid.shape[1], np.float32)
@@ -78,15 +42,16 @@ def write_results(
         log.info(
             f"validation accuracy {valid_accuracy:.4f} of {len(valid):,} images, {history.seconds:.0f} s"
         )
-    history.write(outputs.history)
-    write_probabilities(outputs.valid_probabilities, valid)
+    settings = job.settings
+    history.write(job.history)
+    write_probabilities(job.valid_probabilities, valid)
     write_metrics(
-        outputs.metrics,
-        [*model_files, outputs.history, outputs.valid_probabilities],
+        job.metrics,
+        [*job.model_files, job.history, job.valid_probabilities],
         framework=framework,
         precision=precision,
         **facts,
-        seed=seed,
+        seed=job.seed,
         settings=settings.as_dict(),
         valid_images=len(valid),
         valid_accuracy=valid_accuracy,
@@ -103,15 +68,28 @@ def write_metrics(path: Path, described: Sequence[Path], **facts: Any) -> None:
     files.write_json(path, facts | {"sha256": {name.name: sha256(name) for name in described}})
 
 
-def read_settings(metrics: Path, *model_files: Path) -> Settings:
-    """The settings that a saved model was trained with, after checking that its files are undamaged."""
+def open_for_model(images: Path, metrics: Path, *model_files: Path) -> tuple[np.ndarray, Settings]:
+    """The images of an IDX file, memory-mapped, for a saved model, and the settings of its training.
+
+    Checks that the model's files are undamaged. Raises InputError if the images are of another size or colour
+    than those that it learned from.
+    """
     check_digests(metrics, *(path.name for path in model_files))
     try:
-        return Settings.from_dict(files.read_json(metrics)["settings"])
-    except (KeyError, ConfigError) as error:
+        facts = files.read_json(metrics)
+        settings, learned = Settings.from_dict(facts["settings"]), tuple(facts["image_shape"])
+    except (KeyError, TypeError, ConfigError) as error:
         raise FormatError(
             f"{metrics}: damaged, or of another version: {error}; delete it and run again"
         ) from error
+    pixels = idx.open_memmap(images, idx.IMAGES)
+    if pixels.shape[1:] != learned:
+        found, known = (" x ".join(map(str, shape)) for shape in (pixels.shape[1:], learned))
+        raise InputError(
+            f"{images}: images of {found} pixels, but {model_files[-1]} learned from {known}: all images "
+            "must have the same size, and be all grey or all in colour"
+        )
+    return pixels, settings
 
 
 def write_prediction(

@@ -33,7 +33,7 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 Input = Annotated[Path, "input"]
 Output = Annotated[Path, "output"]
 Json = Annotated[Any, "json"]
-Store = Annotated[Any, "store"]  # a folder on the command line, `training.results.Store` for the verb
+Store = Annotated[Any, "store"]  # a folder on the command line, `training.job.Store` for the verb
 
 Verb = Callable[..., int | None]
 

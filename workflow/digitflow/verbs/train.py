@@ -27,24 +27,24 @@ def train_keras(
     from digitflow.base import files
     from digitflow.dataset import classes as class_names
     from digitflow.training import keras_trainer
-    from digitflow.training.results import Outputs
+    from digitflow.training.job import Job
     from digitflow.training.settings import Settings
 
     files.check_writable(model)
     sfv.check(checksums, images, train_lst, valid_lst)
-    keras_trainer.train(
-        images,
-        train_lst,
-        valid_lst,
-        classes=len(class_names.read(classes)),
+    job = Job(
         settings=Settings.from_dict(settings),
         seed=seed,
-        device=device,
-        model=model,
-        outputs=Outputs(history, metrics, valid_probabilities, store),
-        code=code,
+        classes=len(class_names.read(classes)),
         threads=threads,
+        code=code,
+        model_files=[model],
+        history=history,
+        metrics=metrics,
+        valid_probabilities=valid_probabilities,
+        store=store,
     )
+    keras_trainer.train(images, train_lst, valid_lst, job, device)
 
 
 def train_mxnet(
@@ -76,24 +76,29 @@ def train_mxnet(
     from digitflow.base import files
     from digitflow.dataset import classes as class_names
     from digitflow.training import mxnet_trainer
-    from digitflow.training.results import Outputs
+    from digitflow.training.job import Job
     from digitflow.training.settings import Settings
 
     files.check_writable(symbol)
     sfv.check(checksums, train_lst, valid_lst)
+    job = Job(
+        settings=Settings.from_dict(settings),
+        seed=seed,
+        classes=len(class_names.read(classes)),
+        threads=threads,
+        code=code,
+        model_files=[symbol, model],
+        history=history,
+        metrics=metrics,
+        valid_probabilities=valid_probabilities,
+        store=store,
+    )
     mxnet_trainer.train(
         list(zip(train_rec, train_idx, strict=True)),
         list(zip(valid_rec, valid_idx, strict=True)),
-        lists=(train_lst, valid_lst),
-        classes=len(class_names.read(classes)),
-        settings=Settings.from_dict(settings),
-        seed=seed,
-        device=device,
-        threads=threads,
-        symbol=symbol,
-        params=model,
-        outputs=Outputs(history, metrics, valid_probabilities, store),
-        code=code,
+        (train_lst, valid_lst),
+        job,
+        device,
     )
 
 
@@ -119,23 +124,24 @@ def train_numpy(
     from digitflow.base import files
     from digitflow.dataset import classes as class_names
     from digitflow.training import numpy_trainer
-    from digitflow.training.results import Outputs
+    from digitflow.training.job import Job
     from digitflow.training.settings import Settings
 
     files.check_writable(model)
     sfv.check(checksums, images, train_lst, valid_lst)
-    numpy_trainer.train(
-        images,
-        train_lst,
-        valid_lst,
-        classes=len(class_names.read(classes)),
+    job = Job(
         settings=Settings.from_dict(settings),
         seed=seed,
-        model=model,
-        outputs=Outputs(history, metrics, valid_probabilities, store),
-        code=code,
+        classes=len(class_names.read(classes)),
         threads=threads,
+        code=code,
+        model_files=[model],
+        history=history,
+        metrics=metrics,
+        valid_probabilities=valid_probabilities,
+        store=store,
     )
+    numpy_trainer.train(images, train_lst, valid_lst, job)
 
 
 def predict_keras(
@@ -155,8 +161,8 @@ def predict_keras(
 
     files.check_writable(probabilities)
     sfv.check(checksums, images)
-    settings = results.read_settings(metrics, model)
-    found, where = keras_predictor.apply(model, images, settings=settings, device=device, threads=threads)
+    pixels, settings = results.open_for_model(images, metrics, model)
+    found, where = keras_predictor.apply(model, pixels, settings, device, threads)
     results.write_prediction(probabilities, prediction, found, metrics, [model], images, where)
 
 
@@ -178,10 +184,8 @@ def predict_mxnet(
 
     files.check_writable(probabilities)
     sfv.check(checksums, images)
-    settings = results.read_settings(metrics, symbol, model)
-    found, where = mxnet_predictor.apply(
-        symbol, model, images, settings=settings, device=device, threads=threads
-    )
+    pixels, settings = results.open_for_model(images, metrics, symbol, model)
+    found, where = mxnet_predictor.apply(symbol, model, pixels, settings, device, threads)
     results.write_prediction(probabilities, prediction, found, metrics, [symbol, model], images, where)
 
 
@@ -202,8 +206,8 @@ def predict_numpy(
 
     files.check_writable(probabilities)
     sfv.check(checksums, images)
-    settings = results.read_settings(metrics, model)
-    found, where = numpy_predictor.apply(model, images, settings=settings)
+    pixels, settings = results.open_for_model(images, metrics, model)
+    found, where = numpy_predictor.apply(model, pixels, settings)
     results.write_prediction(probabilities, prediction, found, metrics, [model], images, where)
 
 

@@ -3,6 +3,7 @@
 A try is made after Keras has been set up and before the net is built.
 """
 
+import itertools
 from collections.abc import Callable
 
 import keras
@@ -65,7 +66,7 @@ def feed_arrays() -> None:
     fit = keras.Model.fit
 
     def fit_arrays(model, batches, *, steps_per_epoch, shuffle, **options):
-        steps = [batches[step] for step in range(steps_per_epoch)]
+        steps = itertools.islice(batches, steps_per_epoch)
         images, targets = (np.concatenate(arrays) for arrays in zip(*steps, strict=True))
         return fit(model, images, targets, batch_size=len(images) // steps_per_epoch, **options)
 

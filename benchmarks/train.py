@@ -21,7 +21,8 @@ from measure import HERE, MAIN, PROJECT, machine, run
 from peers import epoch_shares
 from run import MXNET, TRAIN_CSV
 
-from digitflow import config as configuration
+from digitflow.config import loading
+from digitflow.config import models as configured
 from digitflow.formats import idx
 
 DEFAULT = "Keras on TensorFlow, as digitflow sets it"
@@ -107,8 +108,8 @@ def attempts() -> dict[str, Contestant]:
 
 def default_models() -> dict[str, tuple[str, str]]:
     """The framework of each default model, and its settings as JSON, by its name."""
-    models = configuration.models(configuration.load()).items()
-    return {name: (model["framework"], configuration.settings_text(model)) for name, model in models}
+    models = configured.models(loading.load()).items()
+    return {name: (model["framework"], configured.settings_text(model)) for name, model in models}
 
 
 def seconds_of_parts(framework: str, settings: str, folder: Path) -> list[float]:

@@ -17,7 +17,7 @@ sys.path[:0] = [str(PROJECT), str(PROJECT / "workflow")]
 
 from tests.browser.driver import MISSING, Page, browser, wait_for  # noqa: E402
 
-from digitflow.config import clone_digest  # noqa: E402
+from digitflow.config.environments import clone_digest  # noqa: E402
 from digitflow.look.page import ASSETS  # noqa: E402
 
 FOLDER = PROJECT / "docs" / "looking"

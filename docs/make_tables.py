@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from digitflow.config import schema
+from digitflow.config.schema import schema
 from digitflow.merging.methods import MERGE_METHODS
 from digitflow.models.registry import FRAMEWORKS
 from digitflow.training.schedule import SCHEDULES
@@ -15,7 +15,7 @@ PROJECT = Path(__file__).parents[1]
 PACKAGE = PROJECT / "workflow" / "digitflow"
 # From the top floor down: a module imports only from its own wing and the floors below.
 WINGS = (
-    *("verbs", "studies", "competing", "look", "scoring", "merging"),
+    *("config", "verbs", "studies", "competing", "look", "scoring", "merging"),
     *("training", "models", "dataset", "formats", "base"),
 )
 TOP = ("device", "predict", "store", "submit", "message")  # keys that are not sections

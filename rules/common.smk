@@ -15,23 +15,25 @@ from snakemake.io import strip_wildcard_constraints
 from snakemake.logging import logger
 from snakemake.utils import update_config
 
-from digitflow import codedigest, config as configuration
+from digitflow import codedigest
 from digitflow.base import answers, unfinished
 from digitflow.base.errors import ConfigError, DigitflowError, InputError
+from digitflow.config import checks, environments, input_checks, inputs, loading, models, schema
 from digitflow.dataset import applied, locations, stamps, treetimes
 from digitflow.formats import corrections as corrections_csv
+from digitflow.studies.points import points
 from digitflow.training import device as devices
 from digitflow.verbs import commandline
 
 try:
     if workflow.is_main_process:  # jobs on other machines get the configuration in one piece
-        configuration.check_keys(workflow.overwrite_configfiles)
-    update_config(config, configuration.typed(workflow.config_settings.config, sys.argv[1:]))
-    config = configuration.validate(config)
+        loading.check_keys(workflow.overwrite_configfiles)
+    update_config(config, loading.typed(workflow.config_settings.config, sys.argv[1:]))
+    config = checks.validate(config)
     if workflow.is_main_process:
-        configuration.check_wish_is_typed(config, sys.argv[1:])
+        loading.check_wish_is_typed(config, sys.argv[1:])
     given = workflow.config_settings.overwrite_config
-    configuration.check_folder(workflow.basedir, config["data"], configured=bool(given))
+    input_checks.check_folder(workflow.basedir, config["data"], configured=bool(given))
 except ConfigError as error:
     raise WorkflowError(str(error)) from None
 
@@ -40,15 +42,13 @@ if hasattr(persistence.PersistenceBase, "_serialize_param_pandas"):
     persistence.PersistenceBase._serialize_param_pandas = persistence.PersistenceBase._serialize_param_builtin
 
 DATA = config["data"]
-MODELS = configuration.models(config)
+MODELS = models.models(config)
 MERGE = config["merge"]
-SUBMISSION_FILES = {
-    name: configuration.literal(path) for name, path in configuration.submission_files().items()
-}
+SUBMISSION_FILES = {name: commandline.literal(path) for name, path in inputs.submission_files().items()}
 MERGED_MODELS = [name for name in MERGE["models"] if name in MODELS]
 MERGED_FILES = [name for name in MERGE["models"] if name not in MODELS]
-TRAIN_PATH, TEST_PATH, SOLUTION_PATH = configuration.csv_paths(DATA)
-READING = configuration.reading(DATA)
+TRAIN_PATH, TEST_PATH, SOLUTION_PATH = inputs.csv_paths(DATA)
+READING = inputs.reading(DATA)
 
 
 def code(verb, *looked_up):
@@ -78,13 +78,13 @@ if DATA["source"] == "files" and TEST_PATH and not SOLUTION_PATH and has_labels_
 
 # Each file, and the member's name if it is an archive of several.
 (TRAIN_CSV, TRAIN_MEMBER), (TEST_CSV, TEST_MEMBER), (SOLUTION_CSV, SOLUTION_MEMBER) = [
-    configuration.packed(path) for path in (TRAIN_PATH, TEST_PATH, SOLUTION_PATH)
+    inputs.packed(path) for path in (TRAIN_PATH, TEST_PATH, SOLUTION_PATH)
 ]
 # The user's own files; MNIST's are made by a rule.
 OWN_TRAIN, OWN_TEST, OWN_SOLUTION = [
     None if DATA["source"] == "mnist" else path for path in (TRAIN_PATH, TEST_PATH, SOLUTION_PATH)
 ]
-LABELS_FILE = configuration.packed(configuration.labels_path(DATA))[0] or []
+LABELS_FILE = inputs.packed(inputs.labels_path(DATA))[0] or []
 # The names of the labels of IDX files, if a file beside them has them.
 NAMES_FILE = (locations.names_of_classes(DATA["folder"]) if DATA["source"] == "idx" else None) or []
 SAMPLE = config["submission"]["sample"] or []
@@ -118,7 +118,7 @@ TRAINING_THREADS = devices.share_of_cores(TRAININGS * max(len(FOLDS), 1), workfl
 # Jobs call `python -m digitflow`: this Python, this package, and uv where `make` put it. Kaggle's secrets stay in
 # the shell and do not become part of a job's environment: the jobs that need them export them again.
 shell.prefix(
-    configuration.literal(
+    commandline.literal(
         "set -euo pipefail; "
         f'export PATH={shlex.quote(os.path.dirname(sys.executable))}:"$PATH":'
         f"{shlex.quote(f'{workflow.basedir}/.tools/bin')} "
@@ -264,14 +264,14 @@ if workflow.is_main_process:
         check_solution()
     unfinished.make_old()
     for warning in (
-        configuration.stale_environment(),
-        configuration.idle_gpu(config),
-        configuration.unread_competition(DATA, given),
+        environments.stale_environment(),
+        environments.idle_gpu(config),
+        input_checks.unread_competition(DATA, given),
     ):
         if warning:
             logger.warning(warning)
     if not TEST_CSV and os.path.exists("results/submission.csv"):
-        logger.warning(f"results/submission.csv is of an earlier test set: {configuration.no_test_set(DATA)}")
+        logger.warning(f"results/submission.csv is of an earlier test set: {inputs.no_test_set(DATA)}")
     if not unfinished.is_locked():
         keep_corrections("data/png/train", DATA["corrections"])
 
@@ -308,7 +308,7 @@ def code_of_run():
     """
     networks = sorted(
         f"models.{path.stem}"
-        for path in (configuration.CLONE / "workflow" / "digitflow" / "models").glob("[!_]*.py")
+        for path in (schema.CLONE / "workflow" / "digitflow" / "models").glob("[!_]*.py")
     )
     verbs = ["csv_to_idx", "write_lst", "pack_rec", "collect_folds", "average_folds", "fit_weights", "merge"]
     found = [code(verb) for verb in verbs]
@@ -324,7 +324,7 @@ def as_text(text):
 
 def section(value):
     """A part of the configuration as JSON, the same however it was written, because params are compared as text."""
-    return as_text(configuration.canonical(value))
+    return as_text(schema.canonical(value))
 
 
 def picked(keys, *names):
@@ -435,24 +435,24 @@ def models_of(framework):
 def settings(wildcards):
     """A model's hyper-parameters as JSON: those that differ from their defaults; WorkflowError: it cannot train."""
     # For merged models this was checked before.
-    if mistake := configuration.without_validation(config["validation"], MODELS[wildcards.model]):
+    if mistake := models.without_validation(config["validation"], MODELS[wildcards.model]):
         raise WorkflowError(f"models.{wildcards.model}: {mistake}")
-    return configuration.settings_text(MODELS[wildcards.model])
+    return models.settings_text(MODELS[wildcards.model])
 
 
 def device_of(wildcards):
     """The device on which a model trains and predicts: auto, cpu or gpu."""
-    return configuration.device_of(config, MODELS[wildcards.model])
+    return models.device_of(config, MODELS[wildcards.model])
 
 
 def gpus_of(wildcards):
     """How many GPUs a model's job claims, 0 or 1."""
-    return int(configuration.may_use_gpu(config, MODELS[wildcards.model]))
+    return int(environments.may_use_gpu(config, MODELS[wildcards.model]))
 
 
 def keras_versions(wildcards):
     """The installed versions that can change what a Keras model learns and predicts."""
-    return configuration.keras_versions(device_of(wildcards))
+    return environments.keras_versions(device_of(wildcards))
 
 
 def network_code(verb):
@@ -473,13 +473,13 @@ def merged_files(name):
 def probabilities_beside(names):
     """The files of probabilities beside submission files of these names."""
     paths = [f"submissions/{name}_probabilities.npy" for name in names]
-    return [configuration.literal(path) for path in paths if os.path.exists(path)]
+    return [commandline.literal(path) for path in paths if os.path.exists(path)]
 
 
 def tested(paths):
     """The same paths, which need a test set; WorkflowError if there is none."""
     if not TEST_CSV:
-        raise WorkflowError(configuration.no_test_set(DATA))
+        raise WorkflowError(inputs.no_test_set(DATA))
     return paths
 
 
@@ -507,7 +507,7 @@ WEIGHTS = "results/merge_weights.json" if MERGE["weights"] == "auto" else []
 
 def study_models(study):
     """The names of a study's trainings, without their seeds: a folder for each axis."""
-    return [f"{study}/{point.name}" for point in configuration.points(config["studies"][study])]
+    return [f"{study}/{point.name}" for point in points(config["studies"][study])]
 
 
 def study_files(name):
@@ -527,7 +527,7 @@ def all_studies(wildcards):
     """All studies as JSON. WorkflowError if there are none."""
     if not config["studies"]:
         raise WorkflowError("no studies are configured: add --configfile config/experiments.yaml")
-    return configuration.canonical(config["studies"], ordered=True)  # in the order of the page
+    return schema.canonical(config["studies"], ordered=True)  # in the order of the page
 
 
 def figures_of_studies(wildcards):

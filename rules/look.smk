@@ -94,7 +94,7 @@ rule look_page:
         merge=MODELS_KEYS,
         png="../../data/png" if TREES else "",
         corrections_file=as_text(DATA["corrections"]),
-        assets=configuration.clone_digest(f"{workflow.basedir}/workflow/digitflow/look/page"),
+        assets=environments.clone_digest(f"{workflow.basedir}/workflow/digitflow/look/page"),
         code=code("look_page"),
     shell:
         call("look_page")

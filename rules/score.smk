@@ -28,7 +28,7 @@ rule score:
 OTHERS = [*SUBMISSION_FILES.values()] if TEST_CSV else []
 PROBABILITIES_OF_OTHERS = probabilities_beside(SUBMISSION_FILES) if OTHERS else []
 if TEST_CSV and workflow.is_main_process:
-    for reason in configuration.ignored_submissions():
+    for reason in inputs.ignored_submissions():
         logger.warning(f"left out: {reason}")
 STAMP_OF_OTHERS = stamp_of_submissions(SUBMISSION_FILES if OTHERS else [], ".csv", "_probabilities.npy")
 

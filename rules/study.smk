@@ -20,7 +20,7 @@ rule study:
     log:
         "logs/study/{study}.log",
     params:
-        study=lambda wildcards: configuration.canonical(
+        study=lambda wildcards: schema.canonical(
             {key: config["studies"][wildcards.study][key] for key in ("title", "model", "vary")},
             ordered=True,
         ),

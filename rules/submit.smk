@@ -97,7 +97,7 @@ rule merge:
         merge=MERGE_KEYS,
         form=SUBMISSION_FORM,
         # Written to run.json; functions of the input are not compared, so another setting elsewhere reruns nothing.
-        configuration=lambda wildcards, input: configuration.canonical(RECORDED),
+        configuration=lambda wildcards, input: schema.canonical(RECORDED),
         run_code=lambda wildcards, input: code_of_run(),
         runs=RUNS,
         sample=stamp(SAMPLE),
@@ -110,7 +110,7 @@ rule merge:
 rule convert_further:
     """A further CSV, or folder of PNG files, to predict, which `predict` in the configuration names."""
     input:
-        source=lambda wildcards: source(configuration.packed(config["predict"][wildcards.name])[0]),
+        source=lambda wildcards: source(inputs.packed(config["predict"][wildcards.name])[0]),
         like=f"data/idx/train-{IMAGES}",
     output:
         images=update(f"data/idx/{{name}}-{IMAGES}"),
@@ -121,7 +121,7 @@ rule convert_further:
     wildcard_constraints:
         name="|".join(config["predict"]) or "(?!)",
     params:
-        member=lambda wildcards: configuration.packed(config["predict"][wildcards.name])[1],
+        member=lambda wildcards: inputs.packed(config["predict"][wildcards.name])[1],
         data=as_text(READING),
         stamp=lambda wildcards: stamps.of(config["predict"][wildcards.name]),
         code=code("convert_further"),

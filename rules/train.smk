@@ -91,7 +91,7 @@ rule train_mxnet:
         settings=settings,
         seed="{seed}",
         device=device_of,
-        versions=configuration.mxnet_versions(),
+        versions=environments.mxnet_versions(),
         code=network_code("train_mxnet"),
     shell:
         call("train_mxnet", python=MXNET, stored=True)
@@ -118,7 +118,7 @@ rule predict_mxnet:
     params:
         install=INSTALL_MXNET,
         device=device_of,
-        versions=configuration.mxnet_versions(),
+        versions=environments.mxnet_versions(),
         code=code("predict_mxnet"),
     shell:
         call("predict_mxnet", python=MXNET)
@@ -146,7 +146,7 @@ rule train_numpy:
     params:
         settings=settings,
         seed="{seed}",
-        versions=configuration.numpy_versions(),
+        versions=environments.numpy_versions(),
         code=network_code("train_numpy"),
     shell:
         call("train_numpy", stored=True)
@@ -168,7 +168,7 @@ rule predict_numpy:
         model=models_of("numpy"),
     threads: 1
     params:
-        versions=configuration.numpy_versions(),
+        versions=environments.numpy_versions(),
         code=code("predict_numpy"),
     shell:
         call("predict_numpy")

@@ -10,7 +10,7 @@ from tests.conftest import PROJECT
 from digitflow.base import checksums
 from digitflow.base.errors import ConfigError
 from digitflow.base.files import write_json
-from digitflow.config import validate
+from digitflow.config.checks import validate
 from digitflow.dataset.locations import converted_images
 from digitflow.stale import find
 from digitflow.training.checkpoint import Checkpoint

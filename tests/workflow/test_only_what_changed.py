@@ -128,13 +128,13 @@ def test_a_new_key_with_a_default_reruns_nothing(finished, section):
 
 
 def test_another_keras_retrains_keras_and_another_matplotlib_nothing(finished):
-    config = "workflow/digitflow/config.py"
+    environments = "workflow/digitflow/config/environments.py"
     installed = "{device.installed_version(package) or 'not installed'}"
-    finished.edit(config, installed, installed + "{'.1' * (package == 'matplotlib')}")
+    finished.edit(environments, installed, installed + "{'.1' * (package == 'matplotlib')}")
     assert not finished.planned(
         "figures", "--omit-from", "show_mistakes", "show_merged_mistakes", "show_curves"
     )
-    finished.edit(config, "package == 'matplotlib'", "package == 'keras'")
+    finished.edit(environments, "package == 'matplotlib'", "package == 'keras'")
     assert finished.planned_rules() == {"train_keras": 1, "predict_keras": 1, **AFTER_PREDICTION}
 
 

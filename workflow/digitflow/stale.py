@@ -14,7 +14,7 @@ from typing import Any
 from digitflow.base import checksums
 from digitflow.base.errors import FormatError
 from digitflow.base.files import read_json
-from digitflow.config import models
+from digitflow.config.models import models
 
 SEED = re.compile(r"seed(\d+)")
 FOLD = re.compile(r"fold(\d+)")

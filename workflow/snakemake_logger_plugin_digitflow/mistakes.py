@@ -61,7 +61,7 @@ def _mistake(option: str, word: str, folder: Path) -> str | None:
     """What is wrong with a word behind an option; TARGET: it was meant to be one. None: nothing."""
     # Imported now that the run has failed: earlier, it would decide which clone's digitflow a Snakefile gets.
     from digitflow.base.errors import ConfigError
-    from digitflow.config import load_file
+    from digitflow.config.loading import load_file
 
     if option in VALUES and (colon := COLON.match(word)):
         value = colon[2] or "VALUE"

@@ -16,8 +16,8 @@ import yaml
 from PIL import Image
 from tests.conftest import PROJECT
 
-from digitflow import config as configurations
 from digitflow.__main__ import main
+from digitflow.config import inputs, loading
 from digitflow.dataset import classes, sources
 from digitflow.formats import idx
 
@@ -323,12 +323,12 @@ def test_a_data_set_comes_out_exactly_right_with_the_lines_of_its_example(tmp_pa
     folder.mkdir(parents=True)
     made = make(folder, *some)
 
-    config = configurations.load(["example.yaml"])
-    data, reading = config["data"], configurations.reading(config["data"])
-    train, test, _ = configurations.csv_paths(data)
+    config = loading.load(["example.yaml"])
+    data, reading = config["data"], inputs.reading(config["data"])
+    train, test, _ = inputs.csv_paths(data)
     dimensions = made.images.ndim
     images, labels, names = f"train-images-idx{dimensions}-ubyte", "train-labels-idx1-ubyte", "classes.csv"
-    label_file = configurations.labels_path(data) if data["source"] == "idx" else None
+    label_file = inputs.labels_path(data) if data["source"] == "idx" else None
     call(
         "csv_to_idx",
         csv=train,
@@ -402,7 +402,7 @@ def test_a_data_set_comes_out_exactly_right_with_the_lines_of_its_example(tmp_pa
     if made.solution is not None:
         call(
             "solution_to_idx",
-            solution=configurations.csv_paths(data)[2] or test,
+            solution=inputs.csv_paths(data)[2] or test,
             images=test_images,
             classes=names,
             labels="test-labels",

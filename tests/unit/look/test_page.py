@@ -11,7 +11,7 @@ from tests.browser.example import example
 from tests.conftest import PROJECT
 
 from digitflow.base.errors import FormatError, InputError
-from digitflow.config import clone_digest
+from digitflow.config.environments import clone_digest
 from digitflow.formats import corrections
 from digitflow.formats.corrections import Correction
 from digitflow.look import page

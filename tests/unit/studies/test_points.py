@@ -7,7 +7,8 @@ from snakemake.utils import Paramspace, update_config
 from tests.conftest import PROJECT
 
 from digitflow.base.errors import ConfigError
-from digitflow.config import models, validate
+from digitflow.config.checks import validate
+from digitflow.config.models import models
 from digitflow.studies.points import points
 
 MODEL = {"framework": "keras", "architecture": "lenet", "epochs": 2, "batch_size": 8, "learning_rate": 0.1}

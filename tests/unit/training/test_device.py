@@ -8,8 +8,8 @@ import sys
 import pytest
 from tests.conftest import PROJECT
 
-from digitflow import config
 from digitflow.base.errors import DeviceError
+from digitflow.config import environments
 from digitflow.training import device
 from digitflow.training.driver import Driver, Gpu
 
@@ -24,9 +24,9 @@ def test_another_build_for_gpus_makes_other_surroundings_and_versions(machine, m
         (folder / "METADATA").write_text(f"Metadata-Version: 2.1\nName: invented\nVersion: {version}\n")
         device.cuda_builds.cache_clear()
         seen.add(str(surroundings(machine)))
-        assert f"nvidia-invented {version}" in config.keras_versions("auto")
-        assert "invented" not in config.keras_versions("cpu")
-        config._versions.cache_clear()
+        assert f"nvidia-invented {version}" in environments.keras_versions("auto")
+        assert "invented" not in environments.keras_versions("cpu")
+        environments._versions.cache_clear()
     device.cuda_builds.cache_clear()
     assert len(seen) == 3
 

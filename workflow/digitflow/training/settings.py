@@ -58,7 +58,7 @@ class Settings:
     """How to train one model."""
 
     architecture: str = key("The network, by its name in workflow/digitflow/models/.")
-    module: str  # in models/, with the network: looked up by config.py, not a key of the configuration
+    module: str  # in models/, with the network: looked up by config/models.py, not a key of the configuration
     epochs: int = key("Passes over the training rows.", minimum=1)
     batch_size: int = key("Images per step.", minimum=1)
     learning_rate: float = key("The peak, if the schedule has one.", exclusiveMinimum=0)

@@ -179,6 +179,11 @@ def template(name: str) -> str:
     return " \\\n    ".join(words)
 
 
+def literal(text: str) -> str:
+    """A text escaped for Snakemake's shell commands, which take single braces for a placeholder."""
+    return text.replace("{", "{{").replace("}", "}}")
+
+
 def outputs(verb: Verb, given: dict[str, Any]) -> list[Path]:
     """The files that a call of a verb should write."""
     found = []

@@ -124,10 +124,10 @@ def describe(files: list[Input], configfile: list[Input] | None = None, sheet: O
     """
     import json
 
-    from digitflow import config
+    from digitflow.config import inputs, loading
     from digitflow.dataset.describe import describe_files
 
-    data = json.loads(config.reading(config.load(configfile)["data"])) if configfile else {}
+    data = json.loads(inputs.reading(loading.load(configfile)["data"])) if configfile else {}
     described = [*describe_files(files, data, sheet)]
     print(*(text for text, _ in described), sep="\n\n")
     return int(not all(is_read for _, is_read in described))
@@ -244,12 +244,14 @@ def clean_stale(configfile: list[Input] | None = None, remove: bool = False) -> 
     configfile: the configuration of the project, as for a run
     remove: true to remove it
     """
-    from digitflow import config, stale
+    from digitflow import stale
     from digitflow.base.files import remove_whole
+    from digitflow.config import input_checks, loading
+    from digitflow.config.schema import CLONE
 
     # The defaults do not know a project's own models, which would all count as left behind.
-    loaded = config.load(configfile or [])
-    config.check_folder(config.CLONE, loaded["data"], configured=bool(configfile))
+    loaded = loading.load(configfile or [])
+    input_checks.check_folder(CLONE, loaded["data"], configured=bool(configfile))
     found = stale.find(loaded)
     for path in found:
         print(path)

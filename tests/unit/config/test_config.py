@@ -13,34 +13,22 @@ import yaml
 from snakemake.cli import parse_config
 from snakemake.utils import update_config
 
-from digitflow import config as config_module
 from digitflow.base.errors import ConfigError
-from digitflow.config import (
-    ENVIRONMENTS,
-    SCHEMA,
-    check_folder,
-    check_keys,
-    check_wish_is_typed,
-    csv_paths,
-    ignored_submissions,
-    load_file,
-    models,
-    no_test_set,
-    reading,
-    schema,
-    settings_text,
-    submission_files,
-    typed,
-    unread_competition,
-    validate,
-)
+from digitflow.config import environments
+from digitflow.config.checks import validate
+from digitflow.config.environments import ENVIRONMENTS
+from digitflow.config.input_checks import check_folder, unread_competition
+from digitflow.config.inputs import csv_paths, ignored_submissions, no_test_set, reading, submission_files
+from digitflow.config.loading import check_keys, check_wish_is_typed, load_file, typed
+from digitflow.config.models import device_of, models, settings_text
+from digitflow.config.schema import SCHEMA, schema
 from digitflow.formats.corrections import read
 from digitflow.merging.methods import MERGE_METHODS
 from digitflow.models.registry import FRAMEWORKS
 from digitflow.training.schedule import SCHEDULES
 from digitflow.training.settings import OPTIMIZERS, Augment, Prune, Settings, json_schema
 
-PROJECT = Path(__file__).parents[2]
+PROJECT = Path(__file__).parents[3]
 DEFAULT = yaml.safe_load((PROJECT / "config" / "config.yaml").read_text())
 
 
@@ -283,7 +271,7 @@ def test_all_mistakes_are_told_at_once():
 
 def test_what_the_schema_allowed_last_is_allowed_again_without_reading_it_anew(tmp_path):
     program = (
-        "import sys, yaml; from digitflow import config; config.validate(yaml.safe_load(sys.stdin));"
+        "import sys, yaml; from digitflow.config import checks; checks.validate(yaml.safe_load(sys.stdin));"
         "print('jsonschema' in sys.modules)"
     )
 
@@ -689,7 +677,8 @@ def test_a_new_key_with_a_default_is_no_change(monkeypatch):
     monkeypatch.setitem(properties, "novelty", new)
     made = json_schema()
     monkeypatch.setattr(
-        "digitflow.config.json_schema", lambda: made | {"properties": made["properties"] | {"novelty": new}}
+        "digitflow.config.models.json_schema",
+        lambda: made | {"properties": made["properties"] | {"novelty": new}},
     )
     assert text_of() == before
     assert text_of(novelty=7) == before
@@ -944,7 +933,7 @@ def test_a_model_may_have_a_device_of_its_own(configuration, model, device):
     config = changed("device", configuration)
     config["models"]["keras_cnn"]["device"] = model
     config = validate(config)
-    assert config_module.device_of(config, models(config)["keras_cnn"]) == device
+    assert device_of(config, models(config)["keras_cnn"]) == device
 
 
 def test_a_training_that_may_differ_each_time_is_another_training_and_the_default_is_the_one_of_before():
@@ -967,14 +956,14 @@ def test_no_gpu_is_asked_for_a_network_of_numpy():
 @pytest.fixture
 def driver(tmp_path, monkeypatch):
     """A driver of NVIDIA's that is there, as far as its folder goes; nothing chosen by `make gpu`."""
-    monkeypatch.setattr(config_module.device, "DRIVER", tmp_path)
-    monkeypatch.setattr(config_module, "GPU_CHOICE", tmp_path / "gpu.mk")
+    monkeypatch.setattr(environments.device, "DRIVER", tmp_path)
+    monkeypatch.setattr(environments, "GPU_CHOICE", tmp_path / "gpu.mk")
     monkeypatch.delenv("KERAS_BACKEND", raising=False)
     return tmp_path
 
 
 def claims(config) -> dict[str, bool]:
-    return {name: config_module.may_use_gpu(config, model) for name, model in models(config).items()}
+    return {name: environments.may_use_gpu(config, model) for name, model in models(config).items()}
 
 
 def test_mxnets_jobs_claim_a_gpu_only_where_its_cuda_build_was_chosen(driver):
@@ -993,13 +982,13 @@ def test_a_model_that_trains_on_the_cpu_claims_no_gpu(driver):
 @pytest.fixture
 def no_cuda(monkeypatch):
     """An environment without any library that could use a GPU."""
-    monkeypatch.setattr(config_module.device, "has_cuda_jax", lambda: False)
+    monkeypatch.setattr(environments.device, "has_cuda_jax", lambda: False)
     monkeypatch.setattr(ctypes.util, "find_library", lambda name: None)
-    monkeypatch.setattr(config_module.device, "installed_version", lambda package: None)
+    monkeypatch.setattr(environments.device, "installed_version", lambda package: None)
 
 
 def test_a_driver_that_nothing_installed_can_use_is_told_with_the_command_that_helps(driver, no_cuda):
-    warning = config_module.idle_gpu(validate(changed("device", "auto")))
+    warning = environments.idle_gpu(validate(changed("device", "auto")))
     assert warning.startswith(
         "warning: this machine has an NVIDIA driver, but nothing is installed that can use a GPU"
     )
@@ -1011,29 +1000,29 @@ def test_a_driver_that_nothing_installed_can_use_is_told_with_the_command_that_h
 def test_nothing_is_told_where_a_gpu_is_used_or_not_wanted(driver, no_cuda, monkeypatch, why):
     config = validate(changed("device", "cpu" if why == "cpu" else "auto"))
     if why == "no driver":
-        monkeypatch.setattr(config_module.device, "DRIVER", driver / "absent")
+        monkeypatch.setattr(environments.device, "DRIVER", driver / "absent")
     elif why == "chosen":
         (driver / "gpu.mk").touch()
     elif why == "jax":
-        monkeypatch.setattr(config_module.device, "has_cuda_jax", lambda: True)
+        monkeypatch.setattr(environments.device, "has_cuda_jax", lambda: True)
     elif why == "tensorflow":
         monkeypatch.setattr(ctypes.util, "find_library", lambda name: "libcudnn.so.9")
     elif why == "another backend":
         monkeypatch.setenv("KERAS_BACKEND", "torch")
-    assert config_module.idle_gpu(config) is None
+    assert environments.idle_gpu(config) is None
 
 
 def test_a_choice_of_pins_belongs_to_what_is_installed(driver, tmp_path, monkeypatch):
     pins = [(ENVIRONMENTS / f"{name}.lock.txt").read_bytes() for name in ("main", "jax-cuda13")]
     monkeypatch.setattr(sys, "prefix", str(tmp_path))
     (tmp_path / "main.installed").write_bytes(b"".join(pins))
-    assert "installed packages are not the pinned" in config_module.stale_environment()
+    assert "installed packages are not the pinned" in environments.stale_environment()
     (driver / "gpu.mk").write_text("GPU_PINS = jax-cuda13\nMXNET_PINS = mxnet\n")
-    assert config_module.stale_environment() is None
-    assert config_module.mxnet_lock().name == "mxnet.lock.txt"
-    assert "nvidia" not in config_module.mxnet_versions()
+    assert environments.stale_environment() is None
+    assert environments.mxnet_lock().name == "mxnet.lock.txt"
+    assert "nvidia" not in environments.mxnet_versions()
     (driver / "gpu.mk").write_text("GPU_PINS =\nMXNET_PINS = mxnet-cu117\n")
-    versions = config_module.mxnet_versions()
+    versions = environments.mxnet_versions()
     assert all(f"{name} " in versions for name in ("mxnet-cu117", "numpy", "opencv-python-headless"))
     assert "nvidia-cudnn-cu11 8" in versions
     assert "certifi" not in versions

@@ -1,0 +1,1 @@
+"""The configuration: read, checked, completed with defaults, and what follows from it."""

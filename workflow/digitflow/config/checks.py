@@ -1,0 +1,163 @@
+"""The configuration, checked and completed with defaults: all mistakes are told at once.
+
+The Snakefile imports these modules on every run, so they import nothing large that Snakemake has not imported
+already.
+"""
+
+import math
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from digitflow.base.errors import ConfigError
+from digitflow.competing import competition
+from digitflow.config.input_checks import unreadable, wrong_inputs, wrong_submissions
+from digitflow.config.inputs import submission_files
+from digitflow.config.models import without_validation, wrong_model, wrong_points
+from digitflow.config.schema import (
+    against_schema,
+    in_yaml,
+    join_key,
+    mapped,
+    schema,
+    suggest,
+    whole,
+    with_defaults,
+    without_defaults,
+)
+
+EXPONENT = re.compile(r"[-+]?\d+(\.\d*)?[eE][-+]?\d+")
+PATHS_OF_DATA = ("train_csv", "test_csv", "solution_csv", "labels_csv", "folder", "corrections")
+NAMES_OF_DATA = ("classes", "columns")  # keys of `data` whose values are names in a file: 1e5 may be one
+
+
+def validate(config: dict[str, Any]) -> dict[str, Any]:
+    """Return the configuration with every default filled in.
+
+    Raises ConfigError, naming key, value and what would be right, for all mistakes found at once.
+    """
+    rules = schema()
+    if mistakes := [*_names_that_are_no_text(config)]:
+        raise ConfigError(_listed(mistakes))
+    config = {
+        key: value if key == "message" else mapped(value, _number, NAMES_OF_DATA)
+        for key, value in config.items()
+    }
+    if mistakes := [*_not_finite(config)]:  # .nan is neither above nor below any limit of the schema
+        raise ConfigError(_listed(mistakes))
+    if mistakes := against_schema(config, rules):
+        raise ConfigError(_listed(mistakes))
+    complete = _with_home(with_defaults(config, rules, rules["$defs"]))
+    mistakes = [
+        *_cross_references(complete),
+        *wrong_inputs(complete),
+        *wrong_points(complete, rules),
+    ]
+    if mistakes:
+        raise ConfigError(_listed(mistakes))
+    return mapped(complete, whole)
+
+
+def _number(value: Any) -> Any:
+    """1e-5 as a number: PyYAML reads YAML 1.1, which takes 1e-5 for text and wants 1.0e-5."""
+    return float(value) if isinstance(value, str) and EXPONENT.fullmatch(value) else value
+
+
+def _names_that_are_no_text(value: Any, key: str = "") -> Iterator[str]:
+    """YAML 1.1 takes yes, no, on and off for truth values, and 7 for a number, even as names of keys."""
+    if isinstance(value, list):
+        for item in value:
+            yield from _names_that_are_no_text(item, key)
+    if isinstance(value, dict):
+        for name, item in value.items():
+            if isinstance(name, str):
+                yield from _names_that_are_no_text(item, join_key(key, name))
+            else:
+                yield f"{join_key(key, name)}: YAML reads this name as {in_yaml(name)}; write it in quotes"
+
+
+def _not_finite(value: Any, key: str = "") -> Iterator[str]:
+    """Numbers that are not finite: YAML has .nan and .inf."""
+    if isinstance(value, float) and not math.isfinite(value):
+        yield f"{key}: {value}, should be a finite number"
+    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for name, item in items:
+        yield from _not_finite(item, join_key(key, str(name)))
+
+
+def _listed(mistakes: list[str]) -> str:
+    return "the configuration is wrong:\n" + "\n".join(f"  {mistake}" for mistake in mistakes)
+
+
+def _with_home(config: dict[str, Any]) -> dict[str, Any]:
+    """A complete configuration with ~ at the start of its paths replaced by the home directory."""
+
+    def expanded(path: str | None) -> str | None:
+        return str(Path(path).expanduser()) if path and path.startswith("~/") else path
+
+    data, submission = config["data"], config["submission"]
+    return config | {
+        "data": data | {key: expanded(data[key]) for key in PATHS_OF_DATA},
+        "submission": submission | {"sample": expanded(submission["sample"])},
+        "predict": {name: expanded(path) for name, path in config["predict"].items()},
+    }
+
+
+def _cross_references(config: dict[str, Any]) -> Iterator[str]:
+    merge, models = config["merge"], config["models"]
+    for name, model in models.items():
+        yield from (f"models.{name}.{mistake}" for mistake in wrong_model(model))
+    files = submission_files()
+    for name in merge["models"]:
+        path = f"submissions/{name}.csv"
+        if name not in models and name not in files and os.path.lexists(path):
+            yield from unreadable("merge.models", path)
+        elif name not in models and name not in files:
+            yield f"merge.models: {name!r} is not defined{suggest(name, [*models, *files])}"
+    yield from wrong_submissions(config, files)
+    weights = merge["weights"]
+    if isinstance(weights, list) and len(weights) != len(merge["models"]):
+        yield f"merge.weights: {len(weights)} weights for {len(merge['models'])} models; give one for each"
+    for name in merge["models"]:
+        if name in models and (mistake := without_validation(config["validation"], models[name])):
+            yield f"models.{name}: {mistake}"
+    fraction, folds = (config["validation"][key] for key in ("fraction", "folds"))
+    if weights == "auto" and not fraction and folds == 1:
+        yield "merge.weights: auto needs validation rows: set validation.folds to 5, or validation.fraction"
+    for name in config["predict"]:
+        if name in ("train", "valid", "test", "oof"):
+            yield f"predict.{name}: this name is taken; choose another"
+    try:
+        competition.check_name(config["data"]["competition"])
+    except ConfigError as error:
+        yield str(error)
+    sample = config["submission"]["sample"]
+    if sample and not os.path.lexists(sample):
+        yield f"submission.sample: there is no file {sample!r}; if it is in an archive, unpack it"
+    if config["submission"]["id"] == config["submission"]["label"]:
+        yield (
+            f"submission: id and label are both {config['submission']['id']!r}, but the header of a "
+            "submission has a name for each; write the two that the competition wants"
+        )
+    if config["data"]["image"]["planar"] and config["data"]["image"]["channels"] != 3:
+        yield "data.image.planar: only colour images have planes; write channels: 3 beside it, or remove it"
+    yield from _meaningless(config)
+    if "merged" in models:
+        yield "models.merged: this name is taken by the merged submission; choose another"
+
+
+def _meaningless(config: dict[str, Any]) -> Iterator[str]:
+    """Keys about the columns of a CSV if none is read, neither as the source nor to predict."""
+    data, source = config["data"], config["data"]["source"]
+    if source not in ("folder", "idx"):
+        return
+    if data["labels_csv"]:
+        yield f"data.labels_csv: the source {source} has labels of its own; leave this key out"
+    told = [f"image.{side}" for side in ("height", "width") if data["image"][side] != "auto"]
+    properties = schema()["properties"]["data"]["properties"]
+    told += ["image.planar"] if data["image"]["planar"] else []
+    told += ["columns"] if without_defaults(data["columns"], properties["columns"]) else []
+    for key in told if not config["predict"] else ():
+        yield f"data.{key}: the source {source} has no columns, and images of known size; leave this key out"

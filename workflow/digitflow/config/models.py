@@ -1,0 +1,193 @@
+"""The models of the configuration and of its studies: their settings, and what is wrong with them."""
+
+import inspect
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from digitflow.base.errors import ConfigError
+from digitflow.config.schema import (
+    canonical,
+    in_yaml,
+    make_validator,
+    mistake_of,
+    schema,
+    whole,
+    with_defaults,
+    without_defaults,
+)
+from digitflow.models.registry import FRAMEWORKS
+from digitflow.studies.points import points
+from digitflow.training import schedule
+from digitflow.training.settings import json_schema
+
+# The columns of a study's table beside its axes.
+COLUMNS = {"seeds", "parameters", "trained_epochs", "seconds", "status", "device"} | {
+    f"{part}_accuracy" for part in ("train", "valid", "test")
+}
+FOLDER = re.compile(r"[\w.+-]+")
+
+
+def models(config: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """All models of a valid configuration by name, the points of studies as `<study>/<point>`.
+
+    Each has two more keys: `data`, own or official, and `module`, the module of models/ with its network.
+    """
+    definitions = schema()["$defs"]
+    found = {name: {**model, "data": "own"} for name, model in config["models"].items()}
+    for name, study in config["studies"].items():
+        for point in points(study):
+            model = with_defaults(point.model, definitions["model"], definitions)
+            found[f"{name}/{point.name}"] = {**model, "data": study["data"]}
+    for model in found.values():
+        model["module"] = FRAMEWORKS[model["framework"]][model["architecture"]]
+    return found
+
+
+def settings_text(model: dict[str, Any]) -> str:
+    """The hyper-parameters of a model that differ from their defaults, as JSON in one canonical form.
+
+    So a default that is written out, a key that is new in the schema, or another order of keys trains
+    nothing again.
+    """
+    properties = json_schema()["properties"]
+    given = {name: value for name, value in model.items() if name in properties or name == "module"}
+    if options := given.get("schedule_options"):
+        defaults = _schedule_defaults(given.get("schedule", properties["schedule"]["default"]))
+        given["schedule_options"] = {
+            name: value
+            for name, value in options.items()
+            if canonical(value) != canonical(defaults.get(name))
+        }
+    changed = {
+        name: without_defaults(value, properties.get(name, {}))
+        for name, value in given.items()
+        if canonical(value) != canonical(properties.get(name, {}).get("default"))
+    }
+    return canonical({name: value for name, value in changed.items() if value != {} or name == "prune"})
+
+
+def _schedule_defaults(name: str) -> dict[str, float]:
+    """The options of the schedule of that name with their defaults."""
+    options = list(inspect.signature(schedule.SCHEDULES[name]).parameters.values())[3:]
+    return {option.name: option.default for option in options}
+
+
+def device_of(config: dict[str, Any], model: dict[str, Any]) -> str:
+    """What a model should be trained on, auto, cpu or gpu: its own choice, else that of the configuration."""
+    return model["device"] or config["device"]
+
+
+def wrong_model(model: dict[str, Any]) -> Iterator[str]:
+    """What is wrong with a model that the schema allows, be it one of `models` or a point of a study."""
+    yield from _wrong_architecture(model)
+    yield from _wrong_hidden(model)
+    yield from _ignored(model)
+
+
+def _wrong_architecture(model: dict[str, Any]) -> Iterator[str]:
+    framework, architecture = model["framework"], model["architecture"]
+    known = FRAMEWORKS[framework]
+    if architecture not in known:
+        yield f"architecture: {architecture!r} is not one of {framework}'s: {', '.join(known)}"
+
+
+def _comes_to_0(name: str, options: dict[str, Any]) -> bool:
+    """Whether a schedule's rate is 0 at some step; mistakes in its options are reported elsewhere."""
+    steps = 100
+    try:
+        rate = schedule.make(name, steps, steps // 10, 1.0, **options)
+    except ConfigError:
+        return False
+    return any(rate(step) == 0 for step in range(steps))
+
+
+def _wrong_hidden(model: dict[str, Any]) -> Iterator[str]:
+    """What is wrong with the hidden layers of `mlp`: numbers of units, for numpy and Keras alike."""
+    hidden = model.get("network", {}).get("hidden", []) if model.get("architecture") == "mlp" else []
+    if not isinstance(hidden, list) or not all(type(whole(units)) is int and units > 0 for units in hidden):
+        yield f"network.hidden: {in_yaml(hidden)}, should be a list of numbers of units, such as [800]"
+
+
+def _ignored(model: dict[str, Any]) -> Iterator[str]:
+    """What a model's framework would silently ignore, or refuse only when the training begins."""
+    framework, augment = model["framework"], model.get("augment", {})
+    if framework == "mxnet" and augment.get("part", 1) != 1:
+        yield "augment: part is for keras and numpy; MXNet warps all images"
+    if framework == "mxnet" and (augment.get("elastic") or augment.get("erase")):
+        yield "augment: elastic and erase are for keras and numpy"
+    if (
+        framework == "mxnet"
+        and model.get("optimizer") == "ftrl"
+        and model.get("schedule", "one_cycle") not in ("constant", "plateau")
+    ):
+        yield "optimizer: ftrl divides by the rate, and this schedule takes it to 0: set schedule: constant"
+    if (
+        framework == "keras"
+        and model.get("optimizer") == "ftrl"
+        and _comes_to_0(model.get("schedule", "one_cycle"), model.get("schedule_options", {}))
+    ):
+        yield (
+            "optimizer: ftrl divides by the rate, and this schedule takes it to 0: set schedule: constant, "
+            "or schedule_options: {min_lr: 0.0001}"
+        )
+    if framework == "mxnet" and model.get("architecture") == "mlp_module" and model.get("label_smoothing"):
+        yield "label_smoothing: mlp_module has its own loss, without smoothing; set it to 0"
+    if framework != "keras" and model.get("precision", "auto") == "bfloat16":
+        yield "precision: bfloat16 is for keras only"
+    if framework == "numpy" and model.get("device") == "gpu":
+        yield "device: gpu is for keras and mxnet; numpy computes on the CPU"
+    if framework == "numpy" and not model.get("deterministic", True):
+        yield "deterministic: false is for keras and mxnet; numpy always gives the same bytes"
+    if framework != "mxnet" and model.get("raw_pixels"):
+        yield "raw_pixels: true is for mxnet only"
+    try:
+        schedule.make(model.get("schedule", "one_cycle"), 1, 1, 1.0, **model.get("schedule_options", {}))
+    except ConfigError as error:
+        yield str(error)
+    if framework == "numpy" and model.get("optimizer", "adam") not in ("adam", "sgd"):
+        yield f"optimizer: {model['optimizer']!r}, should be adam or sgd for numpy"
+
+
+def without_validation(validation: dict[str, Any], model: dict[str, Any]) -> str | None:
+    """What is wrong with a model that looks at validation rows if there are none; None: nothing."""
+    looks = model.get("patience") or model.get("prune") or model.get("schedule") == "plateau"
+    if validation["fraction"] or validation["folds"] > 1 or not looks:
+        return None
+    return (
+        "patience, prune and the schedule plateau need validation rows, but validation.fraction is 0; set it "
+        "above 0, or leave them out"
+    )
+
+
+def wrong_points(config: dict[str, Any], schema: dict) -> Iterator[str]:
+    """What is wrong with the models that studies combine; for each study, its first wrong point."""
+    if not config["studies"]:  # loading jsonschema takes longer than all other checks
+        return
+    validator = make_validator({**schema["$defs"]["model"], "$defs": schema["$defs"]})
+    for name, study in config["studies"].items():
+        if name in config["models"]:
+            yield f"studies.{name}: a model has this name, too; choose another"
+        variants = points(study)
+        names = [point.name for point in variants]
+        axes = [key.rpartition(".")[2] for key in study["vary"]]
+        if len({*names}) < len(names) or len({*axes}) < len(axes):
+            yield f"studies.{name}.vary: two axes, or two values of one, have the same name"
+            continue
+        first = variants[0]
+        if "learning_rate" in study["figures"] and first.model.get("framework") != "keras":
+            yield f"studies.{name}.figures: learning_rate is for keras only, and {first.name} is not keras"
+        for point in variants:
+            mistakes = [*dict.fromkeys(mistake_of(error) for error in validator.iter_errors(point.model))]
+            mistakes = mistakes or [*wrong_model(point.model)]
+            mistakes += [
+                f"{axis}: {value!r} becomes the name of a folder; use only letters, digits and ._+-"
+                for axis, value in point.values.items()
+                if not FOLDER.fullmatch(value)
+            ]
+            mistakes += [f"{axis}: the table has a column of this name" for axis in {*point.values} & COLUMNS]
+            if study["data"] == "official" and point.model.get("framework") == "mxnet":
+                mistakes.append("data: official is for keras and numpy only")
+            if mistakes:
+                yield f"studies.{name}: {point.name}: {'; '.join(mistakes)}"
+                break

@@ -69,7 +69,7 @@ def _own_load(path: Path, name: str) -> bool:
         "baseline.load",
         "numpy_mlp.load",
         "checkpoint.load",
-        "config.load",
+        "loading.load",
         "mx.nd.load",
         "KaggleCredentials.load",
     )

@@ -1,6 +1,5 @@
 # The configuration, and what more than one rule file needs.
 
-import contextlib
 import hashlib
 import json
 import os
@@ -17,9 +16,9 @@ from snakemake.utils import update_config
 
 from digitflow import codedigest
 from digitflow.base import answers, unfinished
-from digitflow.base.errors import ConfigError, DigitflowError, InputError
+from digitflow.base.errors import ConfigError, DigitflowError
 from digitflow.config import checks, environments, input_checks, inputs, loading, models, schema
-from digitflow.dataset import applied, locations, stamps, treetimes
+from digitflow.dataset import locations, stamps
 from digitflow.formats import corrections as corrections_csv
 from digitflow.studies.points import points
 from digitflow.training import device as devices
@@ -143,139 +142,6 @@ def command_for(target):
     if not os.path.samefile(workflow.basedir, "."):
         words[1:1] = ["-s", os.path.relpath(f"{workflow.basedir}/Snakefile")]
     return shlex.join([*words, *configfile_words()])
-
-
-def keep_corrections(tree, path):
-    """Write what was moved, deleted or copied back by hand in the tree to the file of corrections, and say so.
-
-    A missing file of corrections stops the run, before the tree is brought up to date without it.
-    """
-    dry = workflow.output_settings.dryrun
-    if not dry:
-        fill_in_checksums(path)
-    try:
-        applied.read(path)  # damaged copies stop the run, even while they are not needed
-        if not dry and not os.path.exists(treetimes.inventory_path(tree)):
-            recover_record(tree, path)
-        warn_of_missing_record(tree)
-        if applied.may_be_lost(path, tree) or treetimes.wants_a_look(tree):
-            from digitflow.dataset import adoption
-
-            adoption.check_not_lost(path, tree)
-            if dry:
-                changes = adoption.find_changes(tree, f"{tree}.sfv", path, source=TRAIN_PATH)
-                lines = [f"would write into {line}; what depends on it runs then" for line in changes.lines]
-                lines += changes.notes
-            else:
-                lines = adoption.adopt(tree, f"{tree}.sfv", path, source=TRAIN_PATH)
-            for line in lines:
-                logger.info(line)
-        renew_lists(path, dry)
-    except DigitflowError as error:
-        raise WorkflowError(str(error)) from None
-
-
-def recover_record(tree, path):
-    """Make a lost inventory of a tree again from its manifest. If files for that are missing, idx_to_png makes it from
-    the tree, and then less is known of what was done by hand.
-    """
-    if not os.path.isdir(tree):
-        with contextlib.suppress(OSError):
-            os.unlink(f"{tree}.sfv")
-        return
-    from digitflow.dataset import recovery
-
-    files = (f"data/idx/train-{IMAGES}", "data/idx/train-labels-idx1-ubyte", "data/idx/classes.csv")
-    shown = recovery.data_shown("data/idx/train.sfv", TRAIN_CSV, TRAIN_PATH)
-    if not recovery.recover_inventory(tree, f"{tree}.sfv", *files, source=shown):
-        recovery.check_is_last(tree, path)
-        with contextlib.suppress(OSError):
-            os.unlink(f"{tree}.sfv")  # so that idx_to_png makes both again, from the tree
-
-
-def warn_of_missing_record(tree):
-    """Warn if a tree's inventory is missing, so that moves by hand go unnoticed, or if the tree itself is missing:
-    a run of other targets may not make them.
-    """
-    inventory = treetimes.inventory_path(tree)
-    if workflow.output_settings.dryrun and os.path.isdir(tree) and not inventory.exists():
-        logger.warning(f"{inventory}: missing; the next run makes it again, or says what is needed for that")
-    elif os.path.isdir(tree) and not inventory.exists():
-        logger.warning(
-            f"{inventory}: missing, so what is moved or deleted in {tree} is not noticed; to make it again from the "
-            f"tree: {command_for('trees')}; the run after that notices it"
-        )
-    elif TREES and inventory.exists() and not (os.path.isdir(tree) or os.path.exists(f"{tree}.sfv")):
-        logger.warning(f"{tree}: missing; to make it again: {command_for('trees')}")
-
-
-def renew_lists(path, dry):
-    """Have the lists made again, by a param, if they were made from other corrections and no time says so: after a run
-    with --touch, or in data that came from another copy of the project.
-    """
-    global RENEWED
-    with contextlib.suppress(FileNotFoundError):
-        is_older = os.stat(path).st_mtime_ns <= os.stat("data/rec/lists.sfv").st_mtime_ns
-        if is_older and applied.says_otherwise(path):
-            RENEWED = os.urandom(8).hex()
-            if not dry:
-                answers.keep_answer("lists-renewed", path, RENEWED)
-                if not os.path.isdir(".snakemake/metadata"):  # no run here has noted params to compare with
-                    for made in ("data/rec/lists.sfv", "data/png/train.sfv"):
-                        with contextlib.suppress(OSError):
-                            os.unlink(made)
-
-
-def fill_in_checksums(path):
-    """Write checksums of pixels into corrections that were applied without one, and say so."""
-    try:
-        line = applied.fill_in(path)
-    except InputError:  # the job that reads the file reports what is wrong with it
-        return
-    except DigitflowError as error:
-        logger.warning(str(error))
-        return
-    if line:
-        logger.info(line)
-
-
-def check_solution():
-    """Stop before any job if a new solution is not a solution at all. Its rows are checked once the test images exist.
-
-    That check is the first job that can run, but no training depends on it, so one may begin before it.
-    """
-    if os.path.exists(SOLUTION) and os.path.getmtime(SOLUTION) > os.path.getmtime(SOLUTION_CSV):
-        return
-    from digitflow.formats import labelscsv
-
-    try:
-        asked = config["submission"]
-        header = labelscsv.read_sample(SAMPLE).header if SAMPLE else (asked["id"], asked["label"])
-        labelscsv.check_header(SOLUTION_PATH, header)
-    except DigitflowError as error:
-        raise WorkflowError(str(error)) from None
-
-
-# Differs each time that the lists have to be made again though no time says so.
-RENEWED = answers.known_answer("lists-renewed", DATA["corrections"]) or ""
-
-if workflow.is_main_process:
-    if SOLUTION and SOLUTION_KIND == "csv" and OWN_SOLUTION:
-        check_solution()
-    unfinished.make_old()
-    for warning in (
-        environments.stale_environment(),
-        environments.idle_gpu(config),
-        input_checks.unread_competition(DATA, given),
-    ):
-        if warning:
-            logger.warning(warning)
-    if not TEST_CSV and os.path.exists("results/submission.csv"):
-        logger.warning(f"results/submission.csv is of an earlier test set: {inputs.no_test_set(DATA)}")
-    if not unfinished.is_locked():
-        keep_corrections("data/png/train", DATA["corrections"])
-
-CORRECTIONS = DATA["corrections"] if os.path.exists(DATA["corrections"]) else []
 
 
 wildcard_constraints:
@@ -535,12 +401,12 @@ def figures_of_studies(wildcards):
     rates of the first point.
     """
     for study, keys in config["studies"].items():
-        models = study_models(study)
+        trainings = study_models(study)
         if "mistakes" in keys["figures"]:
             names = ("confusion.csv", "confusion.png", "mistakes.png")
-            yield from (model_files(model, name)[0] for model in models for name in names)
+            yield from (model_files(model, name)[0] for model in trainings for name in names)
         if "learning_rate" in keys["figures"]:
-            yield f"results/learning_rates/{models[0]}.png"
+            yield f"results/learning_rates/{trainings[0]}.png"
 
 
 # Targets by name

@@ -2,6 +2,7 @@
 
 import contextlib
 
+from digitflow.base import records
 from digitflow.base.errors import InputError
 from digitflow.dataset import applied, treetimes
 
@@ -81,10 +82,6 @@ def renew_lists(path, dry):
             RENEWED = os.urandom(8).hex()
             if not dry:
                 answers.keep_answer("lists-renewed", path, RENEWED)
-                if not os.path.isdir(".snakemake/metadata"):  # no run here has noted params to compare with
-                    for made in ("data/rec/lists.sfv", "data/png/train.sfv"):
-                        with contextlib.suppress(OSError):
-                            os.unlink(made)
 
 
 def fill_in_checksums(path):
@@ -117,6 +114,31 @@ def check_solution():
         raise WorkflowError(str(error)) from None
 
 
+def check_records():
+    """Have made again what is older than what was made last, because it was put back. Without any records of what was
+    made from what, stop: no change would be noticed.
+    """
+    put_back = sorted(records.find_put_back())
+    for output in put_back:
+        records.make_again(output, records.PUT_BACK)
+    if put_back:
+        more = f" and {len(put_back) - 1:,} more" if len(put_back) > 1 else ""
+        logger.info(
+            f"{put_back[0]}{more}: older than what was made last, so put back by hand; made again if needed"
+        )
+    known = {"--forceall", "-F", "--drop-metadata", "--persistence-backend"}
+    if records.are_missing("data/idx/train.sfv") and known.isdisjoint(
+        word.split("=")[0] for word in sys.argv
+    ):
+        message = (
+            ".snakemake: has no records of how data and results were made (copied without hidden files?), so it cannot "
+            "be told what has changed since; if nothing has, add --touch -F once to this command; to make all again, add -F"
+        )
+        if not workflow.output_settings.dryrun:
+            raise WorkflowError(message)
+        logger.warning(message)
+
+
 # Differs each time that the lists have to be made again though no time says so.
 RENEWED = answers.known_answer("lists-renewed", DATA["corrections"]) or ""
 
@@ -134,6 +156,7 @@ if workflow.is_main_process:
     if not TEST_CSV and os.path.exists("results/submission.csv"):
         logger.warning(f"results/submission.csv is of an earlier test set: {inputs.no_test_set(DATA)}")
     if not unfinished.is_locked():
+        check_records()
         keep_corrections("data/png/train", DATA["corrections"])
 
 CORRECTIONS = DATA["corrections"] if os.path.exists(DATA["corrections"]) else []

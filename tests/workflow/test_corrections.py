@@ -522,9 +522,10 @@ def test_data_that_come_from_another_copy_keep_none_of_its_corrections(finished_
     shutil.copytree(other.folder / "data", finished_numpy.folder / "data")  # as rsync -a does
     if not has_run:
         shutil.rmtree(finished_numpy.folder / ".snakemake")
+        assert finished_numpy.snakemake("--touch", "-F").returncode == 0
     result = finished_numpy.snakemake()
     assert result.returncode == 0, result.stdout
-    assert labels_of(finished_numpy)[7] == label
+    assert labels_of(finished_numpy)[7] == label, result.stdout
     assert finished_numpy.picture(7).parent.name == str(label)
     assert (finished_numpy.folder / FILE).read_text() == own
     assert "Nothing to be done" in finished_numpy.snakemake().stdout

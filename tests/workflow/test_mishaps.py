@@ -1,8 +1,10 @@
 """What happens to files and to Snakemake's own records: who notices, what is said, and what puts it right."""
 
 import os
+import shutil
 import signal
 import time
+from pathlib import Path
 
 import pytest
 from tests.workflow.torture import contents, differences, printed, start, stopped_job
@@ -118,6 +120,67 @@ def test_a_second_run_stops_at_the_lock_and_harms_nothing(finished_numpy_run, fi
     assert first.wait() == 0, printed(finished_numpy)
     outputs = outputs_of(finished_numpy)
     assert not differences(finished_numpy, outputs, contents(finished_numpy_run[0], outputs))
+
+
+# Older files, and lost records
+
+
+def put_aside(clone, top: str) -> Path:
+    """Copy a folder with its times, and make them a minute older, as if it had been made before."""
+    aside = clone.folder / f"{top} of yesterday"
+    shutil.copytree(clone.folder / top, aside, symlinks=True)
+    for path in aside.rglob("*"):
+        before = path.stat().st_mtime - 60
+        os.utime(path, (before, before))
+    return aside
+
+
+def put_back(aside: Path, top: Path) -> None:
+    shutil.rmtree(top)
+    aside.rename(top)
+
+
+def test_results_of_other_settings_that_are_put_back_are_not_taken_for_the_latest(finished_numpy):
+    aside = put_aside(finished_numpy, "results")
+    finished_numpy.configure("hidden: [64]}, epochs: 5", "hidden: [64]}, epochs: 4")
+    assert finished_numpy.snakemake().returncode == 0
+    latest = (finished_numpy.folder / "results" / "submission.csv").read_bytes()
+    put_back(aside, finished_numpy.folder / "results")
+    assert (finished_numpy.folder / "results" / "submission.csv").read_bytes() != latest
+    again = finished_numpy.snakemake()
+    assert again.returncode == 0
+    assert "more: older than what was made last, so put back by hand" in again.stdout
+    assert (finished_numpy.folder / "results" / "submission.csv").read_bytes() == latest
+    assert not finished_numpy.planned()
+
+
+def test_data_of_another_csv_that_are_put_back_are_converted_again(finished_numpy):
+    aside = put_aside(finished_numpy, "data")
+    csv = finished_numpy.folder / "own" / "train.csv"
+    csv.write_text("".join(csv.read_text().splitlines(keepends=True)[:-1]))
+    assert finished_numpy.snakemake().returncode == 0
+    latest = (finished_numpy.folder / "data" / "idx" / "train.sfv").read_bytes()
+    put_back(aside, finished_numpy.folder / "data")
+    assert finished_numpy.snakemake().returncode == 0
+    assert (finished_numpy.folder / "data" / "idx" / "train.sfv").read_bytes() == latest
+    assert not finished_numpy.planned()
+
+
+@pytest.mark.parametrize(("words", "made"), [(["--touch", "-F"], False), (["-F"], True)])
+def test_without_records_nothing_runs_until_it_is_said_whether_anything_has_changed(
+    finished_numpy, words, made
+):
+    shutil.rmtree(finished_numpy.folder / ".snakemake")
+    submission = finished_numpy.folder / "results" / "submission.csv"
+    before = submission.stat().st_ino
+    assert "cannot be told what has changed since" in finished_numpy.snakemake("--dry-run").stdout
+    refused = finished_numpy.snakemake()
+    assert refused.returncode == 1
+    assert refused.stdout.splitlines()[-1].startswith("error: .snakemake: has no records")
+    assert submission.stat().st_ino == before
+    assert finished_numpy.snakemake(*words).returncode == 0
+    assert (submission.stat().st_ino != before) == made
+    assert "Nothing to be done" in finished_numpy.snakemake().stdout
 
 
 # Clocks

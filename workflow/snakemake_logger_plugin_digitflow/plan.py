@@ -28,7 +28,11 @@ PARAMS = re.compile(r".*\bbefore: (.*) now: (.*)", re.DOTALL)
 DIGEST = re.compile("[0-9a-f]{16}")  # of the code that a verb reaches, or of pinned versions
 CODE = "code or pins"
 STAMP = re.compile("[0-9a-f]{20}")  # of files of the user's
-FAILED = "unfinished"  # in the place of all params, of a job that failed
+# In the place of all params: why a job runs again.
+WITHOUT_PARAMS = {
+    "unfinished": "it failed when it was tried last",
+    "put back": "an older file is in the place of what it made",
+}
 OWN_FILES = "files of yours that it reads"
 
 
@@ -112,8 +116,8 @@ def changed_settings(text: str) -> Iterator[str]:
     if not (found := PARAMS.fullmatch(text)):
         return
     old, new = map(settings, found.groups())
-    if FAILED in old.values():
-        yield "it failed when it was tried last"
+    if told := [WITHOUT_PARAMS[value] for value in old.values() if value in WITHOUT_PARAMS]:
+        yield from told
         return
     for key in sorted({*old, *new}):
         before, now = (values.get(key, "default") for values in (old, new))

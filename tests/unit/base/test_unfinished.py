@@ -8,7 +8,7 @@ import subprocess
 
 import pytest
 
-from digitflow.base import unfinished
+from digitflow.base import records, unfinished
 
 NOW = 1_700_000_000
 
@@ -54,13 +54,13 @@ def test_while_a_job_runs_there_is_a_note_and_after_it_ended_well_none(project):
 def test_a_job_whose_program_cannot_even_start_leaves_a_note(project):
     assert run("no/such/python -m digitflow", "b") == (127, "")
     unfinished.make_old()
-    assert times(project) == [NOW, unfinished.LONG_AGO]
+    assert times(project) == [NOW, records.LONG_AGO]
 
 
 def test_the_outputs_of_a_job_that_did_not_end_well_are_made_old_and_no_others(project):
     fail("a", "not there")
     unfinished.make_old()
-    assert times(project) == [unfinished.LONG_AGO, NOW]
+    assert times(project) == [records.LONG_AGO, NOW]
     assert (project / "a").read_text() == "a"
     assert notes(project) == []
 
@@ -77,7 +77,7 @@ def test_jobs_of_other_logs_have_notes_of_their_own(project):
     assert len(notes(project)) == 2
     run("true", "a", log="logs/verb/a-b.log")
     unfinished.make_old()
-    assert times(project) == [NOW, unfinished.LONG_AGO]
+    assert times(project) == [NOW, records.LONG_AGO]
 
 
 def test_while_a_run_holds_the_lock_its_notes_are_left_alone(project):
@@ -93,14 +93,14 @@ def test_of_a_note_that_is_half_written_the_whole_lines_count(project):
     (note,) = notes(project)
     note.write_text(note.read_text()[:-2])
     unfinished.make_old()
-    assert times(project) == [unfinished.LONG_AGO, NOW]
+    assert times(project) == [records.LONG_AGO, NOW]
     assert notes(project) == []
 
 
 def test_what_snakemake_itself_knows_to_be_incomplete_is_left_to_it(project):
     fail("a")
-    (project / unfinished.INCOMPLETE).mkdir()
-    (project / unfinished.INCOMPLETE / base64.urlsafe_b64encode(b"a").decode()).touch()
+    (project / records.INCOMPLETE).mkdir()
+    (project / records.INCOMPLETE / base64.urlsafe_b64encode(b"a").decode()).touch()
     unfinished.make_old()
     assert times(project) == [NOW, NOW]
     assert notes(project) == []
@@ -108,14 +108,14 @@ def test_what_snakemake_itself_knows_to_be_incomplete_is_left_to_it(project):
 
 def test_what_snakemake_recorded_of_a_job_that_failed_is_of_other_settings_then(project):
     """Its inputs may be folders, whose times say nothing: without a record, nothing tells that it failed."""
-    (project / unfinished.METADATA).mkdir()
-    folder = project / unfinished.METADATA
-    records = [folder / base64.urlsafe_b64encode(name).decode() for name in (b"a", b"b")]
+    (project / records.METADATA).mkdir()
+    folder = project / records.METADATA
+    kept = [folder / base64.urlsafe_b64encode(name).decode() for name in (b"a", b"b")]
     known = {"rule": "make", "params": ["0123"], "input_checksums": {"in": "ab"}}
-    records[0].write_text(json.dumps(known))
-    records[1].write_text("{")
+    kept[0].write_text(json.dumps(known))
+    kept[1].write_text("{")
     fail("a", "b")
     unfinished.make_old()
-    spoiled = json.loads(records[0].read_text())
+    spoiled = json.loads(kept[0].read_text())
     assert spoiled == {"rule": "make", "params": ["'unfinished'"], "input_checksums": {}}
-    assert not records[1].exists()
+    assert not kept[1].exists()

@@ -126,11 +126,11 @@ def test_a_second_run_stops_at_the_lock_and_harms_nothing(finished_numpy_run, fi
 
 
 def put_aside(clone, top: str) -> Path:
-    """Copy a folder with its times, and make them a minute older, as if it had been made before."""
+    """Copy a folder with its times, and make them an hour older, as if it had been made before."""
     aside = clone.folder / f"{top} of yesterday"
     shutil.copytree(clone.folder / top, aside, symlinks=True)
     for path in aside.rglob("*"):
-        before = path.stat().st_mtime - 60
+        before = path.stat().st_mtime - 3600
         os.utime(path, (before, before))
     return aside
 

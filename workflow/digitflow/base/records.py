@@ -19,7 +19,7 @@ INCOMPLETE = Path(".snakemake", "incomplete")  # outputs of jobs that were runni
 # Instead of all settings in a record, why a job runs again; the console's plan knows these words.
 FAILED, PUT_BACK = "unfinished", "put back"
 LONG_AGO = 1  # seconds since 1970: older than any input
-SLACK = 5  # seconds that Snakemake takes to write a record, and that archives round times by
+SLACK = 60  # seconds by which clocks may differ: outputs may lie on a disk of another machine
 
 
 def record_of(output: str, folder: Path) -> Path:

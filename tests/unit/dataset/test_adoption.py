@@ -136,6 +136,16 @@ def test_every_change_is_told_in_a_line_and_finding_it_writes_nothing(project):
     assert not project.find().lines
 
 
+def test_changes_are_adopted_with_a_single_look_into_the_inventory(project, monkeypatch):
+    looks = []
+    monkeypatch.setattr(
+        adoption, "read_inventory", lambda tree: looks.append(tree) or inventory.read_inventory(tree)
+    )
+    project.picture(1).rename(project.picture(1, 3))
+    assert len(project.adopt()) == 1
+    assert looks == [project.tree]
+
+
 def test_a_tree_in_which_nothing_changed_is_not_listed(project, monkeypatch):
     project.update()
     forbid_listing(monkeypatch)

@@ -47,12 +47,14 @@ PathLike = str | os.PathLike
 class Changes:
     """What people did in a tree: the corrections to record, and a line about each.
 
-    `after`: the inventory with them; None if no folder changed. `notes`: what else to say.
+    `after`: the inventory with them; None if no folder changed. `adopted`: whether it differs from the one
+    before. `notes`: what else to say.
     """
 
     corrections: list[Correction]
     lines: list[str]
     after: Inventory | None = None
+    adopted: bool = False
     notes: Sequence[str] = ()
 
 
@@ -73,8 +75,7 @@ def adopt(
     if changes.corrections:
         record(corrections, changes.corrections)
     if changes.after:
-        before = read_inventory(tree)
-        settle(tree, changes.after, adopted=not np.array_equal(changes.after.place, before.place))
+        settle(tree, changes.after, changes.adopted)
     return [*changes.lines, *changes.notes]
 
 
@@ -414,7 +415,7 @@ class _Comparison:
         rows = np.flatnonzero(self.changed).tolist()
         notes = self._notes(path)
         if not rows:
-            return Changes([], [], self.known, notes)
+            return Changes([], [], self.known, notes=notes)
         check_classes(self.labels)
         typed = {correction.id: correction for correction in read(path)}
         corrections, lines = [], []
@@ -433,7 +434,8 @@ class _Comparison:
             np.where(self.changed, self.found.place, places)
             for places in (self.known.place, self.known.next_place)
         )
-        return Changes(corrections, lines, replace(self.known, place=place, next_place=next_place), notes)
+        after = replace(self.known, place=place, next_place=next_place)
+        return Changes(corrections, lines, after, adopted=True, notes=notes)
 
     def _notes(self, corrections: PathLike) -> list[str]:
         """What to say of pictures that will be made again, and of those that were edited in place."""

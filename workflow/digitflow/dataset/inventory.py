@@ -14,6 +14,7 @@ import os
 import re
 import time
 import zipfile
+import zlib
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -30,6 +31,7 @@ PathLike = str | os.PathLike
 RUN_TREES = "run again with the target trees, e.g. snakemake -j2 trees"
 LINES = 4096  # of a manifest, made at a time
 NOWHERE = -1  # in the place of a folder: the row has no picture
+PIXELS = "; pixels "  # begins the comment at the end of a manifest
 COPY = re.compile(r"copy of ([0-9]+)\.png|([0-9]+)[ _(-].*\.png", re.IGNORECASE)
 
 
@@ -82,6 +84,11 @@ class Inventory:
             next_place=places(self.next_place),
             next_pixel_crc=checksums(self.next_pixel_crc),
         )
+
+    def digest_of_pixels(self) -> str:
+        """A CRC-32 of the shape and the pixels of all rows, by which other data are recognised."""
+        parts = self.shape.astype("<u4"), self.pixel_crc.astype("<u4")
+        return f"{zlib.crc32(b''.join(part.tobytes() for part in parts)):08X}"
 
     def moved(self) -> np.ndarray:
         """The rows, from 0, whose pictures are in no folder, or in another than that of the CSV's label."""
@@ -158,7 +165,10 @@ def settle(tree: PathLike, inventory: Inventory, adopted: bool = False) -> None:
 
 
 def write_manifest(path: PathLike, inventory: Inventory) -> None:
-    """Write the manifest of a tree: path and CRC-32 of a picture per line, in the order of rows."""
+    """Write the manifest of a tree: path and CRC-32 of a picture per line, in the order of rows.
+
+    A comment at the end says which pixels all rows had, for the recovery of a lost inventory.
+    """
     digits = len(str(len(inventory)))
     prefixes = [f"{name}/" if name else "" for name in inventory.names]
     line = f"%s%0{digits}d.png %08X\n"  # as `file_name` has it, in half the time
@@ -168,6 +178,7 @@ def write_manifest(path: PathLike, inventory: Inventory) -> None:
             folders = [prefixes[place] for place in inventory.place[rows].tolist()]
             crcs = inventory.file_crc[rows].tolist()
             file.writelines(map(line.__mod__, zip(folders, (rows + 1).tolist(), crcs, strict=True)))
+        file.write(f"{PIXELS}{inventory.digest_of_pixels()}\n")
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,6 @@ shows. So what a person did in the tree is still told from what the tool did.
 
 import os
 import re
-import shlex
 import zlib
 from contextlib import suppress
 from pathlib import Path
@@ -25,8 +24,7 @@ from digitflow.dataset.inventory import (
     PIXELS,
     RUN_TREES,
     Inventory,
-    file_name,
-    picture_path,
+    move_away,
     save_inventory,
     scan,
 )
@@ -115,7 +113,7 @@ def check_is_last(tree: PathLike, corrections: PathLike, applied: PathLike = APP
         raise InputError(
             f"{inventory_path(tree)}: missing, so {tree} may show {own}, which was used last, and not "
             f"{corrections}; nothing was changed. First set data.corrections: {own} and {RUN_TREES}; or, if "
-            f"nothing was done in the tree by hand: {_move_away(tree, f'{tree}.sfv')}"
+            f"nothing was done in the tree by hand: {move_away(tree, f'{tree}.sfv')}"
         )
 
 
@@ -136,34 +134,27 @@ def _check_pictures(
     tree: Path, manifest: PathLike, images_idx: PathLike, images: np.ndarray, inventory: Inventory
 ) -> None:
     """InputError: a picture was not made from the image that its row has now, as far as can be told."""
-    names, digits = inventory.names, len(str(len(inventory)))
-    found = scan(tree, names, len(inventory), digits)
+    found = scan(tree, inventory)
     for row in np.flatnonzero(inventory.place != NOWHERE).tolist():
-        data, name = b"", file_name(row + 1, digits)
+        data = b""
         if found.place[row] != NOWHERE:
             with suppress(FileNotFoundError):  # deleted meanwhile
-                path = picture_path(names, found.place[row], found.names.get(row, name))
-                data = (tree / path).read_bytes()
+                data = (tree / found.path(row)).read_bytes()
         is_same = shown_crc(data, inventory.shape) == inventory.pixel_crc[row]
         if not is_same and zlib.crc32(data) != inventory.file_crc[row]:
             # Edited or deleted by hand: what it was is known if the same pixels give the same file.
             is_same = zlib.crc32(png.encode(images[[row]])[0]) == inventory.file_crc[row]
         if not is_same:
-            picture = picture_path(names, inventory.place[row], name)
-            raise _other_images(tree, manifest, images_idx, f"{picture} shows no image of row {row + 1}")
+            example = f"{inventory.path(row)} shows no image of row {row + 1}"
+            raise _other_images(tree, manifest, images_idx, example)
 
 
 def _other_images(tree: Path, manifest: PathLike, images_idx: PathLike, example: str) -> InputError:
     return InputError(
         f"{inventory_path(tree)}: missing, and {images_idx} has other images than {manifest}: {example}. So "
         f"what was done by hand in {tree} is not known, and nothing was changed. Move the tree away: "
-        f"{_move_away(tree, manifest)}; then {RUN_TREES}, and move pictures again in the new tree"
+        f"{move_away(tree, manifest)}; then {RUN_TREES}, and move pictures again in the new tree"
     )
-
-
-def _move_away(tree: PathLike, manifest: PathLike) -> str:
-    commands = ["mv", os.fspath(tree), f"{tree}.old"], ["rm", "-f", os.fspath(manifest)]
-    return " && ".join(map(shlex.join, commands))
 
 
 def _places(copy: Applied, given: np.ndarray, names: list[str], crcs: np.ndarray) -> np.ndarray:

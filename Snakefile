@@ -30,6 +30,7 @@ rule all:
         "results/scores.csv",
         "results/comparisons.csv",
         "results/agreement.csv" if OTHERS else [],
+        "data/idx/test-labels.sfv" if SOLUTION else [],  # which only `digitflow compare` reads
         rules.trees.input if TREES else [],  # because the merge would not notice that one was deleted
 
 

@@ -38,10 +38,11 @@ def project(tmp_path, monkeypatch):
     return tmp_path
 
 
-def listed(folds=1, shards=1, predict=None, studies=None) -> list[str]:
+def listed(folds=1, shards=1, predict=None, studies=None, channels="auto") -> list[str]:
     config = yaml.safe_load((PROJECT / "config" / "config.yaml").read_text())
     config |= {"models": {"net": MODEL}, "merge": {"models": ["net"]}, "rec": {"shards": shards}}
     config |= {"validation": {"folds": folds}, "predict": predict or {}, "studies": studies or {}}
+    config["data"] = {"image": {"channels": channels}}
     return [str(path) for path in find(validate(config))]
 
 
@@ -167,18 +168,31 @@ def test_files_like_those_of_a_training_are_left_where_nothing_says_that_they_ar
     assert listed() == listed(folds=2) == []
 
 
-@pytest.mark.parametrize("before", [3, 4])
-def test_images_of_another_number_of_channels_are_listed_and_the_present_ones_are_found(project, before):
+@pytest.mark.parametrize(("before", "channels"), [(3, 3), (4, 1), (4, "auto")])
+def test_images_of_another_number_of_channels_are_listed_and_the_present_ones_are_found(
+    project, before, channels
+):
     old, new = (Path(f"data/idx/test-images-idx{number}-ubyte") for number in (before, 7 - before))
     new.parent.mkdir(parents=True)
     new.touch()
     checksums.write("data/idx/test.sfv", [new])
-    assert (listed(), converted_images("data/idx", "test")) == ([], new)
+    assert (listed(channels=channels), converted_images("data/idx", "test")) == ([], new)
     for path in (old, old.with_name(f"{old.name}.gz"), new.with_name(f"{new.name}.gz")):
         path.touch()
-    assert listed() == [str(old), f"{old}.gz"]
+    assert listed(channels=channels) == [str(old), f"{old}.gz"]
     assert converted_images("data/idx", "test") == new
     assert converted_images("data/idx", "train") is None
+
+
+def test_images_that_this_configuration_makes_are_not_listed_after_a_change_of_channels_and_back(project):
+    """The checksums are those of the colour images, until the grey ones are converted again."""
+    grey, colour = (Path(f"data/idx/test-images-idx{number}-ubyte") for number in (3, 4))
+    grey.parent.mkdir(parents=True)
+    grey.touch()
+    colour.touch()
+    checksums.write("data/idx/test.sfv", [colour])
+    assert listed(channels=3) == [str(grey)]
+    assert listed(channels=1) == listed() == [str(colour)]
 
 
 def test_images_that_are_no_longer_predicted_are_listed_with_all_that_was_made_of_them(project):

@@ -101,6 +101,19 @@ def test_a_deleted_intermediate_is_not_missed_until_it_is_needed(path, finished_
     assert contents(finished, {path}) == contents(finished_run[0], {path})
 
 
+def test_the_checksums_of_the_test_labels_are_made_again_and_nothing_is_trained(
+    finished_numpy_run, finished_numpy
+):
+    """No job reads them, but `digitflow compare` does not use the labels without them."""
+    path = "data/idx/test-labels.sfv"
+    (finished_numpy.folder / path).unlink()
+    planned = {"solution_to_idx", "score", "score_table", "compare_models", "remember_run"}
+    assert finished_numpy.planned_rules().keys() == planned
+    assert finished_numpy.snakemake().returncode == 0
+    assert contents(finished_numpy, {path}) == contents(finished_numpy_run[0], {path})
+    assert not finished_numpy.planned()
+
+
 def test_a_deleted_result_is_made_again(finished_numpy_run, finished_numpy):
     (finished_numpy.folder / "results" / "submission.csv").unlink()
     assert finished_numpy.snakemake().returncode == 0

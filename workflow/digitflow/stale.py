@@ -45,7 +45,7 @@ def find(config: Mapping[str, Any], folder: Path = Path()) -> list[Path]:
         *_stale_submissions(results, wanted),
         *_stale_records(folder / "data" / "rec", config["rec"]["shards"], folds),
         *_stale_predictions(results / "predictions", names),
-        *_stale_images(folder / "data" / "idx", names),
+        *_stale_images(folder / "data" / "idx", names, config["data"]["image"]["channels"] == 3),
     }
     return sorted(path for path in found if not found.intersection(path.parents))
 
@@ -161,15 +161,17 @@ def _stale_predictions(predictions: Path, names: set[str]) -> Iterator[Path]:
                     yield path
 
 
-def _stale_images(images: Path, names: set[str]) -> Iterator[Path]:
+def _stale_images(images: Path, names: set[str], colour: bool) -> Iterator[Path]:
     """Further images that are no longer predicted, with their checksums and ids; of the others, grey images
-    where colour was converted since, or the other way round.
+    if the configuration wants colour, or the other way round.
     """
     for path in images.glob("*.sfv"):
         name, known = glob.escape(path.stem), checksums.read(path)
         found = [file for end in ("", ".gz") for file in images.glob(f"{name}-images-idx[34]-ubyte{end}")]
-        present = [file for file in found if file.name.removesuffix(".gz") in known]
-        if present and path.stem in names:
-            yield from {*found} - {*present}
-        elif present:
+        if not any(file.name.removesuffix(".gz") in known for file in found):
+            continue
+        if path.stem in names:
+            unwanted = f"{path.stem}-images-idx{3 if colour else 4}-ubyte"
+            yield from (file for file in found if file.name.removesuffix(".gz") == unwanted)
+        else:
             yield from (path, *found, *images.glob(f"{name}-ids.csv"))

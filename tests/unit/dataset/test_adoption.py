@@ -14,7 +14,7 @@ import pytest
 from tests.unit.dataset.killed import killed_at
 
 from digitflow.base.errors import DigitflowError, InputError
-from digitflow.dataset import adoption, applied, inventory, treetimes, views
+from digitflow.dataset import applied, comparison, inventory, treetimes, views
 from digitflow.dataset.adoption import adopt, check_not_lost, find_changes, restore_corrections
 from digitflow.dataset.applied import Applied
 from digitflow.dataset.corrections import apply
@@ -136,6 +136,16 @@ def test_every_change_is_told_in_a_line_and_finding_it_writes_nothing(project):
     assert not project.find().lines
 
 
+def test_changes_are_adopted_with_a_single_look_into_the_inventory(project, monkeypatch):
+    looks = []
+    monkeypatch.setattr(
+        comparison, "read_inventory", lambda tree: looks.append(tree) or inventory.read_inventory(tree)
+    )
+    project.picture(1).rename(project.picture(1, 3))
+    assert len(project.adopt()) == 1
+    assert looks == [project.tree]
+
+
 def test_a_tree_in_which_nothing_changed_is_not_listed(project, monkeypatch):
     project.update()
     forbid_listing(monkeypatch)
@@ -143,8 +153,8 @@ def test_a_tree_in_which_nothing_changed_is_not_listed(project, monkeypatch):
 
 
 def forbid_listing(monkeypatch):
-    monkeypatch.setattr(adoption, "scan", lambda *_: pytest.fail("the tree was listed"))
-    monkeypatch.setattr(adoption, "read_inventory", lambda *_: pytest.fail("the inventory was read"))
+    monkeypatch.setattr(comparison, "scan", lambda *_: pytest.fail("the tree was listed"))
+    monkeypatch.setattr(comparison, "read_inventory", lambda *_: pytest.fail("the inventory was read"))
 
 
 def test_a_tree_that_was_just_made_is_not_listed_and_what_is_done_in_it_at_once_is_found(

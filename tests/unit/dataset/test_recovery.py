@@ -1,10 +1,12 @@
 """A lost inventory is made again so that what a person did in the tree is told from what the tool did."""
 
+import io
 import subprocess
 from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from digitflow.base import checksums
 from digitflow.base.errors import FormatError, InputError
@@ -48,6 +50,16 @@ class Project:
     def picture(self, id_: int, label=None) -> Path:
         return self.tree / str(self.labels[id_ - 1] if label is None else label) / f"{id_:02}.png"
 
+    def save_again(self, id_: int, optimize: bool = True) -> None:
+        """Save a picture as another program does: with the same pixels in other bytes."""
+        file = io.BytesIO()
+        Image.fromarray(self.images[id_ - 1]).save(file, "PNG", optimize=optimize)
+        self.picture(id_).write_bytes(file.getvalue())
+
+    def forget_pixels(self) -> None:
+        """Leave a manifest of an earlier version, which did not say what the pixels were."""
+        self.manifest.write_text(self.manifest.read_text().partition("; pixels")[0])
+
     def lose(self) -> None:
         inventory_path(self.tree).unlink()
 
@@ -89,6 +101,44 @@ def test_what_was_done_by_hand_is_noticed_and_what_the_tool_did_is_not(project):
     assert project.recover()
     told = project.adopt()
     assert [line.split(": image ")[1].split(",")[0] for line in told] == ["1: ok (5)", "3: 4 -> 7", "4: drop"]
+
+
+def test_a_picture_that_another_program_saved_and_somebody_then_deleted_is_dropped(project):
+    project.save_again(4)
+    project.update(project.corrections)
+    project.picture(4).unlink()
+    project.lose()
+    assert project.recover()
+    [told] = project.adopt()
+    assert "image 4: drop" in told
+
+
+def test_without_a_digest_of_the_pixels_it_stops_because_it_may_have_shown_another_image(project):
+    project.save_again(4)
+    project.update(project.corrections)
+    project.save_again(4, optimize=False)
+    project.forget_pixels()
+    project.lose()
+    assert project.recover()  # it is there, and shows the image
+    project.picture(4).unlink()
+    project.lose()
+    with pytest.raises(InputError, match=r"train\.inventory: missing, and .*04\.png shows no image of row"):
+        project.recover()
+
+
+@pytest.mark.parametrize("by", ["a manifest of an earlier version", "one whose digest is of other data"])
+def test_pictures_tell_what_they_were_where_the_digest_does_not(project, by):
+    project.forget_pixels()
+    if by.startswith("one"):
+        project.manifest.write_text(f"{project.manifest.read_text()}; pixels 00000000\n")
+    project.picture(3).rename(project.picture(3, 7))
+    project.picture(4).unlink()
+    project.picture(5).write_bytes(png.encode(255 - project.images[[4]])[0])
+    project.lose()
+    assert project.recover()
+    *told, note = project.adopt()
+    assert [line.split(": image ")[1].split(",")[0] for line in told] == ["3: 4 -> 7", "4: drop"]
+    assert "05.png: pixels edited" in note
 
 
 def test_lines_that_were_removed_are_not_written_again(project):

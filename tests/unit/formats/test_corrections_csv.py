@@ -73,6 +73,8 @@ def test_lines_are_read_as_people_and_spreadsheets_write_them(path):
             "12,4,9,,\n",
             "line 1: '12,4,9,,' should be the header id,was,now,crc,note; write that header above",
         ),
+        ("sep=,\n" + HEADER, "line 1: 'sep=,' is a line for Excel only: delete it"),
+        ('\ufeff"sep=;"\r\n' + HEADER, "line 1: '\"sep=;\"' is a line for Excel only: delete it"),
         ("12;4;9;;\n", "line 1: .* should be the header .* separate the columns by commas"),
         (HEADER.replace(",", ";"), "line 1: .* in place of this line, .* separated by commas"),
         (

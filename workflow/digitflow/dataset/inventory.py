@@ -12,10 +12,12 @@ import array
 import json
 import os
 import re
+import shlex
 import time
 import zipfile
+import zlib
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -30,6 +32,7 @@ PathLike = str | os.PathLike
 RUN_TREES = "run again with the target trees, e.g. snakemake -j2 trees"
 LINES = 4096  # of a manifest, made at a time
 NOWHERE = -1  # in the place of a folder: the row has no picture
+PIXELS = "; pixels "  # begins the comment at the end of a manifest
 COPY = re.compile(r"copy of ([0-9]+)\.png|([0-9]+)[ _(-].*\.png", re.IGNORECASE)
 
 
@@ -57,6 +60,14 @@ class Inventory:
     def __len__(self) -> int:
         return len(self.place)
 
+    def name(self, row: int) -> str:
+        """The name of a row's picture."""
+        return file_name(row, len(str(len(self))))
+
+    def path(self, row: int) -> str:
+        """The path of a row's picture, relative to the tree, where it was put."""
+        return picture_path(self.names, self.place[row], self.name(row))
+
     def fit(self, names: list[str], rows: int) -> "Inventory":
         """The same with `names` first, others in use after them, and at least `rows` rows."""
         known = {*names}
@@ -83,6 +94,11 @@ class Inventory:
             next_pixel_crc=checksums(self.next_pixel_crc),
         )
 
+    def digest_of_pixels(self) -> str:
+        """A CRC-32 of the shape and the pixels of all rows, by which other data are recognised."""
+        parts = self.shape.astype("<u4"), self.pixel_crc.astype("<u4")
+        return f"{zlib.crc32(b''.join(part.tobytes() for part in parts)):08X}"
+
     def moved(self) -> np.ndarray:
         """The rows, from 0, whose pictures are in no folder, or in another than that of the CSV's label."""
         return np.flatnonzero(self.next_place != self.given)
@@ -94,9 +110,9 @@ class Inventory:
 ARRAYS = [name for name in Inventory.__dataclass_fields__ if name not in ("corrections", "source")]
 
 
-def file_name(id_: int, digits: int) -> str:
-    """The name of the picture of a row, from 1: alphabetical order is numeric order."""
-    return f"{id_:0{digits}}.png"
+def file_name(row: int, digits: int) -> str:
+    """The name of the picture of a row, from 0: its id, from 1. Alphabetical order is numeric order."""
+    return f"{row + 1:0{digits}}.png"
 
 
 def picture_path(names: list[str], place: int, name: str) -> str:
@@ -152,13 +168,16 @@ def understand(tree: PathLike, until: int) -> None:
 def settle(tree: PathLike, inventory: Inventory, adopted: bool = False) -> None:
     """Write the inventory, and note that it is complete if it is: another change may have come meanwhile."""
     written = save_inventory(tree, inventory, adopted=adopted)
-    now = scan(tree, inventory.names, len(inventory), len(str(len(inventory))))
+    now = scan(tree, inventory)
     if np.array_equal(now.place, inventory.place) and not (now.strangers or now.doubled):
         understand(tree, written)
 
 
 def write_manifest(path: PathLike, inventory: Inventory) -> None:
-    """Write the manifest of a tree: path and CRC-32 of a picture per line, in the order of rows."""
+    """Write the manifest of a tree: path and CRC-32 of a picture per line, in the order of rows.
+
+    A comment at the end says which pixels all rows had, for the recovery of a lost inventory.
+    """
     digits = len(str(len(inventory)))
     prefixes = [f"{name}/" if name else "" for name in inventory.names]
     line = f"%s%0{digits}d.png %08X\n"  # as `file_name` has it, in half the time
@@ -168,25 +187,41 @@ def write_manifest(path: PathLike, inventory: Inventory) -> None:
             folders = [prefixes[place] for place in inventory.place[rows].tolist()]
             crcs = inventory.file_crc[rows].tolist()
             file.writelines(map(line.__mod__, zip(folders, (rows + 1).tolist(), crcs, strict=True)))
+        file.write(f"{PIXELS}{inventory.digest_of_pixels()}\n")
 
 
 @dataclass(frozen=True)
 class Found:
     """What is in a tree. `place`: the folder of each row's picture, int16 (rows,), or NOWHERE.
 
-    `doubled`: the rows, from 0, of pictures that are there twice, and the second path. `strangers`: paths of
-    what is no picture of the tree. `names`: file names by row, if they are not padded as the others are.
+    `folders`: as the inventory has them. `digits`: of the usual file names. `names`: other file names, by
+    row. `doubled`: the rows, from 0, of pictures that are there twice, and the second path. `strangers`:
+    paths of what is no picture of the tree.
     """
 
     place: np.ndarray
-    doubled: list[tuple[int, str]]
-    strangers: list[str]
-    names: dict[int, str]
+    folders: list[str]
+    digits: int
+    names: dict[int, str] = field(default_factory=dict)
+    doubled: list[tuple[int, str]] = field(default_factory=list)
+    strangers: list[str] = field(default_factory=list)
+
+    def name(self, row: int) -> str:
+        """The file name of a row's picture."""
+        return self.names.get(row) or file_name(row, self.digits)
+
+    def path(self, row: int) -> str:
+        """The path of a row's picture, which is there, relative to the tree."""
+        return picture_path(self.folders, self.place[row], self.name(row))
 
 
-def scan(tree: PathLike, folders: list[str], rows: int, digits: int) -> Found:
-    """List a tree with the folders of an inventory; what systems leave in folders is skipped."""
-    found = Found(np.full(rows, NOWHERE, np.int16), [], [], {})
+def scan(tree: PathLike, inventory: Inventory, digits: int | None = None) -> Found:
+    """List a tree with the folders and rows of an inventory; what systems leave in folders is skipped.
+
+    `digits`: of the usual file names; None: as many as the inventory's have.
+    """
+    rows, folders = len(inventory), inventory.names
+    found = Found(np.full(rows, NOWHERE, np.int16), folders, digits or len(str(rows)))
     if folders != [""]:
         known = {*folders}
         with os.scandir(tree) as entries:
@@ -195,27 +230,37 @@ def scan(tree: PathLike, folders: list[str], rows: int, digits: int) -> Found:
                     found.strangers.append(entry.name + "/" * entry.is_dir())
     for place, folder in enumerate(folders):
         if (path := Path(tree, folder)).is_dir():
-            _scan_folder(path, folder, place, digits, found)
+            _scan_folder(path, place, found)
     found.strangers.sort()
     return found
 
 
-def _scan_folder(path: Path, folder: str, place: int, digits: int, found: Found) -> None:
-    prefix, rows = f"{folder}/" if folder else "", array.array("q")
+def _scan_folder(path: Path, place: int, found: Found) -> None:
+    rows = array.array("q")
     with os.scandir(path) as entries:
         for entry in entries:
             stem, _, kind = entry.name.partition(".")
             row = int(stem) - 1 if kind == "png" and stem.isascii() and stem.isdecimal() else -1
             if 0 <= row < len(found.place) and entry.is_file():
                 rows.append(row)
-                if len(stem) != digits:
+                if len(stem) != found.digits:
                     found.names[row] = entry.name
             elif not SYSTEM_FILES.fullmatch(entry.name):
-                found.strangers.append(prefix + entry.name)
+                found.strangers.append(picture_path(found.folders, place, entry.name))
     once, times = np.unique(np.array(rows, np.int64), return_counts=True)
     for row in once[(times > 1) | (found.place[once] != NOWHERE)].tolist():
-        found.doubled.append((row, prefix + file_name(row + 1, digits)))
+        found.doubled.append((row, picture_path(found.folders, place, file_name(row, found.digits))))
     found.place[once[found.place[once] == NOWHERE]] = place
+
+
+def as_command(*commands: Sequence[PathLike]) -> str:
+    """Commands as a person types them, one after the other."""
+    return " && ".join(shlex.join(map(os.fspath, command)) for command in commands)
+
+
+def move_away(tree: PathLike, manifest: PathLike) -> str:
+    """The commands after which a tree is made anew; the old one stays beside it."""
+    return as_command(["mv", tree, f"{tree}.old"], ["rm", "-f", manifest])
 
 
 def name_stranger(stranger: str) -> str:

@@ -1,12 +1,12 @@
 """An inventory that was lost, made again: from the manifest of its tree and the data that the tree shows.
 
-The manifest has the folder and the checksum of every picture, and the copies of the corrections that were
-applied tell which file the tree shows. So what a person did in the tree is still told from what the tool did.
+The manifest has the folder and the checksum of every picture, and a digest of all pixels, by which data that
+have changed since are recognised. The copies of the corrections that were applied tell which file the tree
+shows. So what a person did in the tree is still told from what the tool did.
 """
 
 import os
 import re
-import shlex
 import zlib
 from contextlib import suppress
 from pathlib import Path
@@ -21,10 +21,10 @@ from digitflow.dataset.applied import APPLIED, Applied, same_file
 from digitflow.dataset.classes import folder_names, label_of_folder
 from digitflow.dataset.inventory import (
     NOWHERE,
+    PIXELS,
     RUN_TREES,
     Inventory,
-    file_name,
-    picture_path,
+    move_away,
     save_inventory,
     scan,
 )
@@ -56,7 +56,7 @@ def recover_inventory(
     tree, files = Path(tree), (manifest, images_idx, labels_idx, classes_csv)
     if not (tree.is_dir() and all(map(os.path.exists, files))):
         return False
-    lines = _read_manifest(manifest)
+    lines, digest = _read_manifest(manifest)
     images, names = idx.open_memmap(images_idx, idx.IMAGES), folder_names(class_names.read(classes_csv))
     rows, *shape = images.shape
     given = idx.read_labels(labels_idx, rows, len(names)).astype(np.int16)
@@ -70,21 +70,6 @@ def recover_inventory(
     place[at] = [codes[folder] for folder, _, _ in lines]
     file_crc[at] = [int(crc, 16) for _, _, crc in lines]
     crcs = np.array([zlib.crc32(image) for image in images], np.uint32)
-
-    found = scan(tree, names, rows, digits)
-    for row in at.tolist():
-        data = b""
-        if found.place[row] != NOWHERE:
-            name = found.names.get(row, file_name(row + 1, digits))
-            with suppress(FileNotFoundError):  # deleted meanwhile
-                data = (tree / picture_path(names, found.place[row], name)).read_bytes()
-        if zlib.crc32(data) == file_crc[row]:
-            is_same = shown_crc(data, shape) == crcs[row]
-        else:  # edited or deleted by hand: what it was is known if the same pixels give the same file
-            is_same = zlib.crc32(png.encode(images[[row]])[0]) == file_crc[row]
-        if not is_same:
-            picture = picture_path(names, place[row], file_name(row + 1, digits))
-            raise _other_images(tree, manifest, images_idx, f"{picture} shows no image of row {row + 1}")
 
     # The tree shows the file of corrections that explains it best; of two that do, the one used last.
     copies = [*reversed(last_applied.read_copies(applied)), Applied()]
@@ -103,6 +88,8 @@ def recover_inventory(
         corrections=copies[best].path,
         source=source,
     )
+    if digest != inventory.digest_of_pixels():  # other data, or a manifest of an earlier version
+        _check_pictures(tree, manifest, images_idx, images, inventory)
     save_inventory(tree, inventory, times={})  # so that all folders are read
     return True
 
@@ -126,33 +113,48 @@ def check_is_last(tree: PathLike, corrections: PathLike, applied: PathLike = APP
         raise InputError(
             f"{inventory_path(tree)}: missing, so {tree} may show {own}, which was used last, and not "
             f"{corrections}; nothing was changed. First set data.corrections: {own} and {RUN_TREES}; or, if "
-            f"nothing was done in the tree by hand: {_move_away(tree, f'{tree}.sfv')}"
+            f"nothing was done in the tree by hand: {move_away(tree, f'{tree}.sfv')}"
         )
 
 
-def _read_manifest(manifest: PathLike) -> list[tuple[str, str, str]]:
-    """Folder, id and checksum of every picture."""
+def _read_manifest(manifest: PathLike) -> tuple[list[tuple[str, str, str]], str]:
+    """Folder, id and checksum of every picture, and the digest of all pixels, empty if it is not there."""
     lines = Path(manifest).read_text(encoding="utf-8", errors="replace").splitlines()
+    digest = lines.pop().removeprefix(PIXELS) if lines and lines[-1].startswith(PIXELS) else ""
     found = [LINE.fullmatch(line) for line in lines]
     if None in found:
         number = found.index(None)
         raise FormatError(
             f"{manifest}, line {number + 1}: damaged: {lines[number]!r}; delete the file and {RUN_TREES}"
         )
-    return [line.groups() for line in found]
+    return [line.groups() for line in found], digest
+
+
+def _check_pictures(
+    tree: Path, manifest: PathLike, images_idx: PathLike, images: np.ndarray, inventory: Inventory
+) -> None:
+    """InputError: a picture was not made from the image that its row has now, as far as can be told."""
+    found = scan(tree, inventory)
+    for row in np.flatnonzero(inventory.place != NOWHERE).tolist():
+        data = b""
+        if found.place[row] != NOWHERE:
+            with suppress(FileNotFoundError):  # deleted meanwhile
+                data = (tree / found.path(row)).read_bytes()
+        is_same = shown_crc(data, inventory.shape) == inventory.pixel_crc[row]
+        if not is_same and zlib.crc32(data) != inventory.file_crc[row]:
+            # Edited or deleted by hand: what it was is known if the same pixels give the same file.
+            is_same = zlib.crc32(png.encode(images[[row]])[0]) == inventory.file_crc[row]
+        if not is_same:
+            example = f"{inventory.path(row)} shows no image of row {row + 1}"
+            raise _other_images(tree, manifest, images_idx, example)
 
 
 def _other_images(tree: Path, manifest: PathLike, images_idx: PathLike, example: str) -> InputError:
     return InputError(
         f"{inventory_path(tree)}: missing, and {images_idx} has other images than {manifest}: {example}. So "
         f"what was done by hand in {tree} is not known, and nothing was changed. Move the tree away: "
-        f"{_move_away(tree, manifest)}; then {RUN_TREES}, and move pictures again in the new tree"
+        f"{move_away(tree, manifest)}; then {RUN_TREES}, and move pictures again in the new tree"
     )
-
-
-def _move_away(tree: PathLike, manifest: PathLike) -> str:
-    commands = ["mv", os.fspath(tree), f"{tree}.old"], ["rm", "-f", os.fspath(manifest)]
-    return " && ".join(map(shlex.join, commands))
 
 
 def _places(copy: Applied, given: np.ndarray, names: list[str], crcs: np.ndarray) -> np.ndarray:

@@ -112,8 +112,16 @@ def update_tree(
     given = np.zeros(rows, np.int16) if given is None else np.asarray(given, np.int16)
     pixels = _pixel_crcs(images_idx, rows)
     goal = Inventory(
-        *(names, given, place, np.zeros(rows, np.uint32), pixels, place, pixels, np.array(shape)),
-        *(corrections, source),
+        names=names,
+        given=given,
+        place=place,
+        file_crc=np.zeros(rows, np.uint32),
+        pixel_crc=pixels,
+        next_place=place,
+        next_pixel_crc=pixels,
+        shape=np.array(shape),
+        corrections=corrections,
+        source=source,
     )
     try:
         with suppress(OSError):
@@ -157,8 +165,7 @@ def _pixel_crcs(images_idx: PathLike, rows: int) -> np.ndarray:
 
 def _make(images_idx: PathLike, tree: Path, goal: Inventory, progress: Progress) -> tuple[Inventory, Counts]:
     """Make a tree that does not exist; it gets its name when it is whole."""
-    digits = len(str(len(goal)))
-    file_crc = np.zeros(len(goal), np.uint32)
+    file_crc = goal.file_crc.copy()
     with (
         atomic_tree(tree, replace=False) as temporary,  # a person may put one back meanwhile
         open_folders(*(temporary / name for name in goal.names), make=True) as folders,
@@ -169,7 +176,7 @@ def _make(images_idx: PathLike, tree: Path, goal: Inventory, progress: Progress)
             order = np.argsort(place, kind="stable")
             order = order[place[order] != NOWHERE]
             files = png.encode(images[order])
-            file_names = [file_name(row, digits) for row in (order + start + 1).tolist()]
+            file_names = map(goal.name, (order + start).tolist())
             write_files(files, file_names, [folders[label] for label in place[order].tolist()])
             file_crc[start + order] = [zlib.crc32(file) for file in files]
             progress.advance(len(images))
@@ -199,8 +206,7 @@ def _update(
     known = read_inventory(tree)
     recognised = known is None
     known = (known or _recognise(tree, goal)).fit(names, rows)
-    goal = goal.fit(known.names, len(known))
-    update = _Update(tree, known, goal, len(str(rows)), recognised, deletions_count)
+    update = _Update(tree, known, goal, recognised, deletions_count)
     update.begin()
     with (
         open_folders(*(tree / name for name in known.names), make=True) as folders,
@@ -213,7 +219,7 @@ def _update(
     for name in known.names[len(names) :]:
         with suppress(OSError):
             (tree / name).rmdir()  # only if it is empty
-    return update.end(rows), update.counts
+    return update.end(), update.counts
 
 
 def _recognise(tree: Path, goal: Inventory) -> Inventory:
@@ -221,19 +227,17 @@ def _recognise(tree: Path, goal: Inventory) -> Inventory:
 
     A picture in another folder than the CSV's or the wanted one was moved there by hand.
     """
-    found = scan(tree, goal.names, len(goal), digits := len(str(len(goal))))
-    file_crc = np.zeros(len(goal), np.uint32)
+    found = scan(tree, goal)
+    file_crc = goal.file_crc.copy()
     wrong = [*found.strangers, *(path for _, path in found.doubled)]
     for row in np.flatnonzero(found.place != NOWHERE).tolist():
-        name = found.names.get(row, file_name(row + 1, digits))
-        path = picture_path(goal.names, found.place[row], name)
         try:
-            data = (tree / path).read_bytes()
+            data = (tree / found.path(row)).read_bytes()
         except FileNotFoundError:  # deleted or moved meanwhile
             continue
         file_crc[row] = zlib.crc32(data)
         if shown_crc(data, goal.shape) != goal.pixel_crc[row]:
-            wrong.append(path)
+            wrong.append(found.path(row))
     if wrong:
         raise InputError(
             f"{tree}: exists, but digitflow did not make it: it holds {some(wrong)}. Nothing in it was "
@@ -262,23 +266,19 @@ class _Update:
     """
 
     def __init__(
-        self,
-        tree: Path,
-        known: Inventory,
-        goal: Inventory,
-        digits: int,
-        recognised: bool,
-        deletions_count: bool,
+        self, tree: Path, known: Inventory, goal: Inventory, recognised: bool, deletions_count: bool
     ):
-        self.tree, self.known, self.goal, self.digits = tree, known, goal, digits
+        self.tree, self.known, self.rows = tree, known, len(goal)
+        self.goal = goal = goal.fit(known.names, len(known))
+        self.digits = len(str(self.rows))
         self.counts = Counts()
-        self.found = found = scan(tree, known.names, len(known), digits)
+        self.found = found = scan(tree, known, self.digits)
         self.same_shape = np.array_equal(known.shape, goal.shape)
         self.file_crc = known.file_crc.copy()
         self.edited: list[str] = []
         self.taken: list[str] = []
         self.deletions_count = deletions_count or recognised
-        self.there = there = found.place != NOWHERE
+        there = found.place != NOWHERE
         expected = np.logical_or.reduce(
             [found.place == one for one in (known.place, known.next_place, goal.place)]
         )
@@ -297,18 +297,10 @@ class _Update:
         self.wanted = self.after.copy()
         for row in np.flatnonzero(~self.left_alone & there & (goal.place == NOWHERE)).tolist():
             with suppress(FileNotFoundError):  # deleted meanwhile, as the row asks for
-                if self._judge(row, (tree / self._path(row)).read_bytes()) == "edited":
+                if self._judge(row, (tree / found.path(row)).read_bytes()) == "edited":
                     self.left_alone[row] = True
                     self.after[row] = found.place[row]
-                    self.edited.append(self._path(row))
-
-    def _name(self, row: int) -> str:
-        return file_name(row + 1, self.digits)
-
-    def _path(self, row: int) -> str:
-        """Where a picture was found."""
-        name = self.found.names.get(row, self._name(row))
-        return picture_path(self.known.names, self.found.place[row], name)
+                    self.edited.append(found.path(row))
 
     def begin(self) -> None:
         """Write down what is to come, before anything is changed, and name what is left alone."""
@@ -319,29 +311,28 @@ class _Update:
         same = np.array_equal(self.before, self.after) and np.array_equal(known.pixel_crc, goal.pixel_crc)
         if not (same and self.same_shape):
             save_inventory(self.tree, begun)
+        moved, deleted, again = (
+            np.flatnonzero(rows).tolist()
+            for rows in (self.moved_by_hand, self.missing & self.left_alone, self.missing & ~self.left_alone)
+        )
+        since = "since the corrections were read; the next run adds them to the corrections"
         self._warn(
             "no pictures of this tree, and used by nothing; move them out of it",
             map(name_stranger, found.strangers),
         )
         self._warn(
             "each is there twice; delete one of the two",
-            (f"{self._path(row)} and {path}" for row, path in found.doubled),
+            (f"{found.path(row)} and {path}" for row, path in found.doubled),
         )
+        self._warn(f"moved by hand {since}", map(found.path, moved))
+        self._warn(f"deleted {since}", map(self._was_at, deleted))
         self._warn(
-            "moved by hand since the corrections were read; the next run adds them to the corrections",
-            map(self._path, np.flatnonzero(self.moved_by_hand).tolist()),
-        )
-        self._warn_missing(
-            "deleted since the corrections were read; the next run adds them to the corrections",
-            self.left_alone,
-        )
-        self._warn_missing(
-            "missing, and made again; to drop an image, delete its picture again", ~self.left_alone
+            "missing, and made again; to drop an image, delete its picture again", map(self._was_at, again)
         )
 
-    def _warn_missing(self, what: str, rows: np.ndarray) -> None:
-        missing, known = np.flatnonzero(self.missing & rows).tolist(), self.known
-        self._warn(what, (picture_path(known.names, known.place[row], self._name(row)) for row in missing))
+    def _was_at(self, row: int) -> str:
+        """Where the picture of a row was put."""
+        return picture_path(self.known.names, self.known.place[row], file_name(row, self.digits))
 
     def _warn(self, what: str, paths: Iterable[str]) -> None:
         if paths := list(paths):
@@ -360,12 +351,12 @@ class _Update:
             if place == NOWHERE:
                 wrong.append(row)
                 continue
-            name = self._name(row)
-            old_name, path = found.names.get(row, name), picture_path(goal.names, to, name)
+            name, old_name = file_name(row, self.digits), found.name(row)
+            path = picture_path(goal.names, to, name)
             try:
                 data = read_file(old_name, folders[place])
                 if (place, old_name) != (to, name):
-                    (self.tree / self._path(row)).rename(self.tree / path)
+                    (self.tree / found.path(row)).rename(self.tree / path)
                     self.counts.moved += 1
             except FileNotFoundError:
                 self._leave(row)
@@ -385,7 +376,7 @@ class _Update:
         if self.deletions_count:
             self.left_alone[row] = True
             self.after[row] = self.wanted[row] = self.found.place[row]
-            self.taken.append(self._path(row))
+            self.taken.append(self.found.path(row))
 
     def _judge(self, row: int, data: bytes) -> str:
         """Whether a file is right, wrong (the tool's own but not these pixels, or damaged) or edited."""
@@ -403,7 +394,7 @@ class _Update:
     def _write(self, rows: list[int], images: np.ndarray, spare: Path) -> None:
         """Write pictures beside the tree, then rename them into it, so that they are whole at any time."""
         files = png.encode(images)
-        names = [self._name(row) for row in rows]
+        names = [file_name(row, self.digits) for row in rows]
         with open_folders(spare) as (folder,):
             write_files(files, names, [folder] * len(rows))
         for row, name, file in zip(rows, names, files, strict=True):
@@ -417,10 +408,10 @@ class _Update:
         rows = ~self.left_alone & (self.found.place != NOWHERE) & (self.goal.place == NOWHERE)
         for row in np.flatnonzero(rows).tolist():
             with suppress(FileNotFoundError):  # deleted or moved meanwhile
-                (self.tree / self._path(row)).unlink()
+                (self.tree / self.found.path(row)).unlink()
                 self.counts.removed += 1
 
-    def end(self, rows: int) -> Inventory:
+    def end(self) -> Inventory:
         """Write down what is in the tree now, and whether anybody else changed it meanwhile."""
         self._warn(
             "deleted or moved by hand during this update; the next run adds them to the corrections",
@@ -431,11 +422,16 @@ class _Update:
             f"empty its file, delete {self.tree}.sfv and {RUN_TREES}",
             self.edited,
         )
-        pixel_crc = np.where(self.left_alone, self.known.pixel_crc, self.goal.pixel_crc)[:rows]
-        place = self.after[:rows]
-        done = Inventory(
-            *(self.known.names, self.goal.given[:rows], place, self.file_crc[:rows], pixel_crc),
-            *(self.wanted[:rows], pixel_crc, self.goal.shape, self.goal.corrections, self.goal.source),
+        rows = slice(self.rows)
+        pixel_crc = np.where(self.left_alone, self.known.pixel_crc, self.goal.pixel_crc)[rows]
+        done = replace(
+            self.goal,
+            given=self.goal.given[rows],
+            place=self.after[rows],
+            file_crc=self.file_crc[rows],
+            pixel_crc=pixel_crc,
+            next_place=self.wanted[rows],
+            next_pixel_crc=pixel_crc,
         )
         settle(self.tree, done)
         return done

@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING
 
 from digitflow.base.errors import DigitflowError, FormatError, InputError
 from digitflow.base.files import atomic_path
+from digitflow.formats.foreign import refuse_excels_line
 
 HEADER = ("id", "was", "now", "crc", "note")
 COMMENT = "# corrections of labels; now: the right label or drop (no model sees it) or ok (right as it is)"
@@ -204,6 +205,7 @@ def _parse_parts(data: bytes, path: PathLike) -> list[_Part]:
         raise FormatError(
             f"{path}, line {line}: byte {data[error.start]:#04x} is not UTF-8; save the file as CSV in UTF-8"
         ) from None
+    refuse_excels_line(path, text.removeprefix(BOM).partition("\n")[0])
     parts, first, header = [], {}, False
     for line, raw, fields in _split(text, path):
         if not fields:

@@ -4,7 +4,7 @@ import os
 import re
 
 from digitflow.base.archives import open_csv
-from digitflow.base.errors import InputError
+from digitflow.base.errors import FormatError
 
 SAVE_AS_CSV = "load it with {} and save it as CSV, one row per image"
 PNG = b"\x89PNG"
@@ -54,9 +54,9 @@ def is_png(path: str | os.PathLike) -> bool:
 
 
 def refuse_excels_line(path: str | os.PathLike, line: str) -> None:
-    """InputError: line 1 of a CSV has no cells, but tells Excel what separates those below."""
+    """FormatError: line 1 of a CSV has no cells, but tells Excel what separates those below."""
     if EXCELS_LINE.fullmatch(line):
-        raise InputError(f"{path}, line 1: {line.strip()!r} is a line for Excel only: delete it")
+        raise FormatError(f"{path}, line 1: {line.strip()!r} is a line for Excel only: delete it")
 
 
 def looks_like(start: bytes) -> str | None:

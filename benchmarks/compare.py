@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 from measure import HERE, MAIN, Contest, Page, run, shuffled_digits, table
 
+from digitflow.base import checksums
 from digitflow.dataset import classes
 from digitflow.dataset.mnist import KAGGLE_SEED, KAGGLE_TRAIN_ROWS
 from digitflow.formats import idx, labelscsv, lst
@@ -58,7 +59,10 @@ def write_project(folder: Path) -> None:
     classes.write(data / "classes.csv", [*"0123456789"])
     for part, rows in (("train", train), ("test", test)):
         idx.write(data / f"{part}-images-idx3-ubyte", images[rows])
-    idx.write(data / "test-labels-idx1-ubyte", labels[test])
+    test_images, test_labels = data / "test-images-idx3-ubyte", data / "test-labels-idx1-ubyte"
+    idx.write(test_labels, labels[test])
+    checksums.write(data / "test.sfv", [test_images])
+    checksums.write(data / "test-labels.sfv", [test_labels, test_images])  # otherwise the labels are not used
     chance = np.random.default_rng(0)
     for side in "ab":
         write_run(folder / side, labels[test].astype(int), labels[:VALID_ROWS].astype(int), chance)

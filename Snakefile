@@ -7,6 +7,7 @@ configfile: f"{workflow.basedir}/config/config.yaml"
 
 
 include: "rules/common.smk"
+include: "rules/console.smk"
 include: "rules/start.smk"
 include: "rules/environments.smk"
 include: "rules/fetch.smk"

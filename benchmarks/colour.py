@@ -5,14 +5,13 @@ test accuracy in grey and in colour, and the difference in points; exit status 1
 point worse.
 """
 
-import csv
 import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
 import yaml
-from measure import HERE, PROJECT, Page, shuffled_digits, table
+from measure import HERE, PROJECT, Page, read_rows, shuffled_digits, table
 
 from digitflow.formats import idx
 
@@ -60,8 +59,8 @@ def accuracies(folder: Path, channels: int) -> dict[str, float]:
     (folder / "config.yaml").write_text(yaml.safe_dump(config))
     command = [Path(sys.executable).with_name("snakemake"), "-s", PROJECT / "Snakefile", "-d", folder, "-j2"]
     subprocess.run([*command, "--configfile", folder / "config.yaml"], check=True)
-    with open(folder / "results" / "scores.csv", newline="") as file:
-        return {row["model"]: 100 * float(row["test_accuracy"]) for row in csv.DictReader(file)}
+    scores = read_rows(folder / "results" / "scores.csv")
+    return {row["model"]: 100 * float(row["test_accuracy"]) for row in scores}
 
 
 def main(folder: str, rows: str = "20000") -> int:

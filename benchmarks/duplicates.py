@@ -5,14 +5,13 @@ the test images, and the verb find_duplicates searches all of them, as its rule 
 benchmarks/duplicates.md; exit status 1 if a copy was not found, or a bar was missed.
 """
 
-import csv
 import sys
 import tempfile
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import numpy as np
-from measure import HERE, MAIN, Finished, Page, run, settle, shuffled_digits, table
+from measure import HERE, Finished, Page, read_rows, run_verb, settle, shuffled_digits, table
 
 from digitflow.dataset import classes, lists
 from digitflow.dataset.mnist import KAGGLE_SEED, KAGGLE_TRAIN_ROWS
@@ -67,20 +66,17 @@ def look_for_them(folder: Path) -> Finished:
         "duplicates": "duplicates.csv",
         "outliers": "outliers.csv",
     }
-    words = [word for flag, name in flags.items() for word in (f"--{flag}", name)]
-    return run(MAIN / "python", "-m", "digitflow", "find_duplicates", *words, cwd=folder)
+    return run_verb("find_duplicates", flags, folder)
 
 
 def found_pairs(path: Path, train: int) -> set[tuple[int, int]]:
     """The pairs of duplicates.csv as places among all images."""
-    with open(path, newline="") as file:
-        rows = list(csv.DictReader(file))
     return {
         tuple(
             int(row[f"{side}_id"]) - 1 + train * (row[f"{side}_part"] == "test")
             for side in ("first", "second")
         )
-        for row in rows
+        for row in read_rows(path)
     }
 
 

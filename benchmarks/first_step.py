@@ -18,14 +18,10 @@ import time
 from pathlib import Path
 
 import yaml
-from measure import HERE, PROJECT, Contest, Page, copy_code, settle
+from measure import HERE, PROJECT, Contest, Page, commit, copy_code, settle
 
 PROBE = HERE / "first_step_probe.py"
-TARGETS = {
-    "the run": None,
-    "Keras": "keras",
-    "MXNet": "mxnet",
-}  # its framework, if one model is asked for
+TARGETS = {"the run": None, "Keras": "keras", "MXNet": "mxnet"}  # the framework, if one model is asked for
 BAR = 0.5
 PATIENCE = 300  # seconds
 CONFIG = "data: {source: files, train_csv: train.csv, test_csv: test.csv}\n"
@@ -79,7 +75,7 @@ def seconds_to_first_step(folder: Path, target: str) -> float:
 
 def main(other: str, rounds: str = "5") -> int:
     """Run both in turn, and write the page."""
-    checkouts = {"this checkout": PROJECT, name_of(Path(other)): Path(other)}
+    checkouts = {"this checkout": PROJECT, f"commit {commit(Path(other))}": Path(other)}
     contest = Contest()
     with tempfile.TemporaryDirectory() as folder:
         for number in range(int(rounds)):
@@ -101,12 +97,6 @@ def main(other: str, rounds: str = "5") -> int:
         bar = BAR if framework is None else None
         page.ratio(contest, *(f"first batch of {what}, {name}" for name in checkouts), bar)
     return page.write(HERE / "first_step.md")
-
-
-def name_of(checkout: Path) -> str:
-    """A checkout's name: its commit."""
-    git = ("git", "-C", checkout, "rev-parse", "--short", "HEAD")
-    return f"commit {subprocess.run(git, capture_output=True, text=True, check=True).stdout.strip()}"
 
 
 if __name__ == "__main__":

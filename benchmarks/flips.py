@@ -6,13 +6,12 @@ It also ranks the unchanged rows: ten labels of the default CSV are known to be 
 benchmarks/flips.md; exit status 1 if a bar was missed.
 """
 
-import csv
 import sys
 import tempfile
 from pathlib import Path
 
 import numpy as np
-from measure import HERE, MAIN, PROJECT, Page, run, settle, shuffled_digits, table
+from measure import HERE, MAIN, PROJECT, Page, read_rows, run, settle, shuffled_digits, table
 
 from digitflow.dataset.mnist import KAGGLE_SEED, KAGGLE_TRAIN_ROWS, write_csv
 
@@ -37,8 +36,7 @@ def audit(images: np.ndarray, labels: np.ndarray, folder: Path) -> tuple[np.ndar
         *("--configfile", PROJECT / "config" / "quick_audit.yaml", folder / "flipped.yaml"),
         cwd=folder,
     )
-    with (folder / "results" / "look" / "labels.csv").open(newline="") as file:
-        lines = list(csv.DictReader(file))
+    lines = read_rows(folder / "results" / "look" / "labels.csv")
     order = np.array([int(line["id"]) for line in lines])
     return order, order[[line["flagged"] == "True" for line in lines]], finished.seconds
 

@@ -17,7 +17,7 @@ import numpy as np
 PROJECT = Path(__file__).parents[1]
 sys.path[:0] = [str(PROJECT), str(PROJECT / "workflow")]
 
-from measure import HERE, MAIN, Page, run, settle, shuffled_digits, table  # noqa: E402
+from measure import HERE, Page, run_verb, settle, shuffled_digits, spread, table  # noqa: E402
 from tests.browser import driver as browsing  # noqa: E402
 from tests.browser.example import FOLDS, MODELS, NAMES, example  # noqa: E402
 
@@ -81,9 +81,8 @@ def write_files(folder: Path, data: LookData) -> dict[str, list[str]]:
 
 def seconds_of(verb: str, flags: dict[str, list[str]], *names: str, folder: Path) -> float:
     """Run a verb with some of the flags, as its rule does; return the seconds."""
-    words = [word for name in names for word in (f"--{name}", *flags[name])]
     settle()
-    return run(MAIN / "python", "-m", "digitflow", verb, *words, cwd=folder).seconds
+    return run_verb(verb, {name: flags[name] for name in names}, folder).seconds
 
 
 def measure(flags: dict[str, list[str]], folder: Path) -> list[float]:
@@ -125,8 +124,7 @@ def main(rounds: str = "3") -> int:
         f"in Chromium. Medians of {rounds} rounds.",
     )
     rows = [
-        (name, f"{statistics.median(values):.1f}", f"{min(values):.1f} to {max(values):.1f}")
-        for name, values in by_name.items()
+        (name, f"{statistics.median(values):.1f}", spread(values, ".1f")) for name, values in by_name.items()
     ]
     page.add(table(("what", "median", "range"), rows))
     for name, bar in BARS.items():

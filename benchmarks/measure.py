@@ -1,5 +1,6 @@
 """What the benchmarks share: timed processes, rounds, and pages of figures with their bars."""
 
+import csv
 import os
 import platform
 import shutil
@@ -8,7 +9,7 @@ import subprocess
 import tempfile
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -32,9 +33,11 @@ class Finished:
     megabytes: float
 
 
-def run(*command: str | Path, cwd: Path | None = None) -> Finished:
+def run(
+    *command: str | Path, cwd: Path | None = None, environment: Mapping[str, str] | None = None
+) -> Finished:
     """Run a command to its end. Raises RuntimeError with its output if it fails."""
-    environment = {**os.environ, "PYTHONPATH": str(PROJECT / "workflow")}
+    environment = {**os.environ, "PYTHONPATH": str(PROJECT / "workflow"), **(environment or {})}
     environment.pop("PYTHONDONTWRITEBYTECODE", None)  # or every process would compile the package anew
     with tempfile.TemporaryFile("w+") as output, tempfile.TemporaryFile("w+") as errors:
         start = time.perf_counter()
@@ -57,6 +60,24 @@ def _numbers(text: str) -> list[float]:
         return [float(word) for word in text.split()]
     except ValueError:
         return []
+
+
+def run_verb(verb: str, flags: Mapping[str, str | list[str]], cwd: Path) -> Finished:
+    """Run a verb with these flags, as its rule does; a list is several words behind one flag."""
+    words = []
+    for flag, value in flags.items():
+        words += [f"--{flag}", *([value] if isinstance(value, str) else value)]
+    return run(MAIN / "python", "-m", "digitflow", verb, *words, cwd=cwd)
+
+
+def commit(clone: Path = PROJECT) -> str:
+    """The commit of a clone, with a plus sign if its code or configurations differ from it."""
+    git = ("git", "-C", str(clone))
+    short = subprocess.check_output([*git, "rev-parse", "--short", "HEAD"], text=True).strip()
+    changed = subprocess.check_output(
+        [*git, "status", "--porcelain", "--", "Snakefile", "rules", "workflow", "config"], text=True
+    )
+    return short + "+" * bool(changed)
 
 
 def copy_code(clone: Path, folder: Path) -> None:
@@ -92,16 +113,10 @@ class Contest:
     def median(self, name: str) -> float:
         return statistics.median(self.times[name])
 
-    def spread(self, name: str) -> str:
-        return f"{min(self.times[name]):.2f} to {max(self.times[name]):.2f}"
-
     def table(self, *names: str) -> str:
         """Medians and ranges of all contestants, or of the named ones."""
-        lines = ["| what | median s | range s |", "|---|---|---|"]
-        lines += [
-            f"| {name} | {self.median(name):.2f} | {self.spread(name)} |" for name in names or self.times
-        ]
-        return "\n".join([*lines, ""])
+        rows = [(name, f"{self.median(name):.2f}", spread(self.times[name])) for name in names or self.times]
+        return table(("what", "median s", "range s"), rows)
 
 
 def in_rounds(rounds: int, folder: Path, step: Callable[[dict, Path], None]) -> Contest:
@@ -150,8 +165,8 @@ class Page:
         """Add the ratio of two contestants' medians, how it varied between rounds, and its bar."""
         pairs = zip(contest.times[ours], contest.times[peer], strict=True)
         rounds = [one / other for one, other in pairs]
-        noise = f"rounds {min(rounds):.2f} to {max(rounds):.2f}"
-        self.bar(f"{ours} / {peer}", contest.median(ours) / contest.median(peer), limit, noise=noise)
+        ratio = contest.median(ours) / contest.median(peer)
+        self.bar(f"{ours} / {peer}", ratio, limit, noise=f"rounds {spread(rounds)}")
 
     def write(self, path: Path) -> int:
         """Write and print the page; return the exit status, 1 if a bar was missed."""
@@ -167,11 +182,21 @@ def _figure(value: float) -> str:
     return f"{value:,}" if isinstance(value, int) else f"{value:.2f}"
 
 
-def table(header: Iterable[str], rows: Iterable[Iterable[object]]) -> str:
+def spread(values: Collection[float], form: str = ".2f") -> str:
+    """The smallest and the largest of some figures."""
+    return f"{min(values):{form}} to {max(values):{form}}"
+
+
+def table(header: Sequence[str], rows: Iterable[Iterable[object]]) -> str:
     """A Markdown table."""
-    header = [*header]
-    lines = [header, ["---"] * len(header), *rows]
-    return "\n".join([*("| " + " | ".join(map(str, line)) + " |" for line in lines), ""])
+    first, *others = (f"| {' | '.join(map(str, line))} |" for line in (header, *rows))
+    return "\n".join([first, "|" + "---|" * len(header), *others, ""])
+
+
+def read_rows(path: Path) -> list[dict[str, str]]:
+    """The rows of a CSV with a header."""
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
 
 
 def machine() -> str:

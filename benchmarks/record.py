@@ -15,12 +15,24 @@ import csv
 import json
 import shutil
 import statistics
-import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from measure import HERE, MAIN, PROJECT, Finished, copy_code, machine, run, settle
+from measure import (
+    HERE,
+    MAIN,
+    PROJECT,
+    Finished,
+    commit,
+    copy_code,
+    machine,
+    read_rows,
+    run,
+    settle,
+    spread,
+    table,
+)
 
 SPLITS = (201, 202, 203)
 CORES = 2
@@ -60,8 +72,8 @@ def measure(name: str, split: int) -> dict[str, object]:
         *(MAIN / "snakemake", f"-j{CORES}", "-s", PROJECT / "Snakefile", "-d", folder),
         *("--configfile", PROJECT / ROWS[name].config, folder / "split.yaml"),
     )
-    with (folder / "results" / "scores.csv").open() as file:
-        merged = next(line for line in csv.DictReader(file) if line["model"] == "merged")
+    scores = read_rows(folder / "results" / "scores.csv")
+    merged = next(line for line in scores if line["model"] == "merged")
     return {
         "row": name,
         "split": split,
@@ -79,7 +91,7 @@ def measure_and_keep(name: str, split: int) -> float:
     print(f"{name} on split {split}: {line['seconds']} s, {line['accuracy']}", flush=True)
     before, _, after = README.read_text().partition(MARKERS[0])
     after = after.partition(MARKERS[1])[2]
-    README.write_text(f"{before}{MARKERS[0]}\n{table(keep(line))}\n{MARKERS[1]}{after}")
+    README.write_text(f"{before}{MARKERS[0]}\n{table_of_rows(keep(line))}\n{MARKERS[1]}{after}")
     return float(line["seconds"])
 
 
@@ -107,8 +119,7 @@ def compare(clone: Path, splits: Sequence[int]) -> None:
         ours, theirs = measure_and_keep("default", split), measure_clone(clone, split).seconds
         ratios.append(ours / theirs)
         print(f"split {split}: {ours:.0f} s, {theirs:.0f} s: {ratios[-1]:.2f}", flush=True)
-    middle, spread = statistics.median(ratios), f"{min(ratios):.2f} to {max(ratios):.2f}"
-    print(f"{commit()} / {commit(clone)}: {middle:.2f} ({spread}); {machine()}")
+    print(f"{commit()} / {commit(clone)}: {statistics.median(ratios):.2f} ({spread(ratios)}); {machine()}")
 
 
 def new_folder(name: str) -> Path:
@@ -130,22 +141,9 @@ def split_csvs(split: int) -> dict[str, str]:
     }
 
 
-def commit(clone: Path = PROJECT) -> str:
-    """The commit of a clone, with a plus sign if its code or configurations differ from it."""
-    git = ("git", "-C", str(clone))
-    short = subprocess.check_output([*git, "rev-parse", "--short", "HEAD"], text=True).strip()
-    changed = subprocess.check_output(
-        [*git, "status", "--porcelain", "--", "Snakefile", "rules", "workflow", "config"], text=True
-    )
-    return short + "+" * bool(changed)
-
-
 def keep(line: dict[str, object]) -> list[dict[str, str]]:
     """Put a line into record.csv in place of the last one of its row and split; return all lines."""
-    lines = []
-    if TABLE.exists():
-        with TABLE.open(newline="") as file:
-            lines = list(csv.DictReader(file))
+    lines = read_rows(TABLE) if TABLE.exists() else []
     lines = [old for old in lines if (old["row"], old["split"]) != (line["row"], str(line["split"]))]
     lines.append({key: str(value) for key, value in line.items()})
     lines.sort(key=lambda old: (list(ROWS).index(old["row"]), old["split"]))
@@ -156,9 +154,9 @@ def keep(line: dict[str, object]) -> list[dict[str, str]]:
     return lines
 
 
-def table(lines: list[dict[str, str]]) -> str:
+def table_of_rows(lines: list[dict[str, str]]) -> str:
     """The table of README.md: a row for each configuration that was run on every split."""
-    text = ["| aim | seconds | test accuracy | command | best known peer |", "|---|---|---|---|---|"]
+    rows = []
     for name, row in ROWS.items():
         runs = [line for line in lines if line["row"] == name]
         if len(runs) < len(SPLITS):
@@ -166,15 +164,15 @@ def table(lines: list[dict[str, str]]) -> str:
         seconds = [float(line["seconds"]) for line in runs]
         accuracies = [100 * float(line["accuracy"]) for line in runs]
         error = statistics.stdev(accuracies) / len(accuracies) ** 0.5
-        text.append(
-            f"| {row.aim} | {statistics.median(seconds):.0f} ({min(seconds):.0f} to {max(seconds):.0f}) "
-            f"| {statistics.mean(accuracies):.2f} ± {error:.2f} % | `make record ROWS={name}` | {row.peer} |"
-        )
+        took = f"{statistics.median(seconds):.0f} ({spread(seconds, '.0f')})"
+        accuracy = f"{statistics.mean(accuracies):.2f} ± {error:.2f} %"
+        rows.append((row.aim, took, accuracy, f"`make record ROWS={name}`", row.peer))
     commits: dict[str, set[str]] = {}
     for line in lines:
         commits.setdefault(line["machine"], set()).add(line["commit"])
     where = [f"{name}; commit {', '.join(sorted(found))}." for name, found in commits.items()]
-    return "\n".join([*text, "", *where])
+    header = ("aim", "seconds", "test accuracy", "command", "best known peer")
+    return "\n".join([table(header, rows), *where])
 
 
 def main() -> None:

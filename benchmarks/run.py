@@ -8,6 +8,7 @@ contestant once, so that a slow minute of the machine slows all of them.
 import argparse
 import compileall
 import filecmp
+import itertools
 import sys
 import tempfile
 import time
@@ -17,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from forms import FORMS
-from measure import HERE, MAIN, PROJECT, Finished, Page, copy_code, in_rounds, run, settle, table
+from measure import HERE, MAIN, PROJECT, Finished, Page, copy_code, in_rounds, run, run_verb, settle, table
 
 PEERS = PROJECT / ".venvs" / "bench" / "bin" / "python"
 MXNET = PROJECT / ".venvs" / "mxnet" / "bin" / "python"
@@ -167,46 +168,39 @@ def compare_chain(times: dict, folder: Path) -> None:
 
 def list_and_pack(clone: Path) -> float:
     """Write lists, then records, two verbs at a time, as Snakemake's -j2 runs them; return the seconds."""
-    verb = (MAIN / "python", "-m", "digitflow")
 
     def pack(part: str) -> None:
-        tree = "test" if part == "test" else "train"
+        tree, sums = ("test", "test") if part == "test" else ("train", "lists")
         flags = {
             "lst": f"data/rec/{part}.lst",
             "images": f"data/idx/{tree}-images-idx3-ubyte",
+            "checksums": [f"data/idx/{tree}.sfv", f"data/rec/{sums}.sfv"],
             "rec": f"data/rec/{part}.rec",
             "idx": f"data/rec/{part}.idx",
-            "shard": 0,
-            "shards": 1,
+            "shard": "0",
+            "shards": "1",
         }
-        sums = [
-            "--checksums",
-            f"data/idx/{tree}.sfv",
-            f"data/rec/{'test' if part == 'test' else 'lists'}.sfv",
-        ]
-        run(
-            *verb,
-            "pack_rec",
-            *(str(word) for name in flags for word in (f"--{name}", flags[name])),
-            *sums,
-            cwd=clone,
-        )
+        run_verb("pack_rec", flags, clone)
 
+    train_lists = {
+        "images": "data/idx/train-images-idx3-ubyte",
+        "labels": "data/idx/train-labels-idx1-ubyte",
+        "classes": "data/idx/classes.csv",
+        "checksums": "data/idx/train.sfv",
+        "list-checksums": "data/rec/lists.sfv",
+        "train-lst": "data/rec/train.lst",
+        "valid-lst": "data/rec/valid.lst",
+        "validation": '{"folds": 1, "fraction": 0.1, "seed": 0}',
+    }
+    test_list = {
+        "images": "data/idx/test-images-idx3-ubyte",
+        "test-lst": "data/rec/test.lst",
+        "list-checksums": "data/rec/test.sfv",
+    }
     settle()
     start = time.perf_counter()
-    run(
-        *(*verb, "write_lst", "--images", "data/idx/train-images-idx3-ubyte"),
-        *("--labels", "data/idx/train-labels-idx1-ubyte", "--classes", "data/idx/classes.csv"),
-        *("--checksums", "data/idx/train.sfv", "--list-checksums", "data/rec/lists.sfv"),
-        *("--train-lst", "data/rec/train.lst", "--valid-lst", "data/rec/valid.lst"),
-        *("--validation", '{"folds": 1, "fraction": 0.1, "seed": 0}'),
-        cwd=clone,
-    )
-    run(
-        *(*verb, "write_test_lst", "--images", "data/idx/test-images-idx3-ubyte"),
-        *("--test-lst", "data/rec/test.lst", "--list-checksums", "data/rec/test.sfv"),
-        cwd=clone,
-    )
+    run_verb("write_lst", train_lists, clone)
+    run_verb("write_test_lst", test_list, clone)
     with ThreadPoolExecutor(2) as pool:
         list(pool.map(pack, ("train", "test", "valid")))
     return time.perf_counter() - start
@@ -248,13 +242,18 @@ def compare_starts(times: dict, finished: Path, empty: Path) -> None:
         times[f"{name}, CPU"].append(done.cpu_seconds)
 
 
+def copy_rows(source: Path, rows: int, target: Path) -> None:
+    """Copy the header and the first rows of a CSV."""
+    with open(source) as file:
+        target.write_text("".join(itertools.islice(file, rows + 1)))
+
+
 def prepare_starts(folder: Path) -> tuple[Path, Path]:
     """Make a finished run on a few hundred rows, and a folder with an empty Snakefile."""
     small = []
     for path in (TRAIN_CSV, TEST_CSV):
         small.append(folder / f"small-{path.name}")
-        with open(path) as source:
-            small[-1].write_text("".join(next(source) for _ in range(601)))
+        copy_rows(path, 600, small[-1])
     finished, empty = copy_project(folder / "finished", *small), folder / "empty"
     empty.mkdir()
     (empty / "Snakefile").write_text("rule all:\n")
@@ -264,8 +263,7 @@ def prepare_starts(folder: Path) -> tuple[Path, Path]:
 
 def measure_growth(folder: Path, trees: bool) -> list[Growth]:
     """CSV -> IDX -> (PNG trees ->) .lst -> .rec shards, by Snakemake with -j2, for ever more rows."""
-    with open(TEST_CSV) as source:
-        (folder / "test.csv").write_text("".join(next(source) for _ in range(1001)))
+    copy_rows(TEST_CSV, 1000, folder / "test.csv")
     curve = []
     for rows in GROWTH_ROWS:
         train_csv = folder / "growth.csv"

@@ -7,9 +7,7 @@ printed.
 
 import argparse
 import json
-import os
 import statistics
-import subprocess
 import tempfile
 import time
 from collections import defaultdict
@@ -17,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import train_mlp
-from measure import HERE, MAIN, PROJECT, machine, run
+from measure import HERE, MAIN, machine, run, spread, table
 from peers import epoch_shares
 from run import MXNET, TRAIN_CSV
 
@@ -72,17 +70,11 @@ class Contestant:
     def rate(self, net: str, data: Path) -> float:
         """Images per second of one process."""
         rows, batch = NETS[net]
-        command = [self.python, HERE / "peers" / "train_epoch.py", self.framework, net]
-        command += [
-            data / "train-images",
-            data / "train-labels",
-            str(rows),
-            str(self.batch or batch),
-            *self.flags,
-        ]
-        settings = os.environ | {"PYTHONPATH": str(PROJECT / "workflow")} | self.environment
-        finished = subprocess.run(command, env=settings, capture_output=True, text=True, check=True)
-        return float(finished.stdout.split()[-1])
+        command = (self.python, HERE / "peers" / "train_epoch.py", self.framework, net)
+        files = data / "train-images", data / "train-labels"
+        sizes = str(rows), str(self.batch or batch)
+        [rate] = run(*command, *files, *sizes, *self.flags, environment=self.environment).printed
+        return rate
 
 
 def frameworks(others: dict[str, Path]) -> dict[str, Contestant]:
@@ -157,34 +149,36 @@ def page(
     *in_frameworks, tried = rates
     parts = [ABOUT, f"Machine: {machine()}. Rounds: {rounds}.\n", DEFAULTS]
     for (net, (rows, batch)), found in zip(NETS.items(), in_frameworks, strict=True):
-        parts.append(f"## {net} in each framework\n\n{rows:,} rows, batches of {batch}.\n\n{table(found)}")
-    parts.append(f"## {TRIED}, and what else was tried\n\n{ATTEMPTS}\n{table(tried)}")
+        parts.append(
+            f"## {net} in each framework\n\n{rows:,} rows, batches of {batch}.\n\n{table_of_rates(found)}"
+        )
+    parts.append(f"## {TRIED}, and what else was tried\n\n{ATTEMPTS}\n{table_of_rates(tried)}")
     parts.append(f"## Where an epoch of the default goes\n\n{SHARES}\n{table_of_shares(took)}")
     lines = "\n".join(numpy_lines)
     parts.append(f"## The numpy network and the same one in Keras\n\n{NUMPY}\n```\n{lines}\n```\n")
     return "\n".join(parts)
 
 
-def table(rates: dict[str, list[float]]) -> str:
+def table_of_rates(rates: dict[str, list[float]]) -> str:
     """One row per contestant, each compared with the first."""
     first = statistics.median(rates[DEFAULT])
-    lines = ["| what | images/s | range | of the first |", "|---|---|---|---|"]
+    rows = []
     for name, found in rates.items():
-        middle, spread = statistics.median(found), f"{min(found):,.0f} to {max(found):,.0f}"
-        lines.append(f"| {name} | {middle:,.0f} | {spread} | {middle / first:.2f} |")
-    return "\n".join(lines) + "\n"
+        middle = statistics.median(found)
+        rows.append((name, f"{middle:,.0f}", spread(found, ",.0f"), f"{middle / first:.2f}"))
+    return table(("what", "images/s", "range", "of the first"), rows)
 
 
 def table_of_shares(took: dict[str, list[list[float]]]) -> str:
     """One row per model: the parts of an epoch, and the start's share of the default's whole training."""
-    lines = ["| model | waiting | steps | validation | start, of the whole |", "|---|---|---|---|---|"]
+    rows = []
     for name, (_, settings) in default_models().items():
         epochs = json.loads(settings)["epochs"] * DEFAULT_ROWS / SHARES_ROWS
         of_epoch = [[100 * part / sum(parts) for part in parts] for _, *parts in took[name]]
         of_whole = [100 * start / (start + epochs * sum(parts)) for start, *parts in took[name]]
         medians = [statistics.median(part) for part in [*zip(*of_epoch, strict=True), of_whole]]
-        lines.append(f"| {name} | {' | '.join(f'{part:.1f} %' for part in medians)} |")
-    return "\n".join(lines) + "\n"
+        rows.append((name, *(f"{part:.1f} %" for part in medians)))
+    return table(("model", "waiting", "steps", "validation", "start, of the whole"), rows)
 
 
 if __name__ == "__main__":

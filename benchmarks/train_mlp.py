@@ -16,7 +16,7 @@ import sys
 import time
 from collections.abc import Callable
 
-from measure import ARCHIVE, PROJECT
+from measure import ARCHIVE, PROJECT, spread
 
 ROWS, CLASSES, SEED, WARM_UP = 37_800, 10, 0, 2
 FRAMEWORKS = ("numpy", "keras")
@@ -91,16 +91,8 @@ def take_turns(optimizer: str, rounds: int) -> list[str]:
     environment = {**os.environ, "PYTHONPATH": str(PROJECT / "workflow")}
     workers = {}
     for framework in FRAMEWORKS:
-        command = [
-            sys.executable,
-            __file__,
-            "--rounds",
-            str(rounds),
-            "--optimizer",
-            optimizer,
-            "--work",
-            framework,
-        ]
+        command = [sys.executable, __file__, "--rounds", str(rounds), "--optimizer", optimizer]
+        command += ["--work", framework]
         threads = {"OPENBLAS_NUM_THREADS": "1"} if framework == "numpy" else {}
         workers[framework] = subprocess.Popen(
             command, env=environment | threads, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
@@ -122,8 +114,7 @@ def take_turns(optimizer: str, rounds: int) -> list[str]:
     for place, clock in enumerate(("wall", "CPU")):
         times = {framework: [pair[place] for pair in took[framework]] for framework in FRAMEWORKS}
         for framework, seconds in times.items():
-            middle, low, high = statistics.median(seconds), min(seconds), max(seconds)
-            lines.append(f"{clock:4} {framework:6} {middle:.2f} ({low:.2f} to {high:.2f})")
+            lines.append(f"{clock:4} {framework:6} {statistics.median(seconds):.2f} ({spread(seconds)})")
         ratios = [mine / theirs for mine, theirs in zip(*times.values(), strict=True)]
         lines.append(
             f"{clock:4} numpy / Keras, median of the rounds' ratios: {statistics.median(ratios):.2f}"

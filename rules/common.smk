@@ -1,6 +1,5 @@
 # The configuration, and what more than one rule file needs.
 
-import hashlib
 import json
 import os
 import re
@@ -10,7 +9,6 @@ import sys
 sys.path.insert(0, f"{workflow.basedir}/workflow")
 
 from snakemake import persistence
-from snakemake.io import strip_wildcard_constraints
 from snakemake.logging import logger
 from snakemake.utils import update_config
 
@@ -19,9 +17,6 @@ from digitflow.base import answers, unfinished
 from digitflow.base.errors import ConfigError, DigitflowError
 from digitflow.config import checks, environments, input_checks, inputs, loading, models, schema
 from digitflow.dataset import locations, stamps
-from digitflow.formats import corrections as corrections_csv
-from digitflow.studies.points import points
-from digitflow.training import device as devices
 from digitflow.verbs import commandline
 
 try:
@@ -97,22 +92,9 @@ FOLDS = [f"/fold{number}" for number in range(config["validation"]["folds"])]
 FOLDS = FOLDS if len(FOLDS) > 1 else []
 HAS_SCORES_OF_ROWS = bool(FOLDS) or config["validation"]["fraction"] > 0
 
-# What a run is made from: not where trainings are kept, nor what is sent.
-RECORDED = {key: value for key, value in config.items() if key not in ("store", "submit", "message")}
-
 # The remembered runs, written by the merge and by its scores.
 RUNS = "results/runs"
-
-# In the clone, which may be in another place than the project's folder.
-MXNET_ENVIRONMENT = f"{workflow.basedir}/.venvs/mxnet"
-MXNET_PYTHON = f"{MXNET_ENVIRONMENT}/bin/python"
-KAGGLE_ENVIRONMENT = f"{workflow.basedir}/.venvs/kaggle"
-KAGGLE_PYTHON = f"{KAGGLE_ENVIRONMENT}/bin/python"
 STORE = config["store"] or ""  # empty: none; a rule's shell text is the same with and without one
-
-# Two trainings side by side with one thread each take much less time than one after the other with two.
-TRAININGS = sum(len(MODELS[name]["seeds"]) for name in MERGED_MODELS)
-TRAINING_THREADS = devices.share_of_cores(TRAININGS * max(len(FOLDS), 1), workflow.resource_settings.cores)
 
 # Jobs call `python -m digitflow`: this Python, this package, and uv where `make` put it. Kaggle's secrets stay in
 # the shell and do not become part of a job's environment: the jobs that need them export them again.
@@ -144,15 +126,20 @@ def command_for(target):
     return shlex.join([*words, *configfile_words()])
 
 
+def one_of(names):
+    """A pattern that matches these names, and nothing if there are none."""
+    return "|".join(map(re.escape, names)) or "(?!)"
+
+
 wildcard_constraints:
-    model="|".join(map(re.escape, MODELS)),
-    study="|".join(config["studies"]) or "(?!)",
+    model=one_of(MODELS),
+    study=one_of(config["studies"]),
     seed="[0-9]+",
     # "/given": trained on the labels as the CSV gives them, to measure the effect of the corrections
     fold="(?:/given)?" + ("/fold[0-9]+" if FOLDS else ""),
     tree="train|test",
     part="train|valid|test",
-    images="|".join(["test", *config["predict"]]),
+    images=one_of(["test", *config["predict"]]),
     shard="(?:)" if config["rec"]["shards"] == 1 else "_[0-9]{3}",
 
 
@@ -166,21 +153,6 @@ def call(verb, python="python", stored=False):
     """
     store = " --store {STORE:q}" if stored else ""
     return f"{unfinished.NOTED}{python} -m {commandline.template(verb)}{store}{unfinished.DONE}"
-
-
-def code_of_run():
-    """One digest of all code that submissions may depend on, whether this configuration uses it or not, so that only
-    edits change it.
-    """
-    networks = sorted(
-        f"models.{path.stem}"
-        for path in (schema.CLONE / "workflow" / "digitflow" / "models").glob("[!_]*.py")
-    )
-    verbs = ["csv_to_idx", "write_lst", "pack_rec", "collect_folds", "average_folds", "fit_weights", "merge"]
-    found = [code(verb) for verb in verbs]
-    for framework in ("keras", "mxnet", "numpy"):
-        found += [code(f"train_{framework}", *networks), code(f"predict_{framework}")]
-    return hashlib.sha256(" ".join(found).encode()).hexdigest()
 
 
 def as_text(text):
@@ -212,11 +184,6 @@ def stamp(*paths):
 def source(path):
     """An input of images. A folder's time tells nothing: the system may leave a file in it; its stamp tells all."""
     return ancient(path) if os.path.isdir(path) else path
-
-
-def stamp_of_corrections(path):
-    """Like `stamp`, for the file of corrections: of what its lines say, because checksums are filled in later."""
-    return lambda wildcards: f"{corrections_csv.digest(path)} {RENEWED}".rstrip() if path else ""
 
 
 def stamp_of_submissions(names, *endings):
@@ -253,33 +220,9 @@ def images_of(name):
     return lambda wildcards: official if data_of(wildcards) == "official" else f"data/idx/{name}-{IMAGES}"
 
 
-def predicted_images(wildcards):
-    """The IDX file of the images that a model predicts."""
-    return images_of(wildcards.images)(wildcards)
-
-
-def training_checksums(wildcards):
-    """The checksums of a model's training images and lists."""
-    images = "data/idx/train.sfv" if data_of(wildcards) == "own" else "data/official/checksums.sfv"
-    return [images, *listed("lists.sfv")(wildcards)]
-
-
-def image_checksums(wildcards):
-    """The checksums of the images that a model predicts."""
-    own = data_of(wildcards) == "own"
-    return f"data/idx/{wildcards.images}.sfv" if own else "data/official/checksums.sfv"
-
-
 def solution(wildcards):
     """The labels of the test rows of a model or a study, if they are known."""
     return "data/official/test-labels-idx1-ubyte" if data_of(wildcards) == "official" else SOLUTION
-
-
-def known_solution(wildcards):
-    """The file of the solution of the configuration's test rows. WorkflowError if there is none."""
-    if not SOLUTION:
-        raise WorkflowError("the test rows' labels are not known: set data.solution_csv")
-    return SOLUTION_CSV
 
 
 def shards(folder, part, kind):
@@ -290,40 +233,6 @@ def shards(folder, part, kind):
 
 
 # Files of trainings
-
-
-def models_of(framework):
-    """A pattern that matches the names of a framework's models."""
-    names = [name for name, model in MODELS.items() if model["framework"] == framework]
-    return "|".join(map(re.escape, names)) or "(?!)"
-
-
-def settings(wildcards):
-    """A model's hyper-parameters as JSON: those that differ from their defaults; WorkflowError: it cannot train."""
-    # For merged models this was checked before.
-    if mistake := models.without_validation(config["validation"], MODELS[wildcards.model]):
-        raise WorkflowError(f"models.{wildcards.model}: {mistake}")
-    return models.settings_text(MODELS[wildcards.model])
-
-
-def device_of(wildcards):
-    """The device on which a model trains and predicts: auto, cpu or gpu."""
-    return models.device_of(config, MODELS[wildcards.model])
-
-
-def gpus_of(wildcards):
-    """How many GPUs a model's job claims, 0 or 1."""
-    return int(environments.may_use_gpu(config, MODELS[wildcards.model]))
-
-
-def keras_versions(wildcards):
-    """The installed versions that can change what a Keras model learns and predicts."""
-    return environments.keras_versions(device_of(wildcards))
-
-
-def network_code(verb):
-    """A function that returns the digest of a training verb's code with the module of the model's network."""
-    return lambda wildcards: code(verb, f"models.{MODELS[wildcards.model]['module']}")
 
 
 def model_files(model, name):
@@ -366,114 +275,3 @@ MODELS_KEYS = section(
     }
 )
 WEIGHTS = "results/merge_weights.json" if MERGE["weights"] == "auto" else []
-
-
-# Studies
-
-
-def study_models(study):
-    """The names of a study's trainings, without their seeds: a folder for each axis."""
-    return [f"{study}/{point.name}" for point in points(config["studies"][study])]
-
-
-def study_files(name):
-    """A function that finds a file of every training of a study. WorkflowError: there is no common validation set."""
-
-    def found(wildcards):
-        if FOLDS or not config["validation"]["fraction"]:
-            raise WorkflowError(
-                "studies need one validation set: set validation.folds to 1, and validation.fraction above 0"
-            )
-        return [path for model in study_models(wildcards.study) for path in model_files(model, name)]
-
-    return found
-
-
-def all_studies(wildcards):
-    """All studies as JSON. WorkflowError if there are none."""
-    if not config["studies"]:
-        raise WorkflowError("no studies are configured: add --configfile config/experiments.yaml")
-    return schema.canonical(config["studies"], ordered=True)  # in the order of the page
-
-
-def figures_of_studies(wildcards):
-    """The files that the studies' key `figures` asks for: each point's mistakes with its first seed, and the learning
-    rates of the first point.
-    """
-    for study, keys in config["studies"].items():
-        trainings = study_models(study)
-        if "mistakes" in keys["figures"]:
-            names = ("confusion.csv", "confusion.png", "mistakes.png")
-            yield from (model_files(model, name)[0] for model in trainings for name in names)
-        if "learning_rate" in keys["figures"]:
-            yield f"results/learning_rates/{trainings[0]}.png"
-
-
-# Targets by name
-
-
-def targets():
-    """Rules and files by their names, for hints; a rule that makes many files leads to one of them."""
-    kinds = (IMAGES.removesuffix("-ubyte"), "labels-idx1")
-    idx = [f"{part}-{kind}" for part in ("train", "test") for kind in kinds]
-    names = {
-        "model": [*MERGED_MODELS, *config["models"]],
-        "study": [*config["studies"]],
-        "seed": sorted({seed for model in MODELS.values() for seed in model["seeds"]}),
-        "fold": ["", *FOLDS],
-        "tree": ["train", "test"],
-        "part": ["train", "valid", "test"],
-        "images": ["test", *config["predict"]],
-        "name": [*config["predict"], *idx],
-        "shard": [""] if config["rec"]["shards"] == 1 else ["_000"],
-    }
-    found = {}
-    for rule in workflow.rules:
-        patterns = [strip_wildcard_constraints(str(pattern)) for pattern in rule.output]
-        files = [path for path in expand(patterns, **names) if rule.is_producer(path)]
-        found |= {os.path.basename(path): path for path in reversed(files)} | {path: path for path in files}
-        found |= {rule.name: path for path in files[:1]} if rule.has_wildcards() else {rule.name: rule.name}
-    return found
-
-
-for console in workflow.logger_manager.get_log_handlers():
-    console.targets = targets
-
-
-def print_closing(dag):
-    """Close a run with the tables of scores and pairs, if they were part of it, and the places of its results."""
-    # With --touch, files that were never made are outputs, too.
-    made = {str(path) for job in dag.jobs for path in job.output if os.path.exists(path)}
-    tables = [path if path in made else None for path in ("results/scores.csv", "results/comparisons.csv")]
-    if any(tables):
-        from digitflow.scoring.summary import closing_text
-
-        logger.info(closing_text(*tables))
-    if "results/submission.csv" in made:
-        trees = "   images: data/png/" if TREES else ""
-        logger.info(f"submission: results/submission.csv   models: results/models/   logs: logs/{trees}")
-        page = "results/look/index.html"
-        if MERGED_MODELS and HAS_SCORES_OF_ROWS:
-            looked = page if page in made else command_for(page)
-            logger.info(f"look: {looked}   correct: digitflow look")
-        say_stale()
-
-
-def say_stale():
-    """Say how much earlier configurations left behind, unless the command line changes the configuration."""
-    if workflow.config_settings.config:
-        return
-    from digitflow import stale
-
-    try:
-        left = len(stale.find(config))
-    except OSError:  # the run has ended well, and files that cannot be read are no part of it
-        return
-    if left:
-        command = "make clean-stale"
-        if configfile_words() or not os.path.samefile(workflow.basedir, "."):
-            command = shlex.join(["digitflow", "clean_stale", "--remove", "true", *configfile_words()])
-        things = "1 file or folder" if left == 1 else f"{left:,} files and folders"
-        logger.info(
-            f"{things} of earlier configurations are left in data/ and results/; to remove them: {command}"
-        )

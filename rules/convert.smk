@@ -1,6 +1,8 @@
 # CSV -> IDX -> lists -> RecordIO files, and beside them trees of PNG files to look at.
 # Outputs are brought up to date in place (`update`): if a job fails, the old ones are still there.
 
+from digitflow.formats import corrections as corrections_csv
+
 
 def tree_of(part):
     """The tree with a list's images."""
@@ -25,6 +27,11 @@ def checksums_of(tree):
 def records_of(tree, kind):
     """The RecordIO files ("rec") of a tree's lists, or their indices ("idx"), shard by shard."""
     return [path for part in parts_of(tree) for path in shards("data/rec", part, kind)]
+
+
+def stamp_of_corrections(path):
+    """Like `stamp`, for the file of corrections: of what its lines say, because checksums are filled in later."""
+    return lambda wildcards: f"{corrections_csv.digest(path)} {RENEWED}".rstrip() if path else ""
 
 
 VALIDATION = picked(config["validation"], *([] if FOLDS else ["fraction"]), "folds", "seed")

@@ -1,5 +1,10 @@
 # Environments beside the main one. They are in the clone, and serve all projects that are run from it.
 
+MXNET_ENVIRONMENT = f"{workflow.basedir}/.venvs/mxnet"
+MXNET_PYTHON = f"{MXNET_ENVIRONMENT}/bin/python"
+KAGGLE_ENVIRONMENT = f"{workflow.basedir}/.venvs/kaggle"
+KAGGLE_PYTHON = f"{KAGGLE_ENVIRONMENT}/bin/python"
+
 
 def forget_lost_environments():
     """Remove the note of an installed environment whose Python is missing, so that it is installed again."""

@@ -248,6 +248,13 @@ if MERGED_MODELS and SCORES_LABELS:
     FIGURES += [*merged_files("mistakes.png"), "results/merged/mistakes.png"]
 
 
+def known_solution(wildcards):
+    """The file of the solution of the configuration's test rows. WorkflowError if there is none."""
+    if not SOLUTION:
+        raise WorkflowError("the test rows' labels are not known: set data.solution_csv")
+    return SOLUTION_CSV
+
+
 # No training depends on it, yet it is the first job that can run: a wrong solution stops the run before anything is
 # trained. (With one thread only: a job that wants all cores waits as long as other jobs get in between.)
 rule solution_to_idx:

@@ -1,5 +1,25 @@
 # From probabilities to submissions, and to predictions of further images. No rule here or before may see a solution.
 
+import hashlib
+
+# What a run is made from: not where trainings are kept, nor what is sent.
+RECORDED = {key: value for key, value in config.items() if key not in ("store", "submit", "message")}
+
+
+def code_of_run():
+    """One digest of all code that submissions may depend on, whether this configuration uses it or not, so that only
+    edits change it.
+    """
+    networks = sorted(
+        f"models.{path.stem}"
+        for path in (schema.CLONE / "workflow" / "digitflow" / "models").glob("[!_]*.py")
+    )
+    verbs = ["csv_to_idx", "write_lst", "pack_rec", "collect_folds", "average_folds", "fit_weights", "merge"]
+    found = [code(verb) for verb in verbs]
+    for framework in ("keras", "mxnet", "numpy"):
+        found += [code(f"train_{framework}", *networks), code(f"predict_{framework}")]
+    return hashlib.sha256(" ".join(found).encode()).hexdigest()
+
 
 rule submit_model:
     """One model's submission: its seeds averaged."""
@@ -119,7 +139,7 @@ rule convert_further:
     log:
         "logs/convert_further/{name}.log",
     wildcard_constraints:
-        name="|".join(config["predict"]) or "(?!)",
+        name=one_of(config["predict"]),
     params:
         member=lambda wildcards: inputs.packed(config["predict"][wildcards.name])[1],
         data=as_text(READING),
@@ -141,7 +161,7 @@ rule predict:
     log:
         "logs/predict/{name}.log",
     wildcard_constraints:
-        name="|".join(config["predict"]) or "(?!)",
+        name=one_of(config["predict"]),
     params:
         merge=MERGE_KEYS,
         code=code("predict"),

@@ -2,7 +2,63 @@
 # A training sees no test image. `versions` are those of the installed packages that can change a result. MXNet's are
 # taken from its pins, to which its environment is brought first; a change of its other packages retrains nothing.
 
+from digitflow.training import device as devices
+
 MXNET = "{params.install} {log:q} && {MXNET_PYTHON:q}"
+
+# Two trainings side by side with one thread each take much less time than one after the other with two.
+TRAININGS = sum(len(MODELS[name]["seeds"]) for name in MERGED_MODELS)
+TRAINING_THREADS = devices.share_of_cores(TRAININGS * max(len(FOLDS), 1), workflow.resource_settings.cores)
+
+
+def predicted_images(wildcards):
+    """The IDX file of the images that a model predicts."""
+    return images_of(wildcards.images)(wildcards)
+
+
+def training_checksums(wildcards):
+    """The checksums of a model's training images and lists."""
+    images = "data/idx/train.sfv" if data_of(wildcards) == "own" else "data/official/checksums.sfv"
+    return [images, *listed("lists.sfv")(wildcards)]
+
+
+def image_checksums(wildcards):
+    """The checksums of the images that a model predicts."""
+    own = data_of(wildcards) == "own"
+    return f"data/idx/{wildcards.images}.sfv" if own else "data/official/checksums.sfv"
+
+
+def models_of(framework):
+    """A pattern that matches the names of a framework's models."""
+    return one_of(name for name, model in MODELS.items() if model["framework"] == framework)
+
+
+def settings(wildcards):
+    """A model's hyper-parameters as JSON: those that differ from their defaults; WorkflowError: it cannot train."""
+    # For merged models this was checked before.
+    if mistake := models.without_validation(config["validation"], MODELS[wildcards.model]):
+        raise WorkflowError(f"models.{wildcards.model}: {mistake}")
+    return models.settings_text(MODELS[wildcards.model])
+
+
+def device_of(wildcards):
+    """The device on which a model trains and predicts: auto, cpu or gpu."""
+    return models.device_of(config, MODELS[wildcards.model])
+
+
+def gpus_of(wildcards):
+    """How many GPUs a model's job claims, 0 or 1."""
+    return int(environments.may_use_gpu(config, MODELS[wildcards.model]))
+
+
+def keras_versions(wildcards):
+    """The installed versions that can change what a Keras model learns and predicts."""
+    return environments.keras_versions(device_of(wildcards))
+
+
+def network_code(verb):
+    """A function that returns the digest of a training verb's code with the module of the model's network."""
+    return lambda wildcards: code(verb, f"models.{MODELS[wildcards.model]['module']}")
 
 
 rule train_keras:

@@ -1,5 +1,6 @@
 """What all tests share: real digits, and where the project and MXNet's Python are."""
 
+import csv
 import logging
 import os
 import signal
@@ -31,6 +32,12 @@ for name in (*FROM_OUTSIDE, "PYTHONDONTWRITEBYTECODE"):  # each job of a clone w
     os.environ.pop(name, None)
 # A shell starts what runs in its background with Ctrl-C switched off, and so would be what a test starts.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def read_rows(path: str | os.PathLike) -> list[dict[str, str]]:
+    """The rows of a CSV with a header."""
+    with open(path, newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
 
 
 @pytest.fixture(autouse=True)

@@ -12,9 +12,9 @@ import sys
 import numpy as np
 import pytest
 from tests.conftest import PROJECT
+from tests.training_files import write_training_files
 
-from digitflow.dataset import classes, lists
-from digitflow.formats import idx, lst
+from digitflow.dataset import classes
 from digitflow.training import keras_predictor
 from digitflow.training.results import open_for_model
 
@@ -91,11 +91,8 @@ def backend(request, tmp_path_factory, digits):
         pytest.skip(f"Keras on {request.param} is not installed: make backends")
     folder = tmp_path_factory.mktemp(request.param)
     images, labels = (array[:2000] for array in digits)
-    idx.write(folder / "images", images)
     classes.write(folder / "classes.csv", "0123456789")
-    listing, rows = lists.of_rows("train", 2000, labels, "0123456789"), np.arange(2000)
-    lst.write(folder / "train.lst", listing.select(rows < VALID.start))
-    lst.write(folder / "valid.lst", listing.select(rows >= VALID.start))
+    write_training_files(folder, images, labels, train_rows=VALID.start)
     return Backend(request.param, python, folder)
 
 

@@ -8,12 +8,11 @@ import types
 
 import numpy as np
 import pytest
+from tests.training_files import write_training_files
 
 from digitflow import models
 from digitflow.base.checksums import sha256
 from digitflow.base.errors import ConfigError, DeviceError
-from digitflow.dataset.lists import of_rows
-from digitflow.formats import idx, lst
 from digitflow.formats.probabilities import check_probabilities
 from digitflow.models.registry import KERAS
 from digitflow.training import keras_predictor
@@ -63,14 +62,8 @@ class Run:
 
 def prepare(folder, images, labels, classes, settings=SETTINGS):
     """Write an IDX file and lists: 2,000 rows to train with, 500 to validate, and a list of nobody."""
-    idx.write(folder / "images", images[:2500])
-    listing = of_rows("train", 2500, labels[:2500], "0123456789")
-    trains = np.arange(2500) < 2000
-    lst.write(folder / "train.lst", listing.select(trains))
-    lst.write(folder / "valid.lst", listing.select(~trains))
+    inputs = write_training_files(folder, images[:2500], labels[:2500], train_rows=2000)
     (folder / "nobody.lst").touch()
-    inputs = {"images": folder / "images"}
-    inputs |= {f"{name}_lst": folder / f"{name}.lst" for name in ("train", "valid")}
     return Run(inputs, classes, settings, folder)
 
 

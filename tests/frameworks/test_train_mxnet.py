@@ -1,6 +1,5 @@
 """MXNet learns from RecordIO files: run as the workflow runs it, in the environment that has MXNet."""
 
-import csv
 import json
 import os
 import shutil
@@ -10,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.conftest import PROJECT
+from tests.conftest import PROJECT, read_rows
 
 from digitflow.base.checksums import sha256
 from digitflow.dataset import classes, lists, packing
@@ -238,8 +237,7 @@ def test_it_records_how_the_model_came_about(trained, data):
     seen = [data / f"{part}.{kind}" for part in ("train", "valid") for kind in ("rec", "idx")]
     assert metrics["data"] == {path.name: sha256(path) for path in seen}
     assert metrics["versions"]["mxnet"].startswith("1.9")
-    with open(trained[1] / "history.csv") as file:
-        history = list(csv.DictReader(file))
+    history = read_rows(trained[1] / "history.csv")
     assert [row["epoch"] for row in history] == ["1", "2", "3", "4", "5", "6"]
     assert float(history[-1]["learning_rate"]) == 0  # one_cycle ends there
     assert float(history[-1]["loss"]) < float(history[0]["loss"]) / 2

@@ -5,6 +5,7 @@ import csv
 import numpy as np
 import pytest
 from PIL import Image
+from tests.conftest import read_rows
 
 from digitflow.dataset import classes
 from digitflow.formats import idx, labelscsv, lst, recordio
@@ -53,8 +54,7 @@ def test_labels_are_called_by_their_names_from_the_csv_to_the_submission(words, 
     assert header == ["image", "character"]
     assert [row[0] for row in rows] == [f"x{row}" for row in range(TRAIN, TRAIN + TEST)]
     right = np.mean([row[1] == WORDS[label] for row, label in zip(rows, truth, strict=True)])
-    with open(folder / "results/scores.csv", newline="") as file:
-        scores = {row["model"]: row for row in csv.DictReader(file)}
+    scores = {row["model"]: row for row in read_rows(folder / "results/scores.csv")}
     assert float(scores["merged"]["test_accuracy"]) == pytest.approx(right)
     assert right > 0.6
     with open(folder / "results/merged/confusion.csv", newline="") as file:
@@ -64,10 +64,8 @@ def test_labels_are_called_by_their_names_from_the_csv_to_the_submission(words, 
 def test_three_hundred_classes_are_more_than_a_byte_holds_from_the_csv_to_the_scores(fresh_numpy, digits):
     folder, names = fresh_numpy.folder, [f"sign {k}" for k in range(300)]
     pixels = ",".join(f"pixel{k}" for k in range(784))
-    for part, shares in (
-        ("train", (100, 90, 80)),
-        ("test", (85,)),
-    ):  # each class is one digit, more or less bright
+    # Each class is one digit, more or less bright.
+    for part, shares in (("train", (100, 90, 80)), ("test", (85,))):
         with open(folder / "own" / f"{part}.csv", "w") as file:
             file.write(f"label,{pixels}\n")
             for share in shares:
@@ -91,11 +89,9 @@ def test_three_hundred_classes_are_more_than_a_byte_holds_from_the_csv_to_the_sc
         records = [*recordio.read(folder / f"data/rec/{part}.rec")]
         assert [record.labels.tolist() for record in records] == [[label] for label in listing.label]
     assert {path.name for path in (folder / "data/png/train").iterdir()} == {*names}
-    with open(folder / "results/submission.csv", newline="") as file:
-        found = [row["Label"] for row in csv.DictReader(file)]
+    found = [row["Label"] for row in read_rows(folder / "results/submission.csv")]
     right = np.mean([label == name for label, name in zip(found, names, strict=True)])
-    with open(folder / "results/scores.csv", newline="") as file:
-        scores = {row["model"]: row for row in csv.DictReader(file)}
+    scores = {row["model"]: row for row in read_rows(folder / "results/scores.csv")}
     assert float(scores["merged"]["test_accuracy"]) == pytest.approx(right)
     assert right > 0.6
 

@@ -4,7 +4,6 @@ Studies of one framework on the same data differ in what they vary: the first is
 That each network learns is tested in tests/frameworks.
 """
 
-import csv
 import os
 import re
 import shutil
@@ -13,7 +12,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from tests.conftest import PROJECT
+from tests.conftest import PROJECT, read_rows
 
 ROWS, EPOCHS, BATCH = 500, 3, 32
 LARGE = {"resnet18": {"architecture": "lenet", "network": {}}}  # a minute otherwise
@@ -83,8 +82,7 @@ def test_every_kind_of_study_runs_learns_and_stands_on_the_page(experiments):
     assert result.returncode == 0, result.stdout
     page = (clone.folder / "results" / "experiments.md").read_text()
     for name in run:
-        with open(clone.folder / "results" / "studies" / name / "table.csv", newline="") as file:
-            rows = list(csv.DictReader(file))
+        rows = read_rows(clone.folder / "results" / "studies" / name / "table.csv")
         assert len(rows) == (len(SCOREBOARD) if name == "scoreboard" else 1)
         for row in rows:
             guesses = name in GUESSING or row.get("model") == "random_guess"

@@ -1,6 +1,5 @@
 """What a run leaves behind, and what it tells at its end."""
 
-import csv
 import hashlib
 import json
 import re
@@ -10,6 +9,7 @@ import subprocess
 import numpy as np
 import pytest
 import yaml
+from tests.conftest import read_rows
 from tests.workflow.conftest import TEST_ROWS, TRAIN_ROWS, Clone
 
 from digitflow.formats import idx, labelscsv, lst, png
@@ -25,8 +25,7 @@ def test_the_submission_is_right_and_better_than_guessing(finished_run):
 
 def test_the_table_of_scores_has_a_row_a_training_and_the_merged_one(finished_run):
     clone, printed = finished_run
-    with open(clone.folder / "results" / "scores.csv", newline="") as file:
-        rows = list(csv.DictReader(file))
+    rows = read_rows(clone.folder / "results" / "scores.csv")
     assert [(row["model"], row["seed"]) for row in rows] == [
         ("keras_cnn", "0"), ("mxnet_cnn", "0"), ("merged", "")
     ]  # fmt: skip
@@ -69,8 +68,7 @@ def test_a_run_of_another_target_prints_no_table(finished_numpy):
 def test_the_table_of_pairs_counts_what_the_submissions_differ_in(finished_run):
     clone, printed = finished_run
     results = clone.folder / "results"
-    with open(results / "comparisons.csv", newline="") as file:
-        rows = list(csv.DictReader(file))
+    rows = read_rows(results / "comparisons.csv")
     assert [(row["first"], row["second"]) for row in rows] == [
         ("keras_cnn", "mxnet_cnn"), ("keras_cnn", "merged"), ("mxnet_cnn", "merged")
     ]  # fmt: skip
@@ -103,8 +101,8 @@ def test_every_training_leaves_its_history_and_its_circumstances(finished_run):
         assert metrics["device"].startswith("cpu")
         assert metrics["settings"]["epochs"] == 8
         assert metrics["versions"]
-        with open(folder / "history.csv", newline="") as file:
-            assert [row["epoch"] for row in csv.DictReader(file)] == [str(epoch) for epoch in range(1, 9)]
+        epochs = [row["epoch"] for row in read_rows(folder / "history.csv")]
+        assert epochs == [str(epoch) for epoch in range(1, 9)]
         assert np.load(folder / "test_probabilities.npy").shape == (TEST_ROWS, 10)
         log = next((clone.folder / "logs").glob(f"train_*/{model}-seed0.log")).read_text()
         assert "epoch 8/8: loss " in log

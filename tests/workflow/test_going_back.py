@@ -1,12 +1,11 @@
 """Going back to old settings trains nothing, and submission files of others are merged: by real runs."""
 
-import csv
 import string
 from collections import Counter
-from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.conftest import read_rows
 from tests.workflow.conftest import Clone, make_clone
 
 from digitflow.competing import runs
@@ -136,12 +135,12 @@ def test_files_of_others_are_checked_scored_and_merged(project):
     assert "left out: submissions/short.csv: 199 rows, should be 200" in done.stdout
     blended = labelscsv.read(project.folder / "results" / "submission.csv", string.digits)
     assert blended.tolist() == vote_by_hand(ballots, [4, 3, 2])
-    scores = read(project.folder / "results" / "scores.csv")
+    scores = read_rows(project.folder / "results" / "scores.csv")
     assert [row["model"] for row in scores] == ["friend", "notebook", "third", "merged"]
     assert [float(row["test_accuracy"]) for row in scores] == [0.75, 0.75, 0.75, (blended == true).mean()]
-    pairs = read(project.folder / "results" / "comparisons.csv")
+    pairs = read_rows(project.folder / "results" / "comparisons.csv")
     assert ("friend", "notebook") in {(row["first"], row["second"]) for row in pairs}
-    agreement = {row["model"]: row for row in read(project.folder / "results" / "agreement.csv")}
+    agreement = {row["model"]: row for row in read_rows(project.folder / "results" / "agreement.csv")}
     assert float(agreement["friend"]["third"]) == np.mean(ballots[0] == ballots[2])
     assert {path: path.read_bytes() for path in folder.iterdir()} == before
     assert not (project.folder / "results" / "models").exists()
@@ -187,8 +186,3 @@ def test_a_mean_of_models_and_a_file_with_probabilities_equals_one_by_hand(proje
     write_probabilities(folder / "friend_probabilities.npy", others[::-1])  # does not fit its labels
     planned = project.planned_rules("results/scores.csv", "results/comparisons.csv", "results/agreement.csv")
     assert planned.keys() >= {"merge", "score_table", "compare_models", "compare_submissions"}
-
-
-def read(path: Path) -> list[dict[str, str]]:
-    with open(path, newline="") as file:
-        return list(csv.DictReader(file))

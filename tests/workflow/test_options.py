@@ -11,7 +11,8 @@ import struct
 import zipfile
 
 import numpy as np
-from tests.workflow.conftest import TEST_ROWS, TRAIN_ROWS
+from tests.conftest import read_rows
+from tests.workflow.conftest import TEST_ROWS, TRAIN_ROWS, Clone
 
 from digitflow.formats import idx, labelscsv, lst
 
@@ -76,13 +77,18 @@ def test_verify_reads_all_back_and_names_a_flipped_bit(finished_numpy):
     assert "Traceback" not in result.stdout
 
 
+def read_from_kaggle(clone: Clone) -> None:
+    """Have the configuration name the source kaggle, and no files."""
+    clone.configure("source: files", "source: kaggle")
+    clone.configure("train_csv: own/train.csv, test_csv: own/test.csv", "train_csv: null")
+    clone.configure(", solution_csv: own/solution.csv", "")
+
+
 def test_the_source_kaggle_reads_the_two_csvs_that_were_put_there(fresh_numpy):
     (fresh_numpy.folder / "data" / "kaggle").mkdir(parents=True)
     for name in ("train.csv", "test.csv"):
         (fresh_numpy.folder / "own" / name).rename(fresh_numpy.folder / "data" / "kaggle" / name)
-    fresh_numpy.configure("source: files", "source: kaggle")
-    fresh_numpy.configure("train_csv: own/train.csv, test_csv: own/test.csv", "train_csv: null")
-    fresh_numpy.configure(", solution_csv: own/solution.csv", "")
+    read_from_kaggle(fresh_numpy)
     jobs = fresh_numpy.planned()
     inputs = {job.rule: job.inputs for job in jobs if job.stage == "csv_to_idx"}
     train, test = "data/kaggle/train.csv", "data/kaggle/test.csv"
@@ -100,9 +106,7 @@ def test_the_competitions_archive_is_read_as_it_was_downloaded(fresh_numpy, digi
             archive.write(own, name)
             own.unlink()
     before = (kaggle / "digit-recognizer.zip").read_bytes()
-    fresh_numpy.configure("source: files", "source: kaggle")
-    fresh_numpy.configure("train_csv: own/train.csv, test_csv: own/test.csv", "train_csv: null")
-    fresh_numpy.configure(", solution_csv: own/solution.csv", "")
+    read_from_kaggle(fresh_numpy)
     jobs = fresh_numpy.planned()
     inputs = {job.rule: job.inputs for job in jobs if job.stage == "csv_to_idx"}
     archives = {"data/kaggle/digit-recognizer.zip"}
@@ -213,8 +217,7 @@ def test_without_a_solution_the_validation_rows_show_what_is_wrong(finished_nump
     labels = lst.read(finished_numpy.folder / "data" / "rec" / "valid.lst").label
     right = np.load(folder / "valid_probabilities.npy").argmax(axis=1) == labels
     assert np.trace(confusion_of(folder)) == right.sum()
-    with open(finished_numpy.folder / "results" / "comparisons.csv", newline="") as file:
-        rows = list(csv.DictReader(file))
+    rows = read_rows(finished_numpy.folder / "results" / "comparisons.csv")
     assert {(row["rows"], row["images"]) for row in rows} == {("validation", str(TRAIN_ROWS // 10))}
 
 
@@ -227,8 +230,8 @@ def test_luck_and_numpy_models_are_trained_scored_and_merged_as_the_others(fresh
     fresh_numpy.configure("models: [wide, plain]", "models: [wide, luck]")
     result = fresh_numpy.snakemake()
     assert result.returncode == 0, result.stdout
-    with open(fresh_numpy.folder / "results" / "scores.csv", newline="") as file:
-        scores = {row["model"]: float(row["test_accuracy"]) for row in csv.DictReader(file)}
+    rows = read_rows(fresh_numpy.folder / "results" / "scores.csv")
+    scores = {row["model"]: float(row["test_accuracy"]) for row in rows}
     assert list(scores) == ["wide", "luck", "merged"]
     assert scores["wide"] > 0.7
     assert scores["luck"] < 0.2

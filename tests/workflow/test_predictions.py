@@ -1,10 +1,10 @@
 """Labels for further images, by the models that are there."""
 
-import csv
 import zipfile
 
 import numpy as np
 import pytest
+from tests.conftest import read_rows
 
 from digitflow.dataset.mnist import write_csv
 from digitflow.formats import png
@@ -19,8 +19,7 @@ def further(digits):
 
 
 def predictions_of(clone, name: str) -> list[dict[str, str]]:
-    with open(clone.folder / "results" / "predictions" / f"{name}.csv", newline="") as file:
-        return list(csv.DictReader(file))
+    return read_rows(clone.folder / "results" / "predictions" / f"{name}.csv")
 
 
 def test_a_further_csv_is_labelled_and_trains_nothing(finished_numpy, further):

@@ -3,11 +3,11 @@
 What there is to look at then, too.
 """
 
-import csv
 import json
 
 import numpy as np
 import pytest
+from tests.conftest import read_rows
 from tests.workflow.conftest import TEST_ROWS, TRAIN_ROWS, Clone, copy_of, make_clone
 
 from digitflow.formats import idx, lst
@@ -18,8 +18,7 @@ PAGE = ["results/look/index.html", "results/look/labels.csv"]
 
 
 def rows_of(clone, table: str) -> list[dict[str, str]]:
-    with open(clone.folder / "results" / table, newline="") as file:
-        return list(csv.DictReader(file))
+    return read_rows(clone.folder / "results" / table)
 
 
 def scores_of(clone) -> dict[str, dict[str, str]]:
@@ -176,8 +175,7 @@ def test_fitted_weights_are_kept_and_merge_the_submission(folded):
         weight * np.load(folder / "test_probabilities.npy")
         for weight, folder in zip(weights, models, strict=True)
     )
-    with open(folded.folder / "results" / "submission.csv", newline="") as file:
-        labels = [int(row["Label"]) for row in csv.DictReader(file)]
+    labels = [int(row["Label"]) for row in rows_of(folded, "submission.csv")]
     assert labels == merged.argmax(axis=1).tolist()
 
 

@@ -27,7 +27,7 @@ from snakemake_logger_plugin_digitflow.plan import NAME_WIDTH, Plan, counted
 # ASSUME: digitflow.base.logs has the same name. An import would fix which clone's digitflow a Snakefile gets.
 CONSOLE = "DIGITFLOW_CONSOLE"
 
-# Snakemake's words on its own doings. What is not named here is printed: a new release may have more to say.
+# What Snakemake says of how it goes about its work. All else is printed: a new release may have more to say.
 NOISE = re.compile(
     "Config file .* is extended|Assuming unrestricted shared filesystem|Building DAG of jobs"
     "|Using shell: |Select jobs to execute"
@@ -40,7 +40,7 @@ NOISE = re.compile(
 )
 STAMP = re.compile(r"\d\d:\d\d:\d\d ")  # how a message begins in the log of a job
 TRACE = re.compile(r'^(Traceback:\n|  File ".*", line \d+, in .*\n?)', re.MULTILINE)
-# An input function's own words, of which Snakemake tells the place and the wildcards, too.
+# The message of an input function; Snakemake adds its place, and the wildcards.
 INPUT_FUNCTION = re.compile(
     r"InputFunctionException in rule .*\nError:\n  WorkflowError:\n(.*?)(\nWildcards:.*)?", re.DOTALL
 )
@@ -82,8 +82,8 @@ class LogHandler(LogHandlerBase):
         self.width = NAME_WIDTH
         self.finished = self.total = 0
         self.running: dict[int, Job] = {}
-        self.endings: dict[int | None, str] = {}  # by thread: the exception that a job's failure begins with
-        self.failures: dict[int, str] = {}  # by job, for a job that is tried again may yet succeed
+        self.endings: dict[int | None, str] = {}  # by thread: an exception, perhaps that of a failed job
+        self.failures: dict[int, str] = {}  # by job: one that is tried again may yet succeed
         self.errors: list[str] = []
         self.interrupted = False
         self.targets: Callable[[], Mapping[str, str]] | None = None  # set by the Snakefile once it is read
@@ -112,7 +112,7 @@ class LogHandler(LogHandlerBase):
             sys.excepthook = lambda *_: None
             self._print("interrupted")
         elif errors:
-            if sys.stdout:  # closed, it is None
+            if sys.stdout:  # None if it was closed
                 sys.stdout.flush()  # what the Snakefile has printed
             for error in errors:
                 self._print("\n" + error, red=True)
@@ -143,7 +143,7 @@ class LogHandler(LogHandlerBase):
             self._job_finished(record)
         elif event == LogEvent.DEBUG_DAG or (event == LogEvent.SHELLCMD and not self.plan):
             self.plain.handle(record)
-        elif event is None and not is_noise(record, event):
+        elif event is None and not NOISE.match(str(record.msg)):
             self._message(record)
 
     def _keep(self, record: logging.LogRecord) -> None:
@@ -232,17 +232,10 @@ class LogHandler(LogHandlerBase):
         self.stream.flush()
 
 
-def is_noise(record: logging.LogRecord, event: LogEvent | None) -> bool:
-    """Whether a record tells only how Snakemake goes about its work."""
-    return event == LogEvent.WORKFLOW_STARTED or bool(NOISE.match(str(record.msg)))
-
-
 def job_name(rule: str, wildcards: Mapping[str, str]) -> str:
     """What a job is called: its rule, and what its wildcards stand for (`train_keras keras_cnn-seed0`)."""
     values = [
-        value.strip("/") if not value.isdigit() else f"{key}{value}"
-        for key, value in wildcards.items()
-        if value
+        f"{key}{value}" if value.isdigit() else value.strip("/") for key, value in wildcards.items() if value
     ]
     return f"{rule} {'-'.join(values)}".rstrip()
 
@@ -273,7 +266,7 @@ def last_words(log: str) -> str:
     """Return the error that a log ends with, or else its last lines, the whole last message among them."""
     lines = log.rstrip().splitlines()
     stamped = [number for number, line in enumerate(lines) if STAMP.match(line)]
-    last = lines[stamped[-1] :] if stamped else lines[:]
+    last = lines[stamped[-1] if stamped else 0 :]
     last[:1] = [STAMP.sub("", line, count=1) for line in last[:1]]
     errors = [number for number, line in enumerate(last) if line.startswith("error: ")]
     if errors:

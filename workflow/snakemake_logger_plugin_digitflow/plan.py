@@ -55,7 +55,7 @@ class Plan:
     makers: dict[str, str] = field(default_factory=dict)  # by file: the rule that would make it
 
     def add(self, name: str, record: logging.LogRecord) -> None:
-        """Add a job, as Snakemake's record has it; those whose files it takes are there before it."""
+        """Add a job, as Snakemake's record has it; the jobs that make its inputs have been added before."""
         for path in record.output:
             self.makers[re.sub(r" \(\w+\)$", "", path)] = record.rule_name
         job = PlannedJob(name, self._reasons(record.reason), (record.shellcmd or "").strip())

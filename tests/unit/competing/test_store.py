@@ -8,6 +8,7 @@ import resource
 import time
 
 import pytest
+from tests.unit.dataset.killed import killed_at
 
 from digitflow.competing import store
 
@@ -208,49 +209,19 @@ def test_runs_at_the_same_time_get_whole_trainings_or_none(tmp_path):
 def test_a_kill_at_any_file_leaves_a_store_that_serves_whole_entries_or_none(tmp_path):
     shelf = tmp_path / "store"
     train(tmp_path / "a")
-    events = moments(lambda: store.keep(tmp_path / "count", "key", tmp_path / "a", NAMES))
-    assert events > 5
-    for event in range(1, events + 1):
-        killed_at(event, lambda: store.keep(shelf, "key", tmp_path / "a", NAMES))
+    step = 0
+    while killed_at(step, lambda: store.keep(shelf, "key", tmp_path / "a", NAMES)):
+        step += 1
         if store.bring_back(shelf, "key", tmp_path / "b", NAMES):
             assert (tmp_path / "b" / "model.bin").read_bytes() == b"weights"
             store._remove(shelf / "key")
+    assert step > 5
     old = [path for path in shelf.iterdir() if path.name.startswith(store.PASSING)]
     assert old
     for path in old:
         os.utime(path, (1, 1))
     store.keep(shelf, "key", tmp_path / "a", NAMES)
     assert [path.name for path in shelf.iterdir()] == ["key"]
-
-
-def killed_at(event: int, work) -> int:
-    """Do `work` in a child that dies at its so manieth file event (0: never); the events counted."""
-    import sys
-
-    reading, writing = os.pipe()
-    child = os.fork()
-    if child == 0:
-        count = 0
-
-        def audit(name: str, _: tuple) -> None:
-            nonlocal count
-            if name in ("open", "os.rename", "os.remove", "os.mkdir", "os.rmdir"):
-                count += 1
-                if count == event:
-                    os._exit(9)
-
-        sys.addaudithook(audit)
-        work()
-        os.write(writing, str(count).encode())
-        os._exit(0)
-    os.waitpid(child, 0)
-    os.close(writing)
-    with open(reading) as pipe:
-        return int(pipe.read() or 0)
-
-
-def moments(work) -> int:
-    return killed_at(0, work)
 
 
 def test_an_entry_has_the_permissions_of_its_store_for_whoever_shares_it(tmp_path):

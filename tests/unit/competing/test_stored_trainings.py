@@ -5,10 +5,9 @@ import logging
 
 import numpy as np
 import pytest
+from tests.training_files import write_training_files
 
 from digitflow.competing.store import Kept
-from digitflow.dataset.lists import of_rows
-from digitflow.formats import idx, lst
 from digitflow.training import device, numpy_trainer
 from digitflow.training.job import Job
 from digitflow.training.settings import Settings
@@ -27,10 +26,7 @@ class Project:
     caplog: pytest.LogCaptureFixture
 
     def write(self) -> None:
-        idx.write(self.folder / "images", self.images)
-        listing, trains = of_rows("train", 300, self.labels, "0123456789"), np.arange(300) < 200
-        lst.write(self.folder / "train.lst", listing.select(trains))
-        lst.write(self.folder / "valid.lst", listing.select(~trains))
+        write_training_files(self.folder, self.images, self.labels, train_rows=200)
 
     def train(self, name: str = "seed0", store: str = "store", **changes) -> str:
         """Train with a store; return what came of it, "trained" or "brought back"."""

@@ -1,9 +1,8 @@
 """Duplicates, leaks, outliers and blank images: what is planted among real digits is found, and only that."""
 
-import csv
-
 import numpy as np
 import pytest
+from tests.conftest import read_rows
 
 from digitflow.base.errors import InputError
 from digitflow.dataset import lists
@@ -193,11 +192,7 @@ def look(folder, test=True):
         folder / "duplicates.csv",
         folder / "outliers.csv",
     )
-    tables = []
-    for name in ("duplicates.csv", "outliers.csv"):
-        with open(folder / name, newline="", encoding="utf-8") as file:
-            tables.append(list(csv.DictReader(file)))
-    return tables
+    return [read_rows(folder / name) for name in ("duplicates.csv", "outliers.csv")]
 
 
 def test_conflicting_labels_come_first_then_the_nearest_pairs_of_two_parts(project):

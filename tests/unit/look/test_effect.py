@@ -1,9 +1,8 @@
 """What corrections are worth: points and McNemar's p on the same images, for both kinds of labels."""
 
-import csv
-
 import numpy as np
 import pytest
+from tests.conftest import read_rows
 
 from digitflow.base.errors import InputError
 from digitflow.formats import lst
@@ -22,8 +21,7 @@ def training(folder, name, index, labels, predicted):
 
 def effect(folder, without, corrected):
     write_effect(folder / "effect.csv", without, corrected)
-    with open(folder / "effect.csv", newline="", encoding="utf-8") as file:
-        return list(csv.DictReader(file))
+    return read_rows(folder / "effect.csv")
 
 
 def test_points_and_p_are_told_for_the_labels_as_given_and_as_corrected(tmp_path):

@@ -1,9 +1,8 @@
 """The table of a study: ranked, and its best points compared."""
 
-import csv
-
 import numpy as np
 import pytest
+from tests.conftest import read_rows
 
 from digitflow.base.errors import FormatError
 from digitflow.formats import idx
@@ -13,8 +12,7 @@ from digitflow.studies import table as tables
 
 def rows_of(study, folder):
     tables.write_table(folder / "table.csv", tables.read(study, folder / "models" / "which"))
-    with open(folder / "table.csv", newline="") as file:
-        return list(csv.DictReader(file))
+    return read_rows(folder / "table.csv")
 
 
 def test_the_table_is_ranked_by_validation_accuracy_and_has_its_interval(results, tmp_path):

@@ -1,10 +1,10 @@
 """What happens from epoch to epoch: rows, log lines, and when a training ends."""
 
-import csv
 import math
 
 import numpy as np
 import pytest
+from tests.conftest import read_rows
 
 from digitflow.base.errors import DigitflowError, FormatError
 from digitflow.training.history import History, accuracy_of, read_history
@@ -43,7 +43,7 @@ def test_history_has_a_row_and_a_log_line_an_epoch(tmp_path, caplog):
     found.add(0.5, 0.875, 0.4, 0.9, 0.01)
     found.add(0.25, 0.9, 0.3, 0.95, 0.0)
     found.write(tmp_path / "history.csv")
-    rows = list(csv.DictReader((tmp_path / "history.csv").open()))
+    rows = read_rows(tmp_path / "history.csv")
     assert list(rows[0]) == list(History.FIELDS)
     assert [row["epoch"] for row in rows] == ["1", "2"]
     assert rows[1]["valid_accuracy"] == "0.95"
@@ -118,7 +118,7 @@ def test_without_validation_rows_nothing_ends_a_training_but_its_last_epoch():
 def test_without_validation_rows_their_columns_are_empty_and_the_log_is_silent_on_them(tmp_path, caplog):
     caplog.set_level("INFO", logger="digitflow")
     without_validation(2).write(tmp_path / "history.csv")
-    rows = list(csv.DictReader((tmp_path / "history.csv").open()))
+    rows = read_rows(tmp_path / "history.csv")
     assert [(row["loss"], row["valid_loss"], row["valid_accuracy"]) for row in rows] == [("0.5", "", "")] * 2
     assert all(math.isnan(row["valid_loss"]) for row in read_history(tmp_path / "history.csv"))
     assert "validation" not in caplog.text

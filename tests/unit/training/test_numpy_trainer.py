@@ -1,17 +1,16 @@
 """Training the plain numpy network: its steps by hand, what it learns, and that it repeats itself."""
 
-import csv
 import dataclasses
 import json
 import logging
 
 import numpy as np
 import pytest
+from tests.conftest import read_rows
+from tests.training_files import write_training_files
 
 from digitflow.base.checksums import sha256
 from digitflow.base.errors import ConfigError, DigitflowError
-from digitflow.dataset.lists import of_rows
-from digitflow.formats import idx, lst
 from digitflow.formats.probabilities import read_probabilities
 from digitflow.models import numpy_mlp
 from digitflow.training import numpy_predictor
@@ -70,14 +69,8 @@ def run(tmp_path_factory, digits):
     """Training on 2,000 digits: their IDX and .lst files, with 500 to validate."""
     images, labels = digits
     folder = tmp_path_factory.mktemp("digits")
-    idx.write(folder / "images", images[:2500])
-    listing = of_rows("train", 2500, labels[:2500], "0123456789")
-    trains = np.arange(2500) < 2000
-    lst.write(folder / "train.lst", listing.select(trains))
-    lst.write(folder / "valid.lst", listing.select(~trains))
+    inputs = write_training_files(folder, images[:2500], labels[:2500], train_rows=2000)
     (folder / "nobody.lst").touch()
-    inputs = {"images": folder / "images"}
-    inputs |= {f"{name}_lst": folder / f"{name}.lst" for name in ("train", "valid")}
     return Run(inputs, SETTINGS, folder)
 
 
@@ -107,7 +100,7 @@ def test_without_hidden_layers_it_is_softmax_regression_which_learns_too(run, di
 
 
 def test_the_history_has_a_row_an_epoch_with_a_falling_loss_on_both_parts(trained):
-    rows = list(csv.DictReader((trained / "history.csv").open()))
+    rows = read_rows(trained / "history.csv")
     assert len(rows) == 5
     for key in ("loss", "valid_loss"):
         losses = [float(row[key]) for row in rows]

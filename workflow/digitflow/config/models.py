@@ -33,15 +33,19 @@ def models(config: dict[str, Any]) -> dict[str, dict[str, Any]]:
 
     Each has two more keys: `data`, own or official, and `module`, the module of models/ with its network.
     """
-    definitions = schema()["$defs"]
     found = {name: {**model, "data": "own"} for name, model in config["models"].items()}
     for name, study in config["studies"].items():
         for point in points(study):
-            model = with_defaults(point.model, definitions["model"], definitions)
-            found[f"{name}/{point.name}"] = {**model, "data": study["data"]}
+            found[f"{name}/{point.name}"] = {**_complete(point.model), "data": study["data"]}
     for model in found.values():
         model["module"] = FRAMEWORKS[model["framework"]][model["architecture"]]
     return found
+
+
+def _complete(model: dict[str, Any]) -> dict[str, Any]:
+    """A point's model with every default filled in, like those of the configuration's `models`."""
+    definitions = schema()["$defs"]
+    return with_defaults(model, definitions["model"], definitions)
 
 
 def settings_text(model: dict[str, Any]) -> str:
@@ -79,7 +83,7 @@ def device_of(config: dict[str, Any], model: dict[str, Any]) -> str:
 
 
 def wrong_model(model: dict[str, Any]) -> Iterator[str]:
-    """What is wrong with a model that the schema allows, be it one of `models` or a point of a study."""
+    """What is wrong with a complete model that the schema allows, one of `models` or a point of a study."""
     yield from _wrong_architecture(model)
     yield from _wrong_hidden(model)
     yield from _ignored(model)
@@ -104,54 +108,47 @@ def _comes_to_0(name: str, options: dict[str, Any]) -> bool:
 
 def _wrong_hidden(model: dict[str, Any]) -> Iterator[str]:
     """What is wrong with the hidden layers of `mlp`: numbers of units, for numpy and Keras alike."""
-    hidden = model.get("network", {}).get("hidden", []) if model.get("architecture") == "mlp" else []
+    hidden = model["network"].get("hidden", []) if model["architecture"] == "mlp" else []
     if not isinstance(hidden, list) or not all(type(whole(units)) is int and units > 0 for units in hidden):
         yield f"network.hidden: {in_yaml(hidden)}, should be a list of numbers of units, such as [800]"
 
 
 def _ignored(model: dict[str, Any]) -> Iterator[str]:
     """What a model's framework would silently ignore, or refuse only when the training begins."""
-    framework, augment = model["framework"], model.get("augment", {})
-    if framework == "mxnet" and augment.get("part", 1) != 1:
+    framework, augment = model["framework"], model["augment"]
+    if framework == "mxnet" and augment["part"] != 1:
         yield "augment: part is for keras and numpy; MXNet warps all images"
-    if framework == "mxnet" and (augment.get("elastic") or augment.get("erase")):
+    if framework == "mxnet" and (augment["elastic"] or augment["erase"]):
         yield "augment: elastic and erase are for keras and numpy"
-    if (
-        framework == "mxnet"
-        and model.get("optimizer") == "ftrl"
-        and model.get("schedule", "one_cycle") not in ("constant", "plateau")
-    ):
+    ftrl = model["optimizer"] == "ftrl"
+    if framework == "mxnet" and ftrl and model["schedule"] not in ("constant", "plateau"):
         yield "optimizer: ftrl divides by the rate, and this schedule takes it to 0: set schedule: constant"
-    if (
-        framework == "keras"
-        and model.get("optimizer") == "ftrl"
-        and _comes_to_0(model.get("schedule", "one_cycle"), model.get("schedule_options", {}))
-    ):
+    if framework == "keras" and ftrl and _comes_to_0(model["schedule"], model["schedule_options"]):
         yield (
             "optimizer: ftrl divides by the rate, and this schedule takes it to 0: set schedule: constant, "
             "or schedule_options: {min_lr: 0.0001}"
         )
-    if framework == "mxnet" and model.get("architecture") == "mlp_module" and model.get("label_smoothing"):
+    if framework == "mxnet" and model["architecture"] == "mlp_module" and model["label_smoothing"]:
         yield "label_smoothing: mlp_module has its own loss, without smoothing; set it to 0"
-    if framework != "keras" and model.get("precision", "auto") == "bfloat16":
+    if framework != "keras" and model["precision"] == "bfloat16":
         yield "precision: bfloat16 is for keras only"
-    if framework == "numpy" and model.get("device") == "gpu":
+    if framework == "numpy" and model["device"] == "gpu":
         yield "device: gpu is for keras and mxnet; numpy computes on the CPU"
-    if framework == "numpy" and not model.get("deterministic", True):
+    if framework == "numpy" and not model["deterministic"]:
         yield "deterministic: false is for keras and mxnet; numpy always gives the same bytes"
-    if framework != "mxnet" and model.get("raw_pixels"):
+    if framework != "mxnet" and model["raw_pixels"]:
         yield "raw_pixels: true is for mxnet only"
     try:
-        schedule.make(model.get("schedule", "one_cycle"), 1, 1, 1.0, **model.get("schedule_options", {}))
+        schedule.make(model["schedule"], 1, 1, 1.0, **model["schedule_options"])
     except ConfigError as error:
         yield str(error)
-    if framework == "numpy" and model.get("optimizer", "adam") not in ("adam", "sgd"):
+    if framework == "numpy" and model["optimizer"] not in ("adam", "sgd"):
         yield f"optimizer: {model['optimizer']!r}, should be adam or sgd for numpy"
 
 
 def without_validation(validation: dict[str, Any], model: dict[str, Any]) -> str | None:
-    """What is wrong with a model that looks at validation rows if there are none; None: nothing."""
-    looks = model.get("patience") or model.get("prune") or model.get("schedule") == "plateau"
+    """What is wrong with a complete model that looks at validation rows if there are none; None: nothing."""
+    looks = model["patience"] or model["prune"] or model["schedule"] == "plateau"
     if validation["fraction"] or validation["folds"] > 1 or not looks:
         return None
     return (
@@ -179,7 +176,7 @@ def wrong_points(config: dict[str, Any], schema: dict) -> Iterator[str]:
             yield f"studies.{name}.figures: learning_rate is for keras only, and {first.name} is not keras"
         for point in variants:
             mistakes = [*dict.fromkeys(mistake_of(error) for error in validator.iter_errors(point.model))]
-            mistakes = mistakes or [*wrong_model(point.model)]
+            mistakes = mistakes or [*wrong_model(_complete(point.model))]
             mistakes += [
                 f"{axis}: {value!r} becomes the name of a folder; use only letters, digits and ._+-"
                 for axis, value in point.values.items()

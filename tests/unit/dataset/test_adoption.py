@@ -800,6 +800,18 @@ def test_a_picture_that_was_emptied_to_be_made_again_is_no_edited_one(project):
     assert project.adopt() == []
 
 
+def test_a_picture_that_was_copied_back_and_then_emptied_is_made_again(project):
+    """It had never been written by an update; the checksum of an empty file is 0, as one that is not known."""
+    shutil.rmtree(project.tree)
+    project.corrections.write_text("id,was,now,crc,note\n1,5,drop,,\n")
+    project.update()
+    project.picture(1).write_bytes(png.encode(project.images[[0]])[0])
+    assert "image 1: ok (5)" in project.adopt()[0]
+    project.picture(1).write_bytes(b"")
+    project.update()
+    assert project.picture(1).read_bytes() == png.encode(project.images[[0]])[0]
+
+
 def test_a_tree_that_is_gone_drops_nothing(project):
     project.tree.rename(project.tree.with_name("elsewhere"))
     project.refused(

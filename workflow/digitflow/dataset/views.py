@@ -390,7 +390,7 @@ class _Update:
         """Whether a file is right, wrong (the tool's own but not these pixels, or damaged) or edited."""
         known, goal = self.known, self.goal
         crc = zlib.crc32(data)
-        if crc == known.file_crc[row]:
+        if data and crc == known.file_crc[row]:  # 0 if it is not known, as for one that a person copied back
             same = self.same_shape and known.pixel_crc[row] == goal.pixel_crc[row]
             return "right" if same else "wrong"
         shown = shown_crc(data, goal.shape)

@@ -801,7 +801,7 @@ def test_a_picture_that_was_emptied_to_be_made_again_is_no_edited_one(project):
 
 
 def test_a_picture_that_was_copied_back_and_then_emptied_is_made_again(project):
-    """It had never been written by an update; the checksum of an empty file is 0, as one that is not known."""
+    """No update had ever written it; the checksum of an empty file is 0, as one that is not known."""
     shutil.rmtree(project.tree)
     project.corrections.write_text("id,was,now,crc,note\n1,5,drop,,\n")
     project.update()

@@ -340,6 +340,18 @@ def test_what_was_adopted_is_written_again_though_other_lists_were_made_since(pr
         assert project.recorded() == wanted
 
 
+def test_an_image_that_has_another_number_by_now_is_written_again_once(project, tmp_path):
+    copy = tmp_path / "applied.json"
+    project.picture(1).rename(project.picture(1, 3))
+    project.adopt()
+    followed = project.corrections.read_text().replace("\n1,5,3,", "\n9,5,3,")
+    applied.write(copy, Applied(str(project.corrections), followed))
+    checksums.write(tmp_path / "lists.sfv", [], {"other.csv": "0"})
+    project.corrections.unlink()
+    restore_corrections(project.corrections, project.tree, copy)
+    assert project.recorded() == {9: "3"}
+
+
 def test_an_unfinished_update_for_another_file_says_nothing_of_the_one_that_the_tree_showed(
     project, tmp_path, monkeypatch
 ):

@@ -144,7 +144,9 @@ def _remembered(
             return copy, []  # it has all that was adopted, and the tree may not be up to date with it
     places = known.shown()
     shown = [correction_of(known, row, places[row]) for row in known.moved().tolist()]
-    return copy, [line for line in shown if typed.get(line.id) != line.now]
+    rows = {line.id for line in shown}
+    images = {line.crc for line in copy.lines() if line.id not in rows}  # by their new numbers
+    return copy, [line for line in shown if typed.get(line.id) != line.now and line.crc not in images]
 
 
 def _count(corrections: int) -> str:

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from tests.unit.dataset.killed import killed_at
 
+from digitflow.base import checksums
 from digitflow.base.errors import DigitflowError, InputError
 from digitflow.dataset import applied, comparison, inventory, treetimes, views
 from digitflow.dataset.adoption import adopt, check_not_lost, find_changes, restore_corrections
@@ -320,6 +321,66 @@ def test_a_header_alone_takes_all_corrections_back_and_a_file_that_never_was_is_
     check_not_lost(project.corrections, project.tree, tmp_path / "none.json")
 
 
+def test_what_was_adopted_is_written_again_though_other_lists_were_made_since(project, tmp_path):
+    """Nor does it matter that the adoption was killed before the tree was known to be understood."""
+    copy, lists = tmp_path / "applied.json", tmp_path / "lists.sfv"
+    project.corrections.write_text("id,was,now,crc,note\n1,5,3,,\n")
+    applied.write(copy, Applied(str(project.corrections), project.corrections.read_text()))
+    project.update(corrections=project.corrections)
+    os.utime(copy, (1, 1))
+    project.picture(2).rename(project.picture(2, 9))
+    project.adopt()
+    wanted = project.recorded()
+    for killed, time_of_copy in ((True, 1), (False, time.time() + 9)):
+        os.utime(copy, (time_of_copy, time_of_copy))
+        os.utime(inventory.inventory_path(project.tree), (0, 0) if killed else None)
+        checksums.write(lists, [], {str(project.corrections if killed else tmp_path / "other.csv"): "0"})
+        project.corrections.unlink()
+        assert "2 corrections written" in restore_corrections(project.corrections, project.tree, copy)
+        assert project.recorded() == wanted
+
+
+def test_an_image_that_has_another_number_by_now_is_written_again_once(project, tmp_path):
+    copy = tmp_path / "applied.json"
+    project.picture(1).rename(project.picture(1, 3))
+    project.adopt()
+    followed = project.corrections.read_text().replace("\n1,5,3,", "\n9,5,3,")
+    applied.write(copy, Applied(str(project.corrections), followed))
+    checksums.write(tmp_path / "lists.sfv", [], {"other.csv": "0"})
+    project.corrections.unlink()
+    restore_corrections(project.corrections, project.tree, copy)
+    assert project.recorded() == {9: "3"}
+
+
+def test_an_unfinished_update_for_another_file_says_nothing_of_the_one_that_the_tree_showed(
+    project, tmp_path, monkeypatch
+):
+    """No file of corrections is missed, and none gets the lines of the other."""
+    other = project.corrections.with_name("other.csv")
+    project.update(corrections=project.corrections)
+    other.write_text("id,was,now,crc,note\n1,5,3,,\n2,0,drop,,\n")
+    labels, keep = apply(project.labels, project.idx, CLASSES, read(other), other)
+    with monkeypatch.context() as patch:
+        patch.setattr(views._Update, "end", lambda update: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            update_tree(
+                project.idx,
+                project.tree,
+                project.manifest,
+                np.flatnonzero(keep) + 1,
+                labels[keep],
+                project.labels,
+                CLASSES,
+                str(other),
+                "",
+            )
+    assert not project.corrections.exists()
+    check_not_lost(project.corrections, project.tree, tmp_path / "none.json")
+    assert project.adopt() == []
+    project.update(corrections=project.corrections)
+    assert project.picture(2).exists()
+
+
 def test_what_another_configuration_applied_is_not_missed(project, tmp_path):
     copy, other = tmp_path / "applied.json", tmp_path / "other.csv"
     project.picture(1).rename(project.picture(1, 3))
@@ -553,6 +614,17 @@ def test_an_undo_in_a_tree_that_is_older_than_the_csv_is_not_lost(project, typed
     assert read(project.corrections)[0].crc == crc
 
 
+def test_the_commands_that_put_a_picture_back_make_its_folder_if_that_is_gone(project):
+    id_ = int(np.flatnonzero(project.labels == 5)[0]) + 1
+    project.corrections.write_text(f"id,was,now,crc,note\n{id_},5,ok,{pixel_crc(project.images[id_])},\n")
+    shutil.rmtree(project.tree / "5")
+    with pytest.raises(InputError, match="Put the picture back: mkdir") as error:
+        project.adopt(deletions=True)
+    command = str(error.value).partition("Put the picture back: ")[2].partition("; then run again")[0]
+    subprocess.run(command, shell=True, check=True)
+    assert project.picture(id_).read_bytes() == b""
+
+
 def test_an_undo_is_written_into_another_file_that_is_named(project, tmp_path):
     project.picture(1).rename(project.picture(1, 3))
     project.adopt()
@@ -674,6 +746,19 @@ def test_the_commands_of_that_message_put_all_right(project, tmp_path):
     assert project.adopt() == []
 
 
+def test_the_commands_of_that_message_move_no_picture_that_is_lost(project):
+    """Another was put in its place, and that was then moved: it is not known where the lost one belongs."""
+    project.picture(1).rename(project.picture(12))
+    project.picture(12).rename(project.picture(12, 8))
+    with pytest.raises(InputError, match=r"8/012\.png shows image 1, not 12") as error:
+        project.adopt()
+    command = str(error.value).split("Type ")[1].split(", then run again")[0]
+    subprocess.run(command, shell=True, check=True)
+    assert [line.split(": image ")[1][:9] for line in project.adopt()] == ["1: 5 -> 8"]
+    project.update()
+    assert project.picture(12).read_bytes() == png.encode(project.images[[11]])[0]
+
+
 def test_an_unknown_picture_under_the_name_of_a_dropped_one_is_named(project):
     project.picture(1).unlink()
     project.adopt()
@@ -725,6 +810,18 @@ def test_a_picture_that_was_emptied_to_be_made_again_is_no_edited_one(project):
     project.picture(1).unlink()
     project.picture(1).touch()
     assert project.adopt() == []
+
+
+def test_a_picture_that_was_copied_back_and_then_emptied_is_made_again(project):
+    """No update had ever written it; the checksum of an empty file is 0, as one that is not known."""
+    shutil.rmtree(project.tree)
+    project.corrections.write_text("id,was,now,crc,note\n1,5,drop,,\n")
+    project.update()
+    project.picture(1).write_bytes(png.encode(project.images[[0]])[0])
+    assert "image 1: ok (5)" in project.adopt()[0]
+    project.picture(1).write_bytes(b"")
+    project.update()
+    assert project.picture(1).read_bytes() == png.encode(project.images[[0]])[0]
 
 
 def test_a_tree_that_is_gone_drops_nothing(project):
@@ -787,6 +884,17 @@ def test_a_handful_of_a_small_class_can_be_dropped_but_not_all_of_it(project):
     project.adopt()
     project.picture(fives[-1]).unlink()
     project.refused("1 of the 1 pictures of class 5 are gone")
+
+
+def test_a_small_class_whose_folder_is_gone_is_asked_about_though_a_picture_was_moved_out_before(project):
+    fives = np.flatnonzero(project.labels == 5) + 1
+    for id_ in fives[4:]:
+        project.picture(id_).unlink()
+    project.adopt(deletions=True)
+    project.update()
+    project.picture(fives[0]).rename(project.picture(fives[0], 3))
+    shutil.rmtree(project.tree / "5")
+    project.refused("3 of the 4 pictures of class 5 are gone: too many")
 
 
 def test_a_class_called_as_a_word_of_the_file_is_refused_with_the_way_on(tmp_path, digits):

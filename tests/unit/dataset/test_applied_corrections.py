@@ -160,6 +160,29 @@ def test_following_writes_the_new_numbers_and_leaves_every_other_byte(rows, tmp_
     assert follow(path, *files) == []
 
 
+def test_a_line_that_is_in_the_way_of_another_is_told_with_what_to_do_with_it(rows, tmp_path):
+    """Its row has another number and another label now, so it is not followed by itself."""
+    images, labels, _ = rows
+    order = np.insert(np.arange(100), 4, 99)
+    changed = labels[order]
+    changed[6] = (labels[5] + 1) % 10
+    idx.write(tmp_path / "shifted", images[order])
+    idx.write(tmp_path / "labels", changed)
+    class_names.write(tmp_path / "classes.csv", CLASSES)
+    crc, path = crcs(images), tmp_path / "corrections.csv"
+    text = f"id,was,now,crc,note\n5,{labels[4]},ok,{crc[4]},\n6,{labels[5]},drop,{crc[5]},a curl\n"
+    path.write_text(text)
+    files = (tmp_path / "shifted", tmp_path / "labels", tmp_path / "classes.csv")
+    right = f"7,{changed[6]},drop,{crc[5]},a curl"
+    told = rf"line 3: these pixels are in row 7 .*write {right}, .*; do that first, because line 2 gets its"
+    with pytest.raises(InputError, match=told):
+        follow(path, *files)
+    assert path.read_text() == text
+    path.write_text(text.replace(f"6,{labels[5]},drop,{crc[5]},a curl", right))
+    assert follow(path, *files) == [f"{path}, line 2: row 5 is row 6 now"]
+    assert [line.id for line in read(path)] == [6, 7]
+
+
 @pytest.mark.parametrize("name", ["drop", "ok"])
 def test_a_class_called_as_a_word_of_the_file_is_refused_only_where_there_are_corrections(rows, name):
     _, labels, path = rows

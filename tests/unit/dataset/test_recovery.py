@@ -1,6 +1,7 @@
 """A lost inventory is made again so that what a person did in the tree is told from what the tool did."""
 
 import io
+import re
 import subprocess
 from pathlib import Path
 
@@ -149,6 +150,49 @@ def test_lines_that_were_removed_are_not_written_again(project):
     project.update(project.corrections)
     assert project.picture(1).exists()
     assert project.picture(2).exists()
+
+
+@pytest.mark.parametrize("manifest", ["", "of an earlier version"])
+def test_the_manifest_says_whose_a_tree_is_where_two_files_say_the_same(project, manifest):
+    other = project.corrections.with_name("other.csv")
+    for path in (other, project.corrections):
+        path.write_text(HEADER)
+        project.update(path)
+    project.lists(other)
+    project.picture(3).rename(project.picture(3, 7))
+    if manifest:
+        text = project.manifest.read_text()
+        project.manifest.write_text(re.sub("; corrections .*\n", "", text))
+    project.lose()
+    assert project.recover()
+    assert read_inventory(project.tree).corrections == str(other if manifest else project.corrections)
+
+
+def test_a_label_that_the_csv_has_changed_since_is_no_correction_of_a_lost_file(project):
+    """The lists were made again before the inventory was lost, and there have never been any corrections."""
+    project.corrections.write_text(HEADER)
+    project.update(project.corrections)
+    project.copies.unlink()
+    applied.write(project.copies, Applied())
+    project.labels = np.where(np.arange(ROWS) == 2, 7, project.labels)
+    idx.write(project.files[1], project.labels)
+    project.lose()
+    assert project.recover()
+    project.corrections.unlink()
+    adoption.check_not_lost(project.corrections, project.tree, project.copies)
+
+
+def test_what_is_adopted_in_a_tree_that_is_not_known_to_be_anybodys_is_nobody_elses_from_then_on(project):
+    project.update(project.corrections)
+    project.manifest.write_text(re.sub("; corrections .*\n", "", project.manifest.read_text()))
+    project.copies.unlink()
+    project.lose()
+    assert project.recover()
+    project.picture(3).rename(project.picture(3, 7))
+    project.adopt()
+    project.picture(4).unlink()
+    with pytest.raises(InputError, match=rf"with {project.corrections}, not .*: image 4: drop"):
+        project.adopt(project.corrections.with_name("other.csv"))
 
 
 @pytest.mark.parametrize("then", ["typed", "adopted"])

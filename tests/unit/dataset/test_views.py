@@ -84,7 +84,7 @@ def test_a_labelled_tree_has_a_folder_for_every_class_and_padded_row_numbers(pro
 
 def test_the_manifest_has_path_and_checksum_of_every_picture_in_the_order_of_rows(made):
     *lines, comment = made.manifest.read_text().splitlines()
-    assert comment.startswith("; pixels ")
+    assert comment.startswith("; pixels ")  # and whose corrections it shows, where that is known
     assert [line.split("/")[1][:2] for line in lines] == [f"{id_:02}" for id_ in range(1, 13)]
     for line in lines:
         path, crc = line.split(" ")

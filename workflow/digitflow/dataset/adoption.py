@@ -10,7 +10,7 @@ from digitflow.dataset import applied as last_applied
 from digitflow.dataset.applied import APPLIED, flag, is_blank, may_be_lost, same_file
 from digitflow.dataset.comparison import Changes, Comparison, correction_of
 from digitflow.dataset.inventory import NOWHERE, RUN_TREES, read_inventory, settle
-from digitflow.dataset.treetimes import inventory_path, is_understood
+from digitflow.dataset.treetimes import inventory_path, is_understood, read_about
 from digitflow.formats.corrections import HEADER, OK, Correction, read, record
 
 PathLike = str | os.PathLike
@@ -138,10 +138,15 @@ def _remembered(
     if known is None or not same_file(known.corrections or corrections, corrections):
         return copy, []
     typed = {line.id: line.now for line in copy.lines()}
-    if typed and inventory_path(tree).stat().st_mtime_ns < Path(applied).stat().st_mtime_ns:
-        return copy, []  # the tree is not yet up to date with the copy
-    shown = [correction_of(known, row, known.next_place[row]) for row in known.moved().tolist()]
-    return copy, [line for line in shown if typed.get(line.id) != line.now]
+    if typed and last_applied.was_last(corrections, applied):
+        about = read_about(tree)
+        if about and about.adopted < Path(applied).stat().st_mtime_ns:
+            return copy, []  # it has all that was adopted, and the tree may not be up to date with it
+    places = known.shown()
+    shown = [correction_of(known, row, places[row]) for row in known.moved().tolist()]
+    rows = {line.id for line in shown}
+    images = {line.crc for line in copy.lines() if line.id not in rows}  # by their new numbers
+    return copy, [line for line in shown if typed.get(line.id) != line.now and line.crc not in images]
 
 
 def _count(corrections: int) -> str:

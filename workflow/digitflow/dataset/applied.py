@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
+from digitflow.base.checksums import read_made_from
 from digitflow.base.errors import FormatError, InputError
 from digitflow.base.files import digest_of_json, write_json
 from digitflow.dataset.treetimes import read_about
@@ -109,6 +110,14 @@ def may_be_lost(corrections: PathLike, tree: PathLike, applied: PathLike = APPLI
         return True
     about = read_about(tree)
     return about is not None and about.moved != 0 and same_file(about.corrections or corrections, corrections)
+
+
+def was_last(corrections: PathLike, applied: PathLike = APPLIED) -> bool:
+    """Whether the lists beside the copies were made with this file, as far as is known: if so, the time of
+    the copies is when it was applied.
+    """
+    lists = Path(applied).with_name("lists.sfv")
+    return not lists.exists() or any(same_file(path, corrections) for path in read_made_from([lists]))
 
 
 def is_blank(corrections: PathLike) -> bool:

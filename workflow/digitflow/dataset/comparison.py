@@ -54,6 +54,11 @@ def correction_of(known: Inventory, row: int, place: int) -> Correction:
     return Correction(row + 1, label_of_folder(known.names[given]), now, f"{known.next_pixel_crc[row]:08X}")
 
 
+def _with_folder(path: Path) -> list[list[PathLike]]:
+    """The command that makes the folder of a picture, if it is gone."""
+    return [] if path.parent.is_dir() else [["mkdir", path.parent]]
+
+
 class Comparison:
     """A tree as it was found, beside its inventory.
 
@@ -131,7 +136,9 @@ class Comparison:
     def check_deletions(self) -> None:
         """Few deletions are wishes; a class that is gone, or more than a tenth of one, is an accident."""
         sizes, losses = self._losses(self.deleted)
-        many = (losses > np.maximum(HANDFUL, sizes // 10)) | ((losses == sizes) & (losses > 0))
+        # Of a folder that is gone, some pictures may have been moved elsewhere before.
+        gone = (losses == sizes) | [not (self.tree / name).is_dir() for name in self.known.names]
+        many = (losses > np.maximum(HANDFUL, sizes // 10)) | (gone & (losses > 0))
         if not many.any():
             return
         if not self.manifest.exists():
@@ -261,9 +268,15 @@ class Comparison:
         path = self.tree / self._path(row)
         is_there = self.found.place[other] != NOWHERE
         commands = [["rm", path] if is_there else ["mv", path, path.with_name(self.known.name(other))]]
-        if self.known.place[row] != NOWHERE:  # its own picture is lost, and its absence would count as a wish
-            commands += [["touch", path], ["rm", "-f", self.manifest]]
+        if self.known.place[row] != NOWHERE:
+            # Its own picture is lost: neither its absence nor where the other one was put is a wish.
+            commands += self._make_room(row)
         return f"Type {as_command(*commands)}"
+
+    def _make_room(self, row: int) -> list[list[PathLike]]:
+        """Commands after which the next update makes a lost picture again where it was."""
+        path = self.tree / self.known.path(row)
+        return [*_with_folder(path), ["touch", path], ["rm", "-f", self.manifest]]
 
     def changes(self) -> Changes:
         """The corrections that the changes are, against those in the file."""
@@ -287,7 +300,9 @@ class Comparison:
         place, next_place = (
             np.where(self.changed, self.found.place, places) for places in (known.place, known.next_place)
         )
-        after = replace(known, place=place, next_place=next_place)
+        # From now on these changes are in that file, so nobody else's: an inventory may not have known whose.
+        own = known.corrections or os.fspath(path)
+        after = replace(known, place=place, next_place=next_place, corrections=own)
         return Changes(corrections, told, after, adopted=True, notes=notes)
 
     def _notes(self) -> list[str]:
@@ -365,9 +380,10 @@ class Comparison:
         if self.known.place[row] == NOWHERE:
             commands = [["rm", path]]
         elif self.found.place[row] == NOWHERE:
-            commands = [["touch", path], ["rm", "-f", self.manifest]]
+            commands = self._make_room(row)
         else:
-            commands = [["mv", path, self.tree / self.known.path(row)]]
+            was = self.tree / self.known.path(row)
+            commands = [*_with_folder(was), ["mv", path, was]]
         return f"Put the picture back: {as_command(*commands)}"
 
     def _tell(self, row: int, correction: Correction) -> str:

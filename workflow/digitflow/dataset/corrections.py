@@ -211,7 +211,8 @@ def follow(
 
     `by_id`: lines whose pixels no row has get the checksums of their rows, if these have their labels.
     Returns a line about each. The rest of the file stays. InputError, and nothing is written: two lines would
-    be about one row; or `by_id`, and a row still has the pixels of a line.
+    be about one row, and what to do with the one that is in the way, if that is known; or `by_id`, and a row
+    still has the pixels of a line.
     """
     names, lines = class_names.read(classes_csv), corrections_csv.read(path)
     rows, *_ = idx.read_header(images_idx, idx.IMAGES)
@@ -222,6 +223,13 @@ def follow(
             "all have changed, and --by_id might hit other images; nothing was changed. Type: digitflow "
             f"follow_corrections{flag(path)}; it says what to do with the lines that are left"
         )
+    takes = {stray.new_id: stray.line for stray in strays if stray.new_id}
+    for stray in strays:
+        if not stray.new_id and (other := takes.get(stray.line.id)):
+            raise InputError(
+                f"{path}, line {stray.line.line}: {_where_now(stray)}; do that first, because line "
+                f"{other.line} gets its number {stray.line.id}; nothing was changed"
+            )
     corrections_csv.renumber(path, {stray.line.id: stray.new_id for stray in strays if stray.new_id})
     renewed = {stray.line.id: stray.new_crc for stray in strays if by_id and stray.new_crc}
     corrections_csv.renew_checksums(path, renewed)

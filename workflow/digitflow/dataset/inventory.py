@@ -32,7 +32,7 @@ PathLike = str | os.PathLike
 RUN_TREES = "run again with the target trees, e.g. snakemake -j2 trees"
 LINES = 4096  # of a manifest, made at a time
 NOWHERE = -1  # in the place of a folder: the row has no picture
-PIXELS = "; pixels "  # begins the comment at the end of a manifest
+CORRECTIONS, PIXELS = "; corrections ", "; pixels "  # begin the comments at the end of a manifest
 COPY = re.compile(r"copy of ([0-9]+)\.png|([0-9]+)[ _(-].*\.png", re.IGNORECASE)
 
 
@@ -43,7 +43,7 @@ class Inventory:
     `names`: the folders, as `classes.folder_names` has them; one empty name for a tree without. `given`: the
     CSV's label. `place`: the folder. `file_crc`, `pixel_crc`: CRC-32 of the file and of the pixels in it.
     `next_place`, `next_pixel_crc`: what an update that has begun makes of them; they differ from the others
-    only until it ends. `corrections`, `source`: as `About` has them.
+    only until it ends. `corrections`, `source`, `next_corrections`: as `About` has them.
     """
 
     names: list[str]
@@ -56,6 +56,7 @@ class Inventory:
     shape: np.ndarray  # height, width, and 3 in colour
     corrections: str = ""
     source: str = ""
+    next_corrections: str = ""
 
     def __len__(self) -> int:
         return len(self.place)
@@ -99,15 +100,23 @@ class Inventory:
         parts = self.shape.astype("<u4"), self.pixel_crc.astype("<u4")
         return f"{zlib.crc32(b''.join(part.tobytes() for part in parts)):08X}"
 
+    def shown(self) -> np.ndarray:
+        """The folders by `corrections`: an update that has begun may be for another file."""
+        is_theirs = (
+            not (self.corrections and self.next_corrections) or self.next_corrections == self.corrections
+        )
+        return self.next_place if is_theirs else self.place
+
     def moved(self) -> np.ndarray:
         """The rows, from 0, whose pictures are in no folder, or in another than that of the CSV's label."""
-        return np.flatnonzero(self.next_place != self.given)
+        return np.flatnonzero(self.shown() != self.given)
 
     def _uses(self, code: int) -> bool:
         return bool((self.place == code).any() or (self.next_place == code).any())
 
 
-ARRAYS = [name for name in Inventory.__dataclass_fields__ if name not in ("corrections", "source")]
+OF_ABOUT = ("corrections", "source", "next_corrections")
+ARRAYS = [name for name in Inventory.__dataclass_fields__ if name not in OF_ABOUT]
 
 
 def file_name(row: int, digits: int) -> str:
@@ -135,7 +144,7 @@ def read_inventory(tree: PathLike) -> Inventory | None:
         ) from error
     about = read_about(tree) or About()
     return replace(
-        inventory, names=inventory.names.tolist(), corrections=about.corrections, source=about.source
+        inventory, names=inventory.names.tolist(), **{name: getattr(about, name) for name in OF_ABOUT}
     )
 
 
@@ -152,7 +161,8 @@ def save_inventory(
     with atomic_path(inventory_path(tree)) as temporary:
         with open(temporary, "wb") as file:
             np.savez(file, **{name: getattr(inventory, name) for name in ARRAYS})
-        about = About(inventory.corrections, inventory.source, len(inventory.moved()), times, last)
+        told = {name: getattr(inventory, name) for name in OF_ABOUT}
+        about = About(moved=len(inventory.moved()), times=times, adopted=last, **told)
         with zipfile.ZipFile(temporary, "a") as archive:
             archive.writestr(zipfile.ZipInfo(ABOUT), json.dumps(asdict(about)))
         written = temporary.stat().st_mtime_ns
@@ -176,7 +186,8 @@ def settle(tree: PathLike, inventory: Inventory, adopted: bool = False) -> None:
 def write_manifest(path: PathLike, inventory: Inventory) -> None:
     """Write the manifest of a tree: path and CRC-32 of a picture per line, in the order of rows.
 
-    A comment at the end says which pixels all rows had, for the recovery of a lost inventory.
+    Comments at the end say, for the recovery of a lost inventory, which file of corrections the tree shows,
+    and which pixels all rows had.
     """
     digits = len(str(len(inventory)))
     prefixes = [f"{name}/" if name else "" for name in inventory.names]
@@ -187,6 +198,8 @@ def write_manifest(path: PathLike, inventory: Inventory) -> None:
             folders = [prefixes[place] for place in inventory.place[rows].tolist()]
             crcs = inventory.file_crc[rows].tolist()
             file.writelines(map(line.__mod__, zip(folders, (rows + 1).tolist(), crcs, strict=True)))
+        if inventory.corrections:
+            file.write(f"{CORRECTIONS}{json.dumps(inventory.corrections)}\n")
         file.write(f"{PIXELS}{inventory.digest_of_pixels()}\n")
 
 

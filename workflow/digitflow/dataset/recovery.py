@@ -1,10 +1,12 @@
 """An inventory that was lost, made again: from the manifest of its tree and the data that the tree shows.
 
-The manifest has the folder and the checksum of every picture, and a digest of all pixels, by which data that
-have changed since are recognised. The copies of the corrections that were applied tell which file the tree
-shows. So what a person did in the tree is still told from what the tool did.
+The manifest has the folder and the checksum of every picture, the path of the corrections that the tree
+shows, and a digest of all pixels, by which data that have changed since are recognised. The copies of the
+corrections that were applied tell what is not yet in the tree. So what a person did in the tree is still told
+from what the tool did.
 """
 
+import json
 import os
 import re
 import zlib
@@ -20,6 +22,7 @@ from digitflow.dataset import classes as class_names
 from digitflow.dataset.applied import APPLIED, Applied, same_file
 from digitflow.dataset.classes import folder_names, label_of_folder
 from digitflow.dataset.inventory import (
+    CORRECTIONS,
     NOWHERE,
     PIXELS,
     RUN_TREES,
@@ -56,7 +59,7 @@ def recover_inventory(
     tree, files = Path(tree), (manifest, images_idx, labels_idx, classes_csv)
     if not (tree.is_dir() and all(map(os.path.exists, files))):
         return False
-    lines, digest = _read_manifest(manifest)
+    lines, shown, digest = _read_manifest(manifest)
     images, names = idx.open_memmap(images_idx, idx.IMAGES), folder_names(class_names.read(classes_csv))
     rows, *shape = images.shape
     given = idx.read_labels(labels_idx, rows, len(names)).astype(np.int16)
@@ -71,11 +74,14 @@ def recover_inventory(
     file_crc[at] = [int(crc, 16) for _, _, crc in lines]
     crcs = np.array([zlib.crc32(image) for image in images], np.uint32)
 
-    # The tree shows the file of corrections that explains it best; of two that do, the one used last.
+    # A manifest of an earlier version does not say which file of corrections the tree shows: it is the one
+    # that explains it best; of two that do, the one used last.
     copies = [*reversed(last_applied.read_copies(applied)), Applied()]
+    if shown:
+        copies = [next((copy for copy in copies if same_file(copy.path, shown)), Applied(shown))]
     wanted = [_places(copy, given, names, crcs) for copy in copies]
     best = max(range(len(copies)), key=lambda k: np.count_nonzero(wanted[k] == place))
-    goal = wanted[best] if len(copies) > 1 else place  # without any copy, all was as the update wanted it
+    goal = wanted[best] if Path(applied).exists() else place  # without it, all was as the update wanted it
     inventory = Inventory(
         names=names,
         given=given,
@@ -117,17 +123,24 @@ def check_is_last(tree: PathLike, corrections: PathLike, applied: PathLike = APP
         )
 
 
-def _read_manifest(manifest: PathLike) -> tuple[list[tuple[str, str, str]], str]:
-    """Folder, id and checksum of every picture, and the digest of all pixels, empty if it is not there."""
+def _read_manifest(manifest: PathLike) -> tuple[list[tuple[str, str, str]], str, str]:
+    """Folder, id and checksum of every picture; the path of the corrections that the tree shows and the
+    digest of all pixels, empty if they are not there.
+    """
     lines = Path(manifest).read_text(encoding="utf-8", errors="replace").splitlines()
     digest = lines.pop().removeprefix(PIXELS) if lines and lines[-1].startswith(PIXELS) else ""
+    shown = ""
+    with suppress(ValueError):  # damaged: the line stays, and is named
+        if lines and lines[-1].startswith(CORRECTIONS):
+            shown = str(json.loads(lines[-1].removeprefix(CORRECTIONS)))
+            lines.pop()
     found = [LINE.fullmatch(line) for line in lines]
     if None in found:
         number = found.index(None)
         raise FormatError(
             f"{manifest}, line {number + 1}: damaged: {lines[number]!r}; delete the file and {RUN_TREES}"
         )
-    return [line.groups() for line in found], digest
+    return [line.groups() for line in found], shown, digest
 
 
 def _check_pictures(

@@ -22,7 +22,8 @@ class About:
     configuration names them; empty: not known. `moved`: how many pictures are not where the CSV has them;
     None: not known. `times`: of the tree and its folders, as `folder_times` has them. `adopted`: when
     changes by hand were adopted last, in ns; 0: never, or not known. The tree then needs an update, even if
-    the corrections are taken back.
+    the corrections are taken back. `next_corrections`: the file that an update which has begun will show; ""
+    after its end.
     """
 
     corrections: str = ""
@@ -30,6 +31,7 @@ class About:
     moved: int | None = None
     times: dict[str, list[int]] = field(default_factory=dict)
     adopted: int = 0
+    next_corrections: str = ""
 
 
 def inventory_path(tree: PathLike) -> Path:

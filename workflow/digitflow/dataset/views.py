@@ -305,8 +305,16 @@ class _Update:
     def begin(self) -> None:
         """Write down what is to come, before anything is changed, and name what is left alone."""
         known, goal, found = self.known, self.goal, self.found
+        # What is done by hand before the end belongs to the file and the data that the tree has shown.
+        shown = (known.corrections or goal.corrections, known.source or goal.source)
+        is_theirs = shown == (goal.corrections, goal.source)
         begun = replace(
-            known, given=goal.given, place=self.before, next_place=self.wanted, next_pixel_crc=goal.pixel_crc
+            known,
+            given=goal.given if is_theirs else np.where(known.given == NOWHERE, goal.given, known.given),
+            place=self.before,
+            next_place=self.wanted,
+            next_pixel_crc=goal.pixel_crc,
+            next_corrections=goal.corrections,
         )
         same = np.array_equal(self.before, self.after) and np.array_equal(known.pixel_crc, goal.pixel_crc)
         if not (same and self.same_shape):
@@ -382,7 +390,7 @@ class _Update:
         """Whether a file is right, wrong (the tool's own but not these pixels, or damaged) or edited."""
         known, goal = self.known, self.goal
         crc = zlib.crc32(data)
-        if crc == known.file_crc[row]:
+        if data and crc == known.file_crc[row]:  # 0 if it is not known, as for one that a person copied back
             same = self.same_shape and known.pixel_crc[row] == goal.pixel_crc[row]
             return "right" if same else "wrong"
         shown = shown_crc(data, goal.shape)

@@ -41,19 +41,6 @@ symbol, params, images, scale, probabilities = sys.argv[1:]
 net = mx.gluon.SymbolBlock.imports(symbol, ["data"], params)
 np.save(probabilities, net(mx.nd.array(np.load(images)[:, None] * float(scale))).softmax().asnumpy())
 """
-SNAPSHOTS = """
-import sys
-import mxnet as mx
-import numpy as np
-one, two = (mx.nd.load(path) for path in sys.argv[1:])
-def snapshot(number):
-    marked = f"snapshot{number}_"
-    return {name.replace(marked, ""): array.asnumpy() for name, array in two.items() if marked in name}
-first, second = snapshot(0), snapshot(1)
-assert {*first} == {*second} == {*one} and len(two) == 2 * len(one)
-assert all(np.array_equal(array.asnumpy(), first[name]) for name, array in one.items())
-assert not all(np.array_equal(array, first[name]) for name, array in second.items())
-"""
 WARP = """
 import sys
 import mxnet as mx
@@ -404,9 +391,8 @@ def test_a_label_beyond_the_classes_is_refused_by_name(data, train, tmp_path):
     assert "expected one number from 0 to 4" in process.stderr
 
 
-@pytest.mark.parametrize("changes", [{}, {"snapshots": 2, "weight_average": 0}])
-def test_a_killed_training_resumes_to_the_same_bytes(data, train, run, tmp_path, changes):
-    settings = SETTINGS | {"train_rows": 400, "epochs": 4} | changes
+def test_a_killed_training_resumes_to_the_same_bytes(data, train, run, tmp_path):
+    settings = SETTINGS | {"train_rows": 400, "epochs": 4}
     whole, killed = tmp_path / "whole", tmp_path / "killed"
     assert train(data, whole, settings).returncode == 0
 
@@ -425,28 +411,6 @@ def test_a_killed_training_resumes_to_the_same_bytes(data, train, run, tmp_path,
         assert (killed / name).read_bytes() == (whole / name).read_bytes(), name
     assert len((killed / "history.csv").read_text().splitlines()) == 1 + settings["epochs"]
     assert not (killed / "checkpoint.npz").exists()
-
-
-@pytest.mark.parametrize("model", [SETTINGS | {"weight_average": 0}, PLAIN | {"schedule": "one_cycle"}])
-def test_snapshots_are_the_networks_at_the_ends_of_the_cycles_and_their_mean_predicts(
-    data, train, sample, run, tmp_path, model
-):
-    settings = model | {"train_rows": 400, "epochs": 4, "snapshots": 2}
-    one, two = tmp_path / "one", tmp_path / "two"
-    for folder, changes in ((one, {"epochs": 2, "snapshots": 1}), (two, {})):
-        process = train(data, folder, settings | changes)
-        assert process.returncode == 0, process.stderr
-    rates = [row["learning_rate"] for row in read_history(two / "history.csv")]
-    assert [rate == 0 for rate in rates] == [False, True, False, True]
-    process = run("-c", SNAPSHOTS, one / "model-0000.params", two / "model-0000.params")
-    assert process.returncode == 0, process.stderr
-    np.save(tmp_path / "images.npy", sample[0][2000:2300])
-    saved = [two / name for name in ("model-symbol.json", "model-0000.params")]
-    process = run("-c", RELOAD, *saved, tmp_path / "images.npy", 1 / 255, tmp_path / "again.npy")
-    assert process.returncode == 0, process.stderr
-    expected = np.load(two / "valid_probabilities.npy")
-    np.testing.assert_allclose(np.load(tmp_path / "again.npy"), expected, atol=1e-5)
-    np.testing.assert_allclose(expected.sum(axis=1), 1, atol=1e-5)
 
 
 def test_every_optimizer_lowers_the_loss_and_resumes_to_the_same_weights(data, run, tmp_path):

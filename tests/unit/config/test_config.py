@@ -904,24 +904,6 @@ def test_label_smoothing_of_a_network_with_its_own_loss_is_refused_before_it_tra
         validate(changed("models.mxnet_cnn.architecture", "mlp_module"))
 
 
-@pytest.mark.parametrize(
-    ("changes", "message"),
-    [
-        ({"epochs": 7}, "snapshots: 2, should divide the epochs, 7, into equal cycles"),
-        ({"framework": "numpy", "architecture": "mlp"}, "snapshots: 2 is for keras and mxnet"),
-        ({"weight_average": 0.9}, "snapshots: 2, but weight_average is 0.9: set only one of the two"),
-        ({"patience": 3}, "snapshots: 2, but patience is 3: set only one of the two"),
-        ({"schedule": "constant"}, "snapshots: 2, but schedule constant has no cycles"),
-    ],
-)
-def test_snapshots_that_would_not_be_taken_where_a_cycle_ends_are_refused(changes, message):
-    model = {"framework": "keras", "architecture": "lenet", "batch_size": 8, "learning_rate": 0.1}
-    model |= {"epochs": 6, "snapshots": 2}
-    validate(changed("models.mine", model))
-    with pytest.raises(ConfigError, match=f"models.mine.{message}"):
-        validate(changed("models.mine", model | changes))
-
-
 def test_an_optimizer_that_numpy_lacks_is_refused_before_it_trains():
     model = {"framework": "numpy", "architecture": "mlp", "epochs": 1, "batch_size": 8, "learning_rate": 1}
     config = changed("models.mine", model | {"optimizer": "nadam"})

@@ -1,6 +1,5 @@
 """The outline of a training, with the least that a framework can bring: a learner that counts its epochs."""
 
-import dataclasses
 import json
 
 import numpy as np
@@ -42,30 +41,15 @@ class Counter(Learner):
         path.write_text(f"{self.count.item()} epochs")
 
 
-class Collector(Counter):
-    """Its model is the epochs at whose ends it was kept."""
-
-    def unite(self, snapshots):
-        self.kept = [int(arrays["count"].item()) for arrays in snapshots]
-
-    def save(self, path):
-        path.write_text(f"{self.kept}")
-
-
 class Killed(BaseException):
     """What ends a training in its epoch here."""
 
 
-def mortal(kind):
-    """The same learner, killed in its third epoch."""
-
-    class Mortal(kind):
-        def epoch(self, epoch):
-            if epoch == 2:
-                raise Killed
-            return super().epoch(epoch)
-
-    return Mortal
+class Mortal(Counter):
+    def epoch(self, epoch):
+        if epoch == 2:
+            raise Killed
+        return super().epoch(epoch)
 
 
 @pytest.fixture
@@ -81,7 +65,7 @@ def test_a_framework_brings_a_learner_and_all_else_is_done_for_it(job, tmp_path)
         carry_out(job, "counted", {"device": "none"}, [tmp_path / "data"], lambda: kind(job.settings))
 
     with pytest.raises(Killed):
-        train(mortal(Counter))
+        train(Mortal)
     assert (tmp_path / "checkpoint.npz").exists()
     train(Counter)  # goes on with the third epoch
     assert (tmp_path / "model").read_text() == "4 epochs"
@@ -93,21 +77,3 @@ def test_a_framework_brings_a_learner_and_all_else_is_done_for_it(job, tmp_path)
     assert (metrics["image_shape"], set(metrics["data"])) == ([2, 2], {"data"})
     accuracies = [line.split(",")[4] for line in job.history.read_text().splitlines()[1:]]
     assert accuracies == ["0.25", "0.5", "0.75", "1"]
-
-
-@pytest.mark.parametrize(("snapshots", "kept"), [(2, [2, 4]), (4, [1, 2, 3, 4])])
-def test_each_cycle_of_the_schedule_leaves_a_snapshot_also_if_it_was_killed_between(
-    job, tmp_path, snapshots, kept
-):
-    changes = {"snapshots": snapshots, "schedule": "linear_decay"}
-    job = dataclasses.replace(job, settings=dataclasses.replace(job.settings, **changes))
-    rates = Counter(job.settings).rates
-    assert [rates(step) for step in range(4)] == [rates(step) for step in range(4 // snapshots)] * snapshots
-
-    def train(kind):
-        carry_out(job, "counted", {"device": "none"}, [tmp_path / "data"], lambda: kind(job.settings))
-
-    with pytest.raises(Killed):
-        train(mortal(Collector))
-    train(Collector)
-    assert (tmp_path / "model").read_text() == f"{kept}"

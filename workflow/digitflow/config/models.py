@@ -134,8 +134,6 @@ def _ignored(model: dict[str, Any]) -> Iterator[str]:
         yield "precision: bfloat16 is for keras only"
     if framework == "numpy" and model["device"] == "gpu":
         yield "device: gpu is for keras and mxnet; numpy computes on the CPU"
-    if model["snapshots"] > 1:
-        yield from _wrong_snapshots(model)
     if framework == "numpy" and not model["deterministic"]:
         yield "deterministic: false is for keras and mxnet; numpy always gives the same bytes"
     if framework != "mxnet" and model["raw_pixels"]:
@@ -146,20 +144,6 @@ def _ignored(model: dict[str, Any]) -> Iterator[str]:
         yield str(error)
     if framework == "numpy" and model["optimizer"] not in ("adam", "sgd"):
         yield f"optimizer: {model['optimizer']!r}, should be adam or sgd for numpy"
-
-
-def _wrong_snapshots(model: dict[str, Any]) -> Iterator[str]:
-    """What goes wrong with snapshots: a cycle is whole epochs, and its end is where the rate is lowest."""
-    count = model["snapshots"]
-    if model["framework"] == "numpy":
-        yield f"snapshots: {count} is for keras and mxnet"
-    if model["epochs"] % count:
-        yield f"snapshots: {count}, should divide the epochs, {model['epochs']}, into equal cycles"
-    for key in ("patience", "prune", "weight_average"):
-        if model[key]:
-            yield f"snapshots: {count}, but {key} is {in_yaml(model[key])}: set only one of the two"
-    if model["schedule"] in ("constant", "plateau"):
-        yield f"snapshots: {count}, but schedule {model['schedule']} has no cycles; set schedule: one_cycle"
 
 
 def without_validation(validation: dict[str, Any], model: dict[str, Any]) -> str | None:

@@ -18,8 +18,7 @@ from digitflow.training.settings import Settings
 
 log = logging.getLogger("digitflow")
 
-# Begin the names of arrays in a checkpoint that are not the last epoch's: the best one's, the snapshots'.
-BEST, SNAPSHOT = "best ", "snapshot {} "
+BEST = "best "  # begins the names of the arrays in a checkpoint that are the best epoch's, not the last one's
 
 
 class Learner:
@@ -41,11 +40,10 @@ class Learner:
     ):
         self.settings, self.shape, self.per_epoch = settings, tuple(shape), per_epoch
         self.train_images, self.valid_labels = train_images, valid_labels
-        steps = settings.epochs // settings.snapshots * per_epoch
-        rates = schedule.make(
+        steps = settings.epochs * per_epoch
+        self.rates = schedule.make(
             settings.schedule, steps, per_epoch, settings.learning_rate, **settings.schedule_options
         )
-        self.rates = schedule.repeat(rates, steps) if settings.snapshots > 1 else rates
 
     def epoch(self, epoch: int) -> tuple[float, float]:
         """Train for an epoch, counted from 0; return its mean loss and its accuracy."""
@@ -61,10 +59,6 @@ class Learner:
 
     def restore(self, arrays: Mapping[str, np.ndarray], epochs: int) -> None:
         """Take the state that `state` gave after `epochs` epochs."""
-        raise NotImplementedError
-
-    def unite(self, snapshots: Sequence[Mapping[str, np.ndarray]]) -> None:
-        """Predict, and save, the mean of the networks that `state` gave at the end of each cycle."""
         raise NotImplementedError
 
     def save(self, *paths: Path) -> None:
@@ -94,23 +88,15 @@ class Learner:
 class Course:
     """The epochs of a training, from its checkpoint on if it left one, and the best arrays among them.
 
-    `snapshots` are the arrays at the end of each cycle so far, if the settings ask for them.
-
     The learner's schedule sees the validation loss of each epoch, including those before an interruption.
     """
 
     def __init__(self, learner: Learner, checkpoint: Checkpoint | None):
         self._learner, self._checkpoint = learner, checkpoint
-        settings = learner.settings
-        self._cycle = settings.epochs // settings.snapshots if settings.snapshots > 1 else None  # epochs
         kept = checkpoint.load() if checkpoint else None
         arrays, rows = kept or ({}, [])
         self.history = History(learner.settings, rows, len(learner.valid_labels) > 0)
         self._best = {name: array for name, array in arrays.items() if name.startswith(BEST)}
-        self.snapshots = [
-            {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}
-            for prefix in map(SNAPSHOT.format, range(len(rows) // self._cycle if self._cycle else 0))
-        ]
         if kept:
             learner.restore(arrays, len(rows))
             for row in rows:
@@ -124,15 +110,8 @@ class Course:
         learner.observe(valid_loss)
         if self.history.keeps:
             self._best = {BEST + name: np.array(array) for name, array in learner.state().items()}
-        if self._cycle and len(self.history.rows) % self._cycle == 0:
-            self.snapshots.append({name: np.array(array) for name, array in learner.state().items()})
         if self._checkpoint and not self.history.over:
-            kept = {
-                SNAPSHOT.format(number) + name: array
-                for number, snapshot in enumerate(self.snapshots)
-                for name, array in snapshot.items()
-            }
-            self._checkpoint.save({**learner.state(), **self._best, **kept}, self.history)
+            self._checkpoint.save({**learner.state(), **self._best}, self.history)
 
     def restore_best(self) -> bool:
         """If the best epoch's arrays were kept (`patience`), give them to the learner; return whether so."""
@@ -150,8 +129,6 @@ def fit(learner: Learner, checkpoint: Checkpoint | None = None) -> History:
     )
     course = Course(learner, checkpoint)
     learner.follow(course)
-    if course.snapshots:
-        learner.unite(course.snapshots)
     return course.history
 
 

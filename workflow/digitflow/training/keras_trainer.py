@@ -9,7 +9,7 @@ import functools
 import inspect
 import math
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -181,19 +181,6 @@ class KerasLearner(Learner):
 
     def _variables(self) -> list["keras.Variable"]:
         return [*self.model.variables, *self.model.optimizer.variables]
-
-    def unite(self, snapshots: Sequence[Mapping[str, np.ndarray]]) -> None:
-        import keras
-
-        pixels, networks = keras.Input(self.shape, name="pixels"), []
-        for number, arrays in enumerate(snapshots):
-            network = build_network(self.shape, self._classes, self.settings, seed=0)
-            for i, variable in enumerate(network.variables):
-                variable.assign(arrays[f"{i}"])
-            network = plain(network, self.shape)
-            networks.append(keras.Model(network.input, network.output, name=f"snapshot_{number + 1}"))
-        rows = [network(pixels) for network in networks]
-        self.model = keras.Model(pixels, keras.layers.average(rows) if len(rows) > 1 else rows[0])
 
     def save(self, path: Path) -> None:
         with files.atomic_path(path) as temporary:

@@ -5,9 +5,7 @@ This module imports MXNet: import it only once `prepare` has set the environment
 
 import contextlib
 import inspect
-import json
-from collections.abc import Iterator, Sequence
-from pathlib import Path
+from collections.abc import Iterator
 
 import mxnet as mx
 import numpy as np
@@ -16,8 +14,6 @@ from digitflow import models
 from digitflow.base.errors import ConfigError
 from digitflow.training.mxnet_predictor import last_line
 from digitflow.training.settings import Settings
-
-SMALLEST = 1e-30  # of a probability whose logarithm is taken
 
 
 class Network:
@@ -173,7 +169,7 @@ class Symbolic(Network):
         self._module.forward_backward(mx.io.DataBatch([images], [labels]))
         self._module.update()
         rows = self._module.get_outputs()[0]
-        return -(rows.pick(labels) + SMALLEST).log(), rows
+        return -(rows.pick(labels) + 1e-30).log(), rows
 
     def probabilities(self, images):
         labels = mx.nd.zeros(len(images), ctx=images.context)  # not used, but required
@@ -215,23 +211,6 @@ def build(
     if settings.weight_average:
         network.mean = {name: array.copy() for name, array in network.arrays.items()}
     return network
-
-
-def unite(exported: Sequence[str], prefix: str) -> None:
-    """Export networks, each of which was exported with a prefix, as one that gives the mean of their rows."""
-    data, rows, arrays = mx.sym.Variable("data"), [], {}
-    for number, one in enumerate(exported):
-        graph = json.loads(Path(f"{one}-symbol.json").read_text())
-        for node in graph["nodes"]:
-            if node["name"] != "data":
-                node["name"] = f"snapshot{number}_{node['name']}"
-        rows.append(mx.sym.load_json(json.dumps(graph))(data=data).softmax())
-        for key, array in mx.nd.load(f"{one}-0000.params").items():
-            kind, _, name = key.partition(":")
-            arrays[f"{kind}:snapshot{number}_{name}"] = array
-    logits = mx.sym.log(mx.sym.add_n(*rows) / len(rows) + SMALLEST)
-    logits.save(f"{prefix}-symbol.json")
-    mx.nd.save(f"{prefix}-0000.params", arrays)
 
 
 class Adamax(mx.optimizer.Adamax):

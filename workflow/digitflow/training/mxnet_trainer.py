@@ -196,7 +196,6 @@ class MXNetLearner(Learner):
 
         self._training, self._validation, self._classes = training, validation, classes
         self._seed, self._context = seed, context
-        self._snapshots: Sequence[Mapping[str, np.ndarray]] = ()
         channels, *size = training.shape
         shape = size if channels == 1 else (*size, channels)
         rows = len(training.labels)
@@ -231,20 +230,10 @@ class MXNetLearner(Learner):
         return float(loss_sum.asscalar()) / rows, float(right.asscalar()) / rows
 
     def predict(self, shifts: int = 1) -> np.ndarray:
-        known = self._validation, self._classes, self.settings, self._context, shifts
-        if self._snapshots:
-            return np.mean([predict(self.network, *known) for _ in self._each_snapshot()], axis=0)
         with self.network.averaged():
-            return predict(self.network, *known)
-
-    def unite(self, snapshots: Sequence[Mapping[str, np.ndarray]]) -> None:
-        self._snapshots = snapshots
-
-    def _each_snapshot(self) -> Iterator[int]:
-        """Let the network be one snapshot after the other; yield their numbers."""
-        for number, snapshot in enumerate(self._snapshots):
-            self.network.restore(snapshot, steps=0)
-            yield number
+            return predict(
+                self.network, self._validation, self._classes, self.settings, self._context, shifts
+            )
 
     def state(self) -> dict[str, np.ndarray]:
         return self.network.state()
@@ -253,16 +242,8 @@ class MXNetLearner(Learner):
         self.network.restore(arrays, epochs * self.per_epoch)
 
     def save(self, symbol: Path, params: Path) -> None:
-        from digitflow.training import mxnet_networks
-
-        with saved(symbol, params) as prefix:
-            if self._snapshots:
-                for number in self._each_snapshot():
-                    self.network.export(f"{prefix}{number}")
-                mxnet_networks.unite([f"{prefix}{number}" for number in range(len(self._snapshots))], prefix)
-            else:
-                with self.network.averaged():
-                    self.network.export(prefix)
+        with self.network.averaged():
+            export(self.network, symbol, params)
 
 
 def batches(
@@ -346,17 +327,13 @@ def predict(
     return np.concatenate(rows)
 
 
-@contextlib.contextmanager
-def saved(symbol: Path, params: Path) -> Iterator[str]:
-    """Save the two files that `mx.gluon.SymbolBlock.imports(symbol, ["data"], params)` reads.
-
-    In the block they are exported with the prefix that it is given.
-    """
+def export(network: "mxnet_networks.Network", symbol: Path, params: Path) -> None:
+    """Write the two files that `mx.gluon.SymbolBlock.imports(symbol, ["data"], params)` reads."""
     import mxnet as mx
 
     with tempfile.TemporaryDirectory() as folder:
         try:
-            yield f"{folder}/model"
+            network.export(f"{folder}/model")
             mx.nd.load(f"{folder}/model-0000.params")  # MXNet does not notice all write failures
         except mx.MXNetError as error:
             reason = last_line(error)

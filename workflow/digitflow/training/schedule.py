@@ -46,11 +46,6 @@ class Plateau:
             self._rate, self._waited = max(self._rate * self._factor, self._min_lr), 0
 
 
-def repeat(schedule: Schedule, steps: int) -> Schedule:
-    """A schedule of `steps` steps, over and over (Loshchilov and Hutter 2017, arXiv:1608.03983)."""
-    return lambda step: schedule(step % steps)
-
-
 def constant(steps: int, per_epoch: int, peak: float, min_lr: float = 0.0) -> Schedule:
     """The same rate at each step."""
     return lambda step: peak

@@ -79,12 +79,6 @@ class Settings:
         {},
         additionalProperties={"type": "number"},
     )
-    snapshots: int = key(
-        "Keras and MXNet only: run the schedule this many times in these epochs, and average what the "
-        "network predicts at the end of each.",
-        1,
-        minimum=1,
-    )
     weight_decay: float = key("Decoupled weight decay.", 0, minimum=0)
     label_smoothing: float = key(
         "Fraction of the target that is spread over all classes.", 0, minimum=0, exclusiveMaximum=1

@@ -126,10 +126,10 @@ def check_records():
         logger.info(
             f"{put_back[0]}{more}: older than what was made last, so put back by hand; made again if needed"
         )
-    known = {"--forceall", "-F", "--drop-metadata", "--persistence-backend"}
-    if records.are_missing("data/idx/train.sfv") and known.isdisjoint(
-        word.split("=")[0] for word in sys.argv
-    ):
+    # All is made or touched, or the records are kept elsewhere, or wanted by nobody.
+    without = {"--forceall", "-F", "--persistence-backend", "--drop-metadata"}
+    words = {word.split("=")[0] for word in sys.argv}
+    if records.are_missing("data/idx/train.sfv") and not without & words:
         message = (
             ".snakemake: has no records of how data and results were made (copied without hidden files?), so it cannot "
             "be told what has changed since; if nothing has, add --touch -F once to this command; to make all again, add -F"

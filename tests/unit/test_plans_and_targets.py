@@ -4,8 +4,9 @@ import logging
 
 import pytest
 
+from digitflow.base import records
 from snakemake_logger_plugin_digitflow import mistakes
-from snakemake_logger_plugin_digitflow.plan import Plan
+from snakemake_logger_plugin_digitflow.plan import WITHOUT_PARAMS, Plan
 
 TARGETS = {
     "results/look/index.html": "results/look/index.html",
@@ -25,6 +26,13 @@ def planned(*jobs: tuple[str, list[str], str]) -> list[str]:
         )
         plan.add(rule, record)
     return [" ".join(line.split()) for line in plan.lines()][:-1]
+
+
+@pytest.mark.parametrize("why", [records.FAILED, records.PUT_BACK])
+def test_why_a_job_is_made_again_is_said_in_words(why):
+    """The console cannot import the package: it has these settings written out."""
+    reason = f"Params have changed since last execution: before: {why!r} now: '0123'"
+    assert planned(("make", ["a"], reason)) == [f"make changed: {WITHOUT_PARAMS[why]}"]
 
 
 def test_a_kind_of_reason_that_names_nothing_is_not_said():

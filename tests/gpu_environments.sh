@@ -24,7 +24,7 @@ expect yes "make unit"
 touch workflow/envs/main.lock.txt workflow/envs/dev.lock.txt
 make devices
 expect yes "new pins"
-.venv/bin/snakemake -j2 --configfile config/fast.yaml
+.venv/bin/snakemake -j2 --configfile config/quick.yaml
 expect yes "a run"
 make cpu
 expect no "make cpu"

@@ -67,6 +67,8 @@ def _own_load(path: Path, name: str) -> bool:
     own = {"mnist.py": "_ArrayUnpickler(io.BytesIO(data), encoding='latin1').load"}
     modules = (
         "baseline.load",
+        "neighbours.load",
+        "random_features.load",
         "numpy_mlp.load",
         "checkpoint.load",
         "loading.load",

@@ -24,7 +24,7 @@ from digitflow.config.models import device_of, models, settings_text
 from digitflow.config.schema import SCHEMA, schema
 from digitflow.formats.corrections import read
 from digitflow.merging.methods import MERGE_METHODS
-from digitflow.models.registry import FRAMEWORKS
+from digitflow.models.registry import FRAMEWORKS, WITHOUT_STEPS
 from digitflow.training.schedule import SCHEDULES
 from digitflow.training.settings import OPTIMIZERS, Augment, Prune, Settings, json_schema
 
@@ -152,8 +152,21 @@ def test_a_submission_with_braces_or_a_models_name_is_named(tmp_path, monkeypatc
 
 def test_the_fast_configuration_trains_one_model_for_an_epoch():
     fast = validate(over_the_default(PROJECT / "config" / "fast.yaml"))
-    assert fast["merge"]["models"] == ["keras_cnn"]
-    assert fast["models"]["keras_cnn"]["epochs"] == 1
+    assert fast["merge"]["models"] == ["features"]
+    assert fast["models"]["features"]["epochs"] == 1
+
+
+def test_only_models_that_learn_step_by_step_need_a_batch_size_and_a_learning_rate():
+    for architecture in WITHOUT_STEPS:
+        config = changed("models.tiny", {"framework": "numpy", "architecture": architecture, "epochs": 1})
+        found = models(validate(config))["tiny"]
+        assert settings_text(found) == settings_text({**found, "batch_size": 1, "learning_rate": 1})
+        Settings.from_dict(json.loads(settings_text(found)))
+    with pytest.raises(ConfigError) as error:
+        validate(changed("models.tiny", {"framework": "numpy", "architecture": "mlp", "epochs": 1}))
+    assert "models.tiny.batch_size: this key is missing; models.tiny.learning_rate: this" in str(error.value)
+    with pytest.raises(ConfigError, match=r"models\.tiny\.epochs: this key is missing"):
+        validate(changed("models.tiny", {"framework": "numpy", "architecture": "neighbours"}))
 
 
 def test_defaults_are_filled_in_at_every_depth():

@@ -99,6 +99,29 @@ def test_without_hidden_layers_it_is_softmax_regression_which_learns_too(run, di
     assert accuracy_of(np.load(folder / "valid_probabilities.npy"), digits[1][VALID]) > 0.87
 
 
+@pytest.mark.parametrize(
+    ("architecture", "network"), [("random_features", {"features": 500}), ("neighbours", {"candidates": 20})]
+)
+def test_models_that_take_no_steps_need_one_epoch(run, digits, tmp_path, architecture, network):
+    run = dataclasses.replace(run, folder=tmp_path)
+    run = run.other(
+        architecture=architecture,
+        module=architecture,
+        network=network,
+        epochs=1,
+        test_shifts=1,
+        augment=Augment(),
+    )
+    folder = run("solved")
+    metrics = json.loads((folder / "metrics.json").read_text())
+    assert metrics["valid_accuracy"] > 0.95
+    rows = read_rows(folder / "history.csv")
+    assert [float(row["accuracy"]) > 0.95 for row in rows] == [True]
+    images, settings = open_for_model(run.inputs["images"], folder / "metrics.json", folder / "model.npz")
+    found, _ = numpy_predictor.apply(folder / "model.npz", images, settings)
+    assert np.allclose(found[VALID], np.load(folder / "valid_probabilities.npy"), rtol=0, atol=1e-4)
+
+
 def test_the_history_has_a_row_an_epoch_with_a_falling_loss_on_both_parts(trained):
     rows = read_rows(trained / "history.csv")
     assert len(rows) == 5
@@ -150,6 +173,8 @@ def test_the_same_seed_gives_the_same_bytes_and_another_one_others(run, trained)
         {"optimizer": "sgd", "learning_rate": 0.05, "schedule": "plateau",
          "schedule_options": {"factor": 0.5, "patience": 1}},
         {"architecture": "seed_search", "module": "baseline", "network": {}},
+        {"architecture": "random_features", "module": "random_features", "network": {"features": 100}},
+        {"architecture": "neighbours", "module": "neighbours", "network": {"candidates": 5}},
     ],
 )  # fmt: skip
 def test_a_killed_training_resumes_to_the_same_bytes(run, tmp_path, monkeypatch, change, caplog):
@@ -226,7 +251,12 @@ def test_a_killed_training_with_patience_keeps_its_best_weights_through_the_inte
 
 
 @pytest.mark.parametrize(
-    "change", [{}, {"architecture": "random_guess", "module": "baseline", "network": {}}]
+    "change",
+    [
+        {},
+        {"architecture": "random_guess", "module": "baseline", "network": {}},
+        {"architecture": "neighbours", "module": "neighbours", "network": {}},
+    ],
 )
 def test_without_validation_rows_a_training_goes_all_its_epochs_and_claims_nothing(run, tmp_path, change):
     inputs = run.inputs | {"valid_lst": run.inputs["valid_lst"].with_name("nobody.lst")}

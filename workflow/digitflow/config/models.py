@@ -16,7 +16,7 @@ from digitflow.config.schema import (
     with_defaults,
     without_defaults,
 )
-from digitflow.models.registry import FRAMEWORKS
+from digitflow.models.registry import FRAMEWORKS, WITHOUT_STEPS
 from digitflow.studies.points import points
 from digitflow.training import schedule
 from digitflow.training.settings import json_schema
@@ -38,6 +38,8 @@ def models(config: dict[str, Any]) -> dict[str, dict[str, Any]]:
         for point in points(study):
             found[f"{name}/{point.name}"] = {**_complete(point.model), "data": study["data"]}
     for model in found.values():
+        if model["architecture"] in WITHOUT_STEPS:
+            model.update({"batch_size": 1, "learning_rate": 1} | model)
         model["module"] = FRAMEWORKS[model["framework"]][model["architecture"]]
     return found
 

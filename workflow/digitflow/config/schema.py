@@ -15,7 +15,7 @@ import yaml
 
 from digitflow.base import answers
 from digitflow.merging.methods import MERGE_METHODS
-from digitflow.models.registry import FRAMEWORKS
+from digitflow.models.registry import FRAMEWORKS, WITHOUT_STEPS
 from digitflow.training.settings import json_schema
 
 if TYPE_CHECKING:
@@ -44,7 +44,10 @@ def schema() -> dict:
     model["properties"]["framework"]["enum"] = list(FRAMEWORKS)
     settings = json_schema()
     model["properties"] |= settings["properties"]
-    model["required"] += settings["required"]
+    of_steps = {"batch_size", "learning_rate"}
+    model["required"] += [name for name in settings["required"] if name not in of_steps]
+    model["if"] = {"properties": {"architecture": {"enum": [*WITHOUT_STEPS]}}}
+    model["else"] = {"required": [name for name in settings["required"] if name in of_steps]}
     return rules
 
 

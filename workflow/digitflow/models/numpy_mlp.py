@@ -32,7 +32,7 @@ class MLP:
     """
 
     def __init__(self, sizes: Sequence[int], dtype: type = np.float32):
-        self.sizes, self.dtype = tuple(sizes), np.dtype(dtype)
+        self.sizes, self.classes, self.dtype = tuple(sizes), sizes[-1], np.dtype(dtype)
         count = sum((inputs + 1) * outputs for inputs, outputs in itertools.pairwise(sizes))
         self.parameters, self.gradients = np.zeros(count, dtype), np.zeros(count, dtype)
         self.layers, self._layer_gradients = self._views(self.parameters), self._views(self.gradients)

@@ -28,7 +28,11 @@ MXNET: Mapping[str, str] = {
 }
 NUMPY: Mapping[str, str] = {
     "mlp": "numpy_mlp",
+    "random_features": "random_features",
+    "neighbours": "neighbours",
     "random_guess": "baseline",
     "seed_search": "baseline",
 }
 FRAMEWORKS: Mapping[str, Mapping[str, str]] = {"keras": KERAS, "mxnet": MXNET, "numpy": NUMPY}
+# These do not learn step by step, so they need no batch_size and no learning_rate.
+WITHOUT_STEPS = ("random_features", "neighbours", "random_guess", "seed_search")

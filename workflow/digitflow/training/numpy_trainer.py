@@ -4,6 +4,7 @@ The same settings, batches and results as in training/keras_trainer.py, except t
 epoch uses the running average of the weights, if there is one.
 """
 
+import dataclasses
 import inspect
 import math
 import platform
@@ -15,17 +16,22 @@ import numpy as np
 from digitflow import models
 from digitflow.base.errors import ConfigError
 from digitflow.models.baseline import Guess
+from digitflow.models.neighbours import Neighbours
 from digitflow.models.numpy_mlp import MLP
+from digitflow.models.random_features import RandomFeatures
 from digitflow.training import device as devices
+from digitflow.training.augment import augment_batch
 from digitflow.training.batches import Batches
 from digitflow.training.course import Learner, carry_out
 from digitflow.training.data import Data, open_data
 from digitflow.training.history import accuracy_of, cross_entropy, one_hot
 from digitflow.training.job import Job
-from digitflow.training.numpy_predictor import predict
+from digitflow.training.numpy_predictor import Model, predict
 from digitflow.training.settings import Settings
 
 BLOCK = 16_384  # parameters an optimizer updates at a time: everything it needs for them stays in the cache
+COUNTED = 4096  # rows whose features are counted in at once
+LOOKED_AT = 1000  # training rows of which loss and accuracy are told, where that takes long
 # A unit that is never active has gradients of 0, and its means decay towards float32's smallest numbers,
 # which slow the CPU down tenfold: every TINY_STEPS steps, those below TINY become 0.
 TINY, TINY_STEPS = 1e-30, 100
@@ -48,18 +54,17 @@ def train(images: Path, train_lst: Path, valid_lst: Path, job: Job) -> None:
     carry_out(job, "numpy", machine, inputs, lambda: make_learner(data, job.classes, job.settings, job.seed))
 
 
-def make_learner(data: Data, classes: int, settings: Settings, seed: int) -> "GradientLearner | GuessLearner":
+def make_learner(data: Data, classes: int, settings: Settings, seed: int) -> "NumpyLearner":
     """The learner of a new model of the settings."""
     shape = data.images.shape[1:]
     model = models.build(settings.module, settings.architecture, shape, classes, **settings.network)
-    kind = GuessLearner if isinstance(model, Guess) else GradientLearner
-    return kind(model, data, classes, settings, seed)
+    return LEARNERS[type(model)](model, data, classes, settings, seed)
 
 
 class NumpyLearner(Learner):
-    """What both kinds have in common: `model` predicts, and is saved."""
+    """What all kinds have in common: `model` predicts, and is saved."""
 
-    def __init__(self, model: MLP | Guess, data: Data, settings: Settings, per_epoch: int):
+    def __init__(self, model: Model, data: Data, settings: Settings, per_epoch: int):
         super().__init__(
             settings, data.images.shape[1:], len(data.training[0]), data.validation[1], per_epoch
         )
@@ -124,6 +129,67 @@ class GradientLearner(NumpyLearner):
             array[...] = arrays[name]
 
 
+class FeaturesLearner(NumpyLearner):
+    """Solves a layer on random features: each epoch counts in all images once more, warped anew."""
+
+    def __init__(self, model: RandomFeatures, data: Data, classes: int, settings: Settings, seed: int):
+        super().__init__(model, data, settings, per_epoch=1)
+        model.initialize(np.random.default_rng(seed))
+        self.parameters, self.rates, self._seed = model.weights.size, lambda step: 0.0, seed
+        self._warp = dataclasses.asdict(settings.augment)
+
+    def epoch(self, epoch: int) -> tuple[float, float]:
+        """Count all rows in, and solve; return loss and accuracy on the first of them, as they are."""
+        rows, labels = self._data.training
+        targets = one_hot(labels, self.model.classes, self.settings.label_smoothing)
+        for start in range(0, len(rows), COUNTED):
+            part = slice(start, start + COUNTED)
+            rng = np.random.default_rng((self._seed, epoch, start))
+            images = augment_batch(self._data.images[rows[part]], rng, **self._warp)
+            self.model.add(images, targets[part])
+        self.model.solve()
+        found = self.model.predict(self._data.images[rows[:LOOKED_AT]])
+        return cross_entropy(found, targets[:LOOKED_AT]), accuracy_of(found, labels[:LOOKED_AT])
+
+    def state(self) -> dict[str, np.ndarray]:
+        return self.model.state()
+
+    def restore(self, arrays: Mapping[str, np.ndarray], epochs: int) -> None:
+        self.model.restore(arrays)
+
+
+class NeighboursLearner(NumpyLearner):
+    """Keeps the training rows: there is nothing to learn."""
+
+    parameters = 0
+
+    def __init__(self, model: Neighbours, data: Data, classes: int, settings: Settings, seed: int):
+        rows, labels = data.training
+        full = Neighbours(data.images[rows], labels, classes, model.candidates)
+        super().__init__(full, data, settings, per_epoch=1)
+        self.rates = lambda step: 0.0
+        self._predicted: dict[int, np.ndarray] = {}
+
+    def epoch(self, epoch: int) -> tuple[float, float]:
+        """Return loss and accuracy on the first training rows, each predicted from all others."""
+        rows = np.arange(min(len(self.model.labels), LOOKED_AT))
+        labels = self.model.labels[rows]
+        found = self.model.predict(self.model.images[rows], known=rows)
+        targets = one_hot(labels, self.model.classes, self.settings.label_smoothing)
+        return cross_entropy(found, targets), accuracy_of(found, labels)
+
+    def predict(self, shifts: int = 1) -> np.ndarray:
+        if shifts not in self._predicted:  # it takes long, and changes nothing
+            self._predicted[shifts] = super().predict(shifts)
+        return self._predicted[shifts]
+
+    def state(self) -> dict[str, np.ndarray]:
+        return {}
+
+    def restore(self, arrays: Mapping[str, np.ndarray], epochs: int) -> None:
+        pass
+
+
 class GuessLearner(NumpyLearner):
     """Trains a guess: each epoch tries one seed on the training labels."""
 
@@ -147,6 +213,14 @@ class GuessLearner(NumpyLearner):
 
     def restore(self, arrays: Mapping[str, np.ndarray], epochs: int) -> None:
         self.model.seed, self.model.right = tuple(arrays["seed"].tolist()), int(arrays["right"])
+
+
+LEARNERS: dict[type, type[NumpyLearner]] = {
+    MLP: GradientLearner,
+    RandomFeatures: FeaturesLearner,
+    Neighbours: NeighboursLearner,
+    Guess: GuessLearner,
+}
 
 
 class Optimizer:

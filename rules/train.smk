@@ -7,7 +7,7 @@ from digitflow.training import device as devices
 MXNET = "{params.install} {log:q} && {MXNET_PYTHON:q}"
 
 # Two trainings side by side with one thread each take much less time than one after the other with two.
-TRAININGS = sum(len(MODELS[name]["seeds"]) for name in MERGED_MODELS)
+TRAININGS = sum(len(MODELS[name]["seeds"]) for name in MERGED_MODELS if MODELS[name]["framework"] != "numpy")
 TRAINING_THREADS = devices.share_of_cores(TRAININGS * max(len(FOLDS), 1), workflow.resource_settings.cores)
 
 

@@ -224,16 +224,19 @@ def test_without_a_solution_the_validation_rows_show_what_is_wrong(finished_nump
 def test_luck_and_numpy_models_are_trained_scored_and_merged_as_the_others(fresh_numpy):
     fresh_numpy.configure(
         "  plain: {",
-        "  luck: {framework: numpy, architecture: seed_search, epochs: 9, batch_size: 1, learning_rate: 1}\n"
+        "  luck: {framework: numpy, architecture: seed_search, epochs: 9}\n"
+        "  features: {framework: numpy, architecture: random_features, epochs: 1, network: {features: 300}}\n"
+        "  neighbours: {framework: numpy, architecture: neighbours, epochs: 1}\n"
         "  plain: {",
     )
-    fresh_numpy.configure("models: [wide, plain]", "models: [wide, luck]")
+    fresh_numpy.configure("models: [wide, plain]", "models: [wide, luck, features, neighbours]")
     result = fresh_numpy.snakemake()
     assert result.returncode == 0, result.stdout
     rows = read_rows(fresh_numpy.folder / "results" / "scores.csv")
     scores = {row["model"]: float(row["test_accuracy"]) for row in rows}
-    assert list(scores) == ["wide", "luck", "merged"]
+    assert list(scores) == ["wide", "luck", "features", "neighbours", "merged"]
     assert scores["wide"] > 0.7
     assert scores["luck"] < 0.2
+    assert min(scores["features"], scores["neighbours"]) > 0.9
     assert "wide is better than luck: " in result.stdout
     assert not fresh_numpy.planned()

@@ -57,7 +57,17 @@ def validate(config: dict[str, Any]) -> dict[str, Any]:
     ]
     if mistakes:
         raise ConfigError(_listed(mistakes))
-    return mapped(complete, whole)
+    merge = complete["merge"] | {"weights": _weights(complete)}
+    return mapped(complete | {"merge": merge}, whole)
+
+
+def _weights(config: dict[str, Any]) -> list[float] | str | None:
+    """The weights of the merge; trainings as a list, or as null where it is the same."""
+    merge = config["merge"]
+    if merge["weights"] != "trainings":
+        return merge["weights"]
+    trainings = [len(config["models"].get(name, {"seeds": [0]})["seeds"]) for name in merge["models"]]
+    return trainings if len({*trainings}) > 1 else None
 
 
 def _number(value: Any) -> Any:

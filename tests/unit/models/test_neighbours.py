@@ -10,7 +10,7 @@ from digitflow.base.errors import ConfigError, FormatError
 from digitflow.formats.probabilities import check_probabilities
 from digitflow.models import neighbours, numpy_mlp
 from digitflow.models.edges import gradients
-from digitflow.models.neighbours import REACH, Neighbours, deformed_distances
+from digitflow.models.neighbours import REACH, TRUST, Neighbours, deformed_distances
 from digitflow.training.history import accuracy_of
 
 
@@ -75,7 +75,8 @@ def test_candidates_that_agree_decide_and_no_class_is_impossible():
     images = np.random.default_rng(5).integers(256, size=(30, 9, 9), dtype=np.uint8)
     found = Neighbours(images, np.full(30, 2), 4).predict(images[:1] // 2)
     assert found.argmax() == 2
-    assert 0 < found[0, 0] == found[0, 1] == found[0, 3] < 0.001
+    assert found[0, 2] == pytest.approx(TRUST + (1 - TRUST) / 4, abs=0.001)
+    assert 0 < found[0, 0] == found[0, 1] == found[0, 3]
 
 
 def test_the_rows_do_not_depend_on_how_many_are_asked_for_at_once(known, digits, monkeypatch):

@@ -67,7 +67,8 @@ def test_a_restored_state_goes_on_as_if_nothing_had_happened(digits):
     whole, first, second = built(60), built(60), built(60)
     whole.add(images[:300], targets[:300])
     first.add(images[:300], targets[:300])
-    second.restore({name: array.copy() for name, array in first.state().items()})
+    for name, array in first.state().items():
+        second.state()[name][...] = array
     for model in (whole, second):
         model.add(images[300:600], targets[300:])
         model.solve()

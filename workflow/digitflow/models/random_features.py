@@ -13,7 +13,7 @@ from digitflow.base.errors import FormatError
 from digitflow.models.edges import count_edges, edges
 
 SIMILARITY = 1.0  # of images whose edges differ by x, each scaled to length 1: exp(-SIMILARITY * x ** 2)
-RIDGE = 3e-5  # a row's share in how much large weights cost
+RIDGE = 3e-5  # what a weight of 1 adds to the squared errors, for each row
 SHARPNESS = 8.0  # of the softmax, for scores that should be 1 for the label and 0 for all others
 
 
@@ -28,9 +28,9 @@ def random_features(input_shape: tuple[int, ...], classes: int, features: int = 
 
 
 class RandomFeatures:
-    """Edges, their `projection`, float32 (edges, features / 2), and `weights`, float32 (features, classes).
+    """The `projection` of edges, float32 (edges, features / 2), and `weights`, float32 (features, classes).
 
-    Both are 0 until `initialize` and `solve`.
+    They are 0 until `initialize` and `solve`. docs/numpy_network.md has the formulas.
     """
 
     def __init__(self, shape: tuple[int, int], classes: int):
@@ -38,27 +38,25 @@ class RandomFeatures:
         self.projection = np.zeros(shape, np.float32)
         self.weights = np.zeros((2 * half, classes), np.float32)
         self.classes = classes
-        self._squares = np.zeros((2 * half, 2 * half), np.float32)  # sums over all rows so far
+        # Sums over all rows so far: of products of features, and of features and targets.
+        self._squares = np.zeros((2 * half, 2 * half), np.float32)
         self._products = np.zeros_like(self.weights)
-        self.rows = 0
+        self._rows = np.zeros(1, np.int64)
 
     def initialize(self, rng: np.random.Generator) -> None:
-        """Draw the projection; forget all rows."""
+        """Draw the projection."""
         self.projection[...] = rng.normal(0, np.sqrt(2 * SIMILARITY), self.projection.shape)
-        for array in (self._squares, self._products):
-            array[...] = 0
-        self.rows = 0
 
     def add(self, images: np.ndarray, targets: np.ndarray) -> None:
         """Count in more images uint8 (n, h, w[, 3]) with their targets (n, classes), which sum to 1."""
         features = self._features(images)
         self._squares += features.T @ features
         self._products += features.T @ (targets - np.float32(1 / self.classes))
-        self.rows += len(images)
+        self._rows += len(images)
 
     def solve(self) -> None:
         """Set the weights to those with the least squared error on all images so far."""
-        cost = np.eye(len(self.weights), dtype=np.float32) * max(1, RIDGE * self.rows)
+        cost = np.eye(len(self.weights), dtype=np.float32) * max(1, RIDGE * self._rows[0])
         self.weights[...] = np.linalg.solve(self._squares + cost, self._products)
 
     def predict(self, images: np.ndarray) -> np.ndarray:
@@ -68,15 +66,9 @@ class RandomFeatures:
         return rows / rows.sum(axis=1, keepdims=True)
 
     def state(self) -> dict[str, np.ndarray]:
-        """What rows were counted in leave behind, and the weights that were solved last."""
-        rows = np.array([self.rows])
-        return {"squares": self._squares, "products": self._products, "weights": self.weights, "rows": rows}
-
-    def restore(self, state: dict[str, np.ndarray]) -> None:
-        """Take what `state` gave."""
-        for name, array in self.state().items():
-            array[...] = state[name]
-        self.rows = int(state["rows"][0])
+        """All arrays that `add` and `solve` change."""
+        sums = {"squares": self._squares, "products": self._products, "rows": self._rows}
+        return {**sums, "weights": self.weights}
 
     def _features(self, images: np.ndarray) -> np.ndarray:
         angles = edges(images) @ self.projection

@@ -74,6 +74,10 @@ class NumpyLearner(Learner):
     def predict(self, shifts: int = 1) -> np.ndarray:
         return predict(self.model, self._data.images, self._data.validation[0], shifts)
 
+    def restore(self, arrays: Mapping[str, np.ndarray], epochs: int) -> None:
+        for name, array in self.state().items():
+            array[...] = arrays[name]
+
     def save(self, path: Path) -> None:
         self.model.save(path)
 
@@ -124,10 +128,6 @@ class GradientLearner(NumpyLearner):
         state = {"parameters": self.network.parameters, **self._optimizer.state}
         return state | ({"average": self.model.parameters} if self._keep else {})
 
-    def restore(self, arrays: Mapping[str, np.ndarray], epochs: int) -> None:
-        for name, array in self.state().items():
-            array[...] = arrays[name]
-
 
 class FeaturesLearner(NumpyLearner):
     """Solves a layer on random features: each epoch counts in all images once more, warped anew."""
@@ -153,9 +153,6 @@ class FeaturesLearner(NumpyLearner):
 
     def state(self) -> dict[str, np.ndarray]:
         return self.model.state()
-
-    def restore(self, arrays: Mapping[str, np.ndarray], epochs: int) -> None:
-        self.model.restore(arrays)
 
 
 class NeighboursLearner(NumpyLearner):
@@ -185,9 +182,6 @@ class NeighboursLearner(NumpyLearner):
 
     def state(self) -> dict[str, np.ndarray]:
         return {}
-
-    def restore(self, arrays: Mapping[str, np.ndarray], epochs: int) -> None:
-        pass
 
 
 class GuessLearner(NumpyLearner):

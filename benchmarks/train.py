@@ -22,6 +22,7 @@ from run import MXNET, TRAIN_CSV
 from digitflow.config import loading
 from digitflow.config import models as configured
 from digitflow.formats import idx
+from digitflow.models.registry import WITHOUT_STEPS
 
 DEFAULT = "Keras on TensorFlow, as digitflow sets it"
 NETS = {"mlp": (20_000, 128), "lenet": (5_000, 128), "small_cnn": (5_000, 128)}  # rows and batch
@@ -99,9 +100,13 @@ def attempts() -> dict[str, Contestant]:
 
 
 def default_models() -> dict[str, tuple[str, str]]:
-    """The framework of each default model, and its settings as JSON, by its name."""
+    """The framework of each default network, and its settings as JSON, by its name."""
     models = configured.models(loading.load()).items()
-    return {name: (model["framework"], configured.settings_text(model)) for name, model in models}
+    return {
+        name: (model["framework"], configured.settings_text(model))
+        for name, model in models
+        if model["architecture"] not in WITHOUT_STEPS
+    }
 
 
 def seconds_of_parts(framework: str, settings: str, folder: Path) -> list[float]:

@@ -196,6 +196,11 @@ def test_defaults_are_filled_in_at_every_depth():
             "augment: elastic and erase are for keras and numpy",
         ),
         ("models.mxnet_cnn.precision", "bfloat16", "precision: bfloat16 is for keras only"),
+        (
+            "models.neighbours.augment",
+            {"shift": 0.1},
+            "models.neighbours.augment: neighbours compares with the",
+        ),
         ("models.keras_cnn.deterministic", "yes", "'yes', should be true or false"),
         ("models.keras_cnn.precision", "half", "'half', should be one of auto, float32, bfloat16"),
         ("models.mxnet_cnn.augment", {"part": 0.5}, "augment: part is for keras and numpy"),

@@ -26,6 +26,7 @@ COLUMNS = {"seeds", "parameters", "trained_epochs", "seconds", "status", "device
     f"{part}_accuracy" for part in ("train", "valid", "test")
 }
 FOLDER = re.compile(r"[\w.+-]+")
+WARPS = ("rotate", "zoom", "shift", "shear", "elastic", "erase")
 
 
 def models(config: dict[str, Any]) -> dict[str, dict[str, Any]]:
@@ -122,6 +123,8 @@ def _ignored(model: dict[str, Any]) -> Iterator[str]:
         yield "augment: part is for keras and numpy; MXNet warps all images"
     if framework == "mxnet" and (augment["elastic"] or augment["erase"]):
         yield "augment: elastic and erase are for keras and numpy"
+    if model["architecture"] == "neighbours" and any(model["augment"][name] for name in WARPS):
+        yield "augment: neighbours compares with the training images as they are; remove it"
     ftrl = model["optimizer"] == "ftrl"
     if framework == "mxnet" and ftrl and model["schedule"] not in ("constant", "plateau"):
         yield "optimizer: ftrl divides by the rate, and this schedule takes it to 0: set schedule: constant"

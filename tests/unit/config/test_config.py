@@ -46,7 +46,7 @@ def test_the_default_configuration_is_right():
     assert validate(DEFAULT)["data"]["source"] == "mnist"
 
 
-def test_the_default_merges_models_of_keras_and_mxnet_and_neighbours():
+def test_the_default_merges_models_of_every_framework():
     merged = {DEFAULT["models"][name]["framework"] for name in DEFAULT["merge"]["models"]}
     assert merged == {"keras", "mxnet", "numpy"}
 
@@ -214,7 +214,7 @@ def test_defaults_are_filled_in_at_every_depth():
         ("validation.fraction", 1.0, "validation.fraction: 1.0"),
         ("merge.models", ["keras_cn"], "merge.models: 'keras_cn' is not defined; did you mean keras_cnn?"),
         ("merge.models", [], "merge.models"),
-        ("merge.weights", [1, 2], "merge.weights: 2 weights for 3 models"),
+        ("merge.weights", [1, 2], "merge.weights: 2 weights for 5 models"),
         ("models.merged", DEFAULT["models"]["keras_cnn"], "this name is taken"),
         ("data.source", "files", "data.train_csv: null, should be the path of a CSV"),
     ],
@@ -593,10 +593,11 @@ def test_what_looks_at_validation_rows_is_refused_where_there_are_none(change, f
 
 
 def test_weights_by_trainings_are_the_numbers_of_seeds_and_null_where_these_are_equal(others):
-    assert validate(DEFAULT)["merge"]["weights"] == [2, 1, 1]
-    one = changed("models.keras_cnn.seeds", [3])
-    assert validate(one)["merge"]["weights"] is None
-    assert validate(changed("merge.models", ["notebook", "keras_cnn"]))["merge"]["weights"] == [1, 2]
+    assert validate(DEFAULT)["merge"]["weights"] is None
+    config = changed("models.mxnet_cnn.seeds", [3, 5])
+    assert validate(config)["merge"]["weights"] == [1, 1, 2, 1, 1]
+    config["merge"]["models"] = ["mxnet_cnn", "notebook"]
+    assert validate(config)["merge"]["weights"] == [2, 1]
 
 
 def test_weights_cannot_be_fitted_without_validation_rows():
@@ -991,17 +992,20 @@ def claims(config) -> dict[str, bool]:
     return {name: environments.may_use_gpu(config, model) for name, model in models(config).items()}
 
 
+KERAS = {"keras_cnn": True, "keras_residual": True}
+
+
 def test_mxnets_jobs_claim_a_gpu_only_where_its_cuda_build_was_chosen(driver):
     config = validate(changed("device", "auto"))
-    assert claims(config) == {"keras_cnn": True, "mxnet_cnn": False, "neighbours": False}
+    assert claims(config) == dict.fromkeys(DEFAULT["models"], False) | KERAS
     (driver / "gpu.mk").write_text("GPU_PINS = jax-cuda13\nMXNET_PINS = mxnet-cu117\n")
-    assert claims(config) == {"keras_cnn": True, "mxnet_cnn": True, "neighbours": False}
+    assert claims(config) == dict.fromkeys(DEFAULT["models"], False) | KERAS | {"mxnet_cnn": True}
 
 
 def test_a_model_that_trains_on_the_cpu_claims_no_gpu(driver):
     config = changed("device", "auto")
     config["models"]["keras_cnn"]["device"] = "cpu"
-    assert not any(claims(validate(config)).values())
+    assert claims(validate(config)) == dict.fromkeys(DEFAULT["models"], False) | {"keras_residual": True}
 
 
 @pytest.fixture

@@ -100,8 +100,11 @@ def test_every_keras_network_can_be_built_for_colour(coloured, name):
 
 @pytest.mark.parametrize("name", NUMPY)
 def test_every_numpy_network_can_be_built_for_colour(coloured, name):
+    images, labels = coloured
     network = models.build(NUMPY[name], name, (28, 28, 3), 10)
-    what = coloured[0][:2] if name == "mlp" else np.arange(2)  # a guess looks at the row alone
+    if name == "neighbours":  # it predicts nothing without images to compare with
+        network = type(network)(images[:100], labels[:100], network.classes, network.candidates)
+    what = np.arange(2) if NUMPY[name] == "baseline" else images[:2]  # a guess looks at the row alone
     assert network.predict(what).shape == (2, 10)
 
 

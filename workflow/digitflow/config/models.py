@@ -19,14 +19,13 @@ from digitflow.config.schema import (
 from digitflow.models.registry import FRAMEWORKS, WITHOUT_STEPS
 from digitflow.studies.points import points
 from digitflow.training import schedule
-from digitflow.training.settings import json_schema
+from digitflow.training.settings import Augment, json_schema
 
 # The columns of a study's table beside its axes.
 COLUMNS = {"seeds", "parameters", "trained_epochs", "seconds", "status", "device"} | {
     f"{part}_accuracy" for part in ("train", "valid", "test")
 }
 FOLDER = re.compile(r"[\w.+-]+")
-WARPS = ("rotate", "zoom", "shift", "shear", "elastic", "erase")
 
 
 def models(config: dict[str, Any]) -> dict[str, dict[str, Any]]:
@@ -123,7 +122,7 @@ def _ignored(model: dict[str, Any]) -> Iterator[str]:
         yield "augment: part is for keras and numpy; MXNet warps all images"
     if framework == "mxnet" and (augment["elastic"] or augment["erase"]):
         yield "augment: elastic and erase are for keras and numpy"
-    if model["architecture"] == "neighbours" and any(model["augment"][name] for name in WARPS):
+    if model["architecture"] == "neighbours" and Augment(**augment) != Augment():
         yield "augment: neighbours compares with the training images as they are; remove it"
     ftrl = model["optimizer"] == "ftrl"
     if framework == "mxnet" and ftrl and model["schedule"] not in ("constant", "plateau"):

@@ -6,7 +6,7 @@ import os
 import numpy as np
 
 from digitflow.base import files
-from digitflow.base.errors import FormatError
+from digitflow.models.saved import saved_arrays
 
 log = logging.getLogger("digitflow")
 
@@ -58,14 +58,9 @@ class Guess:
 
 def load(path: str | os.PathLike) -> Guess | None:
     """The guess that `Guess.save` wrote; None for another model. FormatError: the file is damaged."""
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            if "seed" not in file.files:
-                return None
-            guess = Guess(int(file["classes"]), searches=False)
-            guess.seed = tuple(file["seed"].tolist())
-            return guess
-    except OSError:
-        raise
-    except Exception as error:  # numpy and zipfile raise whatever damaged bytes lead to
-        raise FormatError(f"{path}: not a saved model: {error}; delete it and run again") from error
+    arrays = saved_arrays(path, "seed")
+    if arrays is None:
+        return None
+    guess = Guess(int(arrays["classes"]), searches=False)
+    guess.seed = tuple(arrays["seed"].tolist())
+    return guess

@@ -11,8 +11,8 @@ import os
 import numpy as np
 
 from digitflow.base import files
-from digitflow.base.errors import FormatError
 from digitflow.models.edges import edges, gradients
+from digitflow.models.saved import saved_arrays
 
 CANDIDATES = 50
 REACH = 1  # pixels; 2 take three times as long and gain nothing in a merge
@@ -74,15 +74,8 @@ class Neighbours:
 
 def load(path: str | os.PathLike) -> Neighbours | None:
     """What `Neighbours.save` wrote; None for another model. FormatError: the file is damaged."""
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            if "images" not in file.files:
-                return None
-            return Neighbours(file["images"], file["labels"], *file["numbers"].tolist())
-    except OSError:
-        raise
-    except Exception as error:  # numpy and zipfile raise whatever damaged bytes lead to
-        raise FormatError(f"{path}: not a saved model: {error}; delete it and run again") from error
+    arrays = saved_arrays(path, "images")
+    return arrays and Neighbours(arrays["images"], arrays["labels"], *arrays["numbers"].tolist())
 
 
 def deformed_distances(image: np.ndarray, others: np.ndarray) -> np.ndarray:

@@ -9,8 +9,8 @@ import os
 import numpy as np
 
 from digitflow.base import files
-from digitflow.base.errors import FormatError
 from digitflow.models.edges import count_edges, edges
+from digitflow.models.saved import saved_arrays
 
 SIMILARITY = 1.0  # of images whose edges differ by x, each scaled to length 1: exp(-SIMILARITY * x ** 2)
 RIDGE = 3e-5  # what a weight of 1 adds to the squared errors, for each row
@@ -82,15 +82,9 @@ class RandomFeatures:
 
 def load(path: str | os.PathLike) -> RandomFeatures | None:
     """What `RandomFeatures.save` wrote; None for another model. FormatError: the file is damaged."""
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            if "projection" not in file.files:
-                return None
-            projection, weights = file["projection"], file["weights"]
-        model = RandomFeatures(projection.shape, weights.shape[1])
-        model.projection[...], model.weights[...] = projection, weights
-        return model
-    except OSError:
-        raise
-    except Exception as error:  # numpy and zipfile raise whatever damaged bytes lead to
-        raise FormatError(f"{path}: not a saved model: {error}; delete it and run again") from error
+    arrays = saved_arrays(path, "projection")
+    if arrays is None:
+        return None
+    model = RandomFeatures(arrays["projection"].shape, arrays["weights"].shape[1])
+    model.projection, model.weights = arrays["projection"], arrays["weights"]
+    return model

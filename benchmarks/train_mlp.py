@@ -42,7 +42,8 @@ def numpy_epoch(optimizer: str, epochs: int) -> Callable[[int], None]:
     from digitflow.training.numpy_trainer import GradientLearner
 
     data, settings = data_and_settings(optimizer, epochs)
-    return GradientLearner(mlp((28, 28), CLASSES), data, CLASSES, settings, SEED).epoch
+    learner = GradientLearner(mlp((28, 28), CLASSES), data, CLASSES, settings, SEED)
+    return lambda epoch: learner.learn(epoch * learner.per_epoch, (epoch + 1) * learner.per_epoch)
 
 
 def keras_epoch(optimizer: str, epochs: int) -> Callable[[int], None]:
@@ -69,7 +70,9 @@ def keras_epoch(optimizer: str, epochs: int) -> Callable[[int], None]:
     options = {"steps_per_epoch": batches.per_epoch, "shuffle": False, "verbose": 0}
 
     def train(epoch: int) -> None:
-        with training.read_ahead(batches, epoch * batches.per_epoch) as ready:
+        with training.read_ahead(
+            batches, epoch * batches.per_epoch, (epoch + 1) * batches.per_epoch
+        ) as ready:
             network.fit(ready, initial_epoch=epoch, epochs=epoch + 1, **options)
 
     return train

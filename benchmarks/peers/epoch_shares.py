@@ -42,6 +42,7 @@ def keras_epoch(folder: Path, settings: Settings) -> Iterator[Epoch]:
     from digitflow.training import keras_trainer as training
     from digitflow.training import schedule
     from digitflow.training.batches import Batches
+    from digitflow.training.data import PREDICT_ROWS
     from digitflow.training.history import one_hot
 
     training.prepare("auto", THREADS)
@@ -57,8 +58,8 @@ def keras_epoch(folder: Path, settings: Settings) -> Iterator[Epoch]:
     optimizer = training.make_optimizer(settings, rates, batches.num_batches)
     model.compile(optimizer, keras.losses.CategoricalCrossentropy(), metrics=["accuracy"])
     validation = images[-validates:], keras.utils.to_categorical(labels[-validates:], CLASSES)
-    options = {"batch_size": training.PREDICT_ROWS, "verbose": 0}
-    with training.read_ahead(batches) as ready:
+    options = {"batch_size": PREDICT_ROWS, "verbose": 0}
+    with training.read_ahead(batches, 0, batches.per_epoch) as ready:
         yield (
             iter(ready),
             lambda batch: model.train_on_batch(*batch),

@@ -294,19 +294,20 @@ class Killed(BaseException):
 
 
 @pytest.mark.parametrize(
-    ("architecture", "schedule", "precision"),
+    ("architecture", "schedule", "precision", "steps"),
     [
-        ("small_cnn", "one_cycle", "float32"),
-        ("mlp", "plateau", "float32"),
-        ("mlp", "one_cycle", "bfloat16"),
+        ("small_cnn", "one_cycle", "float32", 0),
+        ("small_cnn", "one_cycle", "float32", 6),  # of 15
+        ("mlp", "plateau", "float32", 0),
+        ("mlp", "one_cycle", "bfloat16", 0),
     ],
 )
 def test_a_killed_training_resumes_to_the_same_bytes(
-    run, tmp_path, monkeypatch, architecture, schedule, precision
+    run, tmp_path, monkeypatch, architecture, schedule, precision, steps
 ):
     options = {"factor": 0.5, "patience": 1} if schedule == "plateau" else {}
     changes = {"schedule": schedule, "schedule_options": options, "precision": precision}
-    changes |= {"architecture": architecture, "module": KERAS[architecture]}
+    changes |= {"architecture": architecture, "module": KERAS[architecture], "checkpoint_steps": steps}
     settings = dataclasses.replace(SETTINGS, **changes, train_rows=500)
     run = dataclasses.replace(run, settings=settings, folder=tmp_path)
     save = Checkpoint.save
@@ -316,11 +317,11 @@ def test_a_killed_training_resumes_to_the_same_bytes(
         raise Killed
 
     whole = run("whole")
-    for _ in range(settings.epochs - 1):
-        with monkeypatch.context() as patch, pytest.raises(Killed):
-            patch.setattr(Checkpoint, "save", save_and_die)
+    monkeypatch.setattr(Checkpoint, "save", save_and_die)
+    for _ in range(settings.epochs * (3 if steps else 1) - 1):
+        with pytest.raises(Killed):
             run("killed")
-    resumed = run("killed")
+    resumed = run("killed")  # the last epoch ends without a checkpoint
     name = "valid_probabilities.npy"
     assert (resumed / name).read_bytes() == (whole / name).read_bytes()
     assert json.loads((resumed / "metrics.json").read_text())["precision"] == precision
@@ -332,11 +333,11 @@ def test_batches_are_read_ahead_in_order_by_no_thread_that_a_finished_training_w
     images, labels = digits[0][:100], digits[1][:100]
     settings = Settings("small_cnn", "keras_cnn", epochs=2, batch_size=32, learning_rate=0.003)
     batches = Batches(images, np.arange(100), one_hot(labels, 10), settings, seed=0)
-    with training.read_ahead(batches) as read:
+    with training.read_ahead(batches, 1, 5) as read:
         assert read.options().autotune.enabled is False
         found = [[part.numpy() for part in batch] for batch in read]
-    assert len(found) == batches.num_batches == 6
-    for step, (pixels, targets) in enumerate(found):
+    assert len(found) == 4
+    for step, (pixels, targets) in enumerate(found, 1):
         np.testing.assert_array_equal(pixels, batches[step][0])
         np.testing.assert_array_equal(targets, batches[step][1])
 
@@ -349,16 +350,14 @@ def test_for_other_backends_a_thread_of_its_own_makes_as_many_batches_ahead_and_
     class Counted(list):
         """Batches that are their numbers, and the threads in which each was made."""
 
-        num_batches = 1000
-
         def __getitem__(self, step):
             self.append(threading.current_thread())
             return step
 
     batches = Counted()
     monkeypatch.setattr(keras, "config", types.SimpleNamespace(backend=lambda: "jax"))
-    with training.read_ahead(batches) as read:
-        assert [next(read) for _ in range(3)] == [0, 1, 2]
+    with training.read_ahead(batches, 5, 1000) as read:
+        assert [next(read) for _ in range(3)] == [5, 6, 7]
     assert 3 <= len(batches) <= 3 + training.READ_AHEAD
     assert len({*batches}) == 1
     assert not next(iter(batches)).is_alive()
@@ -367,7 +366,7 @@ def test_for_other_backends_a_thread_of_its_own_makes_as_many_batches_ahead_and_
 def test_a_batch_that_cannot_be_made_ends_the_training_with_its_error(monkeypatch):
     import keras
 
-    broken = types.SimpleNamespace(num_batches=2, __getitem__=lambda step: 1 // 0)
+    broken = types.SimpleNamespace(__getitem__=lambda step: 1 // 0)
     monkeypatch.setattr(keras, "config", types.SimpleNamespace(backend=lambda: "jax"))
-    with training.read_ahead(broken) as read, pytest.raises(ZeroDivisionError):
+    with training.read_ahead(broken, 0, 2) as read, pytest.raises(ZeroDivisionError):
         next(read)

@@ -391,8 +391,9 @@ def test_a_label_beyond_the_classes_is_refused_by_name(data, train, tmp_path):
     assert "expected one number from 0 to 4" in process.stderr
 
 
-def test_a_killed_training_resumes_to_the_same_bytes(data, train, run, tmp_path):
-    settings = SETTINGS | {"train_rows": 400, "epochs": 4}
+@pytest.mark.parametrize(("steps", "after"), [(0, "epoch 2"), (5, "epoch 0 and 10 steps")])
+def test_a_killed_training_resumes_to_the_same_bytes(data, train, run, tmp_path, steps, after):
+    settings = SETTINGS | {"train_rows": 400, "epochs": 4, "checkpoint_steps": steps}
     whole, killed = tmp_path / "whole", tmp_path / "killed"
     assert train(data, whole, settings).returncode == 0
 
@@ -406,7 +407,7 @@ def test_a_killed_training_resumes_to_the_same_bytes(data, train, run, tmp_path)
 
     resumed = train(data, killed, settings)
     assert resumed.returncode == 0, resumed.stderr
-    assert "checkpoint.npz: going on after epoch 2" in resumed.stderr
+    assert f"checkpoint.npz: going on after {after}" in resumed.stderr
     for name in ("model-0000.params", "valid_probabilities.npy"):
         assert (killed / name).read_bytes() == (whole / name).read_bytes(), name
     assert len((killed / "history.csv").read_text().splitlines()) == 1 + settings["epochs"]
@@ -424,7 +425,7 @@ def test_every_optimizer_lowers_the_loss_and_resumes_to_the_same_weights(data, r
     cases += [plateau | {"optimizer": "sgd", "learning_rate": 0.7}]  # so fast that the second epoch is worse
     cases = [MLP | case for case in cases]
     cnn = {"architecture": "lenet", "module": "mxnet_cnn", "learning_rate": 0.002}
-    cases += [cnn | {"weight_average": 0.9, "weight_decay": 0.05}]
+    cases += [cnn | {"weight_average": 0.9, "weight_decay": 0.05}, cnn | {"checkpoint_steps": 13}]
     process = run("-c", OPTIMIZE, data, tmp_path / "checkpoint.npz", json.dumps(cases))
     assert process.returncode == 0, process.stderr
     for case, ((first, _, last), same) in zip(cases, json.loads(process.stdout), strict=True):

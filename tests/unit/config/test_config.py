@@ -201,6 +201,11 @@ def test_defaults_are_filled_in_at_every_depth():
             {"shift": 0.1},
             "models.neighbours.augment: neighbours compares with the",
         ),
+        (
+            "models.features.checkpoint_steps",
+            9,
+            "checkpoint_steps: random_features learns in one step an epoch",
+        ),
         ("models.keras_cnn.deterministic", "yes", "'yes', should be true or false"),
         ("models.keras_cnn.precision", "half", "'half', should be one of auto, float32, bfloat16"),
         ("models.mxnet_cnn.augment", {"part": 0.5}, "augment: part is for keras and numpy"),

@@ -12,20 +12,22 @@ SETTINGS = Settings("lenet", "keras_cnn", epochs=9, batch_size=64, learning_rate
 
 @pytest.fixture
 def kept(tmp_path):
-    """A checkpoint of three numbers after two epochs."""
+    """A checkpoint of three numbers after two epochs and seven steps."""
     history = History(SETTINGS)
     for loss in (3.0, 1 / 3):
         history.add(0.5, 0.8, loss, 0.8, 0.01)
+    history.add_steps(7, 1 / 3, 0.8)
     checkpoint = Checkpoint(tmp_path / "checkpoint.npz", "this training")
     checkpoint.save({"weights": np.arange(3)}, history)
     return checkpoint
 
 
 def test_a_checkpoint_gives_back_arrays_and_epochs_to_the_last_bit(kept):
-    arrays, rows = kept.load()
+    arrays, rows, begun = kept.load()
     assert list(arrays) == ["weights"]
     assert np.array_equal(arrays["weights"], np.arange(3))
     assert [row["valid_loss"] for row in rows] == [3.0, 1 / 3]
+    assert begun[:3] == (7, 7 * (1 / 3), 7 * 0.8)
 
 
 def test_without_a_checkpoint_a_training_starts_anew(kept):
@@ -46,12 +48,12 @@ def test_a_damaged_checkpoint_is_not_used(kept, damage):
 
 def test_every_flipped_byte_of_a_checkpoint_is_noticed_or_harmless(kept):
     whole = kept.path.read_bytes()
-    arrays, rows = kept.load()
+    arrays, *history = kept.load()
     for at in range(0, len(whole), 7):
         kept.path.write_bytes(whole[:at] + bytes([whole[at] ^ 0x55]) + whole[at + 1 :])
         loaded = kept.load()
         if loaded is not None:  # the checksums of the zip archive cover all but some of its own fields
-            assert loaded[1] == rows
+            assert loaded[1:] == tuple(history)
             assert np.array_equal(loaded[0]["weights"], arrays["weights"])
 
 

@@ -170,6 +170,7 @@ def test_the_same_seed_gives_the_same_bytes_and_another_one_others(run, trained)
     "change",
     [
         {},
+        {"checkpoint_steps": 3},  # of 10
         {"optimizer": "sgd", "learning_rate": 0.05, "schedule": "plateau",
          "schedule_options": {"factor": 0.5, "patience": 1}},
         {"architecture": "seed_search", "module": "baseline", "network": {}},
@@ -187,13 +188,14 @@ def test_a_killed_training_resumes_to_the_same_bytes(run, tmp_path, monkeypatch,
 
     whole = run("whole")
     caplog.set_level(logging.INFO, "digitflow")
-    for _ in range(run.settings.epochs - 1):
-        with monkeypatch.context() as patch, pytest.raises(Killed):
-            patch.setattr(Checkpoint, "save", save_and_die)
+    monkeypatch.setattr(Checkpoint, "save", save_and_die)
+    saves = run.settings.epochs * (4 if run.settings.checkpoint_steps else 1) - 1
+    for _ in range(saves):
+        with pytest.raises(Killed):
             run("killed")
     said = [line for line in caplog.messages if line.startswith("epoch ")]
     caplog.clear()
-    resumed = run("killed")
+    resumed = run("killed")  # the last epoch ends without a checkpoint
     again = [line.partition("before the interruption: ")[2] for line in caplog.messages]
     assert [line for line in again if line] == [line.rpartition(", ")[0] for line in said]
     for name in ("valid_probabilities.npy", "model.npz"):
@@ -353,7 +355,7 @@ def test_weight_decay_takes_its_part_of_the_weights_and_none_of_the_biases(digit
         data = Data(digits[0], (rows, digits[1][rows]), (nobody, nobody))
         learner = training.GradientLearner(network, data, 10, settings, seed=0)
         start = [weight.copy() for weight, _ in network.layers]
-        learner.epoch(0)
+        learner.learn(0, 1)
         return start, network.layers
 
     (start, without), (_, decayed) = weights(0.0), weights(0.5)

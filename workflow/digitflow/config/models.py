@@ -132,6 +132,8 @@ def _ignored(model: dict[str, Any]) -> Iterator[str]:
             "optimizer: ftrl divides by the rate, and this schedule takes it to 0: set schedule: constant, "
             "or schedule_options: {min_lr: 0.0001}"
         )
+    if model["architecture"] in WITHOUT_STEPS and model["checkpoint_steps"]:
+        yield f"checkpoint_steps: {model['architecture']} learns in one step an epoch; leave it out"
     if framework == "mxnet" and model["architecture"] == "mlp_module" and model["label_smoothing"]:
         yield "label_smoothing: mlp_module has its own loss, without smoothing; set it to 0"
     if framework != "keras" and model["precision"] == "bfloat16":

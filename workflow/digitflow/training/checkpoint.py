@@ -11,14 +11,14 @@ import numpy as np
 
 from digitflow.base import files
 from digitflow.training import device as devices
-from digitflow.training.history import History
+from digitflow.training.history import Begun, History
 from digitflow.training.settings import Settings
 
 log = logging.getLogger("digitflow")
 
 
 class Checkpoint:
-    """A file with a training's state after its last whole epoch; a killed training goes on from there.
+    """A file with a training's last state that was kept; a killed training goes on from there.
 
     `fingerprint` is everything that the training depends on, as text: a file that is damaged, or was left by
     another training, is not used.
@@ -30,18 +30,24 @@ class Checkpoint:
     def save(self, arrays: Mapping[str, np.ndarray], history: History) -> None:
         """Keep the arrays and the epochs so far."""
         stored = json.dumps(
-            {"fingerprint": self._fingerprint, "history": history.rows, "names": sorted(arrays)}
+            {
+                "fingerprint": self._fingerprint,
+                "history": history.rows,
+                "begun": history.begun,
+                "names": sorted(arrays),
+            }
         )
         with files.atomic_open(self.path) as file:
             np.savez(file, stored=np.array(stored), **arrays)
 
-    def load(self) -> tuple[dict[str, np.ndarray], list[dict[str, float]]] | None:
-        """The arrays and the rows of the history that were kept, or None."""
+    def load(self) -> tuple[dict[str, np.ndarray], list[dict[str, float]], Begun] | None:
+        """The arrays and the rows of the history that were kept, and the epoch begun, or None."""
         try:
             with np.load(self.path, allow_pickle=False) as file:
                 arrays = {name: file[name] for name in file.files}
             stored = json.loads(str(arrays.pop("stored")))
             found, rows = stored["fingerprint"], stored["history"]
+            begun = Begun(*stored["begun"])
             if sorted(arrays) != stored["names"]:  # the archive has checksums for everything but the names
                 raise ValueError(f"its arrays are {', '.join(sorted(arrays))}")
         except FileNotFoundError:
@@ -52,8 +58,9 @@ class Checkpoint:
         if found != self._fingerprint:
             log.info(f"{self.path}: from another training: this one starts anew")
             return None
-        log.info(f"{self.path}: going on after epoch {len(rows)}")
-        return arrays, rows
+        steps = f" and {begun.steps:,} steps" if begun.steps else ""
+        log.info(f"{self.path}: going on after epoch {len(rows)}{steps}")
+        return arrays, rows, begun
 
     def remove(self) -> None:
         """The training is finished: forget how it got there."""

@@ -25,7 +25,8 @@ class Learner:
     """A model with its optimizer and its data: the part of a training that each framework has of its own.
 
     `shape` is that of an image, (h, w) or (h, w, 3). `valid_labels`, int64 (n,), are those of the validation
-    rows; there may be none. `rates` is the learning rate at each step, of which an epoch has `per_epoch`.
+    rows; there may be none. `rates` is the learning rate at each step, of which an epoch has `per_epoch`;
+    steps are counted from 0 through all epochs.
     """
 
     parameters: int  # how many the model has
@@ -45,8 +46,8 @@ class Learner:
             settings.schedule, steps, per_epoch, settings.learning_rate, **settings.schedule_options
         )
 
-    def epoch(self, epoch: int) -> tuple[float, float]:
-        """Train for an epoch, counted from 0; return its mean loss and its accuracy."""
+    def learn(self, first: int, last: int) -> tuple[float, float]:
+        """Take the steps from `first` to before `last`, all of one epoch; return mean loss and accuracy."""
         raise NotImplementedError
 
     def predict(self, shifts: int = 1) -> np.ndarray:
@@ -57,8 +58,8 @@ class Learner:
         """All arrays that change while training."""
         raise NotImplementedError
 
-    def restore(self, arrays: Mapping[str, np.ndarray], epochs: int) -> None:
-        """Take the state that `state` gave after `epochs` epochs."""
+    def restore(self, arrays: Mapping[str, np.ndarray], steps: int) -> None:
+        """Take the state that `state` gave after `steps` steps."""
         raise NotImplementedError
 
     def save(self, *paths: Path) -> None:
@@ -70,19 +71,8 @@ class Learner:
         if isinstance(self.rates, schedule.Plateau):
             self.rates.observe(valid_loss)
 
-    def follow(self, course: "Course") -> None:
-        """Train until the course is over, and end with the best arrays, if it kept them."""
-        while not course.history.over:
-            loss, accuracy = self.epoch(len(course.history.rows))
-            valid_loss = valid_accuracy = math.nan
-            if len(self.valid_labels):
-                valid = self.predict()
-                # The training loss has these targets, too: with plain labels the two could not be compared.
-                targets = one_hot(self.valid_labels, valid.shape[1], self.settings.label_smoothing)
-                valid_loss = cross_entropy(valid, targets)
-                valid_accuracy = accuracy_of(valid, self.valid_labels)
-            course.end_epoch(loss, accuracy, valid_loss, valid_accuracy)
-        course.restore_best()
+    def finish(self) -> None:
+        """Get ready to predict and to be saved: no steps will follow."""
 
 
 class Course:
@@ -94,41 +84,74 @@ class Course:
     def __init__(self, learner: Learner, checkpoint: Checkpoint | None):
         self._learner, self._checkpoint = learner, checkpoint
         kept = checkpoint.load() if checkpoint else None
-        arrays, rows = kept or ({}, [])
-        self.history = History(learner.settings, rows, len(learner.valid_labels) > 0)
+        arrays, rows, begun = kept or ({}, [], None)
+        self.history = History(learner.settings, rows, len(learner.valid_labels) > 0, begun)
         self._best = {name: array for name, array in arrays.items() if name.startswith(BEST)}
         if kept:
-            learner.restore(arrays, len(rows))
+            learner.restore(arrays, self._steps)
             for row in rows:
                 learner.observe(row["valid_loss"])
 
-    def end_epoch(self, loss: float, accuracy: float, valid_loss: float, valid_accuracy: float) -> None:
-        """Record the epoch that just ended, and keep the arrays. Raises as `History.add`."""
+    @property
+    def _steps(self) -> int:
+        """How many steps have been taken."""
+        return len(self.history.rows) * self._learner.per_epoch + self.history.begun.steps
+
+    def run(self) -> None:
+        """Train until the course is over, and end with the best arrays, if they were kept (`patience`).
+
+        Raises as `History.add`.
+        """
+        while not self.history.over:
+            self._train_epoch()
+            self._end_epoch()
+        if self._best:
+            best = {name.removeprefix(BEST): array for name, array in self._best.items()}
+            self._learner.restore(best, self.history.best_epoch * self._learner.per_epoch)
+        self._learner.finish()
+
+    def _train_epoch(self) -> None:
+        """Take the steps of an epoch that are left, with checkpoints in between if the settings want them."""
         learner = self._learner
-        rate = learner.rates((len(self.history.rows) + 1) * learner.per_epoch - 1)
-        self.history.add(loss, accuracy, valid_loss, valid_accuracy, rate)
+        end = (len(self.history.rows) + 1) * learner.per_epoch
+        while (first := self._steps) < end:
+            last = min(first + (learner.settings.checkpoint_steps or learner.per_epoch), end)
+            self.history.add_steps(last - first, *learner.learn(first, last))
+            if last < end:
+                self._keep()
+
+    def _end_epoch(self) -> None:
+        """Validate and record the epoch that just ended, and keep the arrays."""
+        learner = self._learner
+        valid_loss = valid_accuracy = math.nan
+        if len(learner.valid_labels):
+            valid = learner.predict()
+            # The training loss has these targets, too: with plain labels the two could not be compared.
+            targets = one_hot(learner.valid_labels, valid.shape[1], learner.settings.label_smoothing)
+            valid_loss = cross_entropy(valid, targets)
+            valid_accuracy = accuracy_of(valid, learner.valid_labels)
+        rate = learner.rates(self._steps - 1)
+        steps, loss, accuracy, _ = self.history.begun
+        self.history.add(loss / steps, accuracy / steps, valid_loss, valid_accuracy, rate)
         learner.observe(valid_loss)
         if self.history.keeps:
             self._best = {BEST + name: np.array(array) for name, array in learner.state().items()}
-        if self._checkpoint and not self.history.over:
-            self._checkpoint.save({**learner.state(), **self._best}, self.history)
+        if not self.history.over:
+            self._keep()
 
-    def restore_best(self) -> bool:
-        """If the best epoch's arrays were kept (`patience`), give them to the learner; return whether so."""
-        if self._best:
-            best = {name.removeprefix(BEST): array for name, array in self._best.items()}
-            self._learner.restore(best, self.history.best_epoch)
-        return bool(self._best)
+    def _keep(self) -> None:
+        if self._checkpoint:
+            self._checkpoint.save({**self._learner.state(), **self._best}, self.history)
 
 
 def fit(learner: Learner, checkpoint: Checkpoint | None = None) -> History:
-    """Train a learner. With a checkpoint, training resumes from it and saves one per epoch."""
+    """Train a learner. With a checkpoint, training resumes from it and saves one per epoch, or more often."""
     log.info(
         f"{learner.settings.architecture}: {learner.parameters:,} parameters, "
         f"{learner.train_images:,} training images"
     )
     course = Course(learner, checkpoint)
-    learner.follow(course)
+    course.run()
     return course.history
 
 

@@ -6,6 +6,7 @@ import math
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -35,9 +36,19 @@ def accuracy_of(probabilities: np.ndarray, labels: np.ndarray) -> float:
     return float((probabilities.argmax(axis=1) == labels).mean())
 
 
+class Begun(NamedTuple):
+    """An epoch that has not ended: how many steps were taken, sums over them, and their wall time."""
+
+    steps: int = 0
+    loss: float = 0.0
+    accuracy: float = 0.0
+    seconds: float = 0.0
+
+
 class History:
     """The epochs of a training: a log line as each ends, history.csv, and whether to go on.
 
+    `rows` are the epochs that have ended, `begun` is what there is of the next one.
     `validates` is false if there are no validation rows: their loss and accuracy are then NaN. `status` is
     "finished", or says why the training ended before its last epoch: "stopped early", "pruned", "diverged".
     All of it follows from the rows, so that a resumed training decides like an uninterrupted one.
@@ -45,17 +56,32 @@ class History:
 
     FIELDS = ("epoch", "loss", "accuracy", "valid_loss", "valid_accuracy", "learning_rate", "seconds")
 
-    def __init__(self, settings: Settings, rows: Sequence[Mapping[str, float]] = (), validates: bool = True):
+    def __init__(
+        self,
+        settings: Settings,
+        rows: Sequence[Mapping[str, float]] = (),
+        validates: bool = True,
+        begun: Begun | None = None,
+    ):
         self.settings = settings
         self.rows = [dict(row) for row in rows]
+        self.begun = begun or Begun()
         self.validates = validates
         self.status = "finished"
         self._started = len(self.rows)
-        self._start = self._last = time.monotonic()
+        self._start = time.monotonic()
+        self._last = self._start - self.begun.seconds
         if self.rows:
             for row in self.rows:
                 log.info(f"before the interruption: {self._line(row)}")
             self._judge()
+
+    def add_steps(self, steps: int, loss: float, accuracy: float) -> None:
+        """Record some steps of an epoch, with their mean loss and accuracy."""
+        before, seconds = self.begun, time.monotonic() - self._last
+        self.begun = Begun(
+            before.steps + steps, before.loss + steps * loss, before.accuracy + steps * accuracy, seconds
+        )
 
     def add(
         self, loss: float, accuracy: float, valid_loss: float, valid_accuracy: float, learning_rate: float
@@ -70,7 +96,7 @@ class History:
         self.rows.append(dict(zip(self.FIELDS, values, strict=True)))
         left = (now - self._start) / (epoch - self._started) * (epochs - epoch)
         log.info(f"{self._line(self.rows[-1])}, {left:.0f} s left")
-        self._last = now
+        self._last, self.begun = now, Begun()
         self._judge()
         if self.status != "finished":
             log.info(f"{self.status} after epoch {epoch} of {epochs}")

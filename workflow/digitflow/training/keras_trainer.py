@@ -22,8 +22,8 @@ from digitflow.base.errors import ConfigError
 from digitflow.training import device as devices
 from digitflow.training import schedule
 from digitflow.training.batches import Batches
-from digitflow.training.course import Course, Learner, carry_out
-from digitflow.training.data import PREDICT_ROWS, Data, open_data, predict_shifted
+from digitflow.training.course import Learner, carry_out
+from digitflow.training.data import Data, open_data, predict_shifted
 from digitflow.training.history import one_hot
 from digitflow.training.job import Job
 from digitflow.training.keras_predictor import gpus_seen, prepare, versions
@@ -127,37 +127,32 @@ class KerasLearner(Learner):
             make_optimizer(settings, self.rates, self._batches.num_batches),
             keras.losses.CategoricalCrossentropy(label_smoothing=settings.label_smoothing),
             metrics=["accuracy"],
-            steps_per_execution=steps_at_once(self.per_epoch),
+            steps_per_execution=steps_at_once(math.gcd(self.per_epoch, settings.checkpoint_steps)),
         )
         self.model.optimizer.build(self.model.trainable_variables)
 
-    def follow(self, course: Course) -> None:
+    def learn(self, first: int, last: int) -> tuple[float, float]:
         import keras
 
         from digitflow.training.keras_kernels import tensorflow_kernels
 
-        def end_epoch(epoch: int, logs: dict[str, float]) -> None:
-            validation = (logs.get(f"val_{name}", math.nan) for name in ("loss", "accuracy"))
-            course.end_epoch(logs["loss"], logs["accuracy"], *validation)
-            self.model.stop_training = course.history.over
-
-        rows, labels = self._data.validation
-        validated = (self._data.images[rows], one_hot(labels, self._classes)) if len(rows) else None
-        first = len(course.history.rows)
-        with read_ahead(self._batches, first * self.per_epoch) as ready, tensorflow_kernels(self.model):
-            self.model.fit(
+        kept = {}  # `fit` ends by replacing the weights by their running average, if there is one
+        averages = self.model.optimizer.use_ema
+        keep = keras.callbacks.LambdaCallback(on_epoch_end=lambda *_: averages and kept.update(self.state()))
+        with read_ahead(self._batches, first, last) as ready, tensorflow_kernels(self.model):
+            found = self.model.fit(
                 ready,
-                initial_epoch=first,
-                epochs=self.settings.epochs,
-                steps_per_epoch=self.per_epoch,
+                steps_per_epoch=last - first,
                 shuffle=False,  # the batches are drawn at random already
-                validation_data=validated,
-                validation_batch_size=PREDICT_ROWS,
-                callbacks=[keras.callbacks.LambdaCallback(on_epoch_end=end_epoch)],
+                callbacks=[keep],
                 verbose=0,
             )
-        if course.restore_best():  # the average up to that epoch, if any
-            self.model.optimizer.finalize_variable_values(self.model.trainable_variables)
+        if averages:
+            self.restore(kept, last)
+        return found.history["loss"][0], found.history["accuracy"][0]
+
+    def finish(self) -> None:
+        self.model.optimizer.finalize_variable_values(self.model.trainable_variables)  # the average, if any
         self.model.optimizer, self.model.compiled = None, False  # what is saved is the model alone
 
     def observe(self, valid_loss: float) -> None:
@@ -175,7 +170,7 @@ class KerasLearner(Learner):
 
         return {f"{i}": keras.ops.convert_to_numpy(one.value) for i, one in enumerate(self._variables())}
 
-    def restore(self, arrays: Mapping[str, np.ndarray], epochs: int) -> None:
+    def restore(self, arrays: Mapping[str, np.ndarray], steps: int) -> None:
         for i, variable in enumerate(self._variables()):
             variable.assign(arrays[f"{i}"])
 
@@ -187,8 +182,8 @@ class KerasLearner(Learner):
             plain(self.model, self.shape).save(temporary)
 
 
-def steps_at_once(per_epoch: int) -> int:
-    """How many steps the backend takes before it comes back to Python: an epoch is a multiple of it.
+def steps_at_once(together: int) -> int:
+    """How many steps the backend takes before it comes back to Python: `together` is a multiple of it.
 
     1 if the backend is not TensorFlow: JAX would compile that many copies of the step.
     """
@@ -196,12 +191,12 @@ def steps_at_once(per_epoch: int) -> int:
 
     if keras.config.backend() != "tensorflow":
         return 1
-    return max(steps for steps in range(1, STEPS_AT_ONCE + 1) if per_epoch % steps == 0)
+    return max(steps for steps in range(1, STEPS_AT_ONCE + 1) if together % steps == 0)
 
 
 @contextlib.contextmanager
-def read_ahead(batches: Batches, first: int = 0) -> Iterator[Any]:
-    """The batches from step `first` on as the backend takes them, with READ_AHEAD made while it trains.
+def read_ahead(batches: Batches, first: int, last: int) -> Iterator[Any]:
+    """The batches from step `first` to before `last` as the backend takes them, READ_AHEAD made meanwhile.
 
     Keras would make batches for JAX and PyTorch in the thread that trains, and would let TensorFlow tune how
     many are kept ready. TensorFlow's thread for that sleeps for up to a minute, and a training that had ended
@@ -210,19 +205,21 @@ def read_ahead(batches: Batches, first: int = 0) -> Iterator[Any]:
     import keras
 
     if keras.config.backend() == "tensorflow":
-        yield _tensorflow_dataset(batches, first)
+        yield _tensorflow_dataset(batches, first, last)
         return
     pool = ThreadPoolExecutor(1)
     try:
-        yield _in_order(pool, batches, first)
+        yield _in_order(pool, batches, first, last)
     finally:
         pool.shutdown(cancel_futures=True)
 
 
-def _in_order(pool: Executor, batches: Batches, first: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+def _in_order(
+    pool: Executor, batches: Batches, first: int, last: int
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Yield the batches; READ_AHEAD of them are made in the pool meanwhile."""
     waiting: deque[Future] = deque()
-    for step in range(first, batches.num_batches):
+    for step in range(first, last):
         waiting.append(pool.submit(batches.__getitem__, step))
         if len(waiting) > READ_AHEAD:
             yield waiting.popleft().result()
@@ -230,12 +227,12 @@ def _in_order(pool: Executor, batches: Batches, first: int) -> Iterator[tuple[np
         yield waiting.popleft().result()
 
 
-def _tensorflow_dataset(batches: Batches, first: int) -> "tf.data.Dataset":
+def _tensorflow_dataset(batches: Batches, first: int, last: int) -> "tf.data.Dataset":
     import tensorflow as tf
 
     kinds = tuple(tf.TensorSpec((None, *array.shape[1:]), array.dtype) for array in batches[0])
     dataset = tf.data.Dataset.from_generator(
-        lambda: map(batches.__getitem__, range(first, batches.num_batches)), output_signature=kinds
+        lambda: map(batches.__getitem__, range(first, last)), output_signature=kinds
     )
     options = tf.data.Options()
     options.autotune.enabled = False

@@ -178,7 +178,7 @@ def _read_records(rec_path: Path, idx_path: Path, classes: int) -> Iterator[Row]
 class MXNetLearner(Learner):
     """Trains a new model, which predicts and is saved with its last weights, or their running average.
 
-    The result of an epoch depends only on the network, the seed and the epoch, not on the epochs before.
+    What steps come to depends only on the network, the seed and the first of them, not on those before.
     """
 
     def __init__(
@@ -206,19 +206,18 @@ class MXNetLearner(Learner):
         self.parameters = self.network.size
         self._warp = warp(settings.augment, training.shape[1:])
         warn_of_idle_warps(settings.augment, training.shape[1:])
+        self._batches, self._ready = iter(()), -1  # those from step `_ready` on of the epoch that goes on
 
-    def epoch(self, epoch: int) -> tuple[float, float]:
+    def learn(self, first: int, last: int) -> tuple[float, float]:
         import mxnet as mx
 
+        epoch, done = divmod(first, self.per_epoch)
         # For dropout. MXNet exposes no random state that a checkpoint could keep.
-        mx.random.seed(int(np.random.SeedSequence((self._seed, epoch)).generate_state(1)[0] >> 1))
-        # A new iterator per epoch: after a reset, one leaves out the rows that filled its last batch. `seed`
-        # is only that of the shuffle; the draws for the warps are the same sequence each time, so the shuffle
-        # gives them other rows.
-        seed = (self._seed * self.settings.epochs + epoch) % (1 << 31)  # it takes a C int
-        passes = batches(self._training, self.settings, self._context, shuffle=True, seed=seed, **self._warp)
+        mx.random.seed(int(np.random.SeedSequence((self._seed, epoch, done)).generate_state(1)[0] >> 1))
+        if not done or self._ready != first:
+            self._batches = itertools.islice(self._shuffled(epoch), done, None)
         loss_sum = right = mx.nd.zeros(1, ctx=self._context)
-        for step, (images, labels, _) in enumerate(passes, epoch * self.per_epoch):
+        for step, (images, labels, _) in zip(range(first, last), self._batches, strict=False):
             rate = self.rates(step)
             self.network.set_rate(rate)
             losses, scores = self.network.step(images, labels)
@@ -226,8 +225,17 @@ class MXNetLearner(Learner):
             self.network.average(self.settings.weight_average, step)
             loss_sum = loss_sum + losses.sum()
             right = right + (scores.argmax(axis=1) == labels).sum()
-        rows = self.per_epoch * self._size
+        self._ready = last
+        rows = (last - first) * self._size
         return float(loss_sum.asscalar()) / rows, float(right.asscalar()) / rows
+
+    def _shuffled(self, epoch: int) -> Iterator[tuple["mx.nd.NDArray", "mx.nd.NDArray", int]]:
+        """The batches of an epoch, in its order."""
+        # A new iterator per epoch: after a reset, one leaves out the rows that filled its last batch. `seed`
+        # is only that of the shuffle; the draws for the warps are the same sequence each time, so the shuffle
+        # gives them other rows.
+        seed = (self._seed * self.settings.epochs + epoch) % (1 << 31)  # it takes a C int
+        return batches(self._training, self.settings, self._context, shuffle=True, seed=seed, **self._warp)
 
     def predict(self, shifts: int = 1) -> np.ndarray:
         with self.network.averaged():
@@ -238,8 +246,8 @@ class MXNetLearner(Learner):
     def state(self) -> dict[str, np.ndarray]:
         return self.network.state()
 
-    def restore(self, arrays: Mapping[str, np.ndarray], epochs: int) -> None:
-        self.network.restore(arrays, epochs * self.per_epoch)
+    def restore(self, arrays: Mapping[str, np.ndarray], steps: int) -> None:
+        self.network.restore(arrays, steps)
 
     def save(self, symbol: Path, params: Path) -> None:
         with self.network.averaged():

@@ -74,7 +74,7 @@ class NumpyLearner(Learner):
     def predict(self, shifts: int = 1) -> np.ndarray:
         return predict(self.model, self._data.images, self._data.validation[0], shifts)
 
-    def restore(self, arrays: Mapping[str, np.ndarray], epochs: int) -> None:
+    def restore(self, arrays: Mapping[str, np.ndarray], steps: int) -> None:
         for name, array in self.state().items():
             array[...] = arrays[name]
 
@@ -83,7 +83,7 @@ class NumpyLearner(Learner):
 
 
 class GradientLearner(NumpyLearner):
-    """Trains an MLP: in each epoch the optimizer takes a step down the gradient of each batch.
+    """Trains an MLP: the optimizer takes a step down the gradient of each batch.
 
     `model` has the last weights, or their running average if the settings ask for one.
     """
@@ -102,9 +102,9 @@ class GradientLearner(NumpyLearner):
             self.model = MLP(network.sizes)
 
     @np.errstate(all="ignore")
-    def epoch(self, epoch: int) -> tuple[float, float]:
+    def learn(self, first: int, last: int) -> tuple[float, float]:
         results = []
-        for step in range(epoch * self.per_epoch, (epoch + 1) * self.per_epoch):
+        for step in range(first, last):
             images, targets = self._batches[step]
             rate = self.rates(step)
             results.append(self.network.differentiate(images, targets))
@@ -130,7 +130,7 @@ class GradientLearner(NumpyLearner):
 
 
 class FeaturesLearner(NumpyLearner):
-    """Solves a layer on random features: each epoch counts in all images once more, warped anew."""
+    """Solves a layer on random features: each epoch, a step, counts in all images once more, warped anew."""
 
     def __init__(self, model: RandomFeatures, data: Data, classes: int, settings: Settings, seed: int):
         super().__init__(model, data, settings, per_epoch=1)
@@ -138,13 +138,13 @@ class FeaturesLearner(NumpyLearner):
         self.parameters, self.rates, self._seed = model.weights.size, lambda step: 0.0, seed
         self._warp = dataclasses.asdict(settings.augment)
 
-    def epoch(self, epoch: int) -> tuple[float, float]:
+    def learn(self, first: int, last: int) -> tuple[float, float]:
         """Count all rows in, and solve; return loss and accuracy on the first of them, as they are."""
         rows, labels = self._data.training
         targets = one_hot(labels, self.model.classes, self.settings.label_smoothing)
         for start in range(0, len(rows), COUNTED):
             part = slice(start, start + COUNTED)
-            rng = np.random.default_rng((self._seed, epoch, start))
+            rng = np.random.default_rng((self._seed, first, start))
             images = augment_batch(self._data.images[rows[part]], rng, **self._warp)
             self.model.add(images, targets[part])
         self.model.solve()
@@ -167,7 +167,7 @@ class NeighboursLearner(NumpyLearner):
         self.rates = lambda step: 0.0
         self._predicted: dict[int, np.ndarray] = {}
 
-    def epoch(self, epoch: int) -> tuple[float, float]:
+    def learn(self, first: int, last: int) -> tuple[float, float]:
         """Return loss and accuracy on the first training rows, each predicted from all others."""
         rows = np.arange(min(len(self.model.labels), LOOKED_AT))
         labels = self.model.labels[rows]
@@ -185,7 +185,7 @@ class NeighboursLearner(NumpyLearner):
 
 
 class GuessLearner(NumpyLearner):
-    """Trains a guess: each epoch tries one seed on the training labels."""
+    """Trains a guess: each epoch, a step, tries one seed on the training labels."""
 
     parameters = 0
 
@@ -195,9 +195,9 @@ class GuessLearner(NumpyLearner):
         self._rows, self._labels = data.training
         self._targets, self._seed = one_hot(self._labels, classes, settings.label_smoothing), seed
 
-    def epoch(self, epoch: int) -> tuple[float, float]:
+    def learn(self, first: int, last: int) -> tuple[float, float]:
         """Try a seed; return loss and accuracy of the best so far on the training labels."""
-        self.model.consider((self._seed, epoch if self.model.searches else 0), self._rows, self._labels)
+        self.model.consider((self._seed, first if self.model.searches else 0), self._rows, self._labels)
         rows = self.model.predict(self._rows)
         return cross_entropy(rows, self._targets), accuracy_of(rows, self._labels)
 
@@ -205,7 +205,7 @@ class GuessLearner(NumpyLearner):
         """The best seed so far and how many labels it has right."""
         return {"seed": np.array(self.model.seed), "right": np.array(self.model.right)}
 
-    def restore(self, arrays: Mapping[str, np.ndarray], epochs: int) -> None:
+    def restore(self, arrays: Mapping[str, np.ndarray], steps: int) -> None:
         self.model.seed, self.model.right = tuple(arrays["seed"].tolist()), int(arrays["right"])
 
 

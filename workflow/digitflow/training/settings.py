@@ -105,6 +105,12 @@ class Settings:
     )
     raw_pixels: bool = key("MXNet only: train on pixels 0..255 as they are, not on 0..1.", False)
     train_rows: int = key("Train on only this many training rows, the first ones; 0 is all.", 0, minimum=0)
+    checkpoint_steps: int = key(
+        "Where an epoch takes long: keep a checkpoint after this many steps of it, too, from which a killed "
+        "training goes on. 0: only after each epoch. A change trains again.",
+        0,
+        minimum=0,
+    )
     patience: int = key(
         "End a training after this many epochs without a lower validation loss, and keep its best weights. "
         "0: never.",

@@ -114,8 +114,7 @@ def test_a_value_may_look_like_anything_but_a_flag_of_the_verb(value):
 
 
 def is_flag(text: str) -> bool:
-    """A flag, or `--`, which argparse takes away wherever it stands."""
-    flags = {*REQUIRED, "--more", "--labels", "--threads", "--log", "--help", "-h", "--"}
+    flags = {*REQUIRED, "--more", "--labels", "--threads", "--log", "--help", "-h"}
     return text.partition("=")[0] in flags
 
 

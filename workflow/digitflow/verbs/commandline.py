@@ -9,7 +9,6 @@ The first sentence of the docstring is the verb's line in the list of all verbs.
 describes a parameter; the lines that continue it are indented.
 """
 
-import argparse
 import functools
 import importlib
 import inspect
@@ -24,6 +23,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
+from digitflow.base.errors import InputError
 from digitflow.verbs import MODULES
 
 # Before any verb imports numpy, whose OpenBLAS would start a thread for each core: this takes 40 ms, and
@@ -63,6 +63,9 @@ class Parameter(NamedTuple):
     @property
     def required(self) -> bool:
         return self.default is inspect.Parameter.empty
+
+
+LOG = Parameter("log", "params", str, False, None)  # that of every verb, a file for a copy of what is printed
 
 
 @functools.cache
@@ -110,32 +113,30 @@ def parse(verb: Verb, arguments: list[str]) -> tuple[dict[str, Any], str | None]
     Words before any flag are the values of the required parameters, in order. A rule that lacks an optional
     file gives its flag without a value, which counts as left out; in a verb for people it is a mistake.
     """
-    known = list(parameters(verb))
     if {"-h", "--help"} & {*arguments}:
         print(help_on(verb))
         sys.exit(0)
-    parser = _Parser(
-        prog=f"digitflow {verb.__name__}", usage=_usage(verb), allow_abbrev=False, add_help=False
-    )
-    parser.add_argument("--log")
-    for one in known:
-        nargs = None if one.required and not one.many else "?"
-        action = "append" if one.many else "store"
-        parser.add_argument(one.flag, type=one.type, nargs=nargs, action=action, default=argparse.SUPPRESS)
-    flags = {one.flag for one in known}
-    arguments = [_with_hyphens(word, flags) for word in arguments]
-    words = _flags_with_values_joined(_places_named(arguments, known), known)
-    given = vars(parser.parse_args(words))
-    if missing := [_shown(verb, one) for one in known if one.required and one.name not in given]:
-        parser.error(f"missing: {', '.join(missing)}")
-    if _is_for_people(verb):
-        for one in known:
-            if one.name in given and given[one.name] in (None, [None]):
-                parser.error(f"{one.flag}: its value is missing")
-    log = given.pop("log")
-    for one in known:
-        if one.many and one.name in given:
-            given[one.name] = [value for value in given[one.name] if value is not None]
+    known = {one.flag: one for one in (*parameters(verb), LOG)}
+    words, unknown = _words_by_flag(arguments, known)
+    if unknown:
+        _refuse(verb, f"unrecognized arguments: {' '.join(unknown)}")
+    if missing := [one for flag, one in known.items() if one.required and flag not in words]:
+        _refuse(verb, f"missing: {', '.join(_shown(verb, one) for one in missing)}")
+    given = {}
+    for flag, texts in words.items():
+        one = known[flag]
+        try:
+            values = [one.type(text) for text in texts]
+        except InputError as error:
+            _refuse(verb, f"argument {flag}: {error}")
+        except ValueError:
+            _refuse(verb, f"argument {flag}: invalid {one.type.__name__} value: {texts[-1]!r}")
+        if not values and _is_for_people(verb):
+            _refuse(verb, f"{flag}: its value is missing")
+        if not values and one.required and not one.many:
+            _refuse(verb, f"argument {flag}: expected one argument")
+        given[one.name] = values if one.many else values[0] if values else None
+    log = given.pop(LOG.name, None)
     return {name: value for name, value in given.items() if value is not None}, log
 
 
@@ -193,47 +194,36 @@ def outputs(verb: Verb, given: dict[str, Any]) -> list[Path]:
     return found
 
 
-def _with_hyphens(word: str, flags: set[str]) -> str:
-    """A flag that was typed with its parameter's underscores, such as --by_id, with hyphens; any other word
-    unchanged.
+def _words_by_flag(
+    arguments: list[str], known: dict[str, Parameter]
+) -> tuple[dict[str, list[str]], list[str]]:
+    """The words behind each flag, and those that no flag takes.
+
+    A word that is no flag of the verb is a value, even if it begins with a hyphen, as a file name can. A flag
+    may be typed with its parameter's underscores, such as --by_id, and in one word with its value.
     """
-    name, equals, value = word.partition("=")
-    flag = name.replace("_", "-")
-    return f"{flag}{equals}{value}" if flag in flags else word
-
-
-def _places_named(arguments: list[str], known: list[Parameter]) -> list[str]:
-    """The arguments with the words before the first flag each after the flag of a required parameter; a list
-    takes all of them.
-    """
-    end = next((place for place, word in enumerate(arguments) if word.startswith("-")), len(arguments))
-    required = [one for one in known if one.required] or known[:1]
-    if not end or required[0].many:
-        return [required[0].flag, *arguments] if end else arguments
-    named = [word for one, word in zip(required, arguments[:end], strict=False) for word in (one.flag, word)]
-    return named + arguments[min(end, len(required)) :]
-
-
-def _flags_with_values_joined(arguments: list[str], known: list[Parameter]) -> list[str]:
-    """`--flag value` as `--flag=value`, so that a value may begin with a hyphen, as a file name can.
-
-    The flag of a list is repeated for each of its values.
-    """
-    many = {one.flag for one in known if one.many}
-    flags = {one.flag for one in known} | {"--log"}
-    joined, flag = [], ""
+    found: dict[str, list[str]] = {}
+    unknown = []
+    places = [flag for flag, one in known.items() if one.required] or [*known][:1]
+    flag = ""  # which takes the next word
     for word in arguments:
-        if word.partition("=")[0] in {*flags, "--help", "-h"}:
-            joined.append(word)
-            flag = word if word in flags else ""
-        elif flag:
-            if joined[-1] == flag:
-                joined.pop()
-            joined.append(f"{flag}={word}")
-            flag = flag if flag in many else ""
-        else:
-            joined.append(word)
-    return joined
+        if word.startswith("-"):
+            places = []
+        name, equals, value = word.partition("=")
+        name = name.replace("_", "-")
+        if name in known:
+            flag = name
+            if flag not in found or not known[flag].many:
+                found[flag] = []
+            if equals:
+                found[flag].append(value)
+            continue
+        if places and not (flag and known[flag].many):
+            flag = places.pop(0)
+            found[flag] = []
+        takes_more = flag and (known[flag].many or not found[flag])
+        (found[flag] if takes_more else unknown).append(word)
+    return found, unknown
 
 
 def _without_none(hint: Any) -> Any:
@@ -245,16 +235,15 @@ def _without_none(hint: Any) -> Any:
 
 def _boolean(text: str) -> bool:
     if text.lower() not in ("true", "yes", "false", "no"):
-        raise argparse.ArgumentTypeError(f"{text!r} should be true or false")
+        raise InputError(f"{text!r} should be true or false")
     return text.lower() in ("true", "yes")
 
 
-class _Parser(argparse.ArgumentParser):
-    """A parser that reports a mistake as a verb does: the message last, and exit status 1."""
-
-    def error(self, message: str) -> typing.NoReturn:
-        self.print_usage(sys.stderr)
-        self.exit(1, f"error: {message}; {self.prog} --help says more\n")
+def _refuse(verb: Verb, mistake: str) -> typing.NoReturn:
+    """Report a mistake as a verb does: the message last, and exit status 1."""
+    print(f"usage: {_usage(verb)}", file=sys.stderr)
+    print(f"error: {mistake}; digitflow {verb.__name__} --help says more", file=sys.stderr)
+    sys.exit(1)
 
 
 def _is_for_people(verb: Verb) -> bool:

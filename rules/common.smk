@@ -186,8 +186,9 @@ def source(path):
     return ancient(path) if os.path.isdir(path) else path
 
 
-def stamp_of_submissions(names, *endings):
-    """Like `stamp`, for submission files of these names."""
+def stamp_of_submissions(names):
+    """Like `stamp`, for submission files of these names and the probabilities beside them."""
+    endings = (".csv", "_probabilities.npy")
     return stamp(*(f"submissions/{name}{ending}" for name in names for ending in endings))
 
 
@@ -200,18 +201,15 @@ def data_of(wildcards):
     return config["studies"][study]["data"] if study else MODELS[wildcards.model]["data"]
 
 
-def data_files(*names):
-    """A function that finds files of data/idx, or of data/official, for a model."""
-    folder = {"own": "data/idx", "official": "data/official"}
-    return lambda wildcards: [f"{folder[data_of(wildcards)]}/{name}" for name in names]
+def classes_of(wildcards):
+    """The classes of a model's data."""
+    return f"data/{'idx' if data_of(wildcards) == 'own' else 'official'}/classes.csv"
 
 
-def listed(*names):
-    """A function that finds lists, those of a fold if there are folds, for a model."""
+def listed(name):
+    """A function that finds a list of a model's data, that of a fold if there are folds."""
     folder = {"own": "data/rec", "official": "data/official"}
-    return lambda wildcards: [
-        f"{folder[data_of(wildcards)]}{wildcards.get('fold', '')}/{name}" for name in names
-    ]
+    return lambda wildcards: f"{folder[data_of(wildcards)]}{wildcards.get('fold', '')}/{name}"
 
 
 def images_of(name):

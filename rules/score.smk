@@ -30,7 +30,7 @@ PROBABILITIES_OF_OTHERS = probabilities_beside(SUBMISSION_FILES) if OTHERS else 
 if TEST_CSV and workflow.is_main_process:
     for reason in inputs.ignored_submissions():
         logger.warning(f"left out: {reason}")
-STAMP_OF_OTHERS = stamp_of_submissions(SUBMISSION_FILES if OTHERS else [], ".csv", "_probabilities.npy")
+STAMP_OF_OTHERS = stamp_of_submissions(SUBMISSION_FILES if OTHERS else [])
 
 
 rule score_table:
@@ -162,7 +162,7 @@ rule show_mistakes:
         ),
         images=lambda wildcards: images_of(tree_of(scored(wildcards)))(wildcards),
         lst=lambda wildcards: listed(f"{scored(wildcards)}.lst")(wildcards),
-        classes=data_files("classes.csv"),
+        classes=classes_of,
         weights=[],
         solution=solution,
     output:

@@ -25,7 +25,7 @@ rule submit_model:
     """One model's submission: its seeds averaged."""
     input:
         probabilities=lambda wildcards: tested(model_files(wildcards.model, "test_probabilities.npy")),
-        classes=data_files("classes.csv"),
+        classes=classes_of,
         ids="data/idx/test-ids.csv",
         sample=SAMPLE,
     output:
@@ -74,7 +74,7 @@ rule check_submissions:
     params:
         form=SUBMISSION_FORM,
         sample=stamp(SAMPLE),
-        stamp=stamp_of_submissions(MERGED_FILES, ".csv", "_probabilities.npy"),
+        stamp=stamp_of_submissions(MERGED_FILES),
         code=code("check_submissions"),
     shell:
         call("check_submissions")
@@ -121,7 +121,7 @@ rule merge:
         run_code=lambda wildcards, input: code_of_run(),
         runs=RUNS,
         sample=stamp(SAMPLE),
-        stamp=stamp_of_submissions(MERGED_FILES, ".csv", "_probabilities.npy"),
+        stamp=stamp_of_submissions(MERGED_FILES),
         code=code("merge"),
     shell:
         call("merge")

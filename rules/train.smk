@@ -16,16 +16,15 @@ def predicted_images(wildcards):
     return images_of(wildcards.images)(wildcards)
 
 
+def image_checksums(wildcards):
+    """The checksums of the images that a model predicts, or else learns from."""
+    own = data_of(wildcards) == "own"
+    return f"data/idx/{wildcards.get('images', 'train')}.sfv" if own else "data/official/checksums.sfv"
+
+
 def training_checksums(wildcards):
     """The checksums of a model's training images and lists."""
-    images = "data/idx/train.sfv" if data_of(wildcards) == "own" else "data/official/checksums.sfv"
-    return [images, *listed("lists.sfv")(wildcards)]
-
-
-def image_checksums(wildcards):
-    """The checksums of the images that a model predicts."""
-    own = data_of(wildcards) == "own"
-    return f"data/idx/{wildcards.images}.sfv" if own else "data/official/checksums.sfv"
+    return [image_checksums(wildcards), listed("lists.sfv")(wildcards)]
 
 
 def models_of(framework):
@@ -67,7 +66,7 @@ rule train_keras:
         images=images_of("train"),
         train_lst=listed("train.lst"),
         valid_lst=listed("valid.lst"),
-        classes=data_files("classes.csv"),
+        classes=classes_of,
         checksums=training_checksums,
     output:
         model=update("results/models/{model}/seed{seed}{fold}/model.keras"),
@@ -186,7 +185,7 @@ rule train_numpy:
         images=images_of("train"),
         train_lst=listed("train.lst"),
         valid_lst=listed("valid.lst"),
-        classes=data_files("classes.csv"),
+        classes=classes_of,
         checksums=training_checksums,
     output:
         model=update("results/models/{model}/seed{seed}{fold}/model.npz"),
@@ -237,9 +236,7 @@ if FOLDS:
         """Join the predictions of all folds, each of the rows that it left out, as those of one training."""
         input:
             metrics=expand("results/models/{{model}}/seed{{seed}}{fold}/metrics.json", fold=FOLDS),
-            fold_valid_lsts=lambda wildcards: [
-                listed(f"{fold.strip('/')}/valid.lst")(wildcards)[0] for fold in FOLDS
-            ],
+            fold_valid_lsts=[f"data/rec{fold}/valid.lst" for fold in FOLDS],
             fold_valid_probabilities=expand(
                 "results/models/{{model}}/seed{{seed}}{fold}/valid_probabilities.npy", fold=FOLDS
             ),
@@ -278,7 +275,7 @@ rule find_learning_rate:
     input:
         images=images_of("train"),
         train_lst=listed("train.lst"),
-        classes=data_files("classes.csv"),
+        classes=classes_of,
         checksums=training_checksums,
     output:
         curve=update("results/learning_rates/{model}.csv"),

@@ -7,7 +7,7 @@ already.
 import math
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -38,25 +38,15 @@ def validate(config: dict[str, Any]) -> dict[str, Any]:
 
     Raises ConfigError, naming key, value and what would be right, for all mistakes found at once.
     """
-    rules = schema()
-    if mistakes := [*_names_that_are_no_text(config)]:
-        raise ConfigError(_listed(mistakes))
+    _refuse(_names_that_are_no_text(config))
     config = {
         key: value if key == "message" else mapped(value, _number, NAMES_OF_DATA)
         for key, value in config.items()
     }
-    if mistakes := [*_not_finite(config)]:  # .nan is neither above nor below any limit of the schema
-        raise ConfigError(_listed(mistakes))
-    if mistakes := against_schema(config, rules):
-        raise ConfigError(_listed(mistakes))
-    complete = _with_home(with_defaults(config, rules, rules["$defs"]))
-    mistakes = [
-        *_cross_references(complete),
-        *wrong_inputs(complete),
-        *wrong_points(complete, rules),
-    ]
-    if mistakes:
-        raise ConfigError(_listed(mistakes))
+    _refuse(_not_finite(config))  # .nan is neither above nor below any limit of the schema
+    _refuse(against_schema(config))
+    complete = _with_home(with_defaults(config, schema()))
+    _refuse([*_cross_references(complete), *wrong_inputs(complete), *wrong_points(complete)])
     merge = complete["merge"] | {"weights": _weights(complete)}
     return mapped(complete | {"merge": merge}, whole)
 
@@ -75,30 +65,33 @@ def _number(value: Any) -> Any:
     return float(value) if isinstance(value, str) and EXPONENT.fullmatch(value) else value
 
 
-def _names_that_are_no_text(value: Any, key: str = "") -> Iterator[str]:
+def _refuse(mistakes: Iterable[str]) -> None:
+    """ConfigError with all mistakes, if there are any."""
+    if lines := [f"\n  {mistake}" for mistake in mistakes]:
+        raise ConfigError(f"the configuration is wrong:{''.join(lines)}")
+
+
+def _walk(value: Any, key: str = "") -> Iterator[tuple[str, Any]]:
+    """A value and all that is in its mappings and lists, each behind its key as people write it."""
+    yield key, value
+    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for name, item in items:
+        yield from _walk(item, join_key(key, str(name)))
+
+
+def _names_that_are_no_text(config: dict[str, Any]) -> Iterator[str]:
     """YAML 1.1 takes yes, no, on and off for truth values, and 7 for a number, even as names of keys."""
-    if isinstance(value, list):
-        for item in value:
-            yield from _names_that_are_no_text(item, key)
-    if isinstance(value, dict):
-        for name, item in value.items():
-            if isinstance(name, str):
-                yield from _names_that_are_no_text(item, join_key(key, name))
-            else:
+    for key, value in _walk(config):
+        for name in value if isinstance(value, dict) else ():
+            if not isinstance(name, str):
                 yield f"{join_key(key, name)}: YAML reads this name as {in_yaml(name)}; write it in quotes"
 
 
-def _not_finite(value: Any, key: str = "") -> Iterator[str]:
+def _not_finite(config: dict[str, Any]) -> Iterator[str]:
     """Numbers that are not finite: YAML has .nan and .inf."""
-    if isinstance(value, float) and not math.isfinite(value):
-        yield f"{key}: {value}, should be a finite number"
-    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
-    for name, item in items:
-        yield from _not_finite(item, join_key(key, str(name)))
-
-
-def _listed(mistakes: list[str]) -> str:
-    return "the configuration is wrong:\n" + "\n".join(f"  {mistake}" for mistake in mistakes)
+    for key, value in _walk(config):
+        if isinstance(value, float) and not math.isfinite(value):
+            yield f"{key}: {value}, should be a finite number"
 
 
 def _with_home(config: dict[str, Any]) -> dict[str, Any]:

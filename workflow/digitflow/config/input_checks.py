@@ -16,11 +16,18 @@ from digitflow.dataset import applied, locations
 from digitflow.formats.corrections import HEADER
 
 # Files of labels that models have predicted.
-MADE_LABELS = (
-    *("results/submission.csv", "results/submissions/*.csv", "results/predictions/*.csv"),
-    *("results/runs/*", "results/kaggle/*"),
-)
+MADE_LABELS = [
+    f"results/{name}"
+    for name in ("submission.csv", "submissions/*.csv", "predictions/*.csv", "runs/*", "kaggle/*")
+]
 KAGGLE_FOLDER = "data/kaggle"
+SOURCES_THAT_READ = {
+    "train_csv": ["files"],
+    "test_csv": ["files"],
+    "folder": ["folder", "idx"],
+    "solution_csv": ["files", "kaggle", "folder", "idx"],
+    "labels_csv": ["files", "kaggle", "folder", "idx"],
+}
 
 
 def wrong_inputs(config: dict[str, Any]) -> Iterator[str]:
@@ -46,11 +53,7 @@ def _braces(config: dict[str, Any]) -> Iterator[str]:
 
 def _forgotten_source(data: dict[str, Any]) -> Iterator[str]:
     """Catch someone who names files but forgets `source`, before they wait for models of MNIST."""
-    for key, sources in (
-        *((key, ["files"]) for key in ("train_csv", "test_csv")),
-        ("folder", ["folder", "idx"]),
-        *((key, ["files", "kaggle", "folder", "idx"]) for key in ("solution_csv", "labels_csv")),
-    ):
+    for key, sources in SOURCES_THAT_READ.items():
         if data[key] is not None and data["source"] not in sources:
             yield (
                 f"data.{key}: {data[key]!r} is not read, because data.source is {data['source']}; write "
@@ -77,38 +80,31 @@ def _same_columns(data: dict[str, Any]) -> Iterator[str]:
 
 
 def _missing_files(data: dict[str, Any]) -> Iterator[str]:
-    if data["source"] in ("folder", "idx") and not (data["folder"] and Path(data["folder"]).is_dir()):
-        folder = in_yaml(data["folder"])
-        yield f"data.folder: {folder}, should be a folder, because data.source is {data['source']}"
+    source, folder = data["source"], data["folder"]
+    if source == "mnist":
         return
-    if data["source"] == "folder" and not Path(data["folder"], "train").is_dir():
-        above = Path(data["folder"]).name == "train"
-        there = [path.name for path in Path(data["folder"]).iterdir() if path.name.lower() == "train"]
-        way = f"write {Path(data['folder']).parent}" if above else "rename it" if there else "make one"
-        yield (
-            f"data.folder: {data['folder']!r} has no folder train{beside(there)}, for train/LABEL/*.png; "
-            f"{way}"
-        )
+    if source in ("folder", "idx") and not (folder and Path(folder).is_dir()):
+        yield f"data.folder: {in_yaml(folder)}, should be a folder, because data.source is {source}"
+        return
+    if source == "folder" and not Path(folder, "train").is_dir():
+        above = Path(folder).name == "train"
+        there = [path.name for path in Path(folder).iterdir() if path.name.lower() == "train"]
+        way = f"write {Path(folder).parent}" if above else "rename it" if there else "make one"
+        yield f"data.folder: {folder!r} has no folder train{beside(there)}, for train/LABEL/*.png; {way}"
         return
     try:
         train_csv, test_csv, solution_csv = csv_paths(data)
     except InputError as error:
         yield f"data.folder: {error}"
         return
-    if data["source"] == "mnist":
-        return
-    if data["source"] == "folder":
-        train_csv = test_csv = ""
-    if data["source"] == "kaggle":  # what is missing is downloaded
-        train_csv, test_csv = (path if _is_there(path) else "" for path in (train_csv, test_csv))
-    wanted = {"data.train_csv": train_csv} if train_csv != "" else {}
-    optional = {"test_csv": test_csv, "solution_csv": solution_csv, "labels_csv": data["labels_csv"]}
-    wanted |= {f"data.{key}": path for key, path in optional.items() if path}
-    for key, path in wanted.items():
-        if path is None:
-            yield f"{key}: null, should be the path of a CSV, because data.source is files"
-        else:
-            yield from unreadable(key, path)
+    if source == "files" and train_csv is None:
+        yield "data.train_csv: null, should be the path of a CSV, because data.source is files"
+    images = {} if source == "folder" else {"train_csv": train_csv, "test_csv": test_csv}
+    if source == "kaggle":  # what is missing is downloaded
+        images = {key: path for key, path in images.items() if _is_there(path)}
+    for key, path in {**images, "solution_csv": solution_csv, "labels_csv": data["labels_csv"]}.items():
+        if path:
+            yield from unreadable(f"data.{key}", path)
 
 
 def _unreadable_predictions(predict: dict[str, str]) -> Iterator[str]:
@@ -171,7 +167,7 @@ def _is_there(path: str) -> bool:
     return os.path.lexists(split_member(path)[0])
 
 
-def check_folder(clone: str | os.PathLike, data: dict[str, Any], configured: bool = True) -> None:
+def check_folder(clone: str | os.PathLike, data: dict[str, Any], configured: bool) -> None:
     """Refuse a clone in a folder from which no job could be started, and a project without its configuration:
     `configured` says whether one was given. `data`: that section of it. ConfigError says why.
     """

@@ -83,12 +83,8 @@ def packed(path: str | None) -> tuple[str | None, str]:
 
 def reading(data: dict[str, Any]) -> str:
     """The keys of `data` that say how images are read, if they differ from their defaults, as JSON."""
-    properties = schema()["properties"]["data"]["properties"]
-    changed = {}
-    for key in ("image", "columns", "values", "invert", "classes", "labels_csv"):
-        value = without_defaults(data[key], properties[key])
-        if canonical(value) != canonical(properties[key]["default"]):
-            changed[key] = value
+    keys = ("image", "columns", "values", "invert", "classes", "labels_csv")
+    changed = without_defaults({key: data[key] for key in keys}, schema()["properties"]["data"])
     if data["source"] in ("folder", "idx"):
         changed["source"] = data["source"]
     if data["classes"] == "auto" and _has_digits(data):

@@ -25,6 +25,7 @@ from digitflow.training.settings import Augment, json_schema
 COLUMNS = {"seeds", "parameters", "trained_epochs", "seconds", "status", "device"} | {
     f"{part}_accuracy" for part in ("train", "valid", "test")
 }
+MODEL = {"$ref": "#/$defs/model"}  # what the schema says of a model
 FOLDER = re.compile(r"[\w.+-]+")
 
 
@@ -36,18 +37,12 @@ def models(config: dict[str, Any]) -> dict[str, dict[str, Any]]:
     found = {name: {**model, "data": "own"} for name, model in config["models"].items()}
     for name, study in config["studies"].items():
         for point in points(study):
-            found[f"{name}/{point.name}"] = {**_complete(point.model), "data": study["data"]}
+            found[f"{name}/{point.name}"] = {**with_defaults(point.model, MODEL), "data": study["data"]}
     for model in found.values():
         if model["architecture"] in WITHOUT_STEPS:
             model.update({"batch_size": 1, "learning_rate": 1} | model)
         model["module"] = FRAMEWORKS[model["framework"]][model["architecture"]]
     return found
-
-
-def _complete(model: dict[str, Any]) -> dict[str, Any]:
-    """A point's model with every default filled in, like those of the configuration's `models`."""
-    definitions = schema()["$defs"]
-    return with_defaults(model, definitions["model"], definitions)
 
 
 def settings_text(model: dict[str, Any]) -> str:
@@ -57,26 +52,11 @@ def settings_text(model: dict[str, Any]) -> str:
     nothing again.
     """
     properties = json_schema()["properties"]
+    parameters = inspect.signature(schedule.SCHEDULES[model["schedule"]]).parameters
+    options = [*parameters.values()][3:]  # behind steps, per_epoch and peak
+    about = {"default": {}, "properties": {one.name: {"default": one.default} for one in options}}
     given = {name: value for name, value in model.items() if name in properties or name == "module"}
-    if options := given.get("schedule_options"):
-        defaults = _schedule_defaults(given.get("schedule", properties["schedule"]["default"]))
-        given["schedule_options"] = {
-            name: value
-            for name, value in options.items()
-            if canonical(value) != canonical(defaults.get(name))
-        }
-    changed = {
-        name: without_defaults(value, properties.get(name, {}))
-        for name, value in given.items()
-        if canonical(value) != canonical(properties.get(name, {}).get("default"))
-    }
-    return canonical({name: value for name, value in changed.items() if value != {} or name == "prune"})
-
-
-def _schedule_defaults(name: str) -> dict[str, float]:
-    """The options of the schedule of that name with their defaults."""
-    options = list(inspect.signature(schedule.SCHEDULES[name]).parameters.values())[3:]
-    return {option.name: option.default for option in options}
+    return canonical(without_defaults(given, {"properties": properties | {"schedule_options": about}}))
 
 
 def device_of(config: dict[str, Any], model: dict[str, Any]) -> str:
@@ -86,16 +66,14 @@ def device_of(config: dict[str, Any], model: dict[str, Any]) -> str:
 
 def wrong_model(model: dict[str, Any]) -> Iterator[str]:
     """What is wrong with a complete model that the schema allows, one of `models` or a point of a study."""
-    yield from _wrong_architecture(model)
-    yield from _wrong_hidden(model)
-    yield from _ignored(model)
-
-
-def _wrong_architecture(model: dict[str, Any]) -> Iterator[str]:
     framework, architecture = model["framework"], model["architecture"]
     known = FRAMEWORKS[framework]
     if architecture not in known:
         yield f"architecture: {architecture!r} is not one of {framework}'s: {', '.join(known)}"
+    hidden = model["network"].get("hidden", []) if architecture == "mlp" else []
+    if not isinstance(hidden, list) or not all(type(whole(units)) is int and units > 0 for units in hidden):
+        yield f"network.hidden: {in_yaml(hidden)}, should be a list of numbers of units, such as [800]"
+    yield from _ignored(model)
 
 
 def _comes_to_0(name: str, options: dict[str, Any]) -> bool:
@@ -106,13 +84,6 @@ def _comes_to_0(name: str, options: dict[str, Any]) -> bool:
     except ConfigError:
         return False
     return any(rate(step) == 0 for step in range(steps))
-
-
-def _wrong_hidden(model: dict[str, Any]) -> Iterator[str]:
-    """What is wrong with the hidden layers of `mlp`: numbers of units, for numpy and Keras alike."""
-    hidden = model["network"].get("hidden", []) if model["architecture"] == "mlp" else []
-    if not isinstance(hidden, list) or not all(type(whole(units)) is int and units > 0 for units in hidden):
-        yield f"network.hidden: {in_yaml(hidden)}, should be a list of numbers of units, such as [800]"
 
 
 def _ignored(model: dict[str, Any]) -> Iterator[str]:
@@ -163,11 +134,11 @@ def without_validation(validation: dict[str, Any], model: dict[str, Any]) -> str
     )
 
 
-def wrong_points(config: dict[str, Any], schema: dict) -> Iterator[str]:
+def wrong_points(config: dict[str, Any]) -> Iterator[str]:
     """What is wrong with the models that studies combine; for each study, its first wrong point."""
     if not config["studies"]:  # loading jsonschema takes longer than all other checks
         return
-    validator = make_validator({**schema["$defs"]["model"], "$defs": schema["$defs"]})
+    validator = make_validator(schema()["$defs"]["model"])
     for name, study in config["studies"].items():
         if name in config["models"]:
             yield f"studies.{name}: a model has this name, too; choose another"
@@ -182,7 +153,7 @@ def wrong_points(config: dict[str, Any], schema: dict) -> Iterator[str]:
             yield f"studies.{name}.figures: learning_rate is for keras only, and {first.name} is not keras"
         for point in variants:
             mistakes = [*dict.fromkeys(mistake_of(error) for error in validator.iter_errors(point.model))]
-            mistakes = mistakes or [*wrong_model(_complete(point.model))]
+            mistakes = mistakes or [*wrong_model(with_defaults(point.model, MODEL))]
             mistakes += [
                 f"{axis}: {value!r} becomes the name of a folder; use only letters, digits and ._+-"
                 for axis, value in point.values.items()

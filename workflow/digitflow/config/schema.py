@@ -51,11 +51,12 @@ def schema() -> dict:
     return rules
 
 
-def against_schema(config: dict[str, Any], rules: dict) -> list[str]:
+def against_schema(config: dict[str, Any]) -> list[str]:
     """What is wrong with a configuration according to the schema.
 
     What it allowed before is remembered: loading jsonschema takes longer than all other checks at the start.
     """
+    rules = schema()
     question = [config, rules]
     if answers.known_answer("configuration-allowed", question):
         return []
@@ -129,32 +130,31 @@ def suggest(name: str, known: list[str], kind: str = "keys") -> str:
     return f"; did you mean {close[0]}?" if close else f"; the {kind} here are {', '.join(known) or 'none'}"
 
 
-def with_defaults(value: Any, schema: dict, definitions: dict) -> Any:
-    """A value with the defaults of all keys that it leaves out; `definitions` are the schema's $defs."""
-    if "$ref" in schema:
-        schema = definitions[schema["$ref"].rpartition("/")[2]]
+def with_defaults(value: Any, rules: dict) -> Any:
+    """A value with the defaults of all keys that it leaves out; `rules`: the part of the schema about it."""
+    if "$ref" in rules:
+        rules = schema()["$defs"][rules["$ref"].rpartition("/")[2]]
     if not isinstance(value, dict):
         return value
-    properties = schema.get("properties", {})
+    properties = rules.get("properties", {})
     complete = {name: sub["default"] for name, sub in properties.items() if "default" in sub} | value
-    other = schema.get("additionalProperties")
+    other = rules.get("additionalProperties")
     other = other if isinstance(other, dict) else {}
-    return {
-        name: with_defaults(item, properties.get(name, other), definitions) for name, item in complete.items()
-    }
+    return {name: with_defaults(item, properties.get(name, other)) for name, item in complete.items()}
 
 
-def without_defaults(value: Any, schema: dict) -> Any:
-    """An object without the keys that have their default's value; anything else as it is."""
-    properties = schema.get("properties")
+def without_defaults(value: Any, rules: dict) -> Any:
+    """A value without the keys, at any depth, that have their default's value; `rules` as above."""
+    properties = rules.get("properties")
     if not properties or not isinstance(value, dict):
         return value
-    return {
-        name: item
-        for name, item in value.items()
-        if "default" not in properties.get(name, {})
-        or canonical(item) != canonical(properties[name]["default"])
-    }
+    changed = {}
+    for name, item in value.items():
+        sub = properties.get(name, {})
+        item = without_defaults(item, sub)
+        if "default" not in sub or canonical(item) != canonical(sub["default"]):
+            changed[name] = item
+    return changed
 
 
 def canonical(value: Any, ordered: bool = False) -> str:

@@ -1,6 +1,4 @@
-"""Find a verb and run it: `python -m digitflow VERB --flag value ...`, or `digitflow VERB ...` once
-installed.
-"""
+"""Find a verb and run it: `python -m digitflow VERB --flag value ...`, or `digitflow VERB ...` if installed."""
 
 import difflib
 import logging
@@ -52,10 +50,7 @@ def _run(verb: commandline.Verb, given: dict) -> int:
     except BrokenPipeError:  # `digitflow compare ... | head` has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python flushes once more at its end
         return 128 + signal.SIGPIPE
-    except DigitflowError as error:
-        log.error(f"error: {error}")
-        return 1
-    except OSError as error:  # a full disk, a read-only folder: the system's own message says what and where
+    except (DigitflowError, OSError) as error:  # the system's own message says which disk is full
         log.error(f"error: {error}")
         return 1
     except KeyboardInterrupt:

@@ -16,53 +16,49 @@ from digitflow.base.errors import FormatError
 from digitflow.base.files import read_json
 from digitflow.config.models import models
 
+MODELS = Path("results/models")
 SEED = re.compile(r"seed(\d+)")
 FOLD = re.compile(r"fold(\d+)")
-RECORDS = re.compile(r"(train|valid|test)(_\d{3})?\.(rec|idx)")
+RECORDS = re.compile(r"(train|valid|test)(?P<shard>_\d{3})?\.(rec|idx)")
 OF_A_FOLD = re.compile(rf"(train|valid)\.lst|lists\.sfv|{RECORDS.pattern}")
-# The files of a training and those made from it; "partial" ones are left by a killed training.
+# The model of a training and its own course, which each fold has instead if there are folds.
+ONE_MODEL = r"model\.(keras|npz)|model-symbol\.json|model-0000\.params|history\.csv|checkpoint\.npz"
+# "partial" files are left by a killed training.
+OF_ONE_MODEL = re.compile(rf"(\.partial\.\d+\.)?({ONE_MODEL})")
+# The files of a training and those made from it.
 OF_A_TRAINING = re.compile(
-    r"(\.partial\.\d+\.)?(model\.(keras|npz)|model-symbol\.json|model-0000\.params|(metrics|score)\.json"
-    r"|(history|confusion)\.csv|(confusion|mistakes|curves)\.png|checkpoint\.npz|.+_probabilities\.npy"
-    r"|.+_prediction\.json)"
-)
-# Those that each fold has instead, if there are folds.
-OF_ONE_MODEL = re.compile(
-    r"(\.partial\.\d+\.)?(model\.(keras|npz)|model-symbol\.json|model-0000\.params|history\.csv|checkpoint\.npz)"
+    rf"(\.partial\.\d+\.)?({ONE_MODEL}|(metrics|score)\.json|confusion\.csv|(confusion|mistakes|curves)\.png"
+    r"|.+_probabilities\.npy|.+_prediction\.json)"
 )
 FACTS = {"framework", "settings", "sha256"}  # in the metrics of a training
 STATE = {"fingerprint", "history", "names"}  # in the checkpoint of a killed training
 PREDICTIONS = "id,label,probability"
 
 
-def find(config: Mapping[str, Any], folder: Path = Path()) -> list[Path]:
+def find(config: Mapping[str, Any]) -> list[Path]:
     """The files and folders below data/ and results/ that digitflow once made, but would not make now."""
-    wanted = {name: model for name, model in models(config).items() if _used(name, config)}
+    merged = config["merge"]["models"]
+    wanted = {name: model for name, model in models(config).items() if name in merged or "/" in name}
     folds, names = config["validation"]["folds"], {"train", "test", *config["predict"]}
-    results = folder / "results"
     found = {
-        *_stale_trainings(results / "models", wanted, config["studies"], folds, names),
-        *_stale_submissions(results, wanted),
-        *_stale_records(folder / "data" / "rec", config["rec"]["shards"], folds),
-        *_stale_predictions(results / "predictions", names),
-        *_stale_images(folder / "data" / "idx", names, config["data"]["image"]["channels"] == 3),
+        *_stale_trainings(wanted, config["studies"], folds, names),
+        *_stale_submissions(wanted),
+        *_stale_records(config["rec"]["shards"], folds),
+        *_stale_predictions(names),
+        *_stale_images(names, config["data"]["image"]["channels"] == 3),
     }
     return sorted(path for path in found if not found.intersection(path.parents))
 
 
-def _used(name: str, config: Mapping[str, Any]) -> bool:
-    return name in config["merge"]["models"] or "/" in name
-
-
 def _stale_trainings(
-    results: Path, wanted: Mapping[str, Any], studies: Mapping[str, Any], folds: int, names: set[str]
+    wanted: Mapping[str, Any], studies: Mapping[str, Any], folds: int, names: set[str]
 ) -> Iterator[Path]:
     """Trainings of other models, seeds and folds; of the wanted trainings, predictions of images that the
     configuration no longer names, and what only a training without folds has, or with them.
     """
     seeds = {f"{name}/seed{seed}" for name, model in wanted.items() for seed in model["seeds"]}
-    for path in results.rglob("seed*"):
-        training = path.relative_to(results)
+    for path in MODELS.rglob("seed*"):
+        training = path.relative_to(MODELS)
         if not (path.is_dir() and SEED.fullmatch(path.name)) or len(training.parts) < 2:
             continue  # a model may be named like a seed
         if len(training.parts) > 2 and training.parts[0] not in studies:
@@ -71,7 +67,7 @@ def _stale_trainings(
             yield from _of_training(path)
             continue
         for fold in (*path.glob("fold*"), *path.glob("given/fold*")):
-            if FOLD.fullmatch(fold.name) and _is_left_out(fold, folds):
+            if _is_left_out(fold, folds):
                 yield from _of_training(fold)
         if len(training.parts) == 2:  # studies have no folds
             yield from _of_the_other_kind(path, folds)
@@ -82,8 +78,10 @@ def _stale_trainings(
                 yield from filter(Path.exists, (prediction, probabilities))
 
 
-def _is_left_out(fold: Path, folds: int) -> bool:
-    return folds == 1 or int(fold.name.removeprefix("fold")) >= folds
+def _is_left_out(path: Path, folds: int) -> bool:
+    """Whether a name is that of a fold which the configuration does not have."""
+    match = FOLD.fullmatch(path.name)
+    return bool(match) and (folds == 1 or int(match[1]) >= folds)
 
 
 def _of_the_other_kind(seed: Path, folds: int) -> list[Path]:
@@ -95,23 +93,26 @@ def _of_the_other_kind(seed: Path, folds: int) -> list[Path]:
     else:
         left = [path for path in seed.glob("*") if OF_ONE_MODEL.fullmatch(path.name)]
         left += [path for path in seed.glob("given/*") if OF_A_TRAINING.fullmatch(path.name)]
-    return left if left and any(map(_is_of_training, seed.rglob("*"))) else []
+    return left if left and _is_training(seed) else []
 
 
 def _of_training(folder: Path) -> list[Path]:
     """The folder of a training, or only its files if it holds others; nothing if it is no training's."""
+    return _own(folder, OF_A_TRAINING) if _is_training(folder) else []
+
+
+def _own(folder: Path, names: re.Pattern) -> list[Path]:
+    """A folder, or only its files with such names if it holds others, too."""
     files = [path for path in folder.rglob("*") if not path.is_dir()]
-    own = [path for path in files if OF_A_TRAINING.fullmatch(path.name)]
-    if not any(map(_is_of_training, own)):
-        return []
+    own = [path for path in files if names.fullmatch(path.name)]
     return [folder] if len(own) == len(files) else own
 
 
-def _is_of_training(path: Path) -> bool:
-    """Whether a file's contents are the metrics of a training, or the checkpoint of a killed one."""
-    if path.name == "metrics.json":
-        return _read(path).keys() >= FACTS
-    return path.name == "checkpoint.npz" and _read_state(path).keys() >= STATE
+def _is_training(folder: Path) -> bool:
+    """Whether a folder's files hold the metrics of a training, or the checkpoint of a killed one."""
+    metrics = map(_read, folder.rglob("metrics.json"))
+    states = map(_read_state, folder.rglob("checkpoint.npz"))
+    return any(found.keys() >= FACTS for found in metrics) or any(found.keys() >= STATE for found in states)
 
 
 def _read_state(checkpoint: Path) -> dict[str, Any]:
@@ -132,39 +133,36 @@ def _read(path: Path) -> dict[str, Any]:
         return {}
 
 
-def _stale_submissions(results: Path, wanted: Mapping[str, Any]) -> Iterator[Path]:
+def _stale_submissions(wanted: Mapping[str, Any]) -> Iterator[Path]:
     """Submissions of other models whose trainings still exist."""
-    for path in (results / "submissions").glob("*.csv"):
-        trainings = (results / "models" / path.stem).glob("seed*")
-        if path.stem not in wanted and any(map(_of_training, trainings)):
+    for path in Path("results/submissions").glob("*.csv"):
+        if path.stem not in wanted and any(map(_is_training, (MODELS / path.stem).glob("seed*"))):
             yield path
 
 
-def _stale_records(rec: Path, shards: int, folds: int) -> Iterator[Path]:
-    for path in rec.rglob("*"):
+def _stale_records(shards: int, folds: int) -> Iterator[Path]:
+    wanted = [None] if shards == 1 else [f"_{shard:03d}" for shard in range(shards)]
+    for path in Path("data/rec").rglob("*"):
         match = RECORDS.fullmatch(path.name)
-        if (match and (match[2] is None) != (shards == 1)) or (
-            match and match[2] and int(match[2][1:]) >= shards
-        ):
+        if match and match["shard"] not in wanted:
             yield path
-        elif FOLD.fullmatch(path.name) and (path / "lists.sfv").exists() and _is_left_out(path, folds):
-            files = [file for file in path.rglob("*") if not file.is_dir()]
-            own = [file for file in files if OF_A_FOLD.fullmatch(file.name)]
-            yield from [path] if len(own) == len(files) else own
+        elif _is_left_out(path, folds) and (path / "lists.sfv").exists():
+            yield from _own(path, OF_A_FOLD)
 
 
-def _stale_predictions(predictions: Path, names: set[str]) -> Iterator[Path]:
-    for path in predictions.glob("*.csv"):
+def _stale_predictions(names: set[str]) -> Iterator[Path]:
+    for path in Path("results/predictions").glob("*.csv"):
         if path.stem not in names and path.is_file():
             with open(path, encoding="utf-8", errors="replace") as file:
                 if file.readline().rstrip() == PREDICTIONS:
                     yield path
 
 
-def _stale_images(images: Path, names: set[str], colour: bool) -> Iterator[Path]:
+def _stale_images(names: set[str], colour: bool) -> Iterator[Path]:
     """Further images that are no longer predicted, with their checksums and ids; of the others, grey images
     if the configuration wants colour, or the other way round.
     """
+    images = Path("data/idx")
     for path in images.glob("*.sfv"):
         name, known = glob.escape(path.stem), checksums.read(path)
         found = [file for end in ("", ".gz") for file in images.glob(f"{name}-images-idx[34]-ubyte{end}")]

@@ -6,16 +6,12 @@ KAGGLE_ENVIRONMENT = f"{workflow.basedir}/.venvs/kaggle"
 KAGGLE_PYTHON = f"{KAGGLE_ENVIRONMENT}/bin/python"
 
 
-def forget_lost_environments():
-    """Remove the note of an installed environment whose Python is missing, so that it is installed again."""
-    for name, interpreter in {"mxnet": MXNET_PYTHON, "kaggle": KAGGLE_PYTHON}.items():
+# An environment whose Python is missing is installed again.
+if workflow.is_main_process and not workflow.output_settings.dryrun and not unfinished.is_locked():
+    for environment, interpreter in {"mxnet": MXNET_PYTHON, "kaggle": KAGGLE_PYTHON}.items():
         if not os.path.exists(interpreter):
             with contextlib.suppress(OSError):
-                os.unlink(f".venvs/{name}/installed.txt")
-
-
-if workflow.is_main_process and not workflow.output_settings.dryrun and not unfinished.is_locked():
-    forget_lost_environments()
+                os.unlink(f".venvs/{environment}/installed.txt")
 
 
 def install(environment, lock):

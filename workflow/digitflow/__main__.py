@@ -1,4 +1,4 @@
-"""Find a verb and run it: `python -m digitflow VERB --flag value ...`, or `digitflow VERB ...` if installed."""
+"""Find a verb and run it: `digitflow VERB --flag value ...`, or `python -m digitflow VERB ...`."""
 
 import difflib
 import logging

@@ -5,6 +5,7 @@ as log records with an `event`, in a thread of its own; `close` is called when a
 Snakefile's `onerror` included. `--verbose` keeps Snakemake's own words.
 """
 
+import functools
 import logging
 import os
 import re
@@ -76,7 +77,8 @@ class LogHandler(LogHandlerBase):
             )
         )
         self.own_words = not settings.verbose
-        self.shows_progress = not is_quiet_about(settings.quiet or (), "progress")
+        self.is_quiet_about = functools.partial(is_quiet_about, settings.quiet or ())
+        self.shows_progress = not self.is_quiet_about("progress")
         self.started = time.time()
         self.folder = Path.cwd()
         self.width = NAME_WIDTH
@@ -110,12 +112,12 @@ class LogHandler(LogHandlerBase):
             errors = [error for error in errors if "was ended by SIGINT" not in error]
         if isinstance(sys.exception(), KeyboardInterrupt):  # Snakemake lets it pass before the first job
             sys.excepthook = lambda *_: None
+            errors = []
             self._print("interrupted")
-        elif errors:
-            if sys.stdout:  # None if it was closed
-                sys.stdout.flush()  # what the Snakefile has printed
-            for error in errors:
-                self._print("\n" + error, red=True)
+        if errors and sys.stdout:  # None if it was closed
+            sys.stdout.flush()  # what the Snakefile has printed
+        for error in errors:
+            self._print("\n" + error, red=True)
         for kept in self.errors, self.endings, self.failures:
             kept.clear()  # Python closes all handlers again as it ends
         super().close()
@@ -135,10 +137,14 @@ class LogHandler(LogHandlerBase):
             self.plain.handle(record)
 
     def _in_own_words(self, record: logging.LogRecord, event: LogEvent | None) -> None:
-        if self.plan and event in (LogEvent.JOB_INFO, LogEvent.RUN_INFO):
-            self._planned(record, event)
+        if event == LogEvent.RUN_INFO and self.plan:
+            self.plan.stats = record.stats
         elif event == LogEvent.RUN_INFO:
-            self._decided(record.stats)
+            self.total = record.stats["total"]
+            if self.shows_progress:
+                self._print(counted(record.stats))
+        elif event == LogEvent.JOB_INFO and self.plan and not self.is_quiet_about("rules"):
+            self.plan.add(self.running[record.jobid].name, record)
         elif event == LogEvent.JOB_FINISHED:
             self._job_finished(record)
         elif event == LogEvent.DEBUG_DAG or (event == LogEvent.SHELLCMD and not self.plan):
@@ -198,19 +204,6 @@ class LogHandler(LogHandlerBase):
             count = f"[{self.finished:{len(str(self.total))}} of {self.total}]"
             self._print(f"{job.name:{self.width}} {took:>12}  {count}")
 
-    def _planned(self, record: logging.LogRecord, event: LogEvent) -> None:
-        """Keep what a dry run says of a job, or of all, for its end."""
-        if event == LogEvent.RUN_INFO:
-            self.plan.stats = record.stats
-        elif not is_quiet_about(self.common_settings.quiet or (), "rules"):
-            self.plan.add(job_name(record.rule_name, record.wildcards), record)
-
-    def _decided(self, stats: Mapping[str, int]) -> None:
-        """Say how many jobs of which rules will run."""
-        self.total = stats["total"]
-        if self.shows_progress:
-            self._print(counted(stats))
-
     def _message(self, record: logging.LogRecord) -> None:
         """Print a message of Snakemake's or the Snakefile's."""
         text = str(record.msg)
@@ -222,7 +215,7 @@ class LogHandler(LogHandlerBase):
                 self._print(f"done in {in_words(record.created - self.started)}")
         elif record.levelno != logging.INFO:
             self.plain.handle(record)
-        elif not is_quiet_about(self.common_settings.quiet or (), "all"):
+        elif not self.is_quiet_about("all"):
             self._print(text)
 
     def _print(self, text: str, *, red: bool = False) -> None:

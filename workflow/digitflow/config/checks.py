@@ -115,17 +115,17 @@ def _cross_references(config: dict[str, Any]) -> Iterator[str]:
     files = submission_files()
     for name in merge["models"]:
         path = f"submissions/{name}.csv"
-        if name not in models and name not in files and os.path.lexists(path):
+        if name in models:
+            if mistake := without_validation(config["validation"], models[name]):
+                yield f"models.{name}: {mistake}"
+        elif name not in files and os.path.lexists(path):
             yield from unreadable("merge.models", path)
-        elif name not in models and name not in files:
+        elif name not in files:
             yield f"merge.models: {name!r} is not defined{suggest(name, [*models, *files])}"
     yield from wrong_submissions(config, files)
     weights = merge["weights"]
     if isinstance(weights, list) and len(weights) != len(merge["models"]):
         yield f"merge.weights: {len(weights)} weights for {len(merge['models'])} models; give one for each"
-    for name in merge["models"]:
-        if name in models and (mistake := without_validation(config["validation"], models[name])):
-            yield f"models.{name}: {mistake}"
     fraction, folds = (config["validation"][key] for key in ("fraction", "folds"))
     if weights == "auto" and not fraction and folds == 1:
         yield "merge.weights: auto needs validation rows: set validation.folds to 5, or validation.fraction"

@@ -41,18 +41,16 @@ def recover_record(tree, path):
     """Make a lost inventory of a tree again from its manifest. If files for that are missing, idx_to_png makes it from
     the tree, and then less is known of what was done by hand.
     """
-    if not os.path.isdir(tree):
-        with contextlib.suppress(OSError):
-            os.unlink(f"{tree}.sfv")
-        return
-    from digitflow.dataset import recovery
+    if os.path.isdir(tree):
+        from digitflow.dataset import recovery
 
-    files = (f"data/idx/train-{IMAGES}", "data/idx/train-labels-idx1-ubyte", "data/idx/classes.csv")
-    shown = recovery.data_shown("data/idx/train.sfv", TRAIN_CSV, TRAIN_PATH)
-    if not recovery.recover_inventory(tree, f"{tree}.sfv", *files, source=shown):
+        files = (f"data/idx/train-{IMAGES}", "data/idx/train-labels-idx1-ubyte", "data/idx/classes.csv")
+        shown = recovery.data_shown("data/idx/train.sfv", TRAIN_CSV, TRAIN_PATH)
+        if recovery.recover_inventory(tree, f"{tree}.sfv", *files, source=shown):
+            return
         recovery.check_is_last(tree, path)
-        with contextlib.suppress(OSError):
-            os.unlink(f"{tree}.sfv")  # so that idx_to_png makes both again, from the tree
+    with contextlib.suppress(OSError):
+        os.unlink(f"{tree}.sfv")  # so that idx_to_png makes both again
 
 
 def warn_of_missing_record(tree):

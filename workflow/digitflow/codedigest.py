@@ -101,22 +101,18 @@ def check_module(name: str) -> None:
 @functools.cache
 def _modules() -> dict[str, Code]:
     """Every module of the package, `verbs.<stage>:<verb>` for each verb."""
-    paths = sorted(path for path in PACKAGE.rglob("*.py") if "__pycache__" not in path.parts)
-    stamps = {_name(path): [path.stat().st_mtime_ns, path.stat().st_size] for path in paths}
+    paths = {_name(path): path for path in PACKAGE.rglob("*.py") if "__pycache__" not in path.parts}
     kept = _read_cache()
-    if kept.get("known") != sorted(stamps):  # what a module imports depends on which modules exist
-        kept = {"known": sorted(stamps)}
-    found, fresh = {}, {"known": sorted(stamps)}
-    for path in paths:
-        name = _name(path)
-        entry = kept.get(name)
-        if entry is None or entry["stamp"] != stamps[name]:
-            entry = {"stamp": stamps[name], "code": _read(path, name, set(stamps))}
-        fresh[name] = entry
-        found |= {key: Code(*code) for key, code in entry["code"].items()}
+    if kept.keys() != paths.keys():  # what a module imports depends on which modules exist
+        kept = {}
+    fresh = {}
+    for name, path in paths.items():
+        stamp = [path.stat().st_mtime_ns, path.stat().st_size]
+        same = name in kept and kept[name]["stamp"] == stamp
+        fresh[name] = kept[name] if same else {"stamp": stamp, "code": _read(path, name, {*paths})}
     if fresh != kept:
         _write_cache(fresh)
-    return found
+    return {key: Code(*code) for module in fresh.values() for key, code in module["code"].items()}
 
 
 def _name(path: Path) -> str:

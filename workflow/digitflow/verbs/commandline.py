@@ -30,10 +30,11 @@ from digitflow.verbs import MODULES
 # the threads busy-wait for each other. Trainings and predictions of numpy models set a number of their own.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
-Input = Annotated[Path, "input"]
-Output = Annotated[Path, "output"]
-Json = Annotated[Any, "json"]
-Store = Annotated[Any, "store"]  # a folder on the command line, `training.job.Store` for the verb
+# Each with what makes a value of a word of the command line.
+Input = Annotated[Path, "input", Path]
+Output = Annotated[Path, "output", Path]
+Json = Annotated[Any, "params", json.loads]
+Store = Annotated[Any, "store", str]  # a folder on the command line, `training.job.Store` for the verb
 
 Verb = Callable[..., int | None]
 
@@ -95,15 +96,9 @@ def parameters(verb: Verb) -> Iterator[Parameter]:
         hint, many = _without_none(hints[name]), False
         if typing.get_origin(hint) is list:
             (hint,), many = typing.get_args(hint), True
-        kind, convert = "params", hint
+        kind, convert = "params", _boolean if hint is bool else hint
         if typing.get_origin(hint) is Annotated:
-            convert, kind = hint.__origin__, hint.__metadata__[0]
-        if kind == "json":
-            kind, convert = "params", json.loads
-        elif kind == "store":
-            convert = str
-        elif convert is bool:
-            convert = _boolean
+            kind, convert = hint.__metadata__
         yield Parameter(name, kind, convert, many, parameter.default)
 
 

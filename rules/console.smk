@@ -44,7 +44,7 @@ def print_closing(dag):
         trees = "   images: data/png/" if TREES else ""
         logger.info(f"submission: results/submission.csv   models: results/models/   logs: logs/{trees}")
         page = "results/look/index.html"
-        if MERGED_MODELS and HAS_SCORES_OF_ROWS:
+        if AUDITED:
             looked = page if page in made else command_for(page)
             logger.info(f"look: {looked}   correct: digitflow look")
         say_stale()

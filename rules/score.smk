@@ -125,10 +125,6 @@ rule remember_run:
         call("remember_run")
 
 
-# Whether there are labels that no model learned from, of test rows or of validation rows.
-SCORES_LABELS = bool(SOLUTION) or HAS_SCORES_OF_ROWS
-
-
 def scored(wildcards):
     """The part in which mistakes are looked for: test if its solution is known, else valid."""
     if solution(wildcards):
@@ -242,9 +238,10 @@ rule show_curves:
         call("show_curves")
 
 
-# The figures of the merged models' trainings and of the merge, for `rule figures` and reports.
+# The figures of the merged models' trainings and of the merge, for `rule figures` and reports. Mistakes are found in
+# labels that no model learned from, of test rows or of validation rows.
 FIGURES = merged_files("curves.png")
-if MERGED_MODELS and SCORES_LABELS:
+if MERGED_MODELS and (SOLUTION or HAS_SCORES_OF_ROWS):
     FIGURES += [*merged_files("mistakes.png"), "results/merged/mistakes.png"]
 
 

@@ -11,7 +11,7 @@ import yaml
 
 from digitflow.base.errors import ConfigError
 from digitflow.config.checks import validate
-from digitflow.config.schema import CLONE, join_key, mapped, suggest
+from digitflow.config.schema import CLONE, LOADER, join_key, mapped, suggest
 
 
 def load(files: Sequence[str | os.PathLike] = ()) -> dict[str, Any]:
@@ -46,7 +46,7 @@ def load_file(path: str | os.PathLike) -> dict[str, Any]:
             f"{path}: no keys at the top level; write those that differ from the defaults, such as "
             "data: {source: kaggle}"
         )
-    _check_keys(path, yaml.compose(text, Loader=yaml.SafeLoader))
+    _check_keys(path, yaml.compose(text, Loader=LOADER))
     return found
 
 
@@ -55,7 +55,7 @@ def check_keys(files: Sequence[str | os.PathLike]) -> None:
     for path in files:
         # Snakemake has read them and reported what is not YAML; its files may be JSON, too.
         with contextlib.suppress(OSError, UnicodeDecodeError, yaml.YAMLError):
-            _check_keys(path, yaml.compose(Path(path).read_text(encoding="utf-8"), Loader=yaml.SafeLoader))
+            _check_keys(path, yaml.compose(Path(path).read_text(encoding="utf-8"), Loader=LOADER))
 
 
 def _check_keys(path: str | os.PathLike, node: yaml.Node | None, place: str = "") -> None:

@@ -20,7 +20,6 @@ MADE_LABELS = [
     f"results/{name}"
     for name in ("submission.csv", "submissions/*.csv", "predictions/*.csv", "runs/*", "kaggle/*")
 ]
-KAGGLE_FOLDER = "data/kaggle"
 SOURCES_THAT_READ = {
     "train_csv": ["files"],
     "test_csv": ["files"],
@@ -174,7 +173,7 @@ def check_folder(clone: str | os.PathLike, data: dict[str, Any], configured: boo
     elsewhere = Path.cwd() != Path(clone).resolve()
     # Without it, MNIST would be converted and trained on instead of the project's own data.
     if elsewhere and not configured:
-        if found := _files_with(".", ".yaml", ".yml"):
+        if found := _files_with(".yaml", ".yml"):
             raise ConfigError(
                 f"{found[0]} is in this folder, but no configuration is given; add --configfile "
                 f"{shlex.quote(found[0])} after the targets, if there are any"
@@ -214,7 +213,7 @@ def _own_images() -> tuple[str, str] | None:
 
     Any other CSV may be a table of results, or a file downloaded from the page to look at images.
     """
-    names = _files_with(".", ".csv")
+    names = _files_with(".csv")
     if trains := [name for name in names if "train" in name.lower()]:
         named = f", train_csv: {json.dumps(trains[0], ensure_ascii=False)}"
         if tests := [name for name in names if "test" in name.lower() and name not in trains]:
@@ -228,12 +227,12 @@ def _own_images() -> tuple[str, str] | None:
 def _competition_csv() -> Path | None:
     """The competition's training CSV, put there by a person or a download; None if it is missing."""
     try:
-        path = Path(locations.find_csv(KAGGLE_FOLDER, "train.csv"))
+        path = Path(locations.find_csv("data/kaggle", "train.csv"))
     except InputError:  # a damaged archive
         return None
     return path if _is_there(str(path)) else None
 
 
-def _files_with(folder: str | os.PathLike, *endings: str) -> list[str]:
-    """The names in a folder, except hidden ones, that have one of these endings in upper or lower case."""
-    return sorted(path.name for path in Path(folder).glob("[!.]*") if path.suffix.lower() in endings)
+def _files_with(*endings: str) -> list[str]:
+    """The names in this folder, except hidden ones, that have one of these endings in upper or lower case."""
+    return sorted(path.name for path in Path().glob("[!.]*") if path.suffix.lower() in endings)

@@ -5,6 +5,7 @@ from digitflow.verbs.commandline import Input, Json, Output
 
 def score(
     metrics: Input,
+    valid_probabilities: Input,
     valid_lst: Input,
     score: Output,
     model: str,

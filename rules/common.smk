@@ -192,6 +192,13 @@ def stamp_of_submissions(names):
     return stamp(*(f"submissions/{name}{ending}" for name in names for ending in endings))
 
 
+def reported(path, category="Figures", **labels):
+    """An output that reports show, with the caption in workflow/report/ of the file's name, if there is one."""
+    caption = f"workflow/report/{os.path.splitext(os.path.basename(path))[0]}.rst"
+    has_one = os.path.exists(f"{workflow.basedir}/{caption}")
+    return report(path, f"../{caption}" if has_one else None, category, labels=labels or None)
+
+
 # Files of the data that a model or a study uses: the configuration's own, or the official MNIST
 
 

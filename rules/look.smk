@@ -76,18 +76,8 @@ rule look_page:
         trees=rules.trees.input if TREES else [],
     output:
         page=update("results/look/index.html"),
-        summary=report(
-            update("results/look/summary.html"),
-            caption="../workflow/report/look_summary.rst",
-            category="Look",
-            labels={"figure": "summary"},
-        ),
-        suspects=report(
-            update("results/look/suspects.png"),
-            caption="../workflow/report/suspects.rst",
-            category="Look",
-            labels={"figure": "suspects"},
-        ),
+        summary=update(reported("results/look/summary.html", "Look", figure="summary")),
+        suspects=update(reported("results/look/suspects.png", "Look", figure="suspects")),
     log:
         "logs/look_page.log",
     params:

@@ -46,7 +46,7 @@ rule score_table:
         files=OTHERS,
         file_probabilities=PROBABILITIES_OF_OTHERS,
     output:
-        table=report(update("results/scores.csv"), caption="../workflow/report/scores.rst", category="Scores"),
+        table=update(reported("results/scores.csv", "Scores")),
     log:
         "logs/score_table.log",
     params:
@@ -70,11 +70,7 @@ rule compare_models:
         files=OTHERS,
         file_probabilities=PROBABILITIES_OF_OTHERS,
     output:
-        table=report(
-            update("results/comparisons.csv"),
-            caption="../workflow/report/comparisons.rst",
-            category="Scores",
-        ),
+        table=update(reported("results/comparisons.csv", "Scores")),
     log:
         "logs/compare_models.log",
     params:
@@ -150,6 +146,9 @@ def merged_rows(wildcards):
     return merged_files(f"{looked_for(MERGED_PART)}_probabilities.npy")
 
 
+TRAINING = {"model": "{model}", "seed": "{seed}"}  # what the report says of a figure
+
+
 rule show_mistakes:
     """The confusion matrix and worst mistakes of a training, or of the merge; made on demand."""
     input:
@@ -163,17 +162,13 @@ rule show_mistakes:
         solution=solution,
     output:
         confusion=update("results/models/{model}/seed{seed}/confusion.csv"),
-        confusion_figure=report(
-            update("results/models/{model}/seed{seed}/confusion.png"),
-            caption="../workflow/report/confusion.rst",
-            category="Figures",
-            labels={"model": "{model}", "seed": "{seed}", "figure": "confusion matrix"},
+        confusion_figure=update(
+            reported(
+                "results/models/{model}/seed{seed}/confusion.png", figure="confusion matrix", **TRAINING
+            )
         ),
-        mistakes_figure=report(
-            update("results/models/{model}/seed{seed}/mistakes.png"),
-            caption="../workflow/report/mistakes.rst",
-            category="Figures",
-            labels={"model": "{model}", "seed": "{seed}", "figure": "worst mistakes"},
+        mistakes_figure=update(
+            reported("results/models/{model}/seed{seed}/mistakes.png", figure="worst mistakes", **TRAINING)
         ),
     log:
         "logs/show_mistakes/{model}-seed{seed}.log",
@@ -199,17 +194,11 @@ use rule show_mistakes as show_merged_mistakes with:
         solution=SOLUTION,
     output:
         confusion=update("results/merged/confusion.csv"),
-        confusion_figure=report(
-            update("results/merged/confusion.png"),
-            caption="../workflow/report/confusion.rst",
-            category="Figures",
-            labels={"model": "merged", "seed": "", "figure": "confusion matrix"},
+        confusion_figure=update(
+            reported("results/merged/confusion.png", model="merged", seed="", figure="confusion matrix")
         ),
-        mistakes_figure=report(
-            update("results/merged/mistakes.png"),
-            caption="../workflow/report/mistakes.rst",
-            category="Figures",
-            labels={"model": "merged", "seed": "", "figure": "worst mistakes"},
+        mistakes_figure=update(
+            reported("results/merged/mistakes.png", model="merged", seed="", figure="worst mistakes")
         ),
     log:
         "logs/show_merged_mistakes.log",
@@ -223,12 +212,7 @@ rule show_curves:
     input:
         history=f"results/models/{{model}}/seed{{seed}}{FOLDS[0] if FOLDS else ''}/history.csv",
     output:
-        figure=report(
-            update("results/models/{model}/seed{seed}/curves.png"),
-            caption="../workflow/report/curves.rst",
-            category="Figures",
-            labels={"model": "{model}", "seed": "{seed}", "figure": "curves"},
-        ),
+        figure=update(reported("results/models/{model}/seed{seed}/curves.png", figure="curves", **TRAINING)),
     log:
         "logs/show_curves/{model}-seed{seed}.log",
     params:

@@ -101,16 +101,8 @@ rule merge:
         # Not read, but made by the usual command. Turned off, they are missing here, so the merge runs once more.
         trees=rules.trees.input if TREES else [],
     output:
-        submission=report(
-            update("results/submission.csv"),
-            caption="../workflow/report/submission.rst",
-            category="Submission",
-        ),
-        run=report(
-            update("results/run.json"),
-            caption="../workflow/report/run.rst",
-            category="Run",
-        ),
+        submission=update(reported("results/submission.csv", "Submission")),
+        run=update(reported("results/run.json", "Run")),
     log:
         "logs/merge.log",
     params:

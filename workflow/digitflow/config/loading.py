@@ -11,7 +11,9 @@ import yaml
 
 from digitflow.base.errors import ConfigError
 from digitflow.config.checks import validate
-from digitflow.config.schema import CLONE, LOADER, join_key, mapped, suggest
+from digitflow.config.schema import CLONE, join_key, mapped, suggest
+
+LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # six times as fast, where it is there
 
 
 def load(files: Sequence[str | os.PathLike] = ()) -> dict[str, Any]:

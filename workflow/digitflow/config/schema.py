@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
 CLONE = Path(__file__).parents[3]
 SCHEMA = CLONE / "workflow" / "schemas" / "config.schema.yaml"
-LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # six times as fast, where it is there
 # What the schema's types are called in YAML, by people.
 KINDS = {
     "object": "a section",
@@ -39,7 +38,7 @@ KINDS = {
 @functools.cache
 def schema() -> dict:
     """The JSON Schema of the configuration, its model part and lists of names filled in from the code."""
-    rules = yaml.load(SCHEMA.read_text(), Loader=LOADER)
+    rules = yaml.load(SCHEMA.read_text(), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
     rules["properties"]["merge"]["properties"]["method"]["enum"] = list(MERGE_METHODS)
     model = rules["$defs"]["model"]
     model["properties"]["framework"]["enum"] = list(FRAMEWORKS)

@@ -128,9 +128,10 @@ def parse(verb: Verb, arguments: list[str]) -> tuple[dict[str, Any], str | None]
             _refuse(verb, f"argument {flag}: invalid {one.type.__name__} value: {texts[-1]!r}")
         if not values and _is_for_people(verb):
             _refuse(verb, f"{flag}: its value is missing")
-        if not values and one.required and not one.many:
+        if values or one.many:
+            given[one.name] = values if one.many else values[0]
+        elif one.required:
             _refuse(verb, f"argument {flag}: expected one argument")
-        given[one.name] = values if one.many else values[0] if values else None
     log = given.pop(LOG.name, None)
     return {name: value for name, value in given.items() if value is not None}, log
 

@@ -41,34 +41,32 @@ def of_verb(stage: str, verb: str, *looked_up: str) -> str:
     """The digest of a verb of `verbs/<stage>.py`, with the modules that it looks up by name at run time."""
     code = _modules()[f"verbs.{stage}:{verb}"]
     found = [code.digest]
-    for name in closure(stage, verb, *looked_up):
+    for name in sorted(closure(stage, verb, *looked_up)):
         found.append(f"{name} {_modules()[name].digest}")
     return hashlib.sha256("\n".join(found).encode()).hexdigest()[:16]
 
 
-def closure(stage: str, verb: str, *looked_up: str) -> list[str]:
-    """The modules that a verb's imports lead to, without the package's name in front; sorted."""
-    waiting = [*_modules()[f"verbs.{stage}:{verb}"].imports, *looked_up]
-    found: set[str] = set()
-    while waiting:
-        name = waiting.pop()
-        if name not in found:
-            found.add(name)
-            waiting += _modules()[name].imports
-    return sorted(found)
+def closure(stage: str, verb: str, *looked_up: str) -> dict[str, str]:
+    """The modules that a verb's imports lead to, without the package's name in front.
+
+    Each with the module that imports it on the shortest way from the verb; the verb itself is "".
+    """
+    importers = dict.fromkeys([*_modules()[f"verbs.{stage}:{verb}"].imports, *looked_up], "")
+    waiting = [*importers]
+    for importer in waiting:  # which grows during the loop: breadth first
+        new = [name for name in _modules()[importer].imports if name not in importers]
+        importers |= dict.fromkeys(new, importer)
+        waiting += new
+    return importers
 
 
 def explain(stage: str, verb: str, module: str) -> list[str]:
     """How a verb comes to depend on a module: the shortest chain of imports; empty if it does not."""
-    chains = [[name] for name in _modules()[f"verbs.{stage}:{verb}"].imports]
-    seen: set[str] = set()
-    for chain in chains:  # which grows during the loop: breadth first
-        if chain[-1] == module:
-            return chain
-        if chain[-1] not in seen:
-            seen.add(chain[-1])
-            chains += [[*chain, name] for name in _modules()[chain[-1]].imports]
-    return []
+    importers, chain = closure(stage, verb), []
+    while module in importers:
+        chain.insert(0, module)
+        module = importers[module]
+    return chain
 
 
 def reasons(name: str, stages: Mapping[str, str]) -> list[str]:

@@ -95,7 +95,7 @@ def says_otherwise(corrections: PathLike, applied: PathLike = APPLIED) -> bool:
     lists came with data from elsewhere. Raises as `read`.
     """
     then, now = read(corrections, applied).text.encode(), corrections_csv.read_bytes(corrections)
-    return then != now and corrections_csv.digest_of(then, APPLIED) != corrections_csv.digest_of(now, APPLIED)
+    return then != now and corrections_csv.digest_of(then) != corrections_csv.digest_of(now)
 
 
 def may_be_lost(corrections: PathLike, tree: PathLike, applied: PathLike = APPLIED) -> bool:

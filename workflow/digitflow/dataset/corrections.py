@@ -230,9 +230,9 @@ def follow(
                 f"{path}, line {stray.line.line}: {_where_now(stray)}; do that first, because line "
                 f"{other.line} gets its number {stray.line.id}; nothing was changed"
             )
-    corrections_csv.renumber(path, {stray.line.id: stray.new_id for stray in strays if stray.new_id})
+    new_ids = {stray.line.id: stray.new_id for stray in strays if stray.new_id}
     renewed = {stray.line.id: stray.new_crc for stray in strays if by_id and stray.new_crc}
-    corrections_csv.renew_checksums(path, renewed)
+    corrections_csv.renumber(path, new_ids, renewed)
 
     def tell(stray: Stray) -> str:
         if stray.new_id:

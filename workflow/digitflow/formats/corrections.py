@@ -84,13 +84,13 @@ def digest(path: PathLike) -> str:
     Checksums, notes and comments do not count, because a change in them needs nothing made again. If a line
     cannot be understood, it is the SHA-256 of the file's bytes. InputError: the file cannot be read.
     """
-    return digest_of(read_bytes(path), path)
+    return digest_of(read_bytes(path))
 
 
-def digest_of(data: bytes, path: PathLike) -> str:
-    """As `digest`, from the bytes of the file `path`."""
+def digest_of(data: bytes) -> str:
+    """As `digest`, from the bytes of a file."""
     with contextlib.suppress(FormatError):  # the job that applies it says what is wrong
-        data = repr([(line.id, line.was, line.now) for line in parse_lines(data, path)]).encode()
+        data = repr([(line.id, line.was, line.now) for line in parse_lines(data, "")]).encode()
     return hashlib.sha256(data).hexdigest()
 
 
@@ -126,40 +126,28 @@ def fill_in_checksums(path: PathLike, known: Iterable[Correction]) -> int:
     A line is recognised by its id, was and now. The rest of it stays, and so does the time of the file: it
     says the same as before, so nothing needs to be made again. Raises as `read`.
     """
-    checksums = {(line.id, line.was, line.now): line.crc for line in known if line.crc}
+    checksums = {(line.id, line.was, line.now): line.crc for line in known}
 
-    def missing(line: Correction) -> str | None:
-        return None if line.crc else checksums.get((line.id, line.was, line.now))
+    def filled(line: Correction) -> Correction:
+        return replace(line, crc=line.crc or checksums.get((line.id, line.was, line.now), ""))
 
-    filled = sum(1 for line in read(path) if missing(line))
-    if filled:
-        _edit(path, lambda parts: _with_values(parts, "crc", missing), keep_time=True)
-    return filled
+    count = sum(1 for line in read(path) if filled(line) != line)
+    if count:
+        _edit(path, lambda parts: _rewritten(parts, filled, path), keep_time=True)
+    return count
 
 
-def renumber(path: PathLike, ids: Mapping[int, int]) -> None:
-    """Give lines new ids, by their old ones; the rest of each line stays. Raises as `read`.
+def renumber(path: PathLike, ids: Mapping[int, int], checksums: Mapping[int, str] | None = None) -> None:
+    """Give lines new ids and new checksums, by their old ids; the rest of each line stays. Raises as `read`.
 
     InputError: two lines would have the same id; then nothing is written.
     """
+    crcs = checksums or {}
 
-    def renumbered(parts: list[_Part]) -> list[str]:
-        first: dict[int, int] = {}
-        for line in (part.correction for part in parts if part.correction):
-            new = ids.get(line.id, line.id)
-            if (other := first.setdefault(new, line.line)) != line.line:
-                raise InputError(
-                    f"{path}, lines {other} and {line.line}: both would be about row {new}; nothing was "
-                    "changed. Delete the line that is wrong"
-                )
-        return _with_values(parts, "id", lambda line: str(ids[line.id]) if line.id in ids else None)
+    def renumbered(line: Correction) -> Correction:
+        return replace(line, id=ids.get(line.id, line.id), crc=crcs.get(line.id, line.crc))
 
-    _edit(path, renumbered)
-
-
-def renew_checksums(path: PathLike, checksums: Mapping[int, str]) -> None:
-    """Set the checksums of the lines with these ids; the rest of each line stays. Raises as `read`."""
-    _edit(path, lambda parts: _with_values(parts, "crc", lambda line: checksums.get(line.id)))
+    _edit(path, lambda parts: _rewritten(parts, renumbered, path))
 
 
 @dataclass(frozen=True)
@@ -310,13 +298,22 @@ def format_line(correction: Correction) -> str:
     return line.getvalue().removesuffix("\r\n")
 
 
-def _with_values(parts: list[_Part], column: str, value_of: Callable[[Correction], str | None]) -> list[str]:
-    """The texts of a file with a column set to what `value_of` gives for each line; None: left as it is."""
-    at = HEADER.index(column)
-    texts = []
+def _rewritten(parts: list[_Part], change: Callable[[Correction], Correction], path: PathLike) -> list[str]:
+    """The texts of a file whose lines get the fields that differ in what `change` makes of them."""
+    texts, first = [], {}
     for part in parts:
-        value = value_of(part.correction) if part.correction else None
-        texts.append(part.text if value is None else _with_field(part.text, at, value))
+        text = part.text
+        if old := part.correction:
+            new = change(old)
+            if (other := first.setdefault(new.id, old.line)) != old.line:
+                raise InputError(
+                    f"{path}, lines {other} and {old.line}: both would be about row {new.id}; nothing was "
+                    "changed. Delete the line that is wrong"
+                )
+            for column, name in enumerate(HEADER):
+                if (value := getattr(new, name)) != getattr(old, name):
+                    text = _with_field(text, column, str(value))
+        texts.append(text)
     return texts
 
 
@@ -334,11 +331,13 @@ def _with_field(text: str, column: int, value: str) -> str:
 def _edit(path: PathLike, change: Callable[[list[_Part]], list[str]], keep_time: bool = False) -> None:
     """Write what `change` makes of the parts of the file, if that differs."""
     with _locked(path):
-        done = False
-        while not done:
+        while True:
             data = read_bytes(path)
             new = "".join(change(_parse_parts(data, path))).encode("utf-8")
-            done = new == data or _replace(path, data, new, keep_time)
+            with contextlib.suppress(_ChangedMeanwhile):
+                if new != data:
+                    _replace(path, data, new, keep_time)
+                return
 
 
 @contextlib.contextmanager
@@ -365,22 +364,18 @@ class _ChangedMeanwhile(Exception):
     """Another program wrote the file after it was read."""
 
 
-def _replace(path: PathLike, old: bytes, new: bytes, keep_time: bool) -> bool:
-    """Replace the bytes of the file, unless they are no longer `old`: then return False."""
+def _replace(path: PathLike, old: bytes, new: bytes, keep_time: bool) -> None:
+    """Replace the bytes of the file. _ChangedMeanwhile: they are no longer `old`, and were left alone."""
     target = Path(os.path.realpath(path))  # a link stays a link
-    try:
-        with atomic_path(target) as temporary:
-            with open(temporary, "wb") as file:
-                file.write(new)
-                file.flush()
-                os.fsync(file.fileno())  # so that nothing takes time between the comparison and the rename
-            if target.exists():
-                shutil.copymode(target, temporary)
-                if keep_time:
-                    status = target.stat()
-                    os.utime(temporary, ns=(status.st_atime_ns, status.st_mtime_ns))
-            if read_bytes(target) != old:
-                raise _ChangedMeanwhile
-    except _ChangedMeanwhile:
-        return False
-    return True
+    with atomic_path(target) as temporary:
+        with open(temporary, "wb") as file:
+            file.write(new)
+            file.flush()
+            os.fsync(file.fileno())  # so that nothing takes time between the comparison and the rename
+        if target.exists():
+            shutil.copymode(target, temporary)
+            if keep_time:
+                status = target.stat()
+                os.utime(temporary, ns=(status.st_atime_ns, status.st_mtime_ns))
+        if read_bytes(target) != old:
+            raise _ChangedMeanwhile

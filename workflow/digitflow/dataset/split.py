@@ -90,12 +90,10 @@ def _by_class(
     starts = np.flatnonzero(np.diff(first[order], prepend=-1))
     sizes = np.diff(starts, append=len(order))
     labels = label[order[starts]]
-    row_labels = np.repeat(labels, sizes)
-    decided = np.zeros(len(index), np.int64)
-    by_class = (
-        np.split(places, np.flatnonzero(np.diff(values[places])) + 1)
-        for values, places in ((one, np.argsort(one, kind="stable")) for one in (labels, row_labels))
-    )
-    for groups, rows in zip(*by_class, strict=True):
-        decided[order[rows]] = np.repeat(decide(sizes[groups]), sizes[groups])
+    by_class = np.argsort(labels, kind="stable")
+    of_groups = np.zeros(len(sizes), np.int64)
+    for groups in np.split(by_class, np.flatnonzero(np.diff(labels[by_class])) + 1):
+        of_groups[groups] = decide(sizes[groups])
+    decided = np.empty(len(index), np.int64)
+    decided[order] = np.repeat(of_groups, sizes)
     return decided

@@ -1,5 +1,6 @@
 """Read IDX files, lists, RecordIO files and PNG trees back, and compare them image by image."""
 
+import itertools
 import logging
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -10,6 +11,7 @@ import numpy as np
 from digitflow.base.errors import FormatError
 from digitflow.base.files import write_json
 from digitflow.base.progress import Progress
+from digitflow.dataset.packing import read_listed
 from digitflow.formats import idx, lst, png, recordio
 
 log = logging.getLogger("digitflow")
@@ -42,7 +44,8 @@ def verify(
     with Progress(f"{images_idx}: verify", counts["images"], "images") as progress:
         for name, listing, parts in zip(listings, read, recs, strict=True):
             records = _records(parts)
-            for at, pixels in _listed_pixels(images_idx, listing):
+            images = itertools.chain.from_iterable(read_listed(images_idx, listing.index))
+            for at, pixels in enumerate(images):
                 record = _compare_record(next(records, None), listing, at, pixels, name)
                 if root:
                     _compare_file(root / listing.path[at], record, tree)
@@ -68,16 +71,6 @@ def _refuse_doubles(read: Sequence[lst.Listing], names: Sequence[PathLike]) -> N
         raise FormatError(
             f"{' and '.join(lists)}: image {image} is listed twice; delete the lists and run again"
         )
-
-
-def _listed_pixels(images_idx: PathLike, listing: lst.Listing) -> Iterator[tuple[int, np.ndarray]]:
-    """Yield the place in the listing and the pixels, uint8 (h, w), of each listed image."""
-    first, start = 1, 0
-    for block in idx.read_blocks(images_idx):
-        stop = int(np.searchsorted(listing.index, first + len(block)))
-        for at in range(start, stop):
-            yield at, block[int(listing.index[at]) - first]
-        first, start = first + len(block), stop
 
 
 def _records(parts: Iterable[tuple[PathLike, PathLike]]) -> Iterator[tuple[PathLike, recordio.Record]]:

@@ -11,6 +11,7 @@ import os
 import re
 import zlib
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -64,24 +65,23 @@ def recover_inventory(
     rows, *shape = images.shape
     given = idx.read_labels(labels_idx, rows, len(names)).astype(np.int16)
     names += sorted({folder for folder, _, _ in lines} - {*names})
-    ids, digits = [int(id_) for _, id_, _ in lines], len(str(rows))
+    codes, digits = {name: code for code, name in enumerate(names)}, len(str(rows))
     place, file_crc = np.full(rows, NOWHERE, np.int16), np.zeros(rows, np.uint32)
-    if any(len(id_) != digits for _, id_, _ in lines) or max(ids, default=0) > rows:
-        raise _other_images(tree, manifest, images_idx, f"it has no {rows:,} rows")
-    at = np.array(ids, np.int64) - 1
-    codes = {name: code for code, name in enumerate(names)}
-    place[at] = [codes[folder] for folder, _, _ in lines]
-    file_crc[at] = [int(crc, 16) for _, _, crc in lines]
+    for folder, id_, crc in lines:
+        if len(id_) != digits or int(id_) > rows:
+            raise _other_images(tree, manifest, images_idx, f"it has no {rows:,} rows")
+        place[int(id_) - 1], file_crc[int(id_) - 1] = codes[folder], int(crc, 16)
     crcs = np.array([zlib.crc32(image) for image in images], np.uint32)
 
-    # A manifest of an earlier version does not say which file of corrections the tree shows: it is the one
-    # that explains it best; of two that do, the one used last.
-    copies = [*reversed(last_applied.read_copies(applied)), Applied()]
+    def wanted(copy: Applied) -> np.ndarray:
+        return _places(copy, given, names, crcs)
+
     if shown:
-        copies = [next((copy for copy in copies if same_file(copy.path, shown)), Applied(shown))]
-    wanted = [_places(copy, given, names, crcs) for copy in copies]
-    best = max(range(len(copies)), key=lambda k: np.count_nonzero(wanted[k] == place))
-    goal = wanted[best] if Path(applied).exists() else place  # without it, all was as the update wanted it
+        copy = replace(last_applied.read(shown, applied), path=shown)
+    else:  # a manifest of an earlier version: the copy that explains it best; of two that do, the last one
+        copies = [*reversed(last_applied.read_copies(applied)), Applied()]
+        copy = max(copies, key=lambda copy: np.count_nonzero(wanted(copy) == place))
+    goal = wanted(copy) if Path(applied).exists() else place  # without it, all was as the update wanted it
     inventory = Inventory(
         names=names,
         given=given,
@@ -91,7 +91,7 @@ def recover_inventory(
         next_place=goal,
         next_pixel_crc=crcs,
         shape=np.array(shape),
-        corrections=copies[best].path,
+        corrections=copy.path,
         source=source,
     )
     if digest != inventory.digest_of_pixels():  # other data, or a manifest of an earlier version

@@ -296,12 +296,15 @@ def test_a_picture_that_is_taken_away_during_an_update_is_left_to_the_next_run(m
     assert "image 5: drop" in second
 
 
-def test_a_picture_that_is_missing_in_a_tree_without_folders_is_made_again(project):
+@pytest.mark.parametrize("lost", ["nothing", "the inventory"])
+def test_a_picture_that_is_missing_in_a_tree_without_folders_is_made_again(project, lost):
     def update() -> Counts:
         return update_tree(project.idx, project.tree, project.manifest)
 
     update()
     (project.tree / "01.png").unlink()
+    if lost == "the inventory":
+        inventory.inventory_path(project.tree).unlink()
     assert update() == Counts(written=1)
 
 

@@ -61,16 +61,16 @@ def find_changes(
     """
     tree, manifest = Path(tree), Path(manifest)
     if not inventory_path(tree).exists():
-        return Changes([], [])  # no tree of digitflow's, or one that the next update has to recognise
+        return Changes()  # no tree of digitflow's, or one that the next update has to recognise
     if not tree.is_dir():
         if manifest.exists() and (read_inventory(tree).place != NOWHERE).any():
             raise InputError(
                 f"{tree}: is gone; no image is dropped because of that. To make the pictures again, delete "
                 f"{manifest} and {RUN_TREES}"
             )
-        return Changes([], [])
+        return Changes()
     if is_understood(tree):
-        return Changes([], [])
+        return Changes()
     comparison = Comparison(tree, manifest, corrections)
     comparison.check_files()
     if not deletions:
@@ -142,7 +142,7 @@ def _remembered(
         about = read_about(tree)
         if about and about.adopted < Path(applied).stat().st_mtime_ns:
             return copy, []  # it has all that was adopted, and the tree may not be up to date with it
-    places = known.shown()
+    places = known.by_corrections()
     shown = [correction_of(known, row, places[row]) for row in known.moved().tolist()]
     rows = {line.id for line in shown}
     images = {line.crc for line in copy.lines() if line.id not in rows}  # by their new numbers

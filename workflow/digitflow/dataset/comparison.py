@@ -3,7 +3,7 @@
 import os
 import zlib
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -40,8 +40,8 @@ class Changes:
     before. `notes`: what else to say.
     """
 
-    corrections: list[Correction]
-    lines: list[str]
+    corrections: list[Correction] = field(default_factory=list)
+    lines: list[str] = field(default_factory=list)
     after: Inventory | None = None
     adopted: bool = False
     notes: Sequence[str] = ()
@@ -283,7 +283,7 @@ class Comparison:
         rows, known, path = np.flatnonzero(self.changed).tolist(), self.known, self.corrections
         notes = self._notes()
         if not rows:
-            return Changes([], [], known, notes=notes)
+            return Changes(after=known, notes=notes)
         check_classes(self.labels)
         lines_of = {line.id: line for line in read(path)}
         corrections, told = [], []
@@ -334,7 +334,7 @@ class Comparison:
     def _check_line(self, row: int, line: Correction, correction: Correction) -> None:
         """What a person typed is replaced only if the tree had it before, and if it is about this image."""
         where = f"{self.corrections}, line {line.line}:"
-        if line.crc and line.crc not in self._shown(row):
+        if line.crc and line.crc not in self._checksums(row):
             raise InputError(
                 f"{where} is about another image than {self.tree} shows as {row + 1}: {self._older(row)}"
             )
@@ -354,16 +354,16 @@ class Comparison:
 
     def _check_elsewhere(self, row: int, lines: Iterable[Correction]) -> None:
         """The line of an image without one may be under its new number, if rows have others by now."""
-        shown, known = self._shown(row), self.known
+        own = self._checksums(row)
         for line in lines:
             other = line.id - 1
-            if line.crc in shown and not (other < len(known) and line.crc in self._shown(other)):
+            if line.crc in own and not (other < len(self.known) and line.crc in self._checksums(other)):
                 raise InputError(
                     f"{self.corrections}, line {line.line}: is about the image that {self.tree} shows as "
                     f"{row + 1}, by its new number {line.id}: {self._older(row)}"
                 )
 
-    def _shown(self, row: int) -> set[str]:
+    def _checksums(self, row: int) -> set[str]:
         """The checksums of the pixels that a picture may show."""
         return {f"{crc[row]:08X}" for crc in (self.known.pixel_crc, self.known.next_pixel_crc)}
 

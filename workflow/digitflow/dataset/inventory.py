@@ -42,8 +42,9 @@ class Inventory:
 
     `names`: the folders, as `classes.folder_names` has them; one empty name for a tree without. `given`: the
     CSV's label. `place`: the folder. `file_crc`, `pixel_crc`: CRC-32 of the file and of the pixels in it.
-    `next_place`, `next_pixel_crc`: what an update that has begun makes of them; they differ from the others
-    only until it ends. `corrections`, `source`, `next_corrections`: as `About` has them.
+    `next_place`, `next_pixel_crc`: what an update that has begun makes of them; after its end, they differ
+    only for an edited picture of a dropped row, which stays where it is. `corrections`, `source`,
+    `next_corrections`: as `About` has them.
     """
 
     names: list[str]
@@ -71,48 +72,35 @@ class Inventory:
 
     def fit(self, names: list[str], rows: int) -> "Inventory":
         """The same with `names` first, others in use after them, and at least `rows` rows."""
-        known = {*names}
-        others = [name for code, name in enumerate(self.names) if name not in known and self._uses(code)]
-        names = [*names, *others]
+        in_use = {self.names[code] for code in np.unique([self.place, self.next_place]) if code != NOWHERE}
+        others = in_use.difference(names)
+        names = [*names, *(name for name in self.names if name in others)]
         found = {name: code for code, name in enumerate(names)}
-        codes = np.array([found.get(name, NOWHERE) for name in self.names] + [NOWHERE])
+        codes = np.array([found.get(name, NOWHERE) for name in self.names] + [NOWHERE], np.int16)
         more = max(rows - len(self), 0)
-
-        def places(values: np.ndarray) -> np.ndarray:
-            return np.pad(codes[values], (0, more), constant_values=NOWHERE).astype(np.int16)
-
-        def checksums(values: np.ndarray) -> np.ndarray:
-            return np.pad(values, (0, more))
-
-        return replace(
-            self,
-            names=names,
-            given=places(self.given),
-            place=places(self.place),
-            file_crc=checksums(self.file_crc),
-            pixel_crc=checksums(self.pixel_crc),
-            next_place=places(self.next_place),
-            next_pixel_crc=checksums(self.next_pixel_crc),
-        )
+        places = {
+            name: np.pad(codes[getattr(self, name)], (0, more), constant_values=NOWHERE)
+            for name in ("given", "place", "next_place")
+        }
+        checksums = {
+            name: np.pad(getattr(self, name), (0, more))
+            for name in ("file_crc", "pixel_crc", "next_pixel_crc")
+        }
+        return replace(self, names=names, **places, **checksums)
 
     def digest_of_pixels(self) -> str:
         """A CRC-32 of the shape and the pixels of all rows, by which other data are recognised."""
         parts = self.shape.astype("<u4"), self.pixel_crc.astype("<u4")
         return f"{zlib.crc32(b''.join(part.tobytes() for part in parts)):08X}"
 
-    def shown(self) -> np.ndarray:
-        """The folders by `corrections`: an update that has begun may be for another file."""
-        is_theirs = (
-            not (self.corrections and self.next_corrections) or self.next_corrections == self.corrections
-        )
-        return self.next_place if is_theirs else self.place
+    def by_corrections(self) -> np.ndarray:
+        """The folders by the file `corrections`: an update that has begun may be for another one."""
+        of_another = self.corrections and self.next_corrections not in ("", self.corrections)
+        return self.place if of_another else self.next_place
 
     def moved(self) -> np.ndarray:
         """The rows, from 0, whose pictures are in no folder, or in another than that of the CSV's label."""
-        return np.flatnonzero(self.shown() != self.given)
-
-    def _uses(self, code: int) -> bool:
-        return bool((self.place == code).any() or (self.next_place == code).any())
+        return np.flatnonzero(self.by_corrections() != self.given)
 
 
 OF_ABOUT = ("corrections", "source", "next_corrections")

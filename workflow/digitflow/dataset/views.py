@@ -110,7 +110,9 @@ def update_tree(
     place[slice(None) if ids is None else np.asarray(ids) - 1] = 0 if labels is None else labels
     names = [""] if classes is None else _folders(classes)
     given = np.zeros(rows, np.int16) if given is None else np.asarray(given, np.int16)
-    pixels = _pixel_crcs(images_idx, rows)
+    pixels = np.fromiter(
+        (zlib.crc32(image) for _, block in _blocks(images_idx) for image in block), np.uint32
+    )
     goal = Inventory(
         names=names,
         given=given,
@@ -128,9 +130,7 @@ def update_tree(
             tree.rmdir()  # only if it is empty: then it is made as a whole, which is quicker
         with Progress(f"{tree}: PNG", rows, "images") as progress:
             if tree.exists():
-                # A tree without folders has no wishes; a deleted manifest asks for what is missing.
-                deletions_count = names != [""] and Path(manifest).exists()
-                inventory, counts = _update(images_idx, tree, goal, progress, deletions_count)
+                inventory, counts = _update(images_idx, tree, goal, progress, Path(manifest))
             else:
                 inventory, counts = _make(images_idx, tree, goal, progress)
     except OSError as error:
@@ -154,13 +154,6 @@ def _blocks(images_idx: PathLike) -> Iterator[tuple[int, np.ndarray]]:
     for images in idx.read_blocks(images_idx, BLOCK, idx.IMAGES):
         yield start, images
         start += len(images)
-
-
-def _pixel_crcs(images_idx: PathLike, rows: int) -> np.ndarray:
-    crcs = np.empty(rows, np.uint32)
-    for start, images in _blocks(images_idx):
-        crcs[start : start + len(images)] = [zlib.crc32(image) for image in images]
-    return crcs
 
 
 def _make(images_idx: PathLike, tree: Path, goal: Inventory, progress: Progress) -> tuple[Inventory, Counts]:
@@ -196,17 +189,15 @@ def _make(images_idx: PathLike, tree: Path, goal: Inventory, progress: Progress)
 
 
 def _update(
-    images_idx: PathLike, tree: Path, goal: Inventory, progress: Progress, deletions_count: bool
+    images_idx: PathLike, tree: Path, goal: Inventory, progress: Progress, manifest: Path
 ) -> tuple[Inventory, Counts]:
-    """Bring an existing tree up to date, picture by picture; each is whole at any time.
-
-    `deletions_count`: a picture that is missing was deleted since the corrections were read, and stays so.
-    """
-    rows, names = len(goal), goal.names
-    known = read_inventory(tree)
-    recognised = known is None
-    known = (known or _recognise(tree, goal)).fit(names, rows)
-    update = _Update(tree, known, goal, recognised, deletions_count)
+    """Bring an existing tree up to date, picture by picture; each is whole at any time."""
+    recorded = read_inventory(tree)
+    known = (_recognise(tree, goal) if recorded is None else recorded).fit(goal.names, len(goal))
+    # A tree without folders has no wishes, and a deleted manifest asks for what is missing. If nothing told
+    # what had been there, the next look at the tree decides.
+    deletions_count = goal.names != [""] and (recorded is None or manifest.exists())
+    update = _Update(tree, known, goal, deletions_count)
     update.begin()
     with (
         open_folders(*(tree / name for name in known.names), make=True) as folders,
@@ -216,7 +207,7 @@ def _update(
             update.bring(start, images, folders, spare)
             progress.advance(len(images))
         update.remove()
-    for name in known.names[len(names) :]:
+    for name in known.names[len(goal.names) :]:
         with suppress(OSError):
             (tree / name).rmdir()  # only if it is empty
     return update.end(), update.counts
@@ -243,10 +234,9 @@ def _recognise(tree: Path, goal: Inventory) -> Inventory:
             f"{tree}: exists, but digitflow did not make it: it holds {some(wrong)}. Nothing in it was "
             "changed; move it away, or do without trees: png: {enabled: false}"
         )
-    unmoved = (found.place != NOWHERE) & ((found.place == goal.given) | (goal.place == NOWHERE))
-    place = np.where(unmoved, found.place, goal.place)
-    if (found.place == NOWHERE).all():
-        place = found.place
+    there = found.place != NOWHERE
+    unmoved = there & ((found.place == goal.given) | (goal.place == NOWHERE))
+    place = np.where(unmoved, found.place, goal.place) if there.any() else found.place
     return replace(goal, place=place, next_place=place, file_crc=file_crc)
 
 
@@ -259,70 +249,49 @@ def shown_crc(data: bytes, shape: Sequence[int]) -> int | None:
 class _Update:
     """One update of an existing tree.
 
+    `deletions_count`: a picture that is missing was deleted since the corrections were read, and stays so.
     `left_alone`: the rows, a mask, whose pictures a person moved, deleted, doubled or edited, against what is
-    wanted.
-    `before`, `after`: the folder of each row's picture as the inventory has it during the update and after
-    it; `wanted`: as `after`, but no folder for a dropped row whose edited picture is kept.
+    wanted. `wanted`: the folder of each row's picture in the end. `kept`: dropped rows whose pictures stay
+    where they are, because somebody edited them.
     """
 
-    def __init__(
-        self, tree: Path, known: Inventory, goal: Inventory, recognised: bool, deletions_count: bool
-    ):
+    def __init__(self, tree: Path, known: Inventory, goal: Inventory, deletions_count: bool):
         self.tree, self.known, self.rows = tree, known, len(goal)
         self.goal = goal = goal.fit(known.names, len(known))
         self.digits = len(str(self.rows))
+        self.deletions_count = deletions_count
         self.counts = Counts()
         self.found = found = scan(tree, known, self.digits)
         self.same_shape = np.array_equal(known.shape, goal.shape)
         self.file_crc = known.file_crc.copy()
         self.edited: list[str] = []
         self.taken: list[str] = []
-        self.deletions_count = deletions_count or recognised
-        there = found.place != NOWHERE
-        expected = np.logical_or.reduce(
-            [found.place == one for one in (known.place, known.next_place, goal.place)]
-        )
-        self.moved_by_hand = ~expected & there
-        self.left_alone = self.moved_by_hand.copy()
-        self.left_alone[[row for row, _ in found.doubled]] = True
+        self.kept: list[int] = []
+        there, had = found.place != NOWHERE, known.place != NOWHERE
+        expected = [known.place, known.next_place, goal.place]
+        self.moved_by_hand = there & (found.place != expected).all(axis=0)
         # Not those that a killed update had yet to write.
-        self.missing = ~there & (known.place != NOWHERE) & (known.place == known.next_place)
-        self.missing &= goal.place != NOWHERE
-        if recognised:  # perhaps deleted by hand: the next look at the tree decides
-            self.left_alone |= ~there & (known.place != NOWHERE)
-        elif deletions_count:
-            self.left_alone |= self.missing
-        self.before = np.where(self.left_alone, known.place, found.place)
-        self.after = np.where(self.left_alone, known.place, goal.place)
-        self.wanted = self.after.copy()
-        for row in np.flatnonzero(~self.left_alone & there & (goal.place == NOWHERE)).tolist():
-            with suppress(FileNotFoundError):  # deleted meanwhile, as the row asks for
-                if self._judge(row, (tree / found.path(row)).read_bytes()) == "edited":
-                    self.left_alone[row] = True
-                    self.after[row] = found.place[row]
-                    self.edited.append(found.path(row))
+        self.missing = had & ~there & (known.place == known.next_place) & (goal.place != NOWHERE)
+        self.left_alone = self.moved_by_hand | (self.missing & deletions_count)
+        self.left_alone[[row for row, _ in found.doubled]] = True
+        self.wanted = np.where(self.left_alone, known.place, goal.place)
 
     def begin(self) -> None:
         """Write down what is to come, before anything is changed, and name what is left alone."""
         known, goal, found = self.known, self.goal, self.found
         # What is done by hand before the end belongs to the file and the data that the tree has shown.
-        shown = (known.corrections or goal.corrections, known.source or goal.source)
-        is_theirs = shown == (goal.corrections, goal.source)
+        is_theirs = known.corrections in ("", goal.corrections) and known.source in ("", goal.source)
         begun = replace(
             known,
             given=goal.given if is_theirs else np.where(known.given == NOWHERE, goal.given, known.given),
-            place=self.before,
+            place=np.where(self.left_alone, known.place, found.place),
             next_place=self.wanted,
             next_pixel_crc=goal.pixel_crc,
             next_corrections=goal.corrections,
         )
-        same = np.array_equal(self.before, self.after) and np.array_equal(known.pixel_crc, goal.pixel_crc)
+        same = np.array_equal(begun.place, self.wanted) and np.array_equal(known.pixel_crc, goal.pixel_crc)
         if not (same and self.same_shape):
             save_inventory(self.tree, begun)
-        moved, deleted, again = (
-            np.flatnonzero(rows).tolist()
-            for rows in (self.moved_by_hand, self.missing & self.left_alone, self.missing & ~self.left_alone)
-        )
         since = "since the corrections were read; the next run adds them to the corrections"
         self._warn(
             "no pictures of this tree, and used by nothing; move them out of it",
@@ -332,10 +301,12 @@ class _Update:
             "each is there twice; delete one of the two",
             (f"{found.path(row)} and {path}" for row, path in found.doubled),
         )
-        self._warn(f"moved by hand {since}", map(found.path, moved))
-        self._warn(f"deleted {since}", map(self._was_at, deleted))
+        self._warn(f"moved by hand {since}", map(found.path, np.flatnonzero(self.moved_by_hand).tolist()))
         self._warn(
-            "missing, and made again; to drop an image, delete its picture again", map(self._was_at, again)
+            f"deleted {since}"
+            if self.deletions_count
+            else "missing, and made again; to drop an image, delete its picture again",
+            map(self._was_at, np.flatnonzero(self.missing).tolist()),
         )
 
     def _was_at(self, row: int) -> str:
@@ -366,9 +337,12 @@ class _Update:
                 if (place, old_name) != (to, name):
                     (self.tree / found.path(row)).rename(self.tree / path)
                     self.counts.moved += 1
-            except FileNotFoundError:
-                self._leave(row)
-                if not self.left_alone[row]:
+            except FileNotFoundError:  # deleted or moved by hand since the tree was listed
+                if self.deletions_count:
+                    self.left_alone[row] = True
+                    self.wanted[row] = place
+                    self.taken.append(found.path(row))
+                else:
                     wrong.append(row)
                 continue
             # ASSUME: every file is read. Only looking at times and sizes would take half as long, but miss an
@@ -378,13 +352,6 @@ class _Update:
             elif judgement == "edited":
                 self.edited.append(path)
         self._write(wrong, images[np.array(wrong, np.int64) - start], spare)
-
-    def _leave(self, row: int) -> None:
-        """A picture was deleted or moved by hand since the tree was listed: leave that to the next run."""
-        if self.deletions_count:
-            self.left_alone[row] = True
-            self.after[row] = self.wanted[row] = self.found.place[row]
-            self.taken.append(self.found.path(row))
 
     def _judge(self, row: int, data: bytes) -> str:
         """Whether a file is right, wrong (the tool's own but not these pixels, or damaged) or edited."""
@@ -412,12 +379,19 @@ class _Update:
         self.counts.written += len(rows)
 
     def remove(self) -> None:
-        """Remove the pictures of rows that should have none."""
-        rows = ~self.left_alone & (self.found.place != NOWHERE) & (self.goal.place == NOWHERE)
+        """Remove the pictures of rows that should have none, but no edited ones."""
+        found = self.found
+        rows = ~self.left_alone & (found.place != NOWHERE) & (self.goal.place == NOWHERE)
         for row in np.flatnonzero(rows).tolist():
+            path = self.tree / found.path(row)
             with suppress(FileNotFoundError):  # deleted or moved meanwhile
-                (self.tree / self.found.path(row)).unlink()
-                self.counts.removed += 1
+                if self._judge(row, path.read_bytes()) == "edited":
+                    self.left_alone[row] = True
+                    self.kept.append(row)
+                    self.edited.append(found.path(row))
+                else:
+                    path.unlink()
+                    self.counts.removed += 1
 
     def end(self) -> Inventory:
         """Write down what is in the tree now, and whether anybody else changed it meanwhile."""
@@ -430,12 +404,13 @@ class _Update:
             f"empty its file, delete {self.tree}.sfv and {RUN_TREES}",
             self.edited,
         )
-        rows = slice(self.rows)
+        place, rows = self.wanted.copy(), slice(self.rows)
+        place[self.kept] = self.found.place[self.kept]
         pixel_crc = np.where(self.left_alone, self.known.pixel_crc, self.goal.pixel_crc)[rows]
         done = replace(
             self.goal,
             given=self.goal.given[rows],
-            place=self.after[rows],
+            place=place[rows],
             file_crc=self.file_crc[rows],
             pixel_crc=pixel_crc,
             next_place=self.wanted[rows],

@@ -71,8 +71,7 @@ class Comparison:
         self.known = known = read_inventory(tree)
         self.found = found = scan(tree, known)
         self.own = known.corrections or os.fspath(corrections)
-        # What an unfinished update has moved, or not yet moved, is nobody's wish.
-        self.changed = (found.place != known.place) & (found.place != known.next_place)
+        self.changed = known.changed(found)
         self.made_again = np.zeros_like(self.changed)
         self.edited: set[int] = set()
         self.labels = [label_of_folder(name) for name in known.names]

@@ -70,6 +70,13 @@ class Inventory:
         """The path of a row's picture, relative to the tree, where it was put."""
         return picture_path(self.names, self.place[row], self.name(row))
 
+    def changed(self, found: "Found") -> np.ndarray:
+        """The rows, a mask, whose pictures somebody moved, deleted or put there.
+
+        What an unfinished update has moved, or not yet moved, is nobody's wish.
+        """
+        return (found.place != self.place) & (found.place != self.next_place)
+
     def fit(self, names: list[str], rows: int) -> "Inventory":
         """The same with `names` first, others in use after them, and at least `rows` rows."""
         in_use = {self.names[code] for code in np.unique([self.place, self.next_place]) if code != NOWHERE}

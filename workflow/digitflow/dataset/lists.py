@@ -4,7 +4,6 @@ import json
 import logging
 import os
 from collections.abc import Sequence
-from typing import NoReturn
 
 import numpy as np
 
@@ -139,7 +138,13 @@ def write_folds(
     for label in sorted({*labelled.label.tolist()}):
         rows = groups[labelled.label == label]
         if (rows == rows[0]).all():
-            _refuse_one_image(names[label], len(rows), len(train_lsts))
+            has = "one row" if len(rows) == 1 else f"{len(rows):,} rows of the same image"
+            raise InputError(
+                f"class {names[label]}: it has {has}, so one of the {len(train_lsts)} folds "
+                "(validation.folds) would learn without it; add other images of it, take it out of the "
+                "training data, or write validation: {folds: 1, fraction: 0.1} in the configuration "
+                "(fraction: 0 if its image has another class, too)"
+            )
     fold = fold_of(labelled.index, labelled.label, len(train_lsts), seed, first)
     for number, (train_lst, valid_lst) in enumerate(zip(train_lsts, valid_lsts, strict=True)):
         left_out = fold == number
@@ -147,16 +152,6 @@ def write_folds(
         _check_classes(labelled, ~left_out, names, why)
         _write(f"fold {number}: train", train_lst, labelled.select(~left_out), names)
         _write(f"fold {number}: validation", valid_lst, labelled.select(left_out), names)
-
-
-def _refuse_one_image(name: str, rows: int, folds: int) -> NoReturn:
-    """InputError: all rows of a class are one image, which some fold leaves out, however many there are."""
-    has = "one row" if rows == 1 else f"{rows:,} rows of the same image"
-    raise InputError(
-        f"class {name}: it has {has}, so one of the {folds} folds (validation.folds) would learn without it; "
-        "add other images of it, take it out of the training data, or write validation: {folds: 1, fraction: "
-        "0.1} in the configuration (fraction: 0 if its image has another class, too)"
-    )
 
 
 def _check_classes(labelled: Listing, trains: np.ndarray, names: Sequence[str], why: str) -> None:

@@ -222,13 +222,11 @@ def _recognise(tree: Path, goal: Inventory) -> Inventory:
     file_crc = goal.file_crc.copy()
     wrong = [*found.strangers, *(path for _, path in found.doubled)]
     for row in np.flatnonzero(found.place != NOWHERE).tolist():
-        try:
+        with suppress(FileNotFoundError):  # deleted or moved meanwhile
             data = (tree / found.path(row)).read_bytes()
-        except FileNotFoundError:  # deleted or moved meanwhile
-            continue
-        file_crc[row] = zlib.crc32(data)
-        if shown_crc(data, goal.shape) != goal.pixel_crc[row]:
-            wrong.append(found.path(row))
+            file_crc[row] = zlib.crc32(data)
+            if shown_crc(data, goal.shape) != goal.pixel_crc[row]:
+                wrong.append(found.path(row))
     if wrong:
         raise InputError(
             f"{tree}: exists, but digitflow did not make it: it holds {some(wrong)}. Nothing in it was "
@@ -267,12 +265,9 @@ class _Update:
         self.edited: list[str] = []
         self.taken: list[str] = []
         self.kept: list[int] = []
-        there, had = found.place != NOWHERE, known.place != NOWHERE
-        expected = [known.place, known.next_place, goal.place]
-        self.moved_by_hand = there & (found.place != expected).all(axis=0)
-        # Not those that a killed update had yet to write.
-        self.missing = had & ~there & (known.place == known.next_place) & (goal.place != NOWHERE)
-        self.left_alone = self.moved_by_hand | (self.missing & deletions_count)
+        theirs, there = known.changed(found) & (found.place != goal.place), found.place != NOWHERE
+        self.moved, self.missing = theirs & there, theirs & ~there
+        self.left_alone = self.moved | (self.missing & deletions_count)
         self.left_alone[[row for row, _ in found.doubled]] = True
         self.wanted = np.where(self.left_alone, known.place, goal.place)
 
@@ -301,7 +296,7 @@ class _Update:
             "each is there twice; delete one of the two",
             (f"{found.path(row)} and {path}" for row, path in found.doubled),
         )
-        self._warn(f"moved by hand {since}", map(found.path, np.flatnonzero(self.moved_by_hand).tolist()))
+        self._warn(f"moved by hand {since}", map(found.path, np.flatnonzero(self.moved).tolist()))
         self._warn(
             f"deleted {since}"
             if self.deletions_count

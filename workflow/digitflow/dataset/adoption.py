@@ -138,10 +138,9 @@ def _remembered(
     if known is None or not same_file(known.corrections or corrections, corrections):
         return copy, []
     typed = {line.id: line.now for line in copy.lines()}
-    if typed and last_applied.was_last(corrections, applied):
-        about = read_about(tree)
-        if about and about.adopted < Path(applied).stat().st_mtime_ns:
-            return copy, []  # it has all that was adopted, and the tree may not be up to date with it
+    was_last = typed and last_applied.was_last(corrections, applied)
+    if was_last and read_about(tree).adopted < Path(applied).stat().st_mtime_ns:
+        return copy, []  # it has all that was adopted, and the tree may not be up to date with it
     places = known.by_corrections()
     shown = [correction_of(known, row, places[row]) for row in known.moved().tolist()]
     rows = {line.id for line in shown}

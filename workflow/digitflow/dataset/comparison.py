@@ -203,8 +203,9 @@ class Comparison:
         """Where an update has yet to write other pixels, only the picture tells which image was meant."""
         known, found = self.known, self.found.place
         for row in np.flatnonzero(self.changed & (known.pixel_crc != known.next_pixel_crc)).tolist():
-            done = "deleted" if found[row] == NOWHERE else "put there"
+            done = "deleted"
             if found[row] != NOWHERE:
+                done = "put there"
                 data = self._read(row, self.tree / known.names[found[row]])
                 if shown_crc(data, known.shape) == known.next_pixel_crc[row]:
                     continue
@@ -233,11 +234,12 @@ class Comparison:
         known, since = self.known, inventory_path(self.tree).stat().st_mtime_ns
         then, now = read_about(self.tree).times, folder_times(self.tree)
         for place, name in enumerate(known.names):
-            folder = self.tree / name
-            as_it_was = name in then and then[name] == now.get(name) and not is_recent(max(now[name]), since)
-            if (as_it_was and not are_gone) or not folder.is_dir():
+            if name not in now:  # the folder is gone
                 continue
-            with open_folders(folder) as (opened,):
+            as_it_was = then.get(name) == now[name] and not is_recent(max(now[name]), since)
+            if as_it_was and not are_gone:
+                continue
+            with open_folders(self.tree / name) as (opened,):
                 for row in np.flatnonzero(self.found.place == place).tolist():
                     data = self._read(row, opened)
                     if zlib.crc32(data) != known.file_crc[row]:

@@ -17,6 +17,7 @@ import time
 import zipfile
 import zlib
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
@@ -32,6 +33,7 @@ PathLike = str | os.PathLike
 RUN_TREES = "run again with the target trees, e.g. snakemake -j2 trees"
 LINES = 4096  # of a manifest, made at a time
 NOWHERE = -1  # in the place of a folder: the row has no picture
+MANIFEST_LINE = re.compile(r"(.+)/([0-9]+)\.png ([0-9A-F]{8})")
 CORRECTIONS, PIXELS = "; corrections ", "; pixels "  # begin the comments at the end of a manifest
 COPY = re.compile(r"copy of ([0-9]+)\.png|([0-9]+)[ _(-].*\.png", re.IGNORECASE)
 
@@ -196,6 +198,28 @@ def write_manifest(path: PathLike, inventory: Inventory) -> None:
         if inventory.corrections:
             file.write(f"{CORRECTIONS}{json.dumps(inventory.corrections)}\n")
         file.write(f"{PIXELS}{inventory.digest_of_pixels()}\n")
+
+
+def read_manifest(manifest: PathLike) -> tuple[list[tuple[str, str, str]], str, str]:
+    """Folder, id and checksum of every picture, as texts, in a manifest with folders; the path of the
+    corrections that the tree shows and the digest of all pixels, empty if it does not say so.
+
+    FormatError: a line is damaged.
+    """
+    lines = Path(manifest).read_text(encoding="utf-8", errors="replace").splitlines()
+    digest = lines.pop().removeprefix(PIXELS) if lines and lines[-1].startswith(PIXELS) else ""
+    shown = ""
+    with suppress(ValueError):  # damaged: the line stays, and is named
+        if lines and lines[-1].startswith(CORRECTIONS):
+            shown = str(json.loads(lines[-1].removeprefix(CORRECTIONS)))
+            lines.pop()
+    found = [MANIFEST_LINE.fullmatch(line) for line in lines]
+    if None in found:
+        number = found.index(None)
+        raise FormatError(
+            f"{manifest}, line {number + 1}: damaged: {lines[number]!r}; delete the file and {RUN_TREES}"
+        )
+    return [line.groups() for line in found], shown, digest
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,7 @@ corrections that were applied tell what is not yet in the tree. So what a person
 from what the tool did.
 """
 
-import json
 import os
-import re
 import zlib
 from contextlib import suppress
 from dataclasses import replace
@@ -17,18 +15,17 @@ from pathlib import Path
 import numpy as np
 
 from digitflow.base.checksums import read_made_from
-from digitflow.base.errors import FormatError, InputError
+from digitflow.base.errors import InputError
 from digitflow.dataset import applied as last_applied
 from digitflow.dataset import classes as class_names
 from digitflow.dataset.applied import APPLIED, Applied, same_file
 from digitflow.dataset.classes import folder_names, label_of_folder
 from digitflow.dataset.inventory import (
-    CORRECTIONS,
     NOWHERE,
-    PIXELS,
     RUN_TREES,
     Inventory,
     move_away,
+    read_manifest,
     save_inventory,
     scan,
 )
@@ -37,7 +34,6 @@ from digitflow.dataset.views import shown_crc
 from digitflow.formats import idx, png
 from digitflow.formats.corrections import DROP, OK
 
-LINE = re.compile(r"(.+)/([0-9]+)\.png ([0-9A-F]{8})")  # as `write_manifest` has it
 PathLike = str | os.PathLike
 
 
@@ -60,7 +56,7 @@ def recover_inventory(
     tree, files = Path(tree), (manifest, images_idx, labels_idx, classes_csv)
     if not (tree.is_dir() and all(map(os.path.exists, files))):
         return False
-    lines, shown, digest = _read_manifest(manifest)
+    lines, shown, digest = read_manifest(manifest)
     images, names = idx.open_memmap(images_idx, idx.IMAGES), folder_names(class_names.read(classes_csv))
     rows, *shape = images.shape
     given = idx.read_labels(labels_idx, rows, len(names)).astype(np.int16)
@@ -81,7 +77,9 @@ def recover_inventory(
     else:  # a manifest of an earlier version: the copy that explains it best; of two that do, the last one
         copies = [*reversed(last_applied.read_copies(applied)), Applied()]
         copy = max(copies, key=lambda copy: np.count_nonzero(wanted(copy) == place))
-    goal = wanted(copy) if Path(applied).exists() else place  # without it, all was as the update wanted it
+    # Where these corrections have it otherwise than the tree, an update is still to come. Without copies, all
+    # was as the last one wanted it.
+    goal = wanted(copy) if Path(applied).exists() else place
     inventory = Inventory(
         names=names,
         given=given,
@@ -121,26 +119,6 @@ def check_is_last(tree: PathLike, corrections: PathLike, applied: PathLike = APP
             f"{corrections}; nothing was changed. First set data.corrections: {own} and {RUN_TREES}; or, if "
             f"nothing was done in the tree by hand: {move_away(tree, f'{tree}.sfv')}"
         )
-
-
-def _read_manifest(manifest: PathLike) -> tuple[list[tuple[str, str, str]], str, str]:
-    """Folder, id and checksum of every picture; the path of the corrections that the tree shows and the
-    digest of all pixels, empty if they are not there.
-    """
-    lines = Path(manifest).read_text(encoding="utf-8", errors="replace").splitlines()
-    digest = lines.pop().removeprefix(PIXELS) if lines and lines[-1].startswith(PIXELS) else ""
-    shown = ""
-    with suppress(ValueError):  # damaged: the line stays, and is named
-        if lines and lines[-1].startswith(CORRECTIONS):
-            shown = str(json.loads(lines[-1].removeprefix(CORRECTIONS)))
-            lines.pop()
-    found = [LINE.fullmatch(line) for line in lines]
-    if None in found:
-        number = found.index(None)
-        raise FormatError(
-            f"{manifest}, line {number + 1}: damaged: {lines[number]!r}; delete the file and {RUN_TREES}"
-        )
-    return [line.groups() for line in found], shown, digest
 
 
 def _check_pictures(

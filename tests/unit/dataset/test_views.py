@@ -272,6 +272,20 @@ def test_a_picture_deleted_after_the_corrections_were_read_stays_away_until_the_
     assert ["1: drop" in line or "4: drop" in line for line in made.wishes()] == [True, True]
 
 
+def test_a_picture_deleted_after_an_update_was_killed_stays_away_until_the_next_run(
+    made, monkeypatch, caplog
+):
+    with monkeypatch.context() as patch:
+        patch.setattr(views._Update, "bring", lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            made.update(3 - LABELS)
+    (made.tree / "0/01.png").unlink()
+    assert made.update(3 - LABELS) == Counts(moved=11)
+    assert "0/01.png: deleted since the corrections were read; the next run adds" in caplog.text
+    [line] = made.wishes()
+    assert "image 1: drop" in line
+
+
 @pytest.mark.parametrize("to", [None, "3/01.png"])
 def test_a_picture_that_is_taken_away_during_an_update_is_left_to_the_next_run(made, monkeypatch, caplog, to):
     """One of a row that keeps its picture, one of a row whose label moves it, and one of a dropped row."""

@@ -10,7 +10,7 @@ from digitflow.dataset import applied as last_applied
 from digitflow.dataset.applied import APPLIED, flag, is_blank, may_be_lost, same_file
 from digitflow.dataset.comparison import Changes, Comparison, correction_of
 from digitflow.dataset.inventory import NOWHERE, RUN_TREES, read_inventory, settle
-from digitflow.dataset.treetimes import inventory_path, is_understood, read_about
+from digitflow.dataset.treetimes import read_about, wants_a_look
 from digitflow.formats.corrections import HEADER, OK, Correction, read, record
 
 PathLike = str | os.PathLike
@@ -60,16 +60,14 @@ def find_changes(
     corrections.
     """
     tree, manifest = Path(tree), Path(manifest)
-    if not inventory_path(tree).exists():
-        return Changes()  # no tree of digitflow's, or one that the next update has to recognise
+    if not wants_a_look(tree):  # nor does one without an inventory, which the next update has to recognise
+        return Changes()
     if not tree.is_dir():
         if manifest.exists() and (read_inventory(tree).place != NOWHERE).any():
             raise InputError(
                 f"{tree}: is gone; no image is dropped because of that. To make the pictures again, delete "
                 f"{manifest} and {RUN_TREES}"
             )
-        return Changes()
-    if is_understood(tree):
         return Changes()
     comparison = Comparison(tree, manifest, corrections)
     comparison.check_files()

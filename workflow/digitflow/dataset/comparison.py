@@ -302,8 +302,7 @@ class Comparison:
             np.where(self.changed, self.found.place, places) for places in (known.place, known.next_place)
         )
         # From now on these changes are in that file, so nobody else's: an inventory may not have known whose.
-        own = known.corrections or os.fspath(path)
-        after = replace(known, place=place, next_place=next_place, corrections=own)
+        after = replace(known, place=place, next_place=next_place, corrections=self.own)
         return Changes(corrections, told, after, adopted=True, notes=notes)
 
     def _notes(self) -> list[str]:

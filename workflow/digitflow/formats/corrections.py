@@ -129,7 +129,8 @@ def fill_in_checksums(path: PathLike, known: Iterable[Correction]) -> int:
     checksums = {(line.id, line.was, line.now): line.crc for line in known}
 
     def filled(line: Correction) -> Correction:
-        return replace(line, crc=line.crc or checksums.get((line.id, line.was, line.now), ""))
+        what = line.id, line.was, line.now
+        return line if line.crc else replace(line, crc=checksums.get(what, ""))
 
     count = sum(1 for line in read(path) if filled(line) != line)
     if count:

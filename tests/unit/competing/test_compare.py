@@ -12,7 +12,7 @@ from tests.unit.competing.test_runs import CONFIGURATION, FACTS, with_epochs
 from digitflow.base import checksums
 from digitflow.base.checksums import sha256
 from digitflow.base.errors import InputError
-from digitflow.competing import compare, comparison_page, runs, sheets
+from digitflow.competing import compare, comparison_page, runs
 from digitflow.formats import idx, labelscsv, lst
 from digitflow.formats.probabilities import write_probabilities
 
@@ -165,7 +165,7 @@ def test_flips_and_scores_equal_an_independent_count(project, truth):
             broken.add(row)
         elif true not in (one, two):
             both.add(row)
-    assert [set(flips.ids.tolist()) for flips in found.flips.values()] == [fixed, broken, both]
+    assert [{row["id"] for row in rows} for rows in found.flips.values()] == [fixed, broken, both]
     pair = next(pair for pair in found.pairs if (pair.rows, pair.model) == ("test", "merged"))
     assert (pair.only_second, pair.only_first) == (len(fixed), len(broken))
     assert pair.points == pytest.approx(100 * (60 - 50) / TEST_ROWS)
@@ -184,7 +184,7 @@ def test_the_cells_that_changed_most_come_first(tmp_path, truth):
     for name, labels in (("a.csv", first), ("b.csv", second)):
         labelscsv.write(tmp_path / name, labels)
     found = comparison_of(tmp_path / "a.csv", tmp_path / "b.csv", truth)
-    assert list(found.cells) == [(7, 1, 30), (4, 9, -11)]
+    assert list(found.cells) == [("7", "1", 30), ("4", "9", -11)]
 
 
 def test_a_significantly_worse_run_is_told_and_a_chance_difference_is_not(project, truth):
@@ -425,16 +425,16 @@ def test_json_has_every_image_that_flipped(project, truth):
 
 
 def test_sheets_show_the_very_images_that_flipped(project, truth, digits, tmp_path):
-    idx.write(tmp_path / "test-images", digits[0][:TEST_ROWS])
+    idx.write(tmp_path / "test-images-idx3-ubyte", digits[0][:TEST_ROWS])
     found = comparison_of(project("a", seed=1), project("b", seed=2), truth)
-    drawn = sheets.draw_sheets(found, tmp_path / "test-images", tmp_path / "test-images")
-    assert sheets.draw_sheets(found, tmp_path / "test-images", tmp_path / "test-images") == drawn
+    drawn = comparison_page.draw_sheets(found, tmp_path)
+    assert comparison_page.draw_sheets(found, tmp_path) == drawn
     assert list(drawn) == ["fixed", "broken", "both_wrong"][: len(drawn)]
-    sheets.write_sheets(tmp_path / "flips", drawn)
-    assert {path.name for path in (tmp_path / "flips").iterdir()} == {f"{kind}.png" for kind in drawn}
+    comparison_page.write_comparison_folder(tmp_path / "flips", found, tmp_path)
+    assert {path.stem for path in (tmp_path / "flips").glob("*.png")} == {*drawn}
     picture = cv2.imread(str(tmp_path / "flips" / "fixed.png"), cv2.IMREAD_GRAYSCALE)
-    for row in found.flips["fixed"].ids[: sheets.MOST]:
-        image = digits[0][row - 1].repeat(2, axis=0).repeat(2, axis=1)
+    for row in found.flips["fixed"][: comparison_page.MOST]:
+        image = digits[0][row["id"] - 1].repeat(2, axis=0).repeat(2, axis=1)
         assert cv2.matchTemplate(picture, image, cv2.TM_SQDIFF).min() == pytest.approx(0, abs=100)  # float32
 
 
@@ -448,10 +448,11 @@ def test_no_sheet_is_drawn_of_other_images_than_those_compared(project, truth, d
             project(f"{name}{test}", seed=seed, digests=FACTS["digests"] | {"images": {"test": test}})
             for seed, name in enumerate("ab")
         )
-        assert bool(sheets.draw_sheets(comparison_of(a, b, truth), images, images)) == drawn
+        assert bool(comparison_page.draw_sheets(comparison_of(a, b, truth), tmp_path)) == drawn
     idx.write(images, digits[0][:10])  # of fewer rows, with nothing known of either
     (tmp_path / "test.sfv").unlink()
-    assert sheets.draw_sheets(comparison_of(project("c"), project("d", seed=1), truth), images, images) == {}
+    found = comparison_of(project("c"), project("d", seed=1), truth)
+    assert comparison_page.draw_sheets(found, tmp_path) == {}
 
 
 class Reader(HTMLParser):
@@ -481,10 +482,10 @@ class Reader(HTMLParser):
 
 
 def test_the_page_holds_all_and_asks_for_nothing_else(project, truth, digits, tmp_path):
-    idx.write(tmp_path / "test-images", digits[0][:TEST_ROWS])
+    idx.write(tmp_path / "test-images-idx3-ubyte", digits[0][:TEST_ROWS])
     other = with_epochs("<b>30</b>")
     found = comparison_of(project("a", seed=1), project("b", seed=2, **other), truth)
-    drawn = sheets.draw_sheets(found, tmp_path / "test-images", tmp_path / "test-images")
+    drawn = comparison_page.draw_sheets(found, tmp_path)
     comparison_page.write_comparison(tmp_path / "page.html", found, drawn)
     read_back = Reader((tmp_path / "page.html").read_text())
     assert read_back.cells[:3] == ["models.keras_cnn.epochs", "20", "<b>30</b>"]

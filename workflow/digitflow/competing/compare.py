@@ -26,7 +26,7 @@ from digitflow.competing.runs import (
 )
 from digitflow.formats import idx, labelscsv
 from digitflow.formats.labelscsv import Form, read_sample
-from digitflow.scoring.measures import Accuracy, accuracy, confusion_matrix, paired_difference
+from digitflow.scoring.measures import Accuracy, accuracy, confusion_matrix, most_confused, paired_difference
 from digitflow.scoring.pairs import SIGNIFICANT
 from digitflow.scoring.table import MERGED
 
@@ -59,27 +59,6 @@ class Side:
     name: str
     facts: Mapping[str, Any]
     answers: Mapping[tuple[str, str], Answers]
-
-
-@dataclass(frozen=True)
-class Flips:
-    """The images behind a difference, in rows of their CSV from 1, with the true label and both answers."""
-
-    ids: np.ndarray
-    true: np.ndarray
-    first: np.ndarray
-    second: np.ndarray
-
-    def __len__(self) -> int:
-        return len(self.ids)
-
-    def as_rows(self, classes: Sequence[str]) -> list[dict[str, Any]]:
-        """One row per image, with the labels' own names."""
-        columns = (column.tolist() for column in (self.ids, self.true, self.first, self.second))
-        return [
-            {"id": id_, "true": classes[true], "first": classes[first], "second": classes[second]}
-            for id_, true, first, second in zip(*columns, strict=True)
-        ]
 
 
 @dataclass(frozen=True)
@@ -123,21 +102,20 @@ class Pair:
 class Comparison:
     """Everything that differs between two sides.
 
-    `classes`: the labels' names. `settings`: key, first and second value. `pairs`: the models that both have.
-    `left_out`: which images are not compared, and why, or by whose labels they are judged.
+    `settings`: key, first and second value. `pairs`: the models that both have. `left_out`: which images are
+    not compared, and why, or by whose labels they are judged.
     The others are about the merged submissions, and empty if the truth is not known. `rows`: which images are
-    meant, test or validation. `flips`: fixed, broken and both_wrong. `cells`: true label, label given, how
-    many more times the second one gives it. `images`: the CRC-32 of their IDX file, if it is known.
+    meant, test or validation. `flips`: as from `find_flips`. `cells`: true label, label given, how many more
+    times the second one gives it. `images`: the CRC-32 of their IDX file, if it is known.
     """
 
     names: tuple[str, str]
-    classes: Sequence[str]
     settings: Sequence[tuple[str, Any, Any]]
     pairs: Sequence[Pair]
     left_out: Sequence[str] = ()
     rows: str = ""
-    flips: Mapping[str, Flips] = field(default_factory=dict)
-    cells: Sequence[tuple[int, int, int]] = ()
+    flips: Mapping[str, Sequence[Mapping[str, Any]]] = field(default_factory=dict)
+    cells: Sequence[tuple[str, str, int]] = ()
     images: str = ""
 
     @property
@@ -210,46 +188,50 @@ def read_side(
     facts = read_json(results / "run.json") if (results / "run.json").exists() else {}
     seeds = _seeds_of(facts) if facts else _seeds_found(results)
     true = _truth_about(facts, solution, source, images)
-    answers = {(TEST, MERGED): _answers_of_a_run(results / "submission.csv", classes, form, true)}
-    for name in seeds:
-        if (csv := results / "submissions" / f"{name}.csv").exists():
-            answers[TEST, name] = _answers_of_a_run(csv, classes, form, true)
+    csvs = {name: results / "submissions" / f"{name}.csv" for name in seeds}
+    csvs = {MERGED: results / "submission.csv"} | {name: csv for name, csv in csvs.items() if csv.exists()}
+    answers = {(TEST, name): _answers_of_a_run(csv, classes, form, true) for name, csv in csvs.items()}
     return Side(str(path), facts, answers | _validation_answers(results, facts, seeds))
 
 
 def compare(first: Side, second: Side, classes: Sequence[str]) -> Comparison:
     """Compare two sides, on the rows that both have; `classes`: the labels' names."""
-    pairs = []
-    common = {}
-    left_out, notes = {}, {}
+    common: dict[tuple[str, str], tuple[Answers, Answers]] = {}
+    said = {}
     for place in first.answers:
         if place not in second.answers:
             continue
+        rows = place[0]
         answers = first.answers[place], second.answers[place]
-        if why := _why_not(place[0], (first, second), answers):
-            left_out[place[0]] = f"{place[0]} images: not compared, because {why}"
+        if why := _why_not(rows, (first, second), answers):
+            said[rows] = f"{rows} images: not compared, because {why}"
         elif len(answers[0].ids):
             a, b = _common(*answers)
             if relabelled := 0 if a.true is None else int(np.count_nonzero(a.true != b.true)):
                 newer = first.facts.get("time", "") <= second.facts.get("time", "")
                 a, b = (replace(one, true=b.true if newer else a.true) for one in (a, b))
-                notes[place[0]] = (
-                    f"{place[0]} images: {relabelled:,} have different labels in the two; "
+                said[rows] = (
+                    f"{rows} images: {relabelled:,} have different labels in the two; "
                     f"judged by those of {(second if newer else first).name}"
                 )
             common[place] = a, b
-            pairs.append(_pair(*place, *common[place]))
-    settings = _differing_settings(first.facts, second.facts)
-    names = first.name, second.name
-    said = [*left_out.values(), *notes.values()]
-    judged = [place for place in common if place[1] == MERGED and common[place][0].true is not None]
-    if not judged:
-        return Comparison(names, classes, settings, pairs, said)
-    place = judged[0]  # the test rows, if their labels are known
-    flips = find_flips(*common[place])
-    cells = _changed_cells(*common[place], len(classes))
-    images = images_of(first.facts).get(PART_OF[place[0]], "")
-    return Comparison(names, classes, settings, pairs, said, place[0], flips, cells, images)
+    found = Comparison(
+        (first.name, second.name),
+        _differing_settings(first.facts, second.facts),
+        [_pair(*place, *answers) for place, answers in common.items()],
+        [*said.values()],
+    )
+    for (rows, model), (a, b) in common.items():  # the test rows, if their labels are known, come first
+        if model == MERGED and a.true is not None:
+            flips, cells = find_flips(a, b, classes), _changed_cells(a, b, classes)
+            return replace(
+                found,
+                rows=rows,
+                flips=flips,
+                cells=cells,
+                images=images_of(first.facts).get(PART_OF[rows], ""),
+            )
+    return found
 
 
 def _why_not(rows: str, sides: tuple[Side, Side], answers: tuple[Answers, Answers]) -> str:
@@ -270,23 +252,31 @@ def _why_not(rows: str, sides: tuple[Side, Side], answers: tuple[Answers, Answer
     return ""
 
 
-def find_flips(first: Answers, second: Answers) -> dict[str, Flips]:
-    """Which images only one of two got right, and which neither did; both answer for the same images."""
+def find_flips(first: Answers, second: Answers, classes: Sequence[str]) -> dict[str, list[dict[str, Any]]]:
+    """Which images only one of two got right, and which neither did; both answer for the same images.
+
+    For each image its `id`, the row of its CSV from 1, and the names of its `true` label and of both answers,
+    `first` and `second`.
+    """
     first_right, second_right = first.given == first.true, second.given == first.true
     masks = ~first_right & second_right, first_right & ~second_right, ~first_right & ~second_right
     columns = first.ids, first.true, first.given, second.given
-    return {
-        kind: Flips(*(column[rows] for column in columns)) for kind, rows in zip(KINDS, masks, strict=True)
-    }
+    found = {}
+    for kind, mask in zip(KINDS, masks, strict=True):
+        rows = zip(*(column[mask].tolist() for column in columns), strict=True)
+        found[kind] = [
+            {"id": id_, "true": classes[true], "first": classes[one], "second": classes[other]}
+            for id_, true, one, other in rows
+        ]
+    return found
 
 
 def as_json(comparison: Comparison) -> dict[str, Any]:
     """A comparison as JSON values, with every image that flipped."""
-    classes = comparison.classes
     pairs = []
     for pair in comparison.pairs:
         row = {"rows": pair.rows, "model": pair.model, "images": pair.n, "changed": pair.changed}
-        if pair.first is not None and pair.second is not None:
+        if pair.first is not None:
             row |= {"first": pair.first.value, "second": pair.second.value, "points": round(pair.points, 4)}
             row |= {"only_first": pair.only_first, "only_second": pair.only_second, "p_value": pair.p_value}
         pairs.append(row)
@@ -299,11 +289,8 @@ def as_json(comparison: Comparison) -> dict[str, Any]:
         "pairs": pairs,
         "left_out": [*comparison.left_out],
         "rows": comparison.rows,
-        "flips": {kind: flips.as_rows(classes) for kind, flips in comparison.flips.items()},
-        "cells": [
-            {"true": classes[true], "given": classes[given], "more": more}
-            for true, given, more in comparison.cells
-        ],
+        "flips": comparison.flips,
+        "cells": [dict(zip(("true", "given", "more"), cell, strict=True)) for cell in comparison.cells],
     }
 
 
@@ -311,24 +298,21 @@ def as_text(comparison: Comparison) -> str:
     """A comparison for people: only what differs."""
     if comparison.same:
         return "same"
-    classes = comparison.classes
     lines = [f"{key}: {_shown(a)} -> {_shown(b)}" for key, a, b in comparison.settings]
     lines += [""] * bool(lines)
     lines += map(_pair_line, comparison.pairs)
     lines += comparison.left_out
     for kind, flips in comparison.flips.items():
-        if not len(flips):
+        if not flips:
             continue
-        shown = [
-            f"{row['id']} ({row['true']}: {row['first']} -> {row['second']})"
-            for row in flips.as_rows(classes)
-        ]
-        more = f", and {len(shown) - SHOWN_ROWS} more" if len(shown) > SHOWN_ROWS else ""
         name = kind.replace("_", " ")
-        lines += ["", f"{name}, {len(flips)} {comparison.rows} images", ", ".join(shown[:SHOWN_ROWS]) + more]
+        shown = [
+            f"{row['id']} ({row['true']}: {row['first']} -> {row['second']})" for row in flips[:SHOWN_ROWS]
+        ]
+        more = f", and {len(flips) - SHOWN_ROWS} more" if len(flips) > SHOWN_ROWS else ""
+        lines += ["", f"{name}, {len(flips)} {comparison.rows} images", ", ".join(shown) + more]
     lines += [""] * bool(comparison.cells)
-    for true, given, more in comparison.cells:
-        lines.append(f"{classes[true]} taken for {classes[given]}: {more:+d}")
+    lines += [f"{true} taken for {given}: {more:+d}" for true, given, more in comparison.cells]
     return "\n".join(lines)
 
 
@@ -433,21 +417,17 @@ def _common(first: Answers, second: Answers) -> tuple[Answers, Answers]:
 
 
 def _pair(rows: str, model: str, first: Answers, second: Answers) -> Pair:
-    changed = int(np.count_nonzero(first.given != second.given))
-    n = len(first.ids)
-    if first.true is None or n == 0:
-        return Pair(rows, model, n, changed)
+    pair = Pair(rows, model, len(first.ids), int(np.count_nonzero(first.given != second.given)))
+    if first.true is None:
+        return pair
     difference = paired_difference(first.given, second.given, first.true)
-    return Pair(
-        rows,
-        model,
-        n,
-        changed,
-        accuracy(first.given, first.true),
-        accuracy(second.given, first.true),
-        difference.only_first,
-        difference.only_second,
-        difference.p_value,
+    return replace(
+        pair,
+        first=accuracy(first.given, first.true),
+        second=accuracy(second.given, first.true),
+        only_first=difference.only_first,
+        only_second=difference.only_second,
+        p_value=difference.p_value,
     )
 
 
@@ -460,21 +440,17 @@ def _differing_settings(first: Mapping[str, Any], second: Mapping[str, Any]) -> 
     return [row for row in rows if row[1] != row[2]]
 
 
-def _changed_cells(first: Answers, second: Answers, classes: int) -> list[tuple[int, int, int]]:
+def _changed_cells(first: Answers, second: Answers, classes: Sequence[str]) -> list[tuple[str, str, int]]:
     """The cells of the confusion matrix that changed most: true label, label given, how many more now."""
-    matrices = [confusion_matrix(side.given, first.true, classes) for side in (second, first)]
-    change = matrices[0] - matrices[1]
-    np.fill_diagonal(change, 0)
-    order = np.argsort(-np.abs(change), axis=None, kind="stable")[:SHOWN_CELLS]
-    places = zip(*np.unravel_index(order, change.shape), strict=True)
-    return [
-        (int(true), int(given), int(change[true, given])) for true, given in places if change[true, given]
-    ]
+    before, now = (confusion_matrix(side.given, first.true, len(classes)) for side in (first, second))
+    change = now - before
+    most = most_confused(np.abs(change), SHOWN_CELLS)
+    return [(classes[true], classes[given], int(change[true, given])) for true, given, _ in most]
 
 
 def _pair_line(pair: Pair) -> str:
     name = f"{pair.rows} {pair.model}"
-    if pair.first is None or pair.second is None:
+    if pair.first is None:
         return f"{name}: {pair.changed} of {pair.n} labels differ"
     line = f"{name}: {100 * pair.first.value:.2f} -> {100 * pair.second.value:.2f} % of {pair.n}"
     return f"{line}, {pair.points:+.2f} points, {pair.verdict}"

@@ -1,20 +1,32 @@
-"""A comparison as a page: one self-contained file, with the sheets in it."""
+"""A comparison as a page: one self-contained file, with sheets of the images that flipped."""
 
 import base64
 import html
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
+import numpy as np
+
+from digitflow.base.checksums import of_images
 from digitflow.base.files import atomic_open, write_json
-from digitflow.competing import sheets
-from digitflow.competing.compare import KINDS, Comparison, Pair, as_json
-from digitflow.dataset import locations
+from digitflow.competing.compare import KINDS, PART_OF, Comparison, Pair, as_json
+from digitflow.dataset.locations import converted_images
 from digitflow.dataset.trees import check_own
+from digitflow.formats import idx
+from digitflow.look.sheets import encode_sheet
 
 PAGE, COMPARISON = "index.html", "comparison.json"
 OWN = {PAGE, COMPARISON, *(f"{kind}.png" for kind in KINDS)}
 PARTIAL = re.compile(rf"\.partial\.\d+\.({'|'.join(map(re.escape, sorted(OWN)))})")
+COLUMNS = 12
+MOST = 96  # images on a sheet; the JSON has all of them
+SIDE = 56  # pixels: smaller images are enlarged by a whole factor
+LINE = 13  # pixels of a line of text; above each image are two
+CELL_WIDTH = 84  # room for an id of eight digits
+GAP = 8
+PAPER = 255
 STYLE = """
 :root { color-scheme: light dark; --paper: #fbfbfa; --line: #e2e2de; --ink: #1d1d1b; }
 @media (prefers-color-scheme: dark) {
@@ -38,12 +50,14 @@ def write_comparison_folder(folder: str | Path, comparison: Comparison, images: 
     """
     folder = Path(folder)
     check_own(folder, lambda path: _is_own(path, folder))
-    test_images, train_images = (
-        locations.converted_images(images, part) or Path(images, part) for part in ("test", "train")
-    )
-    drawn = sheets.draw_sheets(comparison, test_images, train_images)
+    drawn = draw_sheets(comparison, images)
     write_json(folder / COMPARISON, as_json(comparison))
-    sheets.write_sheets(folder, drawn)
+    for kind in KINDS:
+        if kind in drawn:
+            with atomic_open(folder / f"{kind}.png") as file:
+                file.write(drawn[kind])
+        else:  # an earlier pair may have had such images
+            (folder / f"{kind}.png").unlink(missing_ok=True)
     write_comparison(folder / PAGE, comparison, drawn)
 
 
@@ -52,6 +66,30 @@ def _is_own(path: Path, folder: Path) -> bool:
     if PARTIAL.fullmatch(path.name):
         return True
     return path.name in OWN and (folder / COMPARISON).is_file()
+
+
+def draw_sheets(comparison: Comparison, images: str | Path) -> dict[str, bytes]:
+    """Draw a sheet for each kind of flip that occurs: PNG files by kind.
+
+    There are no sheets if the IDX file in the folder `images` is missing, or has other images than those that
+    were compared, as far as its checksum and size tell.
+    """
+    flips = {kind: rows for kind, rows in comparison.flips.items() if rows}
+    if not flips:
+        return {}
+    part = PART_OF[comparison.rows]
+    path, known = converted_images(images, part), of_images([Path(images, f"{part}.sfv")]).get(part)
+    if path is None or (known and comparison.images and known != comparison.images):
+        return {}
+    pixels = idx.open_memmap(path)
+    if max(row["id"] for rows in flips.values() for row in rows) > len(pixels):
+        return {}
+    found = {}
+    for kind, rows in flips.items():
+        title = f"{kind.replace('_', ' ')}: {len(rows)} {comparison.rows} images"
+        shown = pixels[[row["id"] - 1 for row in rows[:MOST]]]
+        found[kind] = encode_sheet(_draw(shown, rows, title))
+    return found
 
 
 def write_comparison(path: str | Path, comparison: Comparison, drawn: Mapping[str, bytes]) -> None:
@@ -72,8 +110,7 @@ def write_comparison(path: str | Path, comparison: Comparison, drawn: Mapping[st
         title = kind.replace("_", " ")
         source = base64.b64encode(data).decode()
         parts.append(f'<h2>{title}</h2><img alt="{title}" src="data:image/png;base64,{source}">')
-    classes = comparison.classes
-    cells = [(classes[true], classes[given], f"{more:+d}") for true, given, more in comparison.cells]
+    cells = [(true, given, f"{more:+d}") for true, given, more in comparison.cells]
     parts.append(_table("Confusions that changed most", ("true", "given", "more"), cells))
     with atomic_open(path, "w") as file:
         file.write("\n".join(filter(None, [*parts, "</body></html>"])) + "\n")
@@ -81,7 +118,7 @@ def write_comparison(path: str | Path, comparison: Comparison, drawn: Mapping[st
 
 def _cells(pair: Pair) -> Sequence[str]:
     images = f"{pair.rows} {pair.model}, {pair.n}"
-    if pair.first is None or pair.second is None:
+    if pair.first is None:
         return images, "", "", "", f"{pair.changed} labels differ"
     scores = (f"{100 * side.value:.2f} %" for side in (pair.first, pair.second))
     return images, *scores, f"{pair.points:+.2f}", pair.verdict
@@ -95,3 +132,32 @@ def _table(title: str, head: Sequence[str], rows: Iterable[Sequence[object]]) ->
     lines = "\n".join(f"<tr>{cells}</tr>" for cells in body)
     names = "".join(f"<th>{name}</th>" for name in head)
     return f"<h2>{title}</h2>\n<table><tr>{names}</tr>\n{lines}</table>"
+
+
+def _draw(images: np.ndarray, flips: Sequence[Mapping[str, Any]], title: str) -> np.ndarray:
+    """Draw images uint8 (n, h, w) or (n, h, w, 3) in a grid, each below its row, true label and answers.
+
+    Returns a picture uint8 (height, width) or (height, width, 3), dark ink on white.
+    """
+    factor = max(1, SIDE // max(images.shape[1:3]))
+    images = images.repeat(factor, axis=1).repeat(factor, axis=2)
+    height, width = images.shape[1:3]
+    cell_height, cell_width = height + 2 * LINE + GAP, max(width + GAP, CELL_WIDTH)
+    lines = -(-len(images) // COLUMNS)
+    size = 2 * LINE + lines * cell_height, COLUMNS * cell_width
+    picture = np.full((*size, *images.shape[3:]), PAPER, np.uint8)
+    shown = f", the first {len(images)}" if len(images) < len(flips) else ""
+    _say(picture, title + shown, GAP, LINE)
+    for number, (image, row) in enumerate(zip(images, flips, strict=False)):
+        top = 2 * LINE + number // COLUMNS * cell_height
+        left = number % COLUMNS * cell_width + GAP // 2
+        _say(picture, str(row["id"]), left, top + LINE - 3)
+        _say(picture, f"{row['true']}: {row['first']} > {row['second']}", left, top + 2 * LINE - 4)
+        picture[top + 2 * LINE : top + 2 * LINE + height, left : left + width] = image
+    return picture
+
+
+def _say(picture: np.ndarray, text: str, left: int, baseline: int) -> None:
+    import cv2
+
+    cv2.putText(picture, text, (left, baseline), cv2.FONT_HERSHEY_SIMPLEX, 0.38, (0, 0, 0), 1, cv2.LINE_AA)

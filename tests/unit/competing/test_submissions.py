@@ -20,7 +20,7 @@ FORM = labelscsv.Form(labelscsv.HEADER, [*map(str, range(1, 1001))])
 
 
 def read_all(folder):
-    return submissions.read_submissions(sorted(folder.glob("*.csv")), NAMES, FORM)
+    return submissions.read_fitting(sorted(folder.glob("*.csv")), NAMES, FORM)
 
 
 @pytest.fixture
@@ -39,13 +39,11 @@ def folder(tmp_path, digits):
 
 
 def test_a_file_that_does_not_fit_is_named_and_left_out_by_name(folder, caplog):
-    found, left_out = read_all(folder[0])
-    submissions.say_agreement(found, left_out)
-    assert list(found) == ["first", "second", "third"]
-    assert "999 rows, should be 1,000" in left_out["short"]
-    assert "line 2: Label 'a'" in left_out["letters"]
-    assert "left out" in caplog.text
-    assert "short.csv" in caplog.text
+    assert list(read_all(folder[0])) == ["first", "second", "third"]
+    letters, short = caplog.messages
+    assert letters.startswith("left out: ")
+    assert "letters.csv, line 2: Label 'a'" in letters
+    assert "short.csv: 999 rows, should be 1,000" in short
 
 
 def test_a_table_that_is_asked_for_alone_says_which_files_it_leaves_out(folder, caplog):
@@ -71,21 +69,24 @@ def test_a_file_that_does_not_fit_cannot_be_merged(folder):
         submissions.read_merged(files, NAMES, place / "images", place / "ids.csv", {})
 
 
-def test_scores_and_agreement_equal_a_count_by_hand(folder):
-    found, _ = read_all(folder[0])
+def test_scores_and_agreement_equal_a_count_by_hand(folder, caplog):
+    found = read_all(folder[0])
     files = [folder[0] / f"{name}.csv" for name in found]
     idx.write(folder[0] / "solution", folder[1].astype(np.uint8))
     rows = submissions.score_files(files, NAMES, files[0], folder[0] / "solution")
     assert [row["test_accuracy"] for row in rows] == [0.98, 0.98, 0.98]
     assert "test_accuracy" not in submissions.score_files(files, NAMES, files[0], None)[0]
     # First and second are wrong alike in 10 rows, and alone in 10 rows each.
-    assert submissions.agreement(found)[0].tolist() == [1.0, 0.98, 0.96]
-    assert "96.00" in submissions.format_agreement(found)
+    caplog.set_level("INFO", "digitflow")
+    submissions.write_agreement(folder[0] / "agreement.csv", found)
+    lines = (folder[0] / "agreement.csv").read_text().splitlines()
+    assert lines[:2] == ["model,first,second,third", "first,1.0,0.98,0.96"]
+    assert caplog.messages[-1].splitlines()[1].split() == ["first", "100.00", "98.00", "96.00"]
 
 
 def test_nothing_is_written_into_the_users_folder(folder):
     before = {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in folder[0].iterdir()}
-    found, _ = read_all(folder[0])
+    found = read_all(folder[0])
     submissions.blend("vote", list(found.values()), CLASSES)
     after = {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in folder[0].iterdir()}
     assert before == after
@@ -130,7 +131,7 @@ def test_a_tie_is_left_to_the_probabilities_where_there_are_some():
 
 
 def test_a_mean_needs_the_probabilities_of_all(folder):
-    found, _ = read_all(folder[0])
+    found = read_all(folder[0])
     with pytest.raises(ConfigError, match=r"first, second, third has only labels: write `method: vote`"):
         submissions.blend("mean", list(found.values()), CLASSES)
 
@@ -141,7 +142,7 @@ def test_probabilities_beside_a_file_are_read_and_must_choose_its_labels(folder)
     probabilities = np.full((1000, CLASSES), 0.05, np.float32)
     probabilities[np.arange(1000), true] = 0.55
     write_probabilities(place / "fourth_probabilities.npy", probabilities)
-    found, _ = read_all(place)
+    found = read_all(place)
     assert found["fourth"].probabilities is not None
     write_probabilities(place / "first_probabilities.npy", probabilities)
     with pytest.raises(

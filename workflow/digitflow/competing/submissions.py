@@ -1,11 +1,10 @@
 """Submission files from anywhere, never changed: checked, scored, compared with ours, and blended."""
 
-import csv
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -18,6 +17,9 @@ from digitflow.formats.probabilities import read_probabilities
 from digitflow.merging import merged as merging
 from digitflow.merging import methods
 from digitflow.scoring.table import score
+
+if TYPE_CHECKING:
+    import pandas
 
 log = logging.getLogger("digitflow")
 
@@ -65,20 +67,18 @@ def read_submission(
     return Submission(name, labels, probabilities[rows])
 
 
-def read_submissions(
-    paths: Sequence[str | Path], classes: Sequence[str], form: Form | None = None
-) -> tuple[dict[str, Submission], dict[str, str]]:
-    """Read submission files: those that fit, by name, and why each of the others is left out.
+def read_fitting(files: Sequence[Path], classes: Sequence[str], form: Form) -> dict[str, Submission]:
+    """Read submission files, by name; those that do not fit are left out, and the log says why.
 
     `classes` and `form` as in `labelscsv.read`.
     """
-    found, left_out = {}, {}
-    for path in map(Path, paths):
+    found = {}
+    for path in files:
         try:
             found[path.stem] = read_submission(path.stem, path, classes, form)
         except InputError as error:
-            left_out[path.stem] = str(error)
-    return found, left_out
+            log.warning(f"left out: {error}")
+    return found
 
 
 def read_merged(
@@ -95,9 +95,12 @@ def read_merged(
     """
     rows, *_ = idx.read_header(test_images)
     wanted = labelscsv.submission_form(form, rows, ids, ids)
-    found, left_out = read_submissions(files, classes, wanted)
-    for name, reason in left_out.items():
-        raise ConfigError(f"merge.models: {name} cannot be merged: {reason}")
+    found = {}
+    for path in files:
+        try:
+            found[path.stem] = read_submission(path.stem, path, classes, wanted)
+        except InputError as error:
+            raise ConfigError(f"merge.models: {path.stem} cannot be merged: {error}") from error
     return wanted, found
 
 
@@ -125,67 +128,43 @@ def blend_with_models(
     log.info(f"{submission_csv}: {len(labels):,} rows")
 
 
-def score_files(
-    files: Sequence[Path], classes: Sequence[str], submission_csv: Path | None, solution: Path | None
-) -> list[dict[str, Any]]:
-    """Rows for the table of scores, one per file that fits our own submission, with its test accuracy if a
-    `solution`, an IDX file, is known.
-
-    Files that do not fit are logged, with the reason.
-    """
-    if not files or submission_csv is None:
-        return []
-    form = labelscsv.read_sample(submission_csv)
-    true = None if solution is None else idx.read_labels(solution, len(form.ids), len(classes))
-    return [
-        {"model": name, "framework": "file", **score("test", submission.labels, true)}
-        for name, submission in _read_fitting(files, classes, form).items()
-    ]
-
-
 def labels_of_files(
-    files: Sequence[Path], classes: Sequence[str], submission_csv: Path
+    files: Sequence[Path], classes: Sequence[str], submission_csv: Path | None
 ) -> dict[str, np.ndarray]:
     """The labels of the files that fit our own submission, by name; the others are logged with the reason."""
     if not files:
         return {}
-    found = _read_fitting(files, classes, labelscsv.read_sample(submission_csv))
+    found = read_fitting(files, classes, labelscsv.read_sample(submission_csv))
     return {name: submission.labels for name, submission in found.items()}
 
 
-def agreement(found: Mapping[str, Submission]) -> np.ndarray:
-    """The share of images on which two submissions agree: float64 (k, k), in the order of `found`."""
+def score_files(
+    files: Sequence[Path], classes: Sequence[str], submission_csv: Path | None, solution: Path | None
+) -> list[dict[str, Any]]:
+    """Rows for the table of scores, one for each of `labels_of_files`, with its test accuracy if there is a
+    `solution`, an IDX file.
+    """
+    rows = []
+    for name, given in labels_of_files(files, classes, submission_csv).items():
+        true = None if solution is None else idx.read_labels(solution, len(given), len(classes))
+        rows.append({"model": name, "framework": "file", **score("test", given, true)})
+    return rows
+
+
+def agreement(found: Mapping[str, Submission]) -> "pandas.DataFrame":
+    """The share of images, 0..1, on which two submissions agree: a row and a column for each."""
+    import pandas
+
     labels = [submission.labels for submission in found.values()]
-    return np.array([[np.mean(a == b) for b in labels] for a in labels])
+    return pandas.DataFrame([[np.mean(a == b) for b in labels] for a in labels], [*found], [*found])
 
 
 def write_agreement(path: str | Path, found: Mapping[str, Submission]) -> None:
-    """Write the pairwise agreement as CSV: a row and a column for each submission, shares from 0 to 1."""
+    """Write the agreement of submissions as CSV, and log it in per cent."""
+    shares = agreement(found)
     with atomic_open(path, "w") as file:
-        rows = csv.writer(file, lineterminator="\n")
-        rows.writerow(["model", *found])
-        for name, shares in zip(found, agreement(found).tolist(), strict=True):
-            rows.writerow([name, *(round(share, 6) for share in shares)])
-
-
-def say_agreement(found: Mapping[str, Submission], left_out: Mapping[str, str]) -> None:
-    """Log which files are left out, and the pairwise agreement of the others."""
-    _say_left_out(left_out)
-    log.info(format_agreement(found))
-
-
-def format_agreement(found: Mapping[str, Submission]) -> str:
-    """The pairwise agreement as a table for people, in per cent."""
-    names = list(found)
-    width = max(map(len, names), default=0)
-    columns = [max(len(name), 6) for name in names]
-    head = " " * width + "".join(f"  {name:>{size}}" for name, size in zip(names, columns, strict=True))
-    lines = [
-        f"{name:<{width}}"
-        + "".join(f"  {100 * share:>{size}.2f}" for share, size in zip(row, columns, strict=True))
-        for name, row in zip(names, agreement(found).tolist(), strict=True)
-    ]
-    return "\n".join([head, *lines])
+        shares.round(6).to_csv(file, index_label="model", lineterminator="\n")
+    log.info((100 * shares).to_string(float_format="{:.2f}".format))
 
 
 def blend(
@@ -215,14 +194,3 @@ def blend(
         among = best[rows, submission.labels]
         chosen = np.where(among, submission.labels, chosen)
     return chosen
-
-
-def _read_fitting(files: Sequence[Path], classes: Sequence[str], form: Form) -> dict[str, Submission]:
-    found, left_out = read_submissions(files, classes, form)
-    _say_left_out(left_out)
-    return found
-
-
-def _say_left_out(left_out: Mapping[str, str]) -> None:
-    for reason in left_out.values():
-        log.warning(f"left out: {reason}")

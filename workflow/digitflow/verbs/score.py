@@ -99,10 +99,8 @@ def compare_submissions(
     form = labelscsv.read_sample(submission)
     own = {path.stem: competing.read_submission(path.stem, path, names, form) for path in submissions}
     merged = competing.read_submission(MERGED, submission, names, form)
-    others, left_out = competing.read_submissions(files, names, form)
-    found = {MERGED: merged, **own, **others}
-    competing.write_agreement(table, found)
-    competing.say_agreement(found, left_out)
+    others = competing.read_fitting(files, names, form)
+    competing.write_agreement(table, {MERGED: merged, **own, **others})
 
 
 def remember_run(

@@ -2,14 +2,18 @@
 
 import contextlib
 import errno
+import hashlib
 import json
 import os
+import re
 import resource
 import time
+from pathlib import Path
 
 import pytest
 from tests.unit.dataset.killed import killed_at
 
+from digitflow.base.errors import DigitflowError
 from digitflow.competing import store
 
 NAMES = ["model.bin", "metrics.json"]
@@ -30,8 +34,21 @@ PARTS = {
 }
 
 
-def key_of(parts) -> str:
-    return store.key_of(json.dumps(parts))
+def kept(shelf, folder) -> store.Kept:
+    """The store as a training sees it whose files are in a folder."""
+    return store.Kept(shelf, [folder / name for name in NAMES])
+
+
+def keep(shelf, fingerprint: str, folder) -> None:
+    kept(shelf, folder).keep(fingerprint)
+
+
+def bring_back(shelf, fingerprint: str, folder) -> bool:
+    return kept(shelf, folder).bring_back(fingerprint)
+
+
+def entry_of(shelf, fingerprint: str) -> Path:
+    return shelf / hashlib.sha256(fingerprint.encode()).hexdigest()
 
 
 def train(folder, content: bytes = b"weights") -> None:
@@ -42,12 +59,11 @@ def train(folder, content: bytes = b"weights") -> None:
 
 def run(project, shelf, parts) -> bool:
     """A run of one training: whether it had to train. The files tell what they were made from."""
-    key = key_of(parts)
     folder = project / "seed0"
-    if store.bring_back(shelf, key, folder, NAMES):
+    if bring_back(shelf, json.dumps(parts), folder):
         return False
     train(folder, json.dumps(parts, sort_keys=True).encode())
-    store.keep(shelf, key, folder, NAMES)
+    keep(shelf, json.dumps(parts), folder)
     return True
 
 
@@ -72,7 +88,7 @@ def test_a_change_of_any_part_misses(tmp_path, part):
 def test_a_flipped_bit_is_found_and_that_entry_is_made_again(tmp_path, name, caplog):
     shelf = tmp_path / "store"
     run(tmp_path, shelf, PARTS)
-    path = shelf / key_of(PARTS) / name
+    path = entry_of(shelf, json.dumps(PARTS)) / name
     data = bytearray(path.read_bytes())
     data[len(data) // 2] ^= 1
     path.write_bytes(data)
@@ -83,14 +99,14 @@ def test_a_flipped_bit_is_found_and_that_entry_is_made_again(tmp_path, name, cap
 
 def test_a_file_that_is_missing_from_an_entry_makes_it_again(tmp_path):
     run(tmp_path, tmp_path / "store", PARTS)
-    (tmp_path / "store" / key_of(PARTS) / "model.bin").unlink()
+    (entry_of(tmp_path / "store", json.dumps(PARTS)) / "model.bin").unlink()
     assert run(tmp_path, tmp_path / "store", PARTS)
 
 
 def test_what_comes_back_is_a_copy_with_a_time_of_its_own(tmp_path):
     shelf = tmp_path / "store"
     run(tmp_path / "one", shelf, PARTS)
-    stored = shelf / key_of(PARTS) / "model.bin"
+    stored = entry_of(shelf, json.dumps(PARTS)) / "model.bin"
     os.utime(stored, (1, 1))
     assert not run(tmp_path / "two", shelf, PARTS)
     back = tmp_path / "two" / "seed0" / "model.bin"
@@ -100,23 +116,23 @@ def test_what_comes_back_is_a_copy_with_a_time_of_its_own(tmp_path):
     assert not run(tmp_path / "three", shelf, PARTS)
 
 
-def test_over_its_limit_the_store_loses_what_was_unused_for_longest(tmp_path):
+def test_over_its_limit_the_store_loses_what_was_unused_for_longest(tmp_path, monkeypatch):
     shelf = tmp_path / "store"
-    keys = []
+    train(tmp_path / "a", b"x" * 1000)
     for seed in range(3):
-        train(tmp_path / "a", b"x" * 1000)
-        keys.append(key_of(PARTS | {"seed": seed}))
-        store.keep(shelf, keys[-1], tmp_path / "a", NAMES, limit=1 << 30)
-        os.utime(shelf / keys[-1], (1000 + seed, 1000 + seed))
-    assert store.bring_back(shelf, keys[0], tmp_path / "b", NAMES)  # used now
-    last = key_of(PARTS | {"seed": 3})
-    store.keep(shelf, last, tmp_path / "a", NAMES, limit=7000)
-    assert {path.name for path in shelf.iterdir()} == {keys[0], keys[2], last}
-    store.keep(shelf, keys[1], tmp_path / "a", NAMES, limit=1)
-    assert [path.name for path in shelf.iterdir()] == [keys[1]]
+        keep(shelf, f"seed {seed}", tmp_path / "a")
+        os.utime(entry_of(shelf, f"seed {seed}"), (1000 + seed, 1000 + seed))
+    assert bring_back(shelf, "seed 0", tmp_path / "b")  # used now
+    monkeypatch.setattr(store, "LIMIT", 7000)
+    keep(shelf, "seed 3", tmp_path / "a")
+    assert {*shelf.iterdir()} == {entry_of(shelf, f"seed {seed}") for seed in (0, 2, 3)}
+    monkeypatch.setattr(store, "LIMIT", 1)
+    keep(shelf, "seed 1", tmp_path / "a")
+    assert [*shelf.iterdir()] == [entry_of(shelf, "seed 1")]
 
 
-def test_what_else_lies_in_the_folder_of_the_store_is_never_removed(tmp_path):
+def test_what_else_lies_in_the_folder_of_the_store_is_never_removed(tmp_path, monkeypatch):
+    monkeypatch.setattr(store, "LIMIT", 1)
     shelf = tmp_path / "shared"
     others = ["thesis/chapter.tex", "photographs/entry.json", f"{'0' * 64}/no-entry.txt"]
     for name in others:
@@ -125,10 +141,10 @@ def test_what_else_lies_in_the_folder_of_the_store_is_never_removed(tmp_path):
         os.utime((shelf / name).parent, (1, 1))
     train(tmp_path / "a")
     for seed in range(2):
-        store.keep(shelf, key_of(PARTS | {"seed": seed}), tmp_path / "a", NAMES, limit=1)
+        keep(shelf, f"seed {seed}", tmp_path / "a")
     assert {str(path.relative_to(shelf)) for path in shelf.glob("*/*")} == {
         *others,
-        *(f"{key_of(PARTS | {'seed': 1})}/{name}" for name in (*NAMES, store.ENTRY)),
+        *(f"{entry_of(shelf, 'seed 1').name}/{name}" for name in (*NAMES, store.ENTRY)),
     }
 
 
@@ -136,17 +152,18 @@ def test_no_room_for_what_comes_back_is_said_and_harms_no_entry(tmp_path):
     run(tmp_path / "one", tmp_path / "store", PARTS)
     with (
         largest_file(10),
-        pytest.raises(store.DigitflowError, match=r"model\.bin: cannot be written: File too"),
+        pytest.raises(DigitflowError, match=r"model\.bin: cannot be written: File too"),
     ):
         run(tmp_path / "two", tmp_path / "store", PARTS)
     assert not any((tmp_path / "two" / "seed0").iterdir())
     assert not run(tmp_path / "two", tmp_path / "store", PARTS)
 
 
-def test_no_room_in_the_store_leaves_nothing_there(tmp_path):
+def test_no_room_in_the_store_leaves_nothing_there(tmp_path, caplog):
     train(tmp_path / "a", b"x" * 1000)
-    with largest_file(500), pytest.raises(store.DigitflowError, match="store: cannot be written"):
-        store.keep(tmp_path / "store", key_of(PARTS), tmp_path / "a", NAMES)
+    with largest_file(500):
+        keep(tmp_path / "store", "key", tmp_path / "a")
+    assert "store: cannot be written" in caplog.text
     assert not any((tmp_path / "store").iterdir())
 
 
@@ -175,23 +192,24 @@ def test_two_runs_that_keep_the_same_training_leave_one_entry(tmp_path):
     shelf = tmp_path / "store"
     train(tmp_path / "a")
     for _ in range(2):
-        store.keep(shelf, "key", tmp_path / "a", NAMES)
-    assert [path.name for path in shelf.iterdir()] == ["key"]
+        keep(shelf, "key", tmp_path / "a")
+    assert [*shelf.iterdir()] == [entry_of(shelf, "key")]
 
 
-def test_runs_at_the_same_time_get_whole_trainings_or_none(tmp_path):
+def test_runs_at_the_same_time_get_whole_trainings_or_none(tmp_path, monkeypatch):
     """Four processes keep, bring back and, over the limit, remove the same five trainings."""
     shelf = tmp_path / "store"
+    monkeypatch.setattr(store, "LIMIT", 4000)
 
     def work(number: int) -> None:
         for turn in range(40):
             name = f"key{(turn + number) % 5}"
             folder = tmp_path / f"of{number}"
-            if store.bring_back(shelf, name, folder, NAMES):
+            if bring_back(shelf, name, folder):
                 assert (folder / "model.bin").read_bytes() == name.encode() * 100
             else:
                 train(folder, name.encode() * 100)
-                store.keep(shelf, name, folder, NAMES, limit=4000)
+                keep(shelf, name, folder)
 
     children = []
     for number in range(4):
@@ -210,45 +228,45 @@ def test_a_kill_at_any_file_leaves_a_store_that_serves_whole_entries_or_none(tmp
     shelf = tmp_path / "store"
     train(tmp_path / "a")
     step = 0
-    while killed_at(step, lambda: store.keep(shelf, "key", tmp_path / "a", NAMES)):
+    while killed_at(step, lambda: keep(shelf, "key", tmp_path / "a")):
         step += 1
-        if store.bring_back(shelf, "key", tmp_path / "b", NAMES):
+        if bring_back(shelf, "key", tmp_path / "b"):
             assert (tmp_path / "b" / "model.bin").read_bytes() == b"weights"
-            store._remove(shelf / "key")
+            store._remove(entry_of(shelf, "key"))
     assert step > 5
     old = [path for path in shelf.iterdir() if path.name.startswith(store.PASSING)]
     assert old
     for path in old:
         os.utime(path, (1, 1))
-    store.keep(shelf, "key", tmp_path / "a", NAMES)
-    assert [path.name for path in shelf.iterdir()] == ["key"]
+    keep(shelf, "key", tmp_path / "a")
+    assert [*shelf.iterdir()] == [entry_of(shelf, "key")]
 
 
 def test_an_entry_has_the_permissions_of_its_store_for_whoever_shares_it(tmp_path):
     train(tmp_path / "a")
     (tmp_path / "shelf").mkdir(mode=0o700)
     (tmp_path / "shelf").chmod(0o775)
-    store.keep(tmp_path / "shelf", "key", tmp_path / "a", NAMES)
-    assert (tmp_path / "shelf" / "key").stat().st_mode & 0o777 == 0o775
+    keep(tmp_path / "shelf", "key", tmp_path / "a")
+    assert entry_of(tmp_path / "shelf", "key").stat().st_mode & 0o777 == 0o775
 
 
 def test_an_entry_that_cannot_be_read_just_now_is_left_alone(tmp_path, monkeypatch, caplog):
     train(tmp_path / "a")
-    store.keep(tmp_path / "shelf", "key", tmp_path / "a", NAMES)
+    keep(tmp_path / "shelf", "key", tmp_path / "a")
 
     def fail(*_):
         raise OSError(errno.EMFILE, "Too many open files")
 
     with monkeypatch.context() as patch:
         patch.setattr(store, "read_json", fail)
-        assert not store.bring_back(tmp_path / "shelf", "key", tmp_path / "b", NAMES)
+        assert not bring_back(tmp_path / "shelf", "key", tmp_path / "b")
     assert "cannot be read ([Errno 24] Too many open files): training anew" in caplog.text
     (tmp_path / "b").mkdir(exist_ok=True)
-    assert store.bring_back(tmp_path / "shelf", "key", tmp_path / "b", NAMES)
+    assert bring_back(tmp_path / "shelf", "key", tmp_path / "b")
 
 
-def test_a_store_that_cannot_be_written_says_which(tmp_path):
+def test_a_store_that_cannot_be_written_says_which(tmp_path, caplog):
     train(tmp_path / "a")
     (tmp_path / "file").write_text("")
-    with pytest.raises(store.DigitflowError, match=r"file.*make room there, or set another `store`"):
-        store.keep(tmp_path / "file", "key", tmp_path / "a", NAMES)
+    keep(tmp_path / "file", "key", tmp_path / "a")
+    assert re.search(r"warning: not kept: .*file.*make room there, or set another `store`", caplog.text)

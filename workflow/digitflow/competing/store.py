@@ -19,7 +19,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from digitflow.base.checksums import sha256
-from digitflow.base.errors import DigitflowError, FormatError
+from digitflow.base.errors import FormatError
 from digitflow.base.files import atomic_open, read_json
 
 log = logging.getLogger("digitflow")
@@ -32,9 +32,8 @@ LIMIT = 10 << 30  # bytes: some thousand trainings
 
 
 class Kept:
-    """A store as one training sees it (`training.job.Store`): its own files come from it, or go into it.
-
-    `files` lie in one folder; the key of an entry is a digest of the training's fingerprint.
+    """A store as one training sees it (`training.job.Store`): its `files`, in one folder, come from it, or go
+    into it.
     """
 
     def __init__(self, store: str | Path, files: Sequence[Path]):
@@ -42,88 +41,74 @@ class Kept:
         self._names = [path.name for path in files]
 
     def bring_back(self, fingerprint: str) -> bool:
-        """As `bring_back`; success is logged."""
-        found = bring_back(self._store, key_of(fingerprint), self._folder, self._names)
-        if found:
-            log.info(f"brought back from {self._store}: made before from the same settings, data and code")
-        return found
+        """Copy the training's files from the store, if it has them undamaged; return whether it had.
+
+        A damaged entry is removed, so that it is made again, and the log says so; an unreadable one is left
+        alone. DigitflowError: the training's folder cannot be written.
+        """
+        entry = self._entry(fingerprint)
+        if not entry.is_dir():
+            return False
+        try:
+            digests = read_json(entry / ENTRY)["sha256"]
+            files = {name: (entry / name).read_bytes() for name in self._names}
+            wrong = [
+                name for name, data in files.items() if hashlib.sha256(data).hexdigest() != digests.get(name)
+            ]
+            damage = f"{', '.join(wrong)} damaged" if wrong else ""
+        except (FileNotFoundError, FormatError, KeyError, AttributeError) as error:
+            damage = str(error)
+        except OSError as error:
+            log.warning("%s: cannot be read (%s): training anew", entry, error)
+            return False
+        if damage:
+            _remove(entry)
+            done = "left there; training anew" if entry.exists() else "removed, to be made again"
+            log.warning("%s: not as it was stored (%s): %s", entry, damage, done)
+            return False
+        with contextlib.suppress(OSError):  # a read-only store keeps no order of use
+            os.utime(entry)
+        for name, data in files.items():
+            with atomic_open(self._folder / name) as file:
+                file.write(data)
+        log.info(f"brought back from {self._store}: made before from the same settings, data and code")
+        return True
 
     def keep(self, fingerprint: str) -> None:
-        """As `keep`; failure is only a warning, because the training's results are complete all the same."""
+        """Put the files of the finished training into the store, and keep that within LIMIT bytes.
+
+        The entries unused for longest go first. Failure is only a warning, because the training's results are
+        complete all the same.
+        """
+        store, entry = self._store, self._entry(fingerprint)
         try:
-            keep(self._store, key_of(fingerprint), self._folder, self._names)
-        except DigitflowError as error:
-            log.warning(f"warning: not kept: {error}")
+            store.mkdir(parents=True, exist_ok=True)
+            _remove_abandoned(store)
+            passing = Path(tempfile.mkdtemp(prefix=PASSING, dir=store))
+            try:
+                for name in self._names:
+                    shutil.copyfile(self._folder / name, passing / name)
+                digests = {name: sha256(passing / name) for name in self._names}
+                (passing / ENTRY).write_text(json.dumps({"sha256": digests}), encoding="utf-8")
+                passing.chmod(store.stat().st_mode & 0o777)  # for everyone who shares the store
+                with contextlib.suppress(OSError):  # another run was faster; both made the same files
+                    passing.rename(entry)
+            finally:
+                shutil.rmtree(passing, ignore_errors=True)
+            _shrink(store, entry)
+        except OSError as error:
+            log.warning(
+                f"warning: not kept: {store}: cannot be written: {error}; make room there, or set another "
+                "`store`"
+            )
+
+    def _entry(self, fingerprint: str) -> Path:
+        """The training's place in the store: its fingerprint is all that it was made from."""
+        return self._store / hashlib.sha256(fingerprint.encode()).hexdigest()
 
 
-def key_of(fingerprint: str) -> str:
-    """The name of a training's entry: a digest of its fingerprint, which is all that it was made from."""
-    return hashlib.sha256(fingerprint.encode()).hexdigest()
-
-
-def keep(store: str | Path, key: str, folder: str | Path, names: Sequence[str], limit: int = LIMIT) -> None:
-    """Put the files `names` of a finished training into the store, and keep that within `limit` bytes.
-
-    The entries unused for longest go first. DigitflowError: the store cannot be written.
-    """
-    store, folder = Path(store), Path(folder)
-    try:
-        store.mkdir(parents=True, exist_ok=True)
-        _remove_abandoned(store)
-        passing = Path(tempfile.mkdtemp(prefix=PASSING, dir=store))
-        try:
-            for name in names:
-                shutil.copyfile(folder / name, passing / name)
-            digests = {name: sha256(passing / name) for name in names}
-            (passing / ENTRY).write_text(json.dumps({"sha256": digests}), encoding="utf-8")
-            passing.chmod(store.stat().st_mode & 0o777)  # for everyone who shares the store
-            with contextlib.suppress(OSError):  # another run was faster; both made the same files
-                passing.rename(store / key)
-        finally:
-            shutil.rmtree(passing, ignore_errors=True)
-        _shrink(store, key, limit)
-    except OSError as error:
-        raise DigitflowError(
-            f"{store}: cannot be written: {error}; make room there, or set another `store`"
-        ) from error
-
-
-def bring_back(store: str | Path, key: str, folder: str | Path, names: Sequence[str]) -> bool:
-    """Copy the files of a training from the store into `folder`, if it has them undamaged.
-
-    A damaged entry is removed, so that it is made again, and the log says so; an unreadable one is left
-    alone. DigitflowError: `folder` cannot be written.
-    """
-    entry, folder = Path(store) / key, Path(folder)
-    if not entry.is_dir():
-        return False
-    try:
-        digests = read_json(entry / ENTRY)["sha256"]
-        files = {name: (entry / name).read_bytes() for name in names}
-        wrong = [name for name in names if hashlib.sha256(files[name]).hexdigest() != digests.get(name)]
-        damage = f"{', '.join(wrong)} damaged" if wrong else ""
-    except FileNotFoundError as error:
-        damage = str(error)
-    except OSError as error:
-        log.warning("%s: cannot be read (%s): training anew", entry, error)
-        return False
-    except (FormatError, KeyError, TypeError, AttributeError) as error:
-        damage = str(error)
-    if damage:
-        _remove(entry)
-        done = "left there; training anew" if entry.exists() else "removed, to be made again"
-        log.warning("%s: not as it was stored (%s): %s", entry, damage, done)
-        return False
-    with contextlib.suppress(OSError):  # a read-only store keeps no order of use
-        os.utime(entry)
-    for name, data in files.items():
-        with atomic_open(folder / name) as file:
-            file.write(data)
-    return True
-
-
-def _shrink(store: Path, key: str, limit: int) -> None:
-    """Remove the entries unused for longest until the rest are within `limit` bytes; never the one of `key`.
+def _shrink(store: Path, kept: Path) -> None:
+    """Remove the entries unused for longest until the rest are within LIMIT bytes; never `kept`.
 
     Other files in the folder are neither counted nor touched: they may be anybody's.
     """
@@ -138,9 +123,9 @@ def _shrink(store: Path, key: str, limit: int) -> None:
             continue
     total = sum(size for _, _, size in entries)
     for _, entry, size in sorted(entries):
-        if total <= limit:
+        if total <= LIMIT:
             return
-        if entry.name != key:
+        if entry != kept:
             _remove(entry)
             total -= size
 

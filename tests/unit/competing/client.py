@@ -30,7 +30,7 @@ def plan(file: str) -> dict:
 
 def run_fetch(staging: str, timeout: str, *names: str) -> dict:
     with Kaggle("digit-recognizer", float(timeout)) as kaggle:
-        download.fetch(kaggle, staging, names)
+        download.fetch(kaggle, staging, names or ["train.csv"])
     return json.loads(Path(staging, download.MANIFEST).read_text())
 
 
@@ -42,7 +42,7 @@ def run_submit(
     patience: str = "60",
 ) -> dict:
     with Kaggle(competition, float(timeout)) as kaggle:
-        return vars(submit.submit(kaggle, plan(file), folder, patience=float(patience), **FAST))
+        return vars(submit.submit(kaggle, plan(file), folder, "runs", patience=float(patience), **FAST))
 
 
 def run_kills(endpoint: str, file: str, folder: str, step: str, second_step: str) -> dict:
@@ -75,7 +75,7 @@ def run_fetch_kills(endpoint: str, staging: str, step: str) -> dict:
     After the kill a file that has its name must be whole, and another process must bring all that is missing.
     """
     offered = json.loads(Path(endpoint, "world.json").read_text())["files"]
-    attempt = _attempts(endpoint, lambda: run_fetch(staging, "60"))
+    attempt = _attempts(endpoint, lambda: run_fetch(staging, "60", *offered))
     shutil.rmtree(staging, ignore_errors=True)
     points, _ = _moments(*attempt(reset=True))
     wrong = []

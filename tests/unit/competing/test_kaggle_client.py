@@ -422,7 +422,7 @@ def test_a_file_that_changed_since_it_was_looked_at_is_not_sent(tmp_path):
     path.write_text(SUBMISSION)
     plan = {"file": str(path), "sha256": "0" * 64}
     with pytest.raises(InputError, match="changed since it was checked"):
-        submit.submit(None, plan, tmp_path)
+        submit.submit(None, plan, tmp_path, tmp_path)
 
 
 def staged(tmp_path, content: str = TRAIN):

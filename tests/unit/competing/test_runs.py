@@ -229,9 +229,7 @@ def test_a_plan_counts_the_labels_that_changed_since_the_last_submission(tmp_pat
     receipt = receipts.Receipt("digit-recognizer", "f" * 64, "x.csv", "m", "2026-11-26")
     receipt.ref, receipt.state = 41, receipts.SENT
     receipts.write(tmp_path / "kaggle", receipt)
-    labelscsv.write(
-        receipts.copy_of(tmp_path / "kaggle", "digit-recognizer", "f" * 64), np.array([1, 2, 0, 0])
-    )
+    labelscsv.write(receipt.path(tmp_path / "kaggle", ".csv"), np.array([1, 2, 0, 0]))
     assert plan_of(tmp_path, run)["changed"] == {"ref": 41, "time": "2026-11-26", "labels": 2}
     another_test_set = make_run(tmp_path / "results", labels=(1, 2, 3, 4, 5))
     assert plan_of(tmp_path, another_test_set)["changed"] is None

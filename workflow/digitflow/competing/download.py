@@ -3,6 +3,7 @@
 Two halves, for two environments: `fetch` runs where Kaggle's client is, `accept` where the CSV readers are.
 """
 
+import codecs
 import logging
 import os
 from collections.abc import Callable, Sequence
@@ -21,25 +22,24 @@ MANIFEST = "download.json"
 BLOCK = 1 << 20
 
 
-def fetch(kaggle: Kaggle, staging: str | Path, names: Sequence[str] = ()) -> None:
-    """Download a competition's CSVs, unpacked, into the folder `staging`, with digests in download.json.
+def fetch(kaggle: Kaggle, staging: str | Path, names: Sequence[str]) -> None:
+    """Download CSVs of a competition, unpacked, into the folder `staging`, with digests in download.json.
 
-    `names`: those wanted, for example train.csv; all CSVs by default. A file that is present with its digest
-    stays. InputError: the competition has no such file, or the download is not a CSV.
+    `names`: for example train.csv. A file that is present with its digest stays. InputError: the competition
+    has no such file, or the download is not a CSV.
     """
     staging = Path(staging)
     offered = {_plain(name): (name, size) for name, size in kaggle.files().items()}
-    wanted = list(names) or [name for name in offered if name.endswith(".csv")]
-    missing = [name for name in wanted if name not in offered]
-    if missing or not wanted:
+    missing = [name for name in names if name not in offered]
+    if missing:
         raise InputError(
-            f"the competition {kaggle.competition} has no {' and no '.join(missing) or 'CSV'}; it has "
+            f"the competition {kaggle.competition} has no {' and no '.join(missing)}; it has "
             f"{', '.join(sorted(offered)) or 'no files'}: see {SITE}/competitions/{kaggle.competition}/data"
         )
     manifest = staging / MANIFEST
     known = read_json(manifest)["sha256"] if manifest.exists() else {}
     digests = {}
-    for name in wanted:
+    for name in names:
         path = staging / name
         if not (path.exists() and known.get(name) == sha256(path)):
             _fetch_file(kaggle, *offered[name], path)
@@ -146,7 +146,7 @@ def _fetch_file(kaggle: Kaggle, offered: str, size: int, path: Path) -> None:
 
 
 def _refuse_html(path: Path, start: bytes, competition: str) -> None:
-    if start.lstrip()[:1] == b"<":
+    if start.removeprefix(codecs.BOM_UTF8).lstrip()[:1] == b"<":
         raise InputError(
             f"{path.name}: an HTML page came, not a CSV: sign in and accept the rules at "
             f"{SITE}/competitions/{competition}/rules, then run again"

@@ -7,6 +7,7 @@ credentials, inside this process; no message contains them, or any signed addres
 
 import base64
 import contextlib
+import functools
 import hashlib
 import os
 import re
@@ -110,7 +111,7 @@ class Kaggle:
     def files(self) -> dict[str, int]:
         """The names of the competition's files, and their sizes in bytes."""
         found = {}
-        for page in self._pages("listing the files", self._api.list_data_files, "ApiListDataFilesRequest"):
+        for page in self._pages("listing the files", "list_data_files"):
             found |= {file.name: file.total_bytes for file in page.files}
         return found
 
@@ -121,10 +122,7 @@ class Kaggle:
         """
         doing = f"downloading {name}"
         digest = hashlib.md5(usedforsecurity=False)
-        with self._explained(doing):
-            answer = self._api.download_data_file(self._request("ApiDownloadDataFileRequest", file_name=name))
-        if "text/html" in answer.headers.get("Content-Type", ""):
-            raise ServiceError(f"{doing}: {self._html()}", refused=True)
+        answer = self._ask(doing, "download_data_file", file_name=name)
         with (
             contextlib.closing(answer),
             atomic_open(path) as file,
@@ -140,18 +138,13 @@ class Kaggle:
 
     def limits(self) -> Limits:
         """Ask how many submissions were made, and how many are left today."""
-        request = self._request("ApiGetSubmissionLimitsRequest")
-        with self._explained("asking for the slots left"):
-            limits = self._api.get_submission_limits(request)
+        limits = self._ask("asking for the slots left", "get_submission_limits")
         return Limits(limits.num_today, limits.num_total, limits.num_allowed_now)
 
     def start_upload(self, name: str, size: int, modified: int) -> Upload:
         """Ask for a place for a file of `size` bytes, last modified at `modified`, seconds since 1970."""
         facts = {"file_name": name, "content_length": size, "last_modified_epoch_seconds": modified}
-        with self._explained("asking for an upload"):
-            upload = self._api.start_submission_upload(
-                self._request("ApiStartSubmissionUploadRequest", **facts)
-            )
+        upload = self._ask("asking for an upload", "start_submission_upload", **facts)
         if not (upload.token and upload.create_url):
             raise ServiceError("asking for an upload: Kaggle returned no address; run again later")
         return Upload(upload.token, upload.create_url)
@@ -165,8 +158,9 @@ class Kaggle:
 
         start = 0
         with self._explained("uploading"), requests.Session() as session:
+            put = functools.partial(session.put, upload.url, timeout=self._timeout, allow_redirects=False)
             if again:
-                answer = self._put(session, upload.url, b"", {"Content-Range": f"bytes */{len(data)}"})
+                answer = put(data=b"", headers={"Content-Range": f"bytes */{len(data)}"})
                 if answer.status_code in (200, 201):
                     return True
                 if answer.status_code in (404, 410):
@@ -176,7 +170,7 @@ class Kaggle:
                 there = re.fullmatch(r"bytes=0-(\d+)", answer.headers.get("Range", ""))
                 start = int(there[1]) + 1 if there else 0
             headers = {"Content-Range": f"bytes {start}-{len(data) - 1}/{len(data)}"} if start else {}
-            answer = self._put(session, upload.url, data[start:], headers)
+            answer = put(data=data[start:], headers=headers)
             answer.raise_for_status()
             if answer.status_code not in (200, 201):
                 raise ServiceError("uploading: Kaggle's storage did not take the whole file; run again")
@@ -185,8 +179,7 @@ class Kaggle:
     def create(self, token: str, description: str) -> int:
         """Submit an uploaded file, which takes a slot; return the submission's reference."""
         facts = {"blob_file_tokens": token, "submission_description": description}
-        with self._explained("submitting"):
-            ref = self._api.create_submission(self._request("ApiCreateSubmissionRequest", **facts)).ref
+        ref = self._ask("submitting", "create_submission", **facts).ref
         if not ref:
             raise ServiceError(
                 "submitting: Kaggle returned no reference; run again: the next run looks for it"
@@ -195,62 +188,48 @@ class Kaggle:
 
     def submissions(self) -> Iterator[Entry]:
         """Yield the team's submissions, newest first."""
-        calls = self._api.list_submissions, "ApiListSubmissionsRequest"
-        for page in self._pages("listing the submissions", *calls):
+        for page in self._pages("listing the submissions", "list_submissions"):
             yield from map(_entry, page.submissions)
 
     def submission(self, ref: int) -> Entry | None:
         """One submission by its reference; None if it is not listed yet, as just after submitting."""
-        request = self._request("ApiGetSubmissionRequest", competition=False, ref=ref)
         try:
-            with self._explained("asking for the score"):
-                return _entry(self._api.get_submission(request))
+            return _entry(self._ask("asking for the score", "get_submission", competition=False, ref=ref))
         except _UnknownError:
             return None
 
     def rank(self, team: str) -> int | None:
         """The team's place on the public leaderboard; None if the service does not list it."""
-        place = 0
-        calls = self._api.get_leaderboard, "ApiGetLeaderboardRequest"
-        for page in self._pages("asking for the leaderboard", *calls, override_public=True):
-            for row in page.submissions:
-                place += 1
-                if row.team_name == team:
-                    return place
-        return None
+        pages = self._pages("asking for the leaderboard", "get_leaderboard", override_public=True)
+        rows = (row for page in pages for row in page.submissions)
+        return next((place for place, row in enumerate(rows, start=1) if row.team_name == team), None)
 
     def _note_answer(self, answer: "requests.Response") -> None:
         self._answer = answer
 
-    def _request(self, kind: str, competition: bool = True, **fields: Any) -> Any:
+    def _ask(self, doing: str, method: str, competition: bool = True, **fields: Any) -> Any:
+        """Call a method of the client with a request of these fields; `doing` is for messages.
+
+        `competition`: whether the request names it.
+        """
         from kagglesdk.competitions.types import competition_api_service as types
 
-        request = getattr(types, kind)()
+        request = getattr(types, f"Api{method.title().replace('_', '')}Request")()
         if competition:
             request.competition_name = self.competition
         for field, value in fields.items():
             setattr(request, field, value)
-        return request
+        with self._explained(doing):
+            return getattr(self._api, method)(request)
 
-    def _pages(self, doing: str, call: Any, kind: str, **fields: Any) -> Iterator[Any]:
+    def _pages(self, doing: str, method: str, **fields: Any) -> Iterator[Any]:
         token = ""
         for _ in range(MAX_PAGES):
-            request = self._request(kind, page_size=PAGE_ROWS, page_token=token, **fields)
-            with self._explained(doing):
-                page = call(request)
+            page = self._ask(doing, method, page_size=PAGE_ROWS, page_token=token, **fields)
             yield page
             token = page.next_page_token
             if not token:
                 return
-
-    def _html(self) -> str:
-        rules = f"{SITE}/competitions/{self.competition}/rules"
-        return f"an HTML page came, not the file: sign in and accept the rules at {rules}, then run again"
-
-    def _put(
-        self, session: "requests.Session", url: str, data: bytes, headers: dict[str, str]
-    ) -> "requests.Response":
-        return session.put(url, data=data, headers=headers, timeout=self._timeout, allow_redirects=False)
 
     def _check_transfer(self, doing: str, answer: "requests.Response", came: int, md5: str) -> None:
         announced = answer.headers.get("Content-Length")
@@ -346,15 +325,8 @@ def _adapter(timeout: float, note: Callable[["requests.Response"], None]) -> Any
 
 
 def _entry(found: Any) -> Entry:
-    status = found.status.name.lower()
-    return Entry(
-        found.ref,
-        found.description,
-        status,
-        found.public_score,
-        _line(found.error_description),
-        found.team_name,
-    )
+    status, error = found.status.name.lower(), _line(found.error_description)
+    return Entry(found.ref, found.description, status, found.public_score, error, found.team_name)
 
 
 def _status_and_sentence(answer: "requests.Response") -> tuple[int, str]:

@@ -62,20 +62,14 @@ class Receipt:
         score = {"status": status, "public_score": self.public_score, "rank": self.rank}
         return {"competition": self.competition, "ref": self.ref, **score}
 
-
-def receipt_path(folder: str | Path, competition: str, sha256: str) -> Path:
-    """The path of a file's receipt in the folder of all receipts."""
-    return Path(folder) / competition / f"{sha256}.json"
-
-
-def copy_of(folder: str | Path, competition: str, sha256: str) -> Path:
-    """The path of the copy of what was sent."""
-    return receipt_path(folder, competition, sha256).with_suffix(".csv")
+    def path(self, folder: str | Path, suffix: str = ".json") -> Path:
+        """Its path in the folder of all receipts; with the suffix .csv, that of the copy of what was sent."""
+        return Path(folder) / self.competition / f"{self.sha256}{suffix}"
 
 
 def write(folder: str | Path, receipt: Receipt) -> None:
     """Write a receipt; it is on the disk when this returns."""
-    write_json(receipt_path(folder, receipt.competition, receipt.sha256), asdict(receipt))
+    write_json(receipt.path(folder), asdict(receipt))
 
 
 def read(path: str | Path) -> Receipt:
@@ -104,15 +98,11 @@ def note_in_runs(folder: str | Path, kept: Iterable[Receipt]) -> None:
     for path in sorted(Path(folder).glob("*.json")):
         try:
             record = read_json(path)
-        except FormatError as error:
-            log.warning("%s", error)
-            continue
-        answer = sent.get(record.get("submission"))
-        if answer is not None and record.get("kaggle") != answer:
-            try:
+            answer = sent.get(record.get("submission"))
+            if answer is not None and record.get("kaggle") != answer:
                 write_json(path, record | {"kaggle": answer})
-            except (DigitflowError, OSError) as error:
-                log.warning("%s", error)
+        except (DigitflowError, OSError) as error:
+            log.warning("%s", error)
 
 
 def owes_score(submitted: str | Path) -> bool:

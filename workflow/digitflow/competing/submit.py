@@ -15,6 +15,7 @@ import logging
 import os
 import time
 from collections.abc import Mapping
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -44,16 +45,17 @@ def submit(
     kaggle: Kaggle,
     plan: Mapping[str, Any],
     folder: str | Path,
+    runs: str | Path,
     settle: float = SETTLE,
     patience: float = PATIENCE,
     pause: float = PAUSE,
-    runs: str | Path | None = None,
 ) -> Receipt:
     """Send the file of a plan (see `preview`), unless its bytes were sent before, and wait for its score.
 
     Only for a user who asked for it: `check_wish` comes first, before a connection is made. `folder` has the
     receipts. Missing scores of earlier submissions are fetched, too; references and scores are noted in the
     folder of remembered `runs`.
+
     InputError if the file is no longer the plan's; DigitflowError if no slot is
     left, if the service does not show whether it accepted an earlier try, or if it found an error.
     """
@@ -61,17 +63,19 @@ def submit(
     sha256 = hashlib.sha256(data).hexdigest()
     if sha256 != plan["sha256"]:
         raise InputError(f"{plan['file']}: changed since it was checked; nothing was sent: run again")
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    receipt = Receipt(kaggle.competition, sha256, plan["file"], plan["message"], now)
+    path = receipt.path(folder)
     with receipts.alone(folder, kaggle.competition):
-        path = receipts.receipt_path(folder, kaggle.competition, sha256)
-        receipt = receipts.read(path) if path.exists() else None
-        if receipt is not None and receipt.state == receipts.SENT:
+        if path.exists():
+            receipt = receipts.read(path)
+        if receipt.state == receipts.SENT:
             log.info("%s: already sent, reference %s: not sent again", plan["file"], receipt.ref)
             _place(folder, receipt).unlink(missing_ok=True)  # a kill may have left it
         else:
-            receipt = _send_once(kaggle, plan, folder, receipt, data, settle)
-        fetch_scores(kaggle, folder, patience, pause)
-        if runs is not None:
-            receipts.note_in_runs(runs, receipts.read_all(folder, kaggle.competition))
+            _send_once(kaggle, plan, folder, receipt, data, settle)
+        _fetch_scores(kaggle, folder, patience, pause)
+        receipts.note_in_runs(runs, receipts.read_all(folder, kaggle.competition))
     receipt = receipts.read(path)
     if receipt.status == "error":
         reason = receipt.error or "it gives no reason"
@@ -79,7 +83,7 @@ def submit(
     return receipt
 
 
-def fetch_scores(kaggle: Kaggle, folder: str | Path, patience: float = 0.0, pause: float = PAUSE) -> None:
+def _fetch_scores(kaggle: Kaggle, folder: str | Path, patience: float, pause: float) -> None:
     """Ask for the missing scores of sent submissions, for up to `patience` seconds altogether."""
     kept = receipts.read_all(folder, kaggle.competition)
     owing = [receipt for receipt in kept if receipt.ref and not receipt.status]
@@ -113,28 +117,23 @@ def _send_once(
     kaggle: Kaggle,
     plan: Mapping[str, Any],
     folder: str | Path,
-    receipt: Receipt | None,
+    receipt: Receipt,
     data: bytes,
     settle: float,
-) -> Receipt:
-    """Find the file among the submissions that were made, or send it; return its receipt, in state sent."""
-    interrupted = receipt is not None and receipt.state == receipts.SENDING
-    if receipt is None:
-        now = datetime.now(UTC).isoformat(timespec="seconds")
-        facts = kaggle.competition, plan["sha256"], plan["file"], plan["message"], now
-        receipt = Receipt(*facts)
+) -> None:
+    """Find the file among the submissions that were made, or send it."""
+    interrupted = receipt.state == receipts.SENDING
     if interrupted:
         log.info("%s: an earlier try was interrupted: checking whether it arrived", plan["file"])
     listed = _look(kaggle, folder, receipt, settle if interrupted else 0.0)
     if receipt.state == receipts.SENT:
-        return receipt
+        return
     limits = kaggle.limits()
     if interrupted and limits.total - receipt.counted > listed - receipt.listed:
-        path = receipts.receipt_path(folder, kaggle.competition, receipt.sha256)
         raise DigitflowError(
             f"{plan['file']}: nothing was sent: Kaggle counts one more submission than it lists; look at "
             f"{SITE}/competitions/{kaggle.competition}/submissions and run again later; if no description "
-            f"there ends with {receipt.mark}, delete {path}"
+            f"there ends with {receipt.mark}, delete {receipt.path(folder)}"
         )
     for line in describe_plan(plan, limits):
         log.info("%s", line)
@@ -144,7 +143,7 @@ def _send_once(
             "a new day begins at midnight UTC"
         )
     receipt.counted, receipt.listed = limits.total, listed
-    return _send(kaggle, folder, receipt, data)
+    _send(kaggle, folder, receipt, data)
 
 
 def _look(kaggle: Kaggle, folder: str | Path, receipt: Receipt, settle: float) -> int:
@@ -164,9 +163,9 @@ def _look(kaggle: Kaggle, folder: str | Path, receipt: Receipt, settle: float) -
         time.sleep(min(PAUSE, settle / 3))
 
 
-def _send(kaggle: Kaggle, folder: str | Path, receipt: Receipt, data: bytes) -> Receipt:
+def _send(kaggle: Kaggle, folder: str | Path, receipt: Receipt, data: bytes) -> None:
     """Upload the file and submit it."""
-    with atomic_open(receipts.copy_of(folder, receipt.competition, receipt.sha256)) as file:
+    with atomic_open(receipt.path(folder, ".csv")) as file:
         file.write(data)
     place = _place(folder, receipt)
     if receipt.state != receipts.SENDING or not place.exists():
@@ -185,20 +184,17 @@ def _send(kaggle: Kaggle, folder: str | Path, receipt: Receipt, data: bytes) -> 
         raise
     _sent(folder, receipt, ref)
     log.info("%s: submitted, reference %s", receipt.file, ref)
-    return receipt
 
 
 def _upload(kaggle: Kaggle, place: Path, receipt: Receipt, data: bytes) -> None:
     """Send the file to the service, resuming an interrupted upload."""
-    if place.exists():
-        known = read_json(place)
-        if kaggle.upload(Upload(known["token"], known["url"]), data, again=True):
-            return
+    if place.exists() and kaggle.upload(Upload(**read_json(place)), data, again=True):
+        return
     upload = kaggle.start_upload(Path(receipt.file).name, len(data), int(time.time()))
     with atomic_path(place) as temporary:
         handle = os.open(temporary, os.O_CREAT | os.O_WRONLY, 0o600)
         with open(handle, "w", encoding="utf-8") as file:
-            json.dump({"token": upload.token, "url": upload.url}, file)
+            json.dump(asdict(upload), file)
     kaggle.upload(upload, data, again=False)
 
 
@@ -209,7 +205,7 @@ def _sent(folder: str | Path, receipt: Receipt, ref: int) -> None:
 
 
 def _place(folder: str | Path, receipt: Receipt) -> Path:
-    return receipts.receipt_path(folder, receipt.competition, receipt.sha256).with_suffix(".upload")
+    return receipt.path(folder, ".upload")
 
 
 def _fetch_score(kaggle: Kaggle, folder: str | Path, receipt: Receipt) -> bool:

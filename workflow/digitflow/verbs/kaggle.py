@@ -59,5 +59,5 @@ def submit_kaggle(plan: Input, submitted: Output, receipts: str, runs: str, wish
     check_wish(wish)
     planned = read_json(plan)
     with Kaggle(planned["competition"]) as kaggle:
-        receipt = submit(kaggle, planned, receipts, runs=runs)
+        receipt = submit(kaggle, planned, receipts, runs)
     write_json(submitted, asdict(receipt))

@@ -74,10 +74,10 @@ def changed(package: Path, name: str, old: str, new: str) -> set[str]:
     ("name", "old", "new"),
     [
         ("formats/idx.py", "import os\n", "# why this is so\n\n\nimport os\n"),
-        ("merging/weights.py", "STEPS = 500\n", "STEPS = 500  # enough\n"),
-        ("merging/weights.py", '"""Weights of merged models', '"""The weights of merged models'),
-        ("merging/weights.py", '    """The non-negative weights', '    """Non-negative weights'),
-        ("merging/weights.py", "[round(float(weight), 6)", "[\n        round(float(weight), 6)"),
+        ("merging/merged.py", "STEPS = 500\n", "STEPS = 500  # enough\n"),
+        ("merging/merged.py", '"""The merged models', '"""Merged models'),
+        ("merging/merged.py", '    """The non-negative weights', '    """Non-negative weights'),
+        ("merging/merged.py", "[round(float(weight), 6)", "[\n        round(float(weight), 6)"),
         ("verbs/submit.py", '    """Fit the weights', '    """Find the weights'),
     ],
 )
@@ -88,7 +88,7 @@ def test_comments_docstrings_and_layout_change_nothing(package, name, old, new):
 @pytest.mark.parametrize(
     ("name", "old", "new"),
     [
-        ("merging/weights.py", "STEPS = 500\n", "STEPS = 501\n"),
+        ("merging/merged.py", "STEPS = 500\n", "STEPS = 501\n"),
         ("formats/recordio.py", "MAX_LENGTH = 1 << 29", "MAX_LENGTH = 1 << 28"),
         ("look/mistakes.py", "WORST = 40", "WORST = 41"),
         ("training/numpy_trainer.py", "BLOCK = 16_384", "BLOCK = 16_383"),
@@ -213,8 +213,8 @@ def test_modules_that_are_looked_up_by_name_are_followed_too(package):
 
 def test_how_a_verb_depends_on_a_module_is_explained_by_the_shortest_chain():
     assert codedigest.explain("submit", "fit_weights", "merging.merged") == ["merging.merged"]
-    chain = codedigest.explain("submit", "fit_weights", "merging.weights")
-    assert chain == ["merging.merged", "merging.weights"]
+    chain = codedigest.explain("submit", "fit_weights", "merging.methods")
+    assert chain == ["merging.merged", "merging.methods"]
     assert codedigest.explain("submit", "fit_weights", "look.curves") == []
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from digitflow.merging.weights import fit_weights
+from digitflow.merging.merged import fit_weights
 
 N, CLASSES = 4000, 3
 

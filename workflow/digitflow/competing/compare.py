@@ -14,7 +14,6 @@ from digitflow.base.errors import FormatError, InputError
 from digitflow.base.files import read_json
 from digitflow.competing.runs import (
     Validation,
-    classes_digest,
     commit_of,
     csvs_of,
     images_of,
@@ -236,7 +235,8 @@ def compare(first: Side, second: Side, classes: Sequence[str]) -> Comparison:
 
 def _why_not(rows: str, sides: tuple[Side, Side], answers: tuple[Answers, Answers]) -> str:
     """Why the answers of two sides are not about the same images; empty if they may be."""
-    if rows == VALIDATION and len({*filter(None, (classes_digest(side.facts) for side in sides))}) > 1:
+    classes = {side.facts.get("digests", {}).get("classes") for side in sides}
+    if rows == VALIDATION and len(classes - {None}) > 1:
         return "labels mean different classes in the two"  # a submission has them by name, answers do not
     first, second = (images_of(side.facts).get(PART_OF[rows]) for side in sides)
     read_otherwise = csvs_of(sides[0].facts) == csvs_of(sides[1].facts)  # inverted, for example
@@ -349,9 +349,8 @@ def _test_answers(given: np.ndarray, names: Sequence[str], true: np.ndarray | No
 
 def _seeds_of(facts: Mapping[str, Any]) -> dict[str, Sequence[int]]:
     """The seeds of each merged model, from the run's record: earlier settings may have left others."""
-    configuration = facts.get("configuration") or {}
-    models = configuration.get("models") or {}
-    merged = (configuration.get("merge") or {}).get("models") or ()
+    configuration = facts.get("configuration", {})
+    models, merged = configuration.get("models", {}), configuration.get("merge", {}).get("models", ())
     return {name: models[name].get("seeds", [0]) for name in merged if name in models}
 
 
@@ -378,7 +377,7 @@ def _validation_answers(
     if remembered is not None:
         return _validation_places(remembered)
     valid_lst = results.parent / "data" / "rec" / "valid.lst"
-    lists = (facts.get("digests") or {}).get("lists")
+    lists = facts.get("digests", {}).get("lists")
     if not valid_lst.exists() or (lists and sha256(valid_lst) not in lists.values()):
         return {}
     paths = {
@@ -386,8 +385,8 @@ def _validation_answers(
         for name, numbers in seeds.items()
     }
     paths = {name: found for name, found in paths.items() if found and all(path.exists() for path in found)}
-    merge = dict((facts.get("configuration") or {}).get("merge") or {})
-    names = merge.get("models") or ()
+    merge = dict(facts.get("configuration", {}).get("merge", {}))
+    names = merge.get("models", ())
     fitted = results / "merge_weights.json" if merge.get("weights") == "auto" else None
     if not names or {*names} != paths.keys():
         merge["order"] = names  # not all of them have answers, so neither has the merge

@@ -16,7 +16,9 @@ from digitflow.merging import merged as merging
 from digitflow.scoring.table import MERGED, score
 
 DIGEST_DIGITS = 8
-PARTS = ("configuration", "digests", "versions")  # of a run, compared key by key
+VALIDATION = ".valid.csv"  # the suffix of a run's validation answers
+# Digests that are no settings: of the result, and of what the CSVs and the configuration say already.
+NO_SETTINGS = ("submission", "classes", "images")
 
 
 @dataclass(frozen=True)
@@ -99,7 +101,7 @@ def remember(
     with atomic_open(path.with_suffix(".csv")) as file:
         file.write(Path(submission_csv).read_bytes())
     if validation is not None and len(validation.ids):
-        _write_validation(validation_beside(path), validation)
+        _write_validation(path.with_suffix(VALIDATION), validation)
     write_json(path, vars(run))
     return path
 
@@ -110,14 +112,9 @@ def path_of(folder: str | Path, facts: Mapping[str, Any]) -> Path:
     return Path(folder) / f"{time}-{digest_of_json(facts)[:DIGEST_DIGITS]}.json"
 
 
-def validation_beside(path: Path) -> Path:
-    """The file with the validation answers of a remembered run."""
-    return path.with_suffix(".valid.csv")
-
-
 def read_validation(path: Path) -> Validation | None:
     """The validation answers of a remembered run, if it has any. FormatError: they are damaged."""
-    beside = validation_beside(path)
+    beside = path.with_suffix(VALIDATION)
     if not beside.exists():
         return None
     try:
@@ -163,30 +160,19 @@ def read_remembered(path: str | Path) -> Run:
 
 def settings_of(facts: Mapping[str, Any]) -> dict[str, Any]:
     """What a run was made from, flat: configuration without its prefix, digests and versions with theirs."""
-    flat = {}
-    for part in PARTS:
-        prefix = "" if part == "configuration" else f"{part}."
-        flat |= {f"{prefix}{key}": value for key, value in flatten(facts.get(part) or {}).items()}
-    flat.pop("digests.submission", None)  # a result
-    flat.pop("digests.classes", None)  # the CSVs and `data.classes` say it already, as with the images
-    for part in images_of(facts):
-        del flat[f"digests.images.{part}"]
-    return flat
+    digests = {key: value for key, value in facts.get("digests", {}).items() if key not in NO_SETTINGS}
+    others = {"digests": digests, "versions": facts.get("versions", {})}
+    return _flatten(facts.get("configuration", {})) | _flatten(others)
 
 
 def images_of(facts: Mapping[str, Any]) -> Mapping[str, str]:
     """The CRC-32 of a run's images by part, train and test."""
-    return (facts.get("digests") or {}).get("images") or {}
-
-
-def classes_digest(facts: Mapping[str, Any]) -> str | None:
-    """A digest of the classes of a run's labels, in order."""
-    return facts.get("digests", {}).get("classes")
+    return facts.get("digests", {}).get("images", {})
 
 
 def csvs_of(facts: Mapping[str, Any]) -> set[str]:
     """The SHA-256 of the files that a run was made from."""
-    return {*((facts.get("digests") or {}).get("csvs") or {}).values()}
+    return {*facts.get("digests", {}).get("csvs", {}).values()}
 
 
 def commit_of(facts: Mapping[str, Any]) -> str:
@@ -195,12 +181,12 @@ def commit_of(facts: Mapping[str, Any]) -> str:
     return f"{commit}, changed" if commit and facts.get("changed") else commit
 
 
-def flatten(value: Mapping[str, Any]) -> dict[str, Any]:
+def _flatten(value: Mapping[str, Any]) -> dict[str, Any]:
     """Nested mappings as a flat one with dotted keys; lists stay values."""
     flat = {}
     for key, inner in value.items():
         if isinstance(inner, Mapping):
-            flat |= {f"{key}.{name}": leaf for name, leaf in flatten(inner).items()}
+            flat |= {f"{key}.{name}": leaf for name, leaf in _flatten(inner).items()}
         else:
             flat[str(key)] = inner
     return flat

@@ -186,7 +186,7 @@ def blend(
         certain[submission.labels] if submission.probabilities is None else submission.probabilities
         for submission in submissions
     ]
-    merged = methods.merge(method, arrays, weights)
+    merged = methods.MERGE_METHODS[method](arrays, weights)
     best = np.isclose(merged, merged.max(axis=1, keepdims=True), rtol=0, atol=1e-12)
     rows = np.arange(len(merged))
     chosen = merged.argmax(axis=1)

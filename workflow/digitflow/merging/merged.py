@@ -1,4 +1,4 @@
-"""The merged models of the configuration, read from their files."""
+"""The merged models of the configuration, read from their files, and weights fitted for them."""
 
 import logging
 from collections.abc import Mapping, Sequence
@@ -10,9 +10,10 @@ import numpy as np
 from digitflow.base.files import read_json, write_json
 from digitflow.formats.probabilities import read_probabilities
 from digitflow.merging import methods
-from digitflow.merging.weights import fit_weights
 
 log = logging.getLogger("digitflow")
+STEPS = 500
+SMALLEST = 1e-12  # of a probability, so that a row on which all models are wrong has a finite loss
 
 
 def of_each_model(paths: Sequence[Path], seeds: Sequence[tuple[str, int]]) -> list[list[Path]]:
@@ -43,7 +44,7 @@ def merge_models(
     `weights`.
     """
     chosen = read_json(weights)["weights"] if weights else merge["weights"]
-    return methods.merge(merge["method"], list(models.values()), chosen)
+    return methods.MERGE_METHODS[merge["method"]](list(models.values()), chosen)
 
 
 def merge_files(
@@ -54,6 +55,20 @@ def merge_files(
 ) -> np.ndarray:
     """Merge models' files of probabilities; `merge` and `weights` as for `merge_models`."""
     return merge_models(read_models(probabilities, merge["seeds"], rows), merge, weights)
+
+
+def fit_weights(models: Sequence[np.ndarray], labels: np.ndarray) -> list[float]:
+    """The non-negative weights, adding up to 1, of the mean with the lowest log loss on labels int (n,).
+
+    `models` are probabilities (n, classes). The log loss of a mixture is convex in its weights, and each step
+    of expectation maximisation (Dempster, Laird, Rubin 1977) lowers it; they are rounded to six digits.
+    """
+    given = np.array([array[np.arange(len(labels)), labels] for array in models], np.float64) + SMALLEST
+    weights = np.full(len(models), 1 / len(models))
+    for _ in range(STEPS):
+        shares = weights[:, None] * given
+        weights = (shares / shares.sum(axis=0)).mean(axis=1)
+    return [round(float(weight), 6) for weight in weights]
 
 
 def write_weights(

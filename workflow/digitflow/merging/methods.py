@@ -51,10 +51,3 @@ def vote(probabilities: "Sequence[np.ndarray]", weights: Sequence[float] | None 
 
 
 MERGE_METHODS: dict[str, Callable] = {"mean": mean, "vote": vote}
-
-
-def merge(
-    method: str, models: "Sequence[np.ndarray]", weights: Sequence[float] | None = None
-) -> "np.ndarray":
-    """Merge the probabilities (n, classes) of models into one array float64 (n, classes)."""
-    return MERGE_METHODS[method](models, weights)

@@ -4,6 +4,8 @@ import json
 
 import pytest
 
+from digitflow.scoring.table import FACTS
+
 MODEL = {"framework": "keras", "architecture": "lenet", "epochs": 2, "batch_size": 8, "learning_rate": 0.1}
 
 
@@ -19,12 +21,12 @@ def results(tmp_path):
                 folder = tmp_path / "models" / "which" / f"epochs~{epochs}" / f"seed{seed}"
                 folder.mkdir(parents=True, exist_ok=True)
                 value = accuracy + 0.01 * seed
-                score = {"valid_accuracy": value, "valid_low": value - 0.05, "valid_high": value + 0.05}
-                (folder / "score.json").write_text(json.dumps(score))
                 status = "diverged" if failed and epochs == 1 else "finished"
-                metrics = {"parameters": 1000, "epochs": epochs, "seconds": 2.0, "status": status}
-                metrics["device"] = "cpu: a fast one"
-                (folder / "metrics.json").write_text(json.dumps(metrics))
+                score = dict.fromkeys(FACTS) | {"parameters": 1000, "epochs": epochs, "seconds": 2.0}
+                score |= {"status": status, "device": "cpu: a fast one"}
+                score |= {"valid_accuracy": value, "valid_low": value - 0.05, "valid_high": value + 0.05}
+                (folder / "score.json").write_text(json.dumps(score))
+                (folder / "metrics.json").write_text("{}")
                 fields = "epoch,loss,accuracy,valid_loss,valid_accuracy"
                 rows = [f"{epoch},1,0.5,1,{value}" for epoch in range(1, epochs + 1)]
                 (folder / "history.csv").write_text("\n".join([fields, *rows]) + "\n")

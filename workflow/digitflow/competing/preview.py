@@ -53,7 +53,7 @@ def make_plan(
 
 def _message(run: Run) -> str:
     changes = " with changes" if run.facts.get("changed") else ""
-    commit = str(run.facts.get("commit") or "no commit")[:8]
+    commit = (run.facts.get("commit") or "")[:8] or "no commit"
     message = f"digitflow {commit}{changes}, configuration {run.configuration_digest[:8]}"
     if run.validation is None:
         return message

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from digitflow.base.checksums import check_digests
-from digitflow.base.files import read_json
 from digitflow.formats import idx, lst
 from digitflow.formats.probabilities import read_probabilities
 from digitflow.merging import methods
@@ -27,12 +26,11 @@ BEST = 12  # points that are compared with each other
 
 @dataclass(frozen=True)
 class Result:
-    """A point and its trainings, one per seed: the rows of their scores, metrics and histories."""
+    """A point and its trainings, one per seed: the rows of their scores, and their histories."""
 
     point: Point
     folders: list[Path]
     scores: list[dict[str, Any]]
-    metrics: list[dict[str, Any]]
     histories: list[list[dict[str, float]]]
 
     def mean(self, key: str) -> float | None:
@@ -45,12 +43,12 @@ class Result:
         row = {
             **self.point.values,
             "seeds": len(self.scores),
-            "parameters": self.metrics[0]["parameters"],
-            "trained_epochs": statistics.fmean(metrics["epochs"] for metrics in self.metrics),
-            "seconds": round(statistics.fmean(metrics["seconds"] for metrics in self.metrics), 1),
+            "parameters": self.scores[0]["parameters"],
+            "trained_epochs": self.mean("epochs"),
+            "seconds": round(self.mean("seconds"), 1),
             "train_accuracy": round(statistics.fmean(rows[-1]["accuracy"] for rows in self.histories), 6),
-            "status": ", ".join(sorted({metrics["status"] for metrics in self.metrics})),
-            "device": ", ".join(sorted({metrics["device"] for metrics in self.metrics})),
+            "status": ", ".join(sorted({score["status"] for score in self.scores})),
+            "device": ", ".join(sorted({score["device"] for score in self.scores})),
         }
         row.setdefault("framework", self.point.model["framework"])  # which may be what the study varies
         for measure in MEASURES:
@@ -73,15 +71,9 @@ def read(study: Mapping[str, Any], models: str | Path) -> list[Result]:
         folders = [Path(models, point.name, f"seed{seed}") for seed in seeds]
         for folder in folders:
             check_digests(folder / "metrics.json")
-        found.append(
-            Result(
-                point,
-                folders,
-                [read_json(folder / "score.json") for folder in folders],
-                [read_json(folder / "metrics.json") for folder in folders],
-                [read_history(folder / "history.csv") for folder in folders],
-            )
-        )
+        scores = [scoring.read_score(folder / "score.json") for folder in folders]
+        histories = [read_history(folder / "history.csv") for folder in folders]
+        found.append(Result(point, folders, scores, histories))
     return sorted(found, key=lambda result: -result.mean("valid_accuracy"))
 
 

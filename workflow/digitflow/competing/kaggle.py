@@ -110,10 +110,8 @@ class Kaggle:
 
     def files(self) -> dict[str, int]:
         """The names of the competition's files, and their sizes in bytes."""
-        found = {}
-        for page in self._pages("listing the files", "list_data_files"):
-            found |= {file.name: file.total_bytes for file in page.files}
-        return found
+        pages = self._pages("listing the files", "list_data_files")
+        return {file.name: file.total_bytes for page in pages for file in page.files}
 
     def download(self, name: str, path: str | Path, size: int) -> None:
         """Write one of the competition's files as it comes, perhaps zipped. `size`: bytes, for the progress.
@@ -133,8 +131,14 @@ class Kaggle:
                 file.write(block)
                 digest.update(block)
                 progress.advance(len(block))
-            md5 = base64.b64encode(digest.digest()).decode()
-            self._check_transfer(doing, answer, progress.done, md5)
+            came, announced = progress.done, answer.headers.get("Content-Length")
+            if announced and "Content-Encoding" not in answer.headers and came != int(announced):
+                raise ServiceError(f"{doing}: cut off: {came} of {announced} bytes came; run again")
+            hashed = re.search(r"md5=([A-Za-z0-9+/=]+)", answer.headers.get("x-goog-hash", ""))
+            if hashed and hashed[1] != base64.b64encode(digest.digest()).decode():
+                raise ServiceError(
+                    f"{doing}: damaged in transit: its MD5 is not the announced one; run again"
+                )
 
     def limits(self) -> Limits:
         """Ask how many submissions were made, and how many are left today."""
@@ -230,14 +234,6 @@ class Kaggle:
             token = page.next_page_token
             if not token:
                 return
-
-    def _check_transfer(self, doing: str, answer: "requests.Response", came: int, md5: str) -> None:
-        announced = answer.headers.get("Content-Length")
-        if announced and "Content-Encoding" not in answer.headers and came != int(announced):
-            raise ServiceError(f"{doing}: cut off: {came} of {announced} bytes came; run again")
-        hashed = re.search(r"md5=([A-Za-z0-9+/=]+)", answer.headers.get("x-goog-hash", ""))
-        if hashed and hashed[1] != md5:
-            raise ServiceError(f"{doing}: damaged in transit: its MD5 is not the announced one; run again")
 
     @contextlib.contextmanager
     def _explained(self, doing: str) -> Iterator[None]:

@@ -56,8 +56,8 @@ def submit(
     receipts. Missing scores of earlier submissions are fetched, too; references and scores are noted in the
     folder of remembered `runs`.
 
-    InputError if the file is no longer the plan's; DigitflowError if no slot is
-    left, if the service does not show whether it accepted an earlier try, or if it found an error.
+    InputError if the file is no longer the plan's; DigitflowError if no slot is left, if the service does not
+    show whether it accepted an earlier try, or if it found an error.
     """
     data = Path(plan["file"]).read_bytes()
     sha256 = hashlib.sha256(data).hexdigest()

@@ -87,7 +87,7 @@ def test_scores_and_agreement_equal_a_count_by_hand(folder, caplog):
 def test_nothing_is_written_into_the_users_folder(folder):
     before = {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in folder[0].iterdir()}
     found = read_all(folder[0])
-    submissions.blend("vote", list(found.values()), CLASSES)
+    submissions.blend("vote", found, CLASSES)
     after = {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in folder[0].iterdir()}
     assert before == after
 
@@ -107,7 +107,7 @@ def by_hand(ballots: list[list[int]], weights: list[int]) -> list[int]:
 def test_the_blend_of_three_files_equals_a_vote_by_hand_for_every_combination():
     combinations = np.array([*itertools.product(range(4), repeat=3)])
     for weights in ([1, 1, 1], [2, 1, 1], [1, 2, 3], [5, 1, 1]):
-        files = [Submission(str(place), combinations[:, place]) for place in range(3)]
+        files = {str(place): Submission(combinations[:, place]) for place in range(3)}
         blended = submissions.blend("vote", files, 4, weights)
         assert blended.tolist() == by_hand(combinations.T.tolist(), weights)
 
@@ -119,13 +119,13 @@ def test_any_number_of_files_and_weights_blends_as_by_hand(data):
     labels = st.lists(st.integers(0, 4), min_size=rows, max_size=rows)
     ballots = data.draw(st.lists(labels, min_size=files, max_size=files))
     weights = data.draw(st.lists(st.integers(1, 9), min_size=files, max_size=files))
-    found = [Submission(str(place), np.array(ballot)) for place, ballot in enumerate(ballots)]
+    found = {str(place): Submission(np.array(ballot)) for place, ballot in enumerate(ballots)}
     assert submissions.blend("vote", found, 5, weights).tolist() == by_hand(ballots, weights)
 
 
 def test_a_tie_is_left_to_the_probabilities_where_there_are_some():
     sure, unsure = np.array([[0.1, 0.9]]), np.array([[0.6, 0.4]])
-    files = [Submission("unsure", np.array([0]), unsure), Submission("sure", np.array([1]), sure)]
+    files = {"unsure": Submission(np.array([0]), unsure), "sure": Submission(np.array([1]), sure)}
     assert submissions.blend("vote", files, 2).tolist() == [1]
     assert submissions.blend("mean", files, 2, [9, 1]).tolist() == [0]
 
@@ -133,7 +133,7 @@ def test_a_tie_is_left_to_the_probabilities_where_there_are_some():
 def test_a_mean_needs_the_probabilities_of_all(folder):
     found = read_all(folder[0])
     with pytest.raises(ConfigError, match=r"first, second, third has only labels: write `method: vote`"):
-        submissions.blend("mean", list(found.values()), CLASSES)
+        submissions.blend("mean", found, CLASSES)
 
 
 def test_probabilities_beside_a_file_are_read_and_must_choose_its_labels(folder):
@@ -148,7 +148,7 @@ def test_probabilities_beside_a_file_are_read_and_must_choose_its_labels(folder)
     with pytest.raises(
         InputError, match=rf"row 1 prefers '{true[0]}', .*, line 2, has '{true[0] + 1}': these are not"
     ):
-        submissions.read_submission("first", place / "first.csv", NAMES, FORM)
+        submissions.read_submission(place / "first.csv", NAMES, FORM)
 
 
 @pytest.fixture
@@ -164,13 +164,13 @@ def test_probabilities_in_the_order_of_their_file_are_put_into_that_of_the_image
     path, probabilities = shuffled
     in_order = probabilities[[1, 3, 0, 2]]
     caplog.set_level("INFO", "digitflow")
-    found = submissions.read_submission("a", path, ["ka", "ga"])
+    found = submissions.read_submission(path, ["ka", "ga"])
     assert found.labels.tolist() == [1, 0, 0, 1]
     assert np.array_equal(found.probabilities, in_order)
     assert "a_probabilities.npy: its rows are in the order of " in caplog.messages[-1]
     # Those in the images' order stay as they are, whatever the order of the file.
     write_probabilities(path.with_name("a_probabilities.npy"), in_order)
-    found = submissions.read_submission("a", path, ["ka", "ga"])
+    found = submissions.read_submission(path, ["ka", "ga"])
     assert np.array_equal(found.probabilities, in_order)
 
 
@@ -184,4 +184,4 @@ def test_probabilities_of_another_submission_are_refused_by_the_line_and_the_nam
             rf"a_probabilities\.npy: row {row} prefers 'ka', .*a\.csv, line 4, has 'ga': these are not this"
         )
         with pytest.raises(InputError, match=wanted):
-            submissions.read_submission("a", path, ["ka", "ga"])
+            submissions.read_submission(path, ["ka", "ga"])

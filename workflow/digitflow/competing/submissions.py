@@ -26,26 +26,22 @@ log = logging.getLogger("digitflow")
 
 @dataclass(frozen=True)
 class Submission:
-    """Labels int (n,) under a name, and probabilities float (n, classes) if they are known."""
+    """Labels int (n,), and probabilities float (n, classes) if they are known."""
 
-    name: str
     labels: np.ndarray
     probabilities: np.ndarray | None = None
 
 
-def read_submission(
-    name: str, path: str | Path, classes: Sequence[str], form: Form | None = None
-) -> Submission:
-    """Read a submission file, with NAME_probabilities.npy beside it, if there is one.
+def read_submission(path: Path, classes: Sequence[str], form: Form | None = None) -> Submission:
+    """Read a submission file NAME.csv, with NAME_probabilities.npy beside it, if there is one.
 
     `classes` and `form` as in `labelscsv.read`. The probabilities may be in the order of the file or of the
     images. InputError or FormatError: the file does not fit, or its probabilities choose other labels.
     """
-    path = Path(path)
     labels, lines = labelscsv.read_with_lines(path, classes, form)
     beside = path.with_name(f"{path.stem}_probabilities.npy")
     if not beside.exists():
-        return Submission(name, labels)
+        return Submission(labels)
     probabilities = read_probabilities(beside, len(labels))
     if probabilities.shape[1] != len(classes):
         raise InputError(f"{beside}: {probabilities.shape[1]} classes, should be {len(classes)}")
@@ -64,7 +60,7 @@ def read_submission(
         log.info(
             "%s: its rows are in the order of %s and were put into the order of the images", beside, path
         )
-    return Submission(name, labels, probabilities[rows])
+    return Submission(labels, probabilities[rows])
 
 
 def read_fitting(files: Sequence[Path], classes: Sequence[str], form: Form) -> dict[str, Submission]:
@@ -75,7 +71,7 @@ def read_fitting(files: Sequence[Path], classes: Sequence[str], form: Form) -> d
     found = {}
     for path in files:
         try:
-            found[path.stem] = read_submission(path.stem, path, classes, form)
+            found[path.stem] = read_submission(path, classes, form)
         except InputError as error:
             log.warning(f"left out: {error}")
     return found
@@ -98,7 +94,7 @@ def read_merged(
     found = {}
     for path in files:
         try:
-            found[path.stem] = read_submission(path.stem, path, classes, wanted)
+            found[path.stem] = read_submission(path, classes, wanted)
         except InputError as error:
             raise ConfigError(f"merge.models: {path.stem} cannot be merged: {error}") from error
     return wanted, found
@@ -121,8 +117,8 @@ def blend_with_models(
     """
     wanted, found = read_merged(files, classes, test_images, ids, form)
     for name, averaged in merging.read_models(probabilities, merge["seeds"]).items():
-        found[name] = Submission(name, averaged.argmax(axis=1), averaged)
-    chosen = [found[name] for name in merge["order"]]
+        found[name] = Submission(averaged.argmax(axis=1), averaged)
+    chosen = {name: found[name] for name in merge["order"]}
     labels = blend(merge["method"], chosen, len(classes), merge["weights"])
     labelscsv.write(submission_csv, labels, classes, wanted)
     log.info(f"{submission_csv}: {len(labels):,} rows")
@@ -168,14 +164,17 @@ def write_agreement(path: str | Path, found: Mapping[str, Submission]) -> None:
 
 
 def blend(
-    method: str, submissions: Sequence[Submission], classes: int, weights: Sequence[float] | None = None
+    method: str,
+    submissions: Mapping[str, Submission],
+    classes: int,
+    weights: Sequence[float] | None = None,
 ) -> np.ndarray:
     """Blend submissions into labels int64 (n,) by a method of merging.
 
     A submission without probabilities is taken to be certain of its labels. In a tie, the first submission
     that names one of the tied labels decides. ConfigError: `mean` needs probabilities.
     """
-    bare = [submission.name for submission in submissions if submission.probabilities is None]
+    bare = [name for name, submission in submissions.items() if submission.probabilities is None]
     if bare and method != "vote":
         raise ConfigError(
             f"merge.method {method} needs probabilities, but {', '.join(bare)} has only labels: write "
@@ -184,13 +183,12 @@ def blend(
     certain = np.eye(classes)
     arrays = [
         certain[submission.labels] if submission.probabilities is None else submission.probabilities
-        for submission in submissions
+        for submission in submissions.values()
     ]
     merged = methods.MERGE_METHODS[method](arrays, weights)
     best = np.isclose(merged, merged.max(axis=1, keepdims=True), rtol=0, atol=1e-12)
     rows = np.arange(len(merged))
     chosen = merged.argmax(axis=1)
-    for submission in reversed(submissions):
-        among = best[rows, submission.labels]
-        chosen = np.where(among, submission.labels, chosen)
+    for submission in reversed(submissions.values()):
+        chosen = np.where(best[rows, submission.labels], submission.labels, chosen)
     return chosen

@@ -97,8 +97,8 @@ def compare_submissions(
 
     names = class_names.read(classes)
     form = labelscsv.read_sample(submission)
-    own = {path.stem: competing.read_submission(path.stem, path, names, form) for path in submissions}
-    merged = competing.read_submission(MERGED, submission, names, form)
+    own = {path.stem: competing.read_submission(path, names, form) for path in submissions}
+    merged = competing.read_submission(submission, names, form)
     others = competing.read_fitting(files, names, form)
     competing.write_agreement(table, {MERGED: merged, **own, **others})
 

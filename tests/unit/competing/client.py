@@ -12,6 +12,7 @@ import signal
 import sys
 import traceback
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 
 from digitflow.base.errors import DigitflowError
@@ -42,7 +43,8 @@ def run_submit(
     patience: str = "60",
 ) -> dict:
     with Kaggle(competition, float(timeout)) as kaggle:
-        return vars(submit.submit(kaggle, plan(file), folder, "runs", patience=float(patience), **FAST))
+        receipt = submit.submit(kaggle, plan(file), folder, "runs", patience=float(patience), **FAST)
+    return asdict(receipt)
 
 
 def run_kills(endpoint: str, file: str, folder: str, step: str, second_step: str) -> dict:

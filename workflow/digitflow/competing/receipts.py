@@ -22,7 +22,7 @@ UPLOADING, SENDING, SENT = "uploading", "sending", "sent"
 MARK_DIGITS = 16
 
 
-@dataclass
+@dataclass(slots=True)
 class Receipt:
     """One submission of one file.
 
@@ -67,8 +67,10 @@ class Receipt:
         return Path(folder) / self.competition / f"{self.sha256}{suffix}"
 
 
-def write(folder: str | Path, receipt: Receipt) -> None:
-    """Write a receipt; it is on the disk when this returns."""
+def write(folder: str | Path, receipt: Receipt, **changes: Any) -> None:
+    """Write a receipt, with changes of its fields; it is on the disk when this returns."""
+    for name, value in changes.items():
+        setattr(receipt, name, value)
     write_json(receipt.path(folder), asdict(receipt))
 
 

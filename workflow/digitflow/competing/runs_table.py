@@ -40,11 +40,10 @@ def format_runs(rows: Sequence[Mapping[str, Any]], by: str = "time") -> str:
     if by == "score":
         rows = sorted(rows, key=lambda row: -(row["validation"] or {"accuracy": 0})["accuracy"])
     always = ["time", *SCORES, "kaggle"]
-    keys = dict.fromkeys(key for row in rows for key in row)
-    first = rows[0]
-    differing = [key for key in keys if any(row.get(key) != first.get(key) for row in rows)]
     columns = [key for key in always if any(row.get(key) is not None for row in rows)]
-    columns += [key for key in differing if key not in always]
+    for key in dict.fromkeys(key for row in rows for key in row):
+        if key not in always and any(row.get(key) != rows[0].get(key) for row in rows):
+            columns.append(key)
     table = [columns, *([_cell(key, row.get(key)) for key in columns] for row in rows)]
     widths = [max(map(len, column)) for column in zip(*table, strict=True)]
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in table]

@@ -169,17 +169,14 @@ def _send(kaggle: Kaggle, folder: str | Path, receipt: Receipt, data: bytes) -> 
         file.write(data)
     place = _place(folder, receipt)
     if receipt.state != receipts.SENDING or not place.exists():
-        receipt.state = receipts.UPLOADING
-        receipts.write(folder, receipt)
+        receipts.write(folder, receipt, state=receipts.UPLOADING)
         _upload(kaggle, place, receipt, data)
-    receipt.state = receipts.SENDING
-    receipts.write(folder, receipt)
+    receipts.write(folder, receipt, state=receipts.SENDING)
     try:
         ref = kaggle.create(read_json(place)["token"], receipt.description)
     except ServiceError as error:
         if error.refused:  # certainly no slot was taken, and the upload may be the reason
-            receipt.state = receipts.UPLOADING
-            receipts.write(folder, receipt)
+            receipts.write(folder, receipt, state=receipts.UPLOADING)
             place.unlink(missing_ok=True)
         raise
     _sent(folder, receipt, ref)
@@ -199,8 +196,7 @@ def _upload(kaggle: Kaggle, place: Path, receipt: Receipt, data: bytes) -> None:
 
 
 def _sent(folder: str | Path, receipt: Receipt, ref: int) -> None:
-    receipt.state, receipt.ref = receipts.SENT, ref
-    receipts.write(folder, receipt)
+    receipts.write(folder, receipt, state=receipts.SENT, ref=ref)
     _place(folder, receipt).unlink(missing_ok=True)
 
 
@@ -217,10 +213,8 @@ def _fetch_score(kaggle: Kaggle, folder: str | Path, receipt: Receipt) -> bool:
     except ServiceError as error:
         log.info("%s", error)  # the submission was made; only its score is late
         return False
-    receipt.status, receipt.public_score = entry.status, entry.public_score
-    receipt.error, receipt.team = entry.error, entry.team
-    receipt.rank = _rank(kaggle, entry)
-    receipts.write(folder, receipt)
+    facts = {"status": entry.status, "public_score": entry.public_score, "error": entry.error}
+    receipts.write(folder, receipt, **facts, team=entry.team, rank=_rank(kaggle, entry))
     if receipt.status == "complete":
         place = f", place {receipt.rank}" if receipt.rank else ""
         log.info("%s: public score %s%s", receipt.file, receipt.public_score, place)

@@ -12,17 +12,7 @@ from digitflow.base import checksums
 from digitflow.base.checksums import sha256
 from digitflow.base.errors import FormatError, InputError
 from digitflow.base.files import read_json
-from digitflow.competing.runs import (
-    Validation,
-    commit_of,
-    csvs_of,
-    images_of,
-    path_of,
-    read_remembered,
-    read_validation,
-    settings_of,
-    validation_answers,
-)
+from digitflow.competing import runs
 from digitflow.formats import idx, labelscsv
 from digitflow.formats.labelscsv import Form, read_sample
 from digitflow.scoring.measures import Accuracy, accuracy, confusion_matrix, most_confused, paired_difference
@@ -167,10 +157,10 @@ def read_side(
     if path.suffix == ".json" and path.is_file():
         if not path.with_suffix(".csv").exists():
             raise InputError(f"{path}: not a remembered run; name the run's folder instead")
-        facts = read_remembered(path).facts
+        facts = runs.read_remembered(path).facts
         true = _truth_about(facts, solution, source, images)
         answers = {(TEST, MERGED): _answers_of_a_run(path.with_suffix(".csv"), classes, form, true)}
-        return Side(str(path), facts, answers | _validation_places(read_validation(path)))
+        return Side(str(path), facts, answers | _validation_places(runs.read_validation(path)))
     if path.is_file():
         given = labelscsv.read(path, classes, form)
         if solution is not None and len(solution) != len(given):
@@ -228,7 +218,7 @@ def compare(first: Side, second: Side, classes: Sequence[str]) -> Comparison:
                 rows=rows,
                 flips=flips,
                 cells=cells,
-                images=images_of(first.facts).get(PART_OF[rows], ""),
+                images=runs.images_of(first.facts).get(PART_OF[rows], ""),
             )
     return found
 
@@ -238,8 +228,8 @@ def _why_not(rows: str, sides: tuple[Side, Side], answers: tuple[Answers, Answer
     classes = {side.facts.get("digests", {}).get("classes") for side in sides}
     if rows == VALIDATION and len(classes - {None}) > 1:
         return "labels mean different classes in the two"  # a submission has them by name, answers do not
-    first, second = (images_of(side.facts).get(PART_OF[rows]) for side in sides)
-    read_otherwise = csvs_of(sides[0].facts) == csvs_of(sides[1].facts)  # inverted, for example
+    first, second = (runs.images_of(side.facts).get(PART_OF[rows]) for side in sides)
+    read_otherwise = runs.csvs_of(sides[0].facts) == runs.csvs_of(sides[1].facts)  # inverted, for example
     if first and second and first != second and not read_otherwise:
         return f"the two have different {PART_OF[rows]} images"
     numbers = [len(side.ids) for side in answers]
@@ -320,7 +310,7 @@ def _truth_about(
     facts: Mapping[str, Any], solution: np.ndarray | None, source: Collection[str], images: str | None
 ) -> np.ndarray | None:
     """The labels of the test images, if these are the run's: by its files, however read, or its images."""
-    known, csvs = images_of(facts).get(PART_OF[TEST]), csvs_of(facts)
+    known, csvs = runs.images_of(facts).get(PART_OF[TEST]), runs.csvs_of(facts)
     same_files = bool(source) and {*source} <= csvs
     same_images = images is not None and images == known
     told = (source and csvs) or (images and known)
@@ -373,7 +363,7 @@ def _validation_answers(
     folder. For a run that was not remembered, they are made from the probabilities, if the list of these
     images, in the project that the results belong to, is still the run's.
     """
-    remembered = read_validation(path_of(results / "runs", facts))
+    remembered = runs.read_validation(runs.path_of(results / "runs", facts))
     if remembered is not None:
         return _validation_places(remembered)
     valid_lst = results.parent / "data" / "rec" / "valid.lst"
@@ -392,10 +382,10 @@ def _validation_answers(
         merge["order"] = names  # not all of them have answers, so neither has the merge
     merge["seeds"] = [(name, len(found)) for name, found in paths.items()]
     files = [path for found in paths.values() for path in found]
-    return _validation_places(validation_answers(valid_lst, files, merge, fitted))
+    return _validation_places(runs.validation_answers(valid_lst, files, merge, fitted))
 
 
-def _validation_places(validation: Validation | None) -> dict[tuple[str, str], Answers]:
+def _validation_places(validation: runs.Validation | None) -> dict[tuple[str, str], Answers]:
     if validation is None:
         return {}
     return {
@@ -433,7 +423,7 @@ def _pair(rows: str, model: str, first: Answers, second: Answers) -> Pair:
 def _differing_settings(first: Mapping[str, Any], second: Mapping[str, Any]) -> list[tuple[str, Any, Any]]:
     if not (first and second):
         return []
-    sides = [settings_of(facts) | {"commit": commit_of(facts)} for facts in (first, second)]
+    sides = [runs.settings_of(facts) | {"commit": runs.commit_of(facts)} for facts in (first, second)]
     keys = dict.fromkeys([*sides[0], *sides[1]])
     rows = [(key, *(side.get(key) for side in sides)) for key in keys]
     return [row for row in rows if row[1] != row[2]]

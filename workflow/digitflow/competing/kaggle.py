@@ -44,14 +44,6 @@ class ServiceError(DigitflowError):
 
 
 @dataclass(frozen=True)
-class Upload:
-    """A place for one file: a token that names it and an address to send it to. Both are secret."""
-
-    token: str
-    url: str
-
-
-@dataclass(frozen=True)
 class Limits:
     """How many submissions the team made today (UTC) and in total, and how many more it may make today."""
 
@@ -94,14 +86,12 @@ class Kaggle:
             for scheme in ("http://", "https://"):
                 session.mount(scheme, _adapter(self._timeout, self._note_answer))
         if session.auth is None:
-            raise ServiceError(f"there are no credentials for Kaggle: {self._credentials}", refused=True)
+            raise ServiceError(f"there are no credentials for Kaggle: {self._credentials}")
         self._secrets = [*session.auth] if isinstance(session.auth, tuple) else [session.auth.token]
         if not all(
             secret.isascii() and secret.isprintable() and " " not in secret for secret in self._secrets
         ):
-            raise ServiceError(
-                f"the credentials contain characters that no token has: {CREDENTIALS}", refused=True
-            )
+            raise ServiceError(f"the credentials contain characters that no token has: {CREDENTIALS}")
         self._api = self._client.competitions.competition_api_client
         return self
 
@@ -145,15 +135,18 @@ class Kaggle:
         limits = self._ask("asking for the slots left", "get_submission_limits")
         return Limits(limits.num_today, limits.num_total, limits.num_allowed_now)
 
-    def start_upload(self, name: str, size: int, modified: int) -> Upload:
-        """Ask for a place for a file of `size` bytes, last modified at `modified`, seconds since 1970."""
+    def start_upload(self, name: str, size: int, modified: int) -> tuple[str, str]:
+        """Ask for a place for a file of `size` bytes, last modified at `modified`, seconds since 1970.
+
+        Returns a token that names it and an address to send it to. Both are secret.
+        """
         facts = {"file_name": name, "content_length": size, "last_modified_epoch_seconds": modified}
         upload = self._ask("asking for an upload", "start_submission_upload", **facts)
         if not (upload.token and upload.create_url):
             raise ServiceError("asking for an upload: Kaggle returned no address; run again later")
-        return Upload(upload.token, upload.create_url)
+        return upload.token, upload.create_url
 
-    def upload(self, upload: Upload, data: bytes, again: bool) -> bool:
+    def upload(self, url: str, data: bytes, again: bool) -> bool:
         """Send a file to its place; `again`: first ask how much of it has arrived, and send only the rest.
 
         Storage addresses follow Google's protocol for resumable uploads. False: the place no longer exists.
@@ -162,7 +155,7 @@ class Kaggle:
 
         start = 0
         with self._explained("uploading"), requests.Session() as session:
-            put = functools.partial(session.put, upload.url, timeout=self._timeout, allow_redirects=False)
+            put = functools.partial(session.put, url, timeout=self._timeout, allow_redirects=False)
             if again:
                 answer = put(data=b"", headers={"Content-Range": f"bytes */{len(data)}"})
                 if answer.status_code in (200, 201):

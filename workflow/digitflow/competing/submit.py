@@ -15,7 +15,6 @@ import logging
 import os
 import time
 from collections.abc import Mapping
-from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -24,7 +23,7 @@ from digitflow.base.errors import ConfigError, DigitflowError, InputError
 from digitflow.base.files import atomic_open, atomic_path, read_json
 from digitflow.competing import receipts
 from digitflow.competing.competition import SITE
-from digitflow.competing.kaggle import Entry, Kaggle, Limits, ServiceError, Upload
+from digitflow.competing.kaggle import Entry, Kaggle, Limits, ServiceError
 from digitflow.competing.receipts import Receipt
 
 log = logging.getLogger("digitflow")
@@ -32,12 +31,11 @@ log = logging.getLogger("digitflow")
 SETTLE = 30.0  # seconds after which a submission that the service accepted is sure to be in its list
 PATIENCE = 300.0  # seconds to wait for a score: a later run can fetch it, too
 PAUSE = 5.0  # seconds between two requests for a score
-WISHES = ("yes", "true")
 
 
 def check_wish(wish: object) -> None:
     """Raise ConfigError unless a submission was asked for; before any connection is made."""
-    if str(wish).lower() not in WISHES:
+    if str(wish).lower() not in ("yes", "true"):
         raise ConfigError("nothing was sent: a submission is made only with `--config submit=yes`")
 
 
@@ -185,14 +183,14 @@ def _send(kaggle: Kaggle, folder: str | Path, receipt: Receipt, data: bytes) -> 
 
 def _upload(kaggle: Kaggle, place: Path, receipt: Receipt, data: bytes) -> None:
     """Send the file to the service, resuming an interrupted upload."""
-    if place.exists() and kaggle.upload(Upload(**read_json(place)), data, again=True):
+    if place.exists() and kaggle.upload(read_json(place)["url"], data, again=True):
         return
-    upload = kaggle.start_upload(Path(receipt.file).name, len(data), int(time.time()))
+    token, url = kaggle.start_upload(Path(receipt.file).name, len(data), int(time.time()))
     with atomic_path(place) as temporary:
         handle = os.open(temporary, os.O_CREAT | os.O_WRONLY, 0o600)
         with open(handle, "w", encoding="utf-8") as file:
-            json.dump(asdict(upload), file)
-    kaggle.upload(upload, data, again=False)
+            json.dump({"token": token, "url": url}, file)
+    kaggle.upload(url, data, again=False)
 
 
 def _sent(folder: str | Path, receipt: Receipt, ref: int) -> None:

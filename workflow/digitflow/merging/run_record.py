@@ -43,7 +43,6 @@ def write(
     `checksums`, of the images, and `list_checksums`. `files`: submission files that were merged.
     `probabilities`: of the trainings that were merged, beside their metrics. `classes`: their names.
     """
-    corrections = [*read_made_from([list_checksums]).values()]
     trainings = {
         str(path.parent.relative_to(MODELS)): read_json(path.with_name("metrics.json"))
         for path in probabilities
@@ -54,7 +53,7 @@ def write(
         "images": of_images(checksums),
         "classes": digest_of_json(classes),
         "csvs": read_made_from(checksums) | {str(name): sha256(name) for name in files},
-        "corrections": corrections[0] if corrections else None,
+        "corrections": next(iter(read_made_from([list_checksums]).values()), None),
         "lists": {str(name): sha256(name) for name in lists},
         "pins": {place: sha256(path) for place, path in PINS.items() if path.exists()},
     }
@@ -68,11 +67,7 @@ def write(
             "configuration": configuration,
             "digests": digests,
             "versions": _versions(trainings),
-            "machine": {
-                "system": platform.platform(),
-                "cpu": device.cpu_name(),
-                "cores": device.cores(),
-            },
+            "machine": {"system": platform.platform(), "cpu": device.cpu_name(), "cores": device.cores()},
             "seconds": _seconds(Path("logs"), _logs(trainings, configuration)),
         },
     )

@@ -36,11 +36,13 @@ CREDENTIALS = (
 
 
 class ServiceError(DigitflowError):
-    """Kaggle did not do what it was asked to. `refused`: it said no, so certainly nothing was done there."""
+    """Kaggle did not do what it was asked to. `refusal`: the status with which it said no, so that certainly
+    nothing was done there; else None.
+    """
 
-    def __init__(self, message: str, refused: bool = False):
+    def __init__(self, message: str, refusal: int | None = None):
         super().__init__(message)
-        self.refused = refused
+        self.refusal = refusal
 
 
 @dataclass(frozen=True)
@@ -192,8 +194,10 @@ class Kaggle:
         """One submission by its reference; None if it is not listed yet, as just after submitting."""
         try:
             return _entry(self._ask("asking for the score", "get_submission", competition=False, ref=ref))
-        except _UnknownError:
-            return None
+        except ServiceError as error:
+            if error.refusal == 404:
+                return None
+            raise
 
     def rank(self, team: str) -> int | None:
         """The team's place on the public leaderboard; None if the service does not list it."""
@@ -256,9 +260,8 @@ class Kaggle:
         said = f"{status}: {sentence}" if sentence else str(status)
         if status >= 500:
             return ServiceError(f"{doing}: Kaggle is not working ({said}); run again later")
-        kind = _UnknownError if status == 404 else ServiceError
         after = answer.headers.get("Retry-After", "")
-        return kind(f"{doing}: {self._refusal(status, said, after)}", refused=True)
+        return ServiceError(f"{doing}: {self._refusal(status, said, after)}", status)
 
     def _refusal(self, status: int, said: str, after: str) -> str:
         """What a status below 500 means, and what to do; `after`: seconds to wait, if known."""
@@ -279,10 +282,6 @@ class Kaggle:
             wait = f"{after} seconds" if after.isdecimal() else "a few minutes"
             return f"too many requests ({said}): wait {wait} and run again"
         return f"Kaggle refuses ({said}); see {page}/submissions"
-
-
-class _UnknownError(ServiceError):
-    """The service knows nothing of that name or number."""
 
 
 def _sign_in() -> Any:

@@ -173,7 +173,7 @@ def _send(kaggle: Kaggle, folder: str | Path, receipt: Receipt, data: bytes) -> 
     try:
         ref = kaggle.create(read_json(place)["token"], receipt.description)
     except ServiceError as error:
-        if error.refused:  # certainly no slot was taken, and the upload may be the reason
+        if error.refusal is not None:  # certainly no slot was taken, and the upload may be the reason
             receipts.write(folder, receipt, state=receipts.UPLOADING)
             place.unlink(missing_ok=True)
         raise

@@ -16,7 +16,7 @@ def code_of_run():
     )
     verbs = ["csv_to_idx", "write_lst", "pack_rec", "collect_folds", "average_folds", "fit_weights", "merge"]
     found = [code(verb) for verb in verbs]
-    for framework in ("keras", "mxnet", "numpy"):
+    for framework in models.FRAMEWORKS:
         found += [code(f"train_{framework}", *networks), code(f"predict_{framework}")]
     return hashlib.sha256(" ".join(found).encode()).hexdigest()
 

@@ -233,6 +233,13 @@ def test_answers_about_other_images_are_not_compared_and_that_is_said(project, t
     )
 
 
+def test_folders_of_other_pictures_are_not_compared_although_no_csv_tells_them_apart(project, truth):
+    a, b = (project(name, digests={"images": {"train": name, "test": name}}) for name in "ab")
+    found = comparison_of(a, b, truth)
+    assert not found.pairs
+    assert "test images: not compared, because the two have different test images" in found.left_out
+
+
 def test_where_no_validation_row_is_in_both_that_is_said(project, digits):
     a, b = project("a"), project("b")
     for folder, kept in ((a, np.arange(VALID_ROWS) < 100), (b, np.arange(VALID_ROWS) >= 100)):

@@ -229,7 +229,8 @@ def _why_not(rows: str, sides: tuple[Side, Side], answers: tuple[Answers, Answer
     if rows == VALIDATION and len(classes - {None}) > 1:
         return "labels mean different classes in the two"  # a submission has them by name, answers do not
     first, second = (runs.images_of(side.facts).get(PART_OF[rows]) for side in sides)
-    read_otherwise = runs.csvs_of(sides[0].facts) == runs.csvs_of(sides[1].facts)  # inverted, for example
+    csvs, others = (runs.csvs_of(side.facts) for side in sides)  # none if they came from folders of pictures
+    read_otherwise = csvs and csvs == others  # inverted, for example
     if first and second and first != second and not read_otherwise:
         return f"the two have different {PART_OF[rows]} images"
     numbers = [len(side.ids) for side in answers]

@@ -188,7 +188,7 @@ def test_defaults_are_filled_in_at_every_depth():
         ("models.keras_cnn.epoch", 3, "models.keras_cnn.epoch: unknown key; did you mean epochs?"),
         ("models.keras_cnn.epochs", "ten", "models.keras_cnn.epochs: 'ten', should be a whole number"),
         ("models.keras_cnn.epochs", 0, "models.keras_cnn.epochs: 0 is less than the minimum of 1"),
-        ("models.keras_cnn.framework", "torch", "'torch', should be one of keras, mxnet, numpy"),
+        ("models.keras_cnn.framework", "caffe", "'caffe', should be one of keras, mxnet, numpy"),
         ("models.keras_cnn.architecture", "resnet", "'resnet' is not one of keras's: small_cnn, lenet"),
         (
             "models.mxnet_cnn.augment",

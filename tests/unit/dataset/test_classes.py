@@ -47,6 +47,13 @@ def test_odd_labels_have_safe_and_different_folders_that_lead_back():
     )
 
 
+def test_no_end_of_a_line_that_a_label_has_ends_a_line_of_a_manifest():
+    ends = [*"\n\v\f\r\x1c\x1d\x1e\x85\u2028\u2029"]
+    names = classes.folder_names([f"a{end}b" for end in ends])
+    assert all(name.splitlines() == [name] for name in names)
+    assert [classes.label_of_folder(name) for name in names] == [f"a{end}b" for end in ends]
+
+
 def test_usual_labels_are_their_own_folders():
     usual = ["0", "10", "A", "character_01_ka", "ж", "two words"]
     assert classes.folder_names(usual) == usual
@@ -58,6 +65,7 @@ def test_any_labels_lead_back_from_their_folders(labels):
     names = classes.folder_names(labels)
     assert [classes.label_of_folder(name) for name in names] == labels
     assert not any({*name} & {*"/\\\0"} or name in ("", ".", "..") for name in names)
+    assert all(name.splitlines() == [name] for name in names)  # each is in one line of a manifest
 
 
 @given(

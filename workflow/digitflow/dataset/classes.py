@@ -17,8 +17,8 @@ MAX_CLASSES = 1 << 16
 MAX_BYTE_CLASSES = 1 << 8
 MAX_INT_DIGITS = 18
 MAX_NAME_BYTES = 255  # of a file or folder, on all systems
-# What a file system or a shell takes for something else, at least on one system.
-UNSAFE = re.compile(r'[%/\\:*?"<>|\x00-\x1f\x7f]|^[. ~#@]|[. ]$')
+# What a file system or a shell takes for something else, at least on one system, and ends of lines.
+UNSAFE = re.compile(r'[%/\\:*?"<>|\x00-\x1f\x7f\x85\u2028\u2029]|^[. ~#@]|[. ]$')
 # Windows' devices, and the words that mean something else in corrections.csv.
 RESERVED = re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?|drop|ok", re.IGNORECASE)
 EMPTY = "%"

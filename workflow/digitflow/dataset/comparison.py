@@ -195,8 +195,8 @@ class Comparison:
             this = as_command(["digitflow", "adopt", "--corrections", self.corrections])
             commands += f"; into {self.corrections}: {this}"
         raise InputError(
-            f"{self.tree}: shows {known.source} with {own}, not {source} with {self.corrections}; nothing "
-            f"was changed. Done in it by hand: {told}. {commands}; then run again"
+            f"{self.tree}: shows {known.source or source} with {own}, not {source} with {self.corrections}; "
+            f"nothing was changed. Done in it by hand: {told}. {commands}; then run again"
         )
 
     def check_unfinished(self) -> None:

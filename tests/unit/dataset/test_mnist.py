@@ -1,5 +1,4 @@
 import hashlib
-import pickle
 import string
 
 import numpy as np
@@ -16,34 +15,6 @@ OFFICIAL_MD5 = {
     "t10k-images": "2646ac647ad5339dbf082846283269ea",
     "t10k-labels": "27ae3e4e09519cfbb04c329615203637",
 }
-
-
-class RunsCode:
-    def __reduce__(self):
-        return (print, ("this must never be printed",))
-
-
-@pytest.mark.parametrize(
-    "harmful", [RunsCode(), [np.zeros(2), RunsCode()], np.float64], ids=["call", "nested", "name"]
-)
-def test_a_pickle_with_anything_but_arrays_is_refused(harmful, capsys):
-    with pytest.raises(InputError, match="only numpy arrays are admitted"):
-        mnist.load_arrays(pickle.dumps(harmful))
-    assert capsys.readouterr().out == ""
-
-
-@pytest.mark.parametrize("protocol", [2, 4])
-def test_a_pickle_of_arrays_is_read(protocol):
-    arrays = (np.arange(6, dtype=np.float32).reshape(2, 3), [np.array([1, 2])])
-    loaded = mnist.load_arrays(pickle.dumps(arrays, protocol=protocol))
-    np.testing.assert_array_equal(loaded[0], arrays[0])
-    np.testing.assert_array_equal(loaded[1][0], arrays[1][0])
-
-
-@pytest.mark.parametrize("damage", [b"", b"\x80\x04", b"no pickle at all", pickle.dumps(np.zeros(9))[:-20]])
-def test_a_damaged_pickle_is_an_error_of_the_input(damage):
-    with pytest.raises(InputError):
-        mnist.load_arrays(damage)
 
 
 def test_an_archive_with_another_hash_is_refused(tmp_path):

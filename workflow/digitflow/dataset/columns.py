@@ -30,6 +30,7 @@ from digitflow.formats.layout import (
     label_fault,
     label_of,
     number_of,
+    place_of_one,
     size_in_words,
     split_line,
     text_of,
@@ -447,10 +448,9 @@ def _is_one_hot(rows: list[list[bytes]], places: Sequence[int]) -> bool:
     for row in rows:
         if len(row) <= max(places):
             continue  # a finding when the file is read
-        numbers = [hot_of(row[place]) for place in places]
-        if numbers.count(1) != 1 or numbers.count(0) != len(places) - 1:
+        if (at := place_of_one([row[place] for place in places])) is None:
             return False
-        used.add(numbers.index(1))
+        used.add(at)
     return len(used) == len(places)
 
 

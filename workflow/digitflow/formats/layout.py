@@ -134,6 +134,13 @@ def hot_of(cell: bytes) -> float | None:
     return {b"true": 1.0, b"false": 0.0}.get(unquoted(cell).lower(), number_of(cell))
 
 
+def place_of_one(cells: Sequence[bytes]) -> int | None:
+    """Which of the cells of a one-hot label has the 1; None: they are not a single 1 among zeros."""
+    numbers = [*map(hot_of, cells)]
+    is_right = numbers.count(1) == 1 and numbers.count(0) == len(numbers) - 1
+    return numbers.index(1) if is_right else None
+
+
 def label_of(text: str) -> str:
     """A label as it is used from then on: a whole number without needless zeros, 7 for 07, 7.0, 7.00e+00.
 

@@ -6,10 +6,11 @@ quotes, blanks or fractions, each spelling is understood once and then looked up
 block is split into cells (`_Reader._exactly`), and each error is named with line, column and value.
 """
 
+import functools
 import itertools
 import math
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -23,10 +24,10 @@ from digitflow.formats.layout import (
     SEPARATORS,
     Block,
     Layout,
-    hot_of,
     label_fault,
     label_of,
     number_of,
+    place_of_one,
     shown,
     split_line,
     text_of,
@@ -49,7 +50,7 @@ BLANK = b" \t\r\n"
 NEWLINE = ord("\n")
 # The usual spellings of whole numbers, looked up at once; `_whole` understands the others.
 WHOLE = {form % value: value for value in range(256) for form in (b"%d", b'"%d"')}
-LABELS = [str(number) for number in range(256)]
+NUMBERS = [b"%d" % number for number in range(256)]
 LONE_CR = "lone CR line ends (old Mac): save the file with LF or CRLF line ends"
 SCALES = ((0, 1), (-1, 1), (0, 16), (0, 255))  # what fractions usually mean, 0 to 255 rounded
 SCALE_ENDS = (1, 16)  # whole numbers that end here are hardly meant as nearly black
@@ -202,8 +203,9 @@ class _Reader:
         order = np.searchsorted(self._in_file, layout.pixels)
         self._order = order if (np.diff(order) < 0).any() else None
         self._classes = None if layout.classes is None else dict.fromkeys(layout.classes)
-        self._pixels: dict[bytes, int] = {}
         self._whole = None if layout.values is None else bytes_of_whole_numbers(*layout.values)
+        self._understand = functools.lru_cache(MAX_SPELLINGS)(_whole if self._whole is None else self._scaled)
+        self._label = functools.lru_cache(MAX_SPELLINGS)(self._label_and_fault)
         self._spellings = Spellings(self._understand)
 
     def parse(self, first: int, text: bytes) -> Block:
@@ -278,9 +280,8 @@ class _Reader:
         return block
 
     def _dense_rows(self, text: bytes) -> Block | None:
-        layout, cells, places = self.layout, {}, self._text
-        if self._label_is_text:
-            places = self._texts_and_label
+        layout, cells = self.layout, {}
+        places = self._texts_and_label if self._label_is_text else self._text
         if places:
             cut = dense.cut_columns(text, len(layout.names), places, layout.separator)
             if cut is None:
@@ -291,20 +292,14 @@ class _Reader:
             return None
         if layout.label is not None and not self._label_is_text:
             at = layout.label - sum(place < layout.label for place in places)
-            labels = [LABELS[number] for number in table[:, at].tolist()]
-            wrong = self._classes is not None and not {*labels} <= self._classes.keys()
+            cells[layout.label] = [NUMBERS[number] for number in table[:, at].tolist()]
             table = table[:, 1:] if at == 0 else np.delete(table, at, axis=1)
-        else:
-            labels, faults = self._labels(cells, range(len(table)))
-            wrong = bool(faults)
-        if wrong or self._wrong_texts(cells, range(len(table))):
-            return None
         if self._whole is not None:
             low, high = layout.values
             if table.min(initial=255) < low or table.max(initial=0) > high:
                 return None
             table = self._whole.take(table)
-        return self._block(table, cells, labels)
+        return self._right_block(table, cells)
 
     # By the spellings of its cells
 
@@ -320,15 +315,9 @@ class _Reader:
             cells[place] = [text[a:b] for a, b in edges]
         if any(cell.count(b'"') % 2 for column in cells.values() for cell in column):
             return None  # a separator between quotes
-        rows = range(len(found[0]))
-        labels, faults = self._labels(cells, rows)
-        if faults or self._wrong_texts(cells, rows):
-            return None
         pixels = [np.delete(edges, self._texts_and_label, axis=1).ravel() for edges in found]
         table = self._spellings.look_up(text, *pixels)
-        if table is None:
-            return None
-        return self._block(table.reshape(len(rows), len(layout.pixels)), cells, labels)
+        return None if table is None else self._right_block(table.reshape(-1, len(layout.pixels)), cells)
 
     # As numbers of any spelling, without quotes
 
@@ -354,12 +343,13 @@ class _Reader:
         numbers, (low, high) = np.array(rows), layout.values
         if not (numbers.min() >= low and numbers.max() <= high):
             return None
-        text_cells = dict(zip(reversed(places), zip(*cut, strict=True), strict=True))
-        labels, faults = self._labels(text_cells, range(len(rows)))
-        if faults or self._wrong_texts(text_cells, range(len(rows))):
-            return None
         table = np.rint((numbers - low) * 255 / (high - low)).astype(np.uint8)
-        return self._block(table, text_cells, labels)
+        return self._right_block(table, dict(zip(reversed(places), zip(*cut, strict=True), strict=True)))
+
+    def _right_block(self, table: np.ndarray, cells: dict[int, Sequence[bytes]]) -> Block | None:
+        """The rows of `table`, as in `_block`; None if a text is wrong."""
+        labels, faults = self._texts(cells, range(len(table)))
+        return None if faults else self._block(table, cells, labels)
 
     # Cell by cell
 
@@ -378,16 +368,19 @@ class _Reader:
         text_cells = {place: flat[place::columns] for place in self._texts_and_label}
         for gone, place in enumerate(reversed(self._texts_and_label)):
             del flat[place :: columns - gone]
-        labels, wrong_labels = self._labels(text_cells, lines)
-        wrong += wrong_labels + self._wrong_texts(text_cells, lines)
+        labels, wrong_texts = self._texts(text_cells, lines)
+        wrong += wrong_texts
         self._beyond_scales += len(wrong)
-        wrong_pixels, more = self._wrong_pixels(flat, lines)
-        if wrong or wrong_pixels:
-            for line, _, what in sorted(wrong + wrong_pixels):
-                self.findings.add(f"{layout.path}, line {line}{what}")
+        pixels = {cell: self._understand(cell) for cell in {*flat}}
+        if None in pixels.values():
+            wrong_pixels, more = self._wrong_pixels(flat, pixels, lines)
+            wrong += wrong_pixels
             self.findings.count += more
+        if wrong:
+            for line, _, what in sorted(wrong):
+                self.findings.add(f"{layout.path}, line {line}{what}")
             return Block(np.empty((0, *layout.shape), np.uint8), None, None)
-        table = np.frombuffer(bytes(map(self._pixels.__getitem__, flat)), np.uint8)
+        table = np.frombuffer(bytes(map(pixels.__getitem__, flat)), np.uint8)
         return self._block(table.reshape(len(lines), len(layout.pixels)), text_cells, labels)
 
     def _line_fault(self, line: bytes, cells: list[bytes]) -> str | None:
@@ -406,22 +399,12 @@ class _Reader:
                 return f"this line looks separated by {name}, but {SEPARATORS[layout.separator]} are needed"
         return f"{len(cells):,} cell{'s' * (len(cells) > 1)}, not {len(layout.names):,}: {layout}"
 
-    def _wrong_pixels(self, cells: list[bytes], lines: list[int]) -> tuple[list[Fault], int]:
-        """What is wrong with the first wrong pixels, and how many more are wrong.
-
-        Afterwards, `_pixels` has the bytes that the right ones mean.
-        """
-        if len(self._pixels) > MAX_SPELLINGS:
-            self._pixels.clear()
-        spellings = {*cells}
-        for cell in spellings.difference(self._pixels):
-            value = self._understand(cell)
-            if value is not None:
-                self._pixels[cell] = value
-        wrong = spellings.difference(self._pixels)
-        if not wrong:
-            return [], 0
-        numbers = [number for cell in spellings if (number := number_of(cell)) is not None]
+    def _wrong_pixels(
+        self, cells: list[bytes], meanings: dict[bytes, int | None], lines: list[int]
+    ) -> tuple[list[Fault], int]:
+        """What is wrong with the first pixels that mean None, and how many more do."""
+        wrong = {cell for cell, value in meanings.items() if value is None}
+        numbers = [number for cell in meanings if (number := number_of(cell)) is not None]
         self._lowest = min(self._lowest, *numbers, math.inf)
         self._highest = max(self._highest, *numbers, -math.inf)
         no_numbers = {cell for cell in wrong if number_of(cell) is None}
@@ -438,10 +421,6 @@ class _Reader:
             found.append((lines[at // columns], column, what))
         return found, sum(1 for _ in places)
 
-    def _understand(self, cell: bytes) -> int | None:
-        """The byte that a cell means, None if it is no pixel."""
-        return _whole(cell) if self._whole is None else self._scaled(cell)
-
     def _scaled(self, cell: bytes) -> int | None:
         """The byte that the number in a cell means, None if there is none or it is out of range."""
         start, end = self.layout.values
@@ -452,22 +431,36 @@ class _Reader:
 
     # Columns of text
 
-    def _labels(
-        self, cells: dict[int, list[bytes]], lines: Sequence[int]
+    def _texts(
+        self, cells: dict[int, Sequence[bytes]], lines: Sequence[int]
     ) -> tuple[list[str] | None, list[Fault]]:
-        """The labels of rows, and what is wrong with some; `lines` are those of the rows."""
-        layout = self.layout
+        """The labels of rows, and what is wrong with the columns of text; `lines` are those of the rows."""
+        layout, labels, wrong = self.layout, None, []
         if layout.one_hot:
-            return self._one_hot_labels(cells, lines)
-        if layout.label is None:
-            return None, []
-        known = {cell: label_of(text_of(cell)) for cell in {*cells[layout.label]}}
-        faults = {}
-        for cell, label in known.items():
-            if fault := label_fault(label, self._classes):
-                faults[cell] = f"{WHOLE.get(cell, shown(cell.decode(errors='replace')))} {fault}"
-        wrong = self._faults(layout.label, cells, lines, faults.get) if faults else []
-        return [known[cell] for cell in cells[layout.label]], wrong
+            labels, wrong = self._one_hot_labels(cells, lines)
+        elif layout.label is not None:
+            known = {cell: self._label(cell)[0] for cell in {*cells[layout.label]}}
+            labels = [known[cell] for cell in cells[layout.label]]
+        for place, fault_of in (
+            (layout.label, lambda cell: self._label(cell)[1]),
+            (layout.unfilled, _unfilled_fault),
+            (layout.id, _id_fault),
+        ):
+            column = () if place is None else cells[place]
+            if faults := {cell: fault for cell in {*column} if (fault := fault_of(cell))}:
+                where = f", column {layout.names[place]}: "
+                wrong += [
+                    (line, place, where + faults[cell])
+                    for line, cell in zip(lines, column, strict=True)
+                    if cell in faults
+                ]
+        return labels, wrong
+
+    def _label_and_fault(self, cell: bytes) -> tuple[str, str | None]:
+        """The label in a cell, and what is wrong with it, None: nothing."""
+        label = label_of(text_of(cell))
+        fault = label_fault(label, self._classes)
+        return label, fault and f"{WHOLE.get(cell, shown(cell.decode(errors='replace')))} {fault}"
 
     def _one_hot_labels(
         self, cells: dict[int, list[bytes]], lines: Sequence[int]
@@ -476,37 +469,13 @@ class _Reader:
         places, labels = zip(*self.layout.one_hot, strict=True)
         found, wrong = [], []
         for line, row in zip(lines, zip(*(cells[place] for place in places), strict=True), strict=True):
-            numbers = [*map(hot_of, row)]
-            if numbers.count(1) != 1 or numbers.count(0) != len(numbers) - 1:
+            if (at := place_of_one(row)) is not None:
+                found.append(labels[at])
+            else:
                 text = shown(",".join(cell.decode(errors="replace") for cell in row))
                 where = f", columns {names[places[0]]} to {names[places[-1]]}"
                 wrong.append((line, places[0], f"{where}: {text} is not a single 1 among zeros"))
-                continue
-            found.append(labels[numbers.index(1)])
         return found, wrong
-
-    def _wrong_texts(self, cells: dict[int, list[bytes]], lines: Sequence[int]) -> list[Fault]:
-        """What is wrong with ids, or with a column of labels that was taken to be empty."""
-        wrong = []
-        for place, fault_of in ((self.layout.unfilled, _unfilled_fault), (self.layout.id, _id_fault)):
-            if place is not None:
-                wrong += self._faults(place, cells, lines, fault_of)
-        return wrong
-
-    def _faults(
-        self,
-        place: int,
-        cells: dict[int, list[bytes]],
-        lines: Sequence[int],
-        fault_of: Callable[[bytes], str | None],
-    ) -> list[Fault]:
-        """What is wrong with the cells of a column; `fault_of` says it of a cell, None: nothing."""
-        where = f", column {self.layout.names[place]}: "
-        return [
-            (line, place, f"{where}{fault}")
-            for line, cell in zip(lines, cells[place], strict=True)
-            if (fault := fault_of(cell))
-        ]
 
 
 def _unfilled_fault(cell: bytes) -> str | None:

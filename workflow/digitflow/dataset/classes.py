@@ -49,7 +49,8 @@ def indices(labels: Sequence[str], classes: Sequence[str], where: str) -> np.nda
             f"{where}: {len(classes):,} classes, more than {MAX_CLASSES:,}: is this the column of the labels?"
         )
     try:
-        return np.fromiter(map(index.__getitem__, labels), label_dtype(len(classes)), len(labels))
+        dtype = np.uint8 if len(classes) <= MAX_BYTE_CLASSES else np.int32
+        return np.fromiter(map(index.__getitem__, labels), dtype, len(labels))
     except KeyError as error:
         label, known = error.args[0], abbreviated(classes)
         row = labels.index(label) + 1
@@ -66,17 +67,10 @@ def as_setting(classes: Sequence[str]) -> str:
     return f"data: {{classes: [{', '.join(names)}]}}"
 
 
-def label_dtype(classes: int) -> type:
-    """The type that the indices of so many classes have in IDX files."""
-    return np.uint8 if classes <= MAX_BYTE_CLASSES else np.int32
-
-
 def write(path: str | os.PathLike, classes: Sequence[str]) -> None:
     """Write classes.csv: the index in .lst and IDX files, and what the label is called."""
     with atomic_open(path, "w") as file:
-        rows = csv.writer(file, lineterminator="\n")
-        rows.writerow(HEADER)
-        rows.writerows(enumerate(classes))
+        csv.writer(file, lineterminator="\n").writerows([HEADER, *enumerate(classes)])
 
 
 def read(path: str | os.PathLike) -> list[str]:

@@ -6,8 +6,6 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
-
 from digitflow.base.errors import InputError
 from digitflow.dataset import classes as class_names
 from digitflow.dataset import conversion, sources
@@ -41,10 +39,8 @@ def write_solution(
     names = class_names.read(classes)
     if kind == "csv" and not labelscsv.is_list(solution):
         form = labelscsv.submission_form(submission or {}, rows, ids, images)
-        found = labelscsv.read(solution, names, form)
-        _write_labels(path, found.astype(class_names.label_dtype(len(names))), names, solution)
-        return
-    if kind == "csv":
+        labels = [names[index] for index in labelscsv.read(solution, names, form)]
+    elif kind == "csv":
         if (data or {}).get("source") == "folder" and ids is not None:
             _check_order(solution, labelscsv.read_ids(ids, rows) or [])
         labels = labelscsv.read_list(solution, rows, classes=names)
@@ -56,7 +52,14 @@ def write_solution(
         labels = [label for block in blocks for label in block.labels]
     if len(labels) != rows:
         raise InputError(f"{solution}: {len(labels):,} labels for {rows:,} test images")
-    _write_labels(path, class_names.indices(labels, names, str(solution)), names, solution)
+    indices = class_names.indices(labels, names, str(solution))
+    if len(labels) > FEW and len({*labels}) == 1:
+        log.warning(
+            f"{solution}: all {len(labels):,} labels are {labels[0]!r}, as in a sample submission: if it is "
+            "one, test scores mean nothing; leave out data.solution_csv, or, in a test CSV, the column of "
+            "the labels"
+        )
+    idx.write(path, indices)
 
 
 def _check_order(solution: PathLike, ids: Sequence[str]) -> None:
@@ -70,14 +73,3 @@ def _check_order(solution: PathLike, ids: Sequence[str]) -> None:
                 f"comes before {expected}; by its number, after it. Write the id of the picture, its name "
                 f"without .png, before each label, below the header {labelscsv.USUAL}"
             )
-
-
-def _write_labels(path: PathLike, labels: np.ndarray, names: Sequence[str], solution: PathLike) -> None:
-    """Write labels, the indices of `names`; warn of a sample submission in place of a solution."""
-    if len(labels) > FEW and (labels == labels[0]).all():
-        log.warning(
-            f"{solution}: all {len(labels):,} labels are {names[labels[0]]!r}, as in a sample submission: if "
-            "it is one, test scores mean nothing; leave out data.solution_csv, or, in a test CSV, the "
-            "column of the labels"
-        )
-    idx.write(path, labels)

@@ -374,9 +374,7 @@ def _replace(path: PathLike, old: bytes, new: bytes, keep_time: bool) -> None:
             file.flush()
             os.fsync(file.fileno())  # so that nothing takes time between the comparison and the rename
         if target.exists():
-            shutil.copymode(target, temporary)
-            if keep_time:
-                status = target.stat()
-                os.utime(temporary, ns=(status.st_atime_ns, status.st_mtime_ns))
+            copy = shutil.copystat if keep_time else shutil.copymode
+            copy(target, temporary)
         if read_bytes(target) != old:
             raise _ChangedMeanwhile

@@ -52,9 +52,7 @@ def write(
     texts = [str(label) if classes is None else classes[label] for label in labels.tolist()]
     header, ids = form or _usual_form(len(texts))
     with atomic_open(path, "w") as file:
-        rows = csv.writer(file, lineterminator="\n")
-        rows.writerow(header)
-        rows.writerows(zip(ids, texts, strict=True))
+        csv.writer(file, lineterminator="\n").writerows([header, *zip(ids, texts, strict=True)])
 
 
 def _usual_form(rows: int) -> Form:

@@ -166,9 +166,8 @@ def values_of(data: Mapping[str, Any]) -> tuple[float, float] | None:
     return start, end
 
 
-def _stop(where: str, readings: Iterable[tuple[str, str]], more: str = "") -> NoReturn:
+def _stop(where: str, readings: Sequence[tuple[str, str]], more: str = "") -> NoReturn:
     """Say that several readings are possible, with the line of the configuration for each, and `more`."""
-    readings = list(readings)
     wide = max(len(line) for line, _ in readings)
     lines = "\n".join(f"  {line:{wide}}  # {meaning}" for line, meaning in readings)
     one_of = "one of these lines" if len(readings) > 1 else "this line"
@@ -420,17 +419,12 @@ def _only(table: _Table, kind: str, found: list[int]) -> int | None:
             raise InputError(
                 f"{table.where}: more than one column is called {names[found[0]]!r}: keep one of them"
             )
-        _stop(
-            f"{table.where}: more than one column may be the {kind}",
-            (
-                (
-                    f"columns: {{{kind}: {as_yaml(names[place])}, "
-                    f"ignore: [{', '.join(as_yaml(names[other]) for other in found if other != place)}]}}",
-                    f"{names[place]} is the {kind}",
-                )
-                for place in found
-            ),
-        )
+        readings = []
+        for place in found:
+            others = ", ".join(as_yaml(names[other]) for other in found if other != place)
+            line = f"columns: {{{kind}: {as_yaml(names[place])}, ignore: [{others}]}}"
+            readings.append((line, f"{names[place]} is the {kind}"))
+        _stop(f"{table.where}: more than one column may be the {kind}", readings)
     return found[0] if found else None
 
 
@@ -508,8 +502,7 @@ def _pixels_by_name(table: _Table, places: list[int]) -> tuple[list[int], tuple[
     pixels = sorted(group, key=group.__getitem__)
     if dimensions == 1:
         return pixels, None
-    low, high = ([ends(axis) for axis in zip(*group.values(), strict=True)] for ends in (min, max))
-    return pixels, tuple(b - a + 1 for a, b in zip(low, high, strict=True))
+    return pixels, tuple(max(axis) - min(axis) + 1 for axis in zip(*group.values(), strict=True))
 
 
 def _check_complete(table: _Table, group: dict[int, tuple[int, ...]], others: list[str]) -> None:
@@ -722,6 +715,15 @@ def _one_hot_by_content(table: _Table, left: list[int]) -> list[list[int]]:
 # The size of an image
 
 
+def _ask_for_size(where: str, shapes: Iterable[tuple[int, ...]], more: str = "") -> NoReturn:
+    readings = []
+    for shape in shapes:
+        height, width, channels = (*shape, 1)[:3]
+        line = f"image: {{height: {height}, width: {width}, channels: {channels}}}"
+        readings.append((line, size_in_words(shape)))
+    _stop(where, readings, more)
+
+
 def _shapes(pixels: int, image: Mapping[str, Any]) -> list[tuple[int, ...]]:
     """The shapes, (h, w) or (h, w, 3), that this many pixels may have; squares if no side is known."""
     height, width, channels = (image[key] for key in ("height", "width", "channels"))
@@ -764,10 +766,7 @@ def _shape(table: _Table, pixels: int, grid: tuple[int, ...] | None) -> tuple[in
         table.reasons.append(f"{pixels:,} pixels: {size_in_words(shapes[0])}")
         return shapes[0]
     if shapes:
-        _stop(
-            f"{where} can have several sizes",
-            ((_image_line(shape), size_in_words(shape)) for shape in shapes),
-        )
+        _ask_for_size(f"{where} can have several sizes", shapes)
     sizes = [] if told.keys() & {"height", "width"} else _likely_sizes(pixels, told.get("channels"))
     if told and not sizes:
         raise InputError(f"{where} do not fit data.image, which says {_in_words(told)}")
@@ -775,11 +774,8 @@ def _shape(table: _Table, pixels: int, grid: tuple[int, ...] | None) -> tuple[in
         raise InputError(
             f"{where} make no square and no other image, in grey or in RGB: is one missing, or no pixel?"
         )
-    _stop(
-        f"{where} make no square",
-        ((_image_line(size), size_in_words(size)) for size in sizes),
-        "these are only the likeliest sizes; digitflow describe with --sheet shows how the images look",
-    )
+    hint = "these are only the likeliest sizes; digitflow describe with --sheet shows how the images look"
+    _ask_for_size(f"{where} make no square", sizes, hint)
 
 
 def _likely_sizes(pixels: int, channels: int | None) -> list[tuple[int, ...]]:
@@ -811,7 +807,7 @@ def _named_shape(
     named = dict(zip(("height", "width", "channels"), (*grid, 1), strict=False))
     colours = _shapes(pixels, IMAGE | {"channels": 3}) if len(grid) == 2 and grid[1] == 3 else []
     if colours and not told:
-        _stop(f"{where} are named {counted}", ((_image_line(s), size_in_words(s)) for s in (*colours, grid)))
+        _ask_for_size(f"{where} are named {counted}", (*colours, grid))
     if all(named[key] == value for key, value in told.items()):
         return grid if grid[2:] != (1,) else grid[:2]
     if colours and told.get("channels", 3) == 3:
@@ -823,11 +819,6 @@ def _named_shape(
 
 def _in_words(told: Mapping[str, int]) -> str:
     return ", ".join(f"{key}: {value}" for key, value in told.items())
-
-
-def _image_line(shape: tuple[int, ...]) -> str:
-    channels = 3 if len(shape) == 3 else 1
-    return f"image: {{height: {shape[0]}, width: {shape[1]}, channels: {channels}}}"
 
 
 def _reasons(layout: Layout) -> Iterator[str]:

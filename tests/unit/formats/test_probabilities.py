@@ -58,7 +58,7 @@ def test_a_truncated_or_pickled_or_missing_file_is_refused(tmp_path):
     np.save(path, np.array([{}], dtype=object), allow_pickle=True)
     with pytest.raises(FormatError):
         read_probabilities(path)
-    with pytest.raises(InputError, match="no such file"):
+    with pytest.raises(InputError, match="No such file"):
         read_probabilities(tmp_path / "none.npy")
 
 

@@ -9,7 +9,7 @@ from urllib.parse import unquote
 import numpy as np
 
 from digitflow.base.errors import FormatError, InputError
-from digitflow.base.files import atomic_open
+from digitflow.base.files import atomic_open, open_to_read
 from digitflow.formats.layout import WHOLE, abbreviated, as_yaml, label_of, shown
 
 HEADER = ["index", "label"]
@@ -76,10 +76,8 @@ def write(path: str | os.PathLike, classes: Sequence[str]) -> None:
 def read(path: str | os.PathLike) -> list[str]:
     """Read classes.csv: the labels by their index. FormatError names the line that is wrong."""
     try:
-        with open(path, newline="", encoding="utf-8-sig") as file:
+        with open_to_read(path, "r", newline="", encoding="utf-8-sig") as file:
             header, *rows = list(csv.reader(file, strict=True)) or [[]]
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read: {error.strerror}") from error
     except (UnicodeDecodeError, csv.Error) as error:
         raise FormatError(f"{path}: cannot be read as CSV: {error}; delete it and run again") from error
     if header != HEADER:

@@ -103,7 +103,7 @@ def decide(path: str | os.PathLike, data: Mapping[str, Any], train: bool) -> Lay
     table = _read_table(path, data, needed=train and not data.get("labels_csv"))
     chosen = _named_columns(table) if table.names else _placed_columns(table, classes_of(data))
     unfilled = None
-    if not train and chosen.label is not None and not any(_cells(table.rows, chosen.label)):
+    if not train and chosen.label is not None and not any(_cells(table, chosen.label)):
         unfilled, chosen = chosen.label, chosen._replace(label=None)
     if train and data.get("labels_csv") and (chosen.label is not None or chosen.one_hot):
         raise InputError(
@@ -431,15 +431,15 @@ def _only(table: _Table, kind: str, found: list[int]) -> int | None:
 def _one_hot_by_name(table: _Table, rest: list[int]) -> list[tuple[int, str]]:
     """Columns like class_0, class_1, ... of which each row has one 1."""
     match = {place: found for place in rest if (found := ONE_HOT_NAME.fullmatch(table.names[place]))}
-    if len(match) < 2 or not _is_one_hot(table.rows, [*match]):
+    if len(match) < 2 or not _is_one_hot(table, [*match]):
         return []
     return [(place, found[2]) for place, found in match.items()]
 
 
-def _is_one_hot(rows: list[list[bytes]], places: Sequence[int]) -> bool:
+def _is_one_hot(table: _Table, places: Sequence[int]) -> bool:
     """Whether every row has one 1 among zeros in these columns, and every column a 1 in some row."""
     used = set()
-    for row in rows:
+    for row in table.rows:
         if len(row) <= max(places):
             continue  # a finding when the file is read
         if (at := place_of_one([row[place] for place in places])) is None:
@@ -451,7 +451,7 @@ def _is_one_hot(rows: list[list[bytes]], places: Sequence[int]) -> bool:
 def _ask_for_columns(table: _Table, rest: list[int], no_label: bool) -> NoReturn:
     """Ask what the columns are that are no pixels."""
     names = table.names
-    if no_label and table.needed and len(rest) > 1 and _is_one_hot(table.rows, rest):
+    if no_label and table.needed and len(rest) > 1 and _is_one_hot(table, rest):
         listed = ", ".join(as_yaml(names[place]) for place in rest)
         hot = f"columns: {{label: [{listed}]}}", "a column for each class, one of which is 1"
         _stop(table.where, [hot, (f"columns: {{ignore: [{listed}]}}", "they are not needed")])
@@ -583,10 +583,10 @@ def _with_or_without_label(table: _Table, classes: Sequence[str] | None) -> Mapp
             continue
         found = _columns_at(table, told)
         fits = found.pixels != moved.pixels and _shapes(len(found.pixels), image)
-        if fits and found.label is not None and _may_be_labels(_cells(table.rows, found.label), classes):
+        if fits and found.label is not None and _may_be_labels(_cells(table, found.label), classes):
             raise InputError(
                 f"{where}, one less than in the training file: is the label missing here, or the column at "
-                f"{other}? Column {found.label + 1} may be the label, here {_seen(table.rows, found.label)}; "
+                f"{other}? Column {found.label + 1} may be the label, here {_seen(table, found.label)}; "
                 "give the files headers, or give this one all columns of the training file but the label"
             )
     return without
@@ -652,9 +652,8 @@ def _label_by_content(table: _Table, left: list[int]) -> tuple[int | None, list[
     ]
     if len(words) == 1 and _shapes(len(left) - 1, image):
         if not needed:
-            seen = _seen(table.rows, words[0])
             _stop(
-                f"{table.where}: no header, and words in column {words[0] + 1}, {seen}",
+                f"{table.where}: no header, and words in column {words[0] + 1}, {_seen(table, words[0])}",
                 (
                     (f"columns: {{id: {words[0]}}}", "it has the ids of the images"),
                     (f"columns: {{label: {words[0]}}}", "it has the labels"),
@@ -672,7 +671,7 @@ def _label_by_content(table: _Table, left: list[int]) -> tuple[int | None, list[
     if _shapes(len(left) - 1, image):
         first, last = left[0], left[-1]
         readings = [
-            (f"columns: {{label: {line}}}", f"the {end} column is the label, here {_seen(table.rows, place)}")
+            (f"columns: {{label: {line}}}", f"the {end} column is the label, here {_seen(table, place)}")
             for line, end, place in ((0, "first", first), (-1, "last", last))
         ]
         if not needed:
@@ -689,16 +688,16 @@ def _label_by_content(table: _Table, left: list[int]) -> tuple[int | None, list[
     return None, []  # no size fits, as `_shape` will say
 
 
-def _seen(rows: list[list[bytes]], place: int) -> str:
+def _seen(table: _Table, place: int) -> str:
     """The values of a column in the first rows, in words."""
-    values = dict.fromkeys(map(label_of, _cells(rows, place)))
+    values = dict.fromkeys(map(label_of, _cells(table, place)))
     listed = ", ".join([*values][:5])
     return f"only {listed}" if len(values) == 1 else f"{listed}{', ...' * (len(values) > 5)}"
 
 
-def _cells(rows: list[list[bytes]], place: int) -> list[str]:
+def _cells(table: _Table, place: int) -> list[str]:
     """The texts of a column in the first rows."""
-    return [text_of(row[place]) for row in rows if place < len(row)]
+    return [text_of(row[place]) for row in table.rows if place < len(row)]
 
 
 def _one_hot_by_content(table: _Table, left: list[int]) -> list[list[int]]:
@@ -708,7 +707,7 @@ def _one_hot_by_content(table: _Table, left: list[int]) -> list[list[int]]:
         for count in range(2, len(left))
         if _shapes(len(left) - count, table.image)
         for places in (left[:count], left[-count:])
-        if _is_one_hot(table.rows, places)
+        if _is_one_hot(table, places)
     ]
 
 

@@ -100,19 +100,20 @@ def to_idx(
             lightest = max(lightest, int(block.images.max(initial=0)))
             found_labels += block.labels or []
             found_ids += block.ids or []
-        if labels is not None and data.get("labels_csv"):
-            found_labels = labelscsv.read_list(
-                data["labels_csv"], writer.count, found_ids, source.name, columns.classes_of(data)
-            )
-        if ids is not None and labels is None:
-            labelscsv.check_unique(found_ids, source.name)
         if labels is not None:
-            names = columns.classes_of(data) or class_names.in_natural_order(found_labels)
+            told = columns.classes_of(data)
+            if data.get("labels_csv"):
+                found_labels = labelscsv.read_list(
+                    data["labels_csv"], writer.count, found_ids, source.name, told
+                )
+            names = told or class_names.in_natural_order(found_labels)
             indices = _indices(found_labels, names, writer.count, source.name)
             label_writer = stack.enter_context(idx.open_writer(labels, (), indices.dtype))
             label_writer.append(indices)
             if classes is not None:
                 class_names.write(classes, names)
+        elif ids is not None:
+            labelscsv.check_unique(found_ids, source.name)
         if ids is not None:
             labelscsv.write_ids(ids, found_ids)
     if writer.count and lightest < DARK:

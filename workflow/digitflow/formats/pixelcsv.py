@@ -48,7 +48,7 @@ MAX_SPELLINGS = 1 << 16  # remembered; numbers of many digits may have as many a
 BOM = b"\xef\xbb\xbf"
 BLANK = b" \t\r\n"
 NEWLINE = ord("\n")
-# The usual spellings of whole numbers, looked up at once; `_whole` understands the others.
+# Whole numbers as they are usually spelt, and what they mean; `_whole` understands other spellings, too.
 WHOLE = {form % value: value for value in range(256) for form in (b"%d", b'"%d"')}
 NUMBERS = [b"%d" % number for number in range(256)]
 LONE_CR = "lone CR line ends (old Mac): save the file with LF or CRLF line ends"

@@ -7,7 +7,7 @@ import numpy as np
 
 from digitflow.base import files
 from digitflow.base.checksums import check_digests
-from digitflow.base.errors import FormatError, InputError
+from digitflow.base.errors import FormatError
 
 ROW_SUM_TOLERANCE = 1e-3  # float32 softmax rows, averaged over shifts, are within 1e-6
 
@@ -33,15 +33,13 @@ def read_probabilities(path: str | Path, rows: int | None = None) -> np.ndarray:
     for name in ("metrics.json", f"{part}_prediction.json"):
         if (beside := path.with_name(name)).exists():
             check_digests(beside, path.name)
-    try:
-        with open(path, "rb") as file:
+    with files.open_to_read(path) as file:
+        try:
             array = np.lib.format.read_array(file, allow_pickle=False)
             if file.read(1):
                 raise ValueError("bytes after its end")
-    except FileNotFoundError as error:
-        raise InputError(f"{path}: there is no such file") from error
-    except Exception as error:  # numpy parses the header as Python text: damage raises whatever that leads to
-        raise FormatError(f"{path}: not a whole .npy file of numbers: {error}") from error
+        except Exception as error:  # numpy parses the header as Python text: damage raises anything
+            raise FormatError(f"{path}: not a whole .npy file of numbers: {error}") from error
     check_probabilities(array, str(path))
     if rows is not None and len(array) != rows:
         raise FormatError(f"{path}: {len(array)} rows, should be {rows}: one for each image")

@@ -63,10 +63,10 @@ def mnist_csv(archive: str | Path, layout: str, train_csv: str, test_csv: str, s
     60,000 + 10,000.
     """
     images, labels = read_mnist(archive)
+    split = STANDARD_TRAIN_ROWS
     if layout == "kaggle":
         order = np.random.default_rng(KAGGLE_SEED).permutation(len(images))
-        images, labels = images[order], labels[order]
-    split = KAGGLE_TRAIN_ROWS if layout == "kaggle" else STANDARD_TRAIN_ROWS
+        images, labels, split = images[order], labels[order], KAGGLE_TRAIN_ROWS
     write_csv(train_csv, images[:split], labels[:split])
     write_csv(test_csv, images[split:], None)
     labelscsv.write(solution_csv, labels[split:])
@@ -78,8 +78,7 @@ def official_idx(
     """Write the official 60,000 + 10,000 images as the official IDX files, the test labels as a solution."""
     images, labels = read_mnist(archive)
     images = images.reshape(-1, 28, 28)
-    split = STANDARD_TRAIN_ROWS
-    idx.write(train_images, images[:split])
-    idx.write(train_labels, labels[:split])
-    idx.write(test_images, images[split:])
-    labelscsv.write(solution_csv, labels[split:])
+    idx.write(train_images, images[:STANDARD_TRAIN_ROWS])
+    idx.write(train_labels, labels[:STANDARD_TRAIN_ROWS])
+    idx.write(test_images, images[STANDARD_TRAIN_ROWS:])
+    labelscsv.write(solution_csv, labels[STANDARD_TRAIN_ROWS:])

@@ -65,6 +65,14 @@ def cells_of(block: bytes, columns: int, separator: bytes) -> tuple[np.ndarray, 
     return np.concatenate([[0], ends.ravel()[:-1] + 1]).reshape(rows, columns), ends
 
 
+def texts_at(places: list[int], block: bytes, starts: np.ndarray, ends: np.ndarray) -> dict[int, list[bytes]]:
+    """The cells of some columns of a block, by place; `starts` and `ends` as from `cells_of`."""
+    return {
+        place: [block[a:b] for a, b in zip(starts[:, place].tolist(), ends[:, place].tolist(), strict=True)]
+        for place in places
+    }
+
+
 def cut_columns(
     block: bytes, columns: int, places: list[int], separator: bytes
 ) -> tuple[bytes, dict[int, list[bytes]]] | None:
@@ -78,10 +86,7 @@ def cut_columns(
         return None
     starts, ends = found
     text = np.frombuffer(block, np.uint8)
-    cells = {
-        place: [block[a:b] for a, b in zip(starts[:, place].tolist(), ends[:, place].tolist(), strict=True)]
-        for place in places
-    }
+    cells = texts_at(places, block, starts, ends)
     # A column is cut with the separator after it, the last ones of a row with the one before them.
     kept = [place for place in range(columns) if place not in cells]
     step = np.zeros(len(text) + 1, np.int8)

@@ -309,10 +309,7 @@ class _Reader:
         found = dense.cells_of(text, len(layout.names), layout.separator)
         if found is None:
             return None
-        cells = {}
-        for place in self._texts_and_label:
-            edges = zip(*(edges[:, place].tolist() for edges in found), strict=True)
-            cells[place] = [text[a:b] for a, b in edges]
+        cells = dense.texts_at(self._texts_and_label, text, *found)
         if any(cell.count(b'"') % 2 for column in cells.values() for cell in column):
             return None  # a separator between quotes
         pixels = [np.delete(edges, self._texts_and_label, axis=1).ravel() for edges in found]

@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from digitflow.base.errors import FormatError, InputError
+from digitflow.base.errors import FormatError
 from digitflow.dataset.split import fold_of
 from digitflow.formats import lst
 from digitflow.formats.probabilities import write_probabilities
 from digitflow.look import audit
-from digitflow.look.audit import AUDIT_COLUMNS, HeldOut, combine, confident_flags, rank_rows
+from digitflow.look.audit import AUDIT_COLUMNS, HeldOut, confident_flags, rank_rows, read_held_out
 from digitflow.look.lookdata import read_look_table
 from digitflow.training import numpy_trainer
 from digitflow.training.course import fit
@@ -56,13 +56,13 @@ def held_out(probabilities, labels, first_id=1):
 
 def test_rows_are_ordered_by_the_probability_of_the_given_label_and_then_by_id():
     rows = [[0.9, 0.1], [0.2, 0.8], [0.5, 0.5], [0.8, 0.2], [0.5, 0.5]]
-    found = rank_rows(held_out(rows, [0, 0, 0, 1, 1]), np.array(list("aabba")))
+    found = rank_rows(held_out(rows, [0, 0, 0, 1, 1]), "valid")
     assert found["id"].tolist() == [2, 4, 3, 5, 1]
     assert found["given"].tolist() == [0, 1, 0, 1, 0]
     assert found["proposed"].tolist() == [1, 0, 0, 0, 0]
     assert found["self_confidence"].tolist() == [0.2, 0.2, 0.5, 0.5, 0.9]
     assert found["margin"].tolist() == pytest.approx([-0.6, -0.6, 0, 0, 0.8])
-    assert found["split"].tolist() == ["a", "b", "b", "a", "a"]
+    assert found["split"].tolist() == ["valid"] * 5
 
 
 def out_of_fold(images, labels):
@@ -92,7 +92,7 @@ def test_labels_flipped_among_real_digits_come_first(digits):
     flipped = rng.choice(4000, 40, replace=False)
     noisy = labels.copy()
     noisy[flipped] = (noisy[flipped] + rng.integers(1, 10, 40)) % 10
-    found = rank_rows(held_out(out_of_fold(images, noisy), noisy), np.full(4000, "train"))
+    found = rank_rows(held_out(out_of_fold(images, noisy), noisy), "train")
     first = found["id"][:400] - 1
     assert np.isin(flipped, first).mean() >= 0.95  # in a tenth: such a small network errs on one digit in ten
     assert np.isin(flipped, found["id"][:80] - 1).mean() > 0.5
@@ -112,44 +112,38 @@ def training(folder, name, labels, probabilities):
 
 
 def test_folds_and_seeds_are_put_together_row_by_row_and_models_have_equal_weights(tmp_path):
-    first = training(tmp_path, "first", {2: 0, 4: 1}, [[1, 0], [0.5, 0.5]])
-    second = training(tmp_path, "second", {1: 1, 3: 0}, [[0.25, 0.75], [0, 1]])
-    other_seed = training(tmp_path, "other_seed", {3: 0, 4: 1}, [[0.5, 0.5], [1, 0]])
-    model = training(tmp_path, "model", {1: 1, 2: 0, 3: 0, 4: 1}, [[0.75, 0.25]] * 4)
-    found = combine([[first, second, other_seed], [model]])
+    first, one = training(tmp_path, "first", {2: 0, 4: 1}, [[1, 0], [0.5, 0.5]])
+    second, two = training(tmp_path, "second", {1: 1, 3: 0}, [[0.25, 0.75], [0, 1]])
+    _, other_one = training(tmp_path, "other_one", {2: 0, 4: 1}, [[0.5, 0.5], [1, 0]])
+    _, other_two = training(tmp_path, "other_two", {1: 1, 3: 0}, [[0.25, 0.75], [0.5, 0.5]])
+    _, model_one = training(tmp_path, "model_one", {2: 0, 4: 1}, [[0.75, 0.25]] * 2)
+    _, model_two = training(tmp_path, "model_two", {1: 1, 3: 0}, [[0.75, 0.25]] * 2)
+    files = [one, two, other_one, other_two, model_one, model_two]
+    found = read_held_out([first, second], files, [("a", 2), ("b", 1)])
     assert found.index.tolist() == [1, 2, 3, 4]
     assert found.given.tolist() == [1, 0, 0, 1]
-    assert found.probabilities.tolist() == [[0.5, 0.5], [0.875, 0.125], [0.5, 0.5], [0.75, 0.25]]
-
-
-def test_lists_that_disagree_on_a_label_are_refused_with_row_and_labels(tmp_path):
-    first = training(tmp_path, "first", {1: 0, 4: 1}, [[1, 0], [0.5, 0.5]])
-    second = training(tmp_path, "second", {1: 0, 4: 0}, [[1, 0], [0.5, 0.5]])
-    for models in ([[first], [second]], [[first, second]]):
-        with pytest.raises(
-            InputError, match=r"second\.npy.*row 4 .*label [01], but elsewhere with [01].*run again"
-        ):
-            combine(models)
-
-
-def test_models_that_were_held_out_from_other_rows_are_refused(tmp_path):
-    first = training(tmp_path, "first", {1: 0, 2: 1}, [[1, 0], [0.5, 0.5]])
-    second = training(tmp_path, "second", {1: 0}, [[1, 0]])
-    with pytest.raises(InputError, match=r"second\.npy.*validation\.folds"):
-        combine([[first], [second]])
+    assert found.probabilities.tolist() == [[0.5, 0.5], [0.75, 0.25], [0.5, 0.5], [0.75, 0.25]]
 
 
 def test_a_label_that_has_no_probability_is_refused(tmp_path):
+    listing, probabilities = training(tmp_path, "one", {1: 0, 2: 2}, [[1, 0], [0.5, 0.5]])
     with pytest.raises(FormatError, match=r"one\.npy.*2 classes, labels up to 2"):
-        combine([[training(tmp_path, "one", {1: 0, 2: 2}, [[1, 0], [0.5, 0.5]])]])
+        read_held_out([listing], [probabilities], [("a", 1)])
+
+
+def test_folds_of_other_classes_are_refused(tmp_path):
+    first, one = training(tmp_path, "first", {1: 0}, [[1, 0]])
+    second, two = training(tmp_path, "second", {2: 0}, [[1, 0, 0]])
+    with pytest.raises(FormatError, match=r"2 and 3 classes"):
+        read_held_out([first, second], [one, two], [("a", 1)])
 
 
 def write_audit(folder, caplog):
-    trained = training(folder, "valid", {2: 2, 5: 0, 6: 1}, [[1, 0, 0], [0.5, 0.25, 0.25], [0.25, 0.5, 0.25]])
+    rows = [[1, 0, 0], [0.5, 0.25, 0.25], [0.25, 0.5, 0.25]]
+    valid, probabilities = training(folder, "valid", {2: 2, 5: 0, 6: 1}, rows)
     train, _ = training(folder, "train", {1: 0, 3: 1, 4: 2}, [[1, 0, 0]] * 3)
     with caplog.at_level(logging.INFO, "digitflow"):
-        lists = {"train": train, "valid": trained[0]}
-        audit.audit_labels(folder / "labels.csv", [[trained]], lists, NAMES)
+        audit.audit_labels(folder / "labels.csv", [probabilities], [("a", 1)], valid, train, NAMES, "valid")
     return folder / "labels.csv"
 
 
@@ -170,12 +164,6 @@ def test_rows_that_models_learned_from_are_counted_with_the_way_to_audit_them(tm
     assert "validation.folds: 5" in caplog.text
 
 
-def test_a_row_that_is_in_no_list_any_more_is_named(tmp_path):
-    listing, _ = training(tmp_path, "train", {1: 0}, [[1, 0]])
-    with pytest.raises(InputError, match=r"row 7 .*older than the lists: run again"):
-        audit.split_names(np.array([1, 7]), {"train": listing})
-
-
 @settings(max_examples=50)
 @given(data=st.data(), rows=st.integers(0, 30), classes=st.integers(1, 5))
 def test_what_is_written_is_read_again_in_the_same_order(tmp_path_factory, data, rows, classes):
@@ -188,7 +176,7 @@ def test_what_is_written_is_read_again_in_the_same_order(tmp_path_factory, data,
     text = st.text(st.characters(exclude_categories=["Cs", "Cc"]), max_size=5)
     names = data.draw(st.lists(text, min_size=classes, max_size=classes, unique=True))
     path = tmp_path_factory.mktemp("audit") / "labels.csv"
-    found = rank_rows(held_out(values, np.array(labels, np.int64)), np.full(rows, "train"))
+    found = rank_rows(held_out(values, np.array(labels, np.int64)), "train")
     audit.write(path, found, names)
     table = read_look_table(path, AUDIT_COLUMNS)
     assert table["id"].tolist() == found["id"].tolist()

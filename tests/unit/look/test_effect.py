@@ -7,16 +7,17 @@ from tests.conftest import read_rows
 from digitflow.base.errors import InputError
 from digitflow.formats import lst
 from digitflow.formats.probabilities import write_probabilities
+from digitflow.look.audit import read_held_out
 from digitflow.look.effect import write_effect
 
 
 def training(folder, name, index, labels, predicted):
-    """A list and probabilities that choose `predicted`, as files."""
+    """What a model says that chooses `predicted`, read from files."""
     width = len(str(max(index)))
     path = [f"train/{label}/{row:0{width}}.png" for row, label in zip(index, labels, strict=True)]
     lst.write(folder / f"{name}.lst", lst.Listing(np.array(index), np.array(labels), path))
     write_probabilities(folder / f"{name}.npy", np.where(np.eye(2)[predicted], 0.9, 0.1).astype(np.float32))
-    return [[(folder / f"{name}.lst", folder / f"{name}.npy")]]
+    return read_held_out([folder / f"{name}.lst"], [folder / f"{name}.npy"], [(name, 1)])
 
 
 def effect(folder, without, corrected):

@@ -13,11 +13,12 @@ from typing import IO, Any
 
 from digitflow.base.errors import DigitflowError, FormatError, InputError
 
+PathLike = str | os.PathLike
 ROOM = 4 << 10  # bytes that must be free on the disk before long work begins
 
 
 @contextlib.contextmanager
-def atomic_path(path: str | os.PathLike) -> Iterator[Path]:
+def atomic_path(path: PathLike) -> Iterator[Path]:
     """Yield a temporary path beside `path`; move it to `path` on success, remove it on failure.
 
     The temporary name ends like the final one, for libraries that choose a format by the suffix. It holds
@@ -46,7 +47,7 @@ def atomic_path(path: str | os.PathLike) -> Iterator[Path]:
 
 
 @contextlib.contextmanager
-def atomic_open(path: str | os.PathLike, mode: str = "wb") -> Iterator[IO]:
+def atomic_open(path: PathLike, mode: str = "wb") -> Iterator[IO]:
     """Open a file that takes its final name only when the block ends without an error; `mode` is wb or w.
 
     Text is UTF-8 with bare newlines, whatever the locale.
@@ -59,7 +60,7 @@ def atomic_open(path: str | os.PathLike, mode: str = "wb") -> Iterator[IO]:
                 yield text
 
 
-def open_to_read(path: str | os.PathLike, mode: str = "rb", **options) -> IO:
+def open_to_read(path: PathLike, mode: str = "rb", **options) -> IO:
     """Open an existing file; `options` are those of `open`. InputError: it cannot be opened."""
     try:
         return open(path, mode, **options)
@@ -67,7 +68,7 @@ def open_to_read(path: str | os.PathLike, mode: str = "rb", **options) -> IO:
         raise InputError(f"{path}: cannot be opened: {error.strerror}") from error
 
 
-def check_writable(path: str | os.PathLike) -> None:
+def check_writable(path: PathLike) -> None:
     """Find out before long work whether its result can be written: DigitflowError if it cannot.
 
     This leaves nothing behind, so it does not make a missing folder.
@@ -95,7 +96,7 @@ class _NamedFile(io.FileIO):
             raise
 
 
-def remove_whole(paths: Iterable[str | os.PathLike]) -> None:
+def remove_whole(paths: Iterable[PathLike]) -> None:
     """Remove files, and folders with all their contents."""
     for path in map(Path, paths):
         if path.is_dir() and not path.is_symlink():
@@ -104,13 +105,13 @@ def remove_whole(paths: Iterable[str | os.PathLike]) -> None:
             path.unlink(missing_ok=True)
 
 
-def write_json(path: str | os.PathLike, value: Any) -> None:
+def write_json(path: PathLike, value: Any) -> None:
     """Write a value as indented JSON, whole or not at all."""
     with atomic_open(path, "w") as file:
         file.write(json.dumps(value, indent=2) + "\n")
 
 
-def read_json(path: str | os.PathLike) -> dict[str, Any]:
+def read_json(path: PathLike) -> dict[str, Any]:
     """Read a file that holds one JSON object. FormatError names the file and what is wrong with it."""
     try:
         value = json.loads(Path(path).read_text(encoding="utf-8"))

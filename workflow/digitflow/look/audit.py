@@ -5,26 +5,23 @@ Learning: Estimating Uncertainty in Dataset Labels", JAIR 2021.
 """
 
 import logging
-import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from digitflow.base.errors import FormatError, InputError
-from digitflow.base.files import atomic_open
+from digitflow.base.errors import FormatError
+from digitflow.base.files import PathLike, atomic_open
 from digitflow.formats import lst
-from digitflow.formats.probabilities import read_probabilities
 from digitflow.merging import methods
+from digitflow.merging.merged import read_models
 
 if TYPE_CHECKING:
     import pandas
 
 log = logging.getLogger("digitflow")
-
-PathLike = str | os.PathLike
-Training = tuple[PathLike, PathLike]  # the .lst of the rows that were held out, and their probabilities .npy
 
 AUDIT_COLUMNS = ["id", "given", "proposed", "self_confidence", "margin", "flagged", "split"]
 SLACK = 1e-6  # so that rounding errors decide nothing: the same as in the authors' own program
@@ -60,10 +57,10 @@ def confident_flags(probabilities: np.ndarray, given: np.ndarray) -> np.ndarray:
     return confident.any(axis=1) & (guess != given) & prefers_other
 
 
-def rank_rows(held_out: HeldOut, split: np.ndarray) -> "pandas.DataFrame":
+def rank_rows(held_out: HeldOut, split: str) -> "pandas.DataFrame":
     """Order rows by how little the models believe the given label; equal ones by their ids.
 
-    `split` str (n,) says which list each row is in. Returns AUDIT_COLUMNS, with labels by their numbers.
+    Returns AUDIT_COLUMNS, with labels by their numbers and the same `split` for all rows.
     `proposed`: the models' first choice. `self_confidence`: the probability of the given label. `margin`:
     that less the highest of any other label, so -1..1 and negative if the models would choose another.
     """
@@ -83,87 +80,58 @@ def rank_rows(held_out: HeldOut, split: np.ndarray) -> "pandas.DataFrame":
     return audit.sort_values(["self_confidence", "id"], ignore_index=True)
 
 
-def combine(models: Sequence[Sequence[Training]]) -> HeldOut:
-    """Average the held-out probabilities of several models, row by row.
+def read_held_out(
+    lists: Sequence[PathLike], probabilities: Sequence[Path], seeds: Sequence[tuple[str, int]]
+) -> HeldOut:
+    """Read what models say about the rows of `lists`, none of which is in two of them.
 
-    Each model has one list and one file of probabilities per training, whatever the folds and seeds. First a
-    model's trainings are averaged for each row, then the models, each with the same weight. FormatError:
-    probabilities that do not fit their list. InputError: lists that disagree on a label, or models that did
-    not hold out the same rows.
+    `probabilities`: each training's files, one for each list; `seeds` has each model's name and number of
+    trainings, in order. A model's trainings are averaged first, then the models, each with the same weight.
+    FormatError: probabilities that do not fit their list.
     """
-    averaged = [_average(trainings) for trainings in models]
-    first = averaged[0]
-    for trainings, model in zip(models, averaged, strict=True):
-        where = f"{trainings[0][1]} and the like"
-        if not np.array_equal(model.index, first.index):
-            raise InputError(
-                f"{where}: holds out {len(model.index)} rows, the first model {len(first.index)}, and not "
-                "the same ones; train all models with the same validation.folds and run again"
-            )
-        _check_same_labels(where, model.index, first.given, model.given)
-    return HeldOut(first.index, first.given, methods.mean([model.probabilities for model in averaged]))
-
-
-def _average(trainings: Sequence[Training]) -> HeldOut:
-    listings = [lst.read(listing) for listing, _ in trainings]
-    arrays = [
-        read_probabilities(path, len(rows)) for (_, path), rows in zip(trainings, listings, strict=True)
+    listings = [lst.read(path) for path in lists]
+    found = [
+        methods.mean([*read_models(probabilities[number :: len(lists)], seeds, len(listing)).values()])
+        for number, listing in enumerate(listings)
     ]
-    labels = np.concatenate([listing.label for listing in listings])
-    where = " and ".join(str(path) for _, path in trainings)
-    if len(shapes := {array.shape[1] for array in arrays}) > 1 or labels.max(initial=0) >= min(shapes):
+    index = np.concatenate([listing.index for listing in listings])
+    given = np.concatenate([listing.label for listing in listings])
+    classes = {array.shape[1] for array in found}
+    if len(classes) > 1 or given.max(initial=0) >= min(classes):
         raise FormatError(
-            f"{where}: probabilities of {' and '.join(map(str, sorted(shapes)))} classes, "
-            f"labels up to {labels.max(initial=0)}; delete them and run again"
+            f"{' and '.join(map(str, probabilities))}: probabilities of "
+            f"{' and '.join(map(str, sorted(classes)))} classes, labels up to {given.max(initial=0)}; delete "
+            "them and run again"
         )
-    index, place = np.unique(np.concatenate([listing.index for listing in listings]), return_inverse=True)
-    given = np.zeros(len(index), np.int64)
-    given[place] = labels
-    _check_same_labels(where, index[place], given[place], labels)
-    total = np.zeros((len(index), *shapes))
-    np.add.at(total, place, np.concatenate(arrays))
-    return HeldOut(index, given, total / np.bincount(place)[:, None])
-
-
-def _check_same_labels(where: str, index: np.ndarray, expected: np.ndarray, found: np.ndarray) -> None:
-    for row in np.flatnonzero(expected != found):
-        raise InputError(
-            f"{where}: row {index[row]} was held out with the label {found[row]}, but elsewhere with "
-            f"{expected[row]}; one of the lists is older: run again"
-        )
-
-
-def split_names(index: np.ndarray, lists: Mapping[str, PathLike]) -> np.ndarray:
-    """The name of the list, str (n,), that each row of `index` int64 (n,) is in. InputError if in none."""
-    found = np.full(len(index), "", f"<U{max(map(len, lists))}")
-    for name, path in lists.items():
-        found[np.isin(index, lst.read(path).index)] = name
-    for row in np.flatnonzero(found == ""):
-        raise InputError(
-            f"{' and '.join(map(str, lists.values()))}: row {index[row]} is in none of them, but has "
-            "probabilities, which are older than the lists: run again"
-        )
-    return found
+    order = np.argsort(index)
+    return HeldOut(index[order], given[order], np.concatenate(found)[order])
 
 
 def audit_labels(
-    path: PathLike, models: Sequence[Sequence[Training]], lists: Mapping[str, PathLike], names: Sequence[str]
+    path: PathLike,
+    probabilities: Sequence[Path],
+    seeds: Sequence[tuple[str, int]],
+    valid_lst: PathLike,
+    train_lst: PathLike,
+    names: Sequence[str],
+    split: str,
 ) -> None:
-    """Write the audit of the rows that `models`, as in `combine`, held out.
+    """Write the audit of the rows of `valid_lst`, and log how many rows of `train_lst` are not in it.
 
-    `lists`: the .lst of each split of the training rows, by its name; `names`: the classes, by their index.
-    The log says how many rows are audited, and out of how many.
+    `probabilities` and `seeds` as for `read_held_out`; `names`: the classes, by their index; `split`: what
+    the rows belong to.
     """
-    held_out = combine(models)
-    audit = rank_rows(held_out, split_names(held_out.index, lists))
+    held_out = read_held_out([valid_lst], probabilities, seeds)
+    audit = rank_rows(held_out, split)
     write(path, audit, names)
-    rows = sum(len(lst.read(listing)) for listing in lists.values())
     flagged = np.count_nonzero(audit["flagged"])
     log.info(f"{path}: {len(audit):,} rows, the most suspicious first; flagged: {flagged:,}")
-    if len(audit) < rows:
+    # With folds, every row is in both lists.
+    learned = len(np.setdiff1d(lst.read(train_lst).index, held_out.index))
+    if learned:
         log.info(
-            f"{path}: {rows - len(audit):,} of {rows:,} rows are not in it, because models learned from "
-            "them; set validation.folds: 5 to audit them all"
+            f"{path}: {learned:,} of {learned + len(audit):,} rows are not in it, because models learned "
+            "from them; set validation.folds: 5 to audit them all"
         )
 
 

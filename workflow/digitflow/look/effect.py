@@ -2,14 +2,12 @@
 
 import csv
 import logging
-import os
-from collections.abc import Sequence
 
 import numpy as np
 
 from digitflow.base.errors import InputError
-from digitflow.base.files import atomic_open
-from digitflow.look.audit import HeldOut, Training, combine
+from digitflow.base.files import PathLike, atomic_open
+from digitflow.look.audit import HeldOut
 from digitflow.scoring.measures import accuracy, paired_difference
 
 log = logging.getLogger("digitflow")
@@ -53,17 +51,9 @@ def compare_trainings(without: HeldOut, corrected: HeldOut) -> list[dict]:
     return rows
 
 
-def write_effect(
-    path: str | os.PathLike,
-    without: Sequence[Sequence[Training]],
-    corrected: Sequence[Sequence[Training]],
-) -> None:
-    """Write the comparison as CSV and to the log.
-
-    `without` and `corrected`: the models, as `audit.combine` takes them; their lists have the given and the
-    corrected labels.
-    """
-    rows = compare_trainings(combine(without), combine(corrected))
+def write_effect(path: PathLike, without: HeldOut, corrected: HeldOut) -> None:
+    """Write the comparison as CSV and to the log."""
+    rows = compare_trainings(without, corrected)
     with atomic_open(path, "w") as file:
         writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
         writer.writeheader()

@@ -15,11 +15,9 @@ def audit_labels(
     """Rank the training rows by how wrong their labels look to models that did not learn from them."""
     from digitflow.dataset import classes as class_names
     from digitflow.look import audit as audits
-    from digitflow.merging.merged import of_each_model
 
-    models = [[(valid_lst, path) for path in paths] for paths in of_each_model(probabilities, merge["seeds"])]
-    lists = {"train": train_lst} if folds > 1 else {"train": train_lst, "valid": valid_lst}
-    audits.audit_labels(audit, models, lists, class_names.read(classes))
+    names, split = class_names.read(classes), "train" if folds > 1 else "valid"
+    audits.audit_labels(audit, probabilities, merge["seeds"], valid_lst, train_lst, names, split)
 
 
 def find_duplicates(
@@ -97,15 +95,9 @@ def measure_effect(
     merge: Json,
 ) -> None:
     """Compare the same trainings with and without the corrections, on labels as given and as corrected."""
+    from digitflow.look.audit import read_held_out
     from digitflow.look.effect import write_effect
-    from digitflow.merging.merged import of_each_model
 
-    trainings = [(model, count * len(lists)) for model, count in merge["seeds"]]
-    with_them, without = (
-        [
-            list(zip(held_out * (len(paths) // len(lists)), paths, strict=True))
-            for paths in of_each_model(found, trainings)
-        ]
-        for found, held_out in ((probabilities, lists), (given_probabilities, given_lists))
-    )
-    write_effect(effect, without, with_them)
+    without = read_held_out(given_lists, given_probabilities, merge["seeds"])
+    corrected = read_held_out(lists, probabilities, merge["seeds"])
+    write_effect(effect, without, corrected)

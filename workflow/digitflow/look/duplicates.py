@@ -7,7 +7,6 @@ median distance to the nearest image, outliers are far from their nearest ten.
 import csv
 import logging
 import math
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -15,14 +14,12 @@ from typing import NamedTuple
 import numpy as np
 
 from digitflow.base.errors import InputError
-from digitflow.base.files import atomic_open
+from digitflow.base.files import PathLike, atomic_open
 from digitflow.base.progress import Progress
 from digitflow.dataset.split import first_of_equal
 from digitflow.formats import idx, lst
 
 log = logging.getLogger("digitflow")
-
-PathLike = str | os.PathLike
 
 NEAR = 0.13  # of the median distance to the nearest image: closer pairs are near duplicates
 INVISIBLE = 3.0  # grey levels: pairs no further apart look the same, whatever the median is
@@ -100,7 +97,7 @@ class Pairs(NamedTuple):
     """Pairs of images of a pool; all arrays are (n,).
 
     `first` < `second`: places int64; `distance`: root mean square in grey levels over their overlap, once
-    the first is moved by `down` and `right` pixels; `exact`: the same bytes.
+    the first is moved by `down` and `right` pixels. Without a move and a distance, the images are equal.
     """
 
     first: np.ndarray
@@ -108,7 +105,6 @@ class Pairs(NamedTuple):
     distance: np.ndarray
     down: np.ndarray
     right: np.ndarray
-    exact: np.ndarray
 
 
 class Findings(NamedTuple):
@@ -138,7 +134,7 @@ def find_duplicates(pool: Pool) -> Findings:
     blank = np.flatnonzero(np.concatenate([[], *one_colour]))
     again = np.flatnonzero(first != everything)
     zero = np.zeros(len(again), np.int64)
-    exact = Pairs(first[again], again, zero.astype(float), zero, zero, np.ones(len(again), bool))
+    exact = Pairs(first[again], again, zero.astype(float), zero, zero)
     distinct = np.setdiff1d(np.flatnonzero(first == everything), blank)
     if len(distinct) < 2:
         return Findings(exact, blank, zero[:0], np.zeros(0))
@@ -327,7 +323,7 @@ def _check(pool: Pool, images: np.ndarray, others: np.ndarray, down: int, right:
     kept = distance <= limit
     swap = np.where(images > others, -1, 1)[kept]  # in the other order, the move is the other way, too
     ends = np.sort(np.column_stack([images, others])[kept], axis=1)
-    return Pairs(ends[:, 0], ends[:, 1], distance[kept], down * swap, right * swap, np.zeros(len(ends), bool))
+    return Pairs(ends[:, 0], ends[:, 1], distance[kept], down * swap, right * swap)
 
 
 def _join(*found: Pairs) -> Pairs:
@@ -378,10 +374,10 @@ def write_duplicates(path: PathLike, pool: Pool, pairs: Pairs) -> int:
     Return how many pairs have conflicting labels.
     """
     rows = []
-    for first, second, distance, down, right, exact in zip(*(field.tolist() for field in pairs), strict=True):
+    for first, second, distance, down, right in zip(*(field.tolist() for field in pairs), strict=True):
         one, other = pool.describe(first), pool.describe(second)
         conflict = bool(one[2] and other[2]) and one[2] != other[2]
-        kind = "exact" if exact else "shifted" if down or right else "near"
+        kind = "shifted" if down or right else "near" if distance else "exact"
         rank = (not conflict, one[0] == other[0], distance, first, second)
         rows.append((rank, [*one, *other, kind, f"{distance:.2f}", down, right, conflict]))
     rows.sort(key=lambda row: row[0])

@@ -12,7 +12,6 @@ from digitflow.formats import idx
 from digitflow.look import mistakes as figures
 from digitflow.look.mistakes import (
     confusion_figure,
-    find_mistakes,
     mistakes_figure,
     read_confusion,
     show_mistakes,
@@ -21,16 +20,6 @@ from digitflow.look.mistakes import (
 from digitflow.scoring.measures import confusion_matrix
 
 PNG = b"\x89PNG"
-
-
-def test_mistakes_are_counted_and_the_worst_come_first():
-    probabilities = softmax(wrong_at(1, 3, 6))
-    probabilities[3] = [0.95, 0.05, 0]
-    found = find_mistakes(probabilities, TRUE, 2)
-    assert found.wrong == 3
-    assert found.rows.tolist() == [3, 1]
-    assert (found.true.tolist(), found.given.tolist()) == ([2, 1], [0, 2])
-    np.testing.assert_allclose(found.probability, [0.95, 0.8])
 
 
 def test_a_confusion_matrix_is_written_with_the_names_of_the_classes_and_comes_back(tmp_path):
@@ -47,52 +36,65 @@ def test_a_damaged_confusion_matrix_is_refused(tmp_path, text):
         read_confusion(tmp_path / "c.csv")
 
 
+def show(folder, probabilities):
+    """Show the mistakes of eight rows; the paths of the files."""
+    idx.write(folder / "images", np.zeros((9, 4, 4), np.uint8))
+    listing = of_rows("train", 9, np.array([0, *TRUE]), "abc").select(np.arange(9) > 0)
+    files = [folder / name for name in ("c.csv", "c.png", "m.png")]
+    names = ["ka", "kha", "ga"]
+    show_mistakes(probabilities, folder / "images", listing, TRUE, names, "net, seed 0", *files)
+    return files
+
+
+def test_the_worst_mistakes_come_first_and_all_are_counted(tmp_path, monkeypatch):
+    drawn = []
+    monkeypatch.setattr(figures, "mistakes_figure", lambda path, images, *drawing: drawn.append(drawing))
+    monkeypatch.setattr(figures, "WORST", 2)
+    probabilities = softmax(wrong_at(1, 3, 6))
+    probabilities[3] = [0.95, 0.05, 0]
+    show(tmp_path, probabilities)
+    ((captions, title),) = drawn
+    assert captions == ["5\nga → ka   0.95", "3\nkha → ga   0.80"]
+    assert title == "net, seed 0: 3 of 8 images wrong; the 2 with the highest probability"
+
+
 @pytest.mark.parametrize("places", [(), (1, 3, 6)])
 def test_mistakes_are_told_by_the_classes_names_and_written_and_drawn(tmp_path, caplog, places):
     caplog.set_level(logging.INFO, "digitflow")
-    idx.write(tmp_path / "images", np.zeros((9, 4, 4), np.uint8))
-    listing = of_rows("train", 9, np.array([0, *TRUE]), "abc").select(np.arange(9) > 0)
-    names = ["ka", "kha", "ga"]
-    files = [tmp_path / name for name in ("c.csv", "c.png", "m.png")]
-    show_mistakes(
-        softmax(wrong_at(*places)), tmp_path / "images", listing, TRUE, names, "net, seed 0", *files
-    )
+    files = show(tmp_path, softmax(wrong_at(*places)))
     assert f"net, seed 0: {len(places)} of 8 images wrong" in caplog.messages
     assert ("kha taken for ga: 2" in caplog.messages) == bool(places)
     assert np.trace(read_confusion(files[0])) == 8 - len(places)
     assert all(path.read_bytes().startswith(PNG) for path in files[1:])
 
 
-def found(wrong, rows=60, classes=10):
-    """The mistakes of a model that got `wrong` of the rows wrong, as Mistakes."""
-    probabilities = np.random.default_rng(0).dirichlet(np.ones(classes), rows).astype(np.float32)
-    true = probabilities.argmax(axis=1)
+def draw_mistakes(path, count):
+    images = np.random.default_rng(1).integers(0, 256, (count, 28, 28), np.uint8)
+    mistakes_figure(
+        path, images, [f"{row:05d}\n$x^$ → a class wi…   0.98" for row in range(count)], "a, seed 0"
+    )
+
+
+def confused(wrong, rows=60, classes=10):
+    """The confusion matrix of a model that got `wrong` of the rows wrong."""
+    given = np.random.default_rng(0).integers(0, classes, rows)
+    true = given.copy()
     true[:wrong] = (true[:wrong] + 1) % classes
-    return find_mistakes(probabilities, true, 40)
+    return confusion_matrix(given, true, classes)
 
 
-def names_of(mistakes):
-    """Labels of several kinds, a formula and a long word among them."""
-    names = ["$x^$", "a class with a long name", *map(str, range(len(mistakes.matrix)))]
-    return names[: len(mistakes.matrix)]
-
-
-def draw_mistakes(path, mistakes):
-    images = np.random.default_rng(1).integers(0, 256, (len(mistakes.rows), 28, 28), np.uint8)
-    files = [f"{row:05d}" for row in mistakes.rows]
-    mistakes_figure(path, images, files, mistakes, names_of(mistakes), "a, seed 0")
-
-
-def draw_confusion(path, mistakes):
-    confusion_figure(path, mistakes.matrix, names_of(mistakes), "a, seed 0: " + "long " * 30)
+def draw_confusion(path, matrix):
+    """With labels of several kinds, a formula and a long word among them."""
+    names = ["$x^$", "a class with a long name", *map(str, range(len(matrix)))][: len(matrix)]
+    confusion_figure(path, matrix, names, "a, seed 0: " + "long " * 30)
 
 
 DRAWINGS = {
-    **{f"{wrong} mistakes": (draw_mistakes, found(wrong)) for wrong in (0, 3, 60)},
-    **{f"{wrong} confused": (draw_confusion, found(wrong)) for wrong in (0, 60)},
-    "two classes": (draw_confusion, found(20, classes=2)),
-    "sixty classes": (draw_confusion, found(20, rows=200, classes=60)),
-    **{f"300 classes, {wrong} wrong": (draw_confusion, found(wrong, 400, 300)) for wrong in (0, 3, 200)},
+    **{f"{wrong} mistakes": (draw_mistakes, wrong) for wrong in (0, 3, 40)},
+    **{f"{wrong} confused": (draw_confusion, confused(wrong)) for wrong in (0, 60)},
+    "two classes": (draw_confusion, confused(20, classes=2)),
+    "sixty classes": (draw_confusion, confused(20, rows=200, classes=60)),
+    **{f"300 classes, {wrong} wrong": (draw_confusion, confused(wrong, 400, 300)) for wrong in (0, 3, 200)},
 }
 
 
@@ -100,8 +102,8 @@ DRAWINGS = {
 @pytest.mark.parametrize("what", DRAWINGS)
 def test_a_figure_is_drawn_without_a_warning_and_with_the_same_bytes_each_time(tmp_path, what):
     for name in ("first.png", "second.png"):
-        draw, mistakes = DRAWINGS[what]
-        draw(tmp_path / name, mistakes)
+        draw, drawn = DRAWINGS[what]
+        draw(tmp_path / name, drawn)
     first, second = ((tmp_path / name).read_bytes() for name in ("first.png", "second.png"))
     assert first == second
     assert len(first) > 1000

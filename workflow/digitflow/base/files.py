@@ -1,6 +1,7 @@
 """Files that appear whole or not at all."""
 
 import contextlib
+import csv
 import glob
 import hashlib
 import io
@@ -103,6 +104,12 @@ def remove_whole(paths: Iterable[PathLike]) -> None:
             shutil.rmtree(path)
         else:
             path.unlink(missing_ok=True)
+
+
+def write_csv(path: PathLike, rows: Iterable[Iterable[Any]]) -> None:
+    """Write rows, the header first, as CSV, whole or not at all."""
+    with atomic_open(path, "w") as file:
+        csv.writer(file, lineterminator="\n").writerows(rows)
 
 
 def write_json(path: PathLike, value: Any) -> None:

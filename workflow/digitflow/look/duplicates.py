@@ -4,7 +4,6 @@ The rules of thumb are Datalab's (https://docs.cleanlab.ai): near duplicates are
 median distance to the nearest image, outliers are far from their nearest ten.
 """
 
-import csv
 import logging
 import math
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from digitflow.base.errors import InputError
-from digitflow.base.files import PathLike, atomic_open
+from digitflow.base.files import PathLike, write_csv
 from digitflow.base.progress import Progress
 from digitflow.dataset.split import first_of_equal
 from digitflow.formats import idx, lst
@@ -381,18 +380,15 @@ def write_duplicates(path: PathLike, pool: Pool, pairs: Pairs) -> int:
         rank = (not conflict, one[0] == other[0], distance, first, second)
         rows.append((rank, [*one, *other, kind, f"{distance:.2f}", down, right, conflict]))
     rows.sort(key=lambda row: row[0])
-    with atomic_open(path, "w") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(PAIR_COLUMNS)
-        writer.writerows(row for _, row in rows)
+    write_csv(path, [PAIR_COLUMNS, *(row for _, row in rows)])
     return sum(not rank[0] for rank, _ in rows)
 
 
 def write_outliers(path: PathLike, pool: Pool, findings: Findings) -> None:
     """Write blank images and outliers as CSV, blank ones first, then the farthest."""
-    with atomic_open(path, "w") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(OUTLIER_COLUMNS)
-        writer.writerows([*pool.describe(place), "blank", ""] for place in findings.blank.tolist())
-        for place, distance in zip(findings.outliers.tolist(), findings.distance.tolist(), strict=True):
-            writer.writerow([*pool.describe(place), "outlier", f"{distance:.2f}"])
+    blank = [[*pool.describe(place), "blank", ""] for place in findings.blank.tolist()]
+    outliers = [
+        [*pool.describe(place), "outlier", f"{distance:.2f}"]
+        for place, distance in zip(findings.outliers.tolist(), findings.distance.tolist(), strict=True)
+    ]
+    write_csv(path, [OUTLIER_COLUMNS, *blank, *outliers])

@@ -1,14 +1,14 @@
 """What corrections gain: the same models trained with and without them, compared on the same images."""
 
-import csv
 import logging
 
 import numpy as np
 
 from digitflow.base.errors import InputError
-from digitflow.base.files import PathLike, atomic_open
+from digitflow.base.files import PathLike
 from digitflow.look.audit import HeldOut
 from digitflow.scoring.measures import accuracy, paired_difference
+from digitflow.scoring.table import write_table
 
 log = logging.getLogger("digitflow")
 
@@ -54,10 +54,7 @@ def compare_trainings(without: HeldOut, corrected: HeldOut) -> list[dict]:
 def write_effect(path: PathLike, without: HeldOut, corrected: HeldOut) -> None:
     """Write the comparison as CSV and to the log."""
     rows = compare_trainings(without, corrected)
-    with atomic_open(path, "w") as file:
-        writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
+    write_table(path, rows, COLUMNS)
     for row in rows:
         log.info(
             f"{path}: on {row['images']:,} labels as {row['labels']}, the corrections gain "

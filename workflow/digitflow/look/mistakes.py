@@ -4,13 +4,12 @@ import csv
 import logging
 import textwrap
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from digitflow.base.errors import FormatError
-from digitflow.base.files import atomic_open
+from digitflow.base.files import write_csv
 from digitflow.formats import idx, lst
 from digitflow.look.canvas import save, short
 from digitflow.scoring.measures import confusion_matrix, most_confused, worst_mistakes
@@ -21,34 +20,6 @@ COLUMNS = 8  # images in a row of mistakes
 MOST_CLASSES = 100  # in a confusion matrix that is drawn
 MOST_BARS = 40  # bars, one for a pair of labels, that are drawn instead
 CONFUSED = 10  # pairs of labels that are logged
-
-
-@dataclass(frozen=True)
-class Mistakes:
-    """What a model got wrong of n images: the confusion matrix, and the worst mistakes, worst first.
-
-    `matrix` int64 (classes, classes) as from `confusion_matrix`; `rows` int64 (k,), places in the
-    list of images; `true` and `given` labels int64 (k,); `probability` (k,), that of the given label.
-    """
-
-    matrix: np.ndarray
-    rows: np.ndarray
-    true: np.ndarray
-    given: np.ndarray
-    probability: np.ndarray
-
-    @property
-    def wrong(self) -> int:
-        """How many images got a wrong label in all."""
-        return int(self.matrix.sum() - np.trace(self.matrix))
-
-
-def find_mistakes(probabilities: np.ndarray, true: np.ndarray, count: int) -> Mistakes:
-    """Find the mistakes of `probabilities` (n, classes) against labels int (n,), and the `count` worst."""
-    given = probabilities.argmax(axis=1)
-    rows = worst_mistakes(probabilities, true, count)
-    matrix = confusion_matrix(given, true, probabilities.shape[1])
-    return Mistakes(matrix, rows, true[rows], given[rows], probabilities[rows, given[rows]])
 
 
 def show_mistakes(
@@ -66,26 +37,31 @@ def show_mistakes(
 
     `images` is the IDX file, `true` holds the labels int (n,), `names` the classes' names.
     """
-    found = find_mistakes(probabilities, true, WORST)
-    title = f"{title}: {found.wrong:,} of {len(listing):,} images wrong"
+    given = probabilities.argmax(axis=1)
+    matrix = confusion_matrix(given, true, probabilities.shape[1])
+    rows = worst_mistakes(probabilities, true, WORST)
+    wrong = np.count_nonzero(given != true)
+    title = f"{title}: {wrong:,} of {len(listing):,} images wrong"
     log.info(title)
-    for label, given, count in most_confused(found.matrix, CONFUSED):
-        log.info(f"{names[label]} taken for {names[given]}: {count:,}")
-    write_confusion(confusion, found.matrix, names)
-    confusion_figure(confusion_png, found.matrix, names, title)
-    pixels = idx.open_memmap(images, idx.IMAGES)[listing.index[found.rows] - 1]
-    files = [Path(listing.path[row]).stem for row in found.rows]
-    if len(files) < found.wrong:
-        title += f"; the {len(files)} with the highest probability"
-    mistakes_figure(mistakes_png, pixels, files, found, names, title)
+    for label, other, count in most_confused(matrix, CONFUSED):
+        log.info(f"{names[label]} taken for {names[other]}: {count:,}")
+    write_confusion(confusion, matrix, names)
+    confusion_figure(confusion_png, matrix, names, title)
+    captions = [
+        f"{Path(listing.path[row]).stem}\n{short(names[true[row]])} → {short(names[given[row]])}   "
+        f"{probabilities[row, given[row]]:.2f}"
+        for row in rows
+    ]
+    if len(rows) < wrong:
+        title += f"; the {len(rows)} with the highest probability"
+    pixels = idx.open_memmap(images, idx.IMAGES)[listing.index[rows] - 1]
+    mistakes_figure(mistakes_png, pixels, captions, title)
 
 
 def write_confusion(path: str | Path, matrix: np.ndarray, names: Sequence[str]) -> None:
     """Write a confusion matrix as CSV: one row per true label, one column per given label, by name."""
-    with atomic_open(path, "w") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(["true", *names])
-        writer.writerows([name, *counts.tolist()] for name, counts in zip(names, matrix, strict=True))
+    rows = ([name, *counts] for name, counts in zip(names, matrix.tolist(), strict=True))
+    write_csv(path, [["true", *names], *rows])
 
 
 def read_confusion(path: str | Path) -> np.ndarray:
@@ -148,19 +124,8 @@ def _most_confused_figure(path: str | Path, matrix: np.ndarray, names: Sequence[
     save(figure, path)
 
 
-def mistakes_figure(
-    path: str | Path,
-    images: np.ndarray,
-    files: Sequence[str],
-    mistakes: Mistakes,
-    names: Sequence[str],
-    title: str,
-) -> None:
-    """Draw the worst mistakes: images uint8 (k, h, w) or (k, h, w, 3) and their files, in the order of
-    `mistakes`.
-
-    `names`: the classes' names.
-    """
+def mistakes_figure(path: str | Path, images: np.ndarray, captions: Sequence[str], title: str) -> None:
+    """Draw images uint8 (k, h, w) or (k, h, w, 3), each with its caption."""
     from matplotlib.figure import Figure
 
     lines = max(1, -(-len(images) // COLUMNS))
@@ -169,9 +134,7 @@ def mistakes_figure(
     grid = figure.subplots(lines, COLUMNS, squeeze=False)
     for axes in grid.flat:
         axes.set_axis_off()
-    facts = zip(mistakes.true, mistakes.given, mistakes.probability, strict=True)
-    for axes, image, file, (true, given, probability) in zip(grid.flat, images, files, facts, strict=False):
+    for axes, image, caption in zip(grid.flat, images, captions, strict=False):
         axes.imshow(image, cmap="grey", vmin=0, vmax=255)
-        labels = f"{short(names[true])} → {short(names[given])}"
-        axes.set_title(f"{file}\n{labels}   {probability:.2f}", fontsize=8, parse_math=False)
+        axes.set_title(caption, fontsize=8, parse_math=False)
     save(figure, path)

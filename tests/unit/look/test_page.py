@@ -18,8 +18,7 @@ from digitflow.look import page
 from digitflow.look.audit import AUDIT_COLUMNS
 from digitflow.look.lookdata import LookData, read_look_table
 from digitflow.look.page import read_content, write_page
-from digitflow.look.summary_page import write_summary
-from digitflow.look.suspects import suspects_figure
+from digitflow.look.report import suspects_figure, write_summary
 
 TRAIN, ALL = 300, 400
 

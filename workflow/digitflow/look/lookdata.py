@@ -1,7 +1,6 @@
 """All that the page shows, as arrays: missing parts are None, with the reason."""
 
 import hashlib
-import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -11,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from digitflow.base.errors import FormatError
+from digitflow.base.files import PathLike
 from digitflow.dataset import classes as class_names
 from digitflow.formats import corrections as corrections_csv
 from digitflow.formats import idx, lst
-from digitflow.formats.corrections import DROP, OK, Correction
+from digitflow.formats.corrections import DROP, OK, Correction, pixel_crc
 from digitflow.formats.layout import classes_in_words
 from digitflow.look import summary
 from digitflow.look.audit import AUDIT_COLUMNS
@@ -25,7 +25,6 @@ from digitflow.scoring.table import read_table
 if TYPE_CHECKING:
     import pandas as pd
 
-PathLike = str | Path
 TEST = "test"
 TYPES = {
     **dict.fromkeys(("given", "proposed", "split", "part", "first_part", "second_part"), str),
@@ -36,7 +35,7 @@ TYPES = {
 }
 
 
-def read_look_table(path: str | Path, columns: Sequence[str]) -> "pd.DataFrame":
+def read_look_table(path: PathLike, columns: Sequence[str]) -> "pd.DataFrame":
     """Read a CSV of the audit, duplicates or outliers, in which a class may be called 007 or NA.
 
     FormatError: it lacks one of these columns, or one has values of another type. InputError: there is no
@@ -49,7 +48,7 @@ def read_look_table(path: str | Path, columns: Sequence[str]) -> "pd.DataFrame":
 
 
 def check_look_table(
-    path: str | Path, table: "pd.DataFrame", names: Sequence[str], rows: int, test_rows: int
+    path: PathLike, table: "pd.DataFrame", names: Sequence[str], rows: int, test_rows: int
 ) -> None:
     """Check that a table is about `rows` training images, `test_rows` test images, and these classes.
 
@@ -92,9 +91,9 @@ class LookData:
     An image's id, which names its PNG file, is its row from 1. `labels` int (n,) are the CSV's, before any
     correction; `splits` (n,) texts, such as "train", "valid" or "fold 2". `test_merged` float (m, classes)
     are the test images' probabilities.
-    `audit` has AUDIT_COLUMNS, the most suspicious first, labels by their names; `duplicates` has
-    PAIR_COLUMNS and `outliers` OUTLIER_COLUMNS, in the order in which they are shown: the part "test" is
-    the test images, any other the training rows. `read_look_table` reads all three.
+    `audit`, of rows that `predictions` has, has AUDIT_COLUMNS, the most suspicious first, labels by their
+    names; `duplicates` has PAIR_COLUMNS and `outliers` OUTLIER_COLUMNS, in the order in which they are shown:
+    the part "test" is the test images, any other the training rows. `read_look_table` reads all three.
     `corrections` must fit the rows, and `corrections_text` must be the content of their file;
     `corrections_file` is its path as configured, whether it exists yet or not. `png` is the folder of the PNG
     trees as seen from the page, such as ../../data/png; None: there are none.
@@ -126,7 +125,7 @@ class LookData:
     @cached_property
     def crcs(self) -> str:
         """The CRC-32 of every training row's pixels, in the form that corrections have, 8 characters each."""
-        return "".join(f"{zlib.crc32(np.ascontiguousarray(image)):08X}" for image in self.images)
+        return "".join(map(pixel_crc, self.images))
 
     @cached_property
     def digest(self) -> str:
@@ -193,7 +192,9 @@ def read(
         missing |= dict.fromkeys(("test_images", "test_merged"), "there is no test set")
     predictions = None
     if probabilities:
-        predictions = _predictions(valid_lst, probabilities, merge, weights)
+        listing = lst.read(valid_lst)
+        models = read_models(probabilities, merge["seeds"], len(listing))
+        predictions = Predictions(listing.index - 1, models, merge_models(models, merge, weights))
     else:
         why = "no merged model has held out training rows (merge.models, validation)"
         missing |= dict.fromkeys(("predictions", "audit"), why)
@@ -220,14 +221,6 @@ def read(
         png=png,
         missing=missing,
     )
-
-
-def _predictions(
-    valid_lst: PathLike, probabilities: Sequence[Path], merge: Mapping[str, Any], weights: Path | None
-) -> Predictions:
-    listing = lst.read(valid_lst)
-    models = read_models(probabilities, merge["seeds"], len(listing))
-    return Predictions(listing.index - 1, models, merge_models(models, merge, weights))
 
 
 def _split_names(rows: int, lists: Sequence[PathLike]) -> np.ndarray:

@@ -86,25 +86,20 @@ def read_content(index: str | Path) -> dict[str, Any]:
 
 def _train(data: LookData) -> dict[str, Any]:
     """Columns of the training rows; a missing value is -1, or None for a margin."""
-    classes = {name: label for label, name in enumerate(data.names)}
     codes = {split: code for code, split in enumerate(dict.fromkeys(data.splits.tolist()))}
     proposed, predicted, of_given, of_proposed = (np.full(len(data.ids), -1) for _ in range(4))
     margin = np.full(len(data.ids), None)
-    if data.predictions is not None:
-        rows, merged = data.predictions.rows, data.predictions.merged
-        given = data.corrected[rows]
-        proposed[rows] = predicted[rows] = merged.argmax(axis=1)
-        of_given[rows] = np.where(given < 0, -1, _parts(merged[np.arange(len(rows)), given]))
     flagged: list[int] = []
     if data.audit is not None:
+        classes = {name: label for label, name in enumerate(data.names)}
         rows = data.rows_of(data.audit["id"])
+        merged = data.predictions.merged[np.searchsorted(data.predictions.rows, rows)]
+        predicted[rows] = merged.argmax(axis=1)
         proposed[rows] = [classes[label] for label in data.audit["proposed"]]
-        of_given[rows] = _parts(data.audit["self_confidence"].to_numpy())
-        margin[rows] = _parts(data.audit["margin"].to_numpy())
-        flagged = rows[data.audit["flagged"].to_numpy(bool)].tolist()
-    if data.predictions is not None:
-        rows, merged = data.predictions.rows, data.predictions.merged
         of_proposed[rows] = _parts(merged[np.arange(len(rows)), proposed[rows]])
+        of_given[rows] = _parts(data.audit["self_confidence"])
+        margin[rows] = _parts(data.audit["margin"])
+        flagged = rows[data.audit["flagged"]].tolist()
     return {
         "ids": data.ids.tolist(),
         "was": data.labels.tolist(),
@@ -148,59 +143,42 @@ def _models(data: LookData) -> dict[str, Any]:
 
 def _sections(data: LookData) -> Iterator[dict[str, Any]]:
     """The lists of images, by their places: training rows first, then test images."""
-    yield _section(
-        "suspects",
-        "Suspects",
-        _about_suspects(data),
-        None if data.audit is None else data.rows_of(data.audit["id"]),
-        data.missing.get("audit", ""),
-    )
+    predictions, best = data.predictions, ""
+    suspects = mistakes = divided = helps = hurts = None
+    without = data.missing.get("predictions", "")
+    if data.audit is not None:
+        suspects = data.rows_of(data.audit["id"])
+    if predictions is not None:
+        mistakes = choices.worst(data)
+        if len(predictions.by_model) > 1:
+            divided = choices.disagreements(predictions)
+            best, helps, hurts = choices.merge_against_best(data)
+    yield _section("suspects", "Suspects", suspects, _about_suspects(data), without)
     yield _duplicates(data)
     yield _outliers(data)
-    without = data.missing.get("predictions", "")
-    several = data.predictions is not None and len(data.predictions.by_model) > 1
-    without_merge = without if data.predictions is None else "there is one model"
-    yield _section(
-        "mistakes",
-        "Worst mistakes",
-        "Wrong with the highest probability first, by the merged models.",
-        None if data.predictions is None else choices.worst(data),
-        without,
-    )
-    yield _section(
-        "disagree",
-        "Models disagree",
-        "The most divided first.",
-        choices.disagreements(data.predictions) if several else None,
-        without_merge,
-    )
-    best, helps, hurts = choices.merge_against_best(data) if several else ("", None, None)
-    yield _section(
-        "helps", "Merge helps", f"Right once merged, wrong by the best model, {best}.", helps, without_merge
-    )
-    yield _section(
-        "hurts", "Merge hurts", f"Wrong once merged, right by the best model, {best}.", hurts, without_merge
-    )
-    yield _section(
-        "random",
-        "Random sample",
-        f"Training images drawn with seed {SEED}: how right are labels that nobody suspects?",
-        choices.sample(len(data.ids), SEED),
-        "",
-    )
+    about = "Wrong with the highest probability first, by the merged models."
+    yield _section("mistakes", "Worst mistakes", mistakes, about, without)
+    without = without or "there is one model"
+    yield _section("disagree", "Models disagree", divided, "The most divided first.", without)
+    about = f"Right once merged, wrong by the best model, {best}."
+    yield _section("helps", "Merge helps", helps, about, without)
+    about = f"Wrong once merged, right by the best model, {best}."
+    yield _section("hurts", "Merge hurts", hurts, about, without)
+    about = f"Training images drawn with seed {SEED}: how right are labels that nobody suspects?"
+    yield _section("random", "Random sample", choices.sample(len(data.ids), SEED), about)
 
 
 def _about_suspects(data: LookData) -> str:
     about = "The least probable labels first. Ranking is what counts; the flag is a hint."
     if data.audit is not None and len(data.audit) < len(data.ids):
         about += (
-            f" The other {len(data.ids) - len(data.audit):,} training rows have no probabilities by models"
+            f" The other {len(data.ids) - len(data.audit):,} training rows have no probabilities by models "
+            "that did not learn from them; validation.folds gives them some."
         )
-        about += " that did not learn from them; validation.folds gives them some."
     return about
 
 
-def _section(key: str, title: str, about: str, items: np.ndarray | None, missing: str) -> dict[str, Any]:
+def _section(key: str, title: str, items: np.ndarray | None, about: str, missing: str = "") -> dict[str, Any]:
     if items is None:
         return {"key": key, "title": title, "missing": missing}
     return {"key": key, "title": title, "about": about, "items": items.tolist()}
@@ -211,7 +189,7 @@ def _duplicates(data: LookData) -> dict[str, Any]:
     table = data.duplicates
     sides = [data.places_of(table[f"{side}_part"], table[f"{side}_id"]) for side in ("first", "second")]
     about = "Pairs of equal or almost equal images, side by side; those with different labels first."
-    section = _section("duplicates", "Duplicates", about, np.stack(sides, axis=1).reshape(-1), "")
+    section = _section("duplicates", "Duplicates", np.stack(sides, axis=1).reshape(-1), about)
     extra = []
     for kind, distance, conflict in zip(table["kind"], table["distance"], table["conflict"], strict=True):
         extra += [f"{'labels differ' if conflict else kind}, {distance:.1f}"] * 2
@@ -221,7 +199,7 @@ def _duplicates(data: LookData) -> dict[str, Any]:
 def _outliers(data: LookData) -> dict[str, Any]:
     places = data.places_of(data.outliers["part"], data.outliers["id"])
     about = "Blank images, and those that are like no others."
-    section = _section("outliers", "Outliers", about, places, "")
+    section = _section("outliers", "Outliers", places, about)
     return {**section, "extra": data.outliers["reason"].tolist()}
 
 
@@ -233,20 +211,23 @@ def _overview(data: LookData, folder: Path) -> dict[str, Any]:
     columns, _ = sheets.columns_and_rows(*data.images.shape[1:3])
     means = sheets.write(folder, "means", np.rint(pictures).astype(np.uint8), columns)
     predicted = None if data.test_merged is None else data.test_merged.argmax(axis=1)
-    pixels, ink = summary.histograms(data.images)
     overview = {
         "means": means,
         "columns": min(columns, 2 * classes),
         "rows": -(-2 * classes // columns),
         "counts": summary.count_labels(data.corrected, classes),
         "testCounts": None if predicted is None else summary.count_labels(predicted, classes),
-        "train": {"pixels": pixels.tolist(), "ink": ink.tolist()},
+        "train": _histograms(data.images),
         "missing": list(data.missing.values()),
     }
     if data.test_images is not None:
-        pixels, ink = summary.histograms(data.test_images)
-        overview["test"] = {"pixels": pixels.tolist(), "ink": ink.tolist()}
+        overview["test"] = _histograms(data.test_images)
     return overview
+
+
+def _histograms(images: np.ndarray) -> dict[str, list[int]]:
+    pixels, ink = summary.histograms(images)
+    return {"pixels": pixels.tolist(), "ink": ink.tolist()}
 
 
 def _write_sheets(folder: Path, data: LookData) -> dict[str, Any]:
@@ -258,9 +239,8 @@ def _write_sheets(folder: Path, data: LookData) -> dict[str, Any]:
     shown = np.where(data.corrected < 0, data.labels, data.corrected)
     parts = [("train", data.images, shown, suspicion)]
     if data.test_images is not None:
-        merged, none = data.test_merged, np.zeros(len(data.test_images))
-        predicted = none.astype(np.int64) if merged is None else merged.argmax(axis=1)
-        parts.append(("test", data.test_images, predicted, none if merged is None else merged.max(axis=1)))
+        merged = np.ones((len(data.test_images), 1)) if data.test_merged is None else data.test_merged
+        parts.append(("test", data.test_images, merged.argmax(axis=1), merged.max(axis=1)))
     columns, rows = sheets.columns_and_rows(*data.images.shape[1:3])
     files, order, offset = [], [], 0
     for part, images, labels, rank in parts:

@@ -59,9 +59,8 @@ def look_page(
     corrections: Input | None = None,
 ) -> None:
     """Write the page on which people look at images and correct labels, its summary, and the suspects."""
-    from digitflow.look import lookdata, summary_page
+    from digitflow.look import lookdata, report
     from digitflow.look import page as pages
-    from digitflow.look import suspects as sheet
 
     data = lookdata.read(
         images,
@@ -82,8 +81,8 @@ def look_page(
         png=png or None,
     )
     pages.write_page(page, data)
-    summary_page.write_summary(summary, data)
-    sheet.suspects_figure(suspects, data)
+    report.write_summary(summary, data)
+    report.suspects_figure(suspects, data)
 
 
 def measure_effect(

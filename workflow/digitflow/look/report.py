@@ -1,4 +1,4 @@
-"""The page's summary as one self-contained HTML file, for the report."""
+"""What the report shows of the page: its summary as one HTML file, and the suspects as one figure."""
 
 import base64
 import html
@@ -9,9 +9,13 @@ import numpy as np
 
 from digitflow.base.files import atomic_open
 from digitflow.look import sheets
+from digitflow.look.canvas import save, short
 from digitflow.look.lookdata import LookData
 from digitflow.look.summary import count_labels
 
+MOST = 100  # suspects in the figure
+COLUMNS = 10  # each an inch wide
+CAPTION = 0.45  # inches below an image
 STYLE = """
 body { margin: 1rem; background: #fff; color: #1d1d1b; font: 14px/1.4 system-ui, sans-serif; }
 table { border-collapse: collapse; }
@@ -53,11 +57,11 @@ def _facts(data: LookData) -> Iterator[str]:
 def _lines(data: LookData) -> Iterator[str]:
     """The table: a head, and one line per class."""
     classes = len(data.names)
-    columns = {"training images": count_labels(data.corrected, classes)}
-    columns["%"] = [f"{share:.1f}" for share in _percentages(columns["training images"])]
+    counts = count_labels(data.corrected, classes)
+    columns = {"training images": counts, "%": _percentages(counts)}
     if data.test_merged is not None:
         predicted = count_labels(data.test_merged.argmax(axis=1), classes)
-        columns["predicted for test %"] = [f"{share:.1f}" for share in _percentages(predicted)]
+        columns["predicted for test %"] = _percentages(predicted)
     if data.audit is not None:
         flagged = data.rows_of(data.audit["id"][data.audit["flagged"].to_numpy(bool)])
         columns["flagged"] = count_labels(data.corrected[flagged], classes)
@@ -74,5 +78,40 @@ def _lines(data: LookData) -> Iterator[str]:
         yield f"<tr><th>{html.escape(name)}</th>{mean}{body}</tr>"
 
 
-def _percentages(counts: list[int]) -> np.ndarray:
-    return 100 * np.array(counts) / max(sum(counts), 1)
+def _percentages(counts: list[int]) -> list[str]:
+    total = max(sum(counts), 1)
+    return [f"{100 * count / total:.1f}" for count in counts]
+
+
+def suspects_figure(path: str | Path, data: LookData) -> None:
+    """Draw the first MOST rows of the audit, which may be None, with id, given and proposed label."""
+    from matplotlib.figure import Figure
+
+    first = [] if data.audit is None else data.audit.head(MOST).to_dict("records")
+    lines = max(1, -(-len(first) // COLUMNS))
+    height, width = data.images.shape[1:3]
+    tall = height / width + CAPTION  # in widths of an image
+    figure = Figure(figsize=(COLUMNS, lines * tall + 0.5))
+    top = 1 - 0.4 / figure.get_figheight()
+    axes = figure.add_axes((0.005, 0, 0.99, top))
+    axes.set(xlim=(0, COLUMNS), ylim=(lines * tall, 0))
+    axes.set_axis_off()
+    figure.suptitle(_title(data, len(first)), fontsize="medium", y=1 - 0.12 / figure.get_figheight())
+    images = data.images[data.rows_of([row["id"] for row in first])]
+    for place, (row, image) in enumerate(zip(first, images, strict=True)):
+        x, y = place % COLUMNS, place // COLUMNS * tall
+        extent = (x + 0.04, x + 0.96, y + height / width - 0.04, y + 0.04)
+        axes.imshow(image, cmap="grey", vmin=0, vmax=255, extent=extent, aspect="auto")
+        caption = f"{row['id']}\n{short(row['given'])} → {short(row['proposed'])}"
+        # A class may be called $x$, which is not a formula.
+        axes.text(x + 0.5, y + height / width, caption, ha="center", va="top", fontsize=7, parse_math=False)
+    save(figure, path)
+
+
+def _title(data: LookData, shown: int) -> str:
+    if data.audit is None:
+        return f"No suspects: {data.missing['audit']}"
+    flagged = int(np.count_nonzero(data.audit["flagged"]))
+    return (
+        f"The {shown} least probable of {len(data.audit):,} labels, given → proposed; {flagged:,} are flagged"
+    )

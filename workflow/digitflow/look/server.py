@@ -13,16 +13,16 @@ import secrets
 import sys
 import threading
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from functools import lru_cache
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from socketserver import TCPServer
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import parse_qs, quote, unquote, urlsplit
 
 from digitflow.base.errors import DigitflowError, FormatError, InputError
+from digitflow.base.files import PathLike
 from digitflow.dataset import adoption
 from digitflow.dataset.applied import check_named
 from digitflow.dataset.locations import enter_project
@@ -52,8 +52,7 @@ HEADERS = {
 }
 
 
-@dataclass(frozen=True)
-class Row:
+class Row(NamedTuple):
     """A training row as corrections refer to it: its label in the CSV and the checksum of its pixels."""
 
     was: str
@@ -171,17 +170,13 @@ class Decisions:
             return self.lines()
 
 
-def _check_page(index: Path) -> None:
-    """Raise InputError if there is no page."""
+def _corrections_of(index: Path) -> str:
+    """The file of corrections that the page was made for. InputError: there is no page, or it is damaged."""
     if not index.is_file() or not index.with_name(page.FOLDER).joinpath(page.DATA).is_file():
         raise InputError(
             f"{index}: there is no page to look at; make it with: snakemake -j4 results/look/index.html, "
             "and the -s and --configfile of your runs"
         )
-
-
-def _corrections_of(index: Path) -> str:
-    """The file of corrections that the page was made for."""
     try:
         return page.read_content(index)["correctionsFile"]
     except (ValueError, KeyError) as error:
@@ -221,11 +216,7 @@ class LookServer(ThreadingHTTPServer):
     daemon_threads = True
 
     def __init__(
-        self,
-        index: str | Path,
-        path: str | Path | None = None,
-        png: str | Path | None = None,
-        port: int = 0,
+        self, index: PathLike, path: PathLike | None = None, png: PathLike | None = None, port: int = 0
     ):
         """Listen on `port` of this machine (0: any free one). `path` is corrections.csv; without it, the file
         that the page names, as a run in this folder would find it.
@@ -234,10 +225,8 @@ class LookServer(ThreadingHTTPServer):
         damaged.
         """
         index = _absolute(index)
-        _check_page(index)
-        self.decisions = Decisions(
-            index, _absolute(path or _corrections_of(index)), Path(png or "data/png") / "train"
-        )
+        shown = _corrections_of(index)
+        self.decisions = Decisions(index, _absolute(path or shown), Path(png or TREES) / "train")
         self.folders = [index.parent] + ([] if png is None else [_absolute(png)])
         # The page links to PNG files by a relative path, so the address begins where both folders meet.
         self.base = Path(os.path.commonpath(self.folders))
@@ -266,11 +255,6 @@ class LookServer(ThreadingHTTPServer):
         if not isinstance(sys.exc_info()[1], ConnectionError):
             super().handle_error(request, client_address)
 
-    @property
-    def hosts(self) -> tuple[str, str]:
-        """The values that a request's Host may have."""
-        return f"{ADDRESS}:{self.server_port}", f"localhost:{self.server_port}"
-
 
 def open_server(index: Path, path: Path | None = None, png: Path | None = None, port: int = 0) -> LookServer:
     """As LookServer, but from the folder of the page's project, wherever it is called: the page's paths start
@@ -282,7 +266,6 @@ def open_server(index: Path, path: Path | None = None, png: Path | None = None, 
     index, path, png = (given and _absolute(given) for given in (index, path, png))
     index = enter_project(index, PAGE)
     if path:
-        _check_page(index)
         check_named(path, _corrections_of(index))
     return LookServer(index, path, png or (TREES if TREES.is_dir() else None), port)
 
@@ -331,8 +314,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _check(self) -> str:
         """Refuse requests that do not come from our page; return the path after the token."""
-        host, origin = self.headers.get("Host", ""), self.headers.get("Origin")
-        if host not in self.server.hosts:
+        host, origin = self.headers.get("Host"), self.headers.get("Origin")
+        if host not in [f"{name}:{self.server.server_port}" for name in (ADDRESS, "localhost")]:
             raise RequestRefused(HTTPStatus.FORBIDDEN, "another host")
         if origin not in (None, f"http://{host}") or (origin is None and self.command == "POST"):
             raise RequestRefused(HTTPStatus.FORBIDDEN, "another origin")
@@ -391,7 +374,7 @@ def _parse(body: bytes) -> tuple[str, list[tuple[int, str | None]]]:
     return digest, decisions
 
 
-def _absolute(path: str | Path) -> Path:
+def _absolute(path: PathLike) -> Path:
     """Without dots, but with links unresolved: what lies beside a link is part of the page's addresses."""
     return Path(os.path.normpath(Path(path).absolute()))
 

@@ -153,7 +153,7 @@ def _sections(data: LookData) -> Iterator[dict[str, Any]]:
         if len(predictions.by_model) > 1:
             divided = choices.disagreements(predictions)
             best, helps, hurts = choices.merge_against_best(data)
-    yield _section("suspects", "Suspects", suspects, _about_suspects(data), without)
+    yield _section("suspects", "Suspects", suspects, _about_suspects(data), data.missing.get("audit", ""))
     yield _duplicates(data)
     yield _outliers(data)
     about = "Wrong with the highest probability first, by the merged models."

@@ -11,6 +11,12 @@ function readLines(lines) {
   return new Map(lines.map(([id, was, now, note, line]) => [id, { was, now, note, line }]));
 }
 
+/** The ids of all rows with a decision, in the file or made since. */
+function decidedIds() {
+  const ids = new Set([...inFile.keys(), ...store.added().map(([id]) => id)]);
+  return [...ids].filter((id) => store.now(id) !== null);
+}
+
 const decisionOf = (i) => (isTest(i) ? null : store.now(train.ids[i]));
 
 /** Decisions kept in the browser, under the data's digest, until they are put into the file. */
@@ -284,8 +290,7 @@ function exported(whole) {
   const added = store.added();
   if (!whole) return added.map(([id, now]) => `${lineOf(id, now)}\n`).join("");
   if (store.isServer) {
-    const ids = [...new Set([...inFile.keys(), ...added.map(([id]) => id)])];
-    const decided = ids.filter((id) => rowOf.has(id) && store.now(id) !== null);
+    const decided = decidedIds().filter((id) => rowOf.has(id));
     return [HEADER, ...decided.map((id) => lineOf(id, store.now(id)))].map((line) => `${line}\n`).join("");
   }
   const lines = data.correctionsText.match(/[^\r\n]*(?:\r\n|\n|\r)|[^\r\n]+$/g) ?? [`${HEADER}\n`];

@@ -32,6 +32,10 @@ if (!data) {
 
 const number = (value) => value.toLocaleString("en");
 const plural = (count, word) => `${number(count)} ${word}${count === 1 ? "" : "s"}`;
+const sharesOf = (counts) => {
+  const sum = counts.reduce((a, b) => a + b, 0) || 1;
+  return counts.map((count) => count / sum);
+};
 const percent = (parts) =>
   parts < 0 ? "" : `${(parts / 100).toFixed(parts >= 9950 || parts < 100 ? 1 : 0)} %`;
 
@@ -45,21 +49,23 @@ const idOf = (i) => (isTest(i) ? test.ids[i - rows] : train.ids[i]);
 const rowOf = new Map(train.ids.map((id, i) => [id, i]));
 const splitOf = (i) => (isTest(i) ? "test" : data.splits[train.split[i]]);
 const proposedOf = (i) => (isTest(i) ? test.predicted[i - rows] : train.proposed[i]);
+const proposedNameOf = (i) => names[proposedOf(i)] ?? ""; // of -1: no model says anything
 const pProposedOf = (i) => (isTest(i) ? test.pPredicted[i - rows] : train.pProposed[i]);
 const classOf = (i) =>
   isTest(i) ? test.predicted[i - rows] : train.given[i] < 0 ? train.was[i] : train.given[i];
 const crcOf = (i) => train.crc.slice(8 * i, 8 * i + 8);
 const digitsOf = (ids) => String(ids.reduce((most, id) => Math.max(most, id), 0)).length;
 const digits = { train: digitsOf(train.ids), test: digitsOf(test.ids) };
-const fileOf = (i) => `${String(idOf(i)).padStart(isTest(i) ? digits.test : digits.train, "0")}`;
+const fileOf = (i) => String(idOf(i)).padStart(isTest(i) ? digits.test : digits.train, "0");
 const flagged = new Set(train.flagged);
 const voteOf = new Map(data.models.rows.map((i, k) => [i, k]));
 
-/** The address of an image's PNG file in the tree; null where the tree has none. */
-function pngOf(i) {
-  if (data.png === null || (!isTest(i) && train.given[i] < 0)) return null;
+/** An image's id, as a link to its PNG file in the tree unless the tree has none. */
+function linkTo(i, tabIndex) {
+  const textContent = fileOf(i);
+  if (data.png === null || (!isTest(i) && train.given[i] < 0)) return el("span", { textContent });
   const folder = isTest(i) ? "test" : `train/${encodeURIComponent(data.folders[train.given[i]])}`;
-  return `${data.png}/${folder}/${fileOf(i)}.png`;
+  return el("a", { href: `${data.png}/${folder}/${textContent}.png`, textContent, tabIndex, target: "_blank" });
 }
 
 const sheetOf = new Uint32Array(total);

@@ -3,34 +3,27 @@
 
 // ---- Sections
 
-const byClass = (label, part) => () => data.order.filter((i) => isTest(i) === part && classOf(i) === label);
-
 function cellItems(given, predicted) {
-  const items = [];
-  for (let i = 0; i < rows; i++)
-    if (train.given[i] === given && train.predicted[i] === predicted) items.push(i);
+  const items = [...rowOf.values()].filter((i) => train.given[i] === given && train.predicted[i] === predicted);
   return items.sort((a, b) => train.pGiven[a] - train.pGiven[b]);
 }
 
-const decidedItems = () => {
-  const ids = new Set([...inFile.keys(), ...store.added().map(([id]) => id)]);
-  return [...ids].map((id) => rowOf.get(id)).filter((i) => i !== undefined && decisionOf(i) !== null);
-};
+const decidedItems = () =>
+  decidedIds()
+    .map((id) => rowOf.get(id))
+    .filter((i) => i !== undefined);
 
-const lists = data.sections.filter((section) => section.items);
+const lists = data.sections
+  .filter((section) => section.items)
+  .map((section) => ({ ...section, items: () => section.items, count: section.items.length / (section.step ?? 1) }));
 const hasPredictions = train.predicted.some((label) => label >= 0);
+// Before the random sample, which is last.
+if (hasPredictions) lists.splice(-1, 0, { key: "confusion", title: "Confusion", draw: drawConfusion });
 
 /** The sections in the order of the list on the left: each draws itself, or has items. */
 const groups = [
   ["", [{ key: "overview", title: "Overview", draw: drawOverview }]],
-  [
-    "Find",
-    [
-      ...lists.filter(({ key }) => key !== "random").map(listSection),
-      ...(hasPredictions ? [{ key: "confusion", title: "Confusion", draw: drawConfusion }] : []),
-      ...lists.filter(({ key }) => key === "random").map(listSection),
-    ],
-  ],
+  ["Find", lists],
   [
     "Decided",
     [
@@ -52,38 +45,23 @@ const groups = [
       heading: `Class ${name}`,
       about: "All training images with this label, the most suspicious first.",
       count: data.overview.counts[label],
-      items: byClass(label, false),
+      items: () => data.order.filter((i) => !isTest(i) && classOf(i) === label),
     })),
   ],
-  ...(test.ids.length
-    ? [
-        [
-          "Test images",
-          [
-            {
-              key: "test",
-              title: "All",
-              heading: "Test images",
-              about: hasTestClasses()
-                ? "By predicted class, the least sure first. They have no labels to correct."
-                : "They have no labels to correct.",
-              count: test.ids.length,
-              items: () => data.order.filter(isTest),
-            },
-          ],
-        ],
-      ]
-    : []),
 ];
+if (test.ids.length) {
+  const order = data.overview.testCounts ? "By predicted class, the least sure first. " : "";
+  const all = {
+    key: "test",
+    title: "All",
+    heading: "Test images",
+    about: `${order}They have no labels to correct.`,
+    count: test.ids.length,
+    items: () => data.order.filter(isTest),
+  };
+  groups.push(["Test images", [all]]);
+}
 const sections = new Map(groups.flatMap(([, members]) => members.map((section) => [section.key, section])));
-
-function hasTestClasses() {
-  return data.overview.testCounts !== null;
-}
-
-function listSection(section) {
-  return { ...section, items: () => section.items, count: section.items.length / (section.step ?? 1) };
-}
 
 function sectionOf(hash) {
   const cell = /^cell-(\d+)-(\d+)$/.exec(hash);
@@ -163,10 +141,8 @@ function makeTile(k) {
   const i = grid.items[k];
   const picture = el("div", { className: "picture" });
   setPicture(picture, i, grid.scale);
-  const address = pngOf(i);
-  const id = fileOf(i);
   const given = isTest(i) ? "" : givenOf(i);
-  const proposed = proposedOf(i) < 0 ? "" : names[proposedOf(i)];
+  const proposed = proposedNameOf(i);
   const differ = !isTest(i) && proposed && proposed !== given;
   const labels = el("div", { className: differ ? "labels differ" : "labels" });
   if (given) labels.append(el("span", { className: "given", textContent: given, title: `given ${given}` }));
@@ -184,9 +160,7 @@ function makeTile(k) {
     el(
       "div",
       { className: "line" },
-      address
-        ? el("a", { href: address, textContent: id, tabIndex: -1, target: "_blank" })
-        : el("span", { textContent: id }),
+      linkTo(i, -1),
       el("span", { className: "split", textContent: splitOf(i) }),
     ),
     labels,
@@ -218,7 +192,7 @@ function paintTile(tile, i, k) {
   tile.setAttribute("aria-selected", k === selected);
   tile.tabIndex = k === selected ? 0 : -1;
   const given = isTest(i) ? "" : `, given ${givenOf(i)}`;
-  const proposed = proposedOf(i) < 0 ? "" : `, proposed ${names[proposedOf(i)]} ${percent(pProposedOf(i))}`;
+  const proposed = proposedOf(i) < 0 ? "" : `, proposed ${proposedNameOf(i)} ${percent(pProposedOf(i))}`;
   const decided = now === null ? "" : `, decided ${wordOf(now)}`;
   tile.setAttribute("aria-label", `${fileOf(i)}${given}${proposed}, ${splitOf(i)}${decided}`);
 }
@@ -263,7 +237,7 @@ function makeFilter() {
 function filtered() {
   const all = section.items();
   const passes = makeFilter();
-  const step = section.step ?? 1;
+  const { step } = section;
   const items = [];
   const extra = [];
   for (let k = 0; k < all.length; k += step) {
@@ -277,7 +251,7 @@ function filtered() {
 
 /** Draw the section that the address names, from its beginning, or from the image that was selected. */
 function show(keep = null, focus = keep !== null) {
-  section = sectionOf(location.hash.slice(1));
+  section = { step: 1, ...sectionOf(location.hash.slice(1)) };
   $("title").textContent = section.heading ?? section.title;
   for (const link of $("sections").querySelectorAll("a")) {
     const here = link.hash === `#${section.key}`;
@@ -296,7 +270,7 @@ function show(keep = null, focus = keep !== null) {
     return;
   }
   const { items, extra, all } = filtered();
-  const step = section.step ?? 1;
+  const { step } = section;
   const shown =
     items.length === all ? number(all / step) : `${number(items.length / step)} of ${number(all / step)}`;
   $("about").textContent = `${shown} ${step === 2 ? "pairs" : "images"}. ${section.about}`;
@@ -334,17 +308,14 @@ function drawPanel() {
   const scale = 224 / Math.max(height, width);
   setPicture($("big"), i, scale > 1 ? Math.floor(scale) : scale);
   $("big").setAttribute("aria-label", `image ${fileOf(i)}`);
-  const address = pngOf(i);
-  const facts = [
-    ["id", address ? el("a", { href: address, textContent: fileOf(i), target: "_blank" }) : fileOf(i)],
-  ];
-  const model = proposedOf(i) < 0 ? "" : names[proposedOf(i)];
+  const facts = [["id", linkTo(i, 0)]];
+  const model = proposedNameOf(i) && `${proposedNameOf(i)}  ${percent(pProposedOf(i))}`;
   if (isTest(i)) {
-    if (model) facts.push(["predicted", `${model}  ${percent(pProposedOf(i))}`]);
+    if (model) facts.push(["predicted", model]);
   } else {
     facts.push(["given", `${givenOf(i)}  ${percent(train.pGiven[i])}`]);
     if (train.given[i] !== train.was[i]) facts.push(["in the CSV", names[train.was[i]]]);
-    if (model) facts.push(["proposed", `${model}  ${percent(pProposedOf(i))}`]);
+    if (model) facts.push(["proposed", model]);
     if (train.margin[i] !== null) facts.push(["margin", (train.margin[i] / 10000).toFixed(3)]);
     if (flagged.has(i)) facts.push(["flagged", "yes"]);
   }
@@ -356,7 +327,7 @@ function drawPanel() {
   const now = decisionOf(i);
   const note = isTest(i) ? "" : inFile.get(train.ids[i])?.note;
   $("decision").textContent = isTest(i)
-    ? "Test images have no label to correct."
+    ? NO_LABEL
     : now === null
       ? "Not looked at yet."
       : `Decided: ${wordOf(now)}${note ? ` (${note})` : ""}`;
@@ -374,7 +345,7 @@ function drawPanel() {
         { className: label[k] === train.given[i] ? "" : "differ" },
         el("th", { scope: "row", textContent: name, title: name }),
         el("td", { textContent: names[label[k]] }),
-        el("td", { className: "number", textContent: percent(p[k]) }),
+        numberCell(percent(p[k])),
       ),
     );
     $("votes").append(el("h3", { textContent: "Models" }), el("table", {}, ...lines));
@@ -423,6 +394,7 @@ function makeKeys() {
 
 // ---- Deciding
 
+const NO_LABEL = "Test images have no label to correct.";
 let hiding = 0;
 
 function toast(text) {
@@ -435,7 +407,7 @@ function toast(text) {
 function decide(now) {
   const i = grid.items[selected];
   if (i === undefined) return;
-  if (isTest(i)) return toast("Test images have no label to correct.");
+  if (isTest(i)) return toast(NO_LABEL);
   if (missing) return toast("Pictures are missing: reload this page.");
   const decision = now === names[train.was[i]] ? OK : now;
   store.decide(train.ids[i], decision);
@@ -460,11 +432,9 @@ function undo() {
 }
 
 function changed() {
-  const count = new Set([...inFile.keys(), ...store.added().map(([id]) => id)]);
-  for (const id of [...count]) if (store.now(id) === null) count.delete(id);
-  $("count").textContent = number(count.size);
-  $("count-word").textContent = count.size === 1 ? "decision" : "decisions";
-  if (!store) return; // not yet opened
+  const count = decidedIds().length;
+  $("count").textContent = number(count);
+  $("count-word").textContent = count === 1 ? "decision" : "decisions";
   const [said, of] = store.status();
   const hidden = missing && of !== "bad"; // what the server says comes first
   const [text, kind] = hidden ? ["pictures are missing: if the page was made again, reload it", "bad"] : [said, of];
@@ -480,7 +450,7 @@ function changed() {
   $("lost-leave").textContent = leave;
   nameFile();
   $("undo").disabled = !store.canUndo;
-  $("sections").querySelector('[href="#decisions"] .count').textContent = number(count.size);
+  $("sections").querySelector('[href="#decisions"] .count').textContent = number(count);
   if (grid.element) {
     repaint();
     if (selected >= 0) drawPanel();
@@ -495,7 +465,7 @@ let choice = 0;
 function choose() {
   const i = grid.items[selected];
   if (i === undefined) return;
-  if (isTest(i)) return toast("Test images have no label to correct.");
+  if (isTest(i)) return toast(NO_LABEL);
   $("choose-text").value = "";
   drawChoices();
   $("choose-dialog").showModal();
@@ -508,8 +478,8 @@ function drawChoices() {
   const rank = (name) => (name.toLowerCase() === typed ? 0 : name.toLowerCase().startsWith(typed) ? 1 : 2);
   choices = names.filter((name) => name.toLowerCase().includes(typed));
   choices.sort((a, b) => rank(a) - rank(b));
-  const proposed = proposedOf(i) < 0 ? null : names[proposedOf(i)];
-  if (!typed && proposed !== null) choices = [proposed, ...choices.filter((name) => name !== proposed)];
+  const proposed = proposedNameOf(i);
+  if (!typed && proposedOf(i) >= 0) choices = [proposed, ...choices.filter((name) => name !== proposed)];
   choice = 0;
   $("choose-list").replaceChildren(
     ...choices.map((name, k) =>

@@ -1,8 +1,10 @@
 // The sections that show no list of images: the overview and the confusion matrix.
 "use strict";
 
+const numberCell = (textContent) => el("td", { className: "number", textContent });
+const headCell = (textContent) => el("th", { scope: "col", textContent });
+
 function drawOverview() {
-  const { counts, testCounts } = data.overview;
   const decided = data.corrections.length;
   const facts = [
     plural(rows, "training image"),
@@ -15,22 +17,17 @@ function drawOverview() {
   const children = [
     el("p", { className: "facts", textContent: facts.join(" · ") }),
     el("p", {}, el("a", { className: "start", href: `#${first}`, textContent: "Start looking" })),
-    drawClasses(counts, testCounts),
+    drawClasses(),
     drawHistograms(),
     drawMissing(),
   ];
   return el("div", { className: "overview" }, ...children);
 }
 
-function drawClasses(counts, testCounts) {
-  const { columns, rows: down } = data.overview;
+function drawClasses() {
+  const { counts, testCounts, means, columns, rows: down } = data.overview;
   const most = Math.max(...counts, 1);
-  const share = (all, label) =>
-    all[label] /
-    Math.max(
-      1,
-      all.reduce((sum, count) => sum + count, 0),
-    );
+  const shares = [counts, testCounts].filter(Boolean).map(sharesOf);
   const scale = scaleFor(56);
   const body = names.map((name, label) => {
     const pictures = [label, names.length + label].map((slot, kind) => {
@@ -39,7 +36,7 @@ function drawClasses(counts, testCounts) {
         role: "img",
         "aria-label": `${kind ? "variance" : "mean"} of ${name}`,
       });
-      setCell(picture, [data.overview.means, columns, down], slot, scale);
+      setCell(picture, [means, columns, down], slot, scale);
       return el("td", {}, picture);
     });
     const bar = el("div", { className: "bar" });
@@ -49,23 +46,12 @@ function drawClasses(counts, testCounts) {
       {},
       el("th", { scope: "row" }, el("a", { href: `#class-${label}`, textContent: name })),
       ...pictures,
-      el("td", { className: "number", textContent: number(counts[label]) }),
-      el("td", { className: "number", textContent: `${(100 * share(counts, label)).toFixed(1)} %` }),
-      testCounts
-        ? el("td", { className: "number", textContent: `${(100 * share(testCounts, label)).toFixed(1)} %` })
-        : null,
+      numberCell(number(counts[label])),
+      ...shares.map((each) => numberCell(`${(100 * each[label]).toFixed(1)} %`)),
       el("td", { className: "bars" }, bar),
     );
   });
-  const heads = [
-    "class",
-    "mean",
-    "variance",
-    "images",
-    "share",
-    ...(testCounts ? ["predicted in test"] : []),
-    "",
-  ];
+  const heads = ["class", "mean", "variance", "images", "share", ...(testCounts ? ["predicted in test"] : []), ""];
   return el(
     "section",
     {},
@@ -73,26 +59,21 @@ function drawClasses(counts, testCounts) {
     el(
       "table",
       { className: "classes" },
-      el("thead", {}, el("tr", {}, ...heads.map((text) => el("th", { scope: "col", textContent: text })))),
+      el("thead", {}, el("tr", {}, ...heads.map(headCell))),
       el("tbody", {}, ...body),
     ),
   );
 }
 
 function drawHistograms() {
-  const parts = [
-    ["training", data.overview.train, "train"],
-    ...(data.overview.test ? [["test", data.overview.test, "test"]] : []),
-  ];
+  const { train, test } = data.overview;
+  const parts = [["training", train, "train"], ...(test ? [["test", test, "test"]] : [])];
   const key = el(
     "p",
     { className: "key" },
     ...parts.map(([name, , style]) => el("span", { className: style, textContent: name })),
   );
-  const blank = parts.map(
-    ([name, { pixels }]) =>
-      `${((100 * pixels[0]) / pixels.reduce((a, b) => a + b, 1e-9)).toFixed(0)} % in ${name}`,
-  );
+  const blank = parts.map(([name, { pixels }]) => `${(100 * sharesOf(pixels)[0]).toFixed(0)} % in ${name}`);
   return el(
     "section",
     {},
@@ -117,11 +98,7 @@ function drawHistograms() {
 function histogram(title, parts, binsOf, levels, first) {
   const [across, up] = [420, 130];
   const last = Math.max(first, ...parts.map(([, part]) => binsOf(part).findLastIndex((count) => count > 0)));
-  const shares = parts.map(([, part]) => {
-    const bins = binsOf(part).slice(first, last + 1);
-    const sum = bins.reduce((a, b) => a + b, 0) || 1;
-    return bins.map((count) => count / sum);
-  });
+  const shares = parts.map(([, part]) => sharesOf(binsOf(part).slice(first, last + 1)));
   const most = Math.max(...shares.flat(), 1e-9);
   const drawn = shares.map((bins, k) => {
     const step = across / bins.length;
@@ -144,9 +121,7 @@ function histogram(title, parts, binsOf, levels, first) {
 }
 
 function drawMissing() {
-  const missing = data.sections
-    .filter((part) => part.missing)
-    .map((part) => `${part.title}: ${part.missing}`);
+  const missing = data.sections.filter((part) => part.missing).map((part) => `${part.title}: ${part.missing}`);
   if (!hasPredictions) missing.push("Confusion: there are no probabilities to compare the labels with");
   if (data.png === null) missing.push("Links to PNG files: there are no trees of them");
   const others = data.overview.missing.filter((reason) => !missing.some((line) => line.endsWith(reason)));
@@ -229,7 +204,7 @@ function confusionMatrix(cells) {
 }
 
 function confusionList(listed) {
-  const heads = ["given", "predicted", "images"].map((text) => el("th", { scope: "col", textContent: text }));
+  const heads = ["given", "predicted", "images"].map(headCell);
   const lines = listed.map(([given, predicted, count]) =>
     el(
       "tr",

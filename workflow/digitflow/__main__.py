@@ -64,7 +64,7 @@ def _run(verb: commandline.Verb, given: dict) -> int:
     except Exception:
         log.exception("this is a fault in digitflow itself; report it with these lines:")
         return 2
-    logs.note(f"done in {time.monotonic() - started:.2f} s")
+    log.debug(f"done in {time.monotonic() - started:.2f} s")
     return status or 0
 
 

@@ -72,8 +72,7 @@ def open_csv(path: str | os.PathLike) -> Iterator[Stream]:
         elif magic in (b"PK\x03\x04", b"PK\x05\x06"):
             with _damage_is_an_input_error(path, "zip archive"):
                 archive = stack.enter_context(zipfile.ZipFile(file))
-                member = _csv_member(path, archive.infolist(), name)
-                packed = stack.enter_context(archive.open(member))
+                packed = stack.enter_context(archive.open(_csv_member(path, archive.infolist(), name)))
             yield Stream(path, packed, "zip archive", size)
         else:
             yield Stream(path, file, "file", size)
@@ -133,8 +132,8 @@ def _damage_is_an_input_error(path: Path, kind: str) -> Iterator[None]:
         raise InputError(f"{path}: a damaged or unreadable {kind}: {reason}") from error
 
 
-def _csv_member(path: Path, members: list[zipfile.ZipInfo], wanted: str | None) -> zipfile.ZipInfo:
-    """Return the CSV of that name among the members of an archive or, without a name, its only CSV."""
+def _csv_member(path: Path, members: list[zipfile.ZipInfo], wanted: str | None) -> str:
+    """The member of an archive with the name that is wanted or, if none is, its only CSV."""
     for member in members:
         _refuse_unsafe(path, member)
     # macOS adds a __MACOSX/._train.csv to each train.csv.
@@ -148,7 +147,7 @@ def _csv_member(path: Path, members: list[zipfile.ZipInfo], wanted: str | None) 
             raise InputError(f"{path}: which of {', '.join(map(repr, found))}? Write {path.name}/{found[0]}")
         if not found:
             raise InputError(f"{path}: this archive has no {wanted!r}, only [{listed}]")
-        return next(member for member in members if member.filename == found[0])
+        return found[0]
     if looks := _other_archive(names):
         raise InputError(f"{path}: this looks like {looks}")
     tables = [name for name in names if name.lower().endswith(".csv")]
@@ -157,7 +156,7 @@ def _csv_member(path: Path, members: list[zipfile.ZipInfo], wanted: str | None) 
         raise InputError(
             f"{path}: a zip archive must hold one .csv file, not {len(tables)}: [{listed}]{choice}"
         )
-    return next(member for member in members if member.filename == tables[0])
+    return tables[0]
 
 
 def _other_archive(names: list[str]) -> str | None:

@@ -6,14 +6,12 @@ Comment lines of the .sfv files, `; sha256 hex "path"`, name the user's files th
 import contextlib
 import hashlib
 import json
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from digitflow.base.errors import FormatError, InputError
-from digitflow.base.files import atomic_open, read_json
+from digitflow.base.files import PathLike, atomic_open, read_json
 
-PathLike = str | os.PathLike
 MADE_FROM = "; sha256 "
 
 

@@ -68,8 +68,3 @@ class _LogFile(logging.FileHandler):
 
     def handleError(self, record: logging.LogRecord) -> None:
         self.failed = True
-
-
-def note(message: str) -> None:
-    """Add a line to the log file only."""
-    log.debug(message)

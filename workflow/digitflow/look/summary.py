@@ -1,7 +1,5 @@
 """What the images are like as a whole: each class's mean and variance, histograms of pixels and ink."""
 
-from collections.abc import Iterator
-
 import numpy as np
 
 INK_BINS = 64  # for an image's mean pixel, 4 grey levels each
@@ -21,9 +19,10 @@ def mean_and_variance(images: np.ndarray, labels: np.ndarray, classes: int) -> t
     """
     shape = (classes, *images.shape[1:])
     sums, squares = np.zeros(shape, np.int64), np.zeros(shape, np.int64)
-    for block, labels_of_block in _blocks(images, labels):
-        for label in np.unique(labels_of_block[labels_of_block >= 0]):
-            pixels = block[labels_of_block == label].astype(np.int32)
+    for start in range(0, len(images), BLOCK):
+        block, of_block = images[start : start + BLOCK], labels[start : start + BLOCK]
+        for label in np.unique(of_block[of_block >= 0]):
+            pixels = block[of_block == label].astype(np.int32)
             sums[label] += pixels.sum(axis=0)
             squares[label] += (pixels * pixels).sum(axis=0, dtype=np.int64)
     n = np.maximum(count_labels(labels, classes), 1).reshape(-1, *[1] * (images.ndim - 1))
@@ -35,13 +34,9 @@ def histograms(images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """How many pixels lie in each of PIXEL_BINS, and how many images' means in each of INK_BINS: int64."""
     pixels, ink = np.zeros(256, np.int64), np.zeros(INK_BINS, np.int64)
     size = int(np.prod(images.shape[1:]))
-    for block, _ in _blocks(images, images):
+    for start in range(0, len(images), BLOCK):
+        block = images[start : start + BLOCK]
         flat = np.ascontiguousarray(block).reshape(len(block), -1)
         pixels += np.bincount(flat.reshape(-1), minlength=256)
         ink += np.bincount(flat.sum(axis=1, dtype=np.int64) * INK_BINS // (256 * size), minlength=INK_BINS)
     return pixels.reshape(PIXEL_BINS, -1).sum(axis=1), ink
-
-
-def _blocks(images: np.ndarray, others: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    for start in range(0, len(images), BLOCK):
-        yield images[start : start + BLOCK], others[start : start + BLOCK]

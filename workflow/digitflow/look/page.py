@@ -117,17 +117,12 @@ def _train(data: LookData) -> dict[str, Any]:
 
 def _test(data: LookData) -> dict[str, Any]:
     """Columns of the test images, like those of the training rows."""
-    if data.test_images is None:
-        return {"ids": [], "predicted": [], "pPredicted": []}
-    ids = list(range(1, len(data.test_images) + 1))
-    if data.test_merged is None:
-        unknown = [-1] * len(ids)
-        return {"ids": ids, "predicted": unknown, "pPredicted": unknown}
-    return {
-        "ids": ids,
-        "predicted": data.test_merged.argmax(axis=1).tolist(),
-        "pPredicted": _parts(data.test_merged.max(axis=1)).tolist(),
-    }
+    count = 0 if data.test_images is None else len(data.test_images)
+    predicted = of_predicted = np.full(count, -1)
+    if data.test_merged is not None:
+        predicted, of_predicted = data.test_merged.argmax(axis=1), _parts(data.test_merged.max(axis=1))
+    ids = list(range(1, count + 1))
+    return {"ids": ids, "predicted": predicted.tolist(), "pPredicted": of_predicted.tolist()}
 
 
 def _models(data: LookData) -> dict[str, Any]:

@@ -229,7 +229,7 @@ function makeFilter() {
   return (i) => {
     if (label !== "" && classOf(i) !== Number(label)) return false;
     if (split !== "" && splitOf(i) !== split) return false;
-    if (looked === "flagged") return !isTest(i) && flagged.has(i);
+    if (looked === "flagged") return flagged.has(i);
     return looked === "" || (looked === "decided") === (decisionOf(i) !== null);
   };
 }
@@ -336,7 +336,7 @@ function drawPanel() {
     button.disabled = isTest(i);
     button.setAttribute("aria-pressed", now !== null && now === button.dataset.now);
   }
-  const k = isTest(i) ? undefined : voteOf.get(i);
+  const k = voteOf.get(i);
   $("votes").replaceChildren();
   if (k !== undefined && data.models.each.length > 1) {
     const lines = data.models.each.map(({ name, label, p }) =>
@@ -480,13 +480,12 @@ function drawChoices() {
   choices.sort((a, b) => rank(a) - rank(b));
   const proposed = proposedNameOf(i);
   if (!typed && proposedOf(i) >= 0) choices = [proposed, ...choices.filter((name) => name !== proposed)];
-  choice = 0;
   $("choose-list").replaceChildren(
     ...choices.map((name, k) =>
       el("li", {
         role: "option",
         id: `choice-${k}`,
-        "aria-selected": k === 0,
+        "aria-selected": false,
         textContent: name,
         onclick: () => take(name),
       }),
@@ -623,9 +622,8 @@ function wire() {
   $("filters").addEventListener("keydown", () => (byKeys = true));
   $("filters").addEventListener("mousedown", () => (byKeys = false));
   const again = () => show(grid.items[selected] ?? null, !byKeys);
-  for (const id of ["filter-class", "filter-split", "filter-looked"]) $(id).addEventListener("change", again);
+  $("filters").addEventListener("change", again);
   $("filters").addEventListener("submit", (event) => event.preventDefault());
-  $("zoom").addEventListener("change", again);
   window.addEventListener("hashchange", () => show(left.get(location.hash) ?? null, false));
   main.addEventListener("scroll", drawRows, { passive: true });
   let known = 0;

@@ -106,7 +106,7 @@ def remove_whole(paths: Iterable[PathLike]) -> None:
             path.unlink(missing_ok=True)
 
 
-def write_csv(path: PathLike, rows: Iterable[Iterable[Any]]) -> None:
+def write_rows(path: PathLike, rows: Iterable[Iterable[Any]]) -> None:
     """Write rows, the header first, as CSV, whole or not at all."""
     with atomic_open(path, "w") as file:
         csv.writer(file, lineterminator="\n").writerows(rows)

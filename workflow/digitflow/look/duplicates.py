@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from digitflow.base.errors import InputError
-from digitflow.base.files import PathLike, write_csv
+from digitflow.base.files import PathLike, write_rows
 from digitflow.base.progress import Progress
 from digitflow.dataset.split import first_of_equal
 from digitflow.formats import idx, lst
@@ -380,7 +380,7 @@ def write_duplicates(path: PathLike, pool: Pool, pairs: Pairs) -> int:
         rank = (not conflict, one[0] == other[0], distance, first, second)
         rows.append((rank, [*one, *other, kind, f"{distance:.2f}", down, right, conflict]))
     rows.sort(key=lambda row: row[0])
-    write_csv(path, [PAIR_COLUMNS, *(row for _, row in rows)])
+    write_rows(path, [PAIR_COLUMNS, *(row for _, row in rows)])
     return sum(not rank[0] for rank, _ in rows)
 
 
@@ -391,4 +391,4 @@ def write_outliers(path: PathLike, pool: Pool, findings: Findings) -> None:
         [*pool.describe(place), "outlier", f"{distance:.2f}"]
         for place, distance in zip(findings.outliers.tolist(), findings.distance.tolist(), strict=True)
     ]
-    write_csv(path, [OUTLIER_COLUMNS, *blank, *outliers])
+    write_rows(path, [OUTLIER_COLUMNS, *blank, *outliers])

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from digitflow.base.errors import FormatError
-from digitflow.base.files import write_csv
+from digitflow.base.files import write_rows
 from digitflow.formats import idx, lst
 from digitflow.look.canvas import save, short
 from digitflow.scoring.measures import confusion_matrix, most_confused, worst_mistakes
@@ -61,7 +61,7 @@ def show_mistakes(
 def write_confusion(path: str | Path, matrix: np.ndarray, names: Sequence[str]) -> None:
     """Write a confusion matrix as CSV: one row per true label, one column per given label, by name."""
     rows = ([name, *counts] for name, counts in zip(names, matrix.tolist(), strict=True))
-    write_csv(path, [["true", *names], *rows])
+    write_rows(path, [["true", *names], *rows])
 
 
 def read_confusion(path: str | Path) -> np.ndarray:

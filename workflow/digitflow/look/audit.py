@@ -71,11 +71,9 @@ def rank_rows(held_out: HeldOut, split: str) -> "pandas.DataFrame":
     self_confidence = probabilities[rows, given]
     others = probabilities.copy()
     others[rows, given] = -np.inf
-    columns = (
-        *(held_out.index, given, probabilities.argmax(axis=1)),
-        *(self_confidence, self_confidence - others.max(axis=1)),
-        *(confident_flags(probabilities, given), split),
-    )
+    margin, flagged = self_confidence - others.max(axis=1), confident_flags(probabilities, given)
+    proposed = probabilities.argmax(axis=1)
+    columns = (held_out.index, given, proposed, self_confidence, margin, flagged, split)
     audit = pandas.DataFrame(dict(zip(AUDIT_COLUMNS, columns, strict=True)))
     return audit.sort_values(["self_confidence", "id"], ignore_index=True)
 

@@ -12,18 +12,14 @@ from digitflow.scoring.table import write_table
 
 log = logging.getLogger("digitflow")
 
-COLUMNS = [
-    *("labels", "images", "accuracy_without", "accuracy_with"),
-    *("points", "only_with", "only_without", "p_value"),
-]
 
+def write_effect(path: PathLike, without: HeldOut, corrected: HeldOut) -> None:
+    """Compare models trained without and with corrections, on the images that neither learned from; write the
+    comparison as CSV and to the log.
 
-def compare_trainings(without: HeldOut, corrected: HeldOut) -> list[dict]:
-    """Compare models trained without and with corrections, on the images that neither learned from.
-
-    There is one row with the fields of COLUMNS for the given labels, and one for the corrected labels; images
-    that the corrections drop are in neither. `points` are percentage points in favour of the corrections, and
-    `p_value` is McNemar's. InputError: no image was held out from both.
+    There is one row for the given labels, and one for the corrected labels; images that the corrections drop
+    are in neither. `points` are percentage points in favour of the corrections, and `p_value` is McNemar's.
+    InputError: no image was held out from both.
     """
     _, first, second = np.intersect1d(without.index, corrected.index, return_indices=True)
     if not len(first):
@@ -36,27 +32,19 @@ def compare_trainings(without: HeldOut, corrected: HeldOut) -> list[dict]:
     rows = []
     for name, labels in (("given", without.given[first]), ("corrected", corrected.given[second])):
         difference = paired_difference(after, before, labels)
-        rows.append(
-            {
-                "labels": name,
-                "images": difference.n,
-                "accuracy_without": accuracy(before, labels).value,
-                "accuracy_with": accuracy(after, labels).value,
-                "points": round(100 * difference.value, 4),
-                "only_with": difference.only_first,
-                "only_without": difference.only_second,
-                "p_value": float(f"{difference.p_value:.4g}"),
-            }
-        )
-    return rows
-
-
-def write_effect(path: PathLike, without: HeldOut, corrected: HeldOut) -> None:
-    """Write the comparison as CSV and to the log."""
-    rows = compare_trainings(without, corrected)
-    write_table(path, rows, COLUMNS)
-    for row in rows:
+        row = {
+            "labels": name,
+            "images": difference.n,
+            "accuracy_without": accuracy(before, labels).value,
+            "accuracy_with": accuracy(after, labels).value,
+            "points": round(100 * difference.value, 4),
+            "only_with": difference.only_first,
+            "only_without": difference.only_second,
+            "p_value": float(f"{difference.p_value:.4g}"),
+        }
+        rows.append(row)
         log.info(
-            f"{path}: on {row['images']:,} labels as {row['labels']}, the corrections gain "
-            f"{row['points']:+.2f} points, p = {row['p_value']:.2g}"
+            f"{path}: on {row['images']:,} labels as {name}, the corrections gain {row['points']:+.2f} "
+            f"points, p = {row['p_value']:.2g}"
         )
+    write_table(path, rows, list(rows[0]))

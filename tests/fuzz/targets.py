@@ -584,7 +584,8 @@ def _idx_bytes(array: np.ndarray) -> bytes:
 
 def _checkpoint() -> bytes:
     file = io.BytesIO()
-    stored = json.dumps({"fingerprint": hashlib.sha256(b"").hexdigest(), "history": [], "names": ["a"]})
+    stored = {"fingerprint": hashlib.sha256(b"").hexdigest(), "history": [], "begun": [3, 1.5, 2.5, 0.1]}
+    stored = json.dumps(stored | {"names": ["a"]})
     np.savez(file, stored=np.array(stored), a=np.zeros(2, np.float32))
     return file.getvalue()
 

@@ -213,7 +213,7 @@ def _overview(data: LookData, folder: Path) -> dict[str, Any]:
         "counts": summary.count_labels(data.corrected, classes),
         "testCounts": None if predicted is None else summary.count_labels(predicted, classes),
         "train": _histograms(data.images),
-        "missing": list(data.missing.values()),
+        "missing": list(dict.fromkeys(data.missing.values())),
     }
     if data.test_images is not None:
         overview["test"] = _histograms(data.test_images)

@@ -47,7 +47,7 @@ class Checkpoint:
                 arrays = {name: file[name] for name in file.files}
             stored = json.loads(str(arrays.pop("stored")))
             found, rows = stored["fingerprint"], stored["history"]
-            begun = Begun(*stored["begun"])
+            begun = Begun(*stored.get("begun", ()))
             if sorted(arrays) != stored["names"]:  # the archive has checksums for everything but the names
                 raise ValueError(f"its arrays are {', '.join(sorted(arrays))}")
         except FileNotFoundError:

@@ -137,7 +137,7 @@ def main() -> None:
             for (net, contestants), found in zip(contests, rates, strict=True):
                 for name, contestant in contestants.items():
                     found[name].append(contestant.rate(net, data))
-    text = page(rates, took, args.rounds, train_mlp.take_turns("sgd", 9))
+    text = page(rates, took, args.rounds, train_mlp.take_turns(9))
     print(text)
     if args.keras:
         path = HERE / "training.md"

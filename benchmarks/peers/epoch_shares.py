@@ -10,6 +10,7 @@ batches.
 import argparse
 import contextlib
 import dataclasses
+import itertools
 import json
 import time
 from collections.abc import Callable, Iterator
@@ -40,31 +41,20 @@ def prepare(folder: Path, images: np.ndarray, labels: np.ndarray) -> None:
 def keras_epoch(folder: Path, settings: Settings) -> Iterator[Epoch]:
     """An epoch of Keras' training, on the backend in KERAS_BACKEND."""
     from digitflow.training import keras_trainer as training
-    from digitflow.training import schedule
-    from digitflow.training.batches import Batches
-    from digitflow.training.data import PREDICT_ROWS
-    from digitflow.training.history import one_hot
+    from digitflow.training.data import Data
 
     training.prepare("auto", THREADS)
-    import keras
+    from digitflow.training.keras_kernels import tensorflow_kernels
 
     images, labels = (np.array(idx.read(folder / name)) for name in ("images", "labels"))
-    labels = labels.astype(np.int64)
-    model = training.build_network(images.shape[1:], CLASSES, settings, SEED)
-    validates = len(images) // 10
-    rows = np.arange(len(images) - validates)
-    batches = Batches(images, rows, one_hot(labels[rows], CLASSES), settings, SEED)
-    rates = schedule.make(settings.schedule, batches.num_batches, batches.per_epoch, settings.learning_rate)
-    optimizer = training.make_optimizer(settings, rates, batches.num_batches)
-    model.compile(optimizer, keras.losses.CategoricalCrossentropy(), metrics=["accuracy"])
-    validation = images[-validates:], keras.utils.to_categorical(labels[-validates:], CLASSES)
-    options = {"batch_size": PREDICT_ROWS, "verbose": 0}
-    with training.read_ahead(batches, 0, batches.per_epoch) as ready:
-        yield (
-            iter(ready),
-            lambda batch: model.train_on_batch(*batch),
-            lambda: model.evaluate(*validation, **options),
-        )
+    parts = np.split(np.arange(len(images)), [len(images) - len(images) // 10])
+    data = Data(images, *((rows, labels[rows].astype(np.int64)) for rows in parts))
+    learner = training.KerasLearner(data, CLASSES, settings, SEED)
+    with (
+        training.read_ahead(learner.batches, 0, learner.per_epoch) as ready,
+        tensorflow_kernels(learner.model),
+    ):
+        yield iter(ready), lambda batch: learner.model.train_on_batch(*batch), learner.predict
 
 
 @contextlib.contextmanager
@@ -75,26 +65,17 @@ def mxnet_epoch(folder: Path, settings: Settings) -> Iterator[Epoch]:
     context, _ = training.prepare("auto", THREADS)
     import mxnet as mx
 
-    from digitflow.training import mxnet_networks
-
     records = [[(folder / f"{name}.rec", folder / f"{name}.idx")] for name in ("train", "valid")]
     opened = [training.open_records(training.check_records(parts, CLASSES)) for parts in records]
     with opened[0] as train, opened[1] as valid:
-        network = mxnet_networks.build(settings, train.shape, CLASSES, settings.batch_size, context)
-        warp = training.warp(settings.augment, train.shape[1:])
+        learner = training.MXNetLearner(train, valid, CLASSES, settings, SEED, context)
+        numbers = itertools.count()
 
         def step(batch: tuple) -> None:
-            network.set_rate(settings.learning_rate)
-            network.step(*batch[:2])
-            network.decay(settings.learning_rate * settings.weight_decay)
-            network.average(settings.weight_average, 0)
+            learner.step(next(numbers), *batch[:2])
             mx.nd.waitall()  # finish queued work, or it would count as waiting for the next batch
 
-        yield (
-            training.batches(train, settings, context, shuffle=True, seed=SEED, **warp),
-            step,
-            lambda: training.predict(network, valid, CLASSES, settings, context),
-        )
+        yield learner.shuffled(0), step, learner.predict
 
 
 def shares(epoch: Epoch, since: float) -> list[float]:
@@ -120,7 +101,8 @@ if __name__ == "__main__":
     parser.add_argument("settings")
     parser.add_argument("since", type=float)
     args = parser.parse_args()
-    settings = dataclasses.replace(Settings.from_dict(json.loads(args.settings)), epochs=1)
+    settings = Settings.from_dict(json.loads(args.settings))
+    settings = dataclasses.replace(settings, epochs=1, checkpoint_steps=1)  # it takes one step at a time
     begin = {"keras": keras_epoch, "mxnet": mxnet_epoch}[args.framework]
     with begin(args.folder, settings) as epoch:
         print(*shares(epoch, args.since))

@@ -119,12 +119,12 @@ class KerasLearner(Learner):
         self._data, self._classes = data, classes
         self.model = build_network(data.images.shape[1:], classes, settings, seed)
         self.parameters = self.model.count_params()
-        self._batches = Batches(data.images, rows, one_hot(labels, classes), settings, seed)
+        self.batches = Batches(data.images, rows, one_hot(labels, classes), settings, seed)
         super().__init__(
-            settings, data.images.shape[1:], len(rows), data.validation[1], self._batches.per_epoch
+            settings, data.images.shape[1:], len(rows), data.validation[1], self.batches.per_epoch
         )
         self.model.compile(
-            make_optimizer(settings, self.rates, self._batches.num_batches),
+            make_optimizer(settings, self.rates, self.batches.num_batches),
             keras.losses.CategoricalCrossentropy(label_smoothing=settings.label_smoothing),
             metrics=["accuracy"],
             steps_per_execution=steps_at_once(math.gcd(self.per_epoch, settings.checkpoint_steps)),
@@ -139,7 +139,7 @@ class KerasLearner(Learner):
         kept = {}  # `fit` ends by replacing the weights by their running average, if there is one
         averages = self.model.optimizer.use_ema
         keep = keras.callbacks.LambdaCallback(on_epoch_end=lambda *_: averages and kept.update(self.state()))
-        with read_ahead(self._batches, first, last) as ready, tensorflow_kernels(self.model):
+        with read_ahead(self.batches, first, last) as ready, tensorflow_kernels(self.model):
             found = self.model.fit(
                 ready,
                 steps_per_epoch=last - first,

@@ -215,21 +215,28 @@ class MXNetLearner(Learner):
         # For dropout. MXNet exposes no random state that a checkpoint could keep.
         mx.random.seed(int(np.random.SeedSequence((self._seed, epoch, done)).generate_state(1)[0] >> 1))
         if not done or self._ready != first:
-            self._batches = itertools.islice(self._shuffled(epoch), done, None)
+            self._batches = itertools.islice(self.shuffled(epoch), done, None)
         loss_sum = right = mx.nd.zeros(1, ctx=self._context)
         for step, (images, labels, _) in zip(range(first, last), self._batches, strict=False):
-            rate = self.rates(step)
-            self.network.set_rate(rate)
-            losses, scores = self.network.step(images, labels)
-            self.network.decay(rate * self.settings.weight_decay)
-            self.network.average(self.settings.weight_average, step)
+            losses, scores = self.step(step, images, labels)
             loss_sum = loss_sum + losses.sum()
             right = right + (scores.argmax(axis=1) == labels).sum()
         self._ready = last
         rows = (last - first) * self._size
         return float(loss_sum.asscalar()) / rows, float(right.asscalar()) / rows
 
-    def _shuffled(self, epoch: int) -> Iterator[tuple["mx.nd.NDArray", "mx.nd.NDArray", int]]:
+    def step(
+        self, step: int, images: "mx.nd.NDArray", labels: "mx.nd.NDArray"
+    ) -> tuple["mx.nd.NDArray", "mx.nd.NDArray"]:
+        """Take a step; return the losses (n,) and the scores (n, classes) of its batch from before."""
+        rate = self.rates(step)
+        self.network.set_rate(rate)
+        found = self.network.step(images, labels)
+        self.network.decay(rate * self.settings.weight_decay)
+        self.network.average(self.settings.weight_average, step)
+        return found
+
+    def shuffled(self, epoch: int) -> Iterator[tuple["mx.nd.NDArray", "mx.nd.NDArray", int]]:
         """The batches of an epoch, in its order."""
         # A new iterator per epoch: after a reset, one leaves out the rows that filled its last batch. `seed`
         # is only that of the shuffle; the draws for the warps are the same sequence each time, so the shuffle

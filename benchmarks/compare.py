@@ -11,7 +11,7 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
-from measure import HERE, MAIN, Contest, Page, run, shuffled_digits, table
+from measure import HERE, MAIN, Contest, Page, run, shuffled_digits
 
 from digitflow.base import checksums
 from digitflow.dataset import classes
@@ -46,7 +46,7 @@ def main(rounds: str = "5") -> int:
         "Written by `benchmarks/compare.py`: `digitflow compare` of two runs over 28,000 test images, "
         f"including sheets and page. Medians of {rounds} rounds.",
     )
-    page.add(table(("what", "s"), [(what, f"{contest.median(what):.2f}") for what in sides]))
+    page.add(contest.table())
     page.bar("after start-up", contest.median(WHOLE) - contest.median(START), BAR, " s")
     return page.write(HERE / "compare.md")
 

@@ -117,9 +117,8 @@ def main(rounds: str = "3") -> int:
         found = sum((place, first + number) in pairs for number, place in enumerate(places.tolist()))
         page.bar(f"{kind} found", found, EACH, least=True)
         first += EACH
-    seconds, megabytes = ([getattr(r, what) for r in runs] for what in ("seconds", "megabytes"))
-    page.bar("seconds, the slowest round", max(seconds), SECONDS, " s")
-    page.bar("peak memory", round(max(megabytes)), MEGABYTES, " MB")
+    page.bar("seconds, the slowest round", max(one.seconds for one in runs), SECONDS, " s")
+    page.bar("peak memory", round(max(one.megabytes for one in runs)), MEGABYTES, " MB")
     return page.write(HERE / "duplicates.md")
 
 

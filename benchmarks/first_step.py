@@ -6,7 +6,6 @@ for each of TARGETS, in new folders, from the default CSVs, with nothing convert
 benchmarks/first_step.md; exit status 1 if the run's first batch, of whichever framework, came too late.
 """
 
-import compileall
 import contextlib
 import os
 import shutil
@@ -28,13 +27,9 @@ CONFIG = "data: {source: files, train_csv: train.csv, test_csv: test.csv}\n"
 
 
 def copy_checkout(checkout: Path, folder: Path) -> None:
-    """Copy a checkout's code, with the probe in it, and the CSVs; its environments are linked."""
+    """Copy a checkout's code, with the probe in it, and the CSVs."""
     copy_code(checkout, folder)
-    for name in (".venv", ".venvs", ".tools"):
-        if (checkout / name).exists():
-            (folder / name).symlink_to((checkout / name).resolve())
     shutil.copy(PROBE, folder / "workflow" / "sitecustomize.py")
-    compileall.compile_dir(folder / "workflow", quiet=1)
     for name in ("train.csv", "test.csv"):
         shutil.copy(PROJECT / "data" / "mnist" / name, folder)
     (folder / "own.yaml").write_text(CONFIG)

@@ -1,5 +1,6 @@
 """What the benchmarks share: timed processes, rounds, and pages of figures with their bars."""
 
+import compileall
 import csv
 import os
 import platform
@@ -81,11 +82,15 @@ def commit(clone: Path = PROJECT) -> str:
 
 
 def copy_code(clone: Path, folder: Path) -> None:
-    """Copy what a clone has that runs into a folder."""
+    """Copy what a clone has that runs into a folder, compiled, with its environments linked."""
     folder.mkdir(parents=True, exist_ok=True)
     shutil.copy2(clone / "Snakefile", folder)
     for name in ("rules", "workflow", "config", "profiles"):
         shutil.copytree(clone / name, folder / name)
+    for name in (".venv", ".venvs", ".tools"):
+        if (clone / name).exists():
+            (folder / name).symlink_to((clone / name).resolve())
+    compileall.compile_dir(folder / "workflow", quiet=1)
 
 
 def shuffled_digits(seed: int) -> "tuple[np.ndarray, np.ndarray]":

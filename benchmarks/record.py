@@ -98,7 +98,6 @@ def measure_clone(clone: Path, split: int) -> Finished:
     """Run another clone's default configuration on one split, in a folder with a copy of its code."""
     folder = new_folder(f"against-{split}")
     copy_code(clone, folder)
-    (folder / ".venvs").symlink_to(clone.resolve() / ".venvs")
     (folder / "split.yaml").write_text(json.dumps({"data": split_csvs(split)}))
     settle()
     return run(

@@ -6,7 +6,6 @@ contestant once, so that a slow minute of the machine slows all of them.
 """
 
 import argparse
-import compileall
 import filecmp
 import itertools
 import sys
@@ -14,7 +13,6 @@ import tempfile
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 
 from forms import FORMS
@@ -45,15 +43,6 @@ CHAIN, BY_HAND = "digitflow, snakemake -j2", "pandas, Pillow, im2rec.py by hand"
 PACK, IM2REC = "digitflow write_lst, pack_rec x 3", "im2rec.py list + pass-through"
 DRY, EMPTY = "digitflow, dry run of a finished run", "empty Snakefile, dry run"
 VERB, HELP, NUMPY = "digitflow write_test_lst", "digitflow --help", "python -c 'import numpy'"
-
-
-@dataclass(frozen=True)
-class Growth:
-    """What a number of rows took: wall seconds, and the peak memory of a single process."""
-
-    rows: int
-    seconds: float
-    megabytes: float
 
 
 def side_by_side(*commands: Sequence[str | Path]) -> list[Finished]:
@@ -209,8 +198,6 @@ def list_and_pack(clone: Path) -> float:
 def copy_project(folder: Path, train_csv: Path, test_csv: Path) -> Path:
     """Make a copy of the workflow that converts the given CSVs."""
     copy_code(PROJECT, folder)
-    compileall.compile_dir(folder / "workflow", quiet=1)  # as `make` leaves it
-    (folder / ".venvs").symlink_to(PROJECT / ".venvs")
     (folder / "own.yaml").write_text(
         f"data: {{source: files, train_csv: {train_csv}, test_csv: {test_csv}}}\n"
         "models: {keras_cnn: {architecture: small_cnn, epochs: 1}, mxnet_cnn: {epochs: 1}}\n"
@@ -243,9 +230,18 @@ def compare_starts(times: dict, finished: Path, empty: Path) -> None:
 
 
 def copy_rows(source: Path, rows: int, target: Path) -> None:
-    """Copy the header and the first rows of a CSV."""
-    with open(source) as file:
-        target.write_text("".join(itertools.islice(file, rows + 1)))
+    """Copy the header and the first rows of a CSV; if there are fewer, all of them again and again.
+
+    Line by line: this process's memory would count as memory of the processes that it starts.
+    """
+    with open(source, "rb") as file, open(target, "wb") as copy:
+        copy.write(file.readline())
+        first = file.tell()
+        while rows:
+            file.seek(first)
+            for line in itertools.islice(file, rows):
+                copy.write(line)
+                rows -= 1
 
 
 def prepare_starts(folder: Path) -> tuple[Path, Path]:
@@ -261,41 +257,39 @@ def prepare_starts(folder: Path) -> tuple[Path, Path]:
     return finished, empty
 
 
-def measure_growth(folder: Path, trees: bool) -> list[Growth]:
-    """CSV -> IDX -> (PNG trees ->) .lst -> .rec shards, by Snakemake with -j2, for ever more rows."""
+def measure_growth(folder: Path, trees: bool) -> dict[int, Finished]:
+    """CSV -> IDX -> (PNG trees ->) .lst -> .rec shards, by Snakemake with -j2, for each number of rows."""
     copy_rows(TEST_CSV, 1000, folder / "test.csv")
-    curve = []
+    curve = {}
     for rows in GROWTH_ROWS:
         train_csv = folder / "growth.csv"
-        run(MAIN / "python", HERE / "make_csv.py", TRAIN_CSV, str(rows), train_csv)
+        copy_rows(TRAIN_CSV, rows, train_csv)
         clone = copy_project(folder / f"growth-{rows}-{trees}", train_csv, folder / "test.csv")
         with open(clone / "own.yaml", "a") as config:
             config.write(f"rec: {{shards: {SHARDS}}}\npng: {{enabled: {str(trees).lower()}}}\n")
         targets = [f"data/rec/train_{shard:03d}.rec" for shard in range(SHARDS)]
-        done = snakemake(clone, "-j2", *targets, *(["data/png/train.sfv"] if trees else []))
-        curve.append(Growth(rows, done.seconds, done.megabytes))
+        curve[rows] = snakemake(clone, "-j2", *targets, *(["data/png/train.sfv"] if trees else []))
     return curve
 
 
-def add_growth(page: Page, curves: dict[str, list[Growth]]) -> None:
+def add_growth(page: Page, curves: dict[str, dict[int, Finished]]) -> None:
     """Add a table of the curves, and the bars that they should stay under."""
     page.add("## Growth", "")
-    rows = []
+    lines = []
     for name, curve in curves.items():
-        for point in curve:
-            each = 1e6 * point.seconds / point.rows
-            figures = f"{point.rows:,}", f"{point.seconds:.1f}", f"{each:.0f}", f"{point.megabytes:.0f}"
-            rows.append((name, *figures))
-    page.add(table(("how", "rows", "s", "us per row", "peak MB of a process"), rows))
+        for rows, done in curve.items():
+            each = 1e6 * done.seconds / rows
+            lines.append((name, f"{rows:,}", f"{done.seconds:.1f}", f"{each:.0f}", f"{done.megabytes:.0f}"))
+    page.add(table(("how", "rows", "s", "us per row", "peak MB of a process"), lines))
+    first, last = GROWTH_ROWS[0], GROWTH_ROWS[-1]
     for name, curve in curves.items():
-        first, last = curve[0], curve[-1]
-        ratio = (last.seconds / last.rows) / (first.seconds / first.rows)
-        page.bar(f"{name}: time per row at {last.rows:,} rows / at {first.rows:,}", ratio, 1.2)
-        page.bar(f"{name}: peak memory", round(max(point.megabytes for point in curve)), 400, " MB")
+        ratio = (curve[last].seconds / last) / (curve[first].seconds / first)
+        page.bar(f"{name}: time per row at {last:,} rows / at {first:,}", ratio, 1.2)
+        page.bar(f"{name}: peak memory", round(max(done.megabytes for done in curve.values())), 400, " MB")
     page.add("![growth](growth.png)", "")
 
 
-def draw_growth(curves: dict[str, list[Growth]], path: Path) -> None:
+def draw_growth(curves: dict[str, dict[int, Finished]], path: Path) -> None:
     """Draw seconds and peak memory against the number of rows, side by side."""
     import matplotlib
 
@@ -304,9 +298,9 @@ def draw_growth(curves: dict[str, list[Growth]], path: Path) -> None:
 
     figure, (time_axes, memory_axes) = pyplot.subplots(1, 2, figsize=(9, 3.5), layout="constrained")
     for name, curve in curves.items():
-        rows = [point.rows / 1e6 for point in curve]
-        time_axes.plot(rows, [point.seconds for point in curve], "o-", label=name)
-        memory_axes.plot(rows, [point.megabytes for point in curve], "o-", label=name)
+        millions = [rows / 1e6 for rows in curve]
+        time_axes.plot(millions, [done.seconds for done in curve.values()], "o-", label=name)
+        memory_axes.plot(millions, [done.megabytes for done in curve.values()], "o-", label=name)
     memory_axes.axhline(400, color="grey", linestyle=":", label="bar")
     for axes, what in ((time_axes, "seconds"), (memory_axes, "peak MB of a process")):
         axes.set(xlabel="million rows", ylabel=what, ylim=(0, None), xlim=(0, None))

@@ -9,7 +9,7 @@ from digitflow.models import numpy_mlp
 from digitflow.training import keras_trainer as keras_training
 from digitflow.training import numpy_trainer as training
 from digitflow.training import schedule
-from digitflow.training.batches import Batches
+from digitflow.training.augment import Batches
 from digitflow.training.data import Data
 from digitflow.training.history import one_hot
 from digitflow.training.settings import Augment, Settings
@@ -96,7 +96,7 @@ def test_a_training_from_equal_weights_ends_in_equal_weights(digits, change):
     settings = dataclasses.replace(SETTINGS, **change)
     images, labels = digits[0], digits[1][ROWS]
     data = Data(images, (ROWS, labels), (ROWS[:0], labels[:0]))
-    learner = training.GradientLearner(numpy_mlp.MLP(SIZES), data, 10, settings, seed=0)
+    learner = training.GradientLearner(numpy_mlp.MLP(SIZES), data, settings, seed=0)
     twin = keras_twin(learner.network)
     batches = Batches(images, ROWS, one_hot(labels, 10), settings, seed=0)
     rates = schedule.make(settings.schedule, batches.num_batches, batches.per_epoch, settings.learning_rate)

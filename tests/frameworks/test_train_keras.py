@@ -17,11 +17,11 @@ from digitflow.formats.probabilities import check_probabilities
 from digitflow.models.registry import KERAS
 from digitflow.training import keras_predictor
 from digitflow.training import keras_trainer as training
-from digitflow.training.batches import Batches
+from digitflow.training.augment import Batches
 from digitflow.training.checkpoint import Checkpoint
+from digitflow.training.course import Job
 from digitflow.training.data import predict_shifted
 from digitflow.training.history import accuracy_of, cross_entropy, one_hot, read_history
-from digitflow.training.job import Job
 from digitflow.training.results import open_for_model
 from digitflow.training.settings import Augment, Prune, Settings
 

@@ -9,7 +9,7 @@ from tests.training_files import write_training_files
 
 from digitflow.competing.store import Kept
 from digitflow.training import device, numpy_trainer
-from digitflow.training.job import Job
+from digitflow.training.course import Job
 from digitflow.training.settings import Settings
 
 SETTINGS = Settings("mlp", "numpy_mlp", epochs=1, batch_size=50, learning_rate=0.01, network={"hidden": []})

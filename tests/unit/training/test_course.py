@@ -8,9 +8,8 @@ import numpy as np
 import pytest
 
 from digitflow.training.checkpoint import Checkpoint
-from digitflow.training.course import Learner, carry_out, fit
+from digitflow.training.course import Job, Learner, carry_out, fit
 from digitflow.training.history import Begun, History
-from digitflow.training.job import Job
 from digitflow.training.settings import Settings
 
 LABELS = np.array([0, 1, 1, 0])

@@ -15,11 +15,11 @@ from digitflow.formats.probabilities import read_probabilities
 from digitflow.models import numpy_mlp
 from digitflow.training import numpy_predictor
 from digitflow.training import numpy_trainer as training
-from digitflow.training.batches import Batches
+from digitflow.training.augment import Batches
 from digitflow.training.checkpoint import Checkpoint
+from digitflow.training.course import Job
 from digitflow.training.data import Data, shifted
 from digitflow.training.history import accuracy_of, cross_entropy, one_hot, read_history
-from digitflow.training.job import Job
 from digitflow.training.results import open_for_model
 from digitflow.training.settings import Augment, Prune, Settings
 
@@ -353,7 +353,7 @@ def test_weight_decay_takes_its_part_of_the_weights_and_none_of_the_biases(digit
         network = numpy_mlp.mlp((28, 28), 10, [8])
         rows, nobody = np.arange(50), np.arange(0)  # one step
         data = Data(digits[0], (rows, digits[1][rows]), (nobody, nobody))
-        learner = training.GradientLearner(network, data, 10, settings, seed=0)
+        learner = training.GradientLearner(network, data, settings, seed=0)
         start = [weight.copy() for weight, _ in network.layers]
         learner.learn(0, 1)
         return start, network.layers

@@ -9,9 +9,9 @@ from digitflow.base.checksums import check_digests, sha256
 from digitflow.base.errors import FormatError, InputError
 from digitflow.formats import idx
 from digitflow.formats.probabilities import read_probabilities
+from digitflow.training.course import Job, write_results
 from digitflow.training.history import History
-from digitflow.training.job import Job
-from digitflow.training.results import open_for_model, write_prediction, write_results
+from digitflow.training.results import open_for_model, write_prediction
 from digitflow.training.settings import Settings
 
 SETTINGS = Settings("lenet", "keras_cnn", epochs=3, batch_size=64, learning_rate=0.01, keep_failures=True)

@@ -32,7 +32,7 @@ LIMIT = 10 << 30  # bytes: some thousand trainings
 
 
 class Kept:
-    """A store as one training sees it (`training.job.Store`): its `files`, in one folder, come from it, or go
+    """A store as one training sees it (`training.course.Store`): its `files`, in one folder, come from it, or go
     into it.
     """
 

@@ -1,24 +1,55 @@
 """What every training does, whatever its framework: its epochs, its checkpoints, and what it leaves."""
 
+import dataclasses
 import logging
 import math
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
 from digitflow.base.checksums import sha256
+from digitflow.formats.probabilities import write_probabilities
 from digitflow.training import schedule
 from digitflow.training.checkpoint import Checkpoint, fingerprint
 from digitflow.training.history import History, accuracy_of, cross_entropy, one_hot
-from digitflow.training.job import Job
-from digitflow.training.results import write_results
+from digitflow.training.results import write_metrics
 from digitflow.training.settings import Settings
 
 log = logging.getLogger("digitflow")
 
 BEST = "best "  # begins the names of the arrays in a checkpoint that are the best epoch's, not the last one's
+
+
+class Store(Protocol):
+    """Keeps the files of finished trainings by their fingerprints (`checkpoint.fingerprint`)."""
+
+    def bring_back(self, fingerprint: str) -> bool:
+        """Put the files of this training in place, if the store has them; return whether it had."""
+
+    def keep(self, fingerprint: str) -> None:
+        """Keep the files of this training."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Job:
+    """What every training is given, whatever its framework, and the files that it writes.
+
+    `code` is the digest of the code that trains, which a checkpoint must match. `store` may already have the
+    results of this training.
+    """
+
+    settings: Settings
+    seed: int
+    classes: int
+    threads: int
+    code: str
+    model_files: Sequence[Path]
+    history: Path
+    metrics: Path
+    valid_probabilities: Path
+    store: Store | None = None
 
 
 class Learner:
@@ -193,3 +224,47 @@ def carry_out(
     checkpoint.remove()
     if job.store:
         job.store.keep(made_from)
+
+
+def write_results(
+    job: Job,
+    history: History,
+    valid: np.ndarray,
+    valid_labels: np.ndarray,
+    *,
+    framework: str,
+    precision: str = "float32",
+    **facts: Any,
+) -> None:
+    """Write a training's history, validation probabilities, and metrics with `facts` about it.
+
+    `valid` (n, classes) holds softmax rows, none if there are no validation rows; if the training diverged
+    they are meaningless, and all classes get the same. `precision` is what the network calculated in. The
+    metrics hold the SHA-256 of the others and of the model, by which damage is found.
+    """
+    if history.status == "diverged":
+        valid = np.full(valid.shape, 1 / valid.shape[1], np.float32)
+    valid_accuracy = accuracy_of(valid, valid_labels) if len(valid) else None
+    if len(valid):
+        log.info(
+            f"validation accuracy {valid_accuracy:.4f} of {len(valid):,} images, {history.seconds:.0f} s"
+        )
+    settings = job.settings
+    history.write(job.history)
+    write_probabilities(job.valid_probabilities, valid)
+    write_metrics(
+        job.metrics,
+        [*job.model_files, job.history, job.valid_probabilities],
+        framework=framework,
+        precision=precision,
+        **facts,
+        seed=job.seed,
+        settings=settings.as_dict(),
+        valid_images=len(valid),
+        valid_accuracy=valid_accuracy,
+        looked_at_validation=settings.looks_at_validation,
+        status=history.status,
+        epochs=len(history.rows),
+        best_epoch=history.best_epoch if settings.patience else None,
+        seconds=round(history.seconds, 1),
+    )

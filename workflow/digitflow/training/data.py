@@ -79,15 +79,9 @@ def shifted(images: np.ndarray, count: int, axis: int = 1) -> Iterator[np.ndarra
     The pixels that move in are 0. `axis` is the axis of the height, followed by that of the width: 1 for
     images (n, h, w) or (n, h, w, c), 2 for (n, c, h, w).
     """
+    height, width = images.shape[axis : axis + 2]
+    framed = np.pad(images, [(int(axis <= at <= axis + 1),) * 2 for at in range(images.ndim)])
     steps = [(0, 0), (-1, 0), (1, 0), (0, -1), (0, 1), (-1, -1), (-1, 1), (1, -1), (1, 1)]
     for down, right in steps[:count]:
-        moved = np.zeros_like(images)
-        to_rows, from_rows = _overlap(down, images.shape[axis])
-        to_columns, from_columns = _overlap(right, images.shape[axis + 1])
-        before = (slice(None),) * axis
-        moved[*before, to_rows, to_columns] = images[*before, from_rows, from_columns]
-        yield moved
-
-
-def _overlap(move: int, size: int) -> tuple[slice, slice]:
-    return slice(max(move, 0), size + min(move, 0)), slice(max(-move, 0), size - max(move, 0))
+        rows, columns = slice(1 - down, 1 - down + height), slice(1 - right, 1 - right + width)
+        yield framed[(slice(None),) * axis + (rows, columns)].copy()

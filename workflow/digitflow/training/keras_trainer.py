@@ -21,11 +21,10 @@ from digitflow.base import files
 from digitflow.base.errors import ConfigError
 from digitflow.training import device as devices
 from digitflow.training import schedule
-from digitflow.training.batches import Batches
-from digitflow.training.course import Learner, carry_out
+from digitflow.training.augment import Batches
+from digitflow.training.course import Job, Learner, carry_out
 from digitflow.training.data import Data, open_data, predict_shifted
 from digitflow.training.history import one_hot
-from digitflow.training.job import Job
 from digitflow.training.keras_predictor import gpus_seen, prepare, versions
 from digitflow.training.settings import Settings
 

@@ -16,7 +16,7 @@ from digitflow.base import files
 from digitflow.base.errors import DigitflowError
 from digitflow.formats import idx
 from digitflow.training import keras_trainer as training
-from digitflow.training.batches import Batches
+from digitflow.training.augment import Batches
 from digitflow.training.data import read_rows
 from digitflow.training.history import one_hot
 from digitflow.training.keras_predictor import prepare

@@ -18,16 +18,13 @@ from digitflow.base.errors import DigitflowError, FormatError
 from digitflow.formats import lst, recordio
 from digitflow.training import child
 from digitflow.training import device as devices
-from digitflow.training.course import Learner, carry_out
+from digitflow.training.course import Job, Learner, carry_out
 from digitflow.training.data import shifted
-from digitflow.training.job import Job
 from digitflow.training.mxnet_predictor import last_line, prepare, versions
 from digitflow.training.settings import Augment, Settings
 
 if TYPE_CHECKING:
     import mxnet as mx
-
-    from digitflow.training import mxnet_networks
 
 log = logging.getLogger("digitflow")
 
@@ -242,13 +239,48 @@ class MXNetLearner(Learner):
         # is only that of the shuffle; the draws for the warps are the same sequence each time, so the shuffle
         # gives them other rows.
         seed = (self._seed * self.settings.epochs + epoch) % (1 << 31)  # it takes a C int
-        return batches(self._training, self.settings, self._context, shuffle=True, seed=seed, **self._warp)
+        return self._read(self._training, shuffle=True, seed=seed, **self._warp)
+
+    def _read(
+        self, records: Records, **options: Any
+    ) -> Iterator[tuple["mx.nd.NDArray", "mx.nd.NDArray", int]]:
+        """Yield images (n, c, h, w), labels (n,), and how many of the n belong to this pass.
+
+        Pixels are 0..1, or 0..255 if the settings want them raw. n is always the settings' batch size, or all
+        rows if there are fewer: the last batch is filled up from the start.
+        """
+        import mxnet as mx
+
+        iterator = mx.io.ImageRecordIter(
+            path_imgrec=records.rec,
+            path_imgidx=str(records.idx),
+            data_shape=records.shape,
+            batch_size=min(self.settings.batch_size, len(records.labels)),
+            round_batch=True,
+            scale=1.0 if self.settings.raw_pixels else 1 / 255,
+            # Threads take records as they come, each with its own random generator, so only a single thread
+            # gives the same images each time. It warps 27,000 digits per second. (`seed_aug` would give all
+            # batches the same draws.)
+            preprocess_threads=1,
+            verbose=False,
+            **options,
+        )
+        for batch in iterator:
+            images, labels = (part[0].as_in_context(self._context) for part in (batch.data, batch.label))
+            yield images, labels, len(labels) - batch.pad
 
     def predict(self, shifts: int = 1) -> np.ndarray:
+        import mxnet as mx
+
+        if not len(self.valid_labels):
+            return np.empty((0, self._classes), np.float32)
+        rows = []
         with self.network.averaged():
-            return predict(
-                self.network, self._validation, self._classes, self.settings, self._context, shifts
-            )
+            for images, _, count in self._read(self._validation):
+                moved = shifted(images.asnumpy(), shifts, axis=2)
+                views = (self.network.probabilities(mx.nd.array(copy, ctx=self._context)) for copy in moved)
+                rows.append((sum(views) / shifts).asnumpy()[:count])
+        return np.concatenate(rows)
 
     def state(self) -> dict[str, np.ndarray]:
         return self.network.state()
@@ -257,37 +289,19 @@ class MXNetLearner(Learner):
         self.network.restore(arrays, steps)
 
     def save(self, symbol: Path, params: Path) -> None:
-        with self.network.averaged():
-            export(self.network, symbol, params)
+        """Write the two files that `mx.gluon.SymbolBlock.imports(symbol, ["data"], params)` reads."""
+        import mxnet as mx
 
-
-def batches(
-    records: Records, settings: Settings, context: "mx.Context", **options: Any
-) -> Iterator[tuple["mx.nd.NDArray", "mx.nd.NDArray", int]]:
-    """Yield images (n, c, h, w), labels (n,), and how many of the n belong to this pass.
-
-    Pixels are 0..1, or 0..255 if the settings want them raw. n is always the settings' batch size, or all
-    rows if there are fewer: the last batch is filled up from the start.
-    """
-    import mxnet as mx
-
-    iterator = mx.io.ImageRecordIter(
-        path_imgrec=records.rec,
-        path_imgidx=str(records.idx),
-        data_shape=records.shape,
-        batch_size=min(settings.batch_size, len(records.labels)),
-        round_batch=True,
-        scale=1.0 if settings.raw_pixels else 1 / 255,
-        # Threads take records as they come, each with its own random generator, so only a single thread gives
-        # the same images each time. It warps 27,000 digits per second. (`seed_aug` would give all batches the
-        # same draws.)
-        preprocess_threads=1,
-        verbose=False,
-        **options,
-    )
-    for batch in iterator:
-        images, labels = batch.data[0].as_in_context(context), batch.label[0].as_in_context(context)
-        yield images, labels, len(labels) - batch.pad
+        with self.network.averaged(), tempfile.TemporaryDirectory() as folder:
+            try:
+                self.network.export(f"{folder}/model")
+                mx.nd.load(f"{folder}/model-0000.params")  # MXNet does not notice all write failures
+            except mx.MXNetError as error:
+                reason = last_line(error)
+                raise DigitflowError(f"{folder}: MXNet cannot write its model here: {reason}") from error
+            for name, path in (("model-symbol.json", symbol), ("model-0000.params", params)):
+                with files.atomic_open(path) as file:
+                    file.write(Path(folder, name).read_bytes())
 
 
 def warn_of_idle_warps(augment: Augment, shape: tuple[int, ...]) -> None:
@@ -319,40 +333,3 @@ def warp(augment: Augment, shape: tuple[int, ...]) -> dict[str, Any]:
         "inter_method": CUBIC if augment.cubic else LINEAR,
         "fill_value": 0,  # the default, 255, gives black images white corners
     }
-
-
-def predict(
-    network: "mxnet_networks.Network",
-    records: Records,
-    classes: int,
-    settings: Settings,
-    context: "mx.Context",
-    shifts: int = 1,
-) -> np.ndarray:
-    """Softmax rows float32 (n, classes) of `records`, averaged over `shifts` (1, 5, 9) moves by a pixel."""
-    import mxnet as mx
-
-    rows = []
-    if not len(records.labels):
-        return np.empty((0, classes), np.float32)
-    for images, _, count in batches(records, settings, context):
-        moved = shifted(images.asnumpy(), shifts, axis=2)
-        mean = sum(network.probabilities(mx.nd.array(copy, ctx=context)) for copy in moved) / shifts
-        rows.append(mean.asnumpy()[:count])
-    return np.concatenate(rows)
-
-
-def export(network: "mxnet_networks.Network", symbol: Path, params: Path) -> None:
-    """Write the two files that `mx.gluon.SymbolBlock.imports(symbol, ["data"], params)` reads."""
-    import mxnet as mx
-
-    with tempfile.TemporaryDirectory() as folder:
-        try:
-            network.export(f"{folder}/model")
-            mx.nd.load(f"{folder}/model-0000.params")  # MXNet does not notice all write failures
-        except mx.MXNetError as error:
-            reason = last_line(error)
-            raise DigitflowError(f"{folder}: MXNet cannot write its model here: {reason}") from error
-        for name, path in (("model-symbol.json", symbol), ("model-0000.params", params)):
-            with files.atomic_open(path) as file:
-                file.write(Path(folder, name).read_bytes())

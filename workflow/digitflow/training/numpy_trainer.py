@@ -20,12 +20,10 @@ from digitflow.models.neighbours import Neighbours
 from digitflow.models.numpy_mlp import MLP
 from digitflow.models.random_features import RandomFeatures
 from digitflow.training import device as devices
-from digitflow.training.augment import augment_batch
-from digitflow.training.batches import Batches
-from digitflow.training.course import Learner, carry_out
+from digitflow.training.augment import Batches, augment_batch
+from digitflow.training.course import Job, Learner, carry_out
 from digitflow.training.data import Data, open_data
 from digitflow.training.history import accuracy_of, cross_entropy, one_hot
-from digitflow.training.job import Job
 from digitflow.training.numpy_predictor import Model, predict
 from digitflow.training.settings import Settings
 
@@ -58,21 +56,30 @@ def make_learner(data: Data, classes: int, settings: Settings, seed: int) -> "Nu
     """The learner of a new model of the settings."""
     shape = data.images.shape[1:]
     model = models.build(settings.module, settings.architecture, shape, classes, **settings.network)
-    return LEARNERS[type(model)](model, data, classes, settings, seed)
+    return LEARNERS[type(model)](model, data, settings, seed)
 
 
 class NumpyLearner(Learner):
-    """What all kinds have in common: `model` predicts, and is saved."""
+    """What all kinds have in common: `model` predicts, and is saved.
 
-    def __init__(self, model: Model, data: Data, settings: Settings, per_epoch: int):
-        super().__init__(
-            settings, data.images.shape[1:], len(data.training[0]), data.validation[1], per_epoch
-        )
+    Without `per_epoch` an epoch is one step, which knows no learning rate.
+    """
+
+    parameters = 0
+
+    def __init__(self, model: Model, data: Data, settings: Settings, per_epoch: int = 0):
+        train_images, (_, valid_labels) = len(data.training[0]), data.validation
+        super().__init__(settings, data.images.shape[1:], train_images, valid_labels, per_epoch or 1)
         self.model, self._data = model, data
+        if not per_epoch:
+            self.rates = lambda step: 0.0
 
     @np.errstate(all="ignore")  # a training that diverges is reported by the history
     def predict(self, shifts: int = 1) -> np.ndarray:
         return predict(self.model, self._data.images, self._data.validation[0], shifts)
+
+    def state(self) -> dict[str, np.ndarray]:
+        return {}
 
     def restore(self, arrays: Mapping[str, np.ndarray], steps: int) -> None:
         for name, array in self.state().items():
@@ -88,11 +95,11 @@ class GradientLearner(NumpyLearner):
     `model` has the last weights, or their running average if the settings ask for one.
     """
 
-    def __init__(self, network: MLP, data: Data, classes: int, settings: Settings, seed: int):
+    def __init__(self, network: MLP, data: Data, settings: Settings, seed: int):
         network.initialize(np.random.default_rng(seed))
         self.network, self.parameters = network, network.parameters.size
         rows, labels = data.training
-        targets = one_hot(labels, classes, settings.label_smoothing)
+        targets = one_hot(labels, network.classes, settings.label_smoothing)
         self._batches = Batches(data.images, rows, targets, settings, seed)
         super().__init__(network, data, settings, self._batches.per_epoch)
         self._optimizer = make_optimizer(settings, network.parameters)
@@ -132,10 +139,10 @@ class GradientLearner(NumpyLearner):
 class FeaturesLearner(NumpyLearner):
     """Solves a layer on random features: each epoch, a step, counts in all images once more, warped anew."""
 
-    def __init__(self, model: RandomFeatures, data: Data, classes: int, settings: Settings, seed: int):
-        super().__init__(model, data, settings, per_epoch=1)
+    def __init__(self, model: RandomFeatures, data: Data, settings: Settings, seed: int):
+        super().__init__(model, data, settings)
         model.initialize(np.random.default_rng(seed))
-        self.parameters, self.rates, self._seed = model.weights.size, lambda step: 0.0, seed
+        self.parameters, self._seed = model.weights.size, seed
         self._warp = dataclasses.asdict(settings.augment)
 
     def learn(self, first: int, last: int) -> tuple[float, float]:
@@ -158,13 +165,10 @@ class FeaturesLearner(NumpyLearner):
 class NeighboursLearner(NumpyLearner):
     """Keeps the training rows: there is nothing to learn."""
 
-    parameters = 0
-
-    def __init__(self, model: Neighbours, data: Data, classes: int, settings: Settings, seed: int):
+    def __init__(self, model: Neighbours, data: Data, settings: Settings, seed: int):
         rows, labels = data.training
-        full = Neighbours(data.images[rows], labels, classes, model.candidates)
-        super().__init__(full, data, settings, per_epoch=1)
-        self.rates = lambda step: 0.0
+        full = Neighbours(data.images[rows], labels, model.classes, model.candidates)
+        super().__init__(full, data, settings)
         self._predicted: dict[int, np.ndarray] = {}
 
     def learn(self, first: int, last: int) -> tuple[float, float]:
@@ -180,20 +184,14 @@ class NeighboursLearner(NumpyLearner):
             self._predicted[shifts] = super().predict(shifts)
         return self._predicted[shifts]
 
-    def state(self) -> dict[str, np.ndarray]:
-        return {}
-
 
 class GuessLearner(NumpyLearner):
     """Trains a guess: each epoch, a step, tries one seed on the training labels."""
 
-    parameters = 0
-
-    def __init__(self, model: Guess, data: Data, classes: int, settings: Settings, seed: int):
-        super().__init__(model, data, settings, per_epoch=1)
-        self.rates = lambda step: 0.0
+    def __init__(self, model: Guess, data: Data, settings: Settings, seed: int):
+        super().__init__(model, data, settings)
         self._rows, self._labels = data.training
-        self._targets, self._seed = one_hot(self._labels, classes, settings.label_smoothing), seed
+        self._targets, self._seed = one_hot(self._labels, model.classes, settings.label_smoothing), seed
 
     def learn(self, first: int, last: int) -> tuple[float, float]:
         """Try a seed; return loss and accuracy of the best so far on the training labels."""

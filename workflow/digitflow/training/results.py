@@ -1,4 +1,4 @@
-"""What every training writes: history, probabilities, and metrics that say how they were made."""
+"""Metrics, which say how results were made, and predictions with saved models."""
 
 import logging
 from collections.abc import Sequence
@@ -12,55 +12,9 @@ from digitflow.base.checksums import check_digests, sha256
 from digitflow.base.errors import ConfigError, FormatError, InputError
 from digitflow.formats import idx
 from digitflow.formats.probabilities import write_probabilities
-from digitflow.training.history import History, accuracy_of
-from digitflow.training.job import Job
 from digitflow.training.settings import Settings
 
 log = logging.getLogger("digitflow")
-
-
-def write_results(
-    job: Job,
-    history: History,
-    valid: np.ndarray,
-    valid_labels: np.ndarray,
-    *,
-    framework: str,
-    precision: str = "float32",
-    **facts: Any,
-) -> None:
-    """Write a training's history, validation probabilities, and metrics with `facts` about it.
-
-    `valid` (n, classes) holds softmax rows, none if there are no validation rows; if the training diverged
-    they are meaningless, and all classes get the same. `precision` is what the network calculated in. The
-    metrics hold the SHA-256 of the others and of the model, by which damage is found.
-    """
-    if history.status == "diverged":
-        valid = np.full(valid.shape, 1 / valid.shape[1], np.float32)
-    valid_accuracy = accuracy_of(valid, valid_labels) if len(valid) else None
-    if len(valid):
-        log.info(
-            f"validation accuracy {valid_accuracy:.4f} of {len(valid):,} images, {history.seconds:.0f} s"
-        )
-    settings = job.settings
-    history.write(job.history)
-    write_probabilities(job.valid_probabilities, valid)
-    write_metrics(
-        job.metrics,
-        [*job.model_files, job.history, job.valid_probabilities],
-        framework=framework,
-        precision=precision,
-        **facts,
-        seed=job.seed,
-        settings=settings.as_dict(),
-        valid_images=len(valid),
-        valid_accuracy=valid_accuracy,
-        looked_at_validation=settings.looks_at_validation,
-        status=history.status,
-        epochs=len(history.rows),
-        best_epoch=history.best_epoch if settings.patience else None,
-        seconds=round(history.seconds, 1),
-    )
 
 
 def write_metrics(path: Path, described: Sequence[Path], **facts: Any) -> None:

@@ -34,7 +34,7 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 Input = Annotated[Path, "input", Path]
 Output = Annotated[Path, "output", Path]
 Json = Annotated[Any, "params", json.loads]
-Store = Annotated[Any, "store", str]  # a folder on the command line, `training.job.Store` for the verb
+Store = Annotated[Any, "store", str]  # a folder on the command line, `training.course.Store` for the verb
 
 Verb = Callable[..., int | None]
 

@@ -27,7 +27,7 @@ def train_keras(
     """Train a Keras model on the rows of a list, and predict the validation rows."""
     from digitflow.dataset import classes as class_names
     from digitflow.training import keras_trainer
-    from digitflow.training.job import Job
+    from digitflow.training.course import Job
     from digitflow.training.settings import Settings
 
     files.check_writable(model)
@@ -74,7 +74,7 @@ def train_mxnet(
     """
     from digitflow.dataset import classes as class_names
     from digitflow.training import mxnet_trainer
-    from digitflow.training.job import Job
+    from digitflow.training.course import Job
     from digitflow.training.settings import Settings
 
     files.check_writable(symbol)
@@ -120,7 +120,7 @@ def train_numpy(
     os.environ["OPENBLAS_NUM_THREADS"] = str(threads)  # numpy reads it when it is imported
     from digitflow.dataset import classes as class_names
     from digitflow.training import numpy_trainer
-    from digitflow.training.job import Job
+    from digitflow.training.course import Job
     from digitflow.training.settings import Settings
 
     files.check_writable(model)

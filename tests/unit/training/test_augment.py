@@ -19,7 +19,7 @@ def many(image, n=64):
 
 
 def warp(images, seed=0, **effects):
-    return augment_batch(images, np.random.default_rng(seed), **effects)
+    return augment_batch(images, np.random.default_rng(seed), Augment(**effects))
 
 
 def centres(images):

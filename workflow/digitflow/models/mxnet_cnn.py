@@ -37,12 +37,7 @@ def small_cnn(input_shape: tuple[int, ...], classes: int, dropout: float = 0.3) 
     side = min(input_shape[:2])
     with net.name_scope():
         for channels, kernel, pool in ((32, 5, True), (64, 5, True), (128, 3, False)):
-            padding = _padding(side, kernel)
-            side += 2 * padding + 1 - kernel
-            net.add(nn.Conv2D(channels, kernel, padding=padding, use_bias=False))
-            if pool:
-                side = _add_pooling(net, side)
-            net.add(nn.BatchNorm(momentum=MOMENTUM), nn.Activation("relu"))
+            side = _add_valid(net, side, channels, kernel, pool)
         net.add(nn.Dropout(dropout), nn.Dense(classes))
     return net
 
@@ -56,16 +51,12 @@ def residual_cnn(
     parameters for 28x28 and 10 classes.
     """
     net = nn.HybridSequential(prefix="residual_")
-    side = min(input_shape[:2])
-    padding = _padding(side, 5)
     with net.name_scope():
-        net.add(nn.Conv2D(channels, 5, padding=padding, use_bias=False))
-        side = _add_pooling(net, side + 2 * padding - 4)
-        net.add(nn.BatchNorm(momentum=MOMENTUM), nn.Activation("relu"))
+        side = _add_valid(net, min(input_shape[:2]), channels, kernel=5, pool=True)
         net.add(Residual(channels))
         _add_convolution(net, 2 * channels, kernel=3, stride=2)
         net.add(Residual(2 * channels))
-        _add_convolution(net, 4 * channels, kernel=3, padding=_padding(_halved(side), 3))
+        _add_valid(net, _halved(side), 4 * channels, kernel=3)
         net.add(nn.Dropout(dropout), nn.Dense(classes))
     return net
 
@@ -104,16 +95,24 @@ class Residual(nn.HybridBlock):
         return F.Activation(x + self.body(x), act_type="relu")  # by oneDNN, which F.relu is not
 
 
-def _add_convolution(
-    net: nn.HybridSequential, channels: int, kernel: int, stride: int = 1, padding: int | None = None
-) -> None:
-    """Add convolution, batch norm (which has the bias) and ReLU.
-
-    With the default `padding`, the stride divides the sides.
-    """
-    padding = kernel // 2 if padding is None else padding
-    net.add(nn.Conv2D(channels, kernel, stride, padding=padding, use_bias=False))
+def _add_convolution(net: nn.HybridSequential, channels: int, kernel: int, stride: int = 1) -> None:
+    """Add a padded convolution, by whose stride the sides are divided, batch norm (the bias) and ReLU."""
+    net.add(nn.Conv2D(channels, kernel, stride, padding=kernel // 2, use_bias=False))
     net.add(nn.BatchNorm(momentum=MOMENTUM), nn.Activation("relu"))
+
+
+def _add_valid(net: nn.HybridSequential, side: int, channels: int, kernel: int, pool: bool = False) -> int:
+    """Add a convolution that is not padded, 2x2 max pooling if `pool`, batch norm and ReLU.
+
+    It is padded all the same if the image's smaller `side` is smaller than its window. Returns the new side.
+    """
+    padding = 0 if side >= kernel else kernel // 2
+    side += 2 * padding + 1 - kernel
+    net.add(nn.Conv2D(channels, kernel, padding=padding, use_bias=False))
+    if pool:
+        side = _add_pooling(net, side)
+    net.add(nn.BatchNorm(momentum=MOMENTUM), nn.Activation("relu"))
+    return side
 
 
 def _add_pooling(net: nn.HybridSequential, side: int) -> int:
@@ -128,8 +127,3 @@ def _add_pooling(net: nn.HybridSequential, side: int) -> int:
 
 def _halved(side: int) -> int:
     return -(-side // 2)
-
-
-def _padding(side: int, kernel: int) -> int:
-    """For a window that is not meant to be padded: 0, but half of it if a side of the image is smaller."""
-    return 0 if side >= kernel else kernel // 2

@@ -3,13 +3,12 @@
 The changes are one warp, affine and elastic at once, and an erased square.
 """
 
-import dataclasses
 import functools
 
 import cv2
 import numpy as np
 
-from digitflow.training.settings import Settings
+from digitflow.training.settings import Augment, Settings
 
 # The number of places along each side at which an elastic warp draws a displacement. Four are a stroke's
 # length apart in a digit: fewer do little more than another affine map, more tear strokes.
@@ -28,7 +27,7 @@ class Batches:
     ):
         self._images, self._rows, self._targets, self._seed = images, rows, targets, seed
         self._size = min(settings.batch_size, len(rows))
-        self._warp = dataclasses.asdict(settings.augment)
+        self._augment = settings.augment
         self.per_epoch = len(rows) // self._size  # the few left-over rows differ from epoch to epoch
         self.num_batches = self.per_epoch * settings.epochs
         self._order = functools.lru_cache(maxsize=2)(self._draw)  # reading ahead crosses into the next epoch
@@ -38,28 +37,17 @@ class Batches:
         epoch, batch = divmod(step, self.per_epoch)
         chosen = self._order(epoch)[batch * self._size : (batch + 1) * self._size]
         rng = np.random.default_rng((self._seed, epoch, batch))
-        return augment_batch(self._images[self._rows[chosen]], rng, **self._warp), self._targets[chosen]
+        return augment_batch(self._images[self._rows[chosen]], rng, self._augment), self._targets[chosen]
 
     def _draw(self, epoch: int) -> np.ndarray:
         return np.random.default_rng((self._seed, epoch)).permutation(len(self._rows))
 
 
-def augment_batch(
-    images: np.ndarray,
-    rng: np.random.Generator,
-    rotate: float = 0.0,
-    zoom: float = 0.0,
-    shift: float = 0.0,
-    shear: float = 0.0,
-    part: float = 1.0,
-    cubic: bool = False,
-    elastic: float = 0.0,
-    erase: int = 0,
-) -> np.ndarray:
+def augment_batch(images: np.ndarray, rng: np.random.Generator, augment: Augment) -> np.ndarray:
     """Change each image at random; pixels that come from outside are 0, the background.
 
     `images` is uint8 (n, h, w) or (n, h, w, 3), and so is the result, a new array: a pure function of the
-    images, the options and the state of `rng`. Four amounts are drawn uniformly from -x..x: `rotate` in
+    images, `augment` and the state of `rng`. Four amounts are drawn uniformly from -x..x: `rotate` in
     degrees, `zoom` as a fraction of the size, `shift` as a fraction of the width and of the height, `shear`
     in pixels sideways per row. `elastic` is the standard deviation, in pixels, of how far each of 4 x 4
     places moves down and sideways; the pixels between them move smoothly with them (Simard et al. 2003,
@@ -69,35 +57,28 @@ def augment_batch(
     Mirroring is left out: a mirrored 2 is not a digit. All effects share one warp, because each resampling
     costs time and blurs.
     """
-    if any((rotate, zoom, shift, shear, elastic)):
-        images = _warp(images, rng, (rotate, zoom, shift, shear), part, cubic, elastic)
+    if any((augment.rotate, augment.zoom, augment.shift, augment.shear, augment.elastic)):
+        images = _warp(images, rng, augment)
     else:
         images = images.copy()
-    if erase:
-        _erase(images, rng, erase)
+    if augment.erase:
+        _erase(images, rng, augment.erase)
     return images
 
 
-def _warp(
-    images: np.ndarray,
-    rng: np.random.Generator,
-    effects: tuple[float, float, float, float],
-    part: float,
-    cubic: bool,
-    elastic: float,
-) -> np.ndarray:
+def _warp(images: np.ndarray, rng: np.random.Generator, augment: Augment) -> np.ndarray:
     n, height, width = images.shape[:3]
-    maps = _maps(rng, n, (height, width), *effects)
-    left_alone = rng.random(n) >= part if part < 1 else np.zeros(n, bool)
+    maps = _maps(rng, images.shape, augment)
+    left_alone = rng.random(n) >= augment.part if augment.part < 1 else np.zeros(n, bool)
     maps[left_alone] = np.eye(2, 3)
-    kernel = cv2.INTER_CUBIC if cubic else cv2.INTER_LINEAR
+    kernel = cv2.INTER_CUBIC if augment.cubic else cv2.INTER_LINEAR
     warped = np.empty_like(images)
-    if not elastic:
+    if not augment.elastic:
         flags = kernel | cv2.WARP_INVERSE_MAP  # a random map's inverse is as random: skip inverting it
         for image, matrix, target in zip(images, maps, warped, strict=True):
             cv2.warpAffine(image, matrix, (width, height), dst=target, flags=flags)
         return warped
-    moves = rng.normal(0.0, elastic, (n, ELASTIC_GRID, ELASTIC_GRID, 2)).astype(np.float32)
+    moves = rng.normal(0.0, augment.elastic, (n, ELASTIC_GRID, ELASTIC_GRID, 2)).astype(np.float32)
     moves[left_alone] = 0
     rows, columns = np.mgrid[:height, :width]
     places = np.stack([columns, rows, np.ones_like(rows)], axis=-1).reshape(-1, 3)
@@ -116,24 +97,17 @@ def _erase(images: np.ndarray, rng: np.random.Generator, side: int) -> None:
         image[top : top + side, left : left + side] = 0
 
 
-def _maps(
-    rng: np.random.Generator,
-    n: int,
-    shape: tuple[int, ...],
-    rotate: float,
-    zoom: float,
-    shift: float,
-    shear: float,
-) -> np.ndarray:
+def _maps(rng: np.random.Generator, shape: tuple[int, ...], augment: Augment) -> np.ndarray:
     """Affine maps (n, 2, 3) that rotate, scale and shear about the centre, and then shift."""
+    n, height, width = shape[:3]
     draw = rng.uniform(-1.0, 1.0, (5, n))  # always five: one effect's setting does not change another's draws
-    angle, scale, slant = np.deg2rad(rotate) * draw[0], 1.0 + zoom * draw[1], shear * draw[2]
+    angle = np.deg2rad(augment.rotate) * draw[0]
+    scale, slant = 1.0 + augment.zoom * draw[1], augment.shear * draw[2]
     cos, sin = np.cos(angle), np.sin(angle)
     maps = np.empty((n, 2, 3))
     maps[:, :, 0] = np.stack([scale * cos, scale * sin], axis=1)
     maps[:, :, 1] = np.stack([scale * (slant * cos - sin), scale * (slant * sin + cos)], axis=1)
-    height, width = shape
     centre = np.array([(width - 1) / 2, (height - 1) / 2])
-    move = shift * draw[3:].T * [width, height]
+    move = augment.shift * draw[3:].T * [width, height]
     maps[:, :, 2] = centre - maps[:, :, :2] @ centre + move
     return maps

@@ -75,43 +75,24 @@ def find(
     device: str,
     threads: int,
 ) -> Curve:
-    """Train as `keras_trainer.train` does, except for the rate, and log the suggested one.
+    """Train as `keras_trainer.train` does, with rates from LOWEST to HIGHEST, and log the suggested one.
 
-    Raises what `train` raises, and DigitflowError if the loss falls at no rate.
+    It ends as soon as the smoothed loss has exploded. Raises what `train` raises, and DigitflowError if the
+    loss falls at no rate.
     """
     pixels = idx.open_memmap(images, idx.IMAGES)
     rows, labels = read_rows(train_lst, len(pixels), classes, settings.train_rows)
     prepare(device, threads, settings.deterministic)
-    curve = rise(pixels, rows, labels, classes, settings, seed)
-    log.info(
-        f"{settings.architecture}: suggested learning rate {curve.suggested:.2g}, where the loss falls "
-        f"fastest; the loss is smallest at {curve.rates[curve.smoothed.argmin()]:.2g}"
-    )
-    return curve
-
-
-def rise(
-    images: np.ndarray,
-    rows: np.ndarray,
-    labels: np.ndarray,
-    classes: int,
-    settings: Settings,
-    seed: int,
-) -> Curve:
-    """Train a new model on `rows` of uint8 images (n, h, w), with rates from LOWEST to HIGHEST.
-
-    It ends as soon as the smoothed loss has exploded.
-    """
     import keras
 
-    model = training.build_network(images.shape[1:], classes, settings, seed)
+    model = training.build_network(pixels.shape[1:], classes, settings, seed)
     rates = LOWEST * (HIGHEST / LOWEST) ** (np.arange(STEPS) / (STEPS - 1))
     settings = dataclasses.replace(settings, weight_average=0.0)  # costs time and does not affect the loss
     model.compile(
         training.make_optimizer(settings, rates.__getitem__, STEPS),
         keras.losses.CategoricalCrossentropy(label_smoothing=settings.label_smoothing),
     )
-    batches = Batches(images, rows, one_hot(labels, classes), settings, seed)
+    batches = Batches(pixels, rows, one_hot(labels, classes), settings, seed)
     losses, smoothed, average = [], [], 0.0
     for step in range(STEPS):
         model.reset_metrics()  # a step returns the mean of all steps since the last reset
@@ -122,4 +103,9 @@ def rise(
         if not smoothed[-1] <= EXPLODED * min(smoothed):  # or NaN
             break
     trained = slice(len(losses) if math.isfinite(losses[-1]) else -1)
-    return Curve(rates[: len(losses)][trained], np.array(losses)[trained], np.array(smoothed)[trained])
+    curve = Curve(rates[: len(losses)][trained], np.array(losses)[trained], np.array(smoothed)[trained])
+    log.info(
+        f"{settings.architecture}: suggested learning rate {curve.suggested:.2g}, where the loss falls "
+        f"fastest; the loss is smallest at {curve.rates[curve.smoothed.argmin()]:.2g}"
+    )
+    return curve

@@ -4,7 +4,6 @@ The same settings, batches and results as in training/keras_trainer.py, except t
 epoch uses the running average of the weights, if there is one.
 """
 
-import dataclasses
 import inspect
 import math
 import platform
@@ -38,11 +37,8 @@ TINY, TINY_STEPS = 1e-30, 100
 def train(images: Path, train_lst: Path, valid_lst: Path, job: Job) -> None:
     """Carry a job out: train on the rows of a list, and predict the validation rows.
 
-    `images` is an IDX file; a row is a listing's index less one. The probabilities are float32 (n, classes),
-    rows as in `valid_lst`. The job's threads are what numpy was given: its BLAS reads OPENBLAS_NUM_THREADS
-    once, when it is loaded. The same seed and threads on the same machine give the same bytes, even if a
-    killed training is resumed. Raises InputError for a listing that does not belong to these images,
-    ConfigError, or DigitflowError if training diverges.
+    As `train` in training/keras_trainer.py, on the CPU. The job's threads are what numpy was given: its BLAS
+    reads OPENBLAS_NUM_THREADS once, when it is loaded.
     """
     data = open_data(images, train_lst, valid_lst, job.classes, job.settings.train_rows)
     versions = _versions()
@@ -143,7 +139,6 @@ class FeaturesLearner(NumpyLearner):
         super().__init__(model, data, settings)
         model.initialize(np.random.default_rng(seed))
         self.parameters, self._seed = model.weights.size, seed
-        self._warp = dataclasses.asdict(settings.augment)
 
     def learn(self, first: int, last: int) -> tuple[float, float]:
         """Count all rows in, and solve; return loss and accuracy on the first of them, as they are."""
@@ -152,7 +147,7 @@ class FeaturesLearner(NumpyLearner):
         for start in range(0, len(rows), COUNTED):
             part = slice(start, start + COUNTED)
             rng = np.random.default_rng((self._seed, first, start))
-            images = augment_batch(self._data.images[rows[part]], rng, **self._warp)
+            images = augment_batch(self._data.images[rows[part]], rng, self.settings.augment)
             self.model.add(images, targets[part])
         self.model.solve()
         found = self.model.predict(self._data.images[rows[:LOOKED_AT]])

@@ -116,7 +116,7 @@ METHODS = {"read", "write", "apply", "load", "read_rows", "read_blocks"} | {
     "find",
 }
 # What every trainer has, and networks that have one name in several frameworks.
-ALIKE = {"train", "predict", "prepare", "build", "make_optimizer", "versions"}
+ALIKE = {"train", "prepare", "build", "make_optimizer", "versions"}
 NETWORKS = {name for known in FRAMEWORKS.values() for name in known}
 SEVERAL = {name for name in NETWORKS if sum(name in known for known in FRAMEWORKS.values()) > 1}
 SHARED = METHODS | ALIKE | SEVERAL

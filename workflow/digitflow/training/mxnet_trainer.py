@@ -239,35 +239,7 @@ class MXNetLearner(Learner):
         # is only that of the shuffle; the draws for the warps are the same sequence each time, so the shuffle
         # gives them other rows.
         seed = (self._seed * self.settings.epochs + epoch) % (1 << 31)  # it takes a C int
-        return self._read(self._training, shuffle=True, seed=seed, **self._warp)
-
-    def _read(
-        self, records: Records, **options: Any
-    ) -> Iterator[tuple["mx.nd.NDArray", "mx.nd.NDArray", int]]:
-        """Yield images (n, c, h, w), labels (n,), and how many of the n belong to this pass.
-
-        Pixels are 0..1, or 0..255 if the settings want them raw. n is always the settings' batch size, or all
-        rows if there are fewer: the last batch is filled up from the start.
-        """
-        import mxnet as mx
-
-        iterator = mx.io.ImageRecordIter(
-            path_imgrec=records.rec,
-            path_imgidx=str(records.idx),
-            data_shape=records.shape,
-            batch_size=min(self.settings.batch_size, len(records.labels)),
-            round_batch=True,
-            scale=1.0 if self.settings.raw_pixels else 1 / 255,
-            # Threads take records as they come, each with its own random generator, so only a single thread
-            # gives the same images each time. It warps 27,000 digits per second. (`seed_aug` would give all
-            # batches the same draws.)
-            preprocess_threads=1,
-            verbose=False,
-            **options,
-        )
-        for batch in iterator:
-            images, labels = (part[0].as_in_context(self._context) for part in (batch.data, batch.label))
-            yield images, labels, len(labels) - batch.pad
+        return batches(self._training, self.settings, self._context, shuffle=True, seed=seed, **self._warp)
 
     def predict(self, shifts: int = 1) -> np.ndarray:
         import mxnet as mx
@@ -276,7 +248,7 @@ class MXNetLearner(Learner):
             return np.empty((0, self._classes), np.float32)
         rows = []
         with self.network.averaged():
-            for images, _, count in self._read(self._validation):
+            for images, _, count in batches(self._validation, self.settings, self._context):
                 moved = shifted(images.asnumpy(), shifts, axis=2)
                 views = (self.network.probabilities(mx.nd.array(copy, ctx=self._context)) for copy in moved)
                 rows.append((sum(views) / shifts).asnumpy()[:count])
@@ -302,6 +274,35 @@ class MXNetLearner(Learner):
             for name, path in (("model-symbol.json", symbol), ("model-0000.params", params)):
                 with files.atomic_open(path) as file:
                     file.write(Path(folder, name).read_bytes())
+
+
+def batches(
+    records: Records, settings: Settings, context: "mx.Context", **options: Any
+) -> Iterator[tuple["mx.nd.NDArray", "mx.nd.NDArray", int]]:
+    """Yield images (n, c, h, w), labels (n,), and how many of the n belong to this pass.
+
+    Pixels are 0..1, or 0..255 if the settings want them raw. n is always the settings' batch size, or all
+    rows if there are fewer: the last batch is filled up from the start.
+    """
+    import mxnet as mx
+
+    iterator = mx.io.ImageRecordIter(
+        path_imgrec=records.rec,
+        path_imgidx=str(records.idx),
+        data_shape=records.shape,
+        batch_size=min(settings.batch_size, len(records.labels)),
+        round_batch=True,
+        scale=1.0 if settings.raw_pixels else 1 / 255,
+        # Threads take records as they come, each with its own random generator, so only a single thread gives
+        # the same images each time. It warps 27,000 digits per second. (`seed_aug` would give all batches the
+        # same draws.)
+        preprocess_threads=1,
+        verbose=False,
+        **options,
+    )
+    for batch in iterator:
+        images, labels = batch.data[0].as_in_context(context), batch.label[0].as_in_context(context)
+        yield images, labels, len(labels) - batch.pad
 
 
 def warn_of_idle_warps(augment: Augment, shape: tuple[int, ...]) -> None:

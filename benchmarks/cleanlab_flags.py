@@ -9,9 +9,7 @@ import time
 
 import numpy as np
 from cleanlab.filter import find_label_issues
-from measure import HERE, PROJECT, Page, table
-
-sys.path.insert(0, str(PROJECT / "workflow"))
+from measure import HERE, Page, table
 
 from digitflow.look.audit import confident_flags
 

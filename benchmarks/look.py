@@ -13,19 +13,18 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
+from measure import HERE, PROJECT, Page, run_verb, settle, shuffled_digits, spread, table
 
-PROJECT = Path(__file__).parents[1]
-sys.path[:0] = [str(PROJECT), str(PROJECT / "workflow")]
+sys.path.insert(0, str(PROJECT))
 
-from measure import HERE, Page, run_verb, settle, shuffled_digits, spread, table  # noqa: E402
-from tests.browser import driver as browsing  # noqa: E402
-from tests.browser.example import FOLDS, MODELS, NAMES, example  # noqa: E402
+from tests.browser import driver as browsing
+from tests.browser.example import FOLDS, MODELS, NAMES, example
 
-from digitflow.dataset import classes, lists  # noqa: E402
-from digitflow.dataset.mnist import KAGGLE_SEED, KAGGLE_TRAIN_ROWS  # noqa: E402
-from digitflow.formats import idx, lst  # noqa: E402
-from digitflow.formats.probabilities import write_probabilities  # noqa: E402
-from digitflow.look.lookdata import LookData  # noqa: E402
+from digitflow.dataset import classes, lists
+from digitflow.dataset.mnist import KAGGLE_SEED, KAGGLE_TRAIN_ROWS
+from digitflow.formats import idx, lst
+from digitflow.formats.probabilities import write_probabilities
+from digitflow.look.lookdata import LookData
 
 AUDIT, PAGE = "audit_labels, s", "look_page, s"
 BARS = {

@@ -7,6 +7,7 @@ import platform
 import shutil
 import statistics
 import subprocess
+import sys
 import tempfile
 import time
 from collections import defaultdict
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     import numpy as np
 
 PROJECT = Path(__file__).parents[1]
+sys.path.insert(0, str(PROJECT / "workflow"))  # for benchmarks in the peers' environment, too
 HERE = Path(__file__).parent
 MAIN = PROJECT / ".venv" / "bin"
 ARCHIVE = PROJECT / "data" / "mnist" / "mnist.pkl.gz"
@@ -206,8 +208,7 @@ def read_rows(path: Path) -> list[dict[str, str]]:
 
 def machine() -> str:
     """The machine that this ran on."""
-    cpuinfo = Path("/proc/cpuinfo")
-    lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
-    model = next((line.split(":")[1].strip() for line in lines if line.startswith("model name")), "CPU")
+    from digitflow.training.device import cpu_name
+
     system = f"{platform.system()} {platform.release()}, Python {platform.python_version()}"
-    return f"{model}, {os.cpu_count()} cores, {system}"
+    return f"{cpu_name()}, {os.cpu_count()} cores, {system}"

@@ -15,7 +15,7 @@ import subprocess
 import sys
 import time
 
-from measure import ARCHIVE, PROJECT, spread
+from measure import ARCHIVE, spread
 
 ROWS, CLASSES, SEED, WARM_UP = 37_800, 10, 0, 2
 FRAMEWORKS = ("numpy", "keras")
@@ -57,13 +57,12 @@ def work(framework: str, rounds: int) -> None:
 
 def take_turns(rounds: int) -> list[str]:
     """Let the two processes train in turn; return lines with the times they took."""
-    environment = {**os.environ, "PYTHONPATH": str(PROJECT / "workflow")}
     workers = {}
     for framework in FRAMEWORKS:
         command = [sys.executable, __file__, "--rounds", str(rounds), "--work", framework]
         threads = {"OPENBLAS_NUM_THREADS": "1"} if framework == "numpy" else {}
         workers[framework] = subprocess.Popen(
-            command, env=environment | threads, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            command, env=os.environ | threads, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
     took = {framework: [] for framework in FRAMEWORKS}
     for turn in range(WARM_UP + rounds):

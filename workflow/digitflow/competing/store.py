@@ -32,8 +32,8 @@ LIMIT = 10 << 30  # bytes: some thousand trainings
 
 
 class Kept:
-    """A store as one training sees it (`training.course.Store`): its `files`, in one folder, come from it, or go
-    into it.
+    """A store as one training sees it (`training.course.Store`): its `files`, in one folder, come from it, or
+    go into it.
     """
 
     def __init__(self, store: str | Path, files: Sequence[Path]):

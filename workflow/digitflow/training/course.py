@@ -57,7 +57,8 @@ class Learner:
 
     `shape` is that of an image, (h, w) or (h, w, 3). `valid_labels`, int64 (n,), are those of the validation
     rows; there may be none. `rates` is the learning rate at each step, of which an epoch has `per_epoch`;
-    steps are counted from 0 through all epochs.
+    steps are counted from 0 through all epochs. They are taken `stretch` at a time, fewer at an epoch's end:
+    results may depend on where that is, so it follows from the settings, never from the clock.
     """
 
     parameters: int  # how many the model has
@@ -71,6 +72,7 @@ class Learner:
         per_epoch: int,
     ):
         self.settings, self.shape, self.per_epoch = settings, tuple(shape), per_epoch
+        self.stretch = settings.checkpoint_steps or per_epoch
         self.train_images, self.valid_labels = train_images, valid_labels
         steps = settings.epochs * per_epoch
         self.rates = schedule.make(
@@ -146,7 +148,7 @@ class Course:
         learner = self._learner
         end = (len(self.history.rows) + 1) * learner.per_epoch
         while (first := self._steps) < end:
-            last = min(first + (learner.settings.checkpoint_steps or learner.per_epoch), end)
+            last = min(first + learner.stretch, end)
             self.history.add_steps(last - first, *learner.learn(first, last))
             if last < end:
                 self._keep()

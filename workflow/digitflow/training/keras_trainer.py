@@ -126,7 +126,7 @@ class KerasLearner(Learner):
             make_optimizer(settings, self.rates, self.batches.num_batches),
             keras.losses.CategoricalCrossentropy(label_smoothing=settings.label_smoothing),
             metrics=["accuracy"],
-            steps_per_execution=steps_at_once(math.gcd(self.per_epoch, settings.checkpoint_steps)),
+            steps_per_execution=steps_at_once(math.gcd(self.per_epoch, self.stretch)),
         )
         self.model.optimizer.build(self.model.trainable_variables)
 

@@ -5,12 +5,13 @@ test accuracy in grey and in colour, and the difference in points; exit status 1
 point worse.
 """
 
+import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
 import yaml
-from measure import HERE, MAIN, PROJECT, Page, read_rows, run, shuffled_digits, table
+from measure import HERE, PROJECT, Page, read_rows, shuffled_digits, table
 
 from digitflow.formats import idx
 
@@ -56,8 +57,8 @@ def accuracies(folder: Path, channels: int) -> dict[str, float]:
         "merge": {"models": list(MODELS)},
     }
     (folder / "config.yaml").write_text(yaml.safe_dump(config))
-    command = (MAIN / "snakemake", "-s", PROJECT / "Snakefile", "-d", folder, "-j2")
-    run(*command, "--configfile", folder / "config.yaml")
+    command = [Path(sys.executable).with_name("snakemake"), "-s", PROJECT / "Snakefile", "-d", folder, "-j2"]
+    subprocess.run([*command, "--configfile", folder / "config.yaml"], check=True)
     scores = read_rows(folder / "results" / "scores.csv")
     return {row["model"]: 100 * float(row["test_accuracy"]) for row in scores}
 

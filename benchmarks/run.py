@@ -230,7 +230,7 @@ def compare_starts(times: dict, finished: Path, empty: Path) -> None:
 
 
 def copy_rows(source: Path, rows: int, target: Path) -> None:
-    """Copy the header and the first rows of a CSV; if there are fewer, all of them again and again.
+    """Copy the header and the first rows of a CSV; if there are fewer, but some, all of them again and again.
 
     Line by line: this process's memory would count as memory of the processes that it starts.
     """
@@ -240,7 +240,7 @@ def copy_rows(source: Path, rows: int, target: Path) -> None:
         while rows:
             file.seek(first)
             for line in itertools.islice(file, rows):
-                copy.write(line)
+                copy.write(line.rstrip(b"\n") + b"\n")
                 rows -= 1
 
 

@@ -222,10 +222,10 @@ rule show_curves:
         call("show_curves")
 
 
+CURVED = [model for model in MERGED_MODELS if MODELS[model]["epochs"] > 1]  # one epoch makes no curve
+
 # The figures of the merged models' trainings and of the merge, for `rule figures` and reports. Mistakes are found in
 # labels that no model learned from, of test rows or of validation rows.
-# One epoch makes no curve.
-CURVED = [model for model in MERGED_MODELS if MODELS[model]["epochs"] > 1]
 FIGURES = [path for model in CURVED for path in model_files(model, "curves.png")]
 if MERGED_MODELS and (SOLUTION or HAS_SCORES_OF_ROWS):
     FIGURES += [*merged_files("mistakes.png"), "results/merged/mistakes.png"]

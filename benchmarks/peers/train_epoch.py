@@ -45,17 +45,21 @@ def gluon_rate(net: str, images: np.ndarray, labels: np.ndarray, batch: int) -> 
     import mxnet as mx
     from mxnet.gluon import nn
 
-    from digitflow.models import mxnet_cnn
-
     model = nn.HybridSequential()
     if net == "small_cnn":
-        model = mxnet_cnn.small_cnn((28, 28), 10)
+        for channels, size in ((32, 5), (64, 5), (128, 3)):
+            model.add(nn.Conv2D(channels, size, use_bias=False))
+            if size == 5:
+                model.add(nn.MaxPool2D(2))
+            model.add(nn.BatchNorm(), nn.Activation("relu"))
+        model.add(nn.Dropout(0.3))
     elif net == "lenet":
         for channels, size in ((24, 5), (32, 3)):
             model.add(nn.Conv2D(channels, size, padding=size // 2, activation="relu"), nn.MaxPool2D(2))
-        model.add(nn.Dense(256, activation="relu"), nn.Dense(10))
+        model.add(nn.Dense(256, activation="relu"))
     else:
-        model.add(nn.Dense(800, activation="relu"), nn.Dense(10))
+        model.add(nn.Dense(800, activation="relu"))
+    model.add(nn.Dense(10))
     model.initialize(mx.init.Xavier())
     model.hybridize(static_alloc=True, static_shape=True)
     trainer = mx.gluon.Trainer(model.collect_params(), "adam", kvstore=None)

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-RULES = sorted((Path(__file__).parents[2] / "rules").glob("*.smk"))
+PROJECT = Path(__file__).parents[2]
+RULES = sorted((PROJECT / "rules").glob("*.smk"))
 OUTPUT = re.compile(r"^( +)output:\n((?:\1 +.*\n)+)", re.MULTILINE)
 # Outputs that Snakemake may remove before the job, and why: all others stay until there are whole new ones.
 REMOVED_FIRST = {
@@ -42,3 +43,10 @@ def test_every_output_stays_where_a_job_fails_or_has_a_reason(path):
 def test_each_reason_is_that_of_an_output():
     names = {name for path in RULES for name, text in outputs(path) if "update(" not in text}
     assert REMOVED_FIRST.keys() <= names
+
+
+def test_each_caption_of_the_report_is_that_of_an_output():
+    found = [re.findall(r"reported\(\s*(?:update\()?f?\"([^\"]+)\"", path.read_text()) for path in RULES]
+    stems = {Path(output).stem for outputs in found for output in outputs}
+    captions = {path.stem for path in (PROJECT / "workflow" / "report").glob("*.rst")}
+    assert captions - stems == {"workflow"}  # the report's own first page

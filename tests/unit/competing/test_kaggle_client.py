@@ -114,6 +114,7 @@ def test_the_storage_that_a_download_is_sent_to_gets_no_credentials(kaggle, trai
     [
         ({}, {"train.csv": {"body": HTML, "type": "text/html"}}, f"accept the rules at {RULES}"),
         ({}, {"train.csv": {"body": HTML, "type": "text/csv"}}, f"accept the rules at {RULES}"),
+        ({}, {"train.csv": {"body": "Sign in", "type": "text/html"}}, f"accept the rules at {RULES}"),
         ({}, {"train.csv": {"body": TRAIN, "type": "text/csv", "cut": 9}}, "run again"),
         ({}, {"train.csv": {"body": TRAIN[:-9], "type": "text/csv"}}, "cut off: "),
         (
@@ -126,7 +127,18 @@ def test_the_storage_that_a_download_is_sent_to_gets_no_credentials(kaggle, trai
         ({}, {"train.csv": {"body": "PK\x03\x04 damaged", "type": "application/zip"}}, "damaged"),
         ({"flip": True}, {}, "its MD5 is not the announced one; run again"),
     ],
-    ids=["login", "html as csv", "cut", "short", "storage's 403", "503", "silence", "bad zip", "flipped bit"],
+    ids=[
+        "login",
+        "html as csv",
+        "text as html",
+        "cut",
+        "short",
+        "storage's 403",
+        "503",
+        "silence",
+        "bad zip",
+        "flipped bit",
+    ],
 )
 def test_a_download_that_went_wrong_is_one_line_and_leaves_no_file(kaggle, train, world, faults, expected):
     kaggle.set(files={"train.csv": str(train)}, faults=faults, **world)

@@ -20,6 +20,7 @@ from digitflow.dataset.adoption import find_changes
 from digitflow.dataset.classes import label_of_folder
 from digitflow.dataset.views import Counts, update_tree
 from digitflow.formats import idx, png
+from digitflow.formats.corrections import Correction, record
 
 CLASSES = ["0", "1", "2", "3"]
 LABELS = np.array([0, 1, 2, 3, 0, 1, 2, 3, 0, 1, 2, 3], np.uint8)
@@ -284,6 +285,24 @@ def test_a_picture_deleted_after_an_update_was_killed_stays_away_until_the_next_
     assert "0/01.png: deleted since the corrections were read; the next run adds" in caplog.text
     [line] = made.wishes()
     assert "image 1: drop" in line
+
+
+@pytest.mark.parametrize("to", [None, "2"])
+def test_what_is_done_to_a_picture_that_a_killed_update_had_moved_replaces_the_line_that_moved_it(
+    made, monkeypatch, to
+):
+    labels = LABELS.copy()
+    labels[0] = 3
+    record(made.folder / "corrections.csv", [Correction(1, "0", "3")])
+    with monkeypatch.context() as patch:
+        patch.setattr(views._Update, "remove", lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            made.update(labels)
+    moved = made.tree / "3/01.png"
+    moved.rename(made.tree / to / "01.png") if to else moved.unlink()
+    made.update(labels)
+    [line] = made.wishes()
+    assert f"image 1: {f'0 -> {to}' if to else 'drop'}" in line
 
 
 @pytest.mark.parametrize("to", [None, "3/01.png"])

@@ -8,6 +8,7 @@ import pytest
 from digitflow.base.errors import FormatError
 from digitflow.dataset import classes
 from digitflow.formats import idx, lst
+from digitflow.formats.probabilities import write_probabilities
 from digitflow.look import lookdata
 
 TABLES = {
@@ -31,13 +32,13 @@ def run(tmp_path, monkeypatch):
         Path(name).write_text(text)
 
 
-def read(test_images="test-images"):
+def read(test_images="test-images", probabilities=(), merge=None):
     return lookdata.read(
         *("train-images", "train-labels", "classes.csv"),
         splits=["valid.lst"],
         valid_lst="valid.lst",
-        probabilities=[],
-        merge={},
+        probabilities=probabilities,
+        merge=merge or {},
         weights=None,
         test_images=test_images,
         test_probabilities=[],
@@ -48,6 +49,13 @@ def read(test_images="test-images"):
         corrections_file="corrections.csv",
         png=None,
     )
+
+
+def test_an_audit_of_rows_that_were_not_held_out_is_refused_with_its_line(run):
+    write_probabilities("rows.npy", np.full((1, 2), 0.5))
+    merge = {"method": "mean", "seeds": [("net", 1)], "weights": None}
+    with pytest.raises(FormatError, match=r"labels\.csv, line 2: valid\.lst has no image 3; delete it"):
+        read(probabilities=[Path("rows.npy")], merge=merge)
 
 
 def test_tables_about_the_images_are_read(run):

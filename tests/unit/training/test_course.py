@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import logging
+import re
 
 import numpy as np
 import pytest
@@ -103,9 +104,12 @@ def test_checkpoints_within_an_epoch_change_no_figure_and_a_killed_training_goes
     assert "going on after epoch 2 and 2 steps" in caplog.text
 
 
-def test_the_time_of_an_epoch_includes_its_steps_before_an_interruption(job):
+def test_the_time_of_an_epoch_includes_its_steps_before_an_interruption(job, caplog):
+    caplog.set_level(logging.INFO, "digitflow")
     history = History(job.settings, begun=Begun(2, 1.0, 1.0, seconds=60.0))
     history.add_steps(3, 1.0, 0.5)
     history.add(0.8, 0.5, 0.5, 0.5, 0.1)
     assert 60 <= history.rows[0]["seconds"] < 120
+    left = float(re.search(r"([0-9]+) s left", caplog.text)[1])
+    assert left == pytest.approx(3 * history.rows[0]["seconds"], abs=1)  # of four epochs
     assert history.begun == Begun()

@@ -133,6 +133,12 @@ def test_a_flag_and_its_value_may_be_one_word_too():
     assert parsed("--labels", "--threads=2", "--more=-m")["more"] == [Path("-m")]
 
 
+def test_a_flag_in_one_word_with_its_value_takes_no_other_word(capsys):
+    with pytest.raises(SystemExit):
+        parsed("--more=m", "--other", "x")
+    assert "unrecognized arguments: --other x" in capsys.readouterr().err
+
+
 def test_an_unknown_flag_is_refused(capsys):
     with pytest.raises(SystemExit):
         commandline.parse(sample, ["--image", "x", *words()])

@@ -113,6 +113,12 @@ class Kaggle:
         doing = f"downloading {name}"
         digest = hashlib.md5(usedforsecurity=False)
         answer = self._ask(doing, "download_data_file", file_name=name)
+        if "text/html" in answer.headers.get("Content-Type", ""):
+            answer.close()
+            raise ServiceError(
+                f"{doing}: an HTML page came, not the file: sign in and accept the rules at "
+                f"{SITE}/competitions/{self.competition}/rules, then run again"
+            )
         with (
             contextlib.closing(answer),
             atomic_open(path) as file,
@@ -178,7 +184,8 @@ class Kaggle:
     def create(self, token: str, description: str) -> int:
         """Submit an uploaded file, which takes a slot; return the submission's reference."""
         facts = {"blob_file_tokens": token, "submission_description": description}
-        ref = self._ask("submitting", "create_submission", **facts).ref
+        with self._explained("submitting"):
+            ref = self._ask("submitting", "create_submission", **facts).ref
         if not ref:
             raise ServiceError(
                 "submitting: Kaggle returned no reference; run again: the next run looks for it"
@@ -192,8 +199,10 @@ class Kaggle:
 
     def submission(self, ref: int) -> Entry | None:
         """One submission by its reference; None if it is not listed yet, as just after submitting."""
+        doing = "asking for the score"
         try:
-            return _entry(self._ask("asking for the score", "get_submission", competition=False, ref=ref))
+            with self._explained(doing):
+                return _entry(self._ask(doing, "get_submission", competition=False, ref=ref))
         except ServiceError as error:
             if error.refusal == 404:
                 return None

@@ -36,10 +36,12 @@ def read_mnist(archive: str | Path) -> tuple[np.ndarray, np.ndarray]:
             f"{archive}: sha256 is {found}, should be {PICKLE_SHA256}; delete the file and run again"
         )
     data = gzip.decompress(packed)
-    images = [np.frombuffer(data, "<f4", rows * PIXELS, start) for rows, start, _ in PARTS]
-    labels = [np.frombuffer(data, "<i8", rows, start) for rows, _, start in PARTS]
-    pixels = np.concatenate(images).reshape(-1, PIXELS) * np.float32(256)
-    return pixels.astype(np.uint8), np.concatenate(labels).astype(np.uint8)
+    images = [
+        (np.frombuffer(data, "<f4", rows * PIXELS, start) * np.float32(256)).astype(np.uint8)
+        for rows, start, _ in PARTS
+    ]
+    labels = [np.frombuffer(data, "<i8", rows, start).astype(np.uint8) for rows, _, start in PARTS]
+    return np.concatenate(images).reshape(-1, PIXELS), np.concatenate(labels)
 
 
 def write_csv(path: str | Path, images: np.ndarray, labels: np.ndarray | None) -> None:

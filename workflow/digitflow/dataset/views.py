@@ -269,7 +269,9 @@ class _Update:
         self.moved, self.missing = theirs & there, theirs & ~there
         self.left_alone = self.moved | (self.missing & deletions_count)
         self.left_alone[[row for row, _ in found.doubled]] = True
-        self.wanted = np.where(self.left_alone, known.place, goal.place)
+        # What a killed update was about to do is what the person saw, unless it was for another file.
+        self.was = np.where(theirs, known.by_corrections(), known.place)
+        self.wanted = np.where(self.left_alone, self.was, goal.place)
 
     def begin(self) -> None:
         """Write down what is to come, before anything is changed, and name what is left alone."""
@@ -279,13 +281,15 @@ class _Update:
         begun = replace(
             known,
             given=goal.given if is_theirs else np.where(known.given == NOWHERE, goal.given, known.given),
-            place=np.where(self.left_alone, known.place, found.place),
+            place=np.where(self.left_alone, self.was, found.place),
             next_place=self.wanted,
             next_pixel_crc=goal.pixel_crc,
             next_corrections=goal.corrections,
         )
-        same = np.array_equal(begun.place, self.wanted) and np.array_equal(known.pixel_crc, goal.pixel_crc)
-        if not (same and self.same_shape):
+        # An edited picture of a dropped row stays in its place for good.
+        resting = (known.place == begun.place) & (known.next_place == self.wanted)
+        same = ((begun.place == self.wanted) | resting).all()
+        if not (same and np.array_equal(known.pixel_crc, goal.pixel_crc) and self.same_shape):
             save_inventory(self.tree, begun)
         since = "since the corrections were read; the next run adds them to the corrections"
         self._warn(

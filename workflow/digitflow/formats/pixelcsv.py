@@ -204,7 +204,7 @@ class _Reader:
         self._order = order if (np.diff(order) < 0).any() else None
         self._classes = None if layout.classes is None else dict.fromkeys(layout.classes)
         self._whole = None if layout.values is None else bytes_of_whole_numbers(*layout.values)
-        self._understand = functools.lru_cache(MAX_SPELLINGS)(_whole if self._whole is None else self._scaled)
+        self._understand = _whole if self._whole is None else self._scaled
         self._label = functools.lru_cache(MAX_SPELLINGS)(self._label_and_fault)
         self._spellings = Spellings(self._understand)
 

@@ -88,19 +88,20 @@ def read_held_out(
     FormatError: probabilities that do not fit their list.
     """
     listings = [lst.read(path) for path in lists]
-    found = [
-        methods.mean([*read_models(probabilities[number :: len(lists)], seeds, len(listing)).values()])
+    models = [
+        read_models(probabilities[number :: len(lists)], seeds, len(listing))
         for number, listing in enumerate(listings)
     ]
     index = np.concatenate([listing.index for listing in listings])
     given = np.concatenate([listing.label for listing in listings])
-    classes = {array.shape[1] for array in found}
+    classes = {rows.shape[1] for one in models for rows in one.values()}
     if len(classes) > 1 or given.max(initial=0) >= min(classes):
         raise FormatError(
             f"{' and '.join(map(str, probabilities))}: probabilities of "
             f"{' and '.join(map(str, sorted(classes)))} classes, labels up to {given.max(initial=0)}; delete "
             "them and run again"
         )
+    found = [methods.mean([*one.values()]) for one in models]
     order = np.argsort(index)
     return HeldOut(index[order], given[order], np.concatenate(found)[order])
 

@@ -204,6 +204,13 @@ def read(
         check_look_table(path, found, names, len(pixels), 0 if test is None else len(test))
         return found
 
+    audited = table(audit, AUDIT_COLUMNS) if audit else None
+    if audited is not None and predictions is not None:
+        for line in np.flatnonzero(~np.isin(audited["id"] - 1, predictions.rows)) + 2:
+            found = audited["id"][line - 2]
+            raise FormatError(
+                f"{audit}, line {line}: {valid_lst} has no image {found}; delete it and run again"
+            )
     return LookData(
         names=names,
         images=pixels,
@@ -212,7 +219,7 @@ def read(
         test_images=test,
         predictions=predictions,
         test_merged=merge_files(test_probabilities, merge, weights) if test_probabilities else None,
-        audit=table(audit, AUDIT_COLUMNS) if audit else None,
+        audit=audited,
         duplicates=table(duplicates, PAIR_COLUMNS),
         outliers=table(outliers, OUTLIER_COLUMNS),
         corrections=corrections_csv.read(corrections) if corrections else (),

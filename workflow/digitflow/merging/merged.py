@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from digitflow.base.errors import FormatError
 from digitflow.base.files import read_json, write_json
 from digitflow.formats.probabilities import read_probabilities
 from digitflow.merging import methods
@@ -29,10 +30,16 @@ def read_models(
     for `of_each_model`.
     """
     groups = of_each_model(probabilities, seeds)
-    return {
-        name: methods.mean([read_probabilities(path, rows) for path in paths])
-        for (name, _), paths in zip(seeds, groups, strict=True)
-    }
+    found = {}
+    for (name, _), paths in zip(seeds, groups, strict=True):
+        arrays = [read_probabilities(path, rows) for path in paths]
+        try:
+            found[name] = methods.mean(arrays)
+        except FormatError as error:
+            raise FormatError(
+                f"{' and '.join(map(str, paths))}: {error}; delete them and run again"
+            ) from error
+    return found
 
 
 def merge_models(

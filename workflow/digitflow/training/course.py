@@ -72,7 +72,7 @@ class Learner:
         per_epoch: int,
     ):
         self.settings, self.shape, self.per_epoch = settings, tuple(shape), per_epoch
-        self.stretch = settings.checkpoint_steps or per_epoch
+        self.stretch = min(settings.checkpoint_steps or per_epoch, per_epoch)
         self.train_images, self.valid_labels = train_images, valid_labels
         steps = settings.epochs * per_epoch
         self.rates = schedule.make(

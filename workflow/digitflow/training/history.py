@@ -69,8 +69,7 @@ class History:
         self.validates = validates
         self.status = "finished"
         self._started = len(self.rows)
-        self._start = time.monotonic()
-        self._last = self._start - self.begun.seconds
+        self._start = self._last = time.monotonic() - self.begun.seconds
         if self.rows:
             for row in self.rows:
                 log.info(f"before the interruption: {self._line(row)}")

@@ -135,19 +135,20 @@ class KerasLearner(Learner):
 
         from digitflow.training.keras_kernels import tensorflow_kernels
 
-        kept = {}  # `fit` ends by replacing the weights by their running average, if there is one
-        averages = self.model.optimizer.use_ema
-        keep = keras.callbacks.LambdaCallback(on_epoch_end=lambda *_: averages and kept.update(self.state()))
+        optimizer, averages = self.model.optimizer, self.model.optimizer.use_ema
+
+        def keep_weights(*_: Any) -> None:
+            optimizer.use_ema = False  # or `fit` would end by replacing them by their running average
+
         with read_ahead(self.batches, first, last) as ready, tensorflow_kernels(self.model):
             found = self.model.fit(
                 ready,
                 steps_per_epoch=last - first,
                 shuffle=False,  # the batches are drawn at random already
-                callbacks=[keep],
+                callbacks=[keras.callbacks.LambdaCallback(on_epoch_end=keep_weights)],
                 verbose=0,
             )
-        if averages:
-            self.restore(kept, last)
+        optimizer.use_ema = averages
         return found.history["loss"][0], found.history["accuracy"][0]
 
     def finish(self) -> None:

@@ -107,7 +107,8 @@ class Settings:
     train_rows: int = key("Train on only this many training rows, the first ones; 0 is all.", 0, minimum=0)
     checkpoint_steps: int = key(
         "Where an epoch takes long: keep a checkpoint after this many steps of it, too, from which a killed "
-        "training goes on. 0: only after each epoch. A change trains again.",
+        "training goes on; an epoch's steps should be a multiple of it. 0: only after each epoch. A change "
+        "trains again.",
         0,
         minimum=0,
     )

@@ -208,11 +208,11 @@ def _words_by_flag(
         name, equals, value = word.partition("=")
         name = name.replace("_", "-")
         if name in known:
-            flag = name
-            if flag not in found or not known[flag].many:
-                found[flag] = []
+            if name not in found or not known[name].many:
+                found[name] = []
             if equals:
-                found[flag].append(value)
+                found[name].append(value)
+            flag = "" if equals else name
             continue
         if places and not (flag and known[flag].many):
             flag = places.pop(0)

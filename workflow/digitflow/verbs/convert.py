@@ -1,6 +1,5 @@
 """Verbs of rules/convert.smk: CSV to IDX, lists, PNG trees and RecordIO files."""
 
-from digitflow.base import checksums as sfv
 from digitflow.verbs.commandline import Input, Json, Output
 
 
@@ -23,6 +22,7 @@ def csv_to_idx(
     `member`: the file's name in the archive `csv`. `like`: the training images, whose size the images of a
     test set must have.
     """
+    from digitflow.base import checksums as sfv
     from digitflow.dataset import sources
     from digitflow.formats import labelscsv
 
@@ -62,6 +62,7 @@ def write_lst(
     `ids`: the rows' ids in the CSV; it warns of a correction that may mean one of these instead of a row's
     number. `applied`: a copy of the corrections, with the checksums of the pixels of all their rows.
     """
+    from digitflow.base import checksums as sfv
     from digitflow.dataset import applied as last_applied
     from digitflow.dataset import lists
     from digitflow.formats import corrections as corrections_csv
@@ -90,6 +91,7 @@ def write_lst(
 
 def write_test_lst(images: Input, test_lst: Output, list_checksums: Output) -> None:
     """List the test images."""
+    from digitflow.base import checksums as sfv
     from digitflow.dataset import lists
     from digitflow.formats import idx, lst
 
@@ -102,6 +104,7 @@ def pack_rec(
     lst: Input, images: Input, checksums: list[Input], rec: Output, idx: Output, shard: int, shards: int
 ) -> None:
     """Pack the images of a list, or of one shard of it, into a RecordIO file and its index."""
+    from digitflow.base import checksums as sfv
     from digitflow.dataset import packing
     from digitflow.formats import lst as listing
 
@@ -124,6 +127,7 @@ def idx_to_png(
 
     `corrections`, `source`: the paths of what it shows; moves by hand are written only to these corrections.
     """
+    from digitflow.base import checksums as sfv
     from digitflow.dataset import views
 
     sfv.check(checksums, images, *lists, *([labels] if labels else []))
@@ -145,6 +149,7 @@ def verify(
     test_idxs: list[Input] | None = None,
 ) -> None:
     """Read back IDX files, lists, RecordIO files and PNG trees, and compare them image by image."""
+    from digitflow.base import checksums as sfv
     from digitflow.dataset import verify
 
     found = {}

@@ -2,8 +2,6 @@
 
 import os
 
-from digitflow.base import checksums as sfv
-from digitflow.base import files
 from digitflow.verbs.commandline import Input, Json, Output, Store
 
 
@@ -25,6 +23,8 @@ def train_keras(
     store: Store = None,
 ) -> None:
     """Train a Keras model on the rows of a list, and predict the validation rows."""
+    from digitflow.base import checksums as sfv
+    from digitflow.base import files
     from digitflow.dataset import classes as class_names
     from digitflow.training import keras_trainer
     from digitflow.training.course import Job
@@ -72,6 +72,8 @@ def train_mxnet(
 
     `train_lst`, `valid_lst`: the lists that the files were packed from, and are compared with.
     """
+    from digitflow.base import checksums as sfv
+    from digitflow.base import files
     from digitflow.dataset import classes as class_names
     from digitflow.training import mxnet_trainer
     from digitflow.training.course import Job
@@ -118,6 +120,8 @@ def train_numpy(
 ) -> None:
     """Train a plain numpy model on the rows of a list, and predict the validation rows."""
     os.environ["OPENBLAS_NUM_THREADS"] = str(threads)  # numpy reads it when it is imported
+    from digitflow.base import checksums as sfv
+    from digitflow.base import files
     from digitflow.dataset import classes as class_names
     from digitflow.training import numpy_trainer
     from digitflow.training.course import Job
@@ -151,6 +155,8 @@ def predict_keras(
     threads: int,
 ) -> None:
     """Predict all images of an IDX file with a saved Keras model."""
+    from digitflow.base import checksums as sfv
+    from digitflow.base import files
     from digitflow.training import keras_predictor, results
 
     files.check_writable(probabilities)
@@ -172,6 +178,8 @@ def predict_mxnet(
     threads: int,
 ) -> None:
     """Predict all images of an IDX file with a saved MXNet model."""
+    from digitflow.base import checksums as sfv
+    from digitflow.base import files
     from digitflow.training import mxnet_predictor, results
 
     files.check_writable(probabilities)
@@ -192,6 +200,8 @@ def predict_numpy(
 ) -> None:
     """Predict all images of an IDX file with a saved numpy model."""
     os.environ["OPENBLAS_NUM_THREADS"] = str(threads)  # numpy reads it when it is imported
+    from digitflow.base import checksums as sfv
+    from digitflow.base import files
     from digitflow.training import numpy_predictor, results
 
     files.check_writable(probabilities)
@@ -246,6 +256,8 @@ def find_learning_rate(
     threads: int,
 ) -> None:
     """Train a Keras model with a rising learning rate, draw the curve of the loss, and suggest a rate."""
+    from digitflow.base import checksums as sfv
+    from digitflow.base import files
     from digitflow.dataset import classes as class_names
     from digitflow.look import curves
     from digitflow.training import learning_rate_finder

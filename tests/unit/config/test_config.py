@@ -193,9 +193,11 @@ def test_defaults_are_filled_in_at_every_depth():
         (
             "models.mxnet_cnn.augment",
             {"elastic": 1.0},
-            "augment: elastic and erase are for keras and numpy",
+            "models.mxnet_cnn.augment.elastic: 1.0 is for keras and numpy only; leave it out",
         ),
         ("models.mxnet_cnn.precision", "bfloat16", "precision: bfloat16 is for keras only"),
+        ("models.keras_cnn.raw_pixels", True, "models.keras_cnn.raw_pixels: true is for mxnet only"),
+        ("models.features.deterministic", False, "deterministic: false is for keras and mxnet only"),
         (
             "models.neighbours.augment",
             {"shift": 0.1},
@@ -208,7 +210,7 @@ def test_defaults_are_filled_in_at_every_depth():
         ),
         ("models.keras_cnn.deterministic", "yes", "'yes', should be true or false"),
         ("models.keras_cnn.precision", "half", "'half', should be one of auto, float32, bfloat16"),
-        ("models.mxnet_cnn.augment", {"part": 0.5}, "augment: part is for keras and numpy"),
+        ("models.mxnet_cnn.augment", {"part": 0.5}, "augment.part: 0.5 is for keras and numpy only"),
         ("models.keras_cnn", {"framework": "keras"}, "models.keras_cnn.epochs: this key is missing"),
         ("models.keras-cnn", {}, "'keras-cnn' should consist of letters, digits and _"),
         ("data.source", "web", "data.source: 'web', should be one of mnist, kaggle, files"),

@@ -1,5 +1,6 @@
 """The models of the configuration and of its studies: their settings, and what is wrong with them."""
 
+import dataclasses
 import inspect
 import re
 from collections.abc import Iterator
@@ -19,7 +20,7 @@ from digitflow.config.schema import (
 from digitflow.models.registry import FRAMEWORKS, WITHOUT_STEPS
 from digitflow.studies.points import points
 from digitflow.training import schedule
-from digitflow.training.settings import Augment, json_schema
+from digitflow.training.settings import Augment, Settings, json_schema
 
 # The columns of a study's table beside its axes.
 COLUMNS = {"seeds", "parameters", "trained_epochs", "seconds", "status", "device"} | {
@@ -89,10 +90,12 @@ def _comes_to_0(name: str, options: dict[str, Any]) -> bool:
 def _ignored(model: dict[str, Any]) -> Iterator[str]:
     """What a model's framework would silently ignore, or refuse only when the training begins."""
     framework, augment = model["framework"], model["augment"]
-    if framework == "mxnet" and augment["part"] != 1:
-        yield "augment: part is for keras and numpy; MXNet warps all images"
-    if framework == "mxnet" and (augment["elastic"] or augment["erase"]):
-        yield "augment: elastic and erase are for keras and numpy"
+    for where, kind, values in (("", Settings, model), ("augment.", Augment, augment)):
+        for field in dataclasses.fields(kind):
+            only = field.metadata.get("only")
+            if only and framework not in only and values[field.name] != field.default:
+                found = in_yaml(values[field.name])
+                yield f"{where}{field.name}: {found} is for {' and '.join(only)} only; leave it out"
     if model["architecture"] == "neighbours" and Augment(**augment) != Augment():
         yield "augment: neighbours compares with the training images as they are; remove it"
     ftrl = model["optimizer"] == "ftrl"
@@ -111,10 +114,6 @@ def _ignored(model: dict[str, Any]) -> Iterator[str]:
         yield "precision: bfloat16 is for keras only"
     if framework == "numpy" and model["device"] == "gpu":
         yield "device: gpu is for keras and mxnet; numpy computes on the CPU"
-    if framework == "numpy" and not model["deterministic"]:
-        yield "deterministic: false is for keras and mxnet; numpy always gives the same bytes"
-    if framework != "mxnet" and model["raw_pixels"]:
-        yield "raw_pixels: true is for mxnet only"
     try:
         schedule.make(model["schedule"], 1, 1, 1.0, **model["schedule_options"])
     except ConfigError as error:

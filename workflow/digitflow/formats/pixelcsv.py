@@ -42,6 +42,7 @@ HEAD_BYTES = 1 << 20  # the header and some rows
 FIRST_LINE_BYTES = 64 << 20  # of the largest image that the schema allows, in colour, names and all
 LINE_BYTES_PER_COLUMN = 64  # a line of more bytes (at least 64 KiB) is damage, not data
 MAX_SHOWN = 10  # findings in a message
+FEW = 10  # findings that are mistakes in cells; with more, their range is what is wrong
 MAX_COUNTED = 100_000  # findings after which reading stops
 MAX_SPELLINGS = 1 << 16  # remembered; numbers of many digits may have as many as there are pixels
 
@@ -238,9 +239,9 @@ class _Reader:
     def _fitting_values(self) -> str:
         """A line on how the file's numbers can be read, if they can."""
         low, high = self._lowest + 0.0, self._highest  # no -0
-        if self.layout.values is not None and self.findings.count <= MAX_SHOWN:  # then these are wrong
+        if self.layout.values is not None and self.findings.count <= FEW:  # then these are wrong
             return ""
-        deep = self.findings.count > MAX_SHOWN and low >= 0 and DEEP[1] / 16 < high <= DEEP[1]
+        deep = self.findings.count > FEW and low >= 0 and DEEP[1] / 16 < high <= DEEP[1]
         fits = [scale for scale in SCALES if scale[0] <= low and high <= scale[1]] or [DEEP] * deep
         if not fits and self.layout.values is None:
             return ""

@@ -4,7 +4,7 @@ The configuration's schema and the table in config/README.md are made from these
 """
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from digitflow.base.errors import ConfigError
@@ -16,11 +16,15 @@ OPTIMIZERS = ("adam", "adamax", "nadam", "rmsprop", "adadelta", "adagrad", "sgd"
 PRECISIONS = ("auto", "float32", "bfloat16")
 
 REQUIRED = dataclasses.MISSING
+NOT_MXNET = ("keras", "numpy")
 
 
-def key(description: str, default: Any = REQUIRED, **schema: Any) -> Any:
-    """A key of the configuration: its meaning, its default, and its limits in JSON Schema's terms."""
-    metadata = {"schema": {"description": description, **schema}}
+def key(description: str, default: Any = REQUIRED, only: Sequence[str] = (), **schema: Any) -> Any:
+    """A key of the configuration: its meaning, its default, and its limits in JSON Schema's terms.
+
+    `only`: the frameworks that know it, if not all do; for others, another value than the default is refused.
+    """
+    metadata = {"schema": {"description": description, **schema}, "only": only}
     if isinstance(default, Mapping):
         return dataclasses.field(default_factory=lambda: dict(default), metadata=metadata)
     return dataclasses.field(default=default, metadata=metadata)
@@ -39,10 +43,16 @@ class Augment:
         "Fraction of the width and of the height; whole pixels with MXNet.", 0, minimum=0, maximum=0.5
     )
     shear: float = key("Horizontal shift from row to row, in pixels.", 0, minimum=0, maximum=1)
-    part: float = key("Fraction of the images that are warped; MXNet warps all.", 1, minimum=0, maximum=1)
+    part: float = key(
+        "Fraction of the images that are warped; MXNet warps all.", 1, NOT_MXNET, minimum=0, maximum=1
+    )
     cubic: bool = key("Resample by cubic convolution: sharper, slower.", False)
-    elastic: float = key("How far strokes are bent, in pixels; never with MXNet.", 0, minimum=0, maximum=10)
-    erase: int = key("Side of the square that is erased, in pixels; never with MXNet.", 0, minimum=0)
+    elastic: float = key(
+        "How far strokes are bent, in pixels; never with MXNet.", 0, NOT_MXNET, minimum=0, maximum=10
+    )
+    erase: int = key(
+        "Side of the square that is erased, in pixels; never with MXNet.", 0, NOT_MXNET, minimum=0
+    )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -102,8 +112,11 @@ class Settings:
         "On a GPU: the same training gives the same bytes each time; false lets Keras and MXNet add in any "
         "order, which may be quicker. On a CPU the bytes are always the same.",
         True,
+        only=("keras", "mxnet"),
     )
-    raw_pixels: bool = key("MXNet only: train on pixels 0..255 as they are, not on 0..1.", False)
+    raw_pixels: bool = key(
+        "MXNet only: train on pixels 0..255 as they are, not on 0..1.", False, only=["mxnet"]
+    )
     train_rows: int = key("Train on only this many training rows, the first ones; 0 is all.", 0, minimum=0)
     checkpoint_steps: int = key(
         "Where an epoch takes long: keep a checkpoint after this many steps of it, too, from which a killed "

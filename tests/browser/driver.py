@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 try:
     from selenium import webdriver
+    from selenium.common.exceptions import TimeoutException
     from selenium.webdriver.common.by import By
     from selenium.webdriver.common.keys import Keys
     from selenium.webdriver.support.ui import Select
@@ -28,6 +29,7 @@ FLAGS = (
     "--window-size=1440,900",
 )
 PATIENCE = 120  # seconds: a busy machine fails no test
+LOADING = 20  # seconds: once in more than a thousand times Chromium misses the end of a navigation
 CHROMIUM, CHROMEDRIVER = shutil.which("chromium"), shutil.which("chromedriver")
 MISSING = None
 if webdriver is None:
@@ -45,6 +47,20 @@ def wait_for(seen: Callable[[], T]) -> T:
     return answer
 
 
+def navigate(go: Callable, *address: str) -> None:
+    """Call a driver's `get` or `refresh`, again if the browser misses the end of the navigation.
+
+    AssertionError after PATIENCE seconds.
+    """
+    for _ in range(PATIENCE // LOADING):
+        try:
+            go(*address)
+        except TimeoutException:
+            continue
+        return
+    raise AssertionError(f"{address}: still not loaded after {PATIENCE} seconds")
+
+
 class Page:
     """The page in one tab of a browser."""
 
@@ -55,12 +71,12 @@ class Page:
         """Open the page anew, at a section."""
         if isinstance(address, Path):
             address = address.as_uri()
-        self.driver.get("about:blank")  # else only the part behind # would change
-        self.driver.get(f"{address}#{section}")
+        navigate(self.driver.get, "about:blank")  # else only the part behind # would change
+        navigate(self.driver.get, f"{address}#{section}")
         self.wait_until_ready()
 
     def reload(self) -> None:
-        self.driver.refresh()
+        navigate(self.driver.refresh)
         self.wait_until_ready()
 
     def wait_until_ready(self) -> None:
@@ -144,6 +160,7 @@ def browser(profile: Path, downloads: Path) -> Iterator["webdriver.Chrome"]:
     options.set_capability("unhandledPromptBehavior", "accept")
     options.add_experimental_option("prefs", {"download.default_directory": str(downloads)})
     driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(CHROMEDRIVER))
+    driver.set_page_load_timeout(LOADING)
     try:
         yield driver
     finally:

@@ -10,7 +10,7 @@ import pytest
 from digitflow.formats import corrections
 from digitflow.formats.corrections import Correction
 from digitflow.look.page import write_page
-from tests.browser.driver import scroll_through, wait_for
+from tests.browser.driver import navigate, scroll_through, wait_for
 from tests.browser.example import NO_DUPLICATES, NO_OUTLIERS, example
 
 pytestmark = pytest.mark.allow_hosts(["127.0.0.1", "::1"])
@@ -549,7 +549,7 @@ def test_sections_without_data_are_left_out_and_the_page_says_why(page, data, tm
 def test_a_page_that_was_copied_without_its_data_says_so(page, index, tmp_path):
     folder = shutil.copytree(index.parent, tmp_path / "copy")
     (folder / "page" / "data.js").unlink()
-    page.driver.get((folder / "index.html").as_uri())
+    navigate(page.driver.get, (folder / "index.html").as_uri())
     wait_for(lambda: page.text("#title") == "The data are missing")
     assert "Copy the whole folder" in page.text("#about")
 

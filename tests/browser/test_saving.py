@@ -14,7 +14,7 @@ from digitflow.formats import corrections
 from digitflow.formats.corrections import Correction
 from digitflow.look.page import write_page
 from digitflow.look.server import LookServer
-from tests.browser.driver import Page, wait_for
+from tests.browser.driver import Page, navigate, wait_for
 
 SERVE = """
 import sys
@@ -294,7 +294,7 @@ def test_an_image_opens_its_png_file_from_the_server(page, server, data, index):
 
 def opened_picture(page: Page) -> list[int]:
     """Follow the link of the selected image, and return the size of the picture that opens."""
-    page.driver.get(page.driver.find_element("css selector", "#facts a").get_attribute("href"))
+    navigate(page.driver.get, page.driver.find_element("css selector", "#facts a").get_attribute("href"))
     return page.run(
         "const {naturalWidth, naturalHeight} = document.images[0]; return [naturalWidth, naturalHeight]"
     )

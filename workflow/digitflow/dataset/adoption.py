@@ -5,15 +5,13 @@ import shlex
 from pathlib import Path
 
 from digitflow.base.errors import InputError
-from digitflow.base.files import atomic_path
+from digitflow.base.files import PathLike, atomic_path
 from digitflow.dataset import applied as last_applied
 from digitflow.dataset.applied import APPLIED, flag, is_blank, may_be_lost, same_file
 from digitflow.dataset.comparison import Changes, Comparison, correction_of
 from digitflow.dataset.inventory import NOWHERE, RUN_TREES, read_inventory, settle
 from digitflow.dataset.treetimes import read_about, wants_a_look
 from digitflow.formats.corrections import HEADER, OK, Correction, read, record
-
-PathLike = str | os.PathLike
 
 
 def adopt(

@@ -15,11 +15,10 @@ from pathlib import Path
 
 from digitflow.base.checksums import read_made_from
 from digitflow.base.errors import FormatError, InputError
-from digitflow.base.files import digest_of_json, write_json
+from digitflow.base.files import PathLike, digest_of_json, write_json
 from digitflow.dataset.treetimes import read_about
 from digitflow.formats import corrections as corrections_csv
 
-PathLike = str | os.PathLike
 APPLIED = Path("data/rec/corrections.json")
 DEFAULT = "corrections.csv"  # the path of corrections if the configuration names none
 

@@ -9,7 +9,7 @@ from urllib.parse import unquote
 import numpy as np
 
 from digitflow.base.errors import FormatError, InputError
-from digitflow.base.files import atomic_open, open_to_read
+from digitflow.base.files import open_to_read, write_rows
 from digitflow.formats.layout import WHOLE, abbreviated, as_yaml, label_of, shown
 
 HEADER = ["index", "label"]
@@ -69,8 +69,7 @@ def as_setting(classes: Sequence[str]) -> str:
 
 def write(path: str | os.PathLike, classes: Sequence[str]) -> None:
     """Write classes.csv: the index in .lst and IDX files, and what the label is called."""
-    with atomic_open(path, "w") as file:
-        csv.writer(file, lineterminator="\n").writerows([HEADER, *enumerate(classes)])
+    write_rows(path, [HEADER, *enumerate(classes)])
 
 
 def read(path: str | os.PathLike) -> list[str]:

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from digitflow.base.errors import InputError
+from digitflow.base.files import PathLike
 from digitflow.dataset.applied import flag, same_file
 from digitflow.dataset.classes import as_setting, label_of_folder
 from digitflow.dataset.corrections import check_classes, meant_by
@@ -29,7 +30,6 @@ from digitflow.dataset.views import shown_crc
 from digitflow.formats.corrections import DROP, OK, Correction, read
 
 HANDFUL = 5  # deletions or moves in a class that are believed, however small it is
-PathLike = str | os.PathLike
 
 
 @dataclass(frozen=True)

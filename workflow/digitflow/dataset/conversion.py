@@ -2,7 +2,6 @@
 
 import contextlib
 import logging
-import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
@@ -10,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from digitflow.base.errors import InputError
+from digitflow.base.files import PathLike
 from digitflow.base.progress import Progress
 from digitflow.dataset import classes as class_names
 from digitflow.dataset import columns
@@ -18,7 +18,6 @@ from digitflow.formats.layout import Block, Layout, size_in_words
 
 log = logging.getLogger("digitflow")
 
-PathLike = str | os.PathLike
 RARE = 20  # images; if the largest class has more, a class of a single image is named
 DARK = 64  # of 255: images without a pixel that light are hardly meant so
 

@@ -1,12 +1,12 @@
 """Corrections of labels, applied to the rows of a training CSV, wherever these are now."""
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from digitflow.base.errors import FormatError, InputError
+from digitflow.base.files import PathLike
 from digitflow.dataset import classes as class_names
 from digitflow.dataset.applied import flag
 from digitflow.formats import corrections as corrections_csv
@@ -15,7 +15,6 @@ from digitflow.formats.corrections import DROP, OK, Correction, format_line, pix
 from digitflow.formats.layout import BLANKS, label_of
 
 MOST_TOLD = 10  # lines of corrections in one message
-PathLike = str | os.PathLike
 
 
 def apply(

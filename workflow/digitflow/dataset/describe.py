@@ -2,7 +2,6 @@
 
 import json
 import math
-import os
 import re
 import shlex
 from collections import Counter
@@ -15,7 +14,7 @@ import numpy as np
 
 from digitflow.base.archives import names_in_zip, split_member
 from digitflow.base.errors import DigitflowError, InputError
-from digitflow.base.files import atomic_path
+from digitflow.base.files import PathLike, atomic_path
 from digitflow.dataset import classes as class_names
 from digitflow.dataset import columns, sources
 from digitflow.dataset.conversion import Source, warned_of_planes
@@ -23,7 +22,6 @@ from digitflow.dataset.locations import idx_files, names_of_classes
 from digitflow.formats import foreign, labelscsv, pixelcsv
 from digitflow.formats.layout import Layout, size_in_words
 
-PathLike = str | os.PathLike
 SHEET = 100  # images, ten in a row
 CELL = 56  # pixels of an image on the sheet, at least
 GAP = 4

@@ -1,16 +1,14 @@
 """Further images to predict: a CSV, whose labels are ignored, or a folder of PNG files."""
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from digitflow.base.archives import names_in_zip
 from digitflow.base.errors import InputError
+from digitflow.base.files import PathLike
 from digitflow.dataset import conversion, sources
 from digitflow.formats import foreign, idx
-
-PathLike = str | os.PathLike
 
 
 def convert(source: Path, images: PathLike, ids: PathLike, data: Mapping[str, Any], like: PathLike) -> None:

@@ -24,11 +24,10 @@ from pathlib import Path
 import numpy as np
 
 from digitflow.base.errors import FormatError
-from digitflow.base.files import atomic_open, atomic_path
+from digitflow.base.files import PathLike, atomic_open, atomic_path
 from digitflow.dataset.locations import SYSTEM_FILES
 from digitflow.dataset.treetimes import ABOUT, About, folder_times, inventory_path, read_about
 
-PathLike = str | os.PathLike
 # What to type to have a tree made again: other targets that are up to date do not notice that it is missing.
 RUN_TREES = "run again with the target trees, e.g. snakemake -j2 trees"
 LINES = 4096  # of a manifest, made at a time

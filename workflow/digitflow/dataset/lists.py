@@ -2,12 +2,12 @@
 
 import json
 import logging
-import os
 from collections.abc import Sequence
 
 import numpy as np
 
 from digitflow.base.errors import InputError
+from digitflow.base.files import PathLike
 from digitflow.dataset import classes as class_names
 from digitflow.dataset.applied import Applied
 from digitflow.dataset.corrections import apply, doubtful_ids
@@ -18,7 +18,6 @@ from digitflow.formats.corrections import OK, pixel_crc
 from digitflow.formats.lst import Listing
 
 log = logging.getLogger("digitflow")
-PathLike = str | os.PathLike
 
 
 def of_rows(folder: str, rows: int, labels: np.ndarray | None = None, names: Sequence[str] = ()) -> Listing:

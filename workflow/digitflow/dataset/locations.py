@@ -8,8 +8,8 @@ from pathlib import Path
 from digitflow.base import checksums
 from digitflow.base.archives import names_in_zip
 from digitflow.base.errors import InputError
+from digitflow.base.files import PathLike
 
-PathLike = str | os.PathLike
 TEST_NAMES = ("test", "t10k")
 ENDINGS = {"images": "idx[34]-ubyte", "labels": "idx1-ubyte|idx2-int"}  # the last one is QMNIST's
 # What systems leave in folders, and nobody put there.

@@ -1,16 +1,15 @@
 """RecordIO files of a list, packed from an IDX file: the PNG files' own bytes, without a tree."""
 
 import itertools
-import os
 from collections.abc import Iterator
 
 import numpy as np
 
 from digitflow.base.errors import FormatError
+from digitflow.base.files import PathLike
 from digitflow.formats import idx, png, recordio
 from digitflow.formats.lst import Listing
 
-PathLike = str | os.PathLike
 BATCH = 1024  # images read at a time: few enough to stay in the processor's cache
 
 

@@ -16,6 +16,7 @@ import numpy as np
 
 from digitflow.base.checksums import read_made_from
 from digitflow.base.errors import InputError
+from digitflow.base.files import PathLike
 from digitflow.dataset import applied as last_applied
 from digitflow.dataset import classes as class_names
 from digitflow.dataset.applied import APPLIED, Applied, same_file
@@ -33,8 +34,6 @@ from digitflow.dataset.treetimes import inventory_path
 from digitflow.dataset.views import shown_crc
 from digitflow.formats import idx, png
 from digitflow.formats.corrections import DROP, OK
-
-PathLike = str | os.PathLike
 
 
 def recover_inventory(

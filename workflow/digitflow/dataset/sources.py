@@ -1,7 +1,6 @@
 """Images from any source: a CSV, a folder of PNG files, or IDX files."""
 
 import logging
-import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -11,6 +10,7 @@ import numpy as np
 
 from digitflow.base.archives import open_csv, split_member
 from digitflow.base.errors import InputError
+from digitflow.base.files import PathLike
 from digitflow.base.progress import Progress
 from digitflow.dataset import classes as class_names
 from digitflow.dataset import conversion
@@ -23,7 +23,6 @@ from digitflow.formats.layout import BLANKS, Block, abbreviated, label_of, size_
 
 log = logging.getLogger("digitflow")
 
-PathLike = str | os.PathLike
 BLOCK = 2048  # images at a time
 MODES = ("L", "RGB")
 CONVERT = "mogrify -format png FILE, and move the originals away"

@@ -11,9 +11,9 @@ import hashlib
 import os
 
 from digitflow.base.archives import split_member
+from digitflow.base.files import PathLike
 from digitflow.dataset.locations import files_below
 
-PathLike = str | os.PathLike
 DIGITS = 20  # of a stamp: this tells the console that it is no digest of code, which has 16
 SMALL = 1_000_000  # bytes up to which Snakemake compares contents, too, so that a touch changes nothing
 SAMPLES, SAMPLE = 16, 1 << 16  # of a larger file: so many pieces of so many bytes, from its start to its end

@@ -1,19 +1,18 @@
 """What is known of the test images besides their pixels: their ids, and the labels that only ever score."""
 
 import logging
-import os
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from digitflow.base.errors import InputError
+from digitflow.base.files import PathLike
 from digitflow.dataset import classes as class_names
 from digitflow.dataset import conversion, sources
 from digitflow.formats import idx, labelscsv
 
 log = logging.getLogger("digitflow")
 
-PathLike = str | os.PathLike
 FEW = 20  # labels that may be all the same by chance
 DIGITS = 255  # at most, in the name of a file
 

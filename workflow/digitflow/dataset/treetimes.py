@@ -9,7 +9,8 @@ import zipfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
-PathLike = str | os.PathLike
+from digitflow.base.files import PathLike
+
 ABOUT = "about.json"  # in the inventory
 FUTURE = 60 * 10**9  # ns; a time further ahead comes from a clock that was ahead
 

@@ -2,21 +2,19 @@
 
 import itertools
 import logging
-import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from digitflow.base.errors import FormatError
-from digitflow.base.files import write_json
+from digitflow.base.files import PathLike, write_json
 from digitflow.base.progress import Progress
 from digitflow.dataset.packing import read_listed
 from digitflow.formats import idx, lst, png, recordio
 
 log = logging.getLogger("digitflow")
 
-PathLike = str | os.PathLike
 Parts = Sequence[tuple[PathLike, PathLike]]  # the .rec and .idx of each shard of a list, in order
 
 

@@ -6,7 +6,6 @@ changed in one, is left alone.
 """
 
 import logging
-import os
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
@@ -16,6 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from digitflow.base.errors import DigitflowError, InputError
+from digitflow.base.files import PathLike
 from digitflow.base.progress import Progress
 from digitflow.dataset import classes as class_names
 from digitflow.dataset.inventory import (
@@ -41,7 +41,6 @@ log = logging.getLogger("digitflow")
 
 BLOCK = 4096  # images at a time: a few megabytes
 MAX_FOLDERS = np.iinfo(np.int16).max  # an inventory keeps their places
-PathLike = str | os.PathLike
 
 
 @dataclass

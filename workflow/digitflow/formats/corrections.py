@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from digitflow.base.errors import DigitflowError, FormatError, InputError
-from digitflow.base.files import atomic_path
+from digitflow.base.files import PathLike, atomic_path
 from digitflow.formats.foreign import refuse_excels_line
 
 HEADER = ("id", "was", "now", "crc", "note")
@@ -31,7 +31,6 @@ COMMENT = "# corrections of labels; now: the right label or drop (no model sees 
 DROP, OK = "drop", "ok"
 BOM = "\ufeff"
 FIELD = re.compile(r'"(?:[^"]|"")*"|[^,\r\n]*')
-PathLike = str | os.PathLike
 
 if TYPE_CHECKING:  # every start of Snakemake imports this module, without numpy
     import numpy as np

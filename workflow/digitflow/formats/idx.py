@@ -18,7 +18,7 @@ from typing import BinaryIO
 import numpy as np
 
 from digitflow.base.errors import FormatError
-from digitflow.base.files import atomic_open, open_to_read
+from digitflow.base.files import PathLike, atomic_open, open_to_read
 
 UBYTE, INT = 0x08, 0x0C
 DTYPES = {UBYTE: np.dtype(np.uint8), INT: np.dtype(">i4")}
@@ -26,7 +26,6 @@ TYPES = {0x08: "ubyte", 0x09: "byte", 0x0B: "short", 0x0C: "int", 0x0D: "float",
 MAX_DIMENSIONS = 4  # rows, height, width, channels
 INT_DIMENSIONS = 2  # of labels, or of QMNIST's labels with what else is known of a digit
 IMAGES = (3, 4)  # the dimensions of images: grey, or with channels
-PathLike = str | os.PathLike
 Dimensions = int | tuple[int, ...] | None
 
 

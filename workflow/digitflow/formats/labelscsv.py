@@ -4,7 +4,6 @@ import csv
 import io
 import itertools
 import logging
-import os
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -13,7 +12,7 @@ import numpy as np
 
 from digitflow.base.archives import open_csv
 from digitflow.base.errors import FormatError, InputError
-from digitflow.base.files import atomic_open
+from digitflow.base.files import PathLike, write_rows
 from digitflow.formats import foreign
 from digitflow.formats.layout import (
     BLANKS,
@@ -27,7 +26,6 @@ from digitflow.formats.layout import (
 
 log = logging.getLogger("digitflow")
 
-PathLike = str | os.PathLike
 HEADER = ("ImageId", "Label")
 USUAL = ",".join(HEADER)
 LIST = "id,label, or one label per line"  # of training images
@@ -51,8 +49,7 @@ def write(
     """
     texts = [str(label) if classes is None else classes[label] for label in labels.tolist()]
     header, ids = form or _usual_form(len(texts))
-    with atomic_open(path, "w") as file:
-        csv.writer(file, lineterminator="\n").writerows([header, *zip(ids, texts, strict=True)])
+    write_rows(path, [header, *zip(ids, texts, strict=True)])
 
 
 def _usual_form(rows: int) -> Form:
@@ -263,8 +260,7 @@ def _check_order(sample: PathLike, form: Form) -> None:
 
 def write_ids(path: PathLike, ids: Sequence[str]) -> None:
     """Write the ids of images, one per line, under the header id: none if the images have none."""
-    with atomic_open(path, "w") as file:
-        csv.writer(file, lineterminator="\n").writerows([["id"], *([id_] for id_ in ids)])
+    write_rows(path, [["id"], *([id_] for id_ in ids)])
 
 
 def read_ids(path: PathLike, rows: int) -> list[str] | None:

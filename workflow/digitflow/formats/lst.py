@@ -5,16 +5,14 @@ the label is a float with six decimals, the path is relative to a root that the 
 """
 
 import itertools
-import os
 import re
 from dataclasses import dataclass
 
 import numpy as np
 
 from digitflow.base.errors import FormatError
-from digitflow.base.files import atomic_open, open_to_read
+from digitflow.base.files import PathLike, atomic_open, open_to_read
 
-PathLike = str | os.PathLike
 LINE = re.compile(r"([0-9]{1,18})\t([0-9]{1,18})(?:\.0*)?\t([^\x00-\x1f]+)\r?\n")
 FOLDER_AND_INDEX = re.compile(r"(?:(.*)/)?([0-9]{1,18})\.png")
 # A whole line in which the path ends with the index, as in nearly all: this halves the time to read a list.

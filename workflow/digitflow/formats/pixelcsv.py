@@ -9,13 +9,13 @@ block is split into cells (`_Reader._exactly`), and each error is named with lin
 import functools
 import itertools
 import math
-import os
 from collections.abc import Iterator, Sequence
 
 import numpy as np
 
 from digitflow.base.archives import Stream, open_csv
 from digitflow.base.errors import InputError
+from digitflow.base.files import PathLike
 from digitflow.base.progress import Progress
 from digitflow.formats import dense, foreign
 from digitflow.formats.layout import (
@@ -35,7 +35,6 @@ from digitflow.formats.layout import (
 )
 from digitflow.formats.spellings import Spellings
 
-PathLike = str | os.PathLike
 Fault = tuple[int, int, str]  # the line, the place of the column, and what is wrong
 BLOCK_BYTES = 1 << 19  # smaller: numpy's overhead a call; larger: scratch arrays leave the core's own cache
 HEAD_BYTES = 1 << 20  # the header and some rows

@@ -18,11 +18,10 @@ from typing import IO, NamedTuple
 import numpy as np
 
 from digitflow.base.errors import FormatError
-from digitflow.base.files import atomic_open, open_to_read
+from digitflow.base.files import PathLike, atomic_open, open_to_read
 from digitflow.base.progress import Progress
 from digitflow.formats import png
 
-PathLike = str | os.PathLike
 MAGIC = 0xCED7230A
 MAGIC_BYTES = struct.pack("<I", MAGIC)
 WHOLE, FIRST, MIDDLE, LAST = range(4)

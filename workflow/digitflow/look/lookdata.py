@@ -206,10 +206,11 @@ def read(
 
     audited = table(audit, AUDIT_COLUMNS) if audit else None
     if audited is not None and predictions is not None:
-        for line in np.flatnonzero(~np.isin(audited["id"] - 1, predictions.rows)) + 2:
-            found = audited["id"][line - 2]
+        strange = np.flatnonzero(~np.isin(audited["id"] - 1, predictions.rows))
+        if len(strange):
+            where = f"{audit}, line {strange[0] + 2}"
             raise FormatError(
-                f"{audit}, line {line}: {valid_lst} has no image {found}; delete it and run again"
+                f"{where}: {valid_lst} has no image {audited['id'][strange[0]]}; delete it and run again"
             )
     return LookData(
         names=names,

@@ -1,19 +1,16 @@
 """From probabilities to labels: submissions, and predictions of further images."""
 
-import csv
 import logging
-import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from digitflow.base.errors import FormatError
-from digitflow.base.files import atomic_open
+from digitflow.base.files import PathLike, write_rows
 from digitflow.formats import labelscsv
 
 log = logging.getLogger("digitflow")
-PathLike = str | os.PathLike
 
 
 def write(
@@ -41,11 +38,11 @@ def write_predictions(
     _check_width(path, probabilities, classes)
     names = labelscsv.read_ids(ids, len(probabilities)) or range(1, len(probabilities) + 1)
     best = probabilities.argmax(axis=1)
-    with atomic_open(path, "w") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(["id", "label", "probability"])
-        for name, label, row in zip(names, best.tolist(), probabilities, strict=True):
-            writer.writerow([name, classes[label], f"{row[label]:.6f}"])
+    rows = (
+        (name, classes[label], f"{row[label]:.6f}")
+        for name, label, row in zip(names, best.tolist(), probabilities, strict=True)
+    )
+    write_rows(path, [("id", "label", "probability"), *rows])
     log.info(f"{path}: {len(names):,} images")
 
 

@@ -1,13 +1,13 @@
 """Pairs of models on the same images: which differences are significant, and which may be chance."""
 
 import itertools
-import os
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from digitflow.base.errors import FormatError
+from digitflow.base.files import PathLike
 from digitflow.formats import idx, labelscsv
 from digitflow.scoring.measures import paired_difference
 from digitflow.scoring.table import MERGED, read_table
@@ -15,7 +15,6 @@ from digitflow.scoring.table import MERGED, read_table
 if TYPE_CHECKING:
     import pandas
 
-PathLike = str | os.PathLike
 PAIR_COLUMNS = ["first", "second", "rows", "images", "only_first", "only_second", "points", "p_value"]
 SIGNIFICANT = 0.05
 SHOWN_PAIRS = 6  # in the closing summary: the table of pairs has them all

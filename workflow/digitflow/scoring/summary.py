@@ -1,8 +1,8 @@
 """What a run says at its end: the tables of scores and of pairs, as they were written."""
 
-import os
 from typing import TYPE_CHECKING, Any
 
+from digitflow.base.files import PathLike
 from digitflow.scoring.measures import over_seeds
 from digitflow.scoring.pairs import format_pairs, format_worse_merge, read_pairs
 from digitflow.scoring.table import LOOKED, MERGED, read_table
@@ -10,7 +10,6 @@ from digitflow.scoring.table import LOOKED, MERGED, read_table
 if TYPE_CHECKING:
     import pandas
 
-PathLike = str | os.PathLike
 NAMES = {"valid": "validation", "test": "test"}
 LOOKED_NOTE = (
     "* a little too good: early stopping, pruning, the schedule or the merge weights looked at these rows"

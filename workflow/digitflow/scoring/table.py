@@ -1,6 +1,5 @@
 """Scores: one row for each training and one for the merged submission. No training sees a solution."""
 
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -9,7 +8,7 @@ import numpy as np
 
 from digitflow.base.checksums import check_digests
 from digitflow.base.errors import FormatError, InputError
-from digitflow.base.files import atomic_open, read_json
+from digitflow.base.files import PathLike, atomic_open, read_json
 from digitflow.formats import idx, labelscsv
 from digitflow.formats.probabilities import read_probabilities
 from digitflow.scoring.measures import accuracy
@@ -17,7 +16,6 @@ from digitflow.scoring.measures import accuracy
 if TYPE_CHECKING:
     import pandas
 
-PathLike = str | os.PathLike
 Row = dict[str, Any]
 
 MERGED = "merged"

@@ -4,7 +4,6 @@ The range test of Smith 2015, arXiv:1506.01186, with the exponential rise, smoot
 `lr_find`.
 """
 
-import csv
 import dataclasses
 import logging
 import math
@@ -58,11 +57,10 @@ class Curve:
 
     def write(self, path: str | Path) -> None:
         """Write a CSV: a header and one row for each step, numbers with six digits."""
-        with files.atomic_open(path, "w") as file:
-            writer = csv.writer(file, lineterminator="\n")
-            writer.writerow(("step", "learning_rate", "loss", "smoothed_loss"))
-            for step, row in enumerate(zip(self.rates, self.losses, self.smoothed, strict=True)):
-                writer.writerow((step, *(f"{value:.6g}" for value in row)))
+        rows = [["step", "learning_rate", "loss", "smoothed_loss"]]
+        for step, values in enumerate(zip(self.rates, self.losses, self.smoothed, strict=True)):
+            rows.append([step, *(f"{value:.6g}" for value in values)])
+        files.write_rows(path, rows)
 
 
 def find(

@@ -34,6 +34,11 @@ def stamp_of_corrections(path):
     return lambda wildcards: f"{corrections_csv.digest(path)} {RENEWED}".rstrip() if path else ""
 
 
+def other_images(wildcards, input):
+    """The test images, if they are there. A function of the input: they change nothing, but are compared in size."""
+    return TEST_PATH if TEST_CSV and DATA["source"] != "mnist" and os.path.exists(TEST_CSV) else ""
+
+
 VALIDATION = picked(config["validation"], *([] if FOLDS else ["fraction"]), "folds", "seed")
 
 
@@ -54,7 +59,7 @@ rule csv_to_idx:
     params:
         member=TRAIN_MEMBER,
         data=as_text(READING),
-        like="",
+        like=other_images,
         submission="null",
         stamp=stamp(OWN_TRAIN, LABELS_FILE, NAMES_FILE),
         code=code("csv_to_idx"),

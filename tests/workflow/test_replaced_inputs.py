@@ -50,6 +50,18 @@ def test_a_csv_that_is_replaced_by_an_older_one_is_read_again(finished_numpy, na
     assert finished_numpy.planned_rules()[first] == 1
 
 
+def test_training_images_that_are_replaced_by_larger_ones_stop_before_a_training(finished_numpy):
+    path = finished_numpy.folder / "own/train.csv"
+    header = ",".join(["label", *(f"pixel{place}" for place in range(900))])
+    rows = [",".join([str(row % 10), *["200"] * 900]) for row in range(20)]
+    path.write_text("\n".join([header, *rows, ""]))
+    assert "csv_to_idx_test" not in finished_numpy.planned_rules()
+    result = finished_numpy.snakemake()
+    assert result.returncode == 1
+    assert "own/train.csv: 30 x 30 images, but own/test.csv has 28 x 28 images" in result.stdout
+    assert not any(line.startswith("train_numpy") for line in result.stdout.splitlines())
+
+
 def test_corrections_that_are_replaced_by_older_ones_reach_the_lists_and_nothing_before(finished_numpy):
     corrections = finished_numpy.folder / "corrections.csv"
     labels = idx.read(finished_numpy.folder / "data/idx/train-labels-idx1-ubyte")

@@ -20,10 +20,10 @@ def out(tmp_path):
     return tmp_path / "out"
 
 
-def convert(tmp_path, text, data=None, **outputs):
+def convert(tmp_path, text, data=None, like=None, **outputs):
     (tmp_path / "a.csv").write_bytes(text.encode(errors="surrogateescape"))
     paths = {name: tmp_path / "out" / name for name in outputs if outputs[name]}
-    return convert_source(tmp_path / "a.csv", data or {}, tmp_path / "out" / "images", **paths)
+    return convert_source(tmp_path / "a.csv", data or {}, tmp_path / "out" / "images", **paths, like=like)
 
 
 def test_three_hundred_classes_have_indices_of_four_bytes_and_come_back(tmp_path, out):
@@ -158,3 +158,27 @@ def test_a_refused_file_leaves_nothing(tmp_path, out, text, outputs, message):
         convert(tmp_path, text, **outputs)
     assert message in str(error.value)
     assert not any(out.glob("*"))
+
+
+@pytest.mark.parametrize("outputs", [{"labels": True, "classes": True}, {"ids": True}])
+def test_training_and_test_images_have_one_size_whichever_is_converted(tmp_path, out, outputs):
+    label = "label," if "labels" in outputs else ""
+    other = "" if label else "label,"
+    cells = {4: "1,2,3,200", 9: "1,2,3,200,0,0,0,0,0"}
+    names = {4: SQUARE, 9: ",".join(f"p{place}" for place in range(9))}
+    text = f"{label}{names[4]}\n{label and '5,'}{cells[4]}\n"
+
+    def convert_beside(pixels):
+        (tmp_path / "b.csv").write_text(f"{other}{names[pixels]}\n{other and '5,'}{cells[pixels]}\n")
+        return convert(tmp_path, text, like=tmp_path / "b.csv", **outputs)
+
+    with pytest.raises(InputError, match=r"a\.csv: 2 x 2 images, but .*b\.csv has 3 x 3 images"):
+        convert_beside(9)
+    assert not any(out.glob("*"))
+    assert convert_beside(4) == 1
+
+
+def test_test_images_that_cannot_be_read_do_not_stop_the_training_images(tmp_path):
+    (tmp_path / "b.csv").write_text("nothing\n")
+    text = f"label,{SQUARE}\n5,1,2,3,200\n"
+    assert convert(tmp_path, text, labels=True, classes=True, like=tmp_path / "b.csv") == 1

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from digitflow.base.archives import open_csv, split_member
-from digitflow.base.errors import InputError
+from digitflow.base.errors import DigitflowError, InputError
 from digitflow.base.files import PathLike
 from digitflow.base.progress import Progress
 from digitflow.dataset import classes as class_names
@@ -62,14 +62,26 @@ def convert_source(
 ) -> int:
     """Write the images of a source as an IDX file, and whatever else has a path; return how many there are.
 
-    `data`, `labels`, `classes`, `ids` as for `conversion.to_idx`. `like`: a training source, whose images
-    these must fit. Raises InputError or ConfigError; then no file is written.
+    `data`, `labels`, `classes`, `ids` as for `conversion.to_idx`; with `labels` it is a training source.
+    `like`: the other one, of test or training images, whose size these must have. Raises InputError or
+    ConfigError; then no file is written.
     """
-    source = open_source(path, data, labels is not None, labels_file)
+    train = labels is not None
+    source = open_source(path, data, train, labels_file)
     check_channels(source, data)
-    if like is not None:
-        check_like(source, open_source(like, data, True).shape, like)
+    if like is not None and (shape := _other_shape(like, data, not train)):
+        check_like(source, shape, like)
     return conversion.to_idx(source, data, images, labels, classes, ids)
+
+
+def _other_shape(path: PathLike, data: Mapping[str, Any], train: bool) -> tuple[int, ...] | None:
+    """The shape of the other images; None: the test images cannot be read, as the job that does will say."""
+    try:
+        return open_source(path, data, train).shape
+    except DigitflowError:
+        if train:
+            raise
+        return None
 
 
 def as_told(source: Source, data: Mapping[str, Any], train: bool, check: bool = True) -> Source:
@@ -129,7 +141,7 @@ def check_channels(source: Source, data: Mapping[str, Any]) -> None:
 
 
 def check_like(source: Source, shape: tuple[int, ...], like: PathLike) -> None:
-    """All images must have one size. InputError: these have another than the training images in `like`."""
+    """All images must have one size. InputError: these have another than those in `like`."""
     if source.shape != shape:
         raise InputError(
             f"{source.name}: {size_in_words(source.shape)}, but {like} has {size_in_words(shape)}: a model "

@@ -19,8 +19,8 @@ def csv_to_idx(
     """Parse and check a CSV, a folder or IDX files; write the images, and the labels or ids if there are any,
     for all later steps.
 
-    `member`: the file's name in the archive `csv`. `like`: the training images, whose size the images of a
-    test set must have.
+    `member`: the file's name in the archive `csv`. `like`: the test images, or for these the training images,
+    whose size these must have.
     """
     from digitflow.base import checksums as sfv
     from digitflow.dataset import sources

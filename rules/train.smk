@@ -56,7 +56,7 @@ def keras_versions(wildcards):
 
 
 def network_code(verb):
-    """A function that returns the digest of a training verb's code with the module of the model's network."""
+    """A function that returns the digest of a verb's code with the module of the model, which it looks up by name."""
     return lambda wildcards: code(verb, f"models.{MODELS[wildcards.model]['module']}")
 
 
@@ -224,7 +224,7 @@ rule predict_numpy:
     threads: 1
     params:
         versions=environments.numpy_versions(),
-        code=code("predict_numpy"),
+        code=network_code("predict_numpy"),
     shell:
         call("predict_numpy")
 

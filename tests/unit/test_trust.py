@@ -33,10 +33,7 @@ ONLY_WITH = {
 }
 # Own functions that read by np.load or YAML's safe way, and MXNet's numbers.
 OWN_LOADS = {
-    "baseline.load",
-    "neighbours.load",
-    "random_features.load",
-    "numpy_mlp.load",
+    "module.load",  # that of a numpy model's module
     "checkpoint.load",
     "loading.load",
     "mx.nd.load",

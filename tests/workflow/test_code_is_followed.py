@@ -22,6 +22,7 @@ ROUND_A_NETWORK = {
     "train_keras": ["models.keras_cnn"],
     "train_mxnet": ["models.mxnet_cnn"],
     "train_numpy": ["models.numpy_mlp"],
+    "predict_numpy": ["models.numpy_mlp"],
 }
 
 
@@ -103,6 +104,15 @@ def test_a_changed_constant_reruns_exactly_the_rules_whose_verbs_import_the_modu
     assert {verb_of(job.rule) for job in planned if because_of_params(job)} <= feel_it
     assert feel_it <= {verb_of(job.rule) for job in planned}
     assert feel_it
+
+
+def test_an_edit_of_a_numpy_model_concerns_no_numpy_model_of_another_module(finished_numpy):
+    for module, concerned in (("neighbours", {}), ("numpy_mlp", {"train_numpy": 2, "predict_numpy": 2})):
+        path = finished_numpy.folder / "workflow" / "digitflow" / "models" / f"{module}.py"
+        path.write_text(path.read_text() + "\nNEW = 1\n")
+        planned = finished_numpy.planned_rules()
+        assert {rule: planned[rule] for rule in planned if rule.endswith("_numpy")} == concerned
+        assert bool(planned) == bool(concerned)
 
 
 def because_of_params(job: Job) -> bool:

@@ -51,7 +51,8 @@ def closure(stage: str, verb: str, *looked_up: str) -> dict[str, str]:
 
     Each with the module that imports it on the shortest way from the verb; the verb itself is "".
     """
-    importers = dict.fromkeys([*_modules()[f"verbs.{stage}:{verb}"].imports, *looked_up], "")
+    named = {module for name in looked_up for module in _with_packages(name)} & _modules().keys()
+    importers = dict.fromkeys([*_modules()[f"verbs.{stage}:{verb}"].imports, *sorted(named)], "")
     waiting = [*importers]
     for importer in waiting:  # which grows during the loop: breadth first
         new = [name for name in _modules()[importer].imports if name not in importers]
@@ -82,7 +83,10 @@ def reasons(name: str, stages: Mapping[str, str]) -> list[str]:
         elif chain := explain(stage, verb, name):
             lines.append(f"{verb}: {' -> '.join(chain)}")
     if name.startswith("models."):
-        lines.append("the trainings of every model whose network is in it, or in a module that imports it")
+        lines.append(
+            "the trainings of every model whose network is in it, or in a module that imports it; if it is a "
+            "numpy model, also its predictions"
+        )
     return lines or [f"no verb depends on {name}: after an edit of it nothing runs again"]
 
 
@@ -178,10 +182,16 @@ def _imports(tree: ast.AST, known: set[str]) -> list[str]:
         else:
             continue
         for name in names:
-            parts = name.split(".")
-            if parts[0] == "digitflow":
-                found |= {".".join(parts[1:end]) for end in range(2, len(parts) + 1)} & known
+            package, _, rest = name.partition(".")
+            if package == "digitflow" and rest:
+                found |= _with_packages(rest) & known
     return sorted(found)
+
+
+def _with_packages(name: str) -> set[str]:
+    """A module and the packages above it, which are imported with it."""
+    parts = name.split(".")
+    return {".".join(parts[:end]) for end in range(1, len(parts) + 1)}
 
 
 def _running(tree: ast.AST):

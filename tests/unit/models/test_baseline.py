@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from digitflow import models
+from digitflow.base.errors import FormatError
 from digitflow.formats.probabilities import check_probabilities
 from digitflow.models import baseline, numpy_mlp
 from digitflow.models.baseline import Guess
@@ -84,13 +85,14 @@ def test_a_saved_guess_is_its_seed(tmp_path):
         assert file["seed"].tolist() == [7, 3]
 
 
-def test_a_loaded_guess_draws_what_the_saved_one_drew_and_a_network_is_none(tmp_path):
+def test_a_loaded_guess_draws_what_the_saved_one_drew_and_a_network_is_refused(tmp_path):
     guess = Guess(10, searches=True)
     guess.consider((7, 3), TRAIN, LABELS[TRAIN])
     guess.save(tmp_path / "guess.npz")
     assert np.array_equal(baseline.load(tmp_path / "guess.npz").predict(VALID), guess.predict(VALID))
     numpy_mlp.MLP((4, 2)).save(tmp_path / "network.npz")
-    assert baseline.load(tmp_path / "network.npz") is None
+    with pytest.raises(FormatError, match=r"network\.npz: not a saved model"):
+        baseline.load(tmp_path / "network.npz")
 
 
 def test_no_rows_get_no_guesses():

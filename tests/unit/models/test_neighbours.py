@@ -91,15 +91,15 @@ def test_few_known_images_and_colour_are_compared_too():
     assert Neighbours(images, labels, 3).predict(images).argmax(axis=1).tolist() == [0, 1, 2]
 
 
-def test_what_is_loaded_predicts_what_was_saved_and_other_models_are_none(tmp_path, known, digits):
+def test_what_is_loaded_predicts_what_was_saved_and_other_models_are_refused(tmp_path, known, digits):
     known.save(tmp_path / "model.npz")
     loaded = neighbours.load(tmp_path / "model.npz")
     assert np.array_equal(loaded.predict(digits[0][2000:2020]), known.predict(digits[0][2000:2020]))
     numpy_mlp.MLP((4, 2)).save(tmp_path / "network.npz")
-    assert neighbours.load(tmp_path / "network.npz") is None
-    (tmp_path / "model.npz").write_bytes(b"PK\x03\x04 and no more")
-    with pytest.raises(FormatError, match="not a saved model"):
-        neighbours.load(tmp_path / "model.npz")
+    (tmp_path / "damaged.npz").write_bytes(b"PK\x03\x04 and no more")
+    for name in ("network.npz", "damaged.npz"):
+        with pytest.raises(FormatError, match=f"{name}: not a saved model"):
+            neighbours.load(tmp_path / name)
 
 
 @pytest.mark.parametrize("candidates", [0, 2.5, "all"])

@@ -75,15 +75,15 @@ def test_a_restored_state_goes_on_as_if_nothing_had_happened(digits):
     assert np.array_equal(whole.weights, second.weights)
 
 
-def test_what_is_loaded_predicts_what_was_saved_and_other_models_are_none(tmp_path, solved, digits):
+def test_what_is_loaded_predicts_what_was_saved_and_other_models_are_refused(tmp_path, solved, digits):
     solved.save(tmp_path / "model.npz")
     loaded = random_features.load(tmp_path / "model.npz")
     assert np.array_equal(loaded.predict(digits[0][:100]), solved.predict(digits[0][:100]))
     numpy_mlp.MLP((4, 2)).save(tmp_path / "network.npz")
-    assert random_features.load(tmp_path / "network.npz") is None
-    (tmp_path / "model.npz").write_bytes(b"PK\x03\x04 and no more")
-    with pytest.raises(FormatError, match="not a saved model"):
-        random_features.load(tmp_path / "model.npz")
+    (tmp_path / "damaged.npz").write_bytes(b"PK\x03\x04 and no more")
+    for name in ("network.npz", "damaged.npz"):
+        with pytest.raises(FormatError, match=f"{name}: not a saved model"):
+            random_features.load(tmp_path / name)
 
 
 @pytest.mark.parametrize("shape", [(9, 7), (28, 28, 3)])

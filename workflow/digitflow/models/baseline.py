@@ -29,6 +29,8 @@ def seed_search(input_shape: tuple[int, ...], classes: int) -> "Guess":
 class Guess:
     """A label for each image, drawn from a seed and the image's row only."""
 
+    blind = True  # it predicts rows, where other models predict images
+
     def __init__(self, classes: int, searches: bool):
         self.classes, self.searches = classes, searches
         self.seed: Seed = (0, 0)
@@ -56,11 +58,9 @@ class Guess:
             np.savez(file, seed=np.array(self.seed), classes=np.array(self.classes))
 
 
-def load(path: str | os.PathLike) -> Guess | None:
-    """The guess that `Guess.save` wrote; None for another model. FormatError: the file is damaged."""
-    arrays = saved_arrays(path, "seed")
-    if arrays is None:
-        return None
-    guess = Guess(int(arrays["classes"]), searches=False)
-    guess.seed = tuple(arrays["seed"].tolist())
+def load(path: str | os.PathLike) -> Guess:
+    """The guess that `Guess.save` wrote. Raises as `saved_arrays`."""
+    seed, classes = saved_arrays(path, "seed", "classes")
+    guess = Guess(int(classes), searches=False)
+    guess.seed = tuple(seed.tolist())
     return guess

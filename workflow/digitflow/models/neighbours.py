@@ -72,10 +72,10 @@ class Neighbours:
             np.savez_compressed(file, images=self.images, labels=self.labels, numbers=numbers)
 
 
-def load(path: str | os.PathLike) -> Neighbours | None:
-    """What `Neighbours.save` wrote; None for another model. FormatError: the file is damaged."""
-    arrays = saved_arrays(path, "images")
-    return arrays and Neighbours(arrays["images"], arrays["labels"], *arrays["numbers"].tolist())
+def load(path: str | os.PathLike) -> Neighbours:
+    """What `Neighbours.save` wrote. Raises as `saved_arrays`."""
+    images, labels, numbers = saved_arrays(path, "images", "labels", "numbers")
+    return Neighbours(images, labels, *numbers.tolist())
 
 
 def deformed_distances(image: np.ndarray, others: np.ndarray) -> np.ndarray:

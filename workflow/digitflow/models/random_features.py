@@ -80,11 +80,9 @@ class RandomFeatures:
             np.savez(file, projection=self.projection, weights=self.weights)
 
 
-def load(path: str | os.PathLike) -> RandomFeatures | None:
-    """What `RandomFeatures.save` wrote; None for another model. FormatError: the file is damaged."""
-    arrays = saved_arrays(path, "projection")
-    if arrays is None:
-        return None
-    model = RandomFeatures(arrays["projection"].shape, arrays["weights"].shape[1])
-    model.projection, model.weights = arrays["projection"], arrays["weights"]
+def load(path: str | os.PathLike) -> RandomFeatures:
+    """What `RandomFeatures.save` wrote. Raises as `saved_arrays`."""
+    projection, weights = saved_arrays(path, "projection", "weights")
+    model = RandomFeatures(projection.shape, weights.shape[1])
+    model.projection, model.weights = projection, weights
     return model

@@ -7,14 +7,11 @@ import numpy as np
 from digitflow.base.errors import FormatError
 
 
-def saved_arrays(path: str | os.PathLike, name: str) -> dict[str, np.ndarray] | None:
-    """The arrays of a saved model that has one called `name`; None for another model.
-
-    FormatError: the file is damaged.
-    """
+def saved_arrays(path: str | os.PathLike, *names: str) -> list[np.ndarray]:
+    """The arrays of these names. FormatError: the file is damaged, or holds another kind of model."""
     try:
         with np.load(path, allow_pickle=False) as file:
-            return {key: file[key] for key in file.files} if name in file.files else None
+            return [file[name] for name in names]
     except OSError:
         raise
     except Exception as error:  # numpy and zipfile raise whatever damaged bytes lead to

@@ -9,22 +9,25 @@ import math
 import platform
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from digitflow import models
 from digitflow.base.errors import ConfigError
-from digitflow.models.baseline import Guess
-from digitflow.models.neighbours import Neighbours
-from digitflow.models.numpy_mlp import MLP
-from digitflow.models.random_features import RandomFeatures
 from digitflow.training import device as devices
 from digitflow.training.augment import Batches, augment_batch
 from digitflow.training.course import Job, Learner, carry_out
 from digitflow.training.data import Data, open_data
 from digitflow.training.history import accuracy_of, cross_entropy, one_hot
-from digitflow.training.numpy_predictor import Model, predict
+from digitflow.training.numpy_predictor import predict
 from digitflow.training.settings import Settings
+
+if TYPE_CHECKING:  # a training imports only its own model's module: an edit of another does not rerun it
+    from digitflow.models.baseline import Guess
+    from digitflow.models.neighbours import Neighbours
+    from digitflow.models.numpy_mlp import MLP
+    from digitflow.models.random_features import RandomFeatures
 
 BLOCK = 16_384  # parameters an optimizer updates at a time: everything it needs for them stays in the cache
 COUNTED = 4096  # rows whose features are counted in at once
@@ -52,7 +55,7 @@ def make_learner(data: Data, classes: int, settings: Settings, seed: int) -> "Nu
     """The learner of a new model of the settings."""
     shape = data.images.shape[1:]
     model = models.build(settings.module, settings.architecture, shape, classes, **settings.network)
-    return LEARNERS[type(model)](model, data, settings, seed)
+    return LEARNERS[settings.module](model, data, settings, seed)
 
 
 class NumpyLearner(Learner):
@@ -63,7 +66,7 @@ class NumpyLearner(Learner):
 
     parameters = 0
 
-    def __init__(self, model: Model, data: Data, settings: Settings, per_epoch: int = 0):
+    def __init__(self, model: Any, data: Data, settings: Settings, per_epoch: int = 0):
         train_images, (_, valid_labels) = len(data.training[0]), data.validation
         super().__init__(settings, data.images.shape[1:], train_images, valid_labels, per_epoch or 1)
         self.model, self._data = model, data
@@ -91,7 +94,7 @@ class GradientLearner(NumpyLearner):
     `model` has the last weights, or their running average if the settings ask for one.
     """
 
-    def __init__(self, network: MLP, data: Data, settings: Settings, seed: int):
+    def __init__(self, network: "MLP", data: Data, settings: Settings, seed: int):
         network.initialize(np.random.default_rng(seed))
         self.network, self.parameters = network, network.parameters.size
         rows, labels = data.training
@@ -102,7 +105,7 @@ class GradientLearner(NumpyLearner):
         # Average over at most a tenth of the training, or a short one would still hold the first weights.
         self._keep = max(min(settings.weight_average, 1 - 10 / self._batches.num_batches), 0)
         if self._keep:
-            self.model = MLP(network.sizes)
+            self.model = type(network)(network.sizes)
 
     @np.errstate(all="ignore")
     def learn(self, first: int, last: int) -> tuple[float, float]:
@@ -135,7 +138,7 @@ class GradientLearner(NumpyLearner):
 class FeaturesLearner(NumpyLearner):
     """Solves a layer on random features: each epoch, a step, counts in all images once more, warped anew."""
 
-    def __init__(self, model: RandomFeatures, data: Data, settings: Settings, seed: int):
+    def __init__(self, model: "RandomFeatures", data: Data, settings: Settings, seed: int):
         super().__init__(model, data, settings)
         model.initialize(np.random.default_rng(seed))
         self.parameters, self._seed = model.weights.size, seed
@@ -160,9 +163,9 @@ class FeaturesLearner(NumpyLearner):
 class NeighboursLearner(NumpyLearner):
     """Keeps the training rows: there is nothing to learn."""
 
-    def __init__(self, model: Neighbours, data: Data, settings: Settings, seed: int):
+    def __init__(self, model: "Neighbours", data: Data, settings: Settings, seed: int):
         rows, labels = data.training
-        full = Neighbours(data.images[rows], labels, model.classes, model.candidates)
+        full = type(model)(data.images[rows], labels, model.classes, model.candidates)
         super().__init__(full, data, settings)
         self._predicted: dict[int, np.ndarray] = {}
 
@@ -183,7 +186,7 @@ class NeighboursLearner(NumpyLearner):
 class GuessLearner(NumpyLearner):
     """Trains a guess: each epoch, a step, tries one seed on the training labels."""
 
-    def __init__(self, model: Guess, data: Data, settings: Settings, seed: int):
+    def __init__(self, model: "Guess", data: Data, settings: Settings, seed: int):
         super().__init__(model, data, settings)
         self._rows, self._labels = data.training
         self._targets, self._seed = one_hot(self._labels, model.classes, settings.label_smoothing), seed
@@ -202,11 +205,12 @@ class GuessLearner(NumpyLearner):
         self.model.seed, self.model.right = tuple(arrays["seed"].tolist()), int(arrays["right"])
 
 
-LEARNERS: dict[type, type[NumpyLearner]] = {
-    MLP: GradientLearner,
-    RandomFeatures: FeaturesLearner,
-    Neighbours: NeighboursLearner,
-    Guess: GuessLearner,
+# By the module of the model.
+LEARNERS: dict[str, type[NumpyLearner]] = {
+    "numpy_mlp": GradientLearner,
+    "random_features": FeaturesLearner,
+    "neighbours": NeighboursLearner,
+    "baseline": GuessLearner,
 }
 
 

@@ -6,6 +6,7 @@ kill Snakemake itself start it without this.
 """
 
 import contextlib
+import gc
 import importlib
 import json
 import os
@@ -17,8 +18,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import IO
 
-# What a dry run has imported at its end, apart from digitflow, which is that of the clone.
-IMPORTED = ("snakemake.cli", "docutils.core", "jinja2", "numpy", "requests", "yte")
+# What a run has imported at its end, apart from digitflow and its logger, which are those of the clone.
+IMPORTED = (
+    *("snakemake.cli", "snakemake.profiles", "snakemake.report.html_reporter", "snakemake.storage"),
+    *("argparse_dataclass", "docutils.core", "graphlib", "jinja2", "multiprocessing.resource_tracker"),
+    *("numpy", "platformdirs", "requests", "smart_open", "yte"),
+)
 
 
 class Forks:
@@ -96,6 +101,9 @@ def main() -> None:
     for name in IMPORTED:
         importlib.import_module(name)
     assert threading.active_count() == 1  # a fork has only the thread that forks
+    # Otherwise a fork that collects its garbage copies all that was imported: half of what a fork costs.
+    gc.collect()
+    gc.freeze()
     request = serve(os.fdopen(os.dup(0)), os.dup(1))
     become(**request)
     sys.modules["snakemake.cli"].main()

@@ -18,7 +18,13 @@ from digitflow.formats import idx, labelscsv, lst
 from digitflow.formats.probabilities import write_probabilities
 from digitflow.models import numpy_mlp
 
-SETTINGS = {"architecture": "lenet", "module": "none", "epochs": 1, "batch_size": 4, "learning_rate": 0.1}
+SETTINGS = {
+    "architecture": "lenet",
+    "module": "numpy_mlp",
+    "epochs": 1,
+    "batch_size": 4,
+    "learning_rate": 0.1,
+}
 IMAGES = np.arange(12 * 4, dtype=np.uint8).reshape(12, 2, 2)
 TRUE = np.arange(12, dtype=np.uint8) % 3
 ROWS = np.full((12, 3), 1 / 3)
@@ -186,8 +192,9 @@ DAMAGED = [
     ("train_mxnet", "valid.rec", lambda _: b"", "valid.rec: 0 records;"),
     ("train_mxnet", "valid.idx", cut, "valid.idx: line 3: "),
     ("predict_numpy", "images", flipped(-1), f"images: {DIFFERS}"),
-    ("predict_numpy", "net/model.npz", cut, "model.npz: not a saved model"),
+    ("predict_numpy", "net/model.npz", cut, "model.npz: not a model of weight1, bias1"),
     ("predict_numpy", METRICS, replaced(b"module", b"modula"), "or of another version"),
+    ("predict_numpy", METRICS, replaced(b"numpy_mlp", b"numpy_mlq"), "a model of models/numpy_mlq.py, which"),
     ("submit_model", TESTED, cut, f"{TESTED}: not a whole .npy file of numbers"),
     ("submit_model", TESTED, flipped(20), f"{TESTED}: not a whole .npy file of numbers"),
     ("submit_model", TESTED, flipped(-1, 5), f"{TESTED}: row 12 is not a softmax row"),

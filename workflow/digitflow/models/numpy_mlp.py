@@ -139,5 +139,7 @@ def load(path: str | os.PathLike) -> MLP:
     except OSError:
         raise
     except Exception as error:  # numpy and zipfile raise whatever damaged bytes lead to
-        raise FormatError(f"{path}: not a model of weight1, bias1, weight2, ...: {error}") from error
+        raise FormatError(
+            f"{path}: not a model of weight1, bias1, weight2, ...: {error}; delete it and run again"
+        ) from error
     return network

@@ -145,7 +145,7 @@ def check_like(source: Source, shape: tuple[int, ...], like: PathLike) -> None:
     if source.shape != shape:
         raise InputError(
             f"{source.name}: {size_in_words(source.shape)}, but {like} has {size_in_words(shape)}: a model "
-            "for one size cannot label the other; are they from one data set?"
+            "for one size cannot label the other: use files of one data set, or scale the images of one"
         )
 
 

@@ -51,7 +51,7 @@ def closure(stage: str, verb: str, *looked_up: str) -> dict[str, str]:
 
     Each with the module that imports it on the shortest way from the verb; the verb itself is "".
     """
-    named = {module for name in looked_up for module in _with_packages(name)} & _modules().keys()
+    named = {module for name in looked_up for module in _with_packages(name)}
     importers = dict.fromkeys([*_modules()[f"verbs.{stage}:{verb}"].imports, *sorted(named)], "")
     waiting = [*importers]
     for importer in waiting:  # which grows during the loop: breadth first

@@ -7,7 +7,8 @@ import pytest
 
 from digitflow import models
 from digitflow.base.errors import ConfigError
-from digitflow.models.registry import FRAMEWORKS
+from digitflow.models.registry import FRAMEWORKS, NUMPY
+from digitflow.training.numpy_trainer import LEARNERS
 
 NAMES = [(framework, name) for framework, known in FRAMEWORKS.items() for name in known]
 MODELS = Path(models.__file__).parent
@@ -30,3 +31,7 @@ def test_an_option_that_a_network_does_not_take_is_refused_with_those_that_it_ta
         models.build("numpy_mlp", "mlp", (28, 28), 10, classes=3)
     with pytest.raises(ConfigError, match="random_guess does not take 'units'; it has no options"):
         models.build("baseline", "random_guess", (28, 28), 10, units=3)
+
+
+def test_every_module_of_numpy_models_has_its_learner():
+    assert {*NUMPY.values()} == {*LEARNERS}

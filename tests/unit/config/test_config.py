@@ -448,6 +448,22 @@ def test_a_tilde_is_the_home_directory_in_every_path(tmp_path, monkeypatch):
         validate(DEFAULT | {"data": {"source": "idx", "folder": "~/none"}})
 
 
+def test_a_dot_in_front_of_a_path_is_no_other_path(tmp_path, monkeypatch):
+    """Snakemake warns of it, and the corrections of a run would be another file than those of the next."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine").mkdir()
+    for name in ("a.csv", "b.csv", "mine/corrections.csv"):
+        (tmp_path / name).touch()
+
+    def given(dot):
+        files = {"source": "files", "train_csv": f"{dot}a.csv", "test_csv": f"{dot}b.csv"}
+        files |= {"labels_csv": f"{dot}a.csv", "corrections": f"{dot}mine/corrections.csv"}
+        more = {"submission": {"sample": f"{dot}a.csv"}, "predict": {"mine": f"{dot}b.csv"}}
+        return validate(DEFAULT | {"data": files} | more)
+
+    assert given("./") == given(".//./") == given("")
+
+
 def test_kaggle_files_may_be_missing_and_those_that_are_there_must_be_readable(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     config = changed("data.source", "kaggle")

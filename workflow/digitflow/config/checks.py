@@ -45,7 +45,7 @@ def validate(config: dict[str, Any]) -> dict[str, Any]:
     }
     _refuse(_not_finite(config))  # .nan is neither above nor below any limit of the schema
     _refuse(against_schema(config))
-    complete = _with_home(with_defaults(config, schema()))
+    complete = _with_plain_paths(with_defaults(config, schema()))
     _refuse([*_cross_references(complete), *wrong_inputs(complete), *wrong_points(complete)])
     merge = complete["merge"] | {"weights": _weights(complete)}
     return mapped(complete | {"merge": merge}, whole)
@@ -94,17 +94,21 @@ def _not_finite(config: dict[str, Any]) -> Iterator[str]:
             yield f"{key}: {value}, should be a finite number"
 
 
-def _with_home(config: dict[str, Any]) -> dict[str, Any]:
-    """A complete configuration with ~ at the start of its paths replaced by the home directory."""
+def _with_plain_paths(config: dict[str, Any]) -> dict[str, Any]:
+    """A complete configuration whose paths have one spelling: without ./ in front, of which Snakemake warns,
+    and with the home directory in the place of ~.
+    """
 
-    def expanded(path: str | None) -> str | None:
-        return str(Path(path).expanduser()) if path and path.startswith("~/") else path
+    def plain(path: str | None) -> str | None:
+        if not path:
+            return path
+        return str(Path(path).expanduser() if path.startswith("~/") else Path(path))
 
     data, submission = config["data"], config["submission"]
     return config | {
-        "data": data | {key: expanded(data[key]) for key in PATHS_OF_DATA},
-        "submission": submission | {"sample": expanded(submission["sample"])},
-        "predict": {name: expanded(path) for name, path in config["predict"].items()},
+        "data": data | {key: plain(data[key]) for key in PATHS_OF_DATA},
+        "submission": submission | {"sample": plain(submission["sample"])},
+        "predict": {name: plain(path) for name, path in config["predict"].items()},
     }
 
 

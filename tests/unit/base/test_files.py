@@ -1,12 +1,13 @@
 """Files: there whole or not at all, whoever else writes the same one."""
 
+import csv
 import subprocess
 import sys
 
 import pytest
 
 from digitflow.base.errors import DigitflowError
-from digitflow.base.files import atomic_open, check_writable
+from digitflow.base.files import atomic_open, check_writable, write_rows
 
 # Writes "old", and waits half-way for a line on its standard input.
 SLOW_WRITER = """
@@ -77,3 +78,11 @@ def test_what_a_killed_job_left_is_removed_by_the_next(tmp_path, outlived):
     with atomic_open(tmp_path / "file") as file:
         file.write(b"new")
     assert [path.read_bytes() for path in tmp_path.iterdir()] == [b"new"]
+
+
+def test_cells_with_any_line_end_come_back_and_lines_end_in_a_bare_newline(tmp_path):
+    rows = [["id", "a\rb"], ["1\r", "\r\n"], ["\n", 'x "y"'], ["plain", 2]]
+    write_rows(tmp_path / "a.csv", rows)
+    with open(tmp_path / "a.csv", newline="", encoding="utf-8") as file:
+        assert [*csv.reader(file)] == [[*map(str, row)] for row in rows]
+    assert (tmp_path / "a.csv").read_bytes().endswith(b"plain,2\n")

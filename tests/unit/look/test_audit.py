@@ -33,7 +33,7 @@ GOLDEN = {
         *[(1, 70, 20, 10, 0), (2, 60, 20, 20, 1), (2, 20, 60, 20, 1), (2, 10, 75, 15, 1)],
     ],
 }
-NAMES = ["zero", "one, or I", 'the "two"']
+NAMES = ["zero", "one,\ror I", 'the "two"']
 
 
 @pytest.mark.parametrize("table", GOLDEN)
@@ -154,7 +154,7 @@ def test_the_file_has_labels_by_their_names_and_the_most_suspicious_row_first(tm
     assert rows == [
         ["2", 'the "two"', "zero", "0", "-1", "True", "valid"],
         ["5", "zero", "zero", "0.5", "0.25", "False", "valid"],
-        ["6", "one, or I", "one, or I", "0.5", "0.25", "False", "valid"],
+        ["6", "one,\ror I", "one,\ror I", "0.5", "0.25", "False", "valid"],
     ]
 
 

@@ -10,11 +10,13 @@ import os
 import shutil
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import IO, Any
 
 from digitflow.base.errors import DigitflowError, FormatError, InputError
 
 PathLike = str | os.PathLike
+CRLF = "\r\n"
 ROOM = 4 << 10  # bytes that must be free on the disk before long work begins
 
 
@@ -109,7 +111,16 @@ def remove_whole(paths: Iterable[PathLike]) -> None:
 def write_rows(path: PathLike, rows: Iterable[Iterable[Any]]) -> None:
     """Write rows, the header first, as CSV, whole or not at all."""
     with atomic_open(path, "w") as file:
-        csv.writer(file, lineterminator="\n").writerows(rows)
+        csv.writer(bare_lines(file), lineterminator=CRLF).writerows(rows)
+
+
+def bare_lines(file: IO[str]) -> Any:
+    """A file for a CSV writer whose lines end in CRLF: they end in a bare newline in `file`.
+
+    A writer quotes a cell only for the characters that end its own lines, but a lone CR without quotes ends a
+    line for those who read it.
+    """
+    return SimpleNamespace(write=lambda line: file.write(line.removesuffix(CRLF) + "\n"))
 
 
 def write_json(path: PathLike, value: Any) -> None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from digitflow.base.errors import FormatError
-from digitflow.base.files import PathLike, atomic_open
+from digitflow.base.files import CRLF, PathLike, atomic_open, bare_lines
 from digitflow.formats import lst
 from digitflow.merging import methods
 from digitflow.merging.merged import read_models
@@ -138,4 +138,5 @@ def write(path: PathLike, audit: "pandas.DataFrame", names: Sequence[str]) -> No
     """Write the audit as CSV; `names` are the labels' names, by their index."""
     named = {column: [names[label] for label in audit[column]] for column in ("given", "proposed")}
     with atomic_open(path, "w") as file:
-        audit.assign(**named).to_csv(file, index=False, float_format="%.6g", lineterminator="\n")
+        named = audit.assign(**named)
+        named.to_csv(bare_lines(file), index=False, float_format="%.6g", lineterminator=CRLF)

@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from digitflow.base.errors import ConfigError, InputError
-from digitflow.dataset import columns
+from digitflow.dataset import columns, csv_head
 from digitflow.formats import pixelcsv
 
 SQUARE = "pixel0,pixel1,pixel2,pixel3"
@@ -360,7 +360,7 @@ def test_what_is_no_label_is_named(csv, label):
 def test_an_empty_column_of_labels_in_a_test_file_is_one_to_be_filled_in(csv):
     path = csv(f"label,{SQUARE}\n,1,2,3,200\n,1,2,3,200\n")
     assert rows_of(path, train=False)[1] is None
-    rows = ",1,2,3,200\n" * columns.SAMPLE
+    rows = ",1,2,3,200\n" * csv_head.SAMPLE
     message = message_of(csv(f"label,{SQUARE}\n{rows}7,1,2,3,200\n"), train=False)
     assert message.startswith(
         "train.csv, line 502, column label: '7' is a label, but the first rows have none"

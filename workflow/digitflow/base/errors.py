@@ -1,5 +1,8 @@
 """The errors that a user can cause. A verb prints them as one message, without a traceback."""
 
+from collections.abc import Sequence
+from typing import NoReturn
+
 
 class DigitflowError(Exception):
     """Something that the user can put right: the message says what, where, and what would be right."""
@@ -19,3 +22,15 @@ class ConfigError(DigitflowError):
 
 class DeviceError(DigitflowError):
     """The requested device is not available."""
+
+
+def ask_which(where: str, readings: Sequence[tuple[str, str]], more: str = "") -> NoReturn:
+    """InputError: a file can be read in several ways. `readings`: the line of the configuration that chooses
+    each, and what it means. `more`: a last line.
+    """
+    wide = max(len(line) for line, _ in readings)
+    lines = "\n".join(f"  {line:{wide}}  # {meaning}" for line, meaning in readings)
+    one_of = "one of these lines" if len(readings) > 1 else "this line"
+    raise InputError(
+        f"{where}: write {one_of} under data: in the configuration:\n{lines}" + f"\n{more}" * bool(more)
+    )

@@ -10,43 +10,28 @@ import math
 import os
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from functools import cached_property
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple, NoReturn
 
-from digitflow.base.errors import ConfigError, InputError
+from digitflow.base.errors import ConfigError, InputError, ask_which
+from digitflow.dataset.csv_head import Table, from_start, is_known, read_first_lines
+from digitflow.dataset.image_size import AUTO, decide_size, possible_sizes
 from digitflow.formats.layout import (
-    DECIMAL_COMMA,
-    DECIMAL_COMMAS,
     ID_NAMES,
     LABEL_NAMES,
-    NUMBER,
-    SEPARATORS,
     Layout,
     abbreviated,
     as_yaml,
     hot_of,
     label_fault,
     label_of,
-    number_of,
-    place_of_one,
-    size_in_words,
-    split_line,
-    text_of,
 )
-from digitflow.formats.pixelcsv import HEAD_BYTES, read_head
 
-AUTO = "auto"
-# The defaults of `data.columns` and of `data.image`.
-COLUMNS = {"header": AUTO, "label": AUTO, "id": AUTO, "ignore": ()}
-IMAGE = {"height": AUTO, "width": AUTO, "channels": AUTO, "transpose": False, "planar": False}
 # A pixel's name ends with a number, or with those of its row, column and channel: pixel7, pixel_0_7, 1x7.
 PIXEL_NAME = re.compile(r"(?P<stem>.*?)(?P<numbers>[0-9]{1,9}(?:[x_,.][0-9]{1,9}){0,2})")
 AXES = re.compile("[x_,.]")
 ONE_HOT_NAME = re.compile(rf"({'|'.join(LABEL_NAMES)})[_. -](.+)", re.IGNORECASE)
-SAMPLE = 500  # rows that are looked at
-MAX_BYTE = 255
 
 
 class _Columns(NamedTuple):
@@ -59,58 +44,23 @@ class _Columns(NamedTuple):
     grid: tuple[int, ...] | None  # rows, columns and channels as the pixels' names count them
 
 
-@dataclass
-class _Table:
-    """The first lines of a file, what the configuration says, and what has been decided about them."""
-
-    path: str | os.PathLike
-    lines: list[bytes]
-    columns: Mapping[str, Any]
-    image: Mapping[str, Any]
-    needed: bool  # whether there must be labels
-    separator: bytes = b","
-    names: list[str] | None = None  # None: no header
-    reasons: list[str] = field(default_factory=list)
-
-    @property
-    def where(self) -> str:
-        """The first line, for messages."""
-        return f"{self.path}, line 1"
-
-    @cached_property
-    def first(self) -> list[str]:
-        """The cells of line 1."""
-        return [text_of(cell) for cell in split_line(self.lines[0], self.separator)]
-
-    @property
-    def width(self) -> int:
-        """How many columns there are."""
-        return len(self.first)
-
-    @cached_property
-    def rows(self) -> list[list[bytes]]:
-        """The cells of the first rows."""
-        lines = self.lines if self.names is None else self.lines[1:]
-        return [split_line(line, self.separator) for line in lines[:SAMPLE] if line.strip()]
-
-
 def decide(path: str | os.PathLike, data: Mapping[str, Any], train: bool) -> Layout:
     """Decide what the columns of a file are; `data` is that section of the configuration.
 
     A `train` file must have labels, unless `data.labels_csv` has them; a test file may. InputError: no
     reading is possible, or several are; ConfigError: the section contradicts itself.
     """
-    table = _read_table(path, data, needed=train and not data.get("labels_csv"))
+    table = read_first_lines(path, data, needed=train and not data.get("labels_csv"))
     chosen = _named_columns(table) if table.names else _placed_columns(table, classes_of(data))
     unfilled = None
-    if not train and chosen.label is not None and not any(_cells(table, chosen.label)):
+    if not train and chosen.label is not None and not any(table.cells(chosen.label)):
         unfilled, chosen = chosen.label, chosen._replace(label=None)
     if train and data.get("labels_csv") and (chosen.label is not None or chosen.one_hot):
         raise InputError(
             f"{path}: there are labels in this file and in data.labels_csv: write labels_csv: null, or list "
             "the column of the labels in data.columns.ignore"
         )
-    shape = _shape(table, len(chosen.pixels), chosen.grid)
+    shape, why = decide_size(table.where, len(chosen.pixels), table.image, chosen.grid)
     layout = Layout(
         path,
         tuple(table.names or [str(place + 1) for place in range(table.width)]),
@@ -128,12 +78,20 @@ def decide(path: str | os.PathLike, data: Mapping[str, Any], train: bool) -> Lay
         values=values_of(data),
         train=train,
     )
-    return replace(layout, reasons=(*table.reasons, *_reasons(layout)))
+    return replace(layout, reasons=(*table.reasons, why, *_reasons(layout)))
 
 
-def image_of(data: Mapping[str, Any]) -> dict[str, Any]:
-    """What the section says of the images, with the defaults for what it leaves out."""
-    return IMAGE | (data.get("image") or {})
+def _reasons(layout: Layout) -> Iterator[str]:
+    """What the columns are that are no pixels, in words."""
+    names, one_hot = layout.names, [layout.names[place] for place, _ in layout.one_hot]
+    if one_hot:
+        yield f"label: {len(one_hot)} columns, {one_hot[0]} to {one_hot[-1]}, one of which is 1"
+    else:
+        yield "no label" if layout.label is None else f"label: column {names[layout.label]}"
+    if layout.id is not None:
+        yield f"ids: column {names[layout.id]}"
+    if layout.ignored:
+        yield f"ignored: {abbreviated([names[place] for place in layout.ignored])}"
 
 
 def classes_of(data: Mapping[str, Any]) -> tuple[str, ...] | None:
@@ -166,141 +124,19 @@ def values_of(data: Mapping[str, Any]) -> tuple[float, float] | None:
     return start, end
 
 
-def _stop(where: str, readings: Sequence[tuple[str, str]], more: str = "") -> NoReturn:
-    """Say that several readings are possible, with the line of the configuration for each, and `more`."""
-    wide = max(len(line) for line, _ in readings)
-    lines = "\n".join(f"  {line:{wide}}  # {meaning}" for line, meaning in readings)
-    one_of = "one of these lines" if len(readings) > 1 else "this line"
-    raise InputError(
-        f"{where}: write {one_of} under data: in the configuration:\n{lines}" + f"\n{more}" * bool(more)
-    )
-
-
-# The first rows
-
-
-def _read_table(path: str | os.PathLike, data: Mapping[str, Any], needed: bool) -> _Table:
-    head = read_head(path)
-    lines = head.split(b"\n", SAMPLE + 1)
-    if len(head) >= HEAD_BYTES or len(lines) > SAMPLE + 1:
-        lines = lines[:-1] or lines  # the last one may be cut off, or has all the rest
-    lines[0] = lines[0].removeprefix(b"# ")  # numpy.savetxt writes a header as a comment
-    lines = [line.removesuffix(b"\r") for line in lines]
-    table = _Table(path, lines, COLUMNS | (data.get("columns") or {}), image_of(data), needed)
-    table.separator = _separator(path, lines[0])
-    table.reasons.append(f"separated by {SEPARATORS[table.separator]}")
-    header = table.columns["header"]
-    if header == AUTO:
-        header, why = _has_header(table)
-        table.reasons.append(why)
-    if header:
-        table.names = table.first
-    return table
-
-
-def _separator(path: str | os.PathLike, line: bytes) -> bytes:
-    """What separates the cells of a line, if only one thing can."""
-    bare = re.sub(rb'"[^"]*"', b"x", line)
-    if b"\t" in bare and (b"," in bare or b";" in bare):  # tabs next to these are no separators
-        bare = re.sub(rb"[ \t]*([,;]|^|$)[ \t]*", rb"\1", bare)
-    found = [separator for separator in SEPARATORS if separator != b" " and separator in bare]
-    if len(found) > 1:
-        cells = bare.split(found[-1])
-        numbers = [number_of(cell.replace(b",", b".")) for cell in cells]
-        if any(map(DECIMAL_COMMA.fullmatch, cells)) and None not in numbers:
-            raise InputError(f"{path}, line 1: {DECIMAL_COMMAS}")
-        names = " and ".join(SEPARATORS[separator] for separator in found)
-        raise InputError(f"{path}, line 1: there are {names}: save the file with only commas between cells")
-    if found:
-        return found[0]
-    return b" " if len(bare.split()) > 1 else b","
-
-
-def _has_header(table: _Table) -> tuple[bool, str]:
-    """Whether the first line has names, and why."""
-    numbers, words = [], []
-    for text in table.first:
-        (numbers if NUMBER.fullmatch(text) else words).append(text)
-    if not numbers:
-        return True, "a header: line 1 has names"
-    # In any order: as text, 10 comes before 2.
-    wholes = sorted(map(int, numbers)) if all(text.isascii() and text.isdigit() for text in numbers) else []
-    counts = len(wholes) > 1 and wholes == [*range(wholes[0], wholes[0] + len(wholes))] and wholes[0] < 2
-    if counts and (len(numbers) > MAX_BYTE + 1 or any(_is_known(text) for text in words)):
-        return True, f"a header: line 1 counts from {wholes[0]} to {wholes[-1]}"
-    if counts:
-        _ask_for_header(f"{table.where}: {wholes[0]} to {wholes[-1]} may be names or pixels")
-    if 2 * len({*numbers}) <= len(numbers):
-        return False, "no header: line 1 has most of its numbers more than once"
-    if any(map(_is_known, words)):
-        if not _same_words(table) and len({*numbers}) == len(numbers):
-            return True, "a header: line 1 has a name where the lines below have numbers"
-        _ask_for_header(f"{table.where}: numbers and {abbreviated(words)} may be names or a row")
-    if not words and (doubled := _numbered_doubles(table)):
-        raise InputError(
-            f"{table.where}: {doubled!r} where the lines below have whole numbers: the first row was once "
-            "taken for a header, and equal numbers in it were changed: use the file as it was before, or "
-            "delete line 1"
-        )
-    if words and not _same_words(table):
-        _ask_for_header(f"{table.where}: numbers and {abbreviated(words)} may be names or a row")
-    return False, "no header: line 1 has numbers"
-
-
-def _numbered_doubles(table: _Table) -> str | None:
-    """A cell like 0.1 in line 1, above whole numbers: so pandas names the second of two columns called 0."""
-    fractions = [text for text in table.first if "." in text]
-    below = table.rows[1] if len(table.rows) > 1 else []
-    return fractions[0] if fractions and below and not any(b"." in cell for cell in below) else None
-
-
-def _ask_for_header(where: str) -> NoReturn:
-    _stop(
-        where,
-        [
-            ("columns: {header: true}", "line 1 has the names of the columns"),
-            ("columns: {header: false}", "line 1 is the first image"),
-        ],
-    )
-
-
-def _ask_for_ids(where: str, name: str, place: int) -> NoReturn:
-    """Ask about a test file's column at the place of the label, named like neither ids nor labels."""
-    quoted = json.dumps(name, ensure_ascii=False)
-    _stop(
-        where,
-        [
-            (f"columns: {{label: {place}, id: {quoted}}}", f"{name} has ids, where train has labels"),
-            (f"columns: {{label: {quoted}}}", f"{name} has labels, as in the training file"),
-        ],
-    )
-
-
-def _is_known(name: str) -> bool:
-    return name.lower() in (*LABEL_NAMES, *ID_NAMES)
-
-
-def _same_words(table: _Table) -> bool:
-    """Whether line 1 has words exactly where the lines below have them; a single line may be a row."""
-    words = [number_of(text.encode()) is None for text in table.first]
-    return sum(words) < len(words) / 2 and all(
-        words == [number_of(cell) is None for cell in row] for row in table.rows
-    )
-
-
 # Columns by name
 
 
-def _named_columns(table: _Table) -> _Columns:
+def _named_columns(table: Table) -> _Columns:
     names, columns = table.names, table.columns
-    ignored = {place for name in columns["ignore"] if (place := _place(table, name)) is not None}
+    ignored = {place for name in columns["ignore"] if (place := table.place(name)) is not None}
     label, one_hot = _chosen_label(table, columns["label"])
     if not table.needed and _holds_no_label(table, ignored):
         label, one_hot = None, []
-    id_ = None if columns["id"] == AUTO else _place(table, columns["id"])
+    id_ = None if columns["id"] == AUTO else table.place(columns["id"])
     label = _label_or_id(table, label, id_)
     by_place = not table.needed and label is not None and isinstance(columns["label"], int)
-    if by_place and not (_is_known(names[label]) or PIXEL_NAME.fullmatch(names[label])):
+    if by_place and not (is_known(names[label]) or PIXEL_NAME.fullmatch(names[label])):
         _ask_for_ids(table.where, names[label], columns["label"])
     taken = ignored | {label, id_} | {place for place, _ in one_hot}
     left = [place for place in range(table.width) if place not in taken]
@@ -327,33 +163,7 @@ def _named_columns(table: _Table) -> _Columns:
     return _Columns(pixels, label, one_hot, id_, grid)
 
 
-def _place(table: _Table, column: str | int | None) -> int | None:
-    """The place of a column that the configuration gives by name or place; None: it is not in this file."""
-    if column is None:
-        return None
-    if isinstance(column, int):
-        return _from_start(column, table.width)
-    if table.names is None:
-        raise ConfigError(
-            f"data.columns: {column!r}: {table.path} has no header; give the column's place, such as 0 or -1"
-        )
-    found = [place for place, name in enumerate(table.names) if name == column]
-    found = found or [place for place, name in enumerate(table.names) if name.lower() == column.lower()]
-    if len(found) > 1:
-        places = " or ".join(map(str, found))
-        raise InputError(
-            f"{table.where}: {column!r} is the name of {len(found)} columns: give the place of the "
-            f"right one, {places}, in data.columns of the configuration"
-        )
-    return found[0] if found else None
-
-
-def _from_start(place: int, width: int) -> int | None:
-    """A place from either end of `width` columns, from 0; None: it is none of them."""
-    return place % width if -width <= place < width else None
-
-
-def _label_or_id(table: _Table, label: int | None, id_: int | None) -> int | None:
+def _label_or_id(table: Table, label: int | None, id_: int | None) -> int | None:
     """The column of the labels; in a test file its place may be that of the ids."""
     if label is None or label != id_:
         return label
@@ -364,12 +174,12 @@ def _label_or_id(table: _Table, label: int | None, id_: int | None) -> int | Non
     return None
 
 
-def _chosen_label(table: _Table, label: str | int | list | None) -> tuple[int | None, list[tuple[int, str]]]:
+def _chosen_label(table: Table, label: str | int | list | None) -> tuple[int | None, list[tuple[int, str]]]:
     """The column of the labels, or those of a one-hot label, as the configuration says."""
     if label == AUTO:
         return None, []
     wanted = label if isinstance(label, list) else [label]
-    places = [_place(table, column) for column in wanted]
+    places = [table.place(column) for column in wanted]
     if None in places:
         if table.needed:
             names = abbreviated(table.names) if table.names else f"{table.width} columns without names"
@@ -384,11 +194,11 @@ def _chosen_label(table: _Table, label: str | int | list | None) -> tuple[int | 
     return None, list(zip(places, _without_common_start(classes), strict=True))
 
 
-def _holds_no_label(table: _Table, ignored: set[int]) -> bool:
+def _holds_no_label(table: Table, ignored: set[int]) -> bool:
     """Whether a test file has ids or pixels at the places where the labels of the training file are."""
     label, image = table.columns["label"], table.image
     wanted = label if isinstance(label, list) else [label]
-    places = [_place(table, column) for column in wanted if isinstance(column, int)]
+    places = [table.place(column) for column in wanted if isinstance(column, int)]
     if len(places) < len(wanted) or None in places:
         return False
     names = [table.names[place] for place in places]
@@ -399,7 +209,11 @@ def _holds_no_label(table: _Table, ignored: set[int]) -> bool:
     alike = {at for at, match in enumerate(matches) if match and match["stem"] == stem} - ignored
     if image["channels"] == AUTO:
         image = {**image, "channels": 1}  # colour must be in the configuration
-    if {*places} <= alike and _shapes(len(alike), image) and not _shapes(len(alike - {*places}), image):
+    if (
+        {*places} <= alike
+        and possible_sizes(len(alike), image)
+        and not possible_sizes(len(alike - {*places}), image)
+    ):
         table.reasons.append(f"no label, because there are pixels at its place: {abbreviated(names)}")
         return True
     return False
@@ -411,7 +225,7 @@ def _without_common_start(names: list[str]) -> list[str]:
     return [found[2] for found in match] if all(match) else names
 
 
-def _only(table: _Table, kind: str, found: list[int]) -> int | None:
+def _only(table: Table, kind: str, found: list[int]) -> int | None:
     """The one place among those found, None if there is none."""
     names = table.names
     if len(found) > 1:
@@ -424,37 +238,25 @@ def _only(table: _Table, kind: str, found: list[int]) -> int | None:
             others = ", ".join(as_yaml(names[other]) for other in found if other != place)
             line = f"columns: {{{kind}: {as_yaml(names[place])}, ignore: [{others}]}}"
             readings.append((line, f"{names[place]} is the {kind}"))
-        _stop(f"{table.where}: more than one column may be the {kind}", readings)
+        ask_which(f"{table.where}: more than one column may be the {kind}", readings)
     return found[0] if found else None
 
 
-def _one_hot_by_name(table: _Table, rest: list[int]) -> list[tuple[int, str]]:
+def _one_hot_by_name(table: Table, rest: list[int]) -> list[tuple[int, str]]:
     """Columns like class_0, class_1, ... of which each row has one 1."""
     match = {place: found for place in rest if (found := ONE_HOT_NAME.fullmatch(table.names[place]))}
-    if len(match) < 2 or not _is_one_hot(table, [*match]):
+    if len(match) < 2 or not table.is_one_hot([*match]):
         return []
     return [(place, found[2]) for place, found in match.items()]
 
 
-def _is_one_hot(table: _Table, places: Sequence[int]) -> bool:
-    """Whether every row has one 1 among zeros in these columns, and every column a 1 in some row."""
-    used = set()
-    for row in table.rows:
-        if len(row) <= max(places):
-            continue  # a finding when the file is read
-        if (at := place_of_one([row[place] for place in places])) is None:
-            return False
-        used.add(at)
-    return len(used) == len(places)
-
-
-def _ask_for_columns(table: _Table, rest: list[int], no_label: bool) -> NoReturn:
+def _ask_for_columns(table: Table, rest: list[int], no_label: bool) -> NoReturn:
     """Ask what the columns are that are no pixels."""
     names = table.names
-    if no_label and table.needed and len(rest) > 1 and _is_one_hot(table, rest):
+    if no_label and table.needed and len(rest) > 1 and table.is_one_hot(rest):
         listed = ", ".join(as_yaml(names[place]) for place in rest)
         hot = f"columns: {{label: [{listed}]}}", "a column for each class, one of which is 1"
-        _stop(table.where, [hot, (f"columns: {{ignore: [{listed}]}}", "they are not needed")])
+        ask_which(table.where, [hot, (f"columns: {{ignore: [{listed}]}}", "they are not needed")])
     unnamed = [place for place in rest if not names[place] or names[place].startswith("Unnamed: ")]
     if len(rest) > 3 or (len({*names}) < len(names) and not unnamed):
         doubled = [name for name, count in Counter(names[place] for place in rest).items() if count > 1]
@@ -473,10 +275,22 @@ def _ask_for_columns(table: _Table, rest: list[int], no_label: bool) -> NoReturn
         readings.append((f"columns: {{id: {column}}}", f"{name} has the ids of the images"))
         if no_label:
             readings.append((f"columns: {{label: {column}}}", f"{name} has the labels"))
-    _stop(f"{table.where}: columns not known: {abbreviated([names[place] for place in rest])}", readings)
+    ask_which(f"{table.where}: columns not known: {abbreviated([names[place] for place in rest])}", readings)
 
 
-def _pixels_by_name(table: _Table, places: list[int]) -> tuple[list[int], tuple[int, ...] | None]:
+def _ask_for_ids(where: str, name: str, place: int) -> NoReturn:
+    """Ask about a test file's column at the place of the label, named like neither ids nor labels."""
+    quoted = json.dumps(name, ensure_ascii=False)
+    ask_which(
+        where,
+        [
+            (f"columns: {{label: {place}, id: {quoted}}}", f"{name} has ids, where train has labels"),
+            (f"columns: {{label: {quoted}}}", f"{name} has labels, as in the training file"),
+        ],
+    )
+
+
+def _pixels_by_name(table: Table, places: list[int]) -> tuple[list[int], tuple[int, ...] | None]:
     """The places of the pixels in the order of their numbers; the grid, if they count rows and columns."""
     names = table.names
     groups: dict[tuple[str, int], dict[int, tuple[int, ...]]] = {}
@@ -497,7 +311,7 @@ def _pixels_by_name(table: _Table, places: list[int]) -> tuple[list[int], tuple[
             "the others in data.columns.ignore of the configuration"
         )
     (_, dimensions), group = max(groups.items(), key=lambda item: len(item[1]))
-    others = [names[place] for place in places if place not in group and not _is_known(names[place])]
+    others = [names[place] for place in places if place not in group and not is_known(names[place])]
     _check_complete(table, group, others)
     pixels = sorted(group, key=group.__getitem__)
     if dimensions == 1:
@@ -505,7 +319,7 @@ def _pixels_by_name(table: _Table, places: list[int]) -> tuple[list[int], tuple[
     return pixels, tuple(max(axis) - min(axis) + 1 for axis in zip(*group.values(), strict=True))
 
 
-def _check_complete(table: _Table, group: dict[int, tuple[int, ...]], others: list[str]) -> None:
+def _check_complete(table: Table, group: dict[int, tuple[int, ...]], others: list[str]) -> None:
     """Every number from the first, 0 or 1, to the last must be there once, in each dimension."""
     axes = zip(*group.values(), strict=True)
     ranges = [range(min(1, min(axis)), max(axis) + 1) for axis in axes]
@@ -543,7 +357,7 @@ def _like(name: str, numbers: tuple[int, ...]) -> str:
 # Columns by place
 
 
-def _placed_columns(table: _Table, classes: Sequence[str] | None) -> _Columns:
+def _placed_columns(table: Table, classes: Sequence[str] | None) -> _Columns:
     """The columns of a file without a header; `classes` as in `Layout`."""
     columns = table.columns if table.needed else _with_or_without_label(table, classes)
     found = _columns_at(table, columns)
@@ -553,7 +367,7 @@ def _placed_columns(table: _Table, classes: Sequence[str] | None) -> _Columns:
     return found
 
 
-def _with_or_without_label(table: _Table, classes: Sequence[str] | None) -> Mapping[str, Any]:
+def _with_or_without_label(table: Table, classes: Sequence[str] | None) -> Mapping[str, Any]:
     """What `data.columns` means in a test file: the same places, or those without the label's.
 
     InputError: it may mean either, or another column than the label may be missing.
@@ -565,11 +379,11 @@ def _with_or_without_label(table: _Table, classes: Sequence[str] | None) -> Mapp
     if not label or columns["id"] in label or without is None:
         return columns
     same, moved = (_columns_at(table, told) for told in (columns, without))
-    if not _shapes(len(moved.pixels), image):
+    if not possible_sizes(len(moved.pixels), image):
         return columns
     where = f"{table.where}: {table.width:,} columns"
-    if same != moved and _shapes(len(same.pixels), image):
-        if absent := [place for place in (*label, *others) if _place(table, place) is None]:
+    if same != moved and possible_sizes(len(same.pixels), image):
+        if absent := [place for place in (*label, *others) if table.place(place) is None]:
             way = "behind the label from the end, where -1 is the last column"
             if absent[0] < 0:
                 way = "before the label from the start, where 0 is the first column"
@@ -582,11 +396,11 @@ def _with_or_without_label(table: _Table, classes: Sequence[str] | None) -> Mapp
         if (told := _without(table, columns, [other])) is None:
             continue
         found = _columns_at(table, told)
-        fits = found.pixels != moved.pixels and _shapes(len(found.pixels), image)
-        if fits and found.label is not None and _may_be_labels(_cells(table, found.label), classes):
+        fits = found.pixels != moved.pixels and possible_sizes(len(found.pixels), image)
+        if fits and found.label is not None and _may_be_labels(table.cells(found.label), classes):
             raise InputError(
                 f"{where}, one less than in the training file: is the label missing here, or the column at "
-                f"{other}? Column {found.label + 1} may be the label, here {_seen(table, found.label)}; "
+                f"{other}? Column {found.label + 1} may be the label, here {table.seen(found.label)}; "
                 "give the files headers, or give this one all columns of the training file but the label"
             )
     return without
@@ -598,13 +412,13 @@ def _may_be_labels(texts: list[str], classes: Sequence[str] | None) -> bool:
     return len(labels) > 1 and not any(label_fault(label, classes) for label in labels)
 
 
-def _columns_at(table: _Table, columns: Mapping[str, Any]) -> _Columns:
+def _columns_at(table: Table, columns: Mapping[str, Any]) -> _Columns:
     """The columns at the places that `columns` says; the others are pixels."""
     label, one_hot = _chosen_label(table, columns["label"])
     # A name is for a test file that has a header.
-    id_ = None if isinstance(columns["id"], str) else _place(table, columns["id"])
+    id_ = None if isinstance(columns["id"], str) else table.place(columns["id"])
     label = _label_or_id(table, label, id_)
-    ignored = [_place(table, column) for column in columns["ignore"]]
+    ignored = [table.place(column) for column in columns["ignore"]]
     taken = {*ignored, label, id_, *(place for place, _ in one_hot)}
     left = [place for place in range(table.width) if place not in taken]
     if columns["label"] == AUTO:
@@ -620,18 +434,18 @@ def _places_told(columns: Mapping[str, Any]) -> tuple[list[int], list[int]]:
     return [at for at in label if isinstance(at, int)], [at for at in others if isinstance(at, int)]
 
 
-def _without(table: _Table, columns: Mapping[str, Any], gone: list[int]) -> dict[str, Any] | None:
+def _without(table: Table, columns: Mapping[str, Any], gone: list[int]) -> dict[str, Any] | None:
     """What `columns` says where the columns at the places `gone` are missing: those behind them move up.
 
     None: even with these, there would be no such places.
     """
     width = table.width + len(gone)
-    missing = [_from_start(place, width) for place in gone]
+    missing = [from_start(place, width) for place in gone]
     if None in missing:
         return None
 
     def moved(column: int | str) -> int | str | None:
-        at = _from_start(column, width) if isinstance(column, int) else None
+        at = from_start(column, width) if isinstance(column, int) else None
         if at is None:
             return column
         return None if at in missing else at - sum(place < at for place in missing)
@@ -644,16 +458,16 @@ def _without(table: _Table, columns: Mapping[str, Any], gone: list[int]) -> dict
     }
 
 
-def _label_by_content(table: _Table, left: list[int]) -> tuple[int | None, list[tuple[int, str]]]:
+def _label_by_content(table: Table, left: list[int]) -> tuple[int | None, list[tuple[int, str]]]:
     """The label among columns without names, if the first rows leave only one reading."""
     image, needed = table.image, table.needed
     words = [
         place for place in left if any(hot_of(row[place]) is None for row in table.rows if place < len(row))
     ]
-    if len(words) == 1 and _shapes(len(left) - 1, image):
+    if len(words) == 1 and possible_sizes(len(left) - 1, image):
         if not needed:
-            _stop(
-                f"{table.where}: no header, and words in column {words[0] + 1}, {_seen(table, words[0])}",
+            ask_which(
+                f"{table.where}: no header, and words in column {words[0] + 1}, {table.seen(words[0])}",
                 (
                     (f"columns: {{id: {words[0]}}}", "it has the ids of the images"),
                     (f"columns: {{label: {words[0]}}}", "it has the labels"),
@@ -666,21 +480,23 @@ def _label_by_content(table: _Table, left: list[int]) -> tuple[int | None, list[
             f"{table.where}: words in columns {listed}, and no header: give the places of the label and of "
             "what to ignore, such as columns: {label: 0, ignore: [1]}, under data: in the configuration"
         )
-    if not needed and _shapes(len(left), image):
+    if not needed and possible_sizes(len(left), image):
         return None, []
-    if _shapes(len(left) - 1, image):
+    if possible_sizes(len(left) - 1, image):
         first, last = left[0], left[-1]
         readings = [
-            (f"columns: {{label: {line}}}", f"the {end} column is the label, here {_seen(table, place)}")
+            (f"columns: {{label: {line}}}", f"the {end} column is the label, here {table.seen(place)}")
             for line, end, place in ((0, "first", first), (-1, "last", last))
         ]
         if not needed:
             readings.append(("columns: {id: 0}", "the first column has the ids of the images"))
-        _stop(f"{table.where}: no header, and {len(left):,} columns: one more than an image has", readings)
+        ask_which(
+            f"{table.where}: no header, and {len(left):,} columns: one more than an image has", readings
+        )
     found = _one_hot_by_content(table, left)
     if len(found) == 1:
         return None, [(place, str(number)) for number, place in enumerate(found[0])]
-    if needed and _shapes(len(left), image):
+    if needed and possible_sizes(len(left), image):
         raise InputError(
             f"{table.where}: {len(left):,} columns are an image without a label: is this a test file? If the "
             "labels are in a file of their own, write labels_csv: PATH under data: in the configuration"
@@ -688,146 +504,12 @@ def _label_by_content(table: _Table, left: list[int]) -> tuple[int | None, list[
     return None, []  # no size fits, as `_shape` will say
 
 
-def _seen(table: _Table, place: int) -> str:
-    """The values of a column in the first rows, in words."""
-    values = dict.fromkeys(map(label_of, _cells(table, place)))
-    listed = ", ".join([*values][:5])
-    return f"only {listed}" if len(values) == 1 else f"{listed}{', ...' * (len(values) > 5)}"
-
-
-def _cells(table: _Table, place: int) -> list[str]:
-    """The texts of a column in the first rows."""
-    return [text_of(row[place]) for row in table.rows if place < len(row)]
-
-
-def _one_hot_by_content(table: _Table, left: list[int]) -> list[list[int]]:
+def _one_hot_by_content(table: Table, left: list[int]) -> list[list[int]]:
     """The runs of columns at either end that hold one 1 a row and leave an image."""
     return [
         places
         for count in range(2, len(left))
-        if _shapes(len(left) - count, table.image)
+        if possible_sizes(len(left) - count, table.image)
         for places in (left[:count], left[-count:])
-        if _is_one_hot(table, places)
+        if table.is_one_hot(places)
     ]
-
-
-# The size of an image
-
-
-def _ask_for_size(where: str, shapes: Iterable[tuple[int, ...]], more: str = "") -> NoReturn:
-    readings = []
-    for shape in shapes:
-        height, width, channels = (*shape, 1)[:3]
-        line = f"image: {{height: {height}, width: {width}, channels: {channels}}}"
-        readings.append((line, size_in_words(shape)))
-    _stop(where, readings, more)
-
-
-def _shapes(pixels: int, image: Mapping[str, Any]) -> list[tuple[int, ...]]:
-    """The shapes, (h, w) or (h, w, 3), that this many pixels may have; squares if no side is known."""
-    height, width, channels = (image[key] for key in ("height", "width", "channels"))
-    shapes = []
-    for depth in (1, 3) if channels == AUTO else (channels,):
-        area, rest = divmod(pixels, depth)
-        if rest or area < 1:
-            continue
-        side = math.isqrt(area)
-        if height == AUTO and width == AUTO:
-            size = side, side
-        elif height == AUTO:
-            size = area // width, width
-        else:
-            size = height, area // height if width == AUTO else width
-        if size[0] * size[1] == area:
-            shapes.append(size if depth == 1 else (*size, depth))
-    return shapes
-
-
-def _shape(table: _Table, pixels: int, grid: tuple[int, ...] | None) -> tuple[int, ...]:
-    image = table.image
-    where = f"{table.where}: {pixels:,} columns of pixels"
-    told = {key: image[key] for key in ("height", "width", "channels") if image[key] != AUTO}
-    if grid and image["planar"]:  # the names count the channels first, or do not count them
-        if grid[0] != 3 and grid[-1] == 3:
-            raise InputError(
-                f"{where}, whose names count the 3 channels last: they are read in the order of their names, "
-                "so these images are not planar; take planar: true out of data.image"
-            )
-        grid = (*grid[1:], grid[0]) if len(grid) == 3 and grid[0] == 3 else None
-    counts_pixels = grid and len(grid) == 2 and grid[1] == told.get("channels") == 3
-    if grid and image["transpose"] and not counts_pixels:  # the names count columns first
-        grid = (grid[1], grid[0], *grid[2:])
-    if grid and (named := _named_shape(where, pixels, told, grid)):
-        table.reasons.append("the names of the pixels count their rows and columns")
-        return named
-    shapes = _shapes(pixels, image)
-    if len(shapes) == 1:
-        table.reasons.append(f"{pixels:,} pixels: {size_in_words(shapes[0])}")
-        return shapes[0]
-    if shapes:
-        _ask_for_size(f"{where} can have several sizes", shapes)
-    sizes = [] if told.keys() & {"height", "width"} else _likely_sizes(pixels, told.get("channels"))
-    if told and not sizes:
-        raise InputError(f"{where} do not fit data.image, which says {_in_words(told)}")
-    if not sizes:
-        raise InputError(
-            f"{where} make no square and no other image, in grey or in RGB: is one missing, or no pixel?"
-        )
-    hint = "these are only the likeliest sizes; digitflow describe with --sheet shows how the images look"
-    _ask_for_size(f"{where} make no square", sizes, hint)
-
-
-def _likely_sizes(pixels: int, channels: int | None) -> list[tuple[int, ...]]:
-    """The two nearest to squares, landscape and portrait, in grey and in RGB, or with these channels."""
-    sizes: list[tuple[int, ...]] = []
-    for depth in (channels,) if channels else (1, 3):
-        area, rest = divmod(pixels, depth)
-        heights = [] if rest else [side for side in range(math.isqrt(area), 1, -1) if area % side == 0][:2]
-        for height in heights:
-            width, colour = area // height, (3,) * (depth == 3)
-            sizes += [(height, width, *colour), (width, height, *colour)]
-    return sizes
-
-
-def _named_shape(
-    where: str, pixels: int, told: Mapping[str, int], grid: tuple[int, ...]
-) -> tuple[int, ...] | None:
-    """The shape that the names of the pixels count, if the configuration says the same of the image.
-
-    None: the names count pixels and their colours, and the configuration says so.
-    """
-    counted = " x ".join(map(str, grid))
-    if len(grid) > 3 or grid[2:] not in ((), (1,), (3,)):
-        raise InputError(
-            f"{where}, and their names count {counted}: rows, columns and then 1 or 3 channels are needed, "
-            "as in pixel_0_0_0 to pixel_27_27_2; if the 3 channels come first, write image: {channels: 3, "
-            "planar: true} under data: in the configuration"
-        )
-    named = dict(zip(("height", "width", "channels"), (*grid, 1), strict=False))
-    colours = _shapes(pixels, IMAGE | {"channels": 3}) if len(grid) == 2 and grid[1] == 3 else []
-    if colours and not told:
-        _ask_for_size(f"{where} are named {counted}", (*colours, grid))
-    if all(named[key] == value for key, value in told.items()):
-        return grid if grid[2:] != (1,) else grid[:2]
-    if colours and told.get("channels", 3) == 3:
-        return None
-    raise InputError(
-        f"{where}, and their names count {counted}, but data.image says {_in_words(told)}; correct it"
-    )
-
-
-def _in_words(told: Mapping[str, int]) -> str:
-    return ", ".join(f"{key}: {value}" for key, value in told.items())
-
-
-def _reasons(layout: Layout) -> Iterator[str]:
-    """What the columns are that are no pixels, in words."""
-    names, one_hot = layout.names, [layout.names[place] for place, _ in layout.one_hot]
-    if one_hot:
-        yield f"label: {len(one_hot)} columns, {one_hot[0]} to {one_hot[-1]}, one of which is 1"
-    else:
-        yield "no label" if layout.label is None else f"label: column {names[layout.label]}"
-    if layout.id is not None:
-        yield f"ids: column {names[layout.id]}"
-    if layout.ignored:
-        yield f"ignored: {abbreviated([names[place] for place in layout.ignored])}"

@@ -16,7 +16,7 @@ from digitflow.base.archives import names_in_zip, split_member
 from digitflow.base.errors import DigitflowError, InputError
 from digitflow.base.files import PathLike, atomic_path
 from digitflow.dataset import classes as class_names
-from digitflow.dataset import columns, sources
+from digitflow.dataset import columns, image_size, sources
 from digitflow.dataset.conversion import Source, warned_of_planes
 from digitflow.dataset.locations import idx_files, names_of_classes
 from digitflow.formats import foreign, labelscsv, pixelcsv
@@ -237,7 +237,7 @@ def _folder_configuration(
 ) -> list[str]:
     """The lines of the configuration that read the images in a folder."""
     image = {"channels": 3} if len(shape) == 3 else {}
-    if columns.image_of(data)["transpose"]:
+    if image_size.image_of(data)["transpose"]:
         image["transpose"] = True
     lines = ["data:", f"  source: {source}", f"  folder: {json.dumps(str(folder))}"]
     return lines + [f"  image: {_flow(image)}"] * bool(image) + _values_line(columns.values_of(data))

@@ -15,8 +15,9 @@ from digitflow.base.progress import Progress
 from digitflow.dataset import classes as class_names
 from digitflow.dataset import conversion
 from digitflow.dataset.classes import label_of_folder
-from digitflow.dataset.columns import AUTO, image_of, values_of
+from digitflow.dataset.columns import values_of
 from digitflow.dataset.conversion import Source
+from digitflow.dataset.image_size import AUTO, image_of
 from digitflow.dataset.locations import LEFT_BEHIND, files_below, names_of_classes
 from digitflow.formats import idx, pixelcsv
 from digitflow.formats.layout import BLANKS, Block, abbreviated, label_of, size_in_words

@@ -219,6 +219,7 @@ def known_label(cell: str, form: Form) -> str | None:
     wrong = (
         not label
         or label.lower() == "nan"
+        or label in ("NA", "N/A", "n/a", "#N/A", "#NA", "<NA>", "NULL", "null", "None")
         or "\ufffd" in label
         or (re.fullmatch(NUMBER, label) and not whole)
     )

@@ -351,10 +351,14 @@ def test_labels_with_gaps_and_of_any_script_are_read(csv):
     assert rows_of(path)[1] == labels
 
 
-@pytest.mark.parametrize("label", ["", "nan", "2.5"])
+@pytest.mark.parametrize("label", ["", "nan", "2.5", "NA", "N/A", "<NA>", "NULL", "None"])
 def test_what_is_no_label_is_named(csv, label):
-    message = message_of(csv(f"label,{SQUARE}\n{label},1,2,3,200\n"))
+    path = csv(f"label,{SQUARE}\n{label},1,2,3,200\n")
+    message = message_of(path)
     assert message.startswith(f"train.csv, line 2, column label: {label!r} is ")
+    if label:
+        assert message.endswith("if it is a name, list all labels in data.classes") or label == "2.5"
+        assert rows_of(path, {"classes": [label, "other"]})[1] == [label]
 
 
 def test_an_empty_column_of_labels_in_a_test_file_is_one_to_be_filled_in(csv):
@@ -366,6 +370,10 @@ def test_an_empty_column_of_labels_in_a_test_file_is_one_to_be_filled_in(csv):
         "train.csv, line 502, column label: '7' is a label, but the first rows have none"
     )
     assert message_of(path).startswith("train.csv, line 2, column label: '' is no label")
+    path = csv(f"label,{SQUARE}\nNA,1,2,3,200\n,1,2,3,200\n")
+    assert rows_of(path, train=False)[1] is None
+    path = csv(f"label,{SQUARE}\nNA,1,2,3,200\nNA,1,2,3,200\n")
+    assert rows_of(path, {"classes": ["NA", "other"]}, train=False)[1] == ["NA", "NA"]
 
 
 def test_classes_that_are_told_are_the_only_ones(csv):

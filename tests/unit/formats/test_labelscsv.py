@@ -212,6 +212,27 @@ def test_labels_whose_ids_are_not_those_of_the_images_are_refused(tmp_path, ids,
         labelscsv.read_list(tmp_path / "labels.csv", 2, [*ids], "a.csv")
 
 
+@pytest.mark.parametrize(
+    ("text", "line", "name"),
+    [
+        ("id;label\n1;7\n2;8\n", 1, "semicolons"),
+        ("label\n1;7\n2;8\n", 2, "semicolons"),
+        ("1\t7\n2\t8\n", 1, "tabs"),
+        ("1|7\n2|8\n", 1, "vertical bars"),
+        ("1 7\n2 8\n", 1, "blanks"),
+    ],
+)
+def test_labels_separated_by_something_else_are_not_read_with_their_ids(tmp_path, text, line, name):
+    (tmp_path / "labels.csv").write_text(text)
+    with pytest.raises(FormatError, match=rf"line {line}: .* separated by {name}: save .* with commas"):
+        labelscsv.read_list(tmp_path / "labels.csv", 2)
+
+
+def test_classes_that_are_told_may_look_separated(tmp_path):
+    (tmp_path / "labels.csv").write_text("a;b\n1 7\n")
+    assert labelscsv.read_list(tmp_path / "labels.csv", 2, classes=["a;b", "1 7"]) == ["a;b", "1 7"]
+
+
 @pytest.mark.parametrize("text", ["label\n7\n8\n", "7\n8\n", "Digit\r\n7.0\r\n8.0\r\n", '"a, b"\nka\n'])
 def test_one_column_of_labels_is_told_from_other_files(tmp_path, text):
     path = tmp_path / "s.csv"

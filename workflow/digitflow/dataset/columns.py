@@ -24,6 +24,7 @@ from digitflow.formats.layout import (
     abbreviated,
     as_yaml,
     hot_of,
+    is_missing,
     label_fault,
     label_of,
 )
@@ -51,9 +52,9 @@ def decide(path: str | os.PathLike, data: Mapping[str, Any], train: bool) -> Lay
     reading is possible, or several are; ConfigError: the section contradicts itself.
     """
     table = read_first_lines(path, data, needed=train and not data.get("labels_csv"))
-    chosen = _named_columns(table) if table.names else _placed_columns(table, classes_of(data))
-    unfilled = None
-    if not train and chosen.label is not None and not any(table.cells(chosen.label)):
+    classes, unfilled = classes_of(data), None
+    chosen = _named_columns(table) if table.names else _placed_columns(table, classes)
+    if not train and chosen.label is not None and _is_unfilled(table.cells(chosen.label), classes):
         unfilled, chosen = chosen.label, chosen._replace(label=None)
     if train and data.get("labels_csv") and (chosen.label is not None or chosen.one_hot):
         raise InputError(
@@ -74,11 +75,16 @@ def decide(path: str | os.PathLike, data: Mapping[str, Any], train: bool) -> Lay
         unfilled=unfilled,
         separator=table.separator,
         header=table.names is not None,
-        classes=classes_of(data),
+        classes=classes,
         values=values_of(data),
         train=train,
     )
     return replace(layout, reasons=(*table.reasons, why, *_reasons(layout)))
+
+
+def _is_unfilled(texts: list[str], classes: Sequence[str] | None) -> bool:
+    """Whether none of these cells has a label."""
+    return all(is_missing(text) and text not in (classes or ()) for text in texts)
 
 
 def _reasons(layout: Layout) -> Iterator[str]:

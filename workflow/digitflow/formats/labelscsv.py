@@ -31,6 +31,7 @@ USUAL = ",".join(HEADER)
 LIST = "id,label, or one label per line"  # of training images
 USAGE = "usage"  # Kaggle's solutions: Public or Private
 OTHER_SEPARATORS = re.compile(r"[;\t|]")  # of files that are no CSVs
+TWO_NUMBERS = re.compile(r"[-+]?[0-9.]+ +[-+]?[0-9.]+")  # an id and a label, separated by blanks
 
 
 class Form(NamedTuple):
@@ -322,6 +323,7 @@ def read_list(
             found = _join(path, first, lines, (at_id, place), ids, fault, images)
             return [label for label, _ in found]
     else:
+        _refuse_separated(path, [*first, *itertools.chain(*lines[:1])], classes)
         if first[0].strip().lower() not in LABEL_NAMES:
             first, lines, start = ["label"], [first, *lines], 1
         at_id, place = None, 0
@@ -348,6 +350,19 @@ def read_list(
             header = f"; if line 1, {first[0]!r}, is a label, add the header label above it"
         raise FormatError(f"{path}: {len(labels):,} labels for {rows:,} images{header}")
     return labels
+
+
+def _refuse_separated(path: PathLike, texts: list[str], classes: Sequence[str] | None) -> None:
+    """FormatError: one of the first lines of a list has more than a label."""
+    for number, text in enumerate(texts, start=1):
+        label = text.strip(BLANKS)
+        found = OTHER_SEPARATORS.search(label) or TWO_NUMBERS.fullmatch(label)
+        if found and label not in (classes or ()):
+            name = {";": "semicolons", "\t": "tabs", "|": "vertical bars"}.get(found[0], "blanks")
+            raise FormatError(
+                f"{path}, line {number}: {shown(label)} looks like cells separated by {name}: save the file "
+                "with commas between them; if it is the name of a class, list all labels in data.classes"
+            )
 
 
 def _read_lines(

@@ -19,6 +19,8 @@ WHOLE = re.compile(r"(-(?=0*[1-9]))?0*([0-9]+)(\.0*)?")  # of labels
 SCIENTIFIC = re.compile(r"[-+]?[0-9]\.[0-9]+[eE][-+][0-9]{2,3}")  # as C, and so numpy.savetxt, writes numbers
 DECIMAL_COMMA = re.compile(rb"[-+]?[0-9]+,[0-9]+([eE][-+]?[0-9]+)?")
 DECIMAL_COMMAS = "the numbers have decimal commas: save the file with decimal points, 0.5 for 0,5"
+# What R, Excel and databases write, and pandas reads, where there is no value; besides nan in any case.
+MISSING = ("NA", "N/A", "n/a", "#N/A", "#NA", "<NA>", "NULL", "null", "None")
 # Words that some version of YAML, or the schema, takes for something other than a name.
 NO_NAMES = ("y", "n", "yes", "no", "on", "off", "true", "false", "null", "auto")
 
@@ -154,12 +156,18 @@ def label_of(text: str) -> str:
     return (whole[1] or "") + whole[2]
 
 
+def is_missing(label: str) -> bool:
+    """Whether a label says that there is none."""
+    return not label or label.lower() == "nan" or label in MISSING
+
+
 def label_fault(label: str, classes: Collection[str] | None) -> str | None:
     """What is wrong with a label from `label_of`, None: nothing. `classes`: those allowed, None: any."""
     if classes is not None:
         return None if label in classes else f"is not a class from {classes_in_words(classes)}"
-    if not label or label.lower() == "nan":
-        return "is no label: give the row one, or delete the row"
+    if is_missing(label):
+        name = "; if it is a name, list all labels in data.classes" if label else ""
+        return f"is no label: give the row one, or delete the row{name}"
     if NUMBER.fullmatch(label) and not WHOLE.fullmatch(label):
         return (
             "is a number, but not a whole one: is this the column of the labels? If it is, and this a name, "

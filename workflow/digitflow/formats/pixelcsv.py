@@ -24,6 +24,7 @@ from digitflow.formats.layout import (
     SEPARATORS,
     Block,
     Layout,
+    is_missing,
     label_fault,
     label_of,
     number_of,
@@ -476,7 +477,7 @@ class _Reader:
 
 
 def _unfilled_fault(cell: bytes) -> str | None:
-    if text := text_of(cell):
+    if not is_missing(text := text_of(cell)):
         return (
             f"{shown(text)} is a label, but the first rows have none: fill in all, or list it in "
             "data.columns.ignore"

@@ -94,6 +94,11 @@ def test_every_configuration_of_the_project_is_right_over_the_default(path, tmp_
         ({"source": "kaggle", "train_csv": "my.csv"}, r"'my.csv' is not read, because data.source is kaggle"),
         ({"source": "folder", "folder": "a", "train_csv": "b"}, r"data\.train_csv: 'b' is not read"),
         ({"source": "files", "train_csv": "a", "test_csv": "a"}, r"data\.test_csv: 'a' is the training CSV"),
+        ({"source": "files", "train_csv": "a/../a", "test_csv": "a"}, r"data\.test_csv: 'a' is the training"),
+        (
+            {"source": "files", "train_csv": "a", "test_csv": "link"},
+            r"data\.test_csv: 'link' is the training",
+        ),
         ({"solution_csv": "results/submission.csv"}, r"data\.solution_csv: .* is made by the models"),
         ({"solution_csv": "results/../results/submissions/a.csv"}, r"data\.solution_csv: .* by the models"),
         ({"columns": {"label": "a", "id": "a"}}, r"data\.columns: label and id are both 'a'"),
@@ -106,6 +111,7 @@ def test_data_that_would_not_be_read_are_named_before_mnist_is_in_their_place(
 ):
     monkeypatch.chdir(tmp_path)
     Path("a", "train").mkdir(parents=True)
+    Path("link").symlink_to("a")
     if given.get("folder") == "a":
         Path("a", "train").rmdir()
     with pytest.raises(ConfigError, match=told):
@@ -344,6 +350,8 @@ def test_a_sample_submission_is_a_file_of_its_own(tmp_path):
         ConfigError, match=r"submission\.sample: there is no file .* if it is in an archive, unpack it"
     ):
         validate(changed("submission", {"sample": str(tmp_path / "all.zip" / "sample.csv")}))
+    with pytest.raises(ConfigError, match=r"submission\.sample: .*: a folder, not a CSV file"):
+        validate(changed("submission", {"sample": str(tmp_path)}))
 
 
 @pytest.mark.parametrize(

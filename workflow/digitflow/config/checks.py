@@ -143,6 +143,8 @@ def _cross_references(config: dict[str, Any]) -> Iterator[str]:
     sample = config["submission"]["sample"]
     if sample and not os.path.lexists(sample):
         yield f"submission.sample: there is no file {sample!r}; if it is in an archive, unpack it"
+    elif sample:
+        yield from unreadable("submission.sample", sample)
     if config["submission"]["id"] == config["submission"]["label"]:
         yield (
             f"submission: id and label are both {config['submission']['id']!r}, but the header of a "

@@ -65,7 +65,8 @@ def _same_columns(data: dict[str, Any]) -> Iterator[str]:
     label, id_ = (data["columns"][key] for key in ("label", "id"))
     if label == id_ and isinstance(label, str) and label != "auto":
         yield f"data.columns: label and id are both {label!r}; one column cannot be both; leave one out"
-    if data["source"] == "files" and data["test_csv"] and data["test_csv"] == data["train_csv"]:
+    train, test = data["train_csv"], data["test_csv"]
+    if data["source"] == "files" and train and test and _real(train) == _real(test):
         yield (
             f"data.test_csv: {data['test_csv']!r} is the training CSV, too: the models would be scored on "
             "images that they have learned; leave it out, because validation has rows of its own"
@@ -76,6 +77,12 @@ def _same_columns(data: dict[str, Any]) -> Iterator[str]:
             f"data.solution_csv: {solution!r} is made by the models, which would be scored against their own "
             "answers; name a file of labels that are known to be right, or leave it out"
         )
+
+
+def _real(path: str) -> tuple[str, str]:
+    """A file, without links, and the member of an archive, if it is one."""
+    file, member = split_member(path)
+    return os.path.realpath(file), member
 
 
 def _missing_files(data: dict[str, Any]) -> Iterator[str]:

@@ -30,12 +30,22 @@ def records_of(tree, kind):
 
 
 def stamp_of_corrections(path):
-    """Like `stamp`, for the file of corrections: of what its lines say, because checksums are filled in later."""
-    return lambda wildcards: f"{corrections_csv.digest(path)} {RENEWED}".rstrip() if path else ""
+    """Like `stamp`, for the file of corrections: of the labels that it changes. Checksums, notes and lines that say `ok`
+    need nothing made again.
+    """
+    return lambda wildcards: schema.canonical({path: corrections_csv.stamp(path, RENEWED)}) if path else ""
 
 
-def other_images(wildcards, input):
-    """The test images, if they are there. A function of the input: they change nothing, but are compared in size."""
+# Whose images are compared in size. Functions of the input are no settings: these files change nothing.
+
+
+def training_images(wildcards, input):
+    """The training images."""
+    return "" if DATA["source"] == "mnist" else TRAIN_PATH
+
+
+def test_images(wildcards, input):
+    """The test images, if they are there."""
     return TEST_PATH if TEST_CSV and DATA["source"] != "mnist" and os.path.exists(TEST_CSV) else ""
 
 
@@ -59,7 +69,7 @@ rule csv_to_idx:
     params:
         member=TRAIN_MEMBER,
         data=as_text(READING),
-        like=other_images,
+        like=test_images,
         submission="null",
         stamp=stamp(OWN_TRAIN, LABELS_FILE, NAMES_FILE),
         code=code("csv_to_idx"),
@@ -86,8 +96,7 @@ use rule csv_to_idx as csv_to_idx_test with:
     priority: 100
     params:
         member=TEST_MEMBER,
-        # Only its first rows are read, for the size of an image; a change of that file changes nothing here.
-        like="" if DATA["source"] == "mnist" else commandline.literal(TRAIN_PATH),
+        like=training_images,
         submission=picked(config["submission"], "sample"),  # the images do not depend on the header
         stamp=stamp(OWN_TEST, SAMPLE),
 
@@ -113,7 +122,7 @@ rule write_lst:
         labels="data/idx/train-labels-idx1-ubyte",
         classes="data/idx/classes.csv",
         checksums="data/idx/train.sfv",
-        corrections=CORRECTIONS,
+        corrections=ancient(CORRECTIONS) if CORRECTIONS else [],  # `stamp` tells what is new in them
         ids="data/idx/train-ids.csv",  # to warn of corrections that may mean one of them
     output:
         train_lst=update("data/rec/train.lst"),

@@ -6,6 +6,8 @@ from digitflow.base import records
 from digitflow.base.errors import InputError
 from digitflow.dataset import applied, treetimes
 
+CONVERTED = (f"data/idx/train-{IMAGES}", "data/idx/train-labels-idx1-ubyte", "data/idx/classes.csv")
+
 
 def keep_corrections(tree, path):
     """Write what was moved, deleted or copied back by hand in the tree to the file of corrections, and say so.
@@ -44,9 +46,8 @@ def recover_record(tree, path):
     if os.path.isdir(tree):
         from digitflow.dataset import recovery
 
-        files = (f"data/idx/train-{IMAGES}", "data/idx/train-labels-idx1-ubyte", "data/idx/classes.csv")
         shown = recovery.data_shown("data/idx/train.sfv", TRAIN_CSV, TRAIN_PATH)
-        if recovery.recover_inventory(tree, f"{tree}.sfv", *files, source=shown):
+        if recovery.recover_inventory(tree, f"{tree}.sfv", *CONVERTED, source=shown):
             return
         recovery.check_is_last(tree, path)
     with contextlib.suppress(OSError):
@@ -71,15 +72,29 @@ def warn_of_missing_record(tree):
 
 def renew_lists(path, dry):
     """Have the lists made again, by a param, if they were made from other corrections and no time says so: after a run
-    with --touch, or in data that came from another copy of the project.
+    with --touch, or in data that came from another copy of the project. What changes no label is only checked and kept.
     """
     global RENEWED
     with contextlib.suppress(FileNotFoundError):
         is_older = os.stat(path).st_mtime_ns <= os.stat("data/rec/lists.sfv").st_mtime_ns
-        if is_older and applied.says_otherwise(path):
+        news = applied.news(path)
+        if news == "words" and (dry or keep_words(path)):
+            return
+        if news == "words" or (news == "labels" and is_older):
             RENEWED = os.urandom(8).hex()
             if not dry:
                 answers.keep_answer("lists-renewed", path, RENEWED)
+
+
+def keep_words(path):
+    """Whether corrections that change no label are right for the images as they were converted last."""
+    from digitflow.dataset import lists
+
+    try:
+        lists.keep_words(*CONVERTED, path, "data/idx/train-ids.csv")
+    except DigitflowError:  # the job that lists the images says what is wrong, if it still is
+        return False
+    return True
 
 
 def fill_in_checksums(path):

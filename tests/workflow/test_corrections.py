@@ -2,6 +2,7 @@
 
 import csv
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from tests.conftest import PROJECT
 from tests.workflow.conftest import TRAIN_ROWS, Clone, copy_of, fill, small_disk
 from tests.workflow.torture import KILLS, LISTS, VIEWS, contents, start, stopped_job, wait_for_jobs
 
+from digitflow.dataset import applied
 from digitflow.formats import lst, recordio
 
 FILE = "corrections.csv"
@@ -84,6 +86,30 @@ def test_a_line_reaches_lists_records_and_tree_and_its_removal_takes_it_back(
     (finished_numpy.folder / FILE).write_text("id,was,now,crc,note\n")
     assert finished_numpy.snakemake(*targets).returncode == 0
     assert contents(finished_numpy, made) == contents(finished_numpy_run[0], made)
+
+
+def test_notes_and_lines_that_say_ok_make_nothing_again_and_are_checked_and_kept(finished_numpy):
+    labels, file = labels_of(finished_numpy), finished_numpy.folder / FILE
+    line = f"7,{labels[7]},{(labels[7] + 1) % 10}"
+    file.write_text(f"id,was,now,crc,note\n{line}\n")
+    assert finished_numpy.planned_rules()["write_lst"] == 1
+    assert finished_numpy.snakemake().returncode == 0
+
+    file.write_text(f"id,was,now,crc,note\n# Twice.\n9,{labels[9]},ok\n{line},,a note\n")
+    assert not finished_numpy.planned()
+    result = finished_numpy.snakemake()
+    assert result.returncode == 0, result.stdout
+    assert not finished_numpy.planned()
+    (copy,) = applied.read_copies(finished_numpy.folder / "data/rec/corrections.json")
+    assert copy.text == file.read_text()
+    assert {line.id for line in copy.lines() if line.crc} == {7, 9}
+
+    file.write_text(f"{copy.text}10,{labels[10]},drop\n")
+    assert re.search("write_lst .* changed: corrections.csv", finished_numpy.snakemake("--dry-run").stdout)
+    file.write_text(f"{copy.text}10,{(labels[10] + 1) % 10},ok\n")
+    result = finished_numpy.snakemake()
+    assert result.returncode == 1
+    assert f"error: {FILE}, line 5: column was: " in result.stdout
 
 
 def test_a_line_whose_number_is_the_id_of_another_row_in_the_csv_is_warned_of(fresh_numpy):

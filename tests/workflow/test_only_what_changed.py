@@ -170,6 +170,14 @@ def test_a_changed_training_csv_reruns_all_that_knows_it_and_no_test_image(finis
     }
 
 
+def test_a_training_csv_of_another_name_leaves_the_test_images_alone(finished):
+    (finished.folder / "own/train.csv").rename(finished.folder / "own/digits.csv")
+    finished.configure("own/train.csv", "own/digits.csv")
+    planned = finished.planned_rules()
+    assert planned["csv_to_idx"] == 1
+    assert planned.keys().isdisjoint({"csv_to_idx_test", "write_test_lst"})
+
+
 def test_a_changed_test_csv_trains_nothing(finished):
     cut_last_row(finished.folder / "own" / "test.csv")
     assert finished.planned_rules() == {

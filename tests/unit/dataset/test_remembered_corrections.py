@@ -44,16 +44,18 @@ def test_a_line_that_was_changed_since_or_is_of_another_file_is_left_alone(proje
     assert not (project / "none.csv").exists()
 
 
-def test_other_lines_than_were_applied_are_told_from_other_checksums_and_notes(project):
+def test_other_labels_than_were_applied_are_told_from_other_words(project):
     file = project / "corrections.csv"
-    assert not applied.says_otherwise("corrections.csv")
+    assert applied.news("corrections.csv") == ""
     file.write_text(TEXT.replace("1,5,3", "1,5,3,11111111,a note"))
-    assert not applied.says_otherwise("corrections.csv")
+    assert applied.news("corrections.csv") == "words"
+    file.write_text(f"{TEXT}5,7,ok\n")
+    assert applied.news("corrections.csv") == "words"
     file.write_text(TEXT.replace("1,5,3", "1,5,8"))
-    assert applied.says_otherwise("corrections.csv")
-    assert not applied.says_otherwise("none.csv")
+    assert applied.news("corrections.csv") == "labels"
+    assert applied.news("none.csv") == ""
     (project / "other.csv").write_text(TEXT)  # never applied
-    assert applied.says_otherwise("other.csv")
+    assert applied.news("other.csv") == "labels"
 
 
 def test_a_copy_without_lines_or_of_another_file_says_that_nothing_is_lost(project):

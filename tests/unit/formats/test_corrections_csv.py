@@ -333,15 +333,19 @@ def test_whatever_is_recorded_and_removed_every_other_byte_stays(tmp_path_factor
     assert path.read_bytes().decode().removesuffix(newline) == left.removesuffix(newline)
 
 
-def test_the_digest_is_of_what_the_lines_say_and_not_of_how(tmp_path):
+def test_the_digest_is_of_the_labels_that_the_lines_change_and_of_nothing_else(tmp_path):
     digests = {}
     for name, text in {
         "typed": "id,was,now,crc,note\n7,5,3,,\n",
+        "and looked at": "id,was,now,crc,note\n6,2,ok,,\n7,5,3,,\n",
+        "two": "id,was,now,crc,note\n7,5,3,,\n8,1,drop,,\n",
+        "sorted": "id,was,now,crc,note\n8,1,drop,,\n7,5,3,,\n",
         "filled in": "id,was,now,crc,note\n# looked at twice\n7,5,3,0123ABCD,clearly a three\n",
         "another": "id,was,now,crc,note\n7,5,drop,,\n",
         "not understood": "id,was,now,crc,note\nseven,5,3,,\n",
     }.items():
         (tmp_path / name).write_text(text)
         digests[name] = corrections.digest(tmp_path / name)
-    assert digests["typed"] == digests["filled in"]
-    assert len({*digests.values()}) == 3
+    assert digests["typed"] == digests["filled in"] == digests["and looked at"]
+    assert digests["two"] == digests["sorted"]
+    assert len({*digests.values()}) == 4

@@ -89,12 +89,14 @@ def fill_in(corrections: PathLike, applied: PathLike = APPLIED) -> str | None:
     return f"{corrections}: checksum of the pixels written into {told}; they cannot hit another row now"
 
 
-def says_otherwise(corrections: PathLike, applied: PathLike = APPLIED) -> bool:
-    """Whether the lists were made from other lines than the file has, or from none: it was edited, or the
-    lists came with data from elsewhere. Raises as `read`.
+def news(corrections: PathLike, applied: PathLike = APPLIED) -> str:
+    """What is in the file and was not applied: "labels", because it was edited, or the lists came with data
+    from elsewhere; only "words", such as notes and lines that say `ok`; or nothing, "". Raises as `read`.
     """
     then, now = read(corrections, applied).text.encode(), corrections_csv.read_bytes(corrections)
-    return then != now and corrections_csv.digest_of(then) != corrections_csv.digest_of(now)
+    if then == now:
+        return ""
+    return "words" if corrections_csv.digest_of(then) == corrections_csv.digest_of(now) else "labels"
 
 
 def may_be_lost(corrections: PathLike, tree: PathLike, applied: PathLike = APPLIED) -> bool:

@@ -8,8 +8,9 @@ import numpy as np
 
 from digitflow.base.errors import InputError
 from digitflow.base.files import PathLike
+from digitflow.dataset import applied as last_applied
 from digitflow.dataset import classes as class_names
-from digitflow.dataset.applied import Applied
+from digitflow.dataset.applied import APPLIED, Applied
 from digitflow.dataset.corrections import apply, doubtful_ids
 from digitflow.dataset.split import first_of_equal, fold_of, validation_mask
 from digitflow.formats import corrections as corrections_csv
@@ -64,6 +65,22 @@ def read_corrected(
             f"{dropped:,} image{'s' * (dropped != 1)} dropped"
         )
     return of_rows("train", rows, found, class_names.folder_names(names)).select(keep), names, copy
+
+
+def keep_words(
+    images: PathLike,
+    labels: PathLike,
+    classes: PathLike,
+    corrections: PathLike,
+    ids: PathLike | None = None,
+    applied: PathLike = APPLIED,
+) -> None:
+    """Check corrections that change no label of the lists, and keep a copy of them.
+
+    Raises as `read_corrected`, and then keeps nothing.
+    """
+    *_, copy = read_corrected(images, labels, classes, corrections, ids)
+    last_applied.write(applied, copy)
 
 
 def check_every_class(labelled: Listing, names: Sequence[str], copy: Applied) -> None:

@@ -78,10 +78,11 @@ def parse_lines(data: bytes, path: PathLike) -> list[Correction]:
 
 
 def digest(path: PathLike) -> str:
-    """The SHA-256 of what the lines say: id, was and now, in the file's order.
+    """The SHA-256 of what the file changes: id, was and now of its lines, in any order.
 
-    Checksums, notes and comments do not count, because a change in them needs nothing made again. If a line
-    cannot be understood, it is the SHA-256 of the file's bytes. InputError: the file cannot be read.
+    Lines that say `ok`, checksums, notes and comments do not count, because a change in them needs nothing
+    made again. If a line cannot be understood, it is the SHA-256 of the file's bytes. InputError: the file
+    cannot be read.
     """
     return digest_of(read_bytes(path))
 
@@ -89,8 +90,14 @@ def digest(path: PathLike) -> str:
 def digest_of(data: bytes) -> str:
     """As `digest`, from the bytes of a file."""
     with contextlib.suppress(FormatError):  # the job that applies it says what is wrong
-        data = repr([(line.id, line.was, line.now) for line in parse_lines(data, "")]).encode()
+        lines = sorted((line.id, line.was, line.now) for line in parse_lines(data, "") if line.now != OK)
+        data = repr(lines).encode()
     return hashlib.sha256(data).hexdigest()
+
+
+def stamp(path: PathLike, renewed: str) -> str:
+    """Twenty digits that differ where `digest` does, or where `renewed` does."""
+    return hashlib.sha256(f"{digest(path)} {renewed}".encode()).hexdigest()[:20]
 
 
 def record(path: PathLike, corrections: Iterable[Correction]) -> None:

@@ -547,6 +547,24 @@ def test_files_of_others_cannot_label_further_images(others):
         validate(config)
 
 
+@pytest.mark.parametrize(
+    ("framework", "architecture", "option", "told"),
+    [
+        ("numpy", "mlp", "hiden", r"did you mean hidden\?"),
+        ("keras", "resnet18", "layers", "the keys here are width"),
+        ("mxnet", "small_cnn", "droput", r"did you mean dropout\?"),
+        ("keras", "lenet", "width", "the keys here are none"),
+    ],
+)
+def test_an_option_that_a_network_does_not_take_is_refused_before_any_training(
+    framework, architecture, option, told
+):
+    model = {"framework": framework, "architecture": architecture, "epochs": 1, "batch_size": 8}
+    model |= {"learning_rate": 1, "network": {option: 1}}
+    with pytest.raises(ConfigError, match=rf"models\.mine\.network\.{option}: unknown key; {told}"):
+        validate(changed("models.mine", model))
+
+
 @pytest.mark.parametrize("framework", ["keras", "numpy"])
 @pytest.mark.parametrize("hidden", [64, "800", [0], [True], [8.5], ["800"]])
 def test_hidden_layers_are_a_list_of_counts_before_any_training(framework, hidden):
@@ -657,7 +675,7 @@ def test_further_images_cannot_have_the_name_of_another_prediction(name):
 
 # What a training depends on
 
-MODEL = {"framework": "keras", "architecture": "lenet", "epochs": 3, "batch_size": 8, "learning_rate": 1}
+MODEL = {"framework": "keras", "architecture": "mlp", "epochs": 3, "batch_size": 8, "learning_rate": 1}
 
 
 def text_of(**changes) -> str:
@@ -685,8 +703,10 @@ def test_another_way_to_write_the_same_settings_is_no_change(same):
 
 
 def test_the_order_of_keys_is_no_change_at_any_depth():
-    first = text_of(augment={"rotate": 10, "shift": 0.1}, network={"a": 1, "b": [2, 1]})
-    assert text_of(network={"b": [2.0, 1], "a": 1.0}, augment={"shift": 0.1, "rotate": 10.0}) == first
+    changes = {"network": {"hidden": [2, 1]}, "optimizer_options": {"beta_1": 0, "beta_2": 0.5}}
+    first = text_of(augment={"rotate": 10, "shift": 0.1}, **changes)
+    changes = {"optimizer_options": {"beta_2": 0.5, "beta_1": 0.0}, "network": {"hidden": [2.0, 1]}}
+    assert text_of(**changes, augment={"shift": 0.1, "rotate": 10.0}) == first
 
 
 @pytest.mark.parametrize(
@@ -723,7 +743,7 @@ def test_the_order_within_a_list_is_a_change():
 def test_the_settings_text_holds_all_that_a_training_needs_and_makes_the_same_settings():
     text = text_of(augment={"rotate": 10}, prune={"epoch": 2, "accuracy": 0.5})
     assert Settings.from_dict(json.loads(text)) == Settings(
-        "lenet", "keras_cnn", 3, 8, 1, augment=Augment(rotate=10), prune=Prune(epoch=2, accuracy=0.5)
+        "mlp", "keras_mlp", 3, 8, 1, augment=Augment(rotate=10), prune=Prune(epoch=2, accuracy=0.5)
     )
 
 

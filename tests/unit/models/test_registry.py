@@ -7,6 +7,7 @@ import pytest
 
 from digitflow import models
 from digitflow.base.errors import ConfigError
+from digitflow.config.models import network_options
 from digitflow.models.registry import FRAMEWORKS, NUMPY
 from digitflow.training.numpy_trainer import LEARNERS
 
@@ -22,6 +23,7 @@ def test_every_name_is_a_function_of_its_module(framework, name):
     functions = {node.name: node for node in tree.body if isinstance(node, ast.FunctionDef)}
     parameters = [argument.arg for argument in functions[name].args.args]
     assert parameters[:2] == ["input_shape", "classes"]
+    assert network_options(FRAMEWORKS[framework][name], name) == parameters[2:]
 
 
 def test_an_option_that_a_network_does_not_take_is_refused_with_those_that_it_takes():

@@ -11,7 +11,7 @@ from digitflow.config.checks import validate
 from digitflow.config.models import models
 from digitflow.studies.points import points
 
-MODEL = {"framework": "keras", "architecture": "lenet", "epochs": 2, "batch_size": 8, "learning_rate": 0.1}
+MODEL = {"framework": "keras", "architecture": "mlp", "epochs": 2, "batch_size": 8, "learning_rate": 0.1}
 STUDY = {
     "title": "Which?",
     "model": MODEL,

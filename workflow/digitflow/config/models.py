@@ -1,9 +1,13 @@
 """The models of the configuration and of its studies: their settings, and what is wrong with them."""
 
+import ast
+import contextlib
 import dataclasses
+import functools
 import inspect
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from digitflow.base.errors import ConfigError
@@ -13,6 +17,7 @@ from digitflow.config.schema import (
     make_validator,
     mistake_of,
     schema,
+    suggest,
     whole,
     with_defaults,
     without_defaults,
@@ -71,10 +76,28 @@ def wrong_model(model: dict[str, Any]) -> Iterator[str]:
     known = FRAMEWORKS[framework]
     if architecture not in known:
         yield f"architecture: {architecture!r} is not one of {framework}'s: {', '.join(known)}"
+    elif (options := network_options(known[architecture], architecture)) is not None:
+        for option in {*model["network"]}.difference(options):
+            yield f"network.{option}: unknown key{suggest(option, options)}"
     hidden = model["network"].get("hidden", []) if architecture == "mlp" else []
     if not isinstance(hidden, list) or not all(type(whole(units)) is int and units > 0 for units in hidden):
         yield f"network.hidden: {in_yaml(hidden)}, should be a list of numbers of units, such as [800]"
     yield from _ignored(model)
+
+
+@functools.cache
+def network_options(module: str, architecture: str) -> list[str] | None:
+    """The options of a network, from the text of its module, because importing that takes its framework.
+
+    None: they are not told by a function of its name there.
+    """
+    path = Path(__file__).parents[1] / "models" / f"{module}.py"
+    with contextlib.suppress(OSError, SyntaxError):  # the training says what is wrong
+        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+            if isinstance(node, ast.FunctionDef) and node.name == architecture and not node.args.kwarg:
+                named = [*node.args.posonlyargs, *node.args.args][2:]  # behind input_shape and classes
+                return [argument.arg for argument in (*named, *node.args.kwonlyargs)]
+    return None
 
 
 def _comes_to_0(name: str, options: dict[str, Any]) -> bool:

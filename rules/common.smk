@@ -136,7 +136,7 @@ wildcard_constraints:
     study=one_of(config["studies"]),
     seed="[0-9]+",
     # "/given": trained on the labels as the CSV gives them, to measure the effect of the corrections
-    fold="(?:/given)?" + ("/fold[0-9]+" if FOLDS else ""),
+    fold="(?:/given)?" + (f"(?:{one_of(FOLDS)})" if FOLDS else ""),
     tree="train|test",
     part="train|valid|test",
     images=one_of(["test", *config["predict"]]),

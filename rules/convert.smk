@@ -214,7 +214,7 @@ rule pack_rec:
     log:
         "logs/pack_rec{fold}/{part}{shard}.log",
     wildcard_constraints:
-        fold="(?:/given)?(?:/fold[0-9]+)?",
+        fold=f"(?:/given)?(?:{one_of(FOLDS)})?",  # with folds, too, the test images are packed, and all rows
     priority: 20  # before all trainings, because MXNet's wait for it
     params:
         shard=lambda wildcards: int(wildcards.shard.strip("_") or 0),

@@ -41,6 +41,7 @@ def test_a_wrong_configuration_stops_before_any_job(fresh, old, new, message):
         ("submission.csv", "no rule makes this; did you mean results/submission.csv?"),
         ("rceords", "no rule makes this; did you mean records?"),
         ("results/models/wid/seed0/model.npz", "did you mean results/models/wide/seed0/model.npz?"),
+        ("data/rec/fold0/train.rec", "no rule makes this; did you mean data/rec/train.rec?"),  # without folds
         ("xyzzy", "no rule makes this; snakemake --list-target-rules shows the rules"),
         ("train_numpy", "makes many files; ask for one of them, such as results/models/wide/seed0/model.npz"),
     ],

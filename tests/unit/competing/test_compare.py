@@ -3,6 +3,7 @@
 import json
 import shutil
 from html.parser import HTMLParser
+from itertools import pairwise
 
 import cv2
 import numpy as np
@@ -460,6 +461,26 @@ def test_no_sheet_is_drawn_of_other_images_than_those_compared(project, truth, d
     (tmp_path / "test.sfv").unlink()
     found = comparison_of(project("c"), project("d", seed=1), truth)
     assert comparison_page.draw_sheets(found, tmp_path) == {}
+
+
+@pytest.mark.parametrize(
+    "names", [["4", "9"], ["T-shirt/top", "Ankle boot"], ["W" * 40, "a class with a very long name"]]
+)
+def test_captions_on_a_sheet_stay_within_their_cells(monkeypatch, names):
+    said = []
+
+    def say(picture, text, left, baseline):
+        (width, _), _ = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, 0.38, 1)
+        said.append((baseline, left, left + width, picture.shape))
+
+    monkeypatch.setattr(comparison_page, "_say", say)
+    flips = [{"id": 12345678, "true": names[k % 2], "first": names[1], "second": names[0]} for k in range(30)]
+    comparison_page._draw(np.zeros((30, 28, 28), np.uint8), flips, "fixed: 30 test images")
+    said.sort()
+    for line, after in pairwise(said):
+        assert line[0] != after[0] or line[2] < after[1]
+    assert all(left >= 0 and right <= width for _, left, right, (_, width) in said)
+    assert all(baseline < height for baseline, _, _, (height, _) in said)
 
 
 class Reader(HTMLParser):

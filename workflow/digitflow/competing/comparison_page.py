@@ -24,8 +24,10 @@ COLUMNS = 12
 MOST = 96  # images on a sheet; the JSON has all of them
 SIDE = 56  # pixels: smaller images are enlarged by a whole factor
 LINE = 13  # pixels of a line of text; above each image are two
-CELL_WIDTH = 84  # room for an id of eight digits
+CELL_WIDTH = 84  # room for an id of eight digits; cells are wider, and fewer side by side, if captions are
+MOST_LETTERS = 14  # of a class in a caption; the JSON has its whole name
 GAP = 8
+FONT = 0.38  # of OpenCV's own size
 PAPER = 255
 STYLE = """
 :root { color-scheme: light dark; --paper: #fbfbfa; --line: #e2e2de; --ink: #1d1d1b; }
@@ -142,22 +144,42 @@ def _draw(images: np.ndarray, flips: Sequence[Mapping[str, Any]], title: str) ->
     factor = max(1, SIDE // max(images.shape[1:3]))
     images = images.repeat(factor, axis=1).repeat(factor, axis=2)
     height, width = images.shape[1:3]
-    cell_height, cell_width = height + 2 * LINE + GAP, max(width + GAP, CELL_WIDTH)
-    lines = -(-len(images) // COLUMNS)
-    size = 2 * LINE + lines * cell_height, COLUMNS * cell_width
+    captions = [_caption(row) for row in flips[: len(images)]]
+    narrowest = max(width + GAP, CELL_WIDTH)
+    cell_height, cell_width = height + 2 * LINE + GAP, max(narrowest, *map(_width_of, captions))
+    columns = COLUMNS * narrowest // cell_width
+    lines = -(-len(images) // columns)
+    size = 2 * LINE + lines * cell_height, COLUMNS * narrowest
     picture = np.full((*size, *images.shape[3:]), PAPER, np.uint8)
     shown = f", the first {len(images)}" if len(images) < len(flips) else ""
     _say(picture, title + shown, GAP, LINE)
-    for number, (image, row) in enumerate(zip(images, flips, strict=False)):
-        top = 2 * LINE + number // COLUMNS * cell_height
-        left = number % COLUMNS * cell_width + GAP // 2
+    for number, (image, row, caption) in enumerate(zip(images, flips, captions, strict=False)):
+        top = 2 * LINE + number // columns * cell_height
+        left = number % columns * cell_width + GAP // 2
         _say(picture, str(row["id"]), left, top + LINE - 3)
-        _say(picture, f"{row['true']}: {row['first']} > {row['second']}", left, top + 2 * LINE - 4)
+        _say(picture, caption, left, top + 2 * LINE - 4)
         picture[top + 2 * LINE : top + 2 * LINE + height, left : left + width] = image
     return picture
+
+
+def _caption(row: Mapping[str, Any]) -> str:
+    true, first, second = (_shorten(row[key]) for key in ("true", "first", "second"))
+    return f"{true}: {first} > {second}"
+
+
+def _shorten(name: str) -> str:
+    return name if len(name) <= MOST_LETTERS else f"{name[: MOST_LETTERS - 1]}…"
+
+
+def _width_of(caption: str) -> int:
+    """The pixels that a caption needs, with the gap to the next one."""
+    import cv2
+
+    (width, _), _ = cv2.getTextSize(caption, cv2.FONT_HERSHEY_SIMPLEX, FONT, 1)
+    return width + GAP
 
 
 def _say(picture: np.ndarray, text: str, left: int, baseline: int) -> None:
     import cv2
 
-    cv2.putText(picture, text, (left, baseline), cv2.FONT_HERSHEY_SIMPLEX, 0.38, (0, 0, 0), 1, cv2.LINE_AA)
+    cv2.putText(picture, text, (left, baseline), cv2.FONT_HERSHEY_SIMPLEX, FONT, (0, 0, 0), 1, cv2.LINE_AA)

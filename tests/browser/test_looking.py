@@ -10,7 +10,7 @@ import pytest
 from digitflow.formats import corrections
 from digitflow.formats.corrections import Correction
 from digitflow.look.page import write_page
-from tests.browser.driver import navigate, scroll_through, wait_for
+from tests.browser.driver import Page, navigate, scroll_through, wait_for
 from tests.browser.example import NO_DUPLICATES, NO_OUTLIERS, example
 
 pytestmark = pytest.mark.allow_hosts(["127.0.0.1", "::1"])
@@ -334,6 +334,34 @@ def test_a_key_that_is_held_down_decides_one_image(page):
     page.press("x")
     page.driver.execute_cdp_cmd("Input.dispatchKeyEvent", {"type": "keyDown", "key": "u", "autoRepeat": True})
     assert page.count == 2
+
+
+def hold(page: Page, key: str, **more: object) -> None:
+    """Press a key, and hold it down until it has come again three times."""
+    event = {"type": "keyDown", "key": key, **more}
+    page.driver.execute_cdp_cmd("Input.dispatchKeyEvent", event)
+    for _ in range(3):
+        page.driver.execute_cdp_cmd("Input.dispatchKeyEvent", {**event, "autoRepeat": True})
+    page.driver.execute_cdp_cmd("Input.dispatchKeyEvent", {"type": "keyUp", "key": key})
+
+
+def is_choosing(page: Page) -> bool:
+    return page.run("return document.getElementById('choose-dialog').open")
+
+
+def test_enter_that_is_held_down_opens_the_chooser_or_takes_one_class(page):
+    page.go("suspects")
+    hold(page, "Enter")
+    assert (page.count, is_choosing(page)) == (0, True)
+    hold(page, "Enter")
+    assert (page.count, is_choosing(page)) == (1, False)
+
+
+def test_enter_that_is_held_down_on_a_button_presses_it_once(page):
+    page.go("suspects")
+    page.run("document.querySelector('#keys [data-now=ok]').focus()")
+    hold(page, "Enter", text="\r", windowsVirtualKeyCode=13)
+    assert (page.count, is_choosing(page)) == (1, False)
 
 
 def test_decisions_that_the_file_has_by_now_are_new_no_longer(page, data, corrected):

@@ -582,7 +582,7 @@ function onKey(event) {
   };
   const label = KEYS ? KEYS.indexOf(key) : -1;
   // A key held down acts on one image, not on all that follow.
-  if (event.repeat && (label >= 0 || ["u", "x", "k", "r"].includes(key))) event.preventDefault();
+  if (event.repeat && (label >= 0 || ["u", "x", "k", "r", "Enter"].includes(key))) event.preventDefault();
   else if (key === "u") undo();
   else if (key === "?") $("help-dialog").showModal();
   else if (!grid.element) return;
@@ -656,8 +656,8 @@ function wire() {
   $("choose-text").addEventListener("keydown", (event) => {
     if (event.key === "ArrowDown") markChoice(choice + 1);
     else if (event.key === "ArrowUp") markChoice(choice - 1);
-    else if (event.key === "Enter") take(choices[choice]);
-    else return;
+    else if (event.key !== "Enter") return;
+    else if (!event.repeat) take(choices[choice]);
     event.preventDefault();
   });
 }

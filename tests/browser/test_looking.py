@@ -114,6 +114,33 @@ def test_decisions_and_undo_survive_a_reload(page):
     assert (page.count, page.texts(".mark")[:2]) == (1, ["drop", ""])
 
 
+@pytest.mark.parametrize(
+    "broken",
+    [
+        "Object.defineProperty(window, 'localStorage', {get() { throw new DOMException('no') }})",
+        "Storage.prototype.setItem = () => { throw new DOMException('full', 'QuotaExceededError') }",
+    ],
+)
+def test_a_browser_that_keeps_nothing_asks_before_it_forgets_decisions(page, index, broken):
+    asks = """const leaving = new Event("beforeunload", {cancelable: true});
+        return !window.dispatchEvent(leaving)"""
+    page.go("suspects")
+    page.press("x")
+    assert page.run(asks) is False  # it is kept
+    page.press("u")
+    script = page.driver.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": broken})
+    try:
+        page.open(index, "suspects")
+        before = page.run(asks)
+        page.press("x")
+        decided = page.run(asks)
+        page.press("u")
+        undone = page.run(asks)
+    finally:
+        page.driver.execute_cdp_cmd("Page.removeScriptToEvaluateOnNewDocument", script)
+    assert (before, decided, undone) == (False, True, False)
+
+
 def test_decisions_on_other_data_are_not_shown(page, data, tmp_path):
     page.go("suspects")
     page.press("x")

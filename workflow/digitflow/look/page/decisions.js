@@ -83,6 +83,9 @@ function localStore(onChange) {
   });
   load();
   const earlier = readEarlier();
+  window.addEventListener("beforeunload", (event) => {
+    if (broken && Object.keys(kept.decisions).length) event.preventDefault();
+  });
   return {
     now: (id) => own(id) ?? inFile.get(id)?.now ?? null,
     decide(id, now) {

@@ -331,6 +331,20 @@ def test_the_export_is_what_recording_the_same_decisions_makes_of_the_file(page,
     assert page.exported(whole=False).count("\n") == 3  # the note has two lines
 
 
+@pytest.mark.parametrize("header", ['"id","was","now","crc","note"', '\ufeff"id",was,now,crc,note'])
+def test_the_export_of_a_file_whose_header_is_in_quotes_has_no_second_one(page, data, tmp_path, header):
+    file = tmp_path / "corrections.csv"
+    text = f"{header}\n"
+    file.write_text(text)
+    assert corrections.read(file) == []
+    write_page(tmp_path / "index.html", dataclasses.replace(data, corrections_text=text))
+    page.open(tmp_path / "index.html", "suspects")
+    page.press("x")
+    file.write_text(page.exported())
+    assert file.read_text().startswith(text)
+    assert [line.now for line in corrections.read(file)] == ["drop"]
+
+
 def test_k_agrees_with_what_is_given_and_undoes_no_correction(page, corrected):
     index, file = corrected
     page.open(index, "decisions")

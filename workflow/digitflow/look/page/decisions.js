@@ -299,7 +299,7 @@ function exported(whole) {
   const lines = data.correctionsText.match(/[^\r\n]*(?:\r\n|\n|\r)|[^\r\n]+$/g) ?? [`${HEADER}\n`];
   const newline = lines[0].endsWith("\r\n") ? "\r\n" : "\n";
   if (!/[\r\n]$/.test(lines.at(-1))) lines[lines.length - 1] += newline;
-  if (!lines.some((line) => /^\ufeff?\s*id\s*,\s*was\s*,/.test(line))) lines.push(HEADER + newline);
+  if (!lines.some((line) => /^\ufeff?[\s"]*id[\s"]*,[\s"]*was[\s"]*,/.test(line))) lines.push(HEADER + newline);
   for (const [id, now] of added) {
     const old = inFile.get(id);
     if (!old) {

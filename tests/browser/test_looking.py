@@ -248,6 +248,24 @@ def test_images_can_be_seen_in_a_small_window(page, width, height):
     assert across <= window
 
 
+def test_what_has_no_panel_has_the_whole_width_of_a_small_window(page):
+    before = page.driver.get_window_size()
+    page.driver.set_window_size(720, 600)
+    widths = """const parts = ["main", "panel"].map((id) => document.getElementById(id).offsetWidth);
+        return [...parts, document.documentElement.clientWidth]"""
+    found = {}
+    for section in ("overview", "confusion", "suspects"):
+        page.go(section)
+        found[section] = page.run(widths)
+    page.driver.set_window_size(before["width"], before["height"])
+    for section in ("overview", "confusion"):
+        main, panel, window = found[section]
+        assert (main, panel) == (window, 0)
+    main, panel, window = found["suspects"]
+    assert main + panel == window
+    assert panel < main
+
+
 def test_two_tabs_of_a_file_show_each_others_decisions(page, index):
     page.go("suspects")
     page.press("x")

@@ -482,6 +482,49 @@ def test_texts_and_the_download_have_the_name_of_the_configured_file(page, data,
     assert page.errors() == []
 
 
+CONTRAST = """
+    const context = document.createElement("canvas").getContext("2d", {willReadFrequently: true});
+    const luminance = (colour) => {
+        context.fillStyle = colour;
+        context.fillRect(0, 0, 1, 1);
+        const parts = [...context.getImageData(0, 0, 1, 1).data].map((byte) => byte / 255);
+        const linear = (part) => (part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4);
+        const [r, g, b] = parts.map(linear);
+        return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+    };
+    const behind = (element) => {
+        const colour = getComputedStyle(element).backgroundColor;
+        return colour === "rgba(0, 0, 0, 0)" ? behind(element.parentElement) : colour;
+    };
+    const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+    const found = [];
+    for (let text; (text = texts.nextNode()); ) {
+        const element = text.parentElement;
+        if (!text.data.trim() || !element.checkVisibility()) continue;
+        if (element.closest("option, noscript, #toast, :disabled")) continue;
+        const style = getComputedStyle(element);
+        const colours = [element instanceof SVGElement ? style.fill : style.color, behind(element)];
+        const [dark, light] = colours.map(luminance).sort((a, b) => a - b);
+        found.push([(light + 0.05) / (dark + 0.05), text.data, ...colours]);
+    }
+    return found"""
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_every_text_has_a_contrast_of_at_least_4_5_to_1(page, scheme):
+    feature = {"name": "prefers-color-scheme", "value": scheme}
+    page.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [feature]})
+    page.go("suspects")
+    page.press("x", "k", "ARROW_LEFT")
+    found = []
+    for section in ("suspects", "overview", "confusion", "test", "decisions"):
+        page.go(section)
+        found += page.run(CONTRAST)
+    page.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
+    assert len(found) > 500
+    assert [text for text in found if text[0] < 4.5] == []
+
+
 def test_the_cells_of_the_confusion_matrix_open_their_images(page, data):
     predicted = data.predictions.merged.argmax(axis=1)
     expected = {row + 1 for row in np.flatnonzero((data.labels == 4) & (predicted == 9))}

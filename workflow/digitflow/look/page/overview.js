@@ -195,7 +195,7 @@ function confusionMatrix(cells) {
     const cell = body[given][predicted];
     cell.append(linkToCell(given, predicted, count));
     if (given !== predicted)
-      cell.style.setProperty("--share", `${Math.round(8 + 72 * Math.sqrt(count / most))}%`);
+      cell.style.setProperty("--share", `${Math.round(10 + 90 * Math.sqrt(count / most))}%`);
   }
   const lines = body.map((line, given) =>
     el("tr", {}, el("th", { scope: "row", textContent: names[given], title: names[given] }), ...line),

@@ -627,6 +627,31 @@ def test_hostile_names_are_text_and_can_be_chosen_from_a_list(page, digits, tmp_
     assert page.errors() == []
 
 
+def test_a_probability_stands_whole_after_a_name_that_is_written_from_right_to_left(page, digits, tmp_path):
+    images, labels = digits
+    names = ["אפס", "אחת", "שתיים", "שלוש", "ארבע", "חמש", "שש", "שבע", "שמונה", "תשע"]
+    write_page(tmp_path / "index.html", example(images[:300], labels[:300], 250, names))
+    page.open(tmp_path / "index.html", "suspects")
+    spans = """const spanOf = (fact, pattern) => {
+            const texts = document.createTreeWalker(fact, NodeFilter.SHOW_TEXT);
+            for (let text; (text = texts.nextNode()); ) {
+                const found = pattern.exec(text.data);
+                if (!found) continue;
+                const range = document.createRange();
+                range.setStart(text, found.index);
+                range.setEnd(text, found.index + found[0].length);
+                const {left, right} = range.getBoundingClientRect();
+                return [left, right];
+            }
+        };
+        return [...document.querySelectorAll("#facts dd")].filter((fact) => fact.textContent.includes("%"))
+            .map((fact) => [/[א-ת]+/, /[0-9.]+/, /%/].map((pattern) => spanOf(fact, pattern)))"""
+    found = page.run(spans)
+    assert len(found) == 2  # given and proposed
+    for name, number, sign in found:
+        assert name[1] < number[0] < number[1] < sign[0] < number[1] + 10
+
+
 def test_all_sections_are_drawn_without_an_error_and_without_a_request_outside_the_folder(page, index):
     page.requests()
     page.open(index)

@@ -309,20 +309,23 @@ function drawPanel() {
   setPicture($("big"), i, scale > 1 ? Math.floor(scale) : scale);
   $("big").setAttribute("aria-label", `image ${fileOf(i)}`);
   const facts = [["id", linkTo(i, 0)]];
-  const model = proposedNameOf(i) && `${proposedNameOf(i)}  ${percent(pProposedOf(i))}`;
+  // A name that is written from right to left would take numbers beside it to its other side.
+  const named = (name) => el("bdi", { textContent: name });
+  const model = proposedOf(i) >= 0 && [named(proposedNameOf(i)), `  ${percent(pProposedOf(i))}`];
   if (isTest(i)) {
-    if (model) facts.push(["predicted", model]);
+    if (model) facts.push(["predicted", ...model]);
   } else {
-    facts.push(["given", `${givenOf(i)}  ${percent(train.pGiven[i])}`]);
+    const dropped = train.given[i] < 0 ? ", dropped" : "";
+    facts.push(["given", named(names[classOf(i)]), `${dropped}  ${percent(train.pGiven[i])}`]);
     if (train.given[i] !== train.was[i]) facts.push(["in the CSV", names[train.was[i]]]);
-    if (model) facts.push(["proposed", model]);
+    if (model) facts.push(["proposed", ...model]);
     if (train.margin[i] !== null) facts.push(["margin", (train.margin[i] / 10000).toFixed(3)]);
     if (flagged.has(i)) facts.push(["flagged", "yes"]);
   }
   if (grid.extra.length) facts.push(["found", grid.extra[selected]]);
   facts.push(["split", splitOf(i)], ["place", `${number(selected + 1)} of ${number(grid.items.length)}`]);
   $("facts").replaceChildren(
-    ...facts.flatMap(([name, value]) => [el("dt", { textContent: name }), el("dd", {}, value)]),
+    ...facts.flatMap(([name, ...value]) => [el("dt", { textContent: name }), el("dd", {}, ...value)]),
   );
   const now = decisionOf(i);
   const note = isTest(i) ? "" : inFile.get(train.ids[i])?.note;

@@ -652,6 +652,17 @@ def test_a_probability_stands_whole_after_a_name_that_is_written_from_right_to_l
         assert name[1] < number[0] < number[1] < sign[0] < number[1] + 10
 
 
+def test_the_chooser_stays_open_where_no_class_is_found_and_says_so(page):
+    page.go("suspects")
+    page.press("r", *"no", "ENTER")
+    assert (page.count, is_choosing(page)) == (0, True)
+    assert page.text("#choose-hint") == "There is no such class. Esc leaves things as they are."
+    page.press("BACK_SPACE", "BACK_SPACE")
+    assert page.text("#choose-hint").startswith("Enter takes the marked class")
+    page.press("7", "ENTER")
+    assert (page.count, is_choosing(page)) == (1, False)
+
+
 def test_all_sections_are_drawn_without_an_error_and_without_a_request_outside_the_folder(page, index):
     page.requests()
     page.open(index)

@@ -494,6 +494,9 @@ function drawChoices() {
       }),
     ),
   );
+  $("choose-hint").textContent = choices.length
+    ? "Enter takes the marked class, arrows move, Esc leaves things as they are."
+    : "There is no such class. Esc leaves things as they are.";
   markChoice(0);
 }
 
@@ -507,8 +510,9 @@ function markChoice(k) {
 }
 
 function take(name) {
+  if (name === undefined) return; // the hint says so
   $("choose-dialog").close();
-  if (name !== undefined) decide(name);
+  decide(name);
 }
 
 // ---- Export

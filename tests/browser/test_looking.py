@@ -663,6 +663,18 @@ def test_the_chooser_stays_open_where_no_class_is_found_and_says_so(page):
     assert (page.count, is_choosing(page)) == (1, False)
 
 
+def test_enter_that_ends_the_composition_of_a_character_takes_no_class(page):
+    page.go("suspects")
+    page.press("r")
+    page.run(
+        """const enter = {key: "Enter", isComposing: true, bubbles: true, cancelable: true};
+        document.getElementById("choose-text").dispatchEvent(new KeyboardEvent("keydown", enter))"""
+    )
+    assert (page.count, is_choosing(page)) == (0, True)
+    page.press("ENTER")
+    assert (page.count, is_choosing(page)) == (1, False)
+
+
 def test_all_sections_are_drawn_without_an_error_and_without_a_request_outside_the_folder(page, index):
     page.requests()
     page.open(index)

@@ -661,6 +661,7 @@ function wire() {
   }
   $("choose-text").addEventListener("input", drawChoices);
   $("choose-text").addEventListener("keydown", (event) => {
+    if (event.isComposing) return; // of several keys that make one character
     if (event.key === "ArrowDown") markChoice(choice + 1);
     else if (event.key === "ArrowUp") markChoice(choice - 1);
     else if (event.key !== "Enter") return;

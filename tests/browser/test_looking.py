@@ -1,6 +1,7 @@
 """The page in a real browser, opened from the file system."""
 
 import dataclasses
+import io
 import shutil
 from pathlib import Path
 
@@ -749,6 +750,32 @@ def test_colour_images_of_another_size_are_shown(page, digits, tmp_path):
         found = page.driver.find_element("css selector", element).size
         assert (found["width"], found["height"]) == size
     assert page.errors() == []
+
+
+def test_large_pictures_keep_thin_lines_and_small_ones_their_pixels(page, digits, data, index, tmp_path):
+    lines = np.arange(5, 200, 10)
+    images = np.zeros((20, 200, 200), np.uint8)
+    images[:, :, lines] = 255
+    write_page(tmp_path / "index.html", example(images, digits[1][:20], 15, models={"small": 10}))
+    page.open(tmp_path / "index.html", "random")
+    shown = shot(page, ".picture").mean(axis=0)
+    assert len(shown) == 84
+    places = (lines + 0.5) * 84 / 200
+    assert [x for x in places if shown[int(x) - 1 : int(x) + 2].max() < 30] == []
+    page.open(index, "suspects")
+    assert {*shot(page, ".picture")[4:-4, 4:-4].flat} <= {*data.images[page.selected - 1].flat}
+
+
+def shot(page: Page, css: str) -> np.ndarray:
+    """What an element with a picture looks like once that is loaded: its red, uint8 (height, width)."""
+    from PIL import Image
+
+    def look() -> np.ndarray | None:
+        png = page.driver.find_element("css selector", css).screenshot_as_png
+        pixels = np.asarray(Image.open(io.BytesIO(png)).convert("RGB"))[:, :, 0]
+        return pixels if pixels[4:-4, 4:-4].any() else None
+
+    return wait_for(lambda: None if (pixels := look()) is None else [pixels])[0]
 
 
 def test_70_000_images_scroll_with_few_of_them_in_the_page(page, digits, tmp_path):

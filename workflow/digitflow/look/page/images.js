@@ -108,6 +108,8 @@ function setCell(element, [file, across, down], slot, scale) {
     backgroundImage: `url("page/${file}")`,
     backgroundSize: `${across * w}px ${down * h}px`,
     backgroundPosition: `${-(slot % across) * w}px ${-Math.floor(slot / across) * h}px`,
+    // Pixels are to be seen; but with only the nearest one, thin lines of a reduced picture are lost.
+    imageRendering: scale > 1 ? "pixelated" : "auto",
   });
 }
 

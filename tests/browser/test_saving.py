@@ -23,6 +23,7 @@ server = LookServer(*sys.argv[1:])
 print(server.url, flush=True)
 server.serve_forever()
 """
+STRAY = "is about other data: make this page again; that run names a line that is wrong"
 pytestmark = pytest.mark.allow_hosts(["127.0.0.1", "::1"])
 
 
@@ -150,9 +151,17 @@ def test_a_page_that_is_older_than_the_file_says_so_and_shows_no_line_at_another
     wait_for(lambda: file.exists() and len(corrections.read(file)) == 1)
     # Rows were put in above, and the lines follow them.
     corrections.renumber(file, {first: second})
-    said = f"1 line of {file} is about other data: make this page again"
+    said = f"saved in {file}; 1 line there {STRAY}"
     wait_for(lambda: served.text("#saved") == said)
     assert (served.count, served.text("#lost-count")) == (0, "")
+
+
+def test_a_line_about_no_row_hides_neither_that_a_decision_is_saved_nor_where(served, tmp_path):
+    file = tmp_path / "corrections.csv"
+    file.write_text("id,was,now,crc,note\n99999,1,2,,\n")
+    served.press("x")
+    wait_for(lambda: saved(served) == f"saved in {file}; 1 line there {STRAY}")
+    assert [line.now for line in corrections.read(file)] == ["2", "drop"]
 
 
 def test_a_note_and_a_comment_that_somebody_wrote_stay(served, data, tmp_path):

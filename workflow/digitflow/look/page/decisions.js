@@ -240,12 +240,14 @@ function serverStore(api, reply, onChange) {
       if (problem)
         return [`${pending.length ? `${number(pending.length)} NOT SAVED: ` : ""}${problem}`, "bad"];
       if (pending.length) return ["saving…", "new"];
+      const saved = `${history.length || inFile.size ? "saved in" : "saves into"} ${path}`;
       if (others) {
         const are = others === 1 ? "is" : "are";
-        return [`${plural(others, "line")} of ${path} ${are} about other data: make this page again`, "new"];
+        const way = "make this page again; that run names a line that is wrong";
+        return [`${saved}; ${plural(others, "line")} there ${are} about other data: ${way}`, "new"];
       }
-      if (madeAgain) return ["this page was made again: reload it", "new"];
-      return [`${history.length || inFile.size ? "saved in" : "saves into"} ${path}`, "good"];
+      if (madeAgain) return [`${saved}; this page was made again: reload it`, "new"];
+      return [saved, "good"];
     },
     lost: () => (pending.length ? [] : lost),
     lostWords: ["", "no longer in", "Write again", "Leave out"],

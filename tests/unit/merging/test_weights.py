@@ -51,3 +51,23 @@ def test_a_row_on_which_all_models_are_sure_and_wrong_does_no_harm(planted):
     for rows in models:
         rows[0] = np.eye(CLASSES)[(labels[0] + 1) % CLASSES]
     assert fit_weights(models, labels) == pytest.approx(fit_weights(*planted), abs=0.01)
+
+
+def test_models_that_are_almost_always_right_are_weighed_as_exactly():
+    """Steps are short then: the third model is of no use, but its weight goes to 0 slowly."""
+    rng = np.random.default_rng(2)
+    hard = rng.normal(size=N)
+    models = []
+    for skill in (7.0, 7.0, 6.6):
+        sure = 1 / (1 + np.exp(-skill - 2 * hard - 2 * rng.normal(size=N)))
+        models.append(np.stack([sure, 1 - sure], axis=1))
+    weights = fit_weights(models, np.zeros(N, int))
+    right = np.array([rows[:, 0] for rows in models])
+    slopes = (right / (weights @ right)).mean(axis=1)  # the largest bounds what other weights could gain
+    assert slopes.max() == pytest.approx(1, abs=1e-6)
+    assert weights == pytest.approx([0.7467, 0.2533, 0], abs=1e-4)
+
+
+def test_models_that_agree_on_every_row_share_alike():
+    rows = np.full((5, CLASSES), 1 / CLASSES)
+    assert fit_weights([rows, rows.copy()], np.zeros(5, int)) == [0.5, 0.5]

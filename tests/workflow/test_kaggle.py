@@ -113,6 +113,7 @@ def test_what_is_not_there_is_downloaded_checked_and_used(a_day):
     for name in ("train.csv", "test.csv"):
         assert (data / name).read_bytes() == (own / name).read_bytes()
     assert sorted(path.name for path in data.rglob("*") if path.is_file()) == [
+        "competition.txt",
         "digests.sha256",
         "test.csv",
         "train.csv",
@@ -135,10 +136,11 @@ def test_a_submission_is_shown_sent_and_scored(a_day):
     told = printed["submit"]
     assert told.returncode == 0, told.stdout
     for piece in (
+        "competition  digit-recognizer",
         "200 rows",
-        "classes     0: ",
-        "validation  ",
-        "message     digitflow",
+        "classes      0: ",
+        "validation   ",
+        "message      digitflow",
         "5 left today",
         "reference 1000",
     ):
@@ -162,6 +164,20 @@ def test_the_same_bytes_are_not_sent_again_and_a_score_that_is_late_is_fetched(a
     assert done.returncode == 0, done.stdout
     assert "already sent, reference 1000: not sent again" in done.stdout
     assert competition.submitted()["public_score"] == "0.99571"
+    assert len(competition.submissions()) == 1
+
+
+def test_another_competition_is_refused_before_anything_is_done(a_day):
+    competition, *_ = a_day
+    before = competition.methods()
+    other = "data={competition: kannada-mnist}"
+    for arguments in (("--config", other), (*SUBMIT, other)):
+        done = competition.run(*arguments)
+        assert done.returncode == 1
+        assert (
+            "kannada-mnist, but the files in data/kaggle were downloaded for digit-recognizer" in done.stdout
+        )
+    assert competition.methods() == before
     assert len(competition.submissions()) == 1
 
 

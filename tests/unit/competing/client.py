@@ -23,10 +23,11 @@ KILLING = {"open", "os.rename", "os.remove", "os.mkdir", "socket.connect", "fcnt
 FAST = {"settle": 0.05, "pause": 0.01}
 
 
-def plan(file: str) -> dict:
+def plan(file: str, competition: str) -> dict:
     sha256 = hashlib.sha256(Path(file).read_bytes()).hexdigest()
     counts = {"0": 1, "1": 2}
-    return {"file": file, "sha256": sha256, "rows": 3, "class_counts": counts, "message": "a test"}
+    facts = {"competition": competition, "file": file, "sha256": sha256}
+    return facts | {"rows": 3, "class_counts": counts, "message": "a test"}
 
 
 def run_fetch(staging: str, timeout: str, *names: str) -> dict:
@@ -43,7 +44,9 @@ def run_submit(
     patience: str = "60",
 ) -> dict:
     with Kaggle(competition, float(timeout)) as kaggle:
-        receipt = submit.submit(kaggle, plan(file), folder, "runs", patience=float(patience), **FAST)
+        receipt = submit.submit(
+            kaggle, plan(file, competition), folder, "runs", patience=float(patience), **FAST
+        )
     return asdict(receipt)
 
 

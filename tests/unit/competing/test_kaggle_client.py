@@ -8,10 +8,12 @@ from tests.unit.competing.conftest import TOKEN, Kaggle
 
 from digitflow.base.errors import ConfigError, InputError
 from digitflow.competing import download, receipts, submit
+from digitflow.competing.competition import downloaded_for
 
 TRAIN = "label,pixel0,pixel1\n" + "7,0,255\n" * 500
 SUBMISSION = "ImageId,Label\n1,0\n2,1\n3,1\n"
 RULES = "https://www.kaggle.com/competitions/digit-recognizer/rules"
+ACCEPTED = ["competition.txt", "digests.sha256", "download/download.json", "train.csv"]
 HTML = "<!DOCTYPE html><html><body>Sign in</body></html>"
 
 # What the service or the network does, in each request of a submission; what the one line must say.
@@ -92,7 +94,8 @@ def test_a_download_is_fetched_checked_and_moved_where_a_run_reads_it(kaggle, tr
     assert checked == [staging / "train.csv"]
     assert (data / "train.csv").read_text() == TRAIN
     assert list(download.read_digests(data / "digests.sha256")) == ["train.csv"]
-    assert files_of(data) == ["digests.sha256", "download/download.json", "train.csv"]
+    assert files_of(data) == ACCEPTED
+    assert downloaded_for(data) == "digit-recognizer"
 
 
 def test_a_file_that_comes_zipped_is_unpacked(kaggle, train):
@@ -297,9 +300,10 @@ def test_before_it_is_sent_a_submission_is_shown_with_the_slots_left(kaggle, sub
     kaggle.set(left=3)
     done = kaggle.call("submit", submission, kaggle.home / "receipts")
     shown = done.stderr.splitlines()
-    assert shown[0].endswith("submission.csv, 3 rows")
-    assert shown[1] == "classes     0: 1, 1: 2"
-    assert shown[3] == "slots       3 left today, 0 used"
+    assert shown[0] == "competition  digit-recognizer"
+    assert shown[1].endswith("submission.csv, 3 rows")
+    assert shown[2] == "classes      0: 1, 1: 2"
+    assert shown[4] == "slots        3 left today, 0 used"
     assert shown[-1].endswith("public score 0.99571, place 3")
 
 
@@ -443,7 +447,8 @@ def staged(tmp_path, content: str = TRAIN):
     staging.mkdir(exist_ok=True)
     (staging / "train.csv").write_text(content)
     digest = download.sha256(staging / "train.csv")
-    (staging / "download.json").write_text(json.dumps({"sha256": {"train.csv": digest}}))
+    manifest = {"competition": "digit-recognizer", "sha256": {"train.csv": digest}}
+    (staging / "download.json").write_text(json.dumps(manifest))
     return staging
 
 
@@ -469,14 +474,14 @@ def test_the_same_file_put_there_while_the_rows_are_read_is_taken(tmp_path, monk
     if not links:
         monkeypatch.setattr("os.link", without_links)
     download.accept(staged(tmp_path), tmp_path, lambda _: (tmp_path / "train.csv").write_text(TRAIN))
-    assert files_of(tmp_path) == ["digests.sha256", "download/download.json", "train.csv"]
+    assert files_of(tmp_path) == ACCEPTED
 
 
 def test_a_download_cut_off_in_the_middle_of_moving_leaves_no_second_copy(tmp_path):
     staging = staged(tmp_path)
     (tmp_path / "train.csv").hardlink_to(staging / "train.csv")
     download.accept(staging, tmp_path, str)
-    assert files_of(tmp_path) == ["digests.sha256", "download/download.json", "train.csv"]
+    assert files_of(tmp_path) == ACCEPTED
 
 
 def test_a_link_to_nowhere_is_a_users_file(tmp_path):
@@ -488,7 +493,7 @@ def test_a_link_to_nowhere_is_a_users_file(tmp_path):
 def test_a_download_takes_its_place_where_no_hard_links_can_be_made(tmp_path, monkeypatch):
     monkeypatch.setattr("os.link", without_links)
     download.accept(staged(tmp_path), tmp_path, str)
-    assert files_of(tmp_path) == ["digests.sha256", "download/download.json", "train.csv"]
+    assert files_of(tmp_path) == ACCEPTED
 
 
 def without_links(*_) -> None:
@@ -518,3 +523,10 @@ def test_a_download_cut_off_between_moving_and_writing_digests_is_finished_by_th
     (staging / "train.csv").rename(tmp_path / "train.csv")
     download.accept(staging, tmp_path, str)
     assert list(download.read_digests(tmp_path / "digests.sha256")) == ["train.csv"]
+
+
+def test_a_download_cut_off_in_the_middle_of_moving_has_the_competitions_name(tmp_path, monkeypatch):
+    monkeypatch.setattr(download, "_move", without_links)
+    with pytest.raises(PermissionError):
+        download.accept(staged(tmp_path), tmp_path, str)
+    assert downloaded_for(tmp_path) == "digit-recognizer"

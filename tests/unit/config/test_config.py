@@ -472,6 +472,26 @@ def test_a_dot_in_front_of_a_path_is_no_other_path(tmp_path, monkeypatch):
     assert given("./") == given(".//./") == given("")
 
 
+def test_files_that_were_downloaded_for_another_competition_are_refused(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "data" / "kaggle").mkdir(parents=True)
+    config = {"data": {"source": "kaggle", "competition": "kannada-mnist"}}
+    validate(DEFAULT | config)  # put there by a person, or downloaded by an earlier version
+    named = tmp_path / "data" / "kaggle" / "competition.txt"
+    named.write_text("digit-recognizer\n")
+    with pytest.raises(ConfigError) as error:
+        validate(DEFAULT | config)
+    assert (
+        "data.competition: kannada-mnist, but the files in data/kaggle were downloaded for digit-recog"
+        in (str(error.value))
+    )
+    assert "a folder of its own, or move data/kaggle away" in str(error.value)
+    validate(DEFAULT | {"data": {"source": "kaggle"}})
+    validate(DEFAULT | {"data": {"competition": "kannada-mnist"}})  # MNIST
+    named.write_text("kannada-mnist")
+    validate(DEFAULT | config)
+
+
 def test_kaggle_files_may_be_missing_and_those_that_are_there_must_be_readable(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     config = changed("data.source", "kaggle")

@@ -13,7 +13,7 @@ from digitflow.base.archives import open_csv
 from digitflow.base.checksums import sha256
 from digitflow.base.errors import InputError
 from digitflow.base.files import atomic_open, read_json, write_json
-from digitflow.competing.competition import SITE
+from digitflow.competing.competition import NAMED, SITE
 from digitflow.competing.kaggle import Kaggle
 
 log = logging.getLogger("digitflow")
@@ -52,10 +52,12 @@ def accept(staging: str | Path, folder: str | Path, check: Callable[[Path], obje
 
     `check` reads a file and raises InputError for a wrong header or row. `folder`/digests.sha256 records what
     came: if a later download brings a different file, it is refused by name. An existing file is never
-    overwritten. InputError for each of these; then nothing is moved.
+    overwritten. InputError for each of these; then nothing is moved. The competition's name is kept, too, in
+    competition.txt: these files must not be taken for another one's.
     """
     staging, folder = Path(staging), Path(folder)
-    came = read_json(staging / MANIFEST)["sha256"]
+    manifest = read_json(staging / MANIFEST)
+    came = manifest["sha256"]
     ledger = folder / "digests.sha256"
     known = read_digests(ledger)
     moves = []
@@ -73,6 +75,8 @@ def accept(staging: str | Path, folder: str | Path, check: Callable[[Path], obje
                 )
             check(source)
         moves.append((source, target, digest))
+    with atomic_open(folder / NAMED, "w") as file:  # first: files without it are believed
+        file.write(f"{manifest['competition']}\n")
     for source, target, digest in moves:
         _move(source, target, digest)
     with atomic_open(ledger, "w") as file:

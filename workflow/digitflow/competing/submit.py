@@ -99,16 +99,17 @@ def describe_plan(plan: Mapping[str, Any], limits: Limits) -> list[str]:
     """The lines that are shown before a submission is sent."""
     counts = ", ".join(f"{label}: {count}" for label, count in plan["class_counts"].items())
     lines = [
-        f"file        {plan['file']}, {plan['rows']} rows",
-        f"classes     {counts}",
+        f"competition  {plan['competition']}",
+        f"file         {plan['file']}, {plan['rows']} rows",
+        f"classes      {counts}",
     ]
     if (changed := plan.get("changed")) is not None:
-        lines.append(f"changed     {changed['labels']} labels since submission {changed['ref']}")
+        lines.append(f"changed      {changed['labels']} labels since submission {changed['ref']}")
     if (valid := plan.get("validation")) is not None:
         accuracy, low, high = (100 * valid[key] for key in ("accuracy", "low", "high"))
-        lines.append(f"validation  {accuracy:.2f} % ({low:.2f}-{high:.2f})")
-    lines.append(f"message     {plan['message']}")
-    return [*lines, f"slots       {limits.left} left today, {limits.today} used"]
+        lines.append(f"validation   {accuracy:.2f} % ({low:.2f}-{high:.2f})")
+    lines.append(f"message      {plan['message']}")
+    return [*lines, f"slots        {limits.left} left today, {limits.today} used"]
 
 
 def _send_once(

@@ -10,6 +10,7 @@ from typing import Any
 
 from digitflow.base.archives import split_member
 from digitflow.base.errors import ConfigError, InputError
+from digitflow.competing.competition import NAMED, downloaded_for
 from digitflow.config.inputs import beside, csv_paths, fault_of_file, submission_files
 from digitflow.config.schema import in_yaml
 from digitflow.dataset import applied, locations
@@ -34,6 +35,7 @@ def wrong_inputs(config: dict[str, Any]) -> Iterator[str]:
     yield from _braces(config)
     yield from _forgotten_source(config["data"])
     yield from _same_columns(config["data"])
+    yield from _another_competition(config["data"])
     yield from _missing_files(config["data"])
     yield from _unreadable_predictions(config["predict"])
     yield from _wrong_corrections(config["data"]["corrections"])
@@ -83,6 +85,17 @@ def _real(path: str) -> tuple[str, str]:
     """A file, without links, and the member of an archive, if it is one."""
     file, member = split_member(path)
     return os.path.realpath(file), member
+
+
+def _another_competition(data: dict[str, Any]) -> Iterator[str]:
+    """Files of another competition: its predictions would be sent to this one, and take a slot."""
+    folder, name = f"data/{data['source']}", data["competition"]
+    if data["source"] == "kaggle" and (other := downloaded_for(folder)) not in (None, name):
+        yield (
+            f"data.competition: {name}, but the files in {folder} were downloaded for {other}; run each "
+            f"competition in a folder of its own, or move {folder} away, and those of {name} are downloaded; "
+            f"if you have put them there yourself, delete {folder}/{NAMED}"
+        )
 
 
 def _missing_files(data: dict[str, Any]) -> Iterator[str]:

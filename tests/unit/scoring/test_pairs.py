@@ -83,9 +83,9 @@ def test_a_damaged_table_of_pairs_is_refused(tmp_path, text):
         read_pairs(tmp_path / "comparisons.csv")
 
 
-def pair(first, only_first, only_second, p_value, second="merged", images=10_000):
+def pair(first, only_first, only_second, p_value, second="merged", images=10_000, rows="test"):
     points = 100 * (only_first - only_second) / images
-    names = {"first": first, "second": second, "rows": "test", "images": images}
+    names = {"first": first, "second": second, "rows": rows, "images": images}
     return names | {
         "only_first": only_first,
         "only_second": only_second,
@@ -142,10 +142,20 @@ def test_those_that_may_be_chance_are_told_alone():
 
 def test_a_merge_that_is_worse_than_one_of_its_models_is_said_with_the_way_on():
     pairs = table(
-        pair("worse", 10, 40, 2.4e-5), pair("better", 40, 10, 2.4e-5), pair("maybe", 29, 20, 0.25),
-        pair("better", 90, 10, 1e-9, "worse"),
-    )  # fmt: skip
+        pair("worse", 10, 40, 2.4e-5, rows="validation"),
+        pair("better", 40, 10, 2.4e-5, rows="validation"),
+        pair("maybe", 29, 20, 0.25, rows="validation"),
+        pair("better", 90, 10, 1e-9, "worse", rows="validation"),
+    )
     assert format_worse_merge(pairs) == [
         "The merge is worse than better alone, by 0.30 points (p = 2.4e-05): "
         "use better alone (merge.models), or give it more weight (merge.weights)"
     ]
+
+
+def test_a_merge_that_is_worse_on_the_test_rows_is_said_without_advice_to_choose_by_them():
+    (line,) = format_worse_merge(table(pair("better", 40, 10, 2.4e-5)))
+    assert line == (
+        "The merge is worse than better alone on the test rows, by 0.30 points (p = 2.4e-05); "
+        "if you choose by them, the test score becomes too good"
+    )

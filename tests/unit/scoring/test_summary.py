@@ -87,7 +87,7 @@ def test_significant_differences_are_named_and_a_merge_that_is_worse_than_a_mode
         "a is better than merged: 0.30 points, 30 of 10,000 test images, p = 2.4e-05",
         "b and merged differ by 0.02 points, 2 of 10,000 test images, p = 0.7: may be chance",
     ]
-    assert lines[7].startswith("The merge is worse than a alone, by 0.30 points")
+    assert lines[7].startswith("The merge is worse than a alone on the test rows, by 0.30 points")
 
 
 def test_the_best_single_model_is_named_only_where_the_merge_is_not_the_best(closing):

@@ -97,13 +97,25 @@ def format_chance(table: "pandas.DataFrame") -> list[str]:
 
 
 def format_worse_merge(table: "pandas.DataFrame") -> list[str]:
-    """A warning for each model that is significantly better than the merge of all."""
+    """A warning for each model that is significantly better than the merge of all.
+
+    What to do about it is said only of validation rows: test labels are for scores, not for choices.
+    """
     worse = table[(table["second"] == MERGED) & (table["points"] > 0) & (table["p_value"] < SIGNIFICANT)]
-    return [
-        f"The merge is worse than {pair.first} alone, by {pair.points:.2f} points (p = {pair.p_value:.2g}): "
-        f"use {pair.first} alone (merge.models), or give it more weight (merge.weights)"
-        for pair in worse.itertuples()
-    ]
+    lines = []
+    for pair in worse.itertuples():
+        difference = f"by {pair.points:.2f} points (p = {pair.p_value:.2g})"
+        if pair.rows == "test":
+            lines.append(
+                f"The merge is worse than {pair.first} alone on the test rows, {difference}; "
+                "if you choose by them, the test score becomes too good"
+            )
+        else:
+            lines.append(
+                f"The merge is worse than {pair.first} alone, {difference}: "
+                f"use {pair.first} alone (merge.models), or give it more weight (merge.weights)"
+            )
+    return lines
 
 
 def _sentence(pair: Any) -> str:

@@ -36,12 +36,12 @@ def closing(tmp_path):
     return write
 
 
-def pair(first, second, only_first, only_second, p_value):
+def pair(first, second, only_first, only_second, p_value, rows="test"):
     points = (only_first - only_second) / 100
     return dict(
         zip(
             PAIR_COLUMNS,
-            (first, second, "test", 10_000, only_first, only_second, points, p_value),
+            (first, second, rows, 10_000, only_first, only_second, points, p_value),
             strict=True,
         )
     )
@@ -92,9 +92,27 @@ def test_significant_differences_are_named_and_a_merge_that_is_worse_than_a_mode
 
 def test_the_best_single_model_is_named_only_where_the_merge_is_not_the_best(closing):
     best = "The best single model by the validation rows: a (results/submissions/a.csv)"
-    scores = [score("a", 0.98), score("a", 0.96, seed=1), score("b", 0.965), merged(0.96)]
+    scores = [score("a", 0.97), score("b", 0.965), merged(0.96)]
     assert closing(scores)[-1] == best
     assert best not in closing([*scores[:-1], merged(0.975)])
+
+
+def test_of_models_with_several_seeds_the_best_is_the_one_whose_average_is(closing):
+    """The seeds of a are worse on average than b, but not the average of their probabilities."""
+    scores = [score("a", 0.96), score("a", 0.96, seed=1), score("b", 0.965), merged(0.964)]
+    pairs = [
+        pair("a", "b", 30, 10, 0.002, "validation"),
+        pair("a", "merged", 35, 5, 1e-6, "validation"),
+        pair("b", "merged", 20, 10, 0.1, "validation"),
+    ]
+    best = "The best single model by the validation rows: "
+    assert closing(scores, pairs)[-1] == f"{best}a, its seeds averaged (results/submissions/a.csv)"
+    assert not any(line.startswith(best) for line in closing(scores))
+    of_test_rows = [row | {"rows": "test"} for row in pairs]
+    assert not any(line.startswith(best) for line in closing(scores, of_test_rows))
+    assert closing([score("b", 0.965), merged(0.964)], [row | {"rows": "test"} for row in pairs[2:]])[-1] == (
+        f"{best}b (results/submissions/b.csv)"
+    )
 
 
 def test_a_run_without_tables_says_nothing(closing):

@@ -18,7 +18,7 @@ LOOKED_NOTE = (
 
 def closing_text(scores_csv: PathLike | None, comparisons_csv: PathLike | None) -> str:
     """The closing lines of a run for the tables that were part of it; empty without any."""
-    lines = []
+    lines, pairs = [], None
     if scores_csv:
         scores = read_table(scores_csv)
         lines += [format_table(scores), *format_looked(scores), *format_seeds(scores)]
@@ -26,7 +26,7 @@ def closing_text(scores_csv: PathLike | None, comparisons_csv: PathLike | None) 
         pairs = read_pairs(comparisons_csv)
         lines += [*format_pairs(pairs), *format_worse_merge(pairs)]
     if scores_csv:
-        lines += format_best(scores)
+        lines += format_best(scores, pairs)
     return "\n".join(lines)
 
 
@@ -69,13 +69,25 @@ def format_seeds(scores: "pandas.DataFrame") -> list[str]:
     return lines
 
 
-def format_best(scores: "pandas.DataFrame") -> list[str]:
-    """Which submission is the best by the validation rows, if it is a single model's and not the merge."""
-    means = scores.groupby("model", sort=False)["valid_accuracy"].mean().dropna()
-    if MERGED not in means or means.drop(MERGED).empty or means.drop(MERGED).max() <= means[MERGED]:
+def format_best(scores: "pandas.DataFrame", pairs: "pandas.DataFrame | None" = None) -> list[str]:
+    """Which submission is the best by the validation rows, if it is a single model's and not the merge.
+
+    A model's submission averages its seeds, and how good the average is, only the table of `pairs` says, if
+    it is about these rows. Without it, nothing is said if a model has several seeds.
+    """
+    if pairs is not None and (pairs["rows"] == "validation").any():
+        merged = pairs[pairs["second"] == MERGED]
+        ahead = (merged["only_first"] - merged["only_second"]).set_axis(merged["first"])
+    else:
+        alone = scores.set_index("model")["valid_accuracy"].dropna()
+        if MERGED not in alone or not alone.index.is_unique:
+            return []
+        ahead = alone.drop(MERGED) - alone[MERGED]
+    if ahead.empty or ahead.max() <= 0:
         return []
-    best = means.drop(MERGED).idxmax()
-    return [f"The best single model by the validation rows: {best} (results/submissions/{best}.csv)"]
+    best = ahead.idxmax()
+    seeds = ", its seeds averaged" if (scores["model"] == best).sum() > 1 else ""
+    return [f"The best single model by the validation rows: {best}{seeds} (results/submissions/{best}.csv)"]
 
 
 def _percent(row: Any, part: str) -> str:

@@ -23,11 +23,11 @@ KILLING = {"open", "os.rename", "os.remove", "os.mkdir", "socket.connect", "fcnt
 FAST = {"settle": 0.05, "pause": 0.01}
 
 
-def plan(file: str, competition: str) -> dict:
+def plan(file: str, competition: str, message: str) -> dict:
     sha256 = hashlib.sha256(Path(file).read_bytes()).hexdigest()
     counts = {"0": 1, "1": 2}
     facts = {"competition": competition, "file": file, "sha256": sha256}
-    return facts | {"rows": 3, "class_counts": counts, "message": "a test"}
+    return facts | {"rows": 3, "class_counts": counts, "message": message}
 
 
 def run_fetch(staging: str, timeout: str, *names: str) -> dict:
@@ -42,11 +42,11 @@ def run_submit(
     competition: str = "digit-recognizer",
     timeout: str = "60",
     patience: str = "60",
+    message: str = "a test",
 ) -> dict:
+    planned = plan(file, competition, message)
     with Kaggle(competition, float(timeout)) as kaggle:
-        receipt = submit.submit(
-            kaggle, plan(file, competition), folder, "runs", patience=float(patience), **FAST
-        )
+        receipt = submit.submit(kaggle, planned, folder, "runs", patience=float(patience), **FAST)
     return asdict(receipt)
 
 

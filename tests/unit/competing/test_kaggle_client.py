@@ -307,6 +307,22 @@ def test_before_it_is_sent_a_submission_is_shown_with_the_slots_left(kaggle, sub
     assert shown[-1].endswith("public score 0.99571, place 3")
 
 
+@pytest.mark.parametrize(("broken", "sent"), [("PUT", "the second"), ("CreateSubmission", "the first")])
+def test_the_message_that_is_shown_is_the_one_that_is_sent_after_an_interrupted_try(
+    kaggle, submission, broken, sent
+):
+    """Once the request that takes a slot has gone out, its message may have arrived."""
+    kaggle.set(faults={broken: {"hang_up": True, "times": 1}})
+    call = "submit", submission, kaggle.home / "receipts", "digit-recognizer", "60", "60"
+    one_line(kaggle.call(*call, "the first"))
+    done = kaggle.call(*call, "the second")
+    assert done.returncode == 0, done.stderr
+    assert f"message      {sent}" in done.stderr.splitlines()
+    (entry,) = kaggle.state()["submissions"]
+    assert entry["description"].startswith(f"{sent} [")
+    assert json.loads(done.stdout)["message"] == sent
+
+
 def test_with_no_slot_left_nothing_is_uploaded(kaggle, submission):
     kaggle.set(left=0)
     line = one_line(kaggle.call("submit", submission, kaggle.home / "receipts"))

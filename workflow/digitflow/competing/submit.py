@@ -65,8 +65,9 @@ def submit(
     receipt = Receipt(kaggle.competition, sha256, plan["file"], plan["message"], now)
     path = receipt.path(folder)
     with receipts.alone(folder, kaggle.competition):
-        if path.exists():
-            receipt = receipts.read(path)
+        # An upload alone took no slot: what is shown now is what is sent.
+        if path.exists() and (kept := receipts.read(path)).state != receipts.UPLOADING:
+            receipt = kept
         if receipt.state == receipts.SENT:
             log.info("%s: already sent, reference %s: not sent again", plan["file"], receipt.ref)
             _place(folder, receipt).unlink(missing_ok=True)  # a kill may have left it
@@ -134,7 +135,7 @@ def _send_once(
             f"{SITE}/competitions/{kaggle.competition}/submissions and run again later; if no description "
             f"there ends with {receipt.mark}, delete {receipt.path(folder)}"
         )
-    for line in describe_plan(plan, limits):
+    for line in describe_plan({**plan, "file": receipt.file, "message": receipt.message}, limits):
         log.info("%s", line)
     if limits.left < 1:
         raise DigitflowError(

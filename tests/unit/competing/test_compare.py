@@ -16,6 +16,7 @@ from digitflow.base.errors import InputError
 from digitflow.competing import compare, comparison_page, runs
 from digitflow.formats import idx, labelscsv, lst
 from digitflow.formats.probabilities import write_probabilities
+from digitflow.scoring.summary import LOOKED_NOTE
 
 CLASSES = 10
 NAMES = [*map(str, range(CLASSES))]
@@ -520,3 +521,29 @@ def test_the_page_holds_all_and_asks_for_nothing_else(project, truth, digits, tm
     assert read_back.images == [kind.replace("_", " ") for kind in drawn]
     assert all(address.startswith("data:") for address in read_back.addresses)
     assert any(cell.endswith("may be chance") for cell in read_back.cells)
+
+
+@pytest.mark.parametrize("remembered", [True, False])
+def test_scores_that_are_a_little_too_good_are_marked(project, tmp_path, remembered):
+    sides = [project("a"), project("b", valid_seed=3, time="2026-11-28T08:00:00+00:00")]
+    for folder, looked in zip(sides, (False, True), strict=True):
+        for model in MODELS:
+            metrics = folder / "results" / "models" / model / "seed0" / "metrics.json"
+            metrics.write_text(json.dumps({"looked_at_validation": looked and model == "keras_cnn"}))
+    if remembered:
+        sides = [remember(folder, tmp_path / "runs") for folder in sides]
+    found = comparison_of(*sides, None)
+    marked = {pair.model: pair.looked for pair in found.pairs if pair.rows == "validation"}
+    assert marked == {"merged": (False, True), "keras_cnn": (False, True), "mxnet_cnn": (False, False)}
+    lines = compare.as_text(found).splitlines()
+    assert LOOKED_NOTE in lines
+    for line in lines:
+        if line.startswith("validation"):
+            assert ("* % of" in line) == ("mxnet_cnn" not in line)
+    pairs = [pair for pair in compare.as_json(found)["pairs"] if pair["rows"] == "validation"]
+    assert {pair["model"]: tuple(pair["looked_at_validation"]) for pair in pairs} == marked
+    comparison_page.write_comparison(tmp_path / "page.html", found, {})
+    page = (tmp_path / "page.html").read_text()
+    assert f"<p>{LOOKED_NOTE}</p>" in page
+    assert page.count("* %</td>") == 2
+    assert LOOKED_NOTE not in compare.as_text(comparison_of(sides[0], sides[0], None))

@@ -7,9 +7,12 @@ import numpy as np
 import pytest
 
 from digitflow.base.errors import FormatError, InputError
-from digitflow.competing import preview, receipts, runs, runs_table
-from digitflow.formats import labelscsv
-from digitflow.scoring.table import COLUMNS, write_table
+from digitflow.competing import preview, receipts, runs, runs_table, submit
+from digitflow.competing.kaggle import Limits
+from digitflow.formats import labelscsv, lst
+from digitflow.formats.probabilities import write_probabilities
+from digitflow.scoring.summary import LOOKED_NOTE
+from digitflow.scoring.table import COLUMNS, LOOKED, write_table
 
 CONFIGURATION = {
     "models": {"keras_cnn": {"epochs": 20, "seeds": [0]}, "mxnet_cnn": {"epochs": 14}},
@@ -27,11 +30,12 @@ FACTS = {
 }
 
 
-def make_run(folder, accuracy: float = 0.9957, labels=(1, 2, 3), **facts):
+def make_run(folder, accuracy: float = 0.9957, labels=(1, 2, 3), looked: bool = False, **facts):
     """A run as it is left in a folder of results, read back."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "run.json").write_text(json.dumps(FACTS | facts))
     merged = {"valid_accuracy": accuracy, "valid_low": accuracy - 0.002, "valid_high": accuracy + 0.001}
+    merged |= {LOOKED: looked}
     write_table(
         folder / "scores.csv",
         [{"model": "keras_cnn", "seed": 0} | merged, {"model": "merged", "framework": "mean"} | merged],
@@ -125,6 +129,56 @@ def test_runs_are_shown_by_time_or_by_score(tmp_path):
     assert by_time == [time[:13] for time in times]
     best_first = [line[:13] for line in runs_table.format_runs(rows, by="score").splitlines()[1:]]
     assert best_first == [times[2][:13], times[0][:13], times[1][:13]]
+
+
+@pytest.mark.parametrize("by", ["time", "score"])
+def test_a_score_that_is_a_little_too_good_is_marked_among_the_runs(tmp_path, by):
+    plain = make_run(tmp_path / "a")
+    marked = make_run(tmp_path / "b", 0.9961, looked=True, time="2026-11-27T09:00:00+00:00")
+    for run, name in ((plain, "a"), (marked, "b")):
+        runs.remember(tmp_path / "runs", run, tmp_path / name / "submission.csv")
+    rows = runs_table.tabulate(runs.recall(tmp_path / "runs"), tmp_path / "kaggle")
+    *lines, note = runs_table.format_runs(rows, by).splitlines()
+    assert {line[:13]: "n 4200)*" in line for line in lines[1:]} == {
+        "2026-11-27T08": False,
+        "2026-11-27T09": True,
+    }
+    assert note == LOOKED_NOTE
+    assert LOOKED_NOTE not in runs_table.format_runs(runs_table.tabulate([plain], tmp_path / "kaggle"), by)
+
+
+@pytest.mark.parametrize("looked", [True, False])
+def test_a_run_that_an_earlier_version_remembered_is_marked_by_its_scores(tmp_path, looked):
+    run = make_run(tmp_path / "results", looked=looked)
+    path = runs.remember(tmp_path / "runs", run, tmp_path / "results" / "submission.csv")
+    record = json.loads(path.read_text())
+    del record["looked"]
+    path.write_text(json.dumps(record))
+    assert runs.recall(tmp_path / "runs") == [run]
+    table = runs_table.format_runs(runs_table.tabulate([runs.read_remembered(path)], tmp_path / "kaggle"))
+    assert ("n 4200)*" in table) == looked
+
+
+@pytest.mark.parametrize("why", ["a training", "the weights", "nothing"])
+def test_a_run_without_scores_is_marked_by_its_trainings_and_weights(tmp_path, why):
+    lst.write(tmp_path / "valid.lst", lst.Listing(np.array([1, 2]), np.array([0, 1]), ["1.png", "2.png"]))
+    files = [tmp_path / name / "valid_probabilities.npy" for name in ("a", "b")]
+    for path in files:
+        write_probabilities(path, np.eye(2, dtype=np.float32))
+        metrics = {LOOKED: why == "a training" and path.parent.name == "a"}
+        path.with_name("metrics.json").write_text(json.dumps(metrics))
+    weights = tmp_path / "weights.json" if why == "the weights" else None
+    (tmp_path / "weights.json").write_text('{"weights": [0.5, 0.5]}')
+    merge = {"method": "mean", "seeds": [["a", 1], ["b", 1]], "weights": None}
+    answers = runs.validation_answers(tmp_path / "valid.lst", files, merge, weights)
+    results = tmp_path / "results"
+    make_run(results)
+    bare = runs.read_run(results / "run.json", None, results / "submission.csv")
+    path = runs.remember(tmp_path / "runs", bare, results / "submission.csv", answers)
+    looked = {"a training": ["a", "merged"], "the weights": ["merged"], "nothing": []}[why]
+    assert runs.read_remembered(path).looked == runs.read_validation(path).looked == looked
+    table = runs_table.format_runs(runs_table.tabulate(runs.recall(tmp_path / "runs"), tmp_path / "kaggle"))
+    assert (LOOKED_NOTE in table) == (why != "nothing")
 
 
 def test_kaggles_reference_and_score_stand_beside_the_run_that_was_sent(tmp_path):
@@ -222,6 +276,17 @@ def test_a_plan_shows_rows_classes_score_and_a_message_made_from_the_run(tmp_pat
     told = f"digitflow 01234567 with changes, configuration {digest}, validation 99.57 %"
     assert plan["message"] == told
     assert json.loads(json.dumps(plan)) == plan
+
+
+def test_a_score_that_is_a_little_too_good_is_marked_in_the_plan_and_said_in_the_message(tmp_path):
+    plan = plan_of(tmp_path, make_run(tmp_path / "results", looked=True))
+    assert plan["message"].endswith(", validation 99.57 %, a little too good")
+    lines = submit.describe_plan(plan, Limits(1, 1, 4))
+    place = lines.index("validation   99.57 % (99.37-99.67)*")
+    assert lines[place + 1].strip() == LOOKED_NOTE
+    plan = plan_of(tmp_path, make_run(tmp_path / "results"))
+    assert plan["message"].endswith(", validation 99.57 %")
+    assert not any("*" in line for line in submit.describe_plan(plan, Limits(1, 1, 4)))
 
 
 def test_a_plan_counts_the_labels_that_changed_since_the_last_submission(tmp_path):

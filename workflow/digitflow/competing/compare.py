@@ -17,7 +17,8 @@ from digitflow.formats import idx, labelscsv
 from digitflow.formats.labelscsv import Form, read_sample
 from digitflow.scoring.measures import Accuracy, accuracy, confusion_matrix, most_confused, paired_difference
 from digitflow.scoring.pairs import SIGNIFICANT
-from digitflow.scoring.table import MERGED
+from digitflow.scoring.summary import LOOKED_NOTE
+from digitflow.scoring.table import LOOKED, MERGED
 
 log = logging.getLogger("digitflow")
 
@@ -32,13 +33,15 @@ PART_OF = {TEST: "test", VALIDATION: "train"}  # the part of the data that has t
 class Answers:
     """Labels int (n,) given to images; `ids` int (n,), rows of their CSV from 1, ascending.
 
-    `true` (n,): their true labels, if known. `names`: what test images are called in a submission.
+    `true` (n,): their true labels, if known. `names`: what test images are called in a submission. `looked`:
+    whether the model, or its weights, looked at these images, so that it is a little too good at them.
     """
 
     ids: np.ndarray
     given: np.ndarray
     true: np.ndarray | None
     names: Sequence[str] = ()
+    looked: bool = False
 
 
 @dataclass(frozen=True)
@@ -55,7 +58,7 @@ class Pair:
     """One model on both sides, on their common images.
 
     `changed`: how many of `n` labels differ. If the truth is known: both accuracies, how many images only
-    the first and only the second got right, and McNemar's p.
+    the first and only the second got right, and McNemar's p. `looked`: as in Answers, of both.
     """
 
     rows: str
@@ -67,6 +70,7 @@ class Pair:
     only_first: int = 0
     only_second: int = 0
     p_value: float = 1.0
+    looked: tuple[bool, bool] = (False, False)
 
     @property
     def points(self) -> float:
@@ -77,6 +81,12 @@ class Pair:
     def worse(self) -> bool:
         """Whether the second one is significantly worse."""
         return self.points < 0 and self.p_value < SIGNIFICANT
+
+    @property
+    def shown(self) -> list[str]:
+        """Both accuracies in per cent, with a mark if they are a little too good."""
+        both = zip((self.first, self.second), self.looked, strict=True)
+        return [f"{100 * side.value:.2f}{'*' if looked else ''}" for side, looked in both]
 
     @property
     def verdict(self) -> str:
@@ -106,6 +116,11 @@ class Comparison:
     flips: Mapping[str, Sequence[Mapping[str, Any]]] = field(default_factory=dict)
     cells: Sequence[tuple[str, str, int]] = ()
     images: str = ""
+
+    @property
+    def note(self) -> str:
+        """The footnote of marked accuracies; empty if none is."""
+        return LOOKED_NOTE if any(any(pair.looked) for pair in self.pairs) else ""
 
     @property
     def same(self) -> bool:
@@ -270,6 +285,7 @@ def as_json(comparison: Comparison) -> dict[str, Any]:
         if pair.first is not None:
             row |= {"first": pair.first.value, "second": pair.second.value, "points": round(pair.points, 4)}
             row |= {"only_first": pair.only_first, "only_second": pair.only_second, "p_value": pair.p_value}
+            row |= {LOOKED: [*pair.looked]}
         pairs.append(row)
     return {
         "first": comparison.names[0],
@@ -292,6 +308,7 @@ def as_text(comparison: Comparison) -> str:
     lines = [f"{key}: {_shown(a)} -> {_shown(b)}" for key, a, b in comparison.settings]
     lines += [""] * bool(lines)
     lines += map(_pair_line, comparison.pairs)
+    lines += [comparison.note] if comparison.note else []
     lines += comparison.left_out
     for kind, flips in comparison.flips.items():
         if not flips:
@@ -390,7 +407,7 @@ def _validation_places(validation: runs.Validation | None) -> dict[tuple[str, st
     if validation is None:
         return {}
     return {
-        (VALIDATION, name): Answers(validation.ids, given, validation.true)
+        (VALIDATION, name): Answers(validation.ids, given, validation.true, looked=name in validation.looked)
         for name, given in validation.given.items()
     }
 
@@ -400,7 +417,7 @@ def _common(first: Answers, second: Answers) -> tuple[Answers, Answers]:
     known = first.true is not None and second.true is not None
     _, *places = np.intersect1d(first.ids, second.ids, assume_unique=True, return_indices=True)
     a, b = (
-        Answers(one.ids[rows], one.given[rows], one.true[rows] if known else None)
+        Answers(one.ids[rows], one.given[rows], one.true[rows] if known else None, looked=one.looked)
         for one, rows in zip((first, second), places, strict=True)
     )
     return a, b
@@ -418,6 +435,7 @@ def _pair(rows: str, model: str, first: Answers, second: Answers) -> Pair:
         only_first=difference.only_first,
         only_second=difference.only_second,
         p_value=difference.p_value,
+        looked=(first.looked, second.looked),
     )
 
 
@@ -442,7 +460,7 @@ def _pair_line(pair: Pair) -> str:
     name = f"{pair.rows} {pair.model}"
     if pair.first is None:
         return f"{name}: {pair.changed} of {pair.n} labels differ"
-    line = f"{name}: {100 * pair.first.value:.2f} -> {100 * pair.second.value:.2f} % of {pair.n}"
+    line = f"{name}: {' -> '.join(pair.shown)} % of {pair.n}"
     return f"{line}, {pair.points:+.2f} points, {pair.verdict}"
 
 

@@ -106,6 +106,7 @@ def write_comparison(path: str | Path, comparison: Comparison, drawn: Mapping[st
         "<p>same</p>" if comparison.same else "",
         _table("What differs", ("key", "first", "second"), comparison.settings),
         _table("Scores", ("images", "first", "second", "points", "verdict"), map(_cells, comparison.pairs)),
+        f"<p>{html.escape(comparison.note)}</p>" if comparison.note else "",
         *(f"<p>{html.escape(line)}</p>" for line in comparison.left_out),
     ]
     for kind, data in drawn.items():
@@ -122,7 +123,7 @@ def _cells(pair: Pair) -> Sequence[str]:
     images = f"{pair.rows} {pair.model}, {pair.n}"
     if pair.first is None:
         return images, "", "", "", f"{pair.changed} labels differ"
-    scores = (f"{100 * side.value:.2f} %" for side in (pair.first, pair.second))
+    scores = (f"{shown} %" for shown in pair.shown)
     return images, *scores, f"{pair.points:+.2f}", pair.verdict
 
 

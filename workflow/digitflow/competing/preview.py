@@ -12,6 +12,8 @@ from digitflow.base.errors import InputError
 from digitflow.competing import receipts
 from digitflow.competing.runs import Run
 from digitflow.formats import labelscsv
+from digitflow.scoring.summary import LOOKED_NOTE
+from digitflow.scoring.table import MERGED
 
 LONGEST_MESSAGE = 200
 
@@ -24,7 +26,8 @@ def make_plan(
     run: Run,
     message: str | None = None,
 ) -> dict[str, Any]:
-    """Describe a submission: its rows, classes, what changed since the last one, its validation score.
+    """Describe a submission: its rows, classes, what changed since the last one, its validation score, with a
+    note if that is a little too good.
 
     `classes`: the labels' names. The message is the user's, or is made from the run: commit, digest of the
     configuration, validation score.
@@ -47,6 +50,7 @@ def make_plan(
         "class_counts": dict(zip(classes, counts, strict=True)),
         "changed": _changed(labels, read, competition, receipts_folder),
         "validation": run.validation,
+        "note": LOOKED_NOTE if MERGED in run.looked else None,
         "message": message,
     }
 
@@ -57,7 +61,8 @@ def _message(run: Run) -> str:
     message = f"digitflow {commit}{changes}, configuration {run.configuration_digest[:8]}"
     if run.validation is None:
         return message
-    return f"{message}, validation {100 * run.validation['accuracy']:.2f} %"
+    looked = ", a little too good" if MERGED in run.looked else ""
+    return f"{message}, validation {100 * run.validation['accuracy']:.2f} %{looked}"
 
 
 def _changed(

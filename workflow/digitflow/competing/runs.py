@@ -1,7 +1,7 @@
 """Runs are remembered: one small JSON file per finished run, which git merges without conflicts."""
 
 import csv
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from digitflow.base.errors import FormatError
 from digitflow.base.files import atomic_open, digest_of_json, read_json, write_json
 from digitflow.formats import lst
 from digitflow.merging import merged as merging
-from digitflow.scoring.table import MERGED, score
+from digitflow.scoring.table import LOOKED, MERGED, score
 
 DIGEST_DIGITS = 8
 VALIDATION = ".valid.csv"  # the suffix of a run's validation answers
@@ -27,7 +27,7 @@ class Run:
 
     `facts`: its run.json. `scores`: the rows of its scores.csv. `validation` and `test`: the merged
     submission's accuracy, low and high, and n, if known; else None. `submission`: its SHA-256. `kaggle`:
-    what a receipt says about it, once it was sent.
+    what a receipt says about it, once it was sent. `looked`: as in Validation.
     """
 
     facts: Mapping[str, Any]
@@ -36,6 +36,7 @@ class Run:
     test: Mapping[str, float] | None
     submission: str
     kaggle: Mapping[str, Any] | None = None
+    looked: Sequence[str] = ()
 
     @property
     def configuration_digest(self) -> str:
@@ -47,12 +48,14 @@ class Run:
 class Validation:
     """Answers to the validation images: `ids` int (n,), their rows from 1; `true` int (n,), their labels.
 
-    `given`: labels int (n,) by model, and the merged ones if only models were merged.
+    `given`: labels int (n,) by model, and the merged ones if only models were merged. `looked`: those whose
+    training, or merge weights, looked at these images, so that they are a little too good at them.
     """
 
     ids: np.ndarray
     true: np.ndarray
     given: Mapping[str, np.ndarray]
+    looked: Sequence[str] = ()
 
 
 def read_run(
@@ -70,6 +73,7 @@ def read_run(
         _accuracy(merged, "valid", valid_rows),
         _accuracy(merged, "test", None),
         sha256(Path(submission_csv)),
+        looked=_looked(rows),
     )
 
 
@@ -95,6 +99,8 @@ def remember(
         left.unlink(missing_ok=True)
     if path.exists():
         run = replace(run, kaggle=read_remembered(path).kaggle)
+    if validation is not None and not run.scores:
+        run = replace(run, looked=[*validation.looked])
     if run.validation is None and validation is not None and MERGED in validation.given:
         row = score("valid", validation.given[MERGED], validation.true)
         run = replace(run, validation=_accuracy(row, "valid", len(validation.ids)))
@@ -122,9 +128,11 @@ def read_validation(path: Path) -> Validation | None:
             names = next(csv.reader(file), [])[2:]
             columns = np.loadtxt(file, dtype=np.int64, delimiter=",", ndmin=2).T
         ids, true, *given = columns
-        return Validation(ids, true, dict(zip(names, given, strict=True)))
+        found = Validation(ids, true, dict(zip(names, given, strict=True)))
     except ValueError as error:
         raise FormatError(f"{beside}: damaged: {error}; delete it") from error
+    # A kill may have come before the record was written.
+    return replace(found, looked=read_remembered(path).looked) if path.exists() else found
 
 
 def validation_answers(
@@ -141,7 +149,13 @@ def validation_answers(
     if "order" not in merge:
         models = {MERGED: merging.merge_models(models, merge, weights), **models}
     given = {name: array.argmax(axis=1) for name, array in models.items()}
-    return Validation(listing.index, listing.label, given)
+    files = merging.of_each_model(probabilities, merge["seeds"])
+    looked = [
+        name for (name, _), paths in zip(merge["seeds"], files, strict=True) if any(map(_has_looked, paths))
+    ]
+    if MERGED in given and (weights or looked):
+        looked.append(MERGED)
+    return Validation(listing.index, listing.label, given, looked)
 
 
 def recall(folder: str | Path) -> list[Run]:
@@ -153,8 +167,10 @@ def recall(folder: str | Path) -> list[Run]:
 def read_remembered(path: str | Path) -> Run:
     """Read one remembered run. FormatError: the file is damaged, or is not a run."""
     try:
-        return Run(**read_json(path))
-    except TypeError as error:
+        record = read_json(path)
+        # Earlier versions did not keep who had looked, but it is in their scores.
+        return Run(**{"looked": _looked(record.get("scores", ()))} | record)
+    except (TypeError, AttributeError) as error:
         raise FormatError(f"{path}: not a remembered run: {error}; move it away") from error
 
 
@@ -197,6 +213,17 @@ def _accuracy(row: Mapping[str, Any], part: str, rows: int | None) -> dict[str, 
     if row.get(f"{part}_accuracy") in (None, ""):
         return None
     return {name: float(row[f"{part}_{name}"]) for name in ("accuracy", "low", "high")} | {"n": rows}
+
+
+def _looked(scores: Iterable[Mapping[str, str]]) -> list[str]:
+    """The models whose validation scores are marked in rows of a table of scores."""
+    return list(dict.fromkeys(row.get("model") for row in scores if row.get(LOOKED) == "True"))
+
+
+def _has_looked(probabilities: Path) -> bool:
+    """Whether a training, whose metrics are beside its probabilities, looked at the validation rows."""
+    metrics = probabilities.with_name("metrics.json")
+    return metrics.exists() and bool(read_json(metrics).get(LOOKED))
 
 
 def _write_validation(path: Path, validation: Validation) -> None:

@@ -8,6 +8,8 @@ from typing import Any
 from digitflow.base.errors import InputError
 from digitflow.competing import receipts
 from digitflow.competing.runs import DIGEST_DIGITS, Run, commit_of, settings_of
+from digitflow.scoring.summary import LOOKED_NOTE
+from digitflow.scoring.table import LOOKED, MERGED
 
 SCORES = ("validation", "test")
 ORDERS = ("time", "score")
@@ -22,6 +24,8 @@ def tabulate(runs: Iterable[Run], receipts_folder: str | Path) -> list[dict[str,
         answer = (run.kaggle or {}) if receipt is None else receipt.answer
         row = {"time": run.facts.get("time")}
         row |= {name: getattr(run, name) for name in SCORES}
+        if run.validation is not None and MERGED in run.looked:
+            row["validation"] = {**run.validation, LOOKED: True}
         row |= {"kaggle": answer.get("public_score") or answer.get("status"), "ref": answer.get("ref")}
         row |= {"commit": commit_of(run.facts), "configuration": run.configuration_digest[:DIGEST_DIGITS]}
         rows.append(row | settings_of(run.facts))
@@ -47,6 +51,8 @@ def format_runs(rows: Sequence[Mapping[str, Any]], by: str = "time") -> str:
     table = [columns, *([_cell(key, row.get(key)) for key in columns] for row in rows)]
     widths = [max(map(len, column)) for column in zip(*table, strict=True)]
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in table]
+    if any((row["validation"] or {}).get(LOOKED) for row in rows):
+        lines.append(LOOKED_NOTE)
     return "\n".join(line.rstrip() for line in lines)
 
 
@@ -56,7 +62,8 @@ def _cell(key: str, value: Any) -> str:
     if key in SCORES:
         accuracy, low, high = (100 * value[name] for name in ("accuracy", "low", "high"))
         rows = f", n {value['n']}" if value.get("n") else ""
-        return f"{accuracy:.2f} % ({low:.2f}-{high:.2f}{rows})"
+        mark = "*" if value.get(LOOKED) else ""
+        return f"{accuracy:.2f} % ({low:.2f}-{high:.2f}{rows}){mark}"
     if key.startswith("digests."):
         return str(value)[:DIGEST_DIGITS]
     return value if isinstance(value, str) else json.dumps(value)

@@ -108,7 +108,8 @@ def describe_plan(plan: Mapping[str, Any], limits: Limits) -> list[str]:
         lines.append(f"changed      {changed['labels']} labels since submission {changed['ref']}")
     if (valid := plan.get("validation")) is not None:
         accuracy, low, high = (100 * valid[key] for key in ("accuracy", "low", "high"))
-        lines.append(f"validation   {accuracy:.2f} % ({low:.2f}-{high:.2f})")
+        lines.append(f"validation   {accuracy:.2f} % ({low:.2f}-{high:.2f}){'*' if plan.get('note') else ''}")
+        lines += [f"             {plan['note']}"] if plan.get("note") else []
     lines.append(f"message      {plan['message']}")
     return [*lines, f"slots        {limits.left} left today, {limits.today} used"]
 

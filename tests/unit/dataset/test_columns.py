@@ -542,6 +542,52 @@ def test_a_test_files_column_of_another_name_at_the_labels_place_is_asked_about_
         rows_of(csv("7,1,2,3,200\n"), by_place)
 
 
+@pytest.mark.parametrize(
+    ("header", "told", "row", "test_header", "test_row"),
+    [
+        ("V1,V2,V3,V4,V5", {"label": "V1"}, "7,1,2,3,200", "V1,V2,V3,V4", "1,2,3,200"),
+        ("V1,V2,V3,V4,V5", {"label": 0}, "7,1,2,3,200", "V1,V2,V3,V4", "1,2,3,200"),
+        ("x0,x1,x2,x3,x4", {"label": "x0"}, "7,1,2,3,200", "x0,x1,x2,x3", "1,2,3,200"),
+        (
+            "x0,x1,x2,x3,x4,x5",
+            {"label": "x1", "id": "x0"},
+            "a,7,1,2,3,200",
+            "x0,x1,x2,x3,x4",
+            "a,1,2,3,200",
+        ),
+        (
+            "x0,x1,x2,x3,x4,x5",
+            {"label": "x1", "ignore": ["x0"]},
+            "9,7,1,2,3,200",
+            "x0,x1,x2,x3,x4",
+            "9,1,2,3,200",
+        ),
+    ],
+)
+def test_the_label_may_be_called_like_a_pixel_and_a_pixel_of_the_test_file_like_the_label(
+    csv, header, told, row, test_header, test_row
+):
+    """As in R, which calls columns without names V1, V2, ..."""
+    data, pixels = {"columns": told}, [[[1, 2], [3, 200]]]
+    ids = ["a"] if "id" in told else None
+    assert rows_of(csv(f"{header}\n{row}\n"), data) == (pixels, ["7"], ids)
+    assert rows_of(csv(f"{header}\n{row}\n"), data, train=False) == (pixels, ["7"], ids)
+    assert rows_of(csv(f"{test_header}\n{test_row}\n"), data, train=False) == (pixels, None, ids)
+
+
+def test_a_pixel_that_is_ignored_is_missing(csv):
+    path = csv("label,pixel1,pixel2,pixel3,pixel4\n7,1,2,3,200\n")
+    message = message_of(path, {"columns": {"ignore": ["pixel1"]}})
+    assert "columns missing: 'pixel1': each pixel needs one column" in message
+
+
+@pytest.mark.parametrize("label", [[0, 1, 2, 3], ["class1", "class2", "class3", "class4"]])
+def test_columns_of_a_one_hot_label_are_no_image(csv, label):
+    path = csv(f"class1,class2,class3,class4,{SQUARE}\n0,0,1,0,1,2,3,200\n")
+    expected = [[[1, 2], [3, 200]]], ["class3"], None
+    assert rows_of(path, {"columns": {"label": label}}, train=False) == expected
+
+
 @pytest.mark.parametrize("header", ["label,pixel0,pixel1,pixel2,pixel3", "x0,x1,x2,x3,x4"])
 def test_labels_of_a_test_file_are_read_where_they_are_given_by_place(csv, header):
     path, data = csv(f"{header}\n7,1,2,3,200\n"), {"columns": {"label": 0}}

@@ -137,9 +137,9 @@ def _named_columns(table: Table) -> _Columns:
     names, columns = table.names, table.columns
     ignored = {place for name in columns["ignore"] if (place := table.place(name)) is not None}
     label, one_hot = _chosen_label(table, columns["label"])
-    if not table.needed and _holds_no_label(table, ignored):
-        label, one_hot = None, []
     id_ = None if columns["id"] == AUTO else table.place(columns["id"])
+    if not table.needed and _holds_no_label(table, ignored | {id_}):
+        label, one_hot = None, []
     label = _label_or_id(table, label, id_)
     by_place = not table.needed and label is not None and isinstance(columns["label"], int)
     if by_place and not (is_known(names[label]) or PIXEL_NAME.fullmatch(names[label])):
@@ -200,23 +200,28 @@ def _chosen_label(table: Table, label: str | int | list | None) -> tuple[int | N
     return None, list(zip(places, _without_common_start(classes), strict=True))
 
 
-def _holds_no_label(table: Table, ignored: set[int]) -> bool:
-    """Whether a test file has ids or pixels at the places where the labels of the training file are."""
+def _holds_no_label(table: Table, others: set[int | None]) -> bool:
+    """Whether a test file has ids or pixels where the configuration says that there are labels.
+
+    `others`: the places of what else it names. A pixel may have the name of the label, too: in R, the first
+    column of every file without names becomes V1.
+    """
     label, image = table.columns["label"], table.image
     wanted = label if isinstance(label, list) else [label]
-    places = [table.place(column) for column in wanted if isinstance(column, int)]
-    if len(places) < len(wanted) or None in places:
+    places = [] if label == AUTO else [table.place(column) for column in wanted]
+    if not places or None in places:
         return False
     names = [table.names[place] for place in places]
-    if any(name.lower() in ID_NAMES for name in names):
+    found = zip(wanted, names, strict=True)
+    if any(isinstance(column, int) and name.lower() in ID_NAMES for column, name in found):
         return True
     matches = [PIXEL_NAME.fullmatch(name) for name in table.names]
     stem = matches[places[0]] and matches[places[0]]["stem"]
-    alike = {at for at, match in enumerate(matches) if match and match["stem"] == stem} - ignored
+    alike = {at for at, match in enumerate(matches) if match and match["stem"] == stem} - others
     if image["channels"] == AUTO:
         image = {**image, "channels": 1}  # colour must be in the configuration
     if (
-        {*places} <= alike
+        {*places} < alike
         and possible_sizes(len(alike), image)
         and not possible_sizes(len(alike - {*places}), image)
     ):
@@ -316,19 +321,37 @@ def _pixels_by_name(table: Table, places: list[int]) -> tuple[list[int], tuple[i
             f"{table.where}: the pixels may be {' or '.join(repr(stem + '...') for stem, _ in groups)}: list "
             "the others in data.columns.ignore of the configuration"
         )
-    (_, dimensions), group = max(groups.items(), key=lambda item: len(item[1]))
+    (stem, dimensions), group = max(groups.items(), key=lambda item: len(item[1]))
     others = [names[place] for place in places if place not in group and not is_known(names[place])]
-    _check_complete(table, group, others)
+    _check_complete(table, group, others, _numbers_taken(table, stem, places))
     pixels = sorted(group, key=group.__getitem__)
     if dimensions == 1:
         return pixels, None
     return pixels, tuple(max(axis) - min(axis) + 1 for axis in zip(*group.values(), strict=True))
 
 
-def _check_complete(table: Table, group: dict[int, tuple[int, ...]], others: list[str]) -> None:
-    """Every number from the first, 0 or 1, to the last must be there once, in each dimension."""
-    axes = zip(*group.values(), strict=True)
-    ranges = [range(min(1, min(axis)), max(axis) + 1) for axis in axes]
+def _numbers_taken(table: Table, stem: str, left: list[int]) -> set[int]:
+    """The numbers in the names of columns like the pixels', of which the configuration says what they are."""
+    taken = {*range(table.width)} - {*left}
+    matches = [match for place in taken if (match := PIXEL_NAME.fullmatch(table.names[place]))]
+    numbers = [match["numbers"] for match in matches if match["stem"] == stem]
+    return {int(number) for number in numbers if number.isdigit()}
+
+
+def _check_complete(
+    table: Table, group: dict[int, tuple[int, ...]], others: list[str], taken: set[int]
+) -> None:
+    """Every number from the first, 0 or 1, to the last must be there once, in each dimension.
+
+    Behind `taken` numbers, a later one may be the first, as V2 behind the label V1; but not if an image needs
+    these numbers, too.
+    """
+    axes = [*zip(*group.values(), strict=True)]
+    first = [min(1, min(axis)) for axis in axes]
+    before = {*range(1, min(axes[0]))}
+    if len(axes) == 1 and before <= taken and not possible_sizes(len(group) + len(before), table.image):
+        first = [min(axes[0])]
+    ranges = [range(start, max(axis) + 1) for start, axis in zip(first, axes, strict=True)]
     found = Counter(group.values())
     wanted = math.prod(map(len, ranges))
     example = next(iter(group))

@@ -124,8 +124,8 @@ def reference(data: bytes, form: Form) -> list[list] | None:
     if any(None in row for row in rows):
         return None
     start = form.ids + form.labelled
-    if form.auto and form.one_hot and {row[form.ids] for row in rows} != {*form.classes}:
-        return None  # a column without any 1 is not known to be a label
+    if form.auto and form.one_hot and len(form.classes) == 2 and len({row[form.ids] for row in rows}) == 1:
+        return None  # two columns that never change may be anything
     if form.values is None and max(max(row[start:]) for row in rows) in (1, 16):
         return None
     return [upright(row, form) for row in rows]

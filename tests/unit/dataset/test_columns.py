@@ -296,6 +296,30 @@ def test_a_one_hot_label_is_found_by_its_names(csv, header, row):
     assert rows_of(csv(f"{header}\n{row}\n"))[1] == ["a", "b"]
 
 
+def sorted_one_hot(stem: str, classes: int = 4, rows: int = 2 * csv_head.SAMPLE) -> str:
+    """A CSV with one column for each class, sorted by class, so many rows of each."""
+    lines = [",".join([str(int(k == row)) for k in range(classes)]) for row in range(classes)]
+    header = ",".join(f"{stem}{k}" for k in range(classes))
+    pixels = ",".join(f"pixel{k}" for k in range(9))
+    return f"{header},{pixels}\n" + "".join(f"{line},{numbers(9)}\n" * rows for line in lines)
+
+
+@pytest.mark.parametrize("train", [True, False])
+def test_a_one_hot_label_is_found_by_its_names_if_the_first_rows_have_one_class(csv, train):
+    layout = columns.decide(csv(sorted_one_hot("label_")), {}, train)
+    assert layout.one_hot == tuple((k, str(k)) for k in range(4))
+
+
+@pytest.mark.parametrize(("stem", "classes"), [("c", 4), ("c", 3), ("label_", 2)])
+def test_what_may_be_a_one_hot_label_in_rows_sorted_by_class_is_asked_about(csv, stem, classes):
+    path = csv(sorted_one_hot(stem, classes))
+    first, *others = message_of(path).splitlines()[1:]
+    data = yaml.safe_load(first.partition("#")[0])
+    assert data == {"columns": {"label": [f"{stem}{k}" for k in range(classes)]}}
+    assert any("columns: {ignore: [" in line for line in others)
+    assert len(columns.decide(path, data, train=True).one_hot) == classes
+
+
 def test_a_one_hot_label_can_be_told_and_must_have_a_single_1(csv):
     path = csv("1,2,3,200,0,1\n1,2,3,200,1,1\n")
     message = message_of(path, {"columns": {"label": [-2, -1]}})

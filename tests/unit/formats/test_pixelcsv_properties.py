@@ -37,7 +37,7 @@ told = st.builds(
 one_hot = told.map(lambda form: replace(form, one_hot=True, labelled=True, classes=("0", "1", "2")))
 auto = st.builds(
     lambda form, side: replace(form, height=side, width=side, header=True, auto=True),
-    told | one_hot.map(lambda form: replace(form, classes=("a", "b"))),
+    told | st.builds(replace, one_hot, classes=st.sampled_from([("a", "b"), ("a", "b", "c")])),
     st.integers(1, 2),
 )
 forms = (told | one_hot | auto).filter(lambda form: len(form.names) > 1)
@@ -52,7 +52,7 @@ def tables(draw, form: Form) -> list[list]:
     id_ = [st.sampled_from(["0", "a7", "x,y", "ö", 'x "y', '"0"', '5" 6", 7"'])] * form.ids
     row = st.tuples(*id_, *label, *[pixel] * form.pixels).map(list)
     rows = draw(st.lists(row, min_size=1, max_size=8))
-    if form.auto and form.one_hot:  # each class is there
+    if form.auto and form.one_hot and len(form.classes) == 2:  # each class is there
         rows += [[*rows[0][: form.ids], name, *rows[0][form.ids + 1 :]] for name in form.classes]
     rows[0][-1] = 255 if form.values is None else rows[0][-1]  # files that end at 1 or 16 are another matter
     return rows

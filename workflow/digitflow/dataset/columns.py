@@ -254,9 +254,12 @@ def _only(table: Table, kind: str, found: list[int]) -> int | None:
 
 
 def _one_hot_by_name(table: Table, rest: list[int]) -> list[tuple[int, str]]:
-    """Columns like class_0, class_1, ... of which each row has one 1."""
+    """Columns like class_0, class_1, ... of which each row has one 1.
+
+    Of two columns, one that is always 1 may be anything.
+    """
     match = {place: found for place in rest if (found := ONE_HOT_NAME.fullmatch(table.names[place]))}
-    if len(match) < 2 or not table.is_one_hot([*match]):
+    if len(match) < 2 or not table.is_one_hot([*match], sorted_=len(match) > 2):
         return []
     return [(place, found[2]) for place, found in match.items()]
 
@@ -264,10 +267,12 @@ def _one_hot_by_name(table: Table, rest: list[int]) -> list[tuple[int, str]]:
 def _ask_for_columns(table: Table, rest: list[int], no_label: bool) -> NoReturn:
     """Ask what the columns are that are no pixels."""
     names = table.names
-    if no_label and table.needed and len(rest) > 1 and table.is_one_hot(rest):
+    readings = []
+    if no_label and table.needed and len(rest) > 1 and table.is_one_hot(rest, sorted_=True):
         listed = ", ".join(as_yaml(names[place]) for place in rest)
-        hot = f"columns: {{label: [{listed}]}}", "a column for each class, one of which is 1"
-        ask_which(table.where, [hot, (f"columns: {{ignore: [{listed}]}}", "they are not needed")])
+        readings.append((f"columns: {{label: [{listed}]}}", "a column for each class, one of which is 1"))
+        if len(rest) > 3 or table.is_one_hot(rest):
+            ask_which(table.where, [*readings, (f"columns: {{ignore: [{listed}]}}", "they are not needed")])
     unnamed = [place for place in rest if not names[place] or names[place].startswith("Unnamed: ")]
     if len(rest) > 3 or (len({*names}) < len(names) and not unnamed):
         doubled = [name for name, count in Counter(names[place] for place in rest).items() if count > 1]
@@ -276,7 +281,6 @@ def _ask_for_columns(table: Table, rest: list[int], no_label: bool) -> NoReturn:
             f"{table.where}: columns not known: {abbreviated([names[place] for place in rest])}{known}: if "
             "they are not needed, list them in data.columns.ignore of the configuration"
         )
-    readings = []
     for place in rest:
         # By its name, even an empty one: the test file has it in another place.
         column = as_yaml(names[place]) if names[place] or names.count("") == 1 else place

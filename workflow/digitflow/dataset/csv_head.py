@@ -29,6 +29,7 @@ from digitflow.formats.pixelcsv import HEAD_BYTES, read_head
 COLUMNS = {"header": AUTO, "label": AUTO, "id": AUTO, "ignore": ()}
 SAMPLE = 500  # rows that are looked at
 MAX_BYTE = 255
+MAX_DIGITS = 9  # of a number that counts columns, as in their names
 
 
 @dataclass
@@ -96,8 +97,11 @@ class Table:
         listed = ", ".join([*values][:5])
         return f"only {listed}" if len(values) == 1 else f"{listed}{', ...' * (len(values) > 5)}"
 
-    def is_one_hot(self, places: Sequence[int]) -> bool:
-        """Whether every row has one 1 among zeros in these columns, and every column a 1 in some row."""
+    def is_one_hot(self, places: Sequence[int], sorted_: bool = False) -> bool:
+        """Whether every row has one 1 among zeros in these columns, and every column a 1 in some row.
+
+        `sorted_`: the rows may be sorted by their classes, so that the first ones have few of them.
+        """
         used = set()
         for row in self.rows:
             if len(row) <= max(places):
@@ -105,7 +109,7 @@ class Table:
             if (at := place_of_one([row[place] for place in places])) is None:
                 return False
             used.add(at)
-        return len(used) == len(places)
+        return len(used) == len(places) or (sorted_ and bool(used))
 
 
 def read_first_lines(path: str | os.PathLike, data: Mapping[str, Any], needed: bool) -> Table:

@@ -665,6 +665,41 @@ def test_a_test_file_on_another_scale_is_to_be_rescaled(csv, values, pixels, tol
     assert message_of(path, {"values": values}, train=False).endswith(told)
 
 
+STANDARDISED = "-0.4242,2.8215,0.5,1\n"
+
+
+def test_numbers_of_no_usual_scale_are_told_with_their_range_and_the_line_to_write(csv):
+    write = "write values: {from: A, to: B} under data: in the configuration"
+    path = csv(f"label,{SQUARE}\n" + f"7,{STANDARDISED}" * 20)
+    line = message_of(path).splitlines()[-1]
+    assert line == f"the numbers go from -0.4242 to 2.8215: if A is black and B white, {write}"
+    assert rows_of(path, {"values": {"from": -0.4242, "to": 2.8215}})[0][0] == [[0, 255], [73, 112]]
+    line = message_of(csv(f"{SQUARE}\n" + STANDARDISED * 20), train=False).splitlines()[-1]
+    assert f"if A is black and B white in all files, for which data.values is one scale, {write}" in line
+    assert line.endswith("; if only in this one, rescale it to numbers from 0 to 255")
+    few = message_of(csv(f"label,{SQUARE}\n7,{STANDARDISED}"))
+    words = message_of(csv(f"label,{SQUARE}\n" + f"7,{STANDARDISED}" * 20 + "7,x,1,2,3\n"))
+    assert "the numbers go" not in few + words
+
+
+@pytest.mark.parametrize("separator", [",", " "])
+def test_names_of_rows_that_the_header_does_not_have_are_told_once(csv, separator):
+    rows = "".join(f'"{row}",7,1,2,3,200\n' for row in range(20))
+    message = message_of(csv(f"label,{SQUARE}\n{rows}".replace(",", separator)))
+    assert message == (
+        "train.csv: the rows have 6 cells, one more than the header in line 1: are the first ones names of "
+        "the rows? R leaves them out by write.csv(..., row.names = FALSE)"
+    )
+
+
+@pytest.mark.parametrize(("separator", "name"), [(",", "comma"), (";", "semicolon"), ("\t", "tab")])
+def test_a_separator_at_the_end_of_each_row_is_told_once(csv, separator, name):
+    message = message_of(csv((f"label,{SQUARE}\n" + "7,1,2,3,200,\n" * 20).replace(",", separator)))
+    assert message.endswith(f"one more than the header in line 1: delete the {name} at the end of each line")
+    longer = message_of(csv((f"label,{SQUARE}\n7,1,2,3,200\n" + "7,1,2,3,200,\n").replace(",", separator)))
+    assert "line 3: 6 cells, not 5" in longer
+
+
 def test_decimal_commas_are_named_where_reading_stops(csv, monkeypatch):
     monkeypatch.setattr(pixelcsv, "MAX_COUNTED", 50)
     path = csv(f"label;{SQUARE.replace(',', ';')}\n" + "1;0,5;0;1;0,25\n" * 60)

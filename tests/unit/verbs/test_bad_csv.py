@@ -535,7 +535,8 @@ def test_the_first_ten_findings_are_shown_and_all_are_counted(verb, folder):
         f"train.csv, line {line}, column pixel3: '256' is not a whole number from 0 to 255"
         for line in range(5, 15)
     ]
-    assert lines[10:] == ["and 1,224 more, 1,234 errors in all"]
+    assert lines[10] == "and 1,224 more, 1,234 errors in all"
+    assert lines[11].startswith("the numbers go from 0 to 256: if A is black and B white, write values: ")
 
 
 def test_what_is_no_readable_file_has_a_message_of_its_own(verb, folder):

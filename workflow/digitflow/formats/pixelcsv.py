@@ -41,6 +41,7 @@ BLOCK_BYTES = 1 << 19  # smaller: numpy's overhead a call; larger: scratch array
 HEAD_BYTES = 1 << 20  # the header and some rows
 FIRST_LINE_BYTES = 64 << 20  # of the largest image that the schema allows, in colour, names and all
 LINE_BYTES_PER_COLUMN = 64  # a line of more bytes (at least 64 KiB) is damage, not data
+FIRST_ROWS = 100  # so many show whether all have one cell too many
 MAX_SHOWN = 10  # findings in a message
 FEW = 10  # findings that are mistakes in cells; with more, their range is what is wrong
 MAX_COUNTED = 100_000  # findings after which reading stops
@@ -200,6 +201,7 @@ class _Reader:
         self._texts_and_label = sorted({*self._text} | ({layout.label} - {None}))
         self._label_is_text = False  # or a whole number from 0 to 255
         self._is_clean = True  # the last block
+        self._is_first = True  # the next block
         self._in_file = sorted(layout.pixels)
         order = np.searchsorted(self._in_file, layout.pixels)
         self._order = order if (np.diff(order) < 0).any() else None
@@ -219,6 +221,7 @@ class _Reader:
             plain = dense.single_blanks(text) if self.layout.separator == b" " else text
             block = plain and (self._densely(plain) or self._by_spelling(plain))
             block = block or self._as_numbers(text) or self._exactly(first, text)
+        self._is_first = False
         if self._beyond_scales > MAX_COUNTED:
             raise InputError(f"{self.findings}; reading stopped there{self._way_on()}")
         return block
@@ -243,7 +246,7 @@ class _Reader:
             return ""
         deep = self.findings.count > FEW and low >= 0 and DEEP[1] / 16 < high <= DEEP[1]
         fits = [scale for scale in SCALES if scale[0] <= low and high <= scale[1]] or [DEEP] * deep
-        if not fits and self.layout.values is None:
+        if not fits and self.layout.values is None and self.findings.count <= FEW:
             return ""
         how = _scaled_by(fits[0] if fits else None, self.layout.values, self.layout.train)
         return f"\nthe numbers go from {low:g} to {high:g}: {how}"
@@ -355,7 +358,10 @@ class _Reader:
         """The rows of a block; if something is wrong with it, no rows, and findings in the file's order."""
         layout, columns = self.layout, len(self.layout.names)
         wrong, lines, flat = [], [], []
-        for number, line in enumerate(text[:-1].split(b"\n"), first):
+        rows = text[:-1].split(b"\n")
+        if self._is_first and layout.header:
+            self._refuse_one_more([split_line(line, layout.separator) for line in rows[:FIRST_ROWS]])
+        for number, line in enumerate(rows, first):
             cells = split_line(line, layout.separator)
             odd = len(cells) != columns or b'"' in line or b"\r" in line
             if odd and (fault := self._line_fault(line, cells)):
@@ -380,6 +386,16 @@ class _Reader:
             return Block(np.empty((0, *layout.shape), np.uint8), None, None)
         table = np.frombuffer(bytes(map(pixels.__getitem__, flat)), np.uint8)
         return self._block(table.reshape(len(lines), len(layout.pixels)), text_cells, labels)
+
+    def _refuse_one_more(self, rows: list[list[bytes]]) -> None:
+        """InputError: each of the first rows has one cell more than the header."""
+        if any(len(cells) != len(self.layout.names) + 1 for cells in rows):
+            return
+        way = "are the first ones names of the rows? R leaves them out by write.csv(..., row.names = FALSE)"
+        if not any(unquoted(cells[-1]) for cells in rows):
+            way = f"delete the {SEPARATORS[self.layout.separator][:-1]} at the end of each line"
+        cells = f"{len(rows[0]):,} cells, one more than the header in line 1"
+        raise InputError(f"{self.layout.path}: the rows have {cells}: {way}")
 
     def _line_fault(self, line: bytes, cells: list[bytes]) -> str | None:
         """What is wrong with a line, before its cells are understood; None: nothing."""
@@ -512,9 +528,9 @@ def _scaled_by(scale: tuple[int, int] | None, values: tuple[float, float] | None
     numbers = f"numbers from {start:g} to {end:g}"
     if values is not None and not train:
         return f"rescale this file to {numbers}, because data.values is one scale for all files"
-    if scale is None:
+    if scale is None and values is not None:
         return "data.values does not fit them"
-    black, white = scale
+    black, white = scale or ("A", "B")
     write = f"write values: {{from: {black}, to: {white}}} under data: in the configuration"
     if values is None and train:
         return f"if {black} is black and {white} white, {write}"

@@ -1,6 +1,7 @@
 """Folders of PNG files and IDX files as sources: what was written is read back as the same images."""
 
 import gzip
+import os
 import zipfile
 
 import numpy as np
@@ -260,6 +261,23 @@ def test_a_competitions_file_is_found_plain_or_in_an_archive(tmp_path):
     assert labelscsv.read_sample(locations.find_csv(tmp_path, "sample_submission.csv")).ids == ["1", "2"]
     (tmp_path / "train.csv").touch()
     assert locations.find_csv(tmp_path, "train.csv") == tmp_path / "train.csv"
+
+
+@pytest.mark.parametrize("name", [b"train/caf\xe9/1.png", b"train/7/caf\xe9.png", b"train/7/caf\xe9.txt"])
+def test_names_that_are_not_utf_8_are_told_with_their_folder(tmp_path, name):
+    path = tmp_path / os.fsdecode(name)
+    path.parent.mkdir(parents=True)
+    Image.new("L", (5, 5)).save(path, format="PNG")
+    readers = [lambda: sources.read_pictures(tmp_path / "train", labelled=True)]
+    readers.append(lambda: sources.read_pictures_below(tmp_path / "train"))
+    if path.parent.name == "7":
+        readers.append(lambda: sources.read_pictures(path.parent, labelled=False))
+    for reader in readers:
+        with pytest.raises(
+            InputError, match=r"the name of (7/)?caf\\xe9\S* in it is not UTF-8: rename it"
+        ) as error:
+            reader()
+        assert f"{error.value}".encode()
 
 
 def test_two_folders_of_one_label_are_refused(tmp_path):

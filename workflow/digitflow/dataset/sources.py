@@ -1,8 +1,9 @@
 """Images from any source: a CSV, a folder of PNG files, or IDX files."""
 
 import logging
+import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -155,7 +156,7 @@ def read_pictures(folder: PathLike, labelled: bool) -> Source:
 
     `labelled`: they are in folders named like their labels, as in data/png/train; else in `folder` itself.
     The ids of the test images are the files' names without .png. InputError names a file that is no PNG file
-    in 8-bit grey or RGB, or has another size than the first.
+    in 8-bit grey or RGB, or has another size than the first, or a name that is not UTF-8.
     """
     paths = _png_files(Path(folder), labelled)
     labels = _labels_of_folders(paths) if labelled else None
@@ -182,6 +183,7 @@ def read_pictures_below(folder: PathLike) -> Source:
     Raises as `read_pictures`.
     """
     names = sorted((name for name, _ in files_below(folder)), key=lambda name: name.split("/"))
+    _check_names(folder, names)
     pictures = [name for name in names if name.lower().endswith(".png")]
     if other := [name for name in names if OTHER_PICTURES.fullmatch(name)]:
         raise InputError(
@@ -220,7 +222,17 @@ def _png_files(folder: Path, labelled: bool) -> list[Path]:
 
 def _entries(folder: Path) -> list[Path]:
     """What is in a folder, sorted by name, without what systems leave there."""
-    return sorted(path for path in folder.iterdir() if not LEFT_BEHIND.fullmatch(path.name))
+    found = sorted(path for path in folder.iterdir() if not LEFT_BEHIND.fullmatch(path.name))
+    _check_names(folder, [path.name for path in found])
+    return found
+
+
+def _check_names(folder: PathLike, names: Iterable[str]) -> None:
+    """InputError: a name is not UTF-8; it would be a label or an id, or stand in a message."""
+    for name in names:
+        shown = os.fsencode(name).decode(errors="backslashreplace")
+        if shown != name:
+            raise InputError(f"{folder}: the name of {shown} in it is not UTF-8: rename it")
 
 
 def _read_png(path: Path) -> np.ndarray:

@@ -231,6 +231,11 @@ def test_numbers_that_count_may_be_names_or_pixels_and_are_asked_about(csv):
     assert rows_of(path, {"columns": {"header": True}}, train=False)[0] == [[[9, 8], [7, 200]]]
 
 
+def test_a_number_of_thousands_of_digits_counts_no_columns(csv):
+    message = message_of(csv(f"0,1,2,{'3' * 5000}\n0,1,2,3\n"), train=False)
+    assert message.startswith("train.csv, line 1, column 4: '3333333")
+
+
 def in_text_order(count):
     return ",".join(sorted(map(str, range(count))))
 

@@ -276,6 +276,27 @@ def test_a_line_that_is_for_excel_only_is_to_be_deleted(tmp_path, line, read):
         read(tmp_path / "s.csv")
 
 
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        ("label\n7\n3\n".encode("utf-16"), ": this looks like UTF-16 text: save it as UTF-8"),
+        ("label\n7\n3\n".encode("utf-16-le"), ", line 1: null bytes: this looks like UTF-16"),
+        ("label\n7\nä\n".encode("latin-1"), ", line 3: this is not UTF-8: save the file as UTF-8"),
+    ],
+)
+def test_labels_in_another_encoding_are_to_be_saved_as_utf_8(tmp_path, data, message):
+    (tmp_path / "labels.csv").write_bytes(data)
+    with pytest.raises(InputError, match=f"labels.csv{message}"):
+        labelscsv.read_list(tmp_path / "labels.csv", 2)
+
+
+def test_ids_of_thousands_of_digits_count_no_images(tmp_path):
+    ids = [f"{k}" * 5000 for k in (2, 1)]
+    (tmp_path / "sample.csv").write_text("id,label\n" + "".join(f"{id_},0\n" for id_ in ids))
+    sample = {"sample": str(tmp_path / "sample.csv")}
+    assert labelscsv.submission_form(sample, 2, None, "test.csv").ids == ids
+
+
 def test_a_pixel_csv_in_the_place_of_labels_is_named_without_all_its_columns(tmp_path):
     (tmp_path / "s.csv").write_text(",".join(["label", *(f"pixel{i}" for i in range(784))]) + "\n")
     with pytest.raises(FormatError, match=r"should be the header ImageId,Label") as told:

@@ -172,7 +172,8 @@ def _has_header(table: Table) -> tuple[bool, str]:
     if not numbers:
         return True, "a header: line 1 has names"
     # In any order: as text, 10 comes before 2.
-    wholes = sorted(map(int, numbers)) if all(text.isascii() and text.isdigit() for text in numbers) else []
+    whole = all(text.isascii() and text.isdigit() and len(text) <= MAX_DIGITS for text in numbers)
+    wholes = sorted(map(int, numbers)) if whole else []
     counts = len(wholes) > 1 and wholes == [*range(wholes[0], wholes[0] + len(wholes))] and wholes[0] < 2
     if counts and (len(numbers) > MAX_BYTE + 1 or any(is_known(text) for text in words)):
         return True, f"a header: line 1 counts from {wholes[0]} to {wholes[-1]}"

@@ -32,6 +32,7 @@ LIST = "id,label, or one label per line"  # of training images
 USAGE = "usage"  # Kaggle's solutions: Public or Private
 OTHER_SEPARATORS = re.compile(r"[;\t|]")  # of files that are no CSVs
 TWO_NUMBERS = re.compile(r"[-+]?[0-9.]+ +[-+]?[0-9.]+")  # an id and a label, separated by blanks
+MAX_DIGITS = 4300  # of a number that counts images; Python converts no longer one
 
 
 class Form(NamedTuple):
@@ -248,7 +249,8 @@ def submission_form(
 
 def _check_order(sample: PathLike, form: Form) -> None:
     """FormatError: the ids count the images, but not in ascending order: the file was sorted otherwise."""
-    numbers = [int(id_) for id_ in form.ids if id_.isascii() and id_.isdigit()]
+    wholes = [id_ for id_ in form.ids if id_.isascii() and id_.isdigit() and len(id_) <= MAX_DIGITS]
+    numbers = [*map(int, wholes)]
     if len(numbers) < len(form.ids) or max(numbers) - min(numbers) >= len(numbers):
         return  # names of any kind: only their order says which image is which
     for line, (before, after) in enumerate(itertools.pairwise(numbers), start=3):
@@ -392,8 +394,15 @@ def _split(
         text = data.decode("utf-8-sig").removeprefix("# ")
         foreign.refuse_excels_line(path, text.partition("\n")[0])
         lines = list(csv.reader(io.StringIO(text, newline=""), skipinitialspace=not keep_blanks))
-    except (UnicodeDecodeError, csv.Error) as error:
+    except UnicodeDecodeError as error:
+        if looks := foreign.looks_like(data):
+            raise InputError(f"{path}: this looks like {looks}") from error
+        line = data.count(b"\n", 0, error.start) + 1
+        raise InputError(f"{path}, line {line}: this is not UTF-8: save the file as UTF-8") from error
+    except csv.Error as error:
         raise InputError(f"{path}: cannot be read as CSV: {error}") from error
+    if "\0" in text.partition("\n")[0]:
+        raise InputError(f"{path}, line 1: {foreign.NULL_BYTES}")
     while lines and not any(cell.strip(BLANKS) for cell in lines[-1]):
         lines.pop()
     if not lines:

@@ -1,5 +1,7 @@
 """What the columns of a CSV are: found if one reading is possible, else asked for with lines to write."""
 
+import tracemalloc
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -608,6 +610,14 @@ def test_a_pixel_that_is_ignored_is_missing(csv):
     path = csv("label,pixel1,pixel2,pixel3,pixel4\n7,1,2,3,200\n")
     message = message_of(path, {"columns": {"ignore": ["pixel1"]}})
     assert "columns missing: 'pixel1': each pixel needs one column" in message
+
+
+def test_a_large_number_in_a_name_takes_no_memory(csv):
+    tracemalloc.start()
+    message = message_of(csv("label,pixel999999999\n7,1\n"))
+    assert tracemalloc.get_traced_memory()[1] < 1 << 24
+    tracemalloc.stop()
+    assert "columns too few: 1 of 999,999,999" in message
 
 
 @pytest.mark.parametrize("label", [[0, 1, 2, 3], ["class1", "class2", "class3", "class4"]])

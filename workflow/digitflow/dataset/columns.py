@@ -352,8 +352,9 @@ def _check_complete(
     """
     axes = [*zip(*group.values(), strict=True)]
     first = [min(1, min(axis)) for axis in axes]
-    before = {*range(1, min(axes[0]))}
-    if len(axes) == 1 and before <= taken and not possible_sizes(len(group) + len(before), table.image):
+    before = range(1, min(axes[0]))
+    are_taken = len(before) <= len(taken) and taken.issuperset(before)  # a number may be large
+    if len(axes) == 1 and are_taken and not possible_sizes(len(group) + len(before), table.image):
         first = [min(axes[0])]
     ranges = [range(start, max(axis) + 1) for start, axis in zip(first, axes, strict=True)]
     found = Counter(group.values())

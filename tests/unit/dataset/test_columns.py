@@ -65,6 +65,36 @@ def names_of(*sizes):
     return ",".join("p_" + "_".join(map(str, place)) for place in np.ndindex(*sizes))
 
 
+@pytest.mark.parametrize("form", ["r{}c{}", "R{}C{}", "p-{}-{}", "{}-{}", "row_{}_col_{}", "r{}_c{}"])
+def test_rows_and_columns_may_be_counted_in_other_ways(csv, form):
+    header = ",".join(form.format(y, x) for x in range(4) for y in range(3))
+    path = csv(f"label,{header}\n7,{numbers(12)}\n")
+    expected = np.arange(12).reshape(4, 3).T.tolist()
+    assert rows_of(path)[0] == [expected]
+    path = csv(f"{header}\n{numbers(12)}\n")
+    data = {"columns": {"label": 0}, "image": {"height": 3, "width": 4}}
+    assert rows_of(path, data, train=False) == ([expected], None, None)
+    last = form.format(2, 3)
+    message = message_of(csv(f"label,{header.removesuffix(last)}{form.format(2, 4)}\n7,{numbers(12)}\n"))
+    assert f"columns missing: {form.format(0, 4)!r}, {form.format(1, 4)!r}, {last!r}: each pixel" in message
+
+
+@pytest.mark.parametrize("names", ["r1c{}", "p-1-{}", "image 2c{}"])
+def test_a_single_row_of_such_names_counts_pixels(csv, names):
+    header = ",".join(names.format(k) for k in (0, 1, 2, 3))
+    assert rows_of(csv(f"label,{header}\n7,1,2,3,200\n"))[0] == [[[1, 2], [3, 200]]]
+
+
+def test_equal_groups_that_make_an_image_are_to_be_renamed_and_others_to_be_ignored(csv):
+    header = ",".join(f"x{x}y{y}" for y in range(4) for x in range(4))
+    message = message_of(csv(f"label,{header}\n7,{numbers(16)}\n"))
+    assert "rename them by row and column, 0x0, 0x1, ..." in message
+    assert "ignore" not in message
+    header = ",".join(f"{stem}{k}" for stem in "ab" for k in range(4))
+    message = message_of(csv(f"label,{header}\n7,{numbers(8)}\n"))
+    assert "the pixels may be any of 'a...', 'b...': list the others in data.columns.ignore" in message
+
+
 def numbers(count):
     return ",".join(str(number % 256) for number in range(count))
 

@@ -31,8 +31,15 @@ from digitflow.formats.layout import (
 
 # A pixel's name ends with a number, or with those of its row, column and channel: pixel7, pixel_0_7, 1x7.
 PIXEL_NAME = re.compile(r"(?P<stem>.*?)(?P<numbers>[0-9]{1,9}(?:[x_,.][0-9]{1,9}){0,2})")
-AXES = re.compile("[x_,.]")
+# Where the names above would leave the rows of an image apart, these count rows, too: r0c7, 0-7, row_0_col_7.
+GRID_NAME = re.compile(
+    r"(?P<stem>.*?)(?P<numbers>[0-9]{1,9}(?:(?:[x_,.-]|_?c(?:ol)?_?)[0-9]{1,9}){1,2})", re.IGNORECASE
+)
+DIGITS = re.compile("[0-9]+")
 ONE_HOT_NAME = re.compile(rf"({'|'.join(LABEL_NAMES)})[_. -](.+)", re.IGNORECASE)
+
+# Pixels that are named alike, with the same stem and as many numbers: their places, each with its numbers.
+_Groups = dict[tuple[str, int], dict[int, tuple[int, ...]]]
 
 
 class _Columns(NamedTuple):
@@ -215,7 +222,8 @@ def _holds_no_label(table: Table, others: set[int | None]) -> bool:
     found = zip(wanted, names, strict=True)
     if any(isinstance(column, int) and name.lower() in ID_NAMES for column, name in found):
         return True
-    matches = [PIXEL_NAME.fullmatch(name) for name in table.names]
+    pattern = _pixel_groups(table.names, [*range(table.width)])[1]
+    matches = [pattern.fullmatch(name) for name in table.names]
     stem = matches[places[0]] and matches[places[0]]["stem"]
     alike = {at for at, match in enumerate(matches) if match and match["stem"] == stem} - others
     if image["channels"] == AUTO:
@@ -305,29 +313,60 @@ def _ask_for_ids(where: str, name: str, place: int) -> NoReturn:
     )
 
 
+def _pixel_groups(names: list[str], places: list[int]) -> tuple[_Groups, re.Pattern]:
+    """The columns that are named like pixels, and how: as `GRID_NAME` if it makes one group of equal ones."""
+    groups = _grouped(names, places, PIXEL_NAME)
+    if groups and len(_largest(groups)) > 1:
+        grids = _grouped(names, places, GRID_NAME)
+        if grids and len(_largest(grids)) == 1 and _most(grids) > _most(groups):
+            return grids, GRID_NAME
+    return groups, PIXEL_NAME
+
+
+def _grouped(names: list[str], places: list[int], pattern: re.Pattern) -> _Groups:
+    """The columns that are named like pixels."""
+    groups: _Groups = {}
+    for place in places:
+        if match := pattern.fullmatch(names[place]):
+            numbers = tuple(map(int, DIGITS.findall(match["numbers"])))
+            groups.setdefault((match["stem"], len(numbers)), {})[place] = numbers
+    return groups
+
+
+def _largest(groups: _Groups) -> list[str]:
+    """The stems of the largest groups."""
+    most = _most(groups)
+    return [stem for (stem, _), group in groups.items() if len(group) == most]
+
+
+def _most(groups: _Groups) -> int:
+    """The size of the largest group."""
+    return max(map(len, groups.values()))
+
+
 def _pixels_by_name(table: Table, places: list[int]) -> tuple[list[int], tuple[int, ...] | None]:
     """The places of the pixels in the order of their numbers; the grid, if they count rows and columns."""
     names = table.names
-    groups: dict[tuple[str, int], dict[int, tuple[int, ...]]] = {}
-    for place in places:
-        if match := PIXEL_NAME.fullmatch(names[place]):
-            numbers = tuple(map(int, AXES.split(match["numbers"])))
-            groups.setdefault((match["stem"], len(numbers)), {})[place] = numbers
+    groups, pattern = _pixel_groups(names, places)
     if not groups:
         raise InputError(
             f"{table.where}: no columns of pixels, such as pixel0, pixel1, ..., among {abbreviated(names)}: "
             "their names should end with numbers; if line 1 is no header, write columns: {header: false} "
             "under data: in the configuration"
         )
-    sizes = sorted(map(len, groups.values()))
-    if len(sizes) > 1 and sizes[-1] == sizes[-2]:
-        raise InputError(
-            f"{table.where}: the pixels may be {' or '.join(repr(stem + '...') for stem, _ in groups)}: list "
-            "the others in data.columns.ignore of the configuration"
-        )
     (stem, dimensions), group = max(groups.items(), key=lambda item: len(item[1]))
+    if len(stems := _largest(groups)) > 1:
+        way = "list the others in data.columns.ignore of the configuration"
+        if possible_sizes(len(stems) * len(group), table.image):  # rows, of which no one should train on one
+            way = (
+                "together they make an image: if they are its rows, columns or colours, rename them by row "
+                "and column, 0x0, 0x1, ..., in colour also by channel, 0x0x0, 0x0x1, ..."
+            )
+        listed = abbreviated([f"{stem}..." for stem in stems])
+        raise InputError(f"{table.where}: the pixels may be any of {listed}: {way}")
     others = [names[place] for place in places if place not in group and not is_known(names[place])]
-    _check_complete(table, group, others, _numbers_taken(table, stem, places))
+    example = pattern.fullmatch(names[next(iter(group))])
+    _check_complete(table, group, others, _numbers_taken(table, stem, places), example)
     pixels = sorted(group, key=group.__getitem__)
     if dimensions == 1:
         return pixels, None
@@ -343,7 +382,7 @@ def _numbers_taken(table: Table, stem: str, left: list[int]) -> set[int]:
 
 
 def _check_complete(
-    table: Table, group: dict[int, tuple[int, ...]], others: list[str], taken: set[int]
+    table: Table, group: dict[int, tuple[int, ...]], others: list[str], taken: set[int], example: re.Match
 ) -> None:
     """Every number from the first, 0 or 1, to the last must be there once, in each dimension.
 
@@ -359,12 +398,11 @@ def _check_complete(
     ranges = [range(start, max(axis) + 1) for start, axis in zip(first, axes, strict=True)]
     found = Counter(group.values())
     wanted = math.prod(map(len, ranges))
-    example = next(iter(group))
     wrong = []
     if wanted > 4 * len(group) + 64:
         wrong.append(f"too few: {len(group):,} of {wanted:,}")
     else:
-        missing = [_like(table.names[example], at) for at in itertools.product(*ranges) if at not in found]
+        missing = [_like(example, at) for at in itertools.product(*ranges) if at not in found]
         if missing:
             wrong.append(f"missing: {abbreviated(missing)}")
     doubled = [place for place, numbers in group.items() if found[numbers] > 1]
@@ -377,15 +415,14 @@ def _check_complete(
         raise InputError(f"{table.where}: columns {'; '.join(wrong)}: each pixel needs one column")
 
 
-def _like(name: str, numbers: tuple[int, ...]) -> str:
+def _like(match: re.Match, numbers: tuple[int, ...]) -> str:
     """The name that a pixel with these numbers would have, after another pixel's."""
-    match = PIXEL_NAME.fullmatch(name)
     left = iter(numbers)
 
     def number(old: re.Match) -> str:
         return str(next(left)).zfill(len(old[0]) if old[0].startswith("0") else 0)
 
-    return match["stem"] + re.sub("[0-9]+", number, match["numbers"])
+    return match["stem"] + DIGITS.sub(number, match["numbers"])
 
 
 # Columns by place

@@ -752,3 +752,25 @@ def test_decimal_commas_are_named_where_reading_stops(csv, monkeypatch):
         "reading stopped there\nthe numbers have decimal commas: save the file with "
         "decimal points, 0.5 for 0,5"
     )
+
+
+@pytest.mark.parametrize("first", [0, 1])
+def test_a_first_column_that_counts_rows_is_told_from_pixels(csv, first):
+    rows = "".join(f"{first + row},{label},1,2,3,200\n" for row, label in enumerate([7, 2, 7]))
+    message = message_of(csv(rows))
+    assert message.startswith(
+        "train.csv, line 1: no header, and 6 columns, the first of which counts the rows"
+    )
+    assert "columns: {label: 1, ignore: [0]}   # the second column is the label, here 7, 2" in message
+    told = {"columns": {"label": 1, "ignore": [0]}}
+    assert rows_of(csv(rows), told)[1] == ["7", "2", "7"]
+
+
+def test_all_pixels_in_one_cell_are_refused_with_the_line_that_splits_them(csv):
+    path = csv("emotion,pixels,Usage\n0,1 2 3 200,Training\n2,4 5 6 7,Training\n")
+    message = message_of(path)
+    assert message.startswith("train.csv, line 1: column pixels has 4 numbers in each cell")
+    table = pd.read_csv(path)
+    line = message.partition("in pandas: ")[2]
+    names = eval(line, {"table": table}).columns.tolist()
+    assert names == ["emotion", "Usage", "pixel0", "pixel1", "pixel2", "pixel3"]

@@ -20,6 +20,7 @@ from digitflow.dataset.image_size import AUTO, decide_size, possible_sizes
 from digitflow.formats.layout import (
     ID_NAMES,
     LABEL_NAMES,
+    NUMBER,
     Layout,
     abbreviated,
     as_yaml,
@@ -36,6 +37,7 @@ GRID_NAME = re.compile(
     r"(?P<stem>.*?)(?P<numbers>[0-9]{1,9}(?:(?:[x_,.-]|_?c(?:ol)?_?)[0-9]{1,9}){1,2})", re.IGNORECASE
 )
 DIGITS = re.compile("[0-9]+")
+PACKED = 4  # numbers in one cell: hardly a label or an id
 ONE_HOT_NAME = re.compile(rf"({'|'.join(LABEL_NAMES)})[_. -](.+)", re.IGNORECASE)
 
 # Pixels that are named alike, with the same stem and as many numbers: their places, each with its numbers.
@@ -313,6 +315,18 @@ def _ask_for_ids(where: str, name: str, place: int) -> NoReturn:
     )
 
 
+def _refuse_packed(table: Table, places: list[int]) -> None:
+    """InputError: a column has all pixels of an image in each cell, as FER2013 has."""
+    for place in places:
+        name, numbers = table.names[place], "".join(table.cells(place)[:1]).split()
+        if len(numbers) >= PACKED and all(map(NUMBER.fullmatch, numbers)):
+            raise InputError(
+                f"{table.where}: column {as_yaml(name)} has {len(numbers):,} numbers in each cell: give each "
+                f"pixel a column of its own; in pandas: table.join(table.pop({json.dumps(name)})"
+                '.str.split(expand=True).add_prefix("pixel"))'
+            )
+
+
 def _pixel_groups(names: list[str], places: list[int]) -> tuple[_Groups, re.Pattern]:
     """The columns that are named like pixels, and how: as `GRID_NAME` if it makes one group of equal ones."""
     groups = _grouped(names, places, PIXEL_NAME)
@@ -349,6 +363,7 @@ def _pixels_by_name(table: Table, places: list[int]) -> tuple[list[int], tuple[i
     names = table.names
     groups, pattern = _pixel_groups(names, places)
     if not groups:
+        _refuse_packed(table, places)
         raise InputError(
             f"{table.where}: no columns of pixels, such as pixel0, pixel1, ..., among {abbreviated(names)}: "
             "their names should end with numbers; if line 1 is no header, write columns: {header: false} "
@@ -564,6 +579,15 @@ def _label_by_content(table: Table, left: list[int]) -> tuple[int | None, list[t
         ask_which(
             f"{table.where}: no header, and {len(left):,} columns: one more than an image has", readings
         )
+    if needed and possible_sizes(len(left) - 2, image) and _counts_rows(table.cells(left[0])):
+        readings = [
+            (f"columns: {{label: {line}, ignore: [0]}}", f"the {end} is the label, here {table.seen(place)}")
+            for line, end, place in ((1, "second column", left[1]), (-1, "last column", left[-1]))
+        ]
+        ask_which(
+            f"{table.where}: no header, and {len(left):,} columns, the first of which counts the rows",
+            readings,
+        )
     found = _one_hot_by_content(table, left)
     if len(found) == 1:
         return None, [(place, str(number)) for number, place in enumerate(found[0])]
@@ -573,6 +597,11 @@ def _label_by_content(table: Table, left: list[int]) -> tuple[int | None, list[t
             "labels are in a file of their own, write labels_csv: PATH under data: in the configuration"
         )
     return None, []  # no size fits, as `_shape` will say
+
+
+def _counts_rows(texts: list[str]) -> bool:
+    """Whether these are the numbers of rows, as pandas writes them."""
+    return len(texts) > 2 and any(texts == [*map(str, range(first, first + len(texts)))] for first in (0, 1))
 
 
 def _one_hot_by_content(table: Table, left: list[int]) -> list[list[int]]:

@@ -6,6 +6,8 @@ from digitflow.base import records
 from digitflow.base.errors import InputError
 from digitflow.dataset import applied, treetimes
 
+# Pages, and the folders beside them, which are no outputs: Snakemake would miss them only where they are asked for.
+PAGES = {"results/look/index.html": "results/look/page", "results/experiments.md": "results/experiments"}
 CONVERTED = (f"data/idx/train-{IMAGES}", "data/idx/train-labels-idx1-ubyte", "data/idx/classes.csv")
 
 
@@ -128,9 +130,12 @@ def check_solution():
 
 
 def check_records():
-    """Have made again what is older than what was made last, because it was put back. Without any records of what was
-    made from what, stop: no change would be noticed.
+    """Have made again what is older than what was made last, because it was put back, and pages without their folders.
+    Without any records of what was made from what, stop: no change would be noticed.
     """
+    for page, folder in PAGES.items():
+        if os.path.exists(page) and not os.path.isdir(folder):
+            records.make_again(page, records.IN_PART)
     put_back = sorted(records.find_put_back())
     for output in put_back:
         records.make_again(output, records.PUT_BACK)

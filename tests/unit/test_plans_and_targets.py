@@ -28,7 +28,7 @@ def planned(*jobs: tuple[str, list[str], str]) -> list[str]:
     return [" ".join(line.split()) for line in plan.lines()][:-1]
 
 
-@pytest.mark.parametrize("why", [records.FAILED, records.PUT_BACK])
+@pytest.mark.parametrize("why", [records.FAILED, records.PUT_BACK, records.IN_PART])
 def test_why_a_job_is_made_again_is_said_in_words(why):
     """The console cannot import the package: it has these settings written out."""
     reason = f"Params have changed since last execution: before: {why!r} now: '0123'"

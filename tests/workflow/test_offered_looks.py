@@ -85,6 +85,11 @@ def test_a_run_ends_with_the_command_for_the_page_to_look_at(finished_numpy):
     printed = finished_numpy.snakemake("results/submission.csv", target, "--forcerun", "merge").stdout
     assert read_content(folder / target)["correctionsFile"] == "own/my corrections.csv"
     assert f"look: {target}   correct: digitflow look" in printed
+    shutil.rmtree(folder / "results/look/page")
+    assert finished_numpy.planned_rules(target) == {"look_page": 1}
+    assert finished_numpy.snakemake(target).returncode == 0
+    assert (folder / "results/look/page").is_dir()
+    assert not finished_numpy.planned(target)
     other = finished_numpy.snakemake(
         "results/submission.csv", "--config", "validation={fraction: 0.2}"
     ).stdout

@@ -32,6 +32,7 @@ STAMP = re.compile("[0-9a-f]{20}")  # of files of the user's
 WITHOUT_PARAMS = {
     "unfinished": "it failed when it was tried last",
     "put back": "an older file is in the place of what it made",
+    "gone in part": "the folder beside what it made is gone",
 }
 OWN_FILES = "files of yours that it reads"
 

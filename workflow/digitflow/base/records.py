@@ -17,7 +17,7 @@ from digitflow.base.files import write_json
 METADATA = Path(".snakemake", "metadata")  # what outputs were made from
 INCOMPLETE = Path(".snakemake", "incomplete")  # outputs of jobs that were running when Snakemake was killed
 # Instead of all settings in a record, why a job runs again; the console's plan knows these words.
-FAILED, PUT_BACK = "unfinished", "put back"
+FAILED, PUT_BACK, IN_PART = "unfinished", "put back", "gone in part"
 LONG_AGO = 1  # seconds since 1970: older than any input
 SLACK = 60  # seconds by which clocks may differ: outputs may lie on a disk of another machine
 
@@ -30,7 +30,9 @@ def record_of(output: str, folder: Path) -> Path:
 
 
 def make_again(output: str, why: str) -> None:
-    """Have Snakemake make an output again: by an old time, and by the one setting FAILED or PUT_BACK."""
+    """Have Snakemake make an output again: by an old time, and by the one setting FAILED, PUT_BACK
+    or IN_PART.
+    """
     with contextlib.suppress(OSError):
         os.utime(output, (LONG_AGO, LONG_AGO))
     record = record_of(output, METADATA)

@@ -47,8 +47,11 @@ def test_a_line_that_was_changed_since_or_is_of_another_file_is_left_alone(proje
 def test_other_labels_than_were_applied_are_told_from_other_words(project):
     file = project / "corrections.csv"
     assert applied.news("corrections.csv") == ""
-    file.write_text(TEXT.replace("1,5,3", "1,5,3,11111111,a note"))
-    assert applied.news("corrections.csv") == "words"
+    file.write_text(f"# Mine.\n{TEXT}".replace("1,5,3", "1,5,3,11111111"))
+    assert applied.news("corrections.csv") == ""
+    for other in ("1,5,3,11111111,a note", "1,5,3,22222222"):
+        file.write_text(TEXT.replace("1,5,3", other))
+        assert applied.news("corrections.csv") == "words"
     file.write_text(f"{TEXT}5,7,ok\n")
     assert applied.news("corrections.csv") == "words"
     file.write_text(TEXT.replace("1,5,3", "1,5,8"))

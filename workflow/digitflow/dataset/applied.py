@@ -92,11 +92,17 @@ def fill_in(corrections: PathLike, applied: PathLike = APPLIED) -> str | None:
 def news(corrections: PathLike, applied: PathLike = APPLIED) -> str:
     """What is in the file and was not applied: "labels", because it was edited, or the lists came with data
     from elsewhere; only "words", such as notes and lines that say `ok`; or nothing, "". Raises as `read`.
+
+    Comments are no news, and neither are the checksums that were known when it was applied.
     """
-    then, now = read(corrections, applied).text.encode(), corrections_csv.read_bytes(corrections)
-    if then == now:
+    known, now = read(corrections, applied), corrections_csv.read_bytes(corrections)
+    if known.text.encode() == now:
         return ""
-    return "words" if corrections_csv.digest_of(then) == corrections_csv.digest_of(now) else "labels"
+    if corrections_csv.digest_of(known.text.encode()) != corrections_csv.digest_of(now):
+        return "labels"
+    there = replace(known, text=now.decode())
+    then, now = ([replace(line, line=0) for line in copy.lines()] for copy in (known, there))
+    return "" if then == now else "words"
 
 
 def may_be_lost(corrections: PathLike, tree: PathLike, applied: PathLike = APPLIED) -> bool:

@@ -104,17 +104,11 @@ def format_worse_merge(table: "pandas.DataFrame") -> list[str]:
     worse = table[(table["second"] == MERGED) & (table["points"] > 0) & (table["p_value"] < SIGNIFICANT)]
     lines = []
     for pair in worse.itertuples():
-        difference = f"by {pair.points:.2f} points (p = {pair.p_value:.2g})"
+        where, way = "", f": use {pair.first} alone (merge.models), or give it more weight (merge.weights)"
         if pair.rows == "test":
-            lines.append(
-                f"The merge is worse than {pair.first} alone on the test rows, {difference}; "
-                "if you choose by them, the test score becomes too good"
-            )
-        else:
-            lines.append(
-                f"The merge is worse than {pair.first} alone, {difference}: "
-                f"use {pair.first} alone (merge.models), or give it more weight (merge.weights)"
-            )
+            where, way = " on the test rows", "; if you choose by them, the test score becomes too good"
+        difference = f"by {pair.points:.2f} points (p = {pair.p_value:.2g})"
+        lines.append(f"The merge is worse than {pair.first} alone{where}, {difference}{way}")
     return lines
 
 

@@ -228,6 +228,12 @@ def test_labels_separated_by_something_else_are_not_read_with_their_ids(tmp_path
         labelscsv.read_list(tmp_path / "labels.csv", 2)
 
 
+def test_a_sample_may_have_no_ids_where_there_are_no_test_images(tmp_path):
+    (tmp_path / "sample.csv").write_text("id,label\n")
+    form = labelscsv.submission_form({"sample": tmp_path / "sample.csv"}, 0, None, "test.csv")
+    assert form == Form(("id", "label"), [])
+
+
 def test_classes_that_are_told_may_look_separated(tmp_path):
     (tmp_path / "labels.csv").write_text("a;b\n1 7\n")
     assert labelscsv.read_list(tmp_path / "labels.csv", 2, classes=["a;b", "1 7"]) == ["a;b", "1 7"]

@@ -251,7 +251,7 @@ def _check_order(sample: PathLike, form: Form) -> None:
     """FormatError: the ids count the images, but not in ascending order: the file was sorted otherwise."""
     wholes = [id_ for id_ in form.ids if id_.isascii() and id_.isdigit() and len(id_) <= MAX_DIGITS]
     numbers = [*map(int, wholes)]
-    if len(numbers) < len(form.ids) or max(numbers) - min(numbers) >= len(numbers):
+    if not numbers or len(numbers) < len(form.ids) or max(numbers) - min(numbers) >= len(numbers):
         return  # names of any kind: only their order says which image is which
     for line, (before, after) in enumerate(itertools.pairwise(numbers), start=3):
         if after < before:

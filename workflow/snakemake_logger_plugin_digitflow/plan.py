@@ -122,7 +122,7 @@ def changed_settings(text: str) -> Iterator[str]:
         return
     for key in sorted({*old, *new}):
         before, now = (values.get(key, "default") for values in (old, new))
-        if key in (CODE, OWN_FILES) or STAMP.fullmatch(now):
+        if key in (CODE, OWN_FILES) or any(map(STAMP.fullmatch, (before, now))):
             yield key
         elif before != now:
             yield f"{key} {shortened(before)} -> {shortened(now)}".lstrip()

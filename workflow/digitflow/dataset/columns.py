@@ -596,7 +596,7 @@ def _label_by_content(table: Table, left: list[int]) -> tuple[int | None, list[t
             f"{table.where}: {len(left):,} columns are an image without a label: is this a test file? If the "
             "labels are in a file of their own, write labels_csv: PATH under data: in the configuration"
         )
-    return None, []  # no size fits, as `_shape` will say
+    return None, []  # no size fits, as `decide_size` will say
 
 
 def _counts_rows(texts: list[str]) -> bool:

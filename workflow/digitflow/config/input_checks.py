@@ -1,10 +1,12 @@
 """What is wrong with the files that the configuration names, or forgets to name."""
 
+import filecmp
 import fnmatch
 import json
 import os
 import shlex
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -68,10 +70,10 @@ def _same_columns(data: dict[str, Any]) -> Iterator[str]:
     if label == id_ and isinstance(label, str) and label != "auto":
         yield f"data.columns: label and id are both {label!r}; one column cannot be both; leave one out"
     train, test = data["train_csv"], data["test_csv"]
-    if data["source"] == "files" and train and test and _real(train) == _real(test):
+    if data["source"] == "files" and train and test and _is_copy(train, test):
         yield (
-            f"data.test_csv: {data['test_csv']!r} is the training CSV, too: the models would be scored on "
-            "images that they have learned; leave it out, because validation has rows of its own"
+            f"data.test_csv: {data['test_csv']!r} is the training CSV, or a copy of it: the models would be "
+            "scored on images that they have learned; leave it out, because validation has rows of its own"
         )
     solution = data["solution_csv"]
     if solution and any(fnmatch.fnmatch(os.path.relpath(solution), made) for made in MADE_LABELS):
@@ -81,10 +83,17 @@ def _same_columns(data: dict[str, Any]) -> Iterator[str]:
         )
 
 
-def _real(path: str) -> tuple[str, str]:
-    """A file, without links, and the member of an archive, if it is one."""
-    file, member = split_member(path)
-    return os.path.realpath(file), member
+def _is_copy(one: str, other: str) -> bool:
+    """Whether two paths are of one file, or of two with the same bytes; of archives, also the same member."""
+    (file, member), (other_file, other_member) = split_member(one), split_member(other)
+    if member != other_member:
+        return False
+    if os.path.realpath(file) == os.path.realpath(other_file):
+        return True
+    with suppress(OSError):  # missing or unreadable, and named as such below
+        # Reads only files of the same size; that a file is empty is said when it is converted.
+        return Path(file).stat().st_size > 0 and filecmp.cmp(file, other_file, shallow=False)
+    return False
 
 
 def _another_competition(data: dict[str, Any]) -> Iterator[str]:

@@ -149,7 +149,7 @@ clean-stale: $(MAIN)  ## list and remove what the configuration no longer asks f
 	.venv/bin/digitflow clean_stale --remove true $(if $(CONFIG),--configfile $(CONFIG))
 
 help:  ## this list
-	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t16
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t18
 
 .tools/bin/uv: workflow/envs/uv.lock.txt
 	$(PYTHON) -m venv .tools

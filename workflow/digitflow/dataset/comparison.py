@@ -1,4 +1,4 @@
-"""A tree of training pictures beside its inventory: what people did in it, and what is no wish of theirs."""
+"""A tree of training pictures beside its inventory: what people did in it, and what they hardly meant."""
 
 import os
 import zlib

@@ -44,7 +44,7 @@ rule figures:
 
 onstart:
     # Snakemake starts no more than 100 jobs a second. For that it checks a second after each start, and at the end
-    # waits for the last check: this costs every run a second. No run of ours starts so many.
+    # waits for the last check: this costs every run a second. No run of ours starts that many.
     if workflow.local_exec and hasattr(workflow.scheduler, "job_rate_limiter"):
         workflow.scheduler.job_rate_limiter = None
 

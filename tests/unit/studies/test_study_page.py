@@ -50,7 +50,10 @@ def test_a_page_names_the_framework_where_a_study_has_more_than_one(page):
     text, _ = page(vary={"epochs": variants})
     assert "| epochs | framework | training % |" in text
     assert "| 2 | numpy | 50.00 |" in text
-    assert "<summary>What each epochs sets</summary>\n\n- 1: `epochs 1`\n- 2: `epochs 2, framework" in text
+    assert (
+        "<summary>What each value of epochs sets</summary>\n\n- 1: `epochs 1`\n- 2: `epochs 2, framework"
+        in text
+    )
 
 
 def test_a_page_has_means_intervals_and_deviations_of_several_seeds(page):

@@ -217,7 +217,7 @@ def _variants(study: Study) -> Iterator[str]:
     for axis, variants in study.keys["vary"].items():
         if isinstance(variants, Mapping):
             lines = "\n".join(f"- {name}: {_told(keys) or 'as above'}" for name, keys in variants.items())
-            yield f"<details><summary>What each {axis} sets</summary>\n\n{lines}\n\n</details>"
+            yield f"<details><summary>What each value of {axis} sets</summary>\n\n{lines}\n\n</details>"
 
 
 def _told(keys: Mapping[str, Any]) -> str:

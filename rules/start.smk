@@ -149,8 +149,8 @@ def check_records():
     words = {word.split("=")[0] for word in sys.argv}
     if records.are_missing("data/idx/train.sfv") and not without & words:
         message = (
-            ".snakemake: has no records of how data and results were made (copied without hidden files?), so it cannot "
-            "be told what has changed since; if nothing has, add --touch -F once to this command; to make all again, add -F"
+            ".snakemake: has no records of how data and results were made (copied without hidden files?), so what "
+            "has changed since is not known; if nothing has, add --touch -F once to this command; to make all again, add -F"
         )
         if not workflow.output_settings.dryrun:
             raise WorkflowError(message)

@@ -186,7 +186,7 @@ def test_without_records_nothing_runs_until_it_is_said_whether_anything_has_chan
     shutil.rmtree(finished_numpy.folder / ".snakemake")
     submission = finished_numpy.folder / "results" / "submission.csv"
     before = submission.stat().st_ino
-    assert "cannot be told what has changed since" in finished_numpy.snakemake("--dry-run").stdout
+    assert "what has changed since is not known" in finished_numpy.snakemake("--dry-run").stdout
     refused = finished_numpy.snakemake()
     assert refused.returncode == 1
     assert refused.stdout.splitlines()[-1].startswith("error: .snakemake: has no records")

@@ -29,7 +29,7 @@ def long_name() -> str:
 
 
 def record(output: str, after: float) -> Path:
-    """Make an output and Snakemake's record of it, so many seconds later."""
+    """Make an output and Snakemake's record of it, this many seconds later."""
     path, kept = Path(output), records.record_of(output, records.METADATA)
     for file, text in (
         (path, "made"),

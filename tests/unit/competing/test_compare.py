@@ -26,7 +26,7 @@ MODELS = ("keras_cnn", "mxnet_cnn")
 
 
 def answers_of(true: np.ndarray, wrong: int, seed: int) -> np.ndarray:
-    """Labels with so many mistakes."""
+    """Labels with this many mistakes."""
     chance = np.random.default_rng(seed)
     answers = true.copy()
     rows = chance.permutation(len(true))[:wrong]

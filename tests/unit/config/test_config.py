@@ -207,7 +207,7 @@ def test_defaults_are_filled_in_at_every_depth():
             {"elastic": 1.0},
             "models.mxnet_cnn.augment.elastic: 1.0 is for keras and numpy only; leave it out",
         ),
-        ("models.mxnet_cnn.precision", "bfloat16", "precision: bfloat16 is for keras only"),
+        ("models.mxnet_cnn.precision", "bfloat16", "precision: bfloat16 is for keras only; leave it out"),
         ("models.keras_cnn.raw_pixels", True, "models.keras_cnn.raw_pixels: true is for mxnet only"),
         ("models.features.deterministic", False, "deterministic: false is for keras and mxnet only"),
         (
@@ -218,7 +218,7 @@ def test_defaults_are_filled_in_at_every_depth():
         (
             "models.features.checkpoint_steps",
             9,
-            "checkpoint_steps: random_features learns in one step an epoch",
+            "checkpoint_steps: random_features takes one step per epoch",
         ),
         ("models.keras_cnn.deterministic", "yes", "'yes', should be true or false"),
         ("models.keras_cnn.precision", "half", "'half', should be one of auto, float32, bfloat16"),
@@ -678,7 +678,7 @@ def test_weights_by_trainings_are_the_numbers_of_seeds_and_null_where_these_are_
 def test_weights_cannot_be_fitted_without_validation_rows():
     config = changed("validation", {"fraction": 0})
     config["merge"]["weights"] = "auto"
-    with pytest.raises(ConfigError, match=r"merge\.weights: auto needs validation rows: set valid"):
+    with pytest.raises(ConfigError, match=r"set validation\.folds to 5, or validation\.fraction above 0"):
         validate(config)
     config["validation"]["folds"] = 5
     assert validate(config)["merge"]["weights"] == "auto"

@@ -334,7 +334,7 @@ def test_a_one_hot_label_is_found_by_its_names(csv, header, row):
 
 
 def sorted_one_hot(stem: str, classes: int = 4, rows: int = 2 * csv_head.SAMPLE) -> str:
-    """A CSV with one column for each class, sorted by class, so many rows of each."""
+    """A CSV with one column for each class, sorted by class, this many rows of each."""
     lines = [",".join([str(int(k == row)) for k in range(classes)]) for row in range(classes)]
     header = ",".join(f"{stem}{k}" for k in range(classes))
     pixels = ",".join(f"pixel{k}" for k in range(9))
@@ -430,7 +430,7 @@ def test_an_empty_column_of_labels_in_a_test_file_is_one_to_be_filled_in(csv):
     assert message.startswith(
         "train.csv, line 502, column label: '7' is a label, but the first rows have none"
     )
-    assert message_of(path).startswith("train.csv, line 2, column label: '' is no label")
+    assert message_of(path).startswith("train.csv, line 2, column label: '' is not a label")
     path = csv(f"label,{SQUARE}\nNA,1,2,3,200\n,1,2,3,200\n")
     assert rows_of(path, train=False)[1] is None
     path = csv(f"label,{SQUARE}\nNA,1,2,3,200\nNA,1,2,3,200\n")
@@ -441,7 +441,7 @@ def test_classes_that_are_told_are_the_only_ones(csv):
     path = csv(f"label,{SQUARE}\nc,1,2,3,200\n")
     message = message_of(path, {"classes": ["a", "b"]})
     assert message == "train.csv, line 2, column label: 'c' is not a class from 'a', 'b'"
-    with pytest.raises(ConfigError, match="True is no label: write it in quotes"):
+    with pytest.raises(ConfigError, match="True is not a label: write it in quotes"):
         columns.classes_of({"classes": [True, "b"]})
 
 

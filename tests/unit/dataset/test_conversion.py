@@ -107,7 +107,9 @@ def test_labels_in_a_file_of_their_own_go_by_the_ids_of_the_training_images(tmp_
     text = f"id,{SQUARE}\n3,{pixels}\n1,{pixels}\n2,{pixels}\n"
     convert(tmp_path, text, {"labels_csv": labels}, **outputs)
     assert idx.read(out / "labels").tolist() == [0, 1, 0]
-    with pytest.raises(InputError, match=r"line 4: id '3' is no id of a training image; id '4' is missing"):
+    with pytest.raises(
+        InputError, match=r"line 4: id '3' is not an id of a training image; id '4' is missing"
+    ):
         convert(tmp_path, text.replace("\n3", "\n4"), {"labels_csv": labels}, **outputs)
 
 

@@ -95,10 +95,10 @@ def test_a_compressed_file_holds_no_time_stamp_and_no_name(file, tmp_path):
 DAMAGED = {
     b"": "truncated: 0 bytes",
     b"\0\0\x08": "truncated: 3 bytes",
-    HEADER[:10]: "truncated: 10 bytes, the header alone has 16",
+    HEADER[:10]: "truncated: 10 bytes; the header alone has 16",
     HEADER + bytes(23): "truncated: 39 bytes, but 4 x 2 x 3 values take 40",
     HEADER + bytes(25): "over-long: 41 bytes, but 4 x 2 x 3 values take 40",
-    b"\x1f\x8b\x08\0" + bytes(40): "gzip file: unpack it",
+    b"\x1f\x8b\x08\0" + bytes(40): "an IDX file starts with 00 00 08: unpack it",
     b"\x89PNG" + bytes(40): "starts with 89 50 4e 47, not with 00 00 08",
     b"\0\0\x0d\x03" + HEADER[4:] + bytes(24): r"type 0x0d \(float\), not 0x08 \(ubyte\)",
     b"\0\0\x07\x03" + HEADER[4:] + bytes(24): r"type 0x07 \(unknown\)",

@@ -50,7 +50,7 @@ def test_whatever_is_read_in_another_way_than_it_is_written_is_said_in_the_log(t
         ("ImageId,Label\n1,7\n3,1\n", "2 rows, should be 3: ImageId '2' is missing"),
         (
             "ImageId,Label\n1,7\n2,1\n4,1\n",
-            "line 4: ImageId '4' is no id of a test image; ImageId '3' is missing",
+            "line 4: ImageId '4' is not an id of a test image; ImageId '3' is missing",
         ),
         ("ImageId,Label\n1,7\n2,1\n2,1\n", "line 4: ImageId '2' is already in line 3"),
         ("ImageId,Label\n1,7\n2,eleven\n3,1\n", "line 3: Label 'eleven', should be one of 0 to 9"),
@@ -86,8 +86,8 @@ def test_a_form_comes_from_the_sample_or_the_test_file_or_the_first_number(tmp_p
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("id,label\na,0\nb,0\nc,0\n", "3 rows, but test.csv has 2"),
-        ("id,label\na,0\nc,0\n", r"line 3: 'c' is no id of test\.csv"),
+        ("id,label\na,0\nb,0\nc,0\n", "3 rows, but test.csv has 2; set submission.sample"),
+        ("id,label\na,0\nc,0\n", r"line 3: 'c' is not an id of test\.csv; set submission.sample"),
         ("id,label\na,0\na,0\n", "line 3: 'a,0', should be an id that no other"),
         ("id,label,x\na,0,0\n", "line 1: 'id,label,x', should be two names"),
         ("id,label\na\n", "line 2: 'a', should be an id"),
@@ -155,7 +155,9 @@ def test_ids_that_differ_only_by_zeros_are_told_apart_in_a_solution(tmp_path):
     labelscsv.write(path, np.arange(5)[::-1], form=Form(HEADER, ids[::-1]))
     assert labelscsv.read(path, "01234", Form(HEADER, ids)).tolist() == [0, 1, 2, 3, 4]
     path.write_text("id,label\n1,0\n01,0\n001,0\n2.0,0\n02,0\n")
-    with pytest.raises(FormatError, match=r"line 5: id '2\.0' is no id of a test image; id '2' is missing"):
+    with pytest.raises(
+        FormatError, match=r"line 5: id '2\.0' is not an id of a test image; id '2' is missing"
+    ):
         labelscsv.read(path, "01234", Form(HEADER, ids))
 
 
@@ -189,7 +191,7 @@ def test_blanks_before_the_name_of_a_picture_or_folder_are_part_of_it(tmp_path):
         (
             "ab",
             "id,label\na,1\nc,2\n",
-            "line 3: id 'c' is no id of a training image; id 'b' is missing: list",
+            "line 3: id 'c' is not an id of a training image; id 'b' is missing: list",
         ),
         (
             "ab",
@@ -197,12 +199,12 @@ def test_blanks_before_the_name_of_a_picture_or_folder_are_part_of_it(tmp_path):
             "1 rows, should be 2: id 'b' is missing: list each id of a.csv",
         ),
         ("ab", "id,label\nb,1\nb,2\n", "line 3: id 'b' is already in line 2: delete one"),
-        ("ab", "id,label\nb,1\na,\n", "line 3: label '' is no label: give the row one"),
+        ("ab", "id,label\nb,1\na,\n", "line 3: label '' is not a label: give the row one"),
         (["7", "7"], "id,label\n7,1\n8,2\n", "a.csv: rows 1 and 2 have the same id, '7'"),
         (
             ["7", "07"],
             "id,label\n7,1\n7.0,2\n",
-            "line 3: id '7.0' is no id of a .* image; id '07' is missing",
+            "line 3: id '7.0' is not an id of a .* image; id '07' is missing",
         ),
     ],
 )

@@ -99,10 +99,19 @@ def test_a_rate_written_as_1e_5_is_a_number():
             "studies.which: hidden~0: network.hidden: [0], should be a list of numbers of units",
         ),
         ({"model": {"framework": "keras"}}, "architecture: this key is missing"),
-        ({"data": "official", "vary": {"framework": ["mxnet"]}}, "official is for keras and numpy only"),
+        (
+            {"data": "official", "vary": {"framework": ["mxnet"]}},
+            "official is for keras and numpy only; write data: own",
+        ),
         ({"vary": {"epochs": [1], "schedule_options.epochs": [5]}}, "vary: two axes, or two values of one"),
-        ({"vary": {"epochs": [1, 1]}}, "vary: two axes, or two values of one, have the same name"),
-        ({"vary": {"seeds": [[0], [1]]}}, "seeds: the table has a column of this name"),
+        (
+            {"vary": {"epochs": [1, 1]}},
+            "vary: two axes, or two values of one, have the same name; rename one",
+        ),
+        (
+            {"vary": {"seeds": [[0], [1]]}},
+            "seeds: the table has a column of this name; give the axis another",
+        ),
         ({"vary": {"run": {"plain": None}}}, "studies.which.vary.run.plain: null, should be a section"),
         ({"model": MODEL | {"raw_pixels": True}}, "raw_pixels: true is for mxnet only"),
         ({"figures": ["mistake"]}, "studies.which.figures.0: 'mistake', should be one of mistakes"),

@@ -124,7 +124,7 @@ class Jobs:
 
 @pytest.fixture
 def jobs(tmp_path):
-    """A function that makes jobs for a machine with so many GPUs."""
+    """A function that makes jobs for a machine with this many GPUs."""
     made = []
 
     def make(count):

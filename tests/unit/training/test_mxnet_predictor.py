@@ -66,7 +66,7 @@ class MXNetError(RuntimeError):
 
 @pytest.fixture
 def mxnet(monkeypatch):
-    """A function that puts a pretended MXNet in place, which sees so many GPUs, or fails to count them."""
+    """A function that puts a pretended MXNet in place, which sees this many GPUs, or fails to count them."""
 
     def place(count):
         def num_gpus():

@@ -132,7 +132,10 @@ def _cross_references(config: dict[str, Any]) -> Iterator[str]:
         yield f"merge.weights: {len(weights)} weights for {len(merge['models'])} models; give one for each"
     fraction, folds = (config["validation"][key] for key in ("fraction", "folds"))
     if weights == "auto" and not fraction and folds == 1:
-        yield "merge.weights: auto needs validation rows: set validation.folds to 5, or validation.fraction"
+        yield (
+            "merge.weights: auto needs validation rows: set validation.folds to 5, or validation.fraction "
+            "above 0"
+        )
     for name in config["predict"]:
         if name in ("train", "valid", "test", "oof"):
             yield f"predict.{name}: this name is taken; choose another"

@@ -130,13 +130,13 @@ def _ignored(model: dict[str, Any]) -> Iterator[str]:
             "or schedule_options: {min_lr: 0.0001}"
         )
     if model["architecture"] in WITHOUT_STEPS and model["checkpoint_steps"]:
-        yield f"checkpoint_steps: {model['architecture']} learns in one step an epoch; leave it out"
+        yield f"checkpoint_steps: {model['architecture']} takes one step per epoch; leave it out"
     if framework == "mxnet" and model["architecture"] == "mlp_module" and model["label_smoothing"]:
         yield "label_smoothing: mlp_module has its own loss, without smoothing; set it to 0"
     if framework != "keras" and model["precision"] == "bfloat16":
-        yield "precision: bfloat16 is for keras only"
+        yield "precision: bfloat16 is for keras only; leave it out"
     if framework == "numpy" and model["device"] == "gpu":
-        yield "device: gpu is for keras and mxnet; numpy computes on the CPU"
+        yield "device: gpu is for keras and mxnet, and numpy computes on the CPU; leave it out"
     try:
         schedule.make(model["schedule"], 1, 1, 1.0, **model["schedule_options"])
     except ConfigError as error:
@@ -168,11 +168,14 @@ def wrong_points(config: dict[str, Any]) -> Iterator[str]:
         names = [point.name for point in variants]
         axes = [key.rpartition(".")[2] for key in study["vary"]]
         if len({*names}) < len(names) or len({*axes}) < len(axes):
-            yield f"studies.{name}.vary: two axes, or two values of one, have the same name"
+            yield f"studies.{name}.vary: two axes, or two values of one, have the same name; rename one"
             continue
         first = variants[0]
         if "learning_rate" in study["figures"] and first.model.get("framework") != "keras":
-            yield f"studies.{name}.figures: learning_rate is for keras only, and {first.name} is not keras"
+            yield (
+                f"studies.{name}.figures: learning_rate is for keras only, and {first.name} is not keras; "
+                "leave it out"
+            )
         for point in variants:
             mistakes = [*dict.fromkeys(mistake_of(error) for error in validator.iter_errors(point.model))]
             mistakes = mistakes or [*wrong_model(with_defaults(point.model, MODEL))]
@@ -181,9 +184,12 @@ def wrong_points(config: dict[str, Any]) -> Iterator[str]:
                 for axis, value in point.values.items()
                 if not FOLDER.fullmatch(value)
             ]
-            mistakes += [f"{axis}: the table has a column of this name" for axis in {*point.values} & COLUMNS]
+            mistakes += [
+                f"{axis}: the table has a column of this name; give the axis another"
+                for axis in {*point.values} & COLUMNS
+            ]
             if study["data"] == "official" and point.model.get("framework") == "mxnet":
-                mistakes.append("data: official is for keras and numpy only")
+                mistakes.append("data: official is for keras and numpy only; write data: own")
             if mistakes:
                 yield f"studies.{name}: {point.name}: {'; '.join(mistakes)}"
                 break

@@ -118,7 +118,7 @@ def classes_of(data: Mapping[str, Any]) -> tuple[str, ...] | None:
         return tuple(map(str, range(classes)))
     for label in classes:
         if isinstance(label, bool) or not isinstance(label, int | str):
-            raise ConfigError(f"data.classes: {label!r} is no label: write it in quotes")
+            raise ConfigError(f"data.classes: {label!r} is not a label: write it in quotes")
     labels = tuple(label_of(str(label)) for label in classes)
     if doubled := [label for label, count in Counter(labels).items() if count > 1]:
         raise ConfigError(f"data.classes: {doubled[0]!r} is listed more than once")
@@ -485,7 +485,7 @@ def _with_or_without_label(table: Table, classes: Sequence[str] | None) -> Mappi
         fits = found.pixels != moved.pixels and possible_sizes(len(found.pixels), image)
         if fits and found.label is not None and _may_be_labels(table.cells(found.label), classes):
             raise InputError(
-                f"{where}, one less than in the training file: is the label missing here, or the column at "
+                f"{where}, one fewer than in the training file: is the label missing here, or the column at "
                 f"{other}? Column {found.label + 1} may be the label, here {table.seen(found.label)}; "
                 "give the files headers, or give this one all columns of the training file but the label"
             )
@@ -605,7 +605,7 @@ def _counts_rows(texts: list[str]) -> bool:
 
 
 def _one_hot_by_content(table: Table, left: list[int]) -> list[list[int]]:
-    """The runs of columns at either end that hold one 1 a row and leave an image."""
+    """The runs of columns at either end that hold one 1 per row and leave an image."""
     return [
         places
         for count in range(2, len(left))

@@ -29,7 +29,7 @@ def _ask_for_size(where: str, sizes: Iterable[tuple[int, ...]], more: str = "") 
 def decide_size(
     where: str, pixels: int, image: Mapping[str, Any], grid: tuple[int, ...] | None
 ) -> tuple[tuple[int, ...], str]:
-    """The size of images of so many `pixels`, (h, w) or (h, w, 3), and why it is this one.
+    """The size of images of this many `pixels`, (h, w) or (h, w, 3), and why it is this one.
 
     `where`: begins messages. `image`: as `image_of` gives it. `grid`: how many rows, columns and channels the
     names of the pixels count, None: they do not. InputError: no size fits, or several do.
@@ -58,7 +58,7 @@ def decide_size(
         raise InputError(f"{where} do not fit data.image, which says {_in_words(told)}")
     if not sizes:
         raise InputError(
-            f"{where} make no square and no other image, in grey or in RGB: is one missing, or no pixel?"
+            f"{where} make no square and no other image, in grey or in RGB: is one missing, or not a pixel?"
         )
     hint = "these are only the likeliest sizes; digitflow describe with --sheet shows how the images look"
     _ask_for_size(f"{where} make no square", sizes, hint)

@@ -171,7 +171,7 @@ def _labels_of_folders(paths: Sequence[Path]) -> list[str]:
         if (other := folders.setdefault(label, folder.name)) != folder.name:
             raise InputError(
                 f"{folder}: this and {other} beside it both mean the label {label}, as numbers like 07 and "
-                "7.0 mean 7; give one a name that is no number, or move its pictures into the other"
+                "7.0 mean 7; give one a name that is not a number, or move its pictures into the other"
             )
     return [label_of_folder(path.parent.name) for path in paths]
 

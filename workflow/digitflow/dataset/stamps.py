@@ -16,8 +16,8 @@ from digitflow.dataset.locations import files_below
 
 DIGITS = 20  # of a stamp: this tells the console that it is no digest of code, which has 16
 SMALL = 1_000_000  # bytes up to which Snakemake compares contents, too, so that a touch changes nothing
-SAMPLES, SAMPLE = 16, 1 << 16  # of a larger file: so many pieces of so many bytes, from its start to its end
-FILES, END = 1000, 1 << 12  # of a folder: for so many of its files, so many of the last bytes
+SAMPLES, SAMPLE = 16, 1 << 16  # of a larger file: this many pieces of this many bytes, from start to end
+FILES, END = 1000, 1 << 12  # of a folder: for up to this many of its files, this many of the last bytes
 
 
 def of(*paths: PathLike | None) -> str:

@@ -145,9 +145,9 @@ def _header(file: BinaryIO, path: PathLike, ndim: Dimensions) -> tuple[np.dtype,
     file.seek(0)
     magic = file.read(4)
     if len(magic) < 4:
-        raise FormatError(f"{path}: truncated: {size} bytes, an IDX file has at least 8")
+        raise FormatError(f"{path}: truncated: {size} bytes; an IDX file has at least 8")
     if magic[:2] == b"\x1f\x8b":
-        raise FormatError(f"{path}: a gzip file: unpack it first, an IDX file starts with 00 00 08")
+        raise FormatError(f"{path}: a gzip file, but an IDX file starts with 00 00 08: unpack it first")
     if magic[:2] != b"\0\0":
         raise FormatError(f"{path}: not an IDX file: it starts with {magic.hex(' ')}, not with 00 00 08")
     if magic[2] not in DTYPES or (magic[2] == INT and magic[3] > INT_DIMENSIONS):
@@ -161,7 +161,7 @@ def _header(file: BinaryIO, path: PathLike, ndim: Dimensions) -> tuple[np.dtype,
         )
     dimensions = file.read(4 * magic[3])
     if len(dimensions) < 4 * magic[3]:
-        raise FormatError(f"{path}: truncated: {size} bytes, the header alone has {4 + 4 * magic[3]}")
+        raise FormatError(f"{path}: truncated: {size} bytes; the header alone has {4 + 4 * magic[3]}")
     shape = struct.unpack(f">{magic[3]}I", dimensions)
     values = f"{' x '.join(map(str, shape))} values"
     if 0 in shape[1:]:

@@ -27,6 +27,7 @@ from digitflow.formats.layout import (
 log = logging.getLogger("digitflow")
 
 HEADER = ("ImageId", "Label")
+RIGHT_SAMPLE = "set submission.sample to the sample of these test images"
 USUAL = ",".join(HEADER)
 LIST = "id,label, or one label per line"  # of training images
 USAGE = "usage"  # Kaggle's solutions: Public or Private
@@ -176,7 +177,7 @@ def _check_ids(
     wrong = ""
     if unknown is not None:
         whose = "a test image" if images is None else "a training image"
-        wrong = f"{path}, line {found[unknown][1]}: {name} {unknown!r} is no id of {whose}"
+        wrong = f"{path}, line {found[unknown][1]}: {name} {unknown!r} is not an id of {whose}"
     if len(found) != len(expected):
         raise FormatError(f"{path}: {len(found):,} rows, should be {len(expected):,}: {wrong or lacks}")
     if wrong:
@@ -199,8 +200,8 @@ def read_sample(path: PathLike) -> Form:
     header, lines = _read_lines(path)
     if len(header) != 2:
         raise FormatError(
-            f"{path}, line 1: {shown(','.join(header))}, should be two names: of the ids' and the labels' "
-            "column"
+            f"{path}, line 1: {shown(','.join(header))}, should be two names, those of the columns of "
+            "ids and labels"
         )
     return Form((header[0], header[1]), [id_ for _, id_, _ in _pairs(path, lines)])
 
@@ -231,13 +232,13 @@ def submission_form(
         form = read_sample(sample)
         if len(form.ids) != rows:
             raise FormatError(
-                f"{sample}: {len(form.ids):,} rows, but {test_csv} has {rows:,}: do they belong together?"
+                f"{sample}: {len(form.ids):,} rows, but {test_csv} has {rows:,}; {RIGHT_SAMPLE}"
             )
         known = {*(test_ids or form.ids)}
         for line, id_ in enumerate(form.ids, start=2):
             if id_ not in known:
                 raise FormatError(
-                    f"{sample}, line {line}: {id_!r} is no id of {test_csv}: do they belong together?"
+                    f"{sample}, line {line}: {id_!r} is not an id of {test_csv}; {RIGHT_SAMPLE}"
                 )
         if test_ids is None:
             _check_order(sample, form)

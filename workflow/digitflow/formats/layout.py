@@ -167,7 +167,7 @@ def label_fault(label: str, classes: Collection[str] | None) -> str | None:
         return None if label in classes else f"is not a class from {classes_in_words(classes)}"
     if is_missing(label):
         name = "; if it is a name, list all labels in data.classes" if label else ""
-        return f"is no label: give the row one, or delete the row{name}"
+        return f"is not a label: give the row one, or delete the row{name}"
     if NUMBER.fullmatch(label) and not WHOLE.fullmatch(label):
         return (
             "is a number, but not a whole one: is this the column of the labels? If it is, and this a name, "

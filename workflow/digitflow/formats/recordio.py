@@ -4,7 +4,7 @@ A record is a magic number, a word of flag (3 bits) and length (29 bits), and da
 bytes. The writer takes every magic number at a multiple of four bytes out of the data and begins a new part
 there, so that a reader can find a record from anywhere; the reader puts them back. The format: dmlc-core,
 include/dmlc/recordio.h. An image's data begin with a header `IfQQ`: flag, float32 label, id and its upper
-half; flag > 0 says that so many float32 labels follow.
+half; flag > 0 says how many float32 labels follow.
 """
 
 import itertools

@@ -346,6 +346,13 @@ def test_two_files_without_a_truth_tell_how_many_labels_differ(tmp_path, truth):
     assert text == f"test merged: 17 of {TEST_ROWS} labels differ"
 
 
+def test_a_single_image_that_flipped_is_told_as_one(tmp_path, truth):
+    labelscsv.write(tmp_path / "a.csv", truth)
+    labelscsv.write(tmp_path / "b.csv", answers_of(truth, 1, 0))
+    text = compare.as_text(comparison_of(tmp_path / "a.csv", tmp_path / "b.csv", truth))
+    assert "broken, 1 test image\n" in text
+
+
 def test_runs_that_were_remembered_are_compared(project, truth, tmp_path):
     kept = []
     for name, wrong, facts in (("a", 60, {}), ("b", 150, with_epochs(30))):

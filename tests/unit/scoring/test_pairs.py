@@ -133,6 +133,7 @@ def test_those_that_may_be_chance_are_told_alone():
     lines = format_chance(pairs)
     assert lines[0] == "c and merged are right equally often, on different images"
     assert lines[-1] == "4 more such pairs"
+    assert format_chance(table(*equal[:7]))[-1] == "1 more such pair"
     lines = format_chance(table(pair("a", 30, 60, 0.002), pair("b", 20, 29, 0.253), pair("same", 0, 0, 1)))
     assert lines == [
         "same and merged are right on the same images",

@@ -318,7 +318,8 @@ def as_text(comparison: Comparison) -> str:
             f"{row['id']} ({row['true']}: {row['first']} -> {row['second']})" for row in flips[:SHOWN_ROWS]
         ]
         more = f", and {len(flips) - SHOWN_ROWS} more" if len(flips) > SHOWN_ROWS else ""
-        lines += ["", f"{name}, {len(flips)} {comparison.rows} images", ", ".join(shown) + more]
+        images = f"{comparison.rows} image{'s' * (len(flips) != 1)}"
+        lines += ["", f"{name}, {len(flips)} {images}", ", ".join(shown) + more]
     lines += [""] * bool(comparison.cells)
     lines += [f"{true} taken for {given}: {more:+d}" for true, given, more in comparison.cells]
     return "\n".join(lines)

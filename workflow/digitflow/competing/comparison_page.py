@@ -88,7 +88,7 @@ def draw_sheets(comparison: Comparison, images: str | Path) -> dict[str, bytes]:
         return {}
     found = {}
     for kind, rows in flips.items():
-        title = f"{kind.replace('_', ' ')}: {len(rows)} {comparison.rows} images"
+        title = f"{kind.replace('_', ' ')}: {len(rows)} {comparison.rows} image{'s' * (len(rows) != 1)}"
         shown = pixels[[row["id"] - 1 for row in rows[:MOST]]]
         found[kind] = encode_sheet(_draw(shown, rows, title))
     return found

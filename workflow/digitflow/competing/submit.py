@@ -93,7 +93,8 @@ def _fetch_scores(kaggle: Kaggle, folder: str | Path, patience: float, pause: fl
             break
         time.sleep(pause)
     if owing:
-        log.info("%d submissions have no score yet: run again later; nothing is sent twice", len(owing))
+        many = "1 submission has" if len(owing) == 1 else f"{len(owing)} submissions have"
+        log.info("%s no score yet: run again later; nothing is sent twice", many)
 
 
 def describe_plan(plan: Mapping[str, Any], limits: Limits) -> list[str]:
@@ -105,7 +106,8 @@ def describe_plan(plan: Mapping[str, Any], limits: Limits) -> list[str]:
         f"classes      {counts}",
     ]
     if (changed := plan.get("changed")) is not None:
-        lines.append(f"changed      {changed['labels']} labels since submission {changed['ref']}")
+        labels = f"{changed['labels']} label{'s' * (changed['labels'] != 1)}"
+        lines.append(f"changed      {labels} since submission {changed['ref']}")
     if (valid := plan.get("validation")) is not None:
         accuracy, low, high = (100 * valid[key] for key in ("accuracy", "low", "high"))
         lines.append(f"validation   {accuracy:.2f} % ({low:.2f}-{high:.2f}){'*' if plan.get('note') else ''}")

@@ -164,7 +164,7 @@ def _make(images_idx: PathLike, tree: Path, goal: Inventory, progress: Progress)
     ):
         for start, images in _blocks(images_idx):
             place = goal.place[start : start + len(images)]
-            # One folder after the other: this saves the file system 0.5 us a file.
+            # One folder after the other: this saves the file system 0.5 us per file.
             order = np.argsort(place, kind="stable")
             order = order[place[order] != NOWHERE]
             files = png.encode(images[order])

@@ -93,7 +93,7 @@ def format_chance(table: "pandas.DataFrame") -> list[str]:
     equal = table[table["p_value"] >= SIGNIFICANT].sort_values("p_value", ascending=False, kind="stable")
     lines = [_sentence(pair) for pair in equal.head(SHOWN_PAIRS).itertuples()]
     more = len(equal) - SHOWN_PAIRS
-    return [*lines, f"{more} more such pairs"] if more > 0 else lines
+    return [*lines, f"{more} more such pair{'s' * (more > 1)}"] if more > 0 else lines
 
 
 def format_worse_merge(table: "pandas.DataFrame") -> list[str]:

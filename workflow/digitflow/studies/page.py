@@ -121,7 +121,9 @@ def section(study: Study) -> str:
     parts = [f"## {title}", study.keys["about"].strip(), _settings(study), *_variants(study), _results(study)]
     more = len(rows) - BEST
     if more > 0:
-        parts.append(f"{more} more points are in [the whole table]({FOLDER}/{name}.csv).")
+        parts.append(
+            f"{more} more point{'s are' if more > 1 else ' is'} in [the whole table]({FOLDER}/{name}.csv)."
+        )
     pairs = read_pairs(study.pairs)
     lines = format_chance(pairs)
     if lines:

@@ -14,6 +14,7 @@ from digitflow.base import checksums
 from digitflow.base.checksums import sha256
 from digitflow.base.errors import InputError
 from digitflow.competing import compare, comparison_page, runs
+from digitflow.competing.sides import Answers, Side, read_side
 from digitflow.formats import idx, labelscsv, lst
 from digitflow.formats.probabilities import write_probabilities
 from digitflow.scoring.summary import LOOKED_NOTE
@@ -90,7 +91,7 @@ def project(tmp_path, digits, truth):
 
 
 def comparison_of(first, second, solution) -> compare.Comparison:
-    sides = [compare.read_side(path, NAMES, None, solution) for path in (first, second)]
+    sides = [read_side(path, NAMES, None, solution) for path in (first, second)]
     return compare.compare(*sides, NAMES)
 
 
@@ -281,7 +282,7 @@ def test_the_truth_about_other_test_images_than_a_runs_is_not_used(project, trut
     a = project("a")
     own = [*FACTS["digests"]["csvs"].values()]
     for source, known in ((own[:1], True), (["0" * 64], False), ([], True)):
-        side = compare.read_side(a, NAMES, None, truth, source)
+        side = read_side(a, NAMES, None, truth, source)
         assert (side.answers["test", "merged"].true is not None) == known
 
 
@@ -289,12 +290,12 @@ def test_the_truth_about_other_pictures_than_a_runs_is_not_used(project, truth):
     """A folder of pictures has no file whose checksum tells what it is."""
     a = project("a", digests={"images": {"train": "00000001", "test": "00000002"}})
     for images, known in (("00000002", True), ("00000003", False), (None, True)):
-        side = compare.read_side(a, NAMES, None, truth, (), images)
+        side = read_side(a, NAMES, None, truth, (), images)
         assert (side.answers["test", "merged"].true is not None) == known
     # Read in another way, the same CSV has other images and the same labels.
     b = project("b", digests=FACTS["digests"] | {"images": {"test": "00000002"}})
     own = [*FACTS["digests"]["csvs"].values()]
-    side = compare.read_side(b, NAMES, None, truth, own[:1], "00000003")
+    side = read_side(b, NAMES, None, truth, own[:1], "00000003")
     assert side.answers["test", "merged"].true is not None
 
 
@@ -315,10 +316,10 @@ def test_after_corrections_the_labels_of_the_newer_run_judge_both(turned):
     corrected = given.copy()
     corrected[:20] = (corrected[:20] + 1) % 10
     sides = [
-        compare.Side(name, {"time": f"2026-01-0{day}"}, {("validation", "merged"): answers})
+        Side(name, {"time": f"2026-01-0{day}"}, {("validation", "merged"): answers})
         for name, day, answers in (
-            ("old", 1, compare.Answers(ids, given, given)),
-            ("new", 2, compare.Answers(ids, corrected, corrected)),
+            ("old", 1, Answers(ids, given, given)),
+            ("new", 2, Answers(ids, corrected, corrected)),
         )
     ]
     found = compare.compare(*(sides[::-1] if turned else sides), "0123456789")
@@ -421,12 +422,12 @@ def test_changes_of_the_code_that_no_commit_has_show(project, truth):
 
 def test_the_record_of_a_folder_is_no_remembered_run(project, truth):
     with pytest.raises(InputError, match=r"run\.json: not a remembered run; name the run"):
-        compare.read_side(project("a") / "results" / "run.json", NAMES, None, truth)
+        read_side(project("a") / "results" / "run.json", NAMES, None, truth)
 
 
 def test_what_is_no_run_is_refused_with_the_forms_that_are(tmp_path):
     with pytest.raises(InputError, match=r"neither a submission file nor a folder with submission\.csv"):
-        compare.read_side(tmp_path, NAMES, None, None)
+        read_side(tmp_path, NAMES, None, None)
 
 
 def test_json_has_every_image_that_flipped(project, truth):

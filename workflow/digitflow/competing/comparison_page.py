@@ -11,7 +11,8 @@ import numpy as np
 
 from digitflow.base.checksums import of_images
 from digitflow.base.files import atomic_open, write_json
-from digitflow.competing.compare import KINDS, PART_OF, Comparison, Pair, as_json
+from digitflow.competing.compare import KINDS, Comparison, Pair, as_json
+from digitflow.competing.sides import PART_OF
 from digitflow.dataset.locations import converted_images
 from digitflow.dataset.trees import check_own
 from digitflow.formats import idx

@@ -93,7 +93,7 @@ def compare(
     test_labels: the true labels, as converted by a run
     images: the folder of the test images as IDX files
     """
-    from digitflow.competing import compare, comparison_page
+    from digitflow.competing import compare, comparison_page, sides
     from digitflow.dataset import classes as class_names
     from digitflow.formats import labelscsv
 
@@ -104,9 +104,9 @@ def compare(
     if solution:
         truth = (labelscsv.read(solution, names, form),)
     else:
-        truth = compare.read_converted_truth(test_labels, images)
-    sides = [compare.read_side(path, names, form, *truth) for path in (first, second)]
-    comparison = compare.compare(*sides, names)
+        truth = sides.read_converted_truth(test_labels, images)
+    both = [sides.read_side(path, names, form, *truth) for path in (first, second)]
+    comparison = compare.compare(*both, names)
     comparison_page.write_comparison_folder(folder, comparison, images)
     print(f"{compare.as_text(comparison)}\n\npage: {folder / 'index.html'}")
     return int(comparison.worse)

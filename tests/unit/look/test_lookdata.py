@@ -32,7 +32,7 @@ def run(tmp_path, monkeypatch):
         Path(name).write_text(text)
 
 
-def read(test_images="test-images", probabilities=(), merge=None):
+def read(test_images="test-images", probabilities=(), merge=None, corrections=None):
     return lookdata.read(
         *("train-images", "train-labels", "classes.csv"),
         splits=["valid.lst"],
@@ -45,7 +45,7 @@ def read(test_images="test-images", probabilities=(), merge=None):
         audit="labels.csv",
         duplicates="duplicates.csv",
         outliers="outliers.csv",
-        corrections=None,
+        corrections=corrections,
         corrections_file="corrections.csv",
         png=None,
     )
@@ -56,6 +56,14 @@ def test_an_audit_of_rows_that_were_not_held_out_is_refused_with_its_line(run):
     merge = {"method": "mean", "seeds": [("net", 1)], "weights": None}
     with pytest.raises(FormatError, match=r"labels\.csv, line 2: valid\.lst has no image 3; delete it"):
         read(probabilities=[Path("rows.npy")], merge=merge)
+
+
+def test_a_correction_typed_since_the_lists_were_made_is_checked_like_all_others(run):
+    Path("corrections.csv").write_text("id,was,now,crc,note\n3,b,a\n")
+    assert read(corrections="corrections.csv").corrected.tolist() == [0, 0, 0]
+    Path("corrections.csv").write_text("id,was,now,crc,note\n3,b,A B\n")
+    with pytest.raises(FormatError, match=r"line 2: column now: 'A B' should be one of a, b"):
+        read(corrections="corrections.csv")
 
 
 def test_tables_about_the_images_are_read(run):

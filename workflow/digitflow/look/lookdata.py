@@ -12,6 +12,7 @@ import numpy as np
 from digitflow.base.errors import FormatError
 from digitflow.base.files import PathLike
 from digitflow.dataset import classes as class_names
+from digitflow.dataset.corrections import apply
 from digitflow.formats import corrections as corrections_csv
 from digitflow.formats import idx, lst
 from digitflow.formats.corrections import DROP, OK, Correction, pixel_crc
@@ -182,10 +183,13 @@ def read(
 
     `splits`: the list of the validation rows, or one for each fold. `probabilities`, of the rows of
     `valid_lst`, and `test_probabilities` are merged as the section `merge` and `weights` say; without them
-    there are no predictions.
+    there are no predictions. Raises as `dataset.corrections.apply` for corrections that do not fit the rows.
     """
     pixels, names = idx.open_memmap(images), class_names.read(classes)
     given = idx.read_labels(labels, len(pixels), len(names)).astype(np.int64)
+    text = corrections_csv.read_bytes(corrections) if corrections else b""
+    lines = corrections_csv.parse_lines(text, corrections or "")
+    apply(given, images, names, lines, corrections)  # they may have been edited since the lists were made
     test = None if test_images is None else idx.open_memmap(test_images)
     missing = {}
     if test is None:
@@ -223,8 +227,8 @@ def read(
         audit=audited,
         duplicates=table(duplicates, PAIR_COLUMNS),
         outliers=table(outliers, OUTLIER_COLUMNS),
-        corrections=corrections_csv.read(corrections) if corrections else (),
-        corrections_text=Path(corrections).read_bytes().decode() if corrections else "",
+        corrections=lines,
+        corrections_text=text.decode(),
         corrections_file=corrections_file,
         png=png,
         missing=missing,

@@ -75,6 +75,17 @@ def test_what_a_killed_run_left_half_written_goes_when_the_next_is_remembered(tm
     assert {*(tmp_path / "runs").iterdir()} == {path, path.with_suffix(".csv")}
 
 
+def test_what_is_half_written_is_neither_a_run_nor_a_receipt(tmp_path):
+    path = runs.remember(tmp_path / "runs", make_run(tmp_path), tmp_path / "submission.csv")
+    sent = receipts.Receipt("digit-recognizer", "f" * 64, "results/submission.csv", "m", "2026")
+    receipts.write(tmp_path / "kaggle", sent)
+    for whole in (path, sent.path(tmp_path / "kaggle")):
+        whole.with_name(f".partial.17.{whole.name}").write_bytes(whole.read_bytes()[:20])
+    assert len(runs.recall(tmp_path / "runs")) == 1
+    assert receipts.read_all(tmp_path / "kaggle") == [sent]
+    assert receipts.read_all(tmp_path / "kaggle", "digit-recognizer") == [sent]
+
+
 def test_the_answers_to_validation_images_are_remembered_and_damage_is_named(tmp_path):
     run = make_run(tmp_path / "results")
     given = {"merged": np.array([1, 3]), 'a "net", or so': np.array([1, 2])}

@@ -544,7 +544,16 @@ def test_what_cannot_be_done_with_files_of_others_is_said_before_any_job(others,
 def test_files_of_others_that_cannot_be_read_are_named_and_stop_no_run(others):
     (others / "dangling.csv").symlink_to("nowhere")
     (others / "folder.csv").mkdir()
-    for name in ("a.csv.gz", "B.CSV", "c.zip", "d_probabilities.npy", ".DS_Store", "e.md", "f.csv~"):
+    for name in (
+        "a.csv.gz",
+        "B.CSV",
+        "c.zip",
+        "d_probabilities.npy",
+        ".DS_Store",
+        "._friend.csv",
+        "e.md",
+        "f.csv~",
+    ):
         (others / name).touch()
     assert [*submission_files()] == ["friend", "notebook"]
     assert [*ignored_submissions()] == [

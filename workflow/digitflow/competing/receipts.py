@@ -87,7 +87,8 @@ def read(path: str | Path) -> Receipt:
 
 def read_all(folder: str | Path, competition: str | None = None) -> list[Receipt]:
     """All receipts, of one competition or of all, oldest first."""
-    found = map(read, Path(folder).glob(f"{competition or '*'}/*.json"))
+    # No hidden ones: those are half-written, and a kill leaves the receipt as it was before.
+    found = map(read, Path(folder).glob(f"{competition or '*'}/[!.]*.json"))
     return sorted(found, key=lambda receipt: (receipt.time, receipt.sha256))
 
 
@@ -97,7 +98,7 @@ def note_in_runs(folder: str | Path, kept: Iterable[Receipt]) -> None:
     `folder` has the records, see `runs`. A damaged one is logged and skipped: nothing may stop a receipt.
     """
     sent = {receipt.sha256: receipt.answer for receipt in kept if receipt.ref}
-    for path in sorted(Path(folder).glob("*.json")):
+    for path in sorted(Path(folder).glob("[!.]*.json")):
         try:
             record = read_json(path)
             answer = sent.get(record.get("submission"))

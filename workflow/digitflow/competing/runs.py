@@ -160,7 +160,8 @@ def validation_answers(
 
 def recall(folder: str | Path) -> list[Run]:
     """All runs in a folder, oldest first. FormatError: a file is damaged, or is not a run."""
-    found = [read_remembered(path) for path in sorted(Path(folder).glob("*.json"))]
+    # No hidden ones: those are half-written, by a run that goes on or was killed.
+    found = [read_remembered(path) for path in sorted(Path(folder).glob("[!.]*.json"))]
     return sorted(found, key=lambda run: str(run.facts.get("time")))
 
 

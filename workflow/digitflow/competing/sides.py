@@ -154,7 +154,7 @@ def _seeds_of(facts: Mapping[str, Any]) -> dict[str, Sequence[int]]:
 def _seeds_found(results: Path) -> dict[str, Sequence[int]]:
     """The seeds of each model in a folder of results without a record."""
     log.warning(f"{results}: no run.json to say what made it, so every model and seed in it is compared")
-    found: dict[str, list[int]] = {path.stem: [] for path in sorted(results.glob("submissions/*.csv"))}
+    found: dict[str, list[int]] = {path.stem: [] for path in sorted(results.glob("submissions/[!.]*.csv"))}
     for path in sorted(results.glob("models/*/seed*/valid_probabilities.npy")):
         if (number := path.parts[-2].removeprefix("seed")).isdecimal():
             found.setdefault(path.parts[-3], []).append(int(number))

@@ -12,7 +12,7 @@ from digitflow.config.schema import canonical, schema, without_defaults
 from digitflow.dataset import locations
 
 # Files in submissions/ that look like submissions but are not read.
-LIKE_SUBMISSIONS = re.compile(r"[^.].*\.(csv|csv\.\w+|zip|tsv|xlsx)", re.IGNORECASE)
+LIKE_SUBMISSIONS = re.compile(r".*\.(csv|csv\.\w+|zip|tsv|xlsx)", re.IGNORECASE)
 DIGITS, DIGIT_RECOGNIZER = 10, "digit-recognizer"
 
 
@@ -98,14 +98,17 @@ def _has_digits(data: dict[str, Any]) -> bool:
 
 
 def submission_files() -> dict[str, str]:
-    """The user's submission files by name: the CSVs in submissions/ that can be read."""
-    paths = sorted(Path("submissions").glob("*.csv"))
+    """The user's submission files by name: the CSVs in submissions/ that can be read.
+
+    No hidden ones, such as the ._NAME.csv that macOS puts beside a file.
+    """
+    paths = sorted(Path("submissions").glob("[!.]*.csv"))
     return {path.stem: str(path) for path in paths if not fault_of_file(path)}
 
 
 def ignored_submissions() -> Iterator[str]:
     """The files in submissions/ that look like submissions but are not read, each with the reason."""
-    for path in sorted(Path("submissions").glob("*")):
+    for path in sorted(Path("submissions").glob("[!.]*")):
         if path.suffix == ".csv":
             if fault := fault_of_file(path):
                 yield fault

@@ -280,12 +280,12 @@ def test_data_of_another_number_of_rows_stop(project):
         project.recover()
 
 
-def test_a_damaged_manifest_is_named_with_the_line(project):
-    project.manifest.write_text(project.manifest.read_text().replace(".png", "", 1))
+@pytest.mark.parametrize("damaged", ["3/01", "3/00.png"])  # there is no row 0
+def test_a_damaged_manifest_is_named_with_the_line(project, damaged):
+    project.manifest.write_text(project.manifest.read_text().replace("3/01.png", damaged, 1))
     project.lose()
-    with pytest.raises(
-        FormatError, match=r"train\.sfv, line 1: damaged: '3/01 [0-9A-F]{8}'; delete the file"
-    ):
+    message = rf"train\.sfv, line 1: damaged: '{damaged} [0-9A-F]{{8}}'; delete the file"
+    with pytest.raises(FormatError, match=message):
         project.recover()
 
 

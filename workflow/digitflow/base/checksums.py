@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from digitflow.base.errors import FormatError, InputError
-from digitflow.base.files import PathLike, atomic_open, read_json
+from digitflow.base.files import PathLike, atomic_open, open_to_read, read_json
 
 MADE_FROM = "; sha256 "
 
@@ -18,19 +18,16 @@ MADE_FROM = "; sha256 "
 def crc32(path: PathLike) -> int:
     """The CRC-32 of a file's bytes, as zlib computes it; ISA-L, if installed, does so at 10 GB a second.
 
-    InputError: the file cannot be read.
+    InputError: the file cannot be opened.
     """
     try:
         from isal.isal_zlib import crc32 as update
     except ImportError:  # in MXNet's environment
         from zlib import crc32 as update
     value = 0
-    try:
-        with open(path, "rb") as file:
-            while block := file.read(1 << 20):
-                value = update(block, value)
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read: {error.strerror}") from error
+    with open_to_read(path) as file:
+        while block := file.read(1 << 20):
+            value = update(block, value)
     return value
 
 

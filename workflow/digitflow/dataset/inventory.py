@@ -32,7 +32,7 @@ from digitflow.dataset.treetimes import ABOUT, About, folder_times, inventory_pa
 RUN_TREES = "run again with the target trees, e.g. snakemake -j2 trees"
 LINES = 4096  # of a manifest, made at a time
 NOWHERE = -1  # in the place of a folder: the row has no picture
-MANIFEST_LINE = re.compile(r"(.+)/([0-9]+)\.png ([0-9A-F]{8})")
+MANIFEST_LINE = re.compile(r"(.+)/(0*[1-9][0-9]*)\.png ([0-9A-F]{8})")
 CORRECTIONS, PIXELS = "; corrections ", "; pixels "  # begin the comments at the end of a manifest
 COPY = re.compile(r"copy of ([0-9]+)\.png|([0-9]+)[ _(-].*\.png", re.IGNORECASE)
 

@@ -79,6 +79,7 @@ def _remove(*folders: Path) -> None:
 
 
 def reason(error: OSError) -> str:
+    """Why a tree cannot be written; of a full disk, also what to look at."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return (
             f"{error.strerror}; each file takes a disk block, often 4 KiB, and an inode: see df -h and df -i"

@@ -41,7 +41,7 @@ class DenseNet(keras.Model):
         self.call(keras.Input(batch_shape=input_shape))
 
     def call(self, pixels, training=None):
-        """Softmax rows (n, classes) of pixels 0..255 (n, h, w)."""
+        """Softmax rows (n, classes) of pixels 0..255 (n, h, w) or (n, h, w, 3)."""
         x = self.first(self.flatten(self.scale(pixels)))
         x = self.second(self.dropout(x, training=training))
         return self.probabilities(x)

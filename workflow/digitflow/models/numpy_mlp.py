@@ -68,7 +68,7 @@ class MLP:
         last_bias[...] = 0
 
     def predict(self, images: np.ndarray) -> np.ndarray:
-        """Softmax rows (n, classes) of images (n, h, w) of pixels 0..255."""
+        """Softmax rows (n, classes) of images (n, h, w[, 3]) of pixels 0..255."""
         z = self._forward(images)[-1]
         z -= z.max(axis=1, keepdims=True)
         np.exp(z, out=z)
@@ -77,7 +77,7 @@ class MLP:
     def differentiate(self, images: np.ndarray, targets: np.ndarray) -> tuple[float, float]:
         """Set `gradients` to those of the mean cross-entropy; return that loss, and the accuracy.
 
-        `images` are (n, h, w), pixels 0..255; `targets` (n, classes) are rows of sum 1.
+        `images` are (n, h, w[, 3]), pixels 0..255; `targets` (n, classes) are rows of sum 1.
         """
         outputs, n = self._forward(images), len(images)
         p = z = outputs[-1]

@@ -156,17 +156,12 @@ class History:
 
     def write(self, path: Path) -> None:
         """Write history.csv: a header and one row per epoch, numbers with six digits, NaN left empty."""
-        with files.atomic_open(path, "w") as file:
-            writer = csv.DictWriter(file, self.FIELDS, lineterminator="\n")
-            writer.writeheader()
-            for row in self.rows:
-                writer.writerow(
-                    {
-                        key: f"{value:.6g}"
-                        for key, value in row.items()
-                        if math.isfinite(value) or self.validates
-                    }
-                )
+
+        def written(value: float) -> str:
+            return f"{value:.6g}" if math.isfinite(value) or self.validates else ""
+
+        rows = ([written(row[key]) for key in self.FIELDS] for row in self.rows)
+        files.write_rows(path, [self.FIELDS, *rows])
 
 
 def read_history(path: Path) -> list[dict[str, float]]:

@@ -308,6 +308,19 @@ def test_what_was_adopted_after_the_copy_was_made_is_written_again_too(project, 
     assert project.recorded() == {1: "8", 8: "ok", 2: "9"}
 
 
+def test_what_was_taken_back_is_not_written_again_though_the_tree_still_shows_it(project, tmp_path):
+    copy, typed = tmp_path / "applied.json", "id,was,now,crc,note\n2,0,drop,,\n"
+    project.corrections.write_text("id,was,now,crc,note\n1,5,3,,\n")
+    project.update(corrections=project.corrections)
+    applied.write(copy, Applied(str(project.corrections), typed))
+    for made_from in ([], [str(project.corrections), "train-images"]):
+        if made_from:
+            checksums.write(tmp_path / "lists.sfv", [], dict.fromkeys(made_from, "0"))
+        project.corrections.unlink()
+        restore_corrections(project.corrections, project.tree, copy)
+        assert project.corrections.read_text() == typed
+
+
 def test_a_header_alone_takes_all_corrections_back_and_a_file_that_never_was_is_not_missed(project, tmp_path):
     check_not_lost(project.corrections, project.tree, tmp_path / "none.json")
     with pytest.raises(InputError, match="nothing is known of such a file"):
@@ -676,10 +689,11 @@ def test_a_tree_needs_an_update_after_each_adoption_and_only_then(project):
     assert adopted() > first
 
 
-def test_a_picture_in_two_folders_is_named_with_both(project):
-    shutil.copy(project.picture(1), project.picture(1, 3))
+@pytest.mark.parametrize("copy", ["3/001.png", "5/1.png"])
+def test_a_picture_that_is_there_twice_is_named_with_both_paths(project, copy):
+    shutil.copy(project.picture(1), project.tree / copy)
     project.picture(2).unlink()
-    project.refused(r"3/001\.png and 5/001\.png are the same image; delete the one that is wrong")
+    project.refused(rf"train: {copy} and 5/001\.png are the same image; delete the one that is wrong")
 
 
 @pytest.mark.parametrize(
@@ -691,6 +705,7 @@ def test_a_picture_in_two_folders_is_named_with_both(project):
         ("5/001 (conflicted copy).png", "by its name a copy of 001.png"),
         ("5/Copy of 001.png", "by its name a copy of 001.png"),
         ("5/401.png", "5/401.png: not made by digitflow"),
+        ("5/٠٠٢.png", "5/٠٠٢.png: not made by digitflow"),
         ("5/001.PNG", "5/001.PNG"),
         ("unsure/001.png", "unsure/: not made by digitflow; .* move it out of the tree"),
         ("001.png", "001.png: not made by digitflow"),

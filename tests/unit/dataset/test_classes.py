@@ -34,8 +34,8 @@ ODD = [
 
 
 def test_labels_stand_in_natural_order():
-    labels = ["b10", "10", "b9", "-1", "9", "a", "B", "b10"]
-    assert classes.in_natural_order(labels) == ["-1", "9", "10", "B", "a", "b9", "b10"]
+    labels = ["b10", "10", "b9", "-1", "9", "a", "B", "b10", "c1d10", "c1d9"]
+    assert classes.in_natural_order(labels) == ["-1", "9", "10", "B", "a", "b9", "b10", "c1d9", "c1d10"]
 
 
 def test_odd_labels_have_safe_and_different_folders_that_lead_back():
@@ -55,8 +55,13 @@ def test_no_end_of_a_line_that_a_label_has_ends_a_line_of_a_manifest():
 
 
 def test_usual_labels_are_their_own_folders():
-    usual = ["0", "10", "A", "character_01_ka", "ж", "two words"]
+    usual = ["0", "10", "A", "character_01_ka", "ж", "two words", "a" * 255]
     assert classes.folder_names(usual) == usual
+
+
+def test_a_label_too_long_for_the_name_of_a_folder_is_refused():
+    with pytest.raises(InputError, match=r"the label 'ж+'\.\.\. is too long for the name of a folder"):
+        classes.folder_names(["ж" * 128])
 
 
 @given(labels=st.lists(st.text(st.characters(exclude_categories=["Cs"]), max_size=12), unique=True))
@@ -91,10 +96,13 @@ def test_the_file_has_a_line_per_class(tmp_path):
         ("label,index\n", "line 1"),
         ("index,label\n1,a\n", "line 2"),
         ("index,label\n0,a\n1,a\n", "line 3"),
+        ("index,label\n0,a\n1\n", "line 3"),
+        ("index,label\n0,\xe9\n", "cannot be read as CSV"),
+        ('index,label\n0,"a\n', "cannot be read as CSV"),
     ],
 )
 def test_a_damaged_file_is_named_with_its_line(tmp_path, text, where):
-    (tmp_path / "classes.csv").write_text(text)
+    (tmp_path / "classes.csv").write_text(text, encoding="latin-1")
     with pytest.raises(FormatError, match=where):
         classes.read(tmp_path / "classes.csv")
 

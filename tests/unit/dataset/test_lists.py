@@ -42,11 +42,11 @@ def test_a_rows_path_is_that_of_its_tree_ids_padded_so_that_names_sort_as_rows()
 
 def test_every_class_is_split_and_no_image_is_lost(paths, caplog):
     caplog.set_level(logging.INFO, "digitflow")
-    train, valid = split(paths, labelled())
-    assert np.bincount(train.label).tolist() == [8, 8]
-    assert np.bincount(valid.label).tolist() == [2, 2]
-    assert sorted([*train.index, *valid.index]) == [*range(1, 21)]
-    assert "valid.lst: 4 validation images; fewest of class a: 2" in caplog.text
+    train, valid = split(paths, labelled(35))
+    assert np.bincount(train.label).tolist() == [14, 14]
+    assert np.bincount(valid.label).tolist() == [4, 3]
+    assert sorted([*train.index, *valid.index]) == [*range(1, 36)]
+    assert "valid.lst: 7 validation images; fewest of class b: 3" in caplog.text
 
 
 def test_with_a_fraction_of_0_every_row_trains_and_none_validates(paths):
@@ -176,9 +176,11 @@ def warnings_of(data, caplog, ids, lines):
 
 
 def test_a_typed_line_that_may_mean_an_id_of_the_csv_is_warned_of_with_the_other_row(data, caplog):
-    (warning,) = warnings_of(data, caplog, ["0", "1", "02", "3", "4.0", "5"], ["3,a,drop,,no digit"])
+    sealed = f"1,a,ok,{corrections.pixel_crc(np.arange(4, dtype=np.uint8))}"
+    lines = [sealed, "3,a,drop,,no digit"]
+    (warning,) = warnings_of(data, caplog, ["0", "1", "02", "3", "4.0", "5"], lines)
     assert warning == (
-        f"{data}/corrections.csv, line 2: column id: this counts the rows of the training CSV from 1: row 3 "
+        f"{data}/corrections.csv, line 3: column id: this counts the rows of the training CSV from 1: row 3 "
         "has the id 02; if you mean the CSV's id 3, write 4,b,drop,,no digit"
     )
 

@@ -58,8 +58,8 @@ class Project:
         self.picture(id_).write_bytes(file.getvalue())
 
     def forget_pixels(self) -> None:
-        """Leave a manifest of an earlier version, which did not say what the pixels were."""
-        self.manifest.write_text(self.manifest.read_text().partition("; pixels")[0])
+        """Leave a manifest of an earlier version, which only named the pictures."""
+        self.manifest.write_text(self.manifest.read_text().partition("; ")[0])
 
     def lose(self) -> None:
         inventory_path(self.tree).unlink()
@@ -209,10 +209,13 @@ def test_corrections_of_lists_that_the_tree_does_not_show_yet_are_nobodys_moves(
     assert project.adopt() == []
 
 
-def test_nothing_goes_into_another_file_than_the_one_that_the_tree_shows(project):
+@pytest.mark.parametrize("has_copies", [True, False])
+def test_nothing_goes_into_another_file_than_the_one_that_the_tree_shows(project, has_copies):
     other = project.corrections.with_name("other.csv")
     other.write_text(HEADER)
     project.lists(other)
+    if not has_copies:
+        project.copies.unlink()
     project.lose()
     assert project.recover()
     assert project.adopt(other) == []
@@ -272,11 +275,12 @@ def test_what_was_done_in_a_tree_of_other_data_goes_into_no_corrections_of_these
         adoption.adopt(project.tree, project.manifest, project.corrections, source="other.csv")
 
 
-def test_data_of_another_number_of_rows_stop(project):
-    idx.write(project.files[0], np.resize(project.images, (100, 28, 28)))
-    idx.write(project.files[1], np.resize(project.labels, 100))
+@pytest.mark.parametrize("rows", [ROWS - 1, 100])
+def test_data_of_another_number_of_rows_stop(project, rows):
+    idx.write(project.files[0], np.resize(project.images, (rows, 28, 28)))
+    idx.write(project.files[1], np.resize(project.labels, rows))
     project.lose()
-    with pytest.raises(InputError, match=r"train\.sfv: it has no 100 rows"):
+    with pytest.raises(InputError, match=rf"train\.sfv: it has no {rows} rows"):
         project.recover()
 
 

@@ -71,17 +71,20 @@ def test_labels_alone_are_those_of_pictures_in_the_order_of_their_names(project,
     assert labels_of("one\nzero\nzero\none\n", data={"source": "folder"}) == [1, 0, 0, 1]
 
 
-@pytest.mark.parametrize(
-    "form", ["id,label\n" + "".join(f"{row},one\n" for row in range(1, 22)), "one\n" * 21]
-)
-def test_a_sample_submission_in_the_place_of_a_solution_is_warned_of(project, caplog, digits, form):
-    idx.write("images", np.resize(digits[0], (21, 28, 28)))
-    Path("ids.csv").write_text("id\n" + "".join(f"{row}\n" for row in range(1, 22)))
-    labels_of(form, {"id": "id", "label": "label"})
-    assert "solution.csv: all 21 labels are 'one', as in a sample submission: if it is one" in caplog.text
-    caplog.clear()
-    labels_of(form.removesuffix("one\n") + "zero\n", {"id": "id", "label": "label"})
-    assert "sample" not in caplog.text
+@pytest.mark.parametrize("has_ids", [True, False])
+def test_a_sample_submission_in_the_place_of_a_solution_is_warned_of(project, caplog, digits, has_ids):
+    def told(labels: list[str]) -> str:
+        idx.write("images", np.resize(digits[0], (len(labels), 28, 28)))
+        labelscsv.write_ids("ids.csv", map(str, ids := range(1, len(labels) + 1)))
+        rows = [f"{id_},{label}" for id_, label in zip(["id", *ids], ["label", *labels], strict=True)]
+        caplog.clear()
+        labels_of("\n".join(rows if has_ids else labels), {"id": "id", "label": "label"})
+        return caplog.text
+
+    warned = "solution.csv: all 21 labels are 'one', as in a sample submission: if it is one"
+    assert warned in told(["one"] * 21)
+    assert "sample" not in told([*["one"] * 20, "zero"])
+    assert "sample" not in told(["one"] * 20)  # by chance
 
 
 def test_names_that_look_like_numbers_or_none_are_labels_if_they_are_classes(project):
@@ -119,6 +122,15 @@ def test_a_list_that_does_not_fit_the_test_rows_is_refused(project, text, messag
     with pytest.raises(InputError, match=message):
         labels_of(text)
     assert not Path("labels").exists()
+
+
+@pytest.mark.parametrize("kind", ["idx", "pixels"])
+def test_a_file_of_other_test_rows_is_refused(project, kind):
+    idx.write("solution", np.zeros(3, np.uint8))
+    if kind == "pixels":
+        Path("solution").write_text("label,pixel0\none,0\none,0\none,255\n")
+    with pytest.raises(InputError, match="solution: 3 labels for 4 test images"):
+        write_solution("labels", "solution", "images", "classes.csv", kind=kind)
 
 
 @given(st.lists(st.integers(0, 2), min_size=4, max_size=4), st.booleans(), st.sampled_from(["\n", "\r\n"]))

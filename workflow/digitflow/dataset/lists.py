@@ -15,7 +15,7 @@ from digitflow.dataset.corrections import apply, doubtful_ids
 from digitflow.dataset.split import first_of_equal, fold_of, validation_mask
 from digitflow.formats import corrections as corrections_csv
 from digitflow.formats import idx, labelscsv, lst
-from digitflow.formats.corrections import OK, pixel_crc
+from digitflow.formats.corrections import pixel_crc
 from digitflow.formats.lst import Listing
 
 log = logging.getLogger("digitflow")
@@ -89,7 +89,7 @@ def check_every_class(labelled: Listing, names: Sequence[str], copy: Applied) ->
     if not (missing := [name for name, count in zip(names, counts, strict=True) if not count]):
         return
     for name in missing:
-        took = [line for line in copy.lines() if line.was == name and line.now not in (OK, name)]
+        took = [line for line in copy.lines() if line.was == name]
         if took:
             raise InputError(
                 f"{copy.path}, line {took[0].line}: class {name}: no image is left to learn it from; "
@@ -105,7 +105,7 @@ def check_every_class(labelled: Listing, names: Sequence[str], copy: Applied) ->
 
 def first_of_equals(images: PathLike, index: np.ndarray) -> np.ndarray:
     """For each of the rows `index`, ascending from 1, the first of them with the same pixels: int64 (n,)."""
-    first = first_of_equal(idx.read_blocks(images)) + 1
+    first = first_of_equal(idx.read_blocks(images))
     _, place, group = np.unique(first[index - 1], return_index=True, return_inverse=True)
     return index[place][group]
 

@@ -40,7 +40,7 @@ def write_solution(
         form = labelscsv.submission_form(submission or {}, rows, ids, images)
         labels = [names[index] for index in labelscsv.read(solution, names, form)]
     elif kind == "csv":
-        if (data or {}).get("source") == "folder" and ids is not None:
+        if (data or {}).get("source") == "folder":
             _check_order(solution, labelscsv.read_ids(ids, rows) or [])
         labels = labelscsv.read_list(solution, rows, classes=names)
         log.info("%s: labels without ids, read in the order of the test images", solution)

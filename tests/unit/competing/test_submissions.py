@@ -13,6 +13,7 @@ from digitflow.competing import submissions
 from digitflow.competing.submissions import Submission
 from digitflow.formats import idx, labelscsv
 from digitflow.formats.probabilities import write_probabilities
+from digitflow.scoring.table import read_table
 
 CLASSES = 10
 NAMES = [*map(str, range(CLASSES))]
@@ -82,6 +83,12 @@ def test_scores_and_agreement_equal_a_count_by_hand(folder, caplog):
     lines = (folder[0] / "agreement.csv").read_text().splitlines()
     assert lines[:2] == ["model,first,second,third", "first,1.0,0.98,0.96"]
     assert caplog.messages[-1].splitlines()[1].split() == ["first", "100.00", "98.00", "96.00"]
+
+
+def test_a_carriage_return_in_the_name_of_a_file_ends_no_line_of_the_agreement(folder):
+    found = {"a\rb": read_all(folder[0])["first"]}
+    submissions.write_agreement(folder[0] / "agreement.csv", found)
+    assert read_table(folder[0] / "agreement.csv").to_numpy().tolist() == [["a\rb", 1.0]]
 
 
 def test_nothing_is_written_into_the_users_folder(folder):

@@ -122,8 +122,8 @@ def test_the_table_keeps_whole_numbers_whole_and_leaves_empty_what_is_not_known(
     assert table["test_accuracy"].isna().tolist() == [False, True]
 
 
-@pytest.mark.parametrize("name", ["NA", "None", "nan", "null"])
-def test_a_model_may_be_called_what_is_nothing_elsewhere(training, tmp_path, name):
+@pytest.mark.parametrize("name", ["NA", "None", "nan", "null", "a\rb"])
+def test_a_model_or_a_file_may_be_called_what_is_nothing_or_ends_a_line_elsewhere(training, tmp_path, name):
     write_table(tmp_path / "scores.csv", [score(training) | {"model": name}])
     assert read_table(tmp_path / "scores.csv")["model"].tolist() == [name]
 

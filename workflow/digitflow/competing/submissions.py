@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from digitflow.base.errors import ConfigError, InputError
-from digitflow.base.files import atomic_open
+from digitflow.base.files import CRLF, atomic_open, bare_lines
 from digitflow.formats import idx, labelscsv
 from digitflow.formats.labelscsv import Form
 from digitflow.formats.layout import shown
@@ -159,7 +159,7 @@ def write_agreement(path: str | Path, found: Mapping[str, Submission]) -> None:
     """Write the agreement of submissions as CSV, and log it in per cent."""
     shares = agreement(found)
     with atomic_open(path, "w") as file:
-        shares.round(6).to_csv(file, index_label="model", lineterminator="\n")
+        shares.round(6).to_csv(bare_lines(file), index_label="model", lineterminator=CRLF)
     log.info((100 * shares).to_string(float_format="{:.2f}".format))
 
 

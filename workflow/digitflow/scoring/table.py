@@ -8,7 +8,7 @@ import numpy as np
 
 from digitflow.base.checksums import check_digests
 from digitflow.base.errors import FormatError, InputError
-from digitflow.base.files import PathLike, atomic_open, read_json
+from digitflow.base.files import CRLF, PathLike, atomic_open, bare_lines, read_json
 from digitflow.formats import idx, labelscsv
 from digitflow.formats.probabilities import read_probabilities
 from digitflow.scoring.measures import accuracy
@@ -116,7 +116,7 @@ def write_table(path: PathLike, rows: Iterable[Mapping[str, Any]], columns: Sequ
     with atomic_open(path, "w") as file:
         # As objects: a column of whole numbers with a gap would become one of floats.
         pandas.DataFrame(list(rows), columns=list(columns), dtype=object).to_csv(
-            file, index=False, lineterminator="\n"
+            bare_lines(file), index=False, lineterminator=CRLF
         )
 
 

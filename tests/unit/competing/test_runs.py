@@ -259,6 +259,24 @@ def test_runs_of_two_branches_merge_without_conflict(tmp_path):
     assert len(runs.recall(folder)) == 3
 
 
+@pytest.mark.parametrize("place", [("configuration",), ("configuration", "merge"), ("digests", "images")])
+def test_a_section_that_is_none_since_an_edit_by_hand_is_named(tmp_path, place):
+    run = make_run(tmp_path / "results")
+    path = runs.remember(tmp_path / "runs", run, tmp_path / "results" / "submission.csv")
+    facts = json.loads((tmp_path / "results" / "run.json").read_text())
+    section = facts
+    for key in place[:-1]:
+        section = section[key]
+    section[place[-1]] = None
+    (tmp_path / "results" / "run.json").write_text(json.dumps(facts))
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"facts": facts}))
+    wrong = rf"{'[.]'.join(place)}: null, should be an object"
+    with pytest.raises(FormatError, match=rf"run\.json: damaged: {wrong}; delete it and run again"):
+        runs.read_facts(tmp_path / "results" / "run.json")
+    with pytest.raises(FormatError, match=rf"json: not a remembered run: {wrong}; move it away"):
+        runs.recall(tmp_path / "runs")
+
+
 def test_a_file_that_is_no_run_is_named(tmp_path):
     (tmp_path / "x.json").write_text('{"a": 1}')
     with pytest.raises(FormatError, match=r"x\.json: not a remembered run"):

@@ -1,6 +1,7 @@
 """Runs are remembered: one small JSON file per finished run, which git merges without conflicts."""
 
 import csv
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,6 +20,9 @@ DIGEST_DIGITS = 8
 VALIDATION = ".valid.csv"  # the suffix of a run's validation answers
 # Digests that are no settings: of the result, and of what the CSVs and the configuration say already.
 NO_SETTINGS = ("submission", "classes", "images")
+# The sections of a run's record that are read again.
+SECTIONS = ("configuration", "configuration.models", "configuration.merge", "versions")
+SECTIONS += ("digests", "digests.images", "digests.csvs", "digests.lists")
 
 
 @dataclass(frozen=True)
@@ -68,13 +72,23 @@ def read_run(
     rows = read_scores(scores_csv) if scores_csv is not None else []
     merged = next((row for row in rows if row["model"] == MERGED), {})
     return Run(
-        read_json(run_json),
+        read_facts(run_json),
         rows,
         _accuracy(merged, "valid", valid_rows),
         _accuracy(merged, "test", None),
         sha256(Path(submission_csv)),
         looked=_looked(rows),
     )
+
+
+def read_facts(run_json: str | Path) -> dict[str, Any]:
+    """Read what a run was made from. FormatError: the file is damaged."""
+    facts = read_json(run_json)
+    try:
+        _check_sections(facts)
+    except TypeError as error:
+        raise FormatError(f"{run_json}: damaged: {error}; delete it and run again") from error
+    return facts
 
 
 def read_scores(scores_csv: str | Path) -> list[dict[str, str]]:
@@ -169,6 +183,7 @@ def read_remembered(path: str | Path) -> Run:
     """Read one remembered run. FormatError: the file is damaged, or is not a run."""
     try:
         record = read_json(path)
+        _check_sections(record.get("facts"))
         # Earlier versions did not keep who had looked, but it is in their scores.
         return Run(**{"looked": _looked(record.get("scores", ()))} | record)
     except (TypeError, AttributeError) as error:
@@ -196,6 +211,16 @@ def commit_of(facts: Mapping[str, Any]) -> str:
     """The commit of a run, shortened, and whether files differed from it."""
     commit = str(facts.get("commit") or "")[:DIGEST_DIGITS]
     return f"{commit}, changed" if commit and facts.get("changed") else commit
+
+
+def _check_sections(facts: Any) -> None:
+    """TypeError: a section of a run's record is none, as after an edit by hand."""
+    for place in ("", *SECTIONS):
+        section = facts
+        for key in filter(None, place.split(".")):
+            section = section.get(key, {})
+        if not isinstance(section, dict):
+            raise TypeError(f"{place or 'facts'}: {json.dumps(section)}, should be an object")
 
 
 def _flatten(value: Mapping[str, Any]) -> dict[str, Any]:

@@ -11,7 +11,6 @@ import numpy as np
 from digitflow.base import checksums
 from digitflow.base.checksums import sha256
 from digitflow.base.errors import FormatError, InputError
-from digitflow.base.files import read_json
 from digitflow.competing import runs
 from digitflow.formats import idx, labelscsv
 from digitflow.formats.labelscsv import Form, read_sample
@@ -104,7 +103,7 @@ def read_side(
             f"{path}: neither a submission file nor a folder with submission.csv: name a run's folder, for "
             "example results, a file in results/runs, or a CSV"
         )
-    facts = read_json(results / "run.json") if (results / "run.json").exists() else {}
+    facts = runs.read_facts(results / "run.json") if (results / "run.json").exists() else {}
     seeds = _seeds_of(facts) if facts else _seeds_found(results)
     true = _truth_about(facts, solution, source, images)
     csvs = {name: results / "submissions" / f"{name}.csv" for name in seeds}

@@ -108,6 +108,7 @@ def test_a_rate_written_as_1e_5_is_a_number():
             {"vary": {"epochs": [1, 1]}},
             "vary: two axes, or two values of one, have the same name; rename one",
         ),
+        ({"vary": {"epochs": [1, 1.0]}}, "vary: two axes, or two values of one, have the same name"),
         (
             {"vary": {"seeds": [[0], [1]]}},
             "seeds: the table has a column of this name; give the axis another",
@@ -124,6 +125,11 @@ def test_a_rate_written_as_1e_5_is_a_number():
             "cycel~4: schedule_options: triangular has no 'cycel'; its options are cycle, min_lr",
         ),
         ({"vary": {"valid_accuracy": {"a": {}}}}, "valid_accuracy: the table has a column of this name"),
+        ({"vary": {"test_std": {"a": {}}}}, "test_std: the table has a column of this name"),
+        (
+            {"vary": {f"axis{number}": {"ä_long_value": {}} for number in range(10)}},
+            "vary: this name has 205 bytes with its study's, should have at most 180, because files are",
+        ),
         ({"titel": ""}, "studies.which.titel: unknown key; did you mean title?"),
     ],
 )

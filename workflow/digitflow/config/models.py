@@ -15,6 +15,7 @@ from digitflow.config.schema import (
     canonical,
     in_yaml,
     make_validator,
+    mapped,
     mistake_of,
     schema,
     suggest,
@@ -28,11 +29,13 @@ from digitflow.training import schedule
 from digitflow.training.settings import Augment, Settings, json_schema
 
 # The columns of a study's table beside its axes.
-COLUMNS = {"seeds", "parameters", "trained_epochs", "seconds", "status", "device"} | {
-    f"{part}_accuracy" for part in ("train", "valid", "test")
+COLUMNS = {"seeds", "parameters", "trained_epochs", "seconds", "status", "device", "looked_at_validation"}
+COLUMNS |= {
+    f"{part}_{end}" for part in ("train", "valid", "test") for end in ("accuracy", "low", "high", "std")
 }
 MODEL = {"$ref": "#/$defs/model"}  # what the schema says of a model
 FOLDER = re.compile(r"[\w.+-]+")
+LONGEST = 180  # bytes of a point's name with its study's: names of files add to it, and have at most 255
 
 
 def models(config: dict[str, Any]) -> dict[str, dict[str, Any]]:
@@ -164,7 +167,7 @@ def wrong_points(config: dict[str, Any]) -> Iterator[str]:
     for name, study in config["studies"].items():
         if name in config["models"]:
             yield f"studies.{name}: a model has this name, too; choose another"
-        variants = points(study)
+        variants = points(mapped(study, whole))  # 1 and 1.0 are one point
         names = [point.name for point in variants]
         axes = [key.rpartition(".")[2] for key in study["vary"]]
         if len({*names}) < len(names) or len({*axes}) < len(axes):
@@ -188,6 +191,11 @@ def wrong_points(config: dict[str, Any]) -> Iterator[str]:
                 f"{axis}: the table has a column of this name; give the axis another"
                 for axis in {*point.values} & COLUMNS
             ]
+            if (length := len(f"{name}/{point.name}".encode())) > LONGEST:
+                mistakes.append(
+                    f"vary: this name has {length} bytes with its study's, should have at most {LONGEST}, "
+                    "because files are called by it; move keys that have one value to the study's model"
+                )
             if study["data"] == "official" and point.model.get("framework") == "mxnet":
                 mistakes.append("data: official is for keras and numpy only; write data: own")
             if mistakes:

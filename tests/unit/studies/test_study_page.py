@@ -15,8 +15,8 @@ from digitflow.studies import table as tables
 def page(results, tmp_path):
     """A function that writes the page of one study; returns its text and the folder beside it."""
 
-    def write(failed=False, seeds=(0,), **keys):
-        study = results(seeds, failed) | keys
+    def write(failed=False, seeds=(0,), looked=(), **keys):
+        study = results(seeds, failed, looked) | keys
         tables.write_table(tmp_path / "table.csv", tables.read(study, tmp_path / "models" / "which"))
         (tmp_path / "figure.png").write_bytes(b"picture")
         labels = {"epochs 1": np.array([0, 1, 1]), "epochs 2": np.array([0, 1, 2])}
@@ -59,6 +59,13 @@ def test_a_page_names_the_framework_where_a_study_has_more_than_one(page):
 def test_a_page_has_means_intervals_and_deviations_of_several_seeds(page):
     text, _ = page(seeds=(0, 1, 2))
     assert "| 91.00 (86.00-96.00) ± 1.00 over 3 seeds |" in text
+
+
+def test_a_validation_accuracy_that_is_a_little_too_good_has_a_star_on_the_page(page):
+    text, _ = page(seeds=(0, 1, 2), looked=[(2, 1)], failed=True)
+    assert "| 91.00 (86.00-96.00)* ± 1.00 over 3 seeds |" in text
+    assert "| 81.00 (76.00-86.00) ± 1.00 over 3 seeds; diverged |" in text
+    assert "A star marks a validation accuracy" in text
 
 
 def test_a_page_shows_what_each_point_confuses_and_the_finders_curve_if_asked_for(page, results, tmp_path):

@@ -7,6 +7,8 @@ from tests.conftest import read_rows
 from digitflow.base.errors import FormatError
 from digitflow.formats import idx
 from digitflow.scoring.pairs import read_pairs
+from digitflow.scoring.summary import LOOKED_NOTE
+from digitflow.scoring.table import LOOKED
 from digitflow.studies import table as tables
 
 
@@ -25,6 +27,17 @@ def test_several_seeds_become_means_and_a_standard_deviation(results, tmp_path):
     first, _ = rows_of(results(seeds=(0, 1, 2)), tmp_path)
     assert (first["seeds"], first["valid_accuracy"], first["valid_std"]) == ("3", "0.91", "0.01")
     assert (first["valid_low"], first["valid_high"]) == ("0.86", "0.96")
+
+
+def test_a_validation_accuracy_that_is_a_little_too_good_has_a_star_in_the_ranking(results, tmp_path, caplog):
+    caplog.set_level("INFO", "digitflow")
+    study = results(seeds=(0, 1), looked=[(1, 1)])
+    assert [row[LOOKED] for row in rows_of(study, tmp_path)] == ["False", "True"]
+    tables.say_ranking("Which?", tables.read(study, tmp_path / "models" / "which"), "table.csv")
+    _, first, second, note, _ = caplog.messages[-1].splitlines()
+    assert (first.endswith("%"), second.endswith("%*"), note) == (True, True, LOOKED_NOTE)
+    tables.say_ranking("Which?", tables.read(results(), tmp_path / "models" / "which"), "table.csv")
+    assert "*" not in caplog.messages[-1]
 
 
 def test_the_best_points_are_compared_with_their_seeds_averaged(results, tmp_path):

@@ -15,6 +15,7 @@ from digitflow.dataset.trees import atomic_tree, check_own
 from digitflow.look.mistakes import read_confusion
 from digitflow.scoring.measures import most_confused
 from digitflow.scoring.pairs import format_chance, read_pairs
+from digitflow.scoring.table import LOOKED
 from digitflow.studies.points import Point, points
 from digitflow.studies.table import BEST, is_table
 
@@ -23,7 +24,8 @@ INTRODUCTION = """# Experiments
 Written by digitflow from the results of the trainings; no figure here was typed by hand.
 
 - Tables are ranked by validation accuracy. Each accuracy is followed by its 95 % Wilson interval; with
-  several seeds it is their mean, with ± their standard deviation.
+  several seeds it is their mean, with ± their standard deviation. A star marks a validation accuracy that is
+  a little too good, because early stopping, pruning or the schedule looked at these rows.
 - Training accuracy is the mean over the last epoch, while the weights still changed, on warped images if the
   model has them.
 - Test labels were used only for test columns, marks, pairs and mistakes.
@@ -199,7 +201,8 @@ def _percent(row: Mapping[str, str], measure: str) -> str:
     value, low, high = (f"{100 * float(row[key]):.2f}" for key in keys)
     deviation = row.get(f"{measure}_std")
     seeds = f" ± {100 * float(deviation):.2f} over {row['seeds']} seeds" if deviation else ""
-    return f"{value} ({low}-{high}){seeds}"
+    mark = "*" if measure == "valid" and row.get(LOOKED) == "True" else ""
+    return f"{value} ({low}-{high}){mark}{seeds}"
 
 
 def _settings(study: Study) -> str:

@@ -15,6 +15,7 @@ from digitflow.merging import methods
 from digitflow.scoring import table as scoring
 from digitflow.scoring.measures import over_seeds
 from digitflow.scoring.pairs import PAIR_COLUMNS, compare_pairs
+from digitflow.scoring.summary import LOOKED_NOTE
 from digitflow.studies.points import Point, points
 from digitflow.training.history import read_history
 
@@ -33,6 +34,11 @@ class Result:
     scores: list[dict[str, Any]]
     histories: list[list[dict[str, float]]]
 
+    @property
+    def looked(self) -> bool:
+        """Whether a training looked at the validation rows, so that its score there is a little too good."""
+        return any(score[scoring.LOOKED] for score in self.scores)
+
     def mean(self, key: str) -> float | None:
         """The mean of a score over the seeds; None if it is not known."""
         values = [score[key] for score in self.scores if key in score]
@@ -49,6 +55,7 @@ class Result:
             "train_accuracy": round(statistics.fmean(rows[-1]["accuracy"] for rows in self.histories), 6),
             "status": ", ".join(sorted({score["status"] for score in self.scores})),
             "device": ", ".join(sorted({score["device"] for score in self.scores})),
+            scoring.LOOKED: self.looked,
         }
         row.setdefault("framework", self.point.model["framework"])  # which may be what the study varies
         for measure in MEASURES:
@@ -114,7 +121,9 @@ def say_ranking(title: str, results: Sequence[Result], table: str | Path) -> Non
     """Log the answer of a study: its best points, ranked by validation accuracy, and the table's path."""
     lines = [
         f"{place:3}. {result.point.name}: validation {100 * result.mean('valid_accuracy'):.2f} %"
+        + "*" * result.looked
         for place, result in enumerate(results[:BEST], 1)
     ]
+    lines += [LOOKED_NOTE] * any(result.looked for result in results[:BEST])
     more = f", {len(results) - BEST} more points" if len(results) > BEST else ""
     log.info("\n".join([title, *lines, f"the whole ranking{more}: {table}"]))

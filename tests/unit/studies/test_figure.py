@@ -70,3 +70,13 @@ def test_a_point_far_below_the_others_is_named_at_the_edge_and_does_not_widen_th
     assert edge > 80
     named = [(text.get_text().strip(), text.get_position()[0]) for text in axes.texts]
     assert named == [("← 10.0", edge)] * 2  # validation and test
+
+
+def test_epochs_are_whole_numbers_even_if_there_is_one():
+    from matplotlib.figure import Figure
+
+    accuracy, loss = Figure().subplots(1, 2)
+    figure._draw_curves(accuracy, loss, [point(0.9, epochs=1)], ["epochs"])
+    for axes in (accuracy, loss):
+        left, right = axes.get_xlim()
+        assert [tick for tick in axes.get_xticks() if left <= tick <= right] == [1]

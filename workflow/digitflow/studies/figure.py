@@ -58,7 +58,7 @@ def _draw_marks(axes: "Axes", results: Sequence[Result], axis: str) -> None:
     axes.set_yticks(range(len(order)), [result.point.values[axis] for result in order])
     axes.set(xlabel="accuracy %", ylabel=axis.replace("_", " "), ylim=(-0.6, len(order) - 0.4))
     axes.grid(axis="x", alpha=0.3)
-    axes.legend(frameon=False)
+    axes.legend(frameon=False, loc="best")  # said, or Matplotlib warns where there are many points
 
 
 def _draw_heat_map(axes: "Axes", results: Sequence[Result], down: str, across: str) -> None:
@@ -101,7 +101,7 @@ def _draw_curves(accuracy: "Axes", loss: "Axes", results: Sequence[Result], vari
     accuracy.legend(frameon=False, fontsize=8, loc="lower right")
     for axes in (accuracy, loss):
         axes.grid(alpha=0.3)
-        axes.xaxis.get_major_locator().set_params(integer=True)
+        axes.xaxis.get_major_locator().set_params(integer=True, min_n_ticks=1)
 
 
 def _sort_key(text: str) -> tuple[float, list[str | int]]:

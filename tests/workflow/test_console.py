@@ -15,7 +15,7 @@ from tests.conftest import PROJECT
 from tests.workflow.forks import FORKS
 
 import snakemake_logger_plugin_digitflow as console
-from digitflow.base import unfinished
+from digitflow.base import logs, unfinished
 
 SNAKEMAKE = [Path(sys.executable).with_name("snakemake"), "--logger", "digitflow", "--cores", "2"]
 ENVIRONMENT = os.environ | {"PYTHONPATH": f"{PROJECT}/workflow", "TERM": "xterm"}
@@ -457,4 +457,20 @@ def test_durations_are_said_as_a_person_says_them(seconds, words):
 def test_a_jobs_name_is_its_rule_and_what_its_wildcards_stand_for():
     assert console.job_name("pack_rec", {"part": "train", "shard": ""}) == "pack_rec train"
     assert console.job_name("train_keras", {"model": "cnn", "seed": "0"}) == "train_keras cnn-seed0"
+    assert console.job_name("write_lst", {"fold": "/fold1"}) == "write_lst fold1"
     assert console.job_name("all", {}) == "all"
+
+
+@pytest.mark.parametrize(
+    ("values", "log"),
+    [
+        ({"model": "rates/min_lr~0.1/epochs~3", "seed": "0"}, "rates/min_lr~0.1/epochs~3-seed0.log"),
+        ({"model": "cnn", "seed": "0", "fold": "/fold1"}, "cnn-seed0/fold1.log"),
+        (
+            {"model": "cnn", "seed": "1", "fold": "/given/fold1", "images": "test"},
+            "cnn-seed1/given/fold1-test.log",
+        ),
+    ],
+)
+def test_a_job_has_the_same_name_when_it_ends_as_in_lines_of_its_own(values, log):
+    assert console.job_name("train_keras", values) == logs.name_of(f"logs/train_keras/{log}")

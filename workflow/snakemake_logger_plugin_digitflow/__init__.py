@@ -226,11 +226,12 @@ class LogHandler(LogHandlerBase):
 
 
 def job_name(rule: str, wildcards: Mapping[str, str]) -> str:
-    """What a job is called: its rule, and what its wildcards stand for (`train_keras keras_cnn-seed0`)."""
-    values = [
-        f"{key}{value}" if value.isdigit() else value.strip("/") for key, value in wildcards.items() if value
-    ]
-    return f"{rule} {'-'.join(values)}".rstrip()
+    """What a job is called: its rule, and what its wildcards stand for (`train_keras keras_cnn-seed0`).
+
+    The lines that a job prints itself begin with the same name, which comes from its log's path.
+    """
+    values = [f"{key}{value}" if value.isdigit() else value for key, value in wildcards.items() if value]
+    return " ".join([rule, *"-".join(values).replace("-/", " ").replace("/", " ").split()])
 
 
 def how_it_ended(exception: str) -> str:

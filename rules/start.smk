@@ -145,9 +145,8 @@ def check_records():
             f"{put_back[0]}{more}: older than what was made last, so put back by hand; made again if needed"
         )
     # All is made or touched, or the records are kept elsewhere, or wanted by nobody.
-    without = {"--forceall", "-F", "--persistence-backend", "--drop-metadata"}
-    words = {word.split("=")[0] for word in sys.argv}
-    if records.are_missing("data/idx/train.sfv") and not without & words:
+    without = re.compile("-[a-zA-Z]*F[a-zA-Z]*|--(forceall|persistence-backend(=.*)?|drop-metadata)")
+    if records.are_missing("data/idx/train.sfv") and not any(map(without.fullmatch, sys.argv)):
         message = (
             ".snakemake: has no records of how data and results were made (copied without hidden files?), so what "
             "has changed since is not known; if nothing has, add --touch -F once to this command; to make all again, add -F"

@@ -11,6 +11,7 @@ from digitflow.scoring.pairs import (
     PAIR_COLUMNS,
     SHOWN_PAIRS,
     compare_models,
+    compare_pairs,
     format_chance,
     format_pairs,
     format_worse_merge,
@@ -48,6 +49,13 @@ def test_without_a_solution_validation_rows_are_compared():
     rows = compare_models(MODELS, TRUE)
     assert counts(rows) == [("a", "b", 1, 2), ("a", "merged", 1, 2), ("b", "merged", 0, 0)]
     assert {(row["rows"], row["images"]) for row in rows} == {("validation", 8)}
+
+
+def test_names_that_are_numbers_are_said_as_they_are_written(tmp_path):
+    labels = {"1": wrong_at(1, 2), "01": wrong_at(3), "0.5": wrong_at(3)}
+    write_table(tmp_path / "pairs.csv", compare_pairs(labels, TRUE, "test"), PAIR_COLUMNS)
+    first, *_ = format_chance(read_pairs(tmp_path / "pairs.csv"))
+    assert first == "1 and 01 differ by 12.50 points, 1 of 8 test images, p = 1: may be chance"
 
 
 def test_without_validation_rows_and_solution_there_is_nothing_to_compare(tmp_path):

@@ -50,7 +50,7 @@ def test_the_best_points_are_compared_with_their_seeds_averaged(results, tmp_pat
     found = tables.read(study, folder)
     tables.write_pairs(tmp_path / "pairs.csv", found, "no.lst", tmp_path / "solution")
     (pair,) = read_pairs(tmp_path / "pairs.csv").to_dict("records")
-    assert (str(pair["first"]), str(pair["second"]), pair["images"]) == ("2", "1", 2)
+    assert (pair["first"], pair["second"], pair["images"]) == ("2", "1", 2)
     assert (pair["only_first"], pair["only_second"]) == (0, 0)  # the mean of 0.3 and 1 is sure enough
 
 

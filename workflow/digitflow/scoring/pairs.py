@@ -67,7 +67,7 @@ def compare_pairs(labels: Mapping[str, np.ndarray], true: np.ndarray, rows: str)
 
 def read_pairs(path: PathLike) -> "pandas.DataFrame":
     """Read what `write_table` wrote of pairs. FormatError: it is damaged."""
-    table = read_table(path)
+    table = read_table(path, dtype=dict.fromkeys(("first", "second"), str))  # a name may be 01 or 1.0
     numbers = {*table.select_dtypes("number").columns}
     if list(table.columns) != PAIR_COLUMNS or (len(table) and not {*PAIR_COLUMNS[3:]} <= numbers):
         raise FormatError(

@@ -54,6 +54,11 @@ def test_the_table_is_shown_in_per_cent_with_intervals(closing):
     assert last.split() == ["merged", "98.50", "(97.50-99.50)", "98.25", "(97.25-99.25)"]
 
 
+def test_no_line_ends_with_blanks(closing):
+    lines = closing([score("net", 0.98, 0.97), merged(0.985, 0.9825)])
+    assert all(line == line.rstrip() for line in lines)
+
+
 def test_what_is_not_known_is_said_to_be_not_known(closing):
     _, first, last = closing([score("net", None, 0.97), merged(None)])
     assert first.split()[2:5] == ["not", "known", "97.00"]

@@ -84,7 +84,8 @@ def format_pairs(table: "pandas.DataFrame") -> list[str]:
     rest = differ["p_value"].iloc[SHOWN_PAIRS:]
     if len(rest):
         chance = int((rest >= SIGNIFICANT).sum())
-        lines.append(f"of {len(rest)} more pairs, {chance} may be chance, and {len(rest) - chance} are not")
+        pairs = f"{len(rest)} more pair{'s' * (len(rest) > 1)}"
+        lines.append(f"of {pairs}, {chance} may be chance, and {len(rest) - chance} not")
     return lines
 
 

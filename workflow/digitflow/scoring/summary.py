@@ -45,7 +45,7 @@ def format_table(scores: "pandas.DataFrame") -> str:
             "seconds": [f"{seconds:,.0f}" if seconds == seconds else "" for seconds in scores["seconds"]],
         }
     )
-    return shown.to_string(index=False, justify="left")
+    return "\n".join(map(str.rstrip, shown.to_string(index=False, justify="left").splitlines()))
 
 
 def format_looked(scores: "pandas.DataFrame") -> list[str]:

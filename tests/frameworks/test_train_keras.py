@@ -1,6 +1,7 @@
 """Training with Keras, on the CPU: it learns, it repeats itself, and what it saves can be used."""
 
 import dataclasses
+import inspect
 import json
 import os
 import threading
@@ -13,6 +14,7 @@ from tests.training_files import write_training_files
 from digitflow import models
 from digitflow.base.checksums import sha256
 from digitflow.base.errors import ConfigError, DeviceError
+from digitflow.config.optimizers import OPTIMIZER_OPTIONS
 from digitflow.formats.probabilities import check_probabilities
 from digitflow.models.registry import KERAS
 from digitflow.training import keras_predictor
@@ -224,6 +226,15 @@ def test_every_optimizer_learns(run, tmp_path, optimizer, rate, options):
     metrics, history = quick(run, tmp_path, **changes)
     assert history[-1]["loss"] < 0.7 * history[0]["loss"]
     assert metrics["valid_accuracy"] > 0.6
+
+
+def test_the_options_of_the_optimizers_that_are_known_before_the_first_job_are_those_of_keras():
+    import keras
+
+    elsewhere = {"learning_rate", "weight_decay", "use_ema", "ema_momentum", "name", "kwargs"}
+    kinds = {name.lower(): kind for name, kind in vars(keras.optimizers).items()}
+    for name, known in OPTIMIZER_OPTIONS["keras"].items():
+        assert {*inspect.signature(kinds[name]).parameters} - elsewhere == known, name
 
 
 @pytest.mark.parametrize(

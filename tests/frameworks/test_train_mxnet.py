@@ -414,6 +414,22 @@ def test_a_killed_training_resumes_to_the_same_bytes(data, train, run, tmp_path,
     assert not (killed / "checkpoint.npz").exists()
 
 
+OPTIONS = """
+from inspect import signature
+from digitflow.config.optimizers import OPTIMIZER_OPTIONS
+from digitflow.training.mxnet_networks import NOT_OPTIONS, OPTIMIZERS
+
+for name, known in OPTIMIZER_OPTIONS["mxnet"].items():
+    taken = {*signature(OPTIMIZERS[name]).parameters}.difference(NOT_OPTIONS)
+    assert taken | ({"nesterov"} if name == "sgd" else set()) == known, name
+"""
+
+
+def test_the_options_of_the_optimizers_that_are_known_before_the_first_job_are_those_of_mxnet(run):
+    process = run("-c", OPTIONS)
+    assert process.returncode == 0, process.stderr
+
+
 def test_every_optimizer_lowers_the_loss_and_resumes_to_the_same_weights(data, run, tmp_path):
     rates = {"adam": 0.002, "adamax": 0.01, "nadam": 0.002, "rmsprop": 0.001, "adadelta": 1.0}
     rates |= {"adagrad": 0.05, "sgd": 0.05}

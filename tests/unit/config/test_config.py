@@ -600,6 +600,33 @@ def test_an_option_that_a_network_does_not_take_is_refused_before_any_training(
         validate(changed("models.mine", model))
 
 
+@pytest.mark.parametrize(("key", "value"), [("optimizer", None), ("test_shifts", "5"), ("test_shifts", True)])
+def test_a_value_that_is_in_no_list_of_names_or_numbers_is_one_mistake(key, value):
+    with pytest.raises(ConfigError) as error:
+        validate(changed(f"models.keras_cnn.{key}", value))
+    assert str(error.value).count(f"models.keras_cnn.{key}: ") == 1
+    assert ", should be one of " in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("framework", "options", "told"),
+    [
+        ("keras", {"beta1": 0.9}, r"beta1: unknown key; did you mean beta_1\?"),
+        ("keras", {"decay": 0.1}, "decay: unknown key; the keys here are amsgrad, beta_1, "),
+        ("keras", {"weight_decay": 0.1}, "weight_decay: a key of the model itself; write it beside"),
+        ("keras", {"clipnorm": "1,5"}, "clipnorm: '1,5', should be a number"),
+        ("keras", {"amsgrad": 1}, "amsgrad: 1, should be true or false"),
+        ("mxnet", {"beta_1": 0.9}, r"beta_1: unknown key; did you mean beta1\?"),
+        ("numpy", {"epsilon": True}, "epsilon: true, should be a number"),
+    ],
+)
+def test_an_option_that_an_optimizer_does_not_take_is_refused_before_any_training(framework, options, told):
+    model = {"framework": framework, "architecture": "mlp_module" if framework == "mxnet" else "mlp"}
+    model |= {"epochs": 1, "batch_size": 8, "learning_rate": 1, "optimizer_options": options}
+    with pytest.raises(ConfigError, match=rf"models\.mine\.optimizer_options\.{told}"):
+        validate(changed("models.mine", model))
+
+
 @pytest.mark.parametrize("framework", ["keras", "numpy"])
 @pytest.mark.parametrize("hidden", [64, "800", [0], [True], [8.5], ["800"]])
 def test_hidden_layers_are_a_list_of_counts_before_any_training(framework, hidden):

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import logging
+from inspect import signature
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from tests.training_files import write_training_files
 
 from digitflow.base.checksums import sha256
 from digitflow.base.errors import ConfigError, DigitflowError
+from digitflow.config.optimizers import OPTIMIZER_OPTIONS
 from digitflow.formats.probabilities import read_probabilities
 from digitflow.models import numpy_mlp
 from digitflow.training import numpy_predictor
@@ -376,3 +378,10 @@ def test_weight_decay_takes_its_part_of_the_weights_and_none_of_the_biases(digit
 def test_a_setting_that_does_not_exist_is_refused_with_those_that_do(run, change, message):
     with pytest.raises(ConfigError, match=message):
         run.other(**change)("unknown")
+
+
+def test_the_options_of_the_optimizers_that_are_known_before_the_first_job_are_those_of_numpy():
+    taken = {
+        name: {*signature(kind).parameters} - {"parameters"} for name, kind in training.OPTIMIZERS.items()
+    }
+    assert taken == OPTIMIZER_OPTIONS["numpy"]

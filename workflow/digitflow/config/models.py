@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from digitflow.base.errors import ConfigError
+from digitflow.config.optimizers import OPTIMIZER_OPTIONS, SWITCHES
 from digitflow.config.schema import (
     canonical,
     in_yaml,
@@ -85,7 +86,22 @@ def wrong_model(model: dict[str, Any]) -> Iterator[str]:
     hidden = model["network"].get("hidden", []) if architecture == "mlp" else []
     if not isinstance(hidden, list) or not all(type(whole(units)) is int and units > 0 for units in hidden):
         yield f"network.hidden: {in_yaml(hidden)}, should be a list of numbers of units, such as [800]"
+    yield from _wrong_options(model)
     yield from _ignored(model)
+
+
+def _wrong_options(model: dict[str, Any]) -> Iterator[str]:
+    """What is wrong with the options of a model's optimizer, except values that only the framework judges."""
+    known = OPTIMIZER_OPTIONS[model["framework"]].get(model["optimizer"])
+    for option, value in model["optimizer_options"].items() if known else ():
+        where = f"optimizer_options.{option}"
+        if option in model:
+            yield f"{where}: a key of the model itself; write it beside optimizer_options"
+        elif option not in known:
+            yield f"{where}: unknown key{suggest(option, sorted(known))}"
+        elif isinstance(value, str) or isinstance(value, bool) != (option in SWITCHES):
+            kind = "true or false" if option in SWITCHES else "a number"
+            yield f"{where}: {in_yaml(value)}, should be {kind}"
 
 
 @functools.cache

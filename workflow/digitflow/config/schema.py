@@ -44,6 +44,9 @@ def schema() -> dict:
     model["properties"]["framework"]["enum"] = list(FRAMEWORKS)
     settings = json_schema()
     model["properties"] |= settings["properties"]
+    for about in model["properties"].values():  # or what is not in a list would be told twice: also as a type
+        if "enum" in about:
+            about.pop("type", None)
     of_steps = {"batch_size", "learning_rate"}
     model["required"] += [name for name in settings["required"] if name not in of_steps]
     model["if"] = {"properties": {"architecture": {"enum": [*WITHOUT_STEPS]}}}

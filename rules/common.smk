@@ -47,7 +47,10 @@ READING = inputs.reading(DATA)
 
 def code(verb, *looked_up):
     """The digest of the code that a verb reaches: an edit of it, except of comments and layout, reruns the rule."""
-    return codedigest.of_verb(commandline.module_of(verb), verb, *looked_up)
+    try:
+        return codedigest.of_verb(commandline.module_of(verb), verb, *looked_up)
+    except DigitflowError as error:  # a module of the user's own may be half written
+        raise WorkflowError(str(error)) from None
 
 
 def has_labels_of_its_own(path):

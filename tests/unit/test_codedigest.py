@@ -232,6 +232,16 @@ def test_a_module_that_does_not_exist_is_refused_with_those_that_were_meant(name
         codedigest.check_module(name)
 
 
+def test_a_network_whose_module_is_missing_or_no_python_is_refused_with_the_modules_name(package):
+    stage = STAGES["train_keras"]
+    with pytest.raises(InputError, match=r"no module 'models\.keras_tiny'; did you mean models\.keras_"):
+        codedigest.of_verb(stage, "train_keras", "models.keras_tiny")
+    (package / "models" / "keras_tiny.py").write_text("def tiny(\n")
+    codedigest._modules.cache_clear()
+    with pytest.raises(InputError, match=r"models/keras_tiny\.py, line 1: not Python: '\(' was never closed"):
+        codedigest.of_verb(stage, "train_keras", "models.keras_tiny")
+
+
 def test_a_kept_digest_is_the_one_that_is_made_anew(package):
     first = digests()
     assert codedigest.CACHE.exists()

@@ -38,7 +38,12 @@ class Code(NamedTuple):
 
 
 def of_verb(stage: str, verb: str, *looked_up: str) -> str:
-    """The digest of a verb of `verbs/<stage>.py`, with the modules that it looks up by name at run time."""
+    """The digest of a verb of `verbs/<stage>.py`, with the modules that it looks up by name at run time.
+
+    InputError: there is no such module, or one is no Python.
+    """
+    for name in looked_up:
+        check_module(name)
     code = _modules()[f"verbs.{stage}:{verb}"]
     found = [code.digest]
     for name in sorted(closure(stage, verb, *looked_up)):
@@ -124,8 +129,11 @@ def _name(path: Path) -> str:
 
 
 def _read(path: Path, name: str, known: set[str]) -> dict[str, Code]:
-    """The code of a module; for a module of verbs, also that of each verb."""
-    tree = _without_docstrings(ast.parse(path.read_bytes()))
+    """The code of a module; for a module of verbs, also that of each verb. InputError: it is no Python."""
+    try:
+        tree = _without_docstrings(ast.parse(path.read_bytes()))
+    except SyntaxError as error:
+        raise InputError(f"{path}, line {error.lineno}: not Python: {error.msg}") from error
     whole = {name: Code(_digest(tree), _imports(tree, known))}
     if not name.startswith("verbs."):
         return whole

@@ -35,5 +35,10 @@ def test_an_option_that_a_network_does_not_take_is_refused_with_those_that_it_ta
         models.build("baseline", "random_guess", (28, 28), 10, units=3)
 
 
+def test_a_network_that_its_module_does_not_have_is_refused_by_both_names():
+    with pytest.raises(ConfigError, match=r"architecture: models/baseline\.py has no function 'random_gues'"):
+        models.build("baseline", "random_gues", (28, 28), 10)
+
+
 def test_every_module_of_numpy_models_has_its_learner():
     assert {*NUMPY.values()} == {*LEARNERS}

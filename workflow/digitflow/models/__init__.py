@@ -13,7 +13,11 @@ def build(module: str, name: str, input_shape: tuple[int, ...], classes: int, /,
     The framework is imported here, with the module. Raises ConfigError for an option that the network does
     not take, and for a value with which it cannot be built.
     """
-    make = getattr(importlib.import_module(f"digitflow.models.{module}"), name)
+    make = getattr(importlib.import_module(f"digitflow.models.{module}"), name, None)
+    if make is None:
+        raise ConfigError(
+            f"architecture: models/{module}.py has no function {name!r}: mend models/registry.py"
+        )
     known = list(inspect.signature(make).parameters)[2:]
     for option in options:
         if option not in known:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from digitflow.base.checksums import check_digests, sha256
-from digitflow.base.errors import FormatError, InputError
+from digitflow.base.errors import DigitflowError, FormatError, InputError
 from digitflow.formats import idx
 from digitflow.formats.probabilities import read_probabilities
 from digitflow.training.course import Job, write_results
@@ -56,6 +56,14 @@ def test_what_a_diverged_training_predicts_is_every_class_alike(tmp_path):
     nothing = np.full((3, 4), np.nan, np.float32)
     write_prediction(tmp_path / "test.npy", tmp_path / "test.json", nothing, *files, "cpu")
     assert np.array_equal(read_probabilities(tmp_path / "test.npy"), ROWS)
+
+
+def test_a_model_whose_last_step_diverged_without_validation_rows_predicts_nothing_and_says_why(tmp_path):
+    write(tmp_path, np.zeros((0, 4), np.float32), validates=False)
+    files = tmp_path / "metrics.json", [tmp_path / "model.bin"], tmp_path / "model.bin"
+    nothing = np.full((3, 4), np.nan, np.float32)
+    with pytest.raises(DigitflowError, match=r"model\.bin: .* its training diverged; lower learning_rate"):
+        write_prediction(tmp_path / "test.npy", tmp_path / "test.json", nothing, *files, "cpu")
 
 
 @pytest.mark.parametrize("name", ["model.bin", "history.csv", "valid_probabilities.npy"])

@@ -15,6 +15,7 @@ from digitflow.training.data import predict_shifted
 from digitflow.training.settings import Settings
 
 
+@np.errstate(all="ignore")  # what is not a number is reported as it is written
 def apply(model: Path, images: np.ndarray, settings: Settings) -> tuple[np.ndarray, str]:
     """Predict uint8 images (n, h, w[, 3]), of the size that a saved model learned from, with this model.
 

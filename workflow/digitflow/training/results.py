@@ -9,7 +9,7 @@ import numpy as np
 
 from digitflow.base import files
 from digitflow.base.checksums import check_digests, sha256
-from digitflow.base.errors import ConfigError, FormatError, InputError
+from digitflow.base.errors import ConfigError, DigitflowError, FormatError, InputError
 from digitflow.formats import idx
 from digitflow.formats.probabilities import write_probabilities
 from digitflow.training.settings import Settings
@@ -58,10 +58,14 @@ def write_prediction(
     """Write softmax rows (n, classes) of all images of an IDX file, and what they were predicted from.
 
     If the training of the model diverged, according to `metrics`, they are meaningless: all classes get the
-    same.
+    same. DigitflowError: it did, but nobody noticed.
     """
     if files.read_json(metrics).get("status") == "diverged":
         rows = np.full(rows.shape, 1 / rows.shape[1], np.float32)
+    elif np.isnan(rows).any():  # without validation rows, a training does not notice what its last step did
+        raise DigitflowError(
+            f"{model_files[-1]}: predicts what is not a number: its training diverged; lower learning_rate"
+        )
     write_probabilities(probabilities, rows)
     made_from = {path.name: sha256(path) for path in [*model_files, images]}
     write_metrics(prediction, [probabilities], device=device, made_from=made_from)

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from digitflow.base.errors import ConfigError
 from digitflow.training import mxnet_trainer
 from digitflow.training.augment import augment_batch
 from digitflow.training.settings import Augment
@@ -154,7 +155,7 @@ def test_elastic_warps_are_the_same_from_the_same_seed_and_leave_the_other_part_
     assert 0.65 < (first == images).all(axis=(1, 2)).mean() < 0.75
 
 
-@pytest.mark.parametrize("shape", [(28, 28), (20, 32), (3, 3)])
+@pytest.mark.parametrize("shape", [(28, 28), (20, 32), (3, 6)])
 def test_a_square_is_erased_wherever_it_fits(shape):
     images = many(np.full(shape, 255, np.uint8), 2000)
     erased = warp(images, erase=4) == 0
@@ -162,6 +163,11 @@ def test_a_square_is_erased_wherever_it_fits(shape):
     assert (erased.sum(axis=(1, 2)) == size).all()
     assert erased.any(axis=0).all()  # each pixel has its turn
     assert (images == 255).all()
+
+
+def test_a_square_that_would_leave_nothing_to_learn_from_is_refused():
+    with pytest.raises(ConfigError, match=r"augment\.erase: 6 erases all of 3 x 6 pixels"):
+        warp(many(np.full((3, 6), 255, np.uint8)), erase=6)
 
 
 def test_what_is_off_changes_no_draw_of_the_rest():

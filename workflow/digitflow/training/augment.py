@@ -8,6 +8,7 @@ import functools
 import cv2
 import numpy as np
 
+from digitflow.base.errors import ConfigError
 from digitflow.training.settings import Augment, Settings
 
 # The number of places along each side at which an elastic warp draws a displacement. Four are a stroke's
@@ -90,8 +91,10 @@ def _warp(images: np.ndarray, rng: np.random.Generator, augment: Augment) -> np.
 
 
 def _erase(images: np.ndarray, rng: np.random.Generator, side: int) -> None:
-    """Set a square in each image to 0, wherever it fits; a smaller image becomes 0 altogether."""
+    """Set a square in each image to 0, wherever it fits. ConfigError: it would be the whole image."""
     n, height, width = images.shape[:3]
+    if side >= max(height, width):
+        raise ConfigError(f"augment.erase: {side} erases all of {height} x {width} pixels; set a smaller one")
     tops, lefts = (rng.integers(0, max(size - side, 0) + 1, n) for size in (height, width))
     for image, top, left in zip(images, tops, lefts, strict=True):
         image[top : top + side, left : left + side] = 0

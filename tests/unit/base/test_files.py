@@ -61,6 +61,11 @@ def test_whether_a_file_can_be_written_is_found_out_and_changes_nothing(tmp_path
     assert [path.read_text() for path in tmp_path.iterdir()] == ["before"]
 
 
+def test_an_error_of_another_file_is_not_told_as_if_the_one_that_is_written_had_it(tmp_path):
+    with pytest.raises(FileNotFoundError, match="another"), atomic_open(tmp_path / "file"):
+        (tmp_path / "another").read_bytes()
+
+
 def test_a_job_that_outlived_its_snakemake_cannot_spoil_the_file_of_the_next(tmp_path, outlived):
     with atomic_open(tmp_path / "file") as file:
         file.write(b"n")

@@ -79,6 +79,14 @@ def test_it_is_made_again_because_its_settings_are_none_that_a_job_has(project):
     assert not [*records.find_put_back()]  # said once
 
 
+@pytest.mark.parametrize("text", ["{", "[]"])
+def test_a_damaged_record_is_removed_so_that_its_output_is_made_again(project, text):
+    kept = records.record_of("data/a", records.METADATA)
+    kept.write_text(text)
+    records.make_again("data/a", records.FAILED)
+    assert not kept.exists()
+
+
 def test_an_output_without_any_records_was_copied_without_them(project):
     assert not records.are_missing("data/a")
     assert not records.are_missing("data/none")

@@ -109,7 +109,9 @@ def test_one_changed_key_shows_as_one_line(project, truth):
     a, b = project("a"), project("b", **with_epochs(30))
     found = comparison_of(a, b, truth)
     assert found.settings == [("models.keras_cnn.epochs", 20, 30)]
-    assert compare.as_text(found).splitlines()[0] == "models.keras_cnn.epochs: 20 -> 30"
+    setting, _, pair, *_ = compare.as_text(found).splitlines()
+    assert setting == "models.keras_cnn.epochs: 20 -> 30"
+    assert pair == f"test merged: 97.00 -> 97.00 % of {TEST_ROWS}, +0.00 points, no image flipped"
 
 
 def test_settings_that_mean_the_same_do_not_show(project, truth):
@@ -439,6 +441,11 @@ def test_json_has_every_image_that_flipped(project, truth):
     row = told["flips"]["fixed"][0]
     assert row["true"] == row["second"] != row["first"]
     assert told["worse"] is False
+    pair = next(pair for pair in told["pairs"] if (pair["rows"], pair["model"]) == ("test", "merged"))
+    assert [pair["only_second"], pair["only_first"]] == [
+        len(told["flips"][kind]) for kind in ("fixed", "broken")
+    ]
+    assert 0 < pair["p_value"] <= 1
 
 
 def test_sheets_show_the_very_images_that_flipped(project, truth, digits, tmp_path):

@@ -137,6 +137,12 @@ def test_a_tie_is_left_to_the_probabilities_where_there_are_some():
     assert submissions.blend("mean", files, 2, [9, 1]).tolist() == [0]
 
 
+def test_a_mean_may_choose_what_is_no_submissions_first_choice():
+    first, second = np.array([[0.5, 0.1, 0.4], [0.6, 0.3, 0.1]]), np.array([[0.1, 0.5, 0.4], [0.1, 0.4, 0.5]])
+    files = {str(place): Submission(rows.argmax(axis=1), rows) for place, rows in enumerate((first, second))}
+    assert submissions.blend("mean", files, 3).tolist() == [2, 0]
+
+
 def test_a_mean_needs_the_probabilities_of_all(folder):
     found = read_all(folder[0])
     with pytest.raises(ConfigError, match=r"first, second, third has only labels: write `method: vote`"):

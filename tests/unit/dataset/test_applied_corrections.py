@@ -223,6 +223,8 @@ def test_where_all_pixels_are_others_lines_keep_their_rows_and_get_new_checksums
     assert renewed == f"{path}, line 3: row 1 has the checksum {new[0]} now"
     assert left.startswith(f"{path}, line 5: left as it is: ")
     assert path.read_text() == f"{text.replace(old[0], new[0])}3,{other},ok,{old[2]},\n"
+    path.write_text(text.replace(old[0], new[0]))
+    assert follow(path, *files, by_id=True) == []  # once more is no mistake
 
 
 def test_checksums_are_not_renewed_by_id_where_one_shows_that_the_pixels_did_not_all_change(rows, tmp_path):

@@ -318,6 +318,12 @@ def test_ids_come_back_from_their_file(tmp_path):
     assert labelscsv.read_ids(tmp_path / "ids.csv", 3) == ids
     with pytest.raises(FormatError, match="3 ids for 4 images"):
         labelscsv.read_ids(tmp_path / "ids.csv", 4)
+    for damaged in ("0\na\nb\n", "id\n0\na,b\nc\n"):
+        (tmp_path / "ids.csv").write_text(damaged)
+        with pytest.raises(
+            FormatError, match=r"ids\.csv: not a list of ids, one per line under the header id"
+        ):
+            labelscsv.read_ids(tmp_path / "ids.csv", 3)
 
 
 def test_a_sample_that_counts_the_images_in_another_order_is_refused_where_they_have_no_ids(tmp_path):

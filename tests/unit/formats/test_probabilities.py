@@ -49,12 +49,14 @@ def test_probabilities_that_are_none_are_refused_with_their_row(tmp_path, array,
         read_probabilities(tmp_path / "p.npy", rows=2)
 
 
-def test_a_truncated_or_pickled_or_missing_file_is_refused(tmp_path):
+def test_a_truncated_or_overlong_or_pickled_or_missing_file_is_refused(tmp_path):
     path = tmp_path / "p.npy"
     np.save(path, np.full((2, 2), 0.5))
-    path.write_bytes(path.read_bytes()[:-3])
-    with pytest.raises(FormatError, match="not a whole"):
-        read_probabilities(path)
+    whole = path.read_bytes()
+    for data in (whole[:-3], whole + whole[-16:]):  # a row more than its header says
+        path.write_bytes(data)
+        with pytest.raises(FormatError, match="not a whole"):
+            read_probabilities(path)
     np.save(path, np.array([{}], dtype=object), allow_pickle=True)
     with pytest.raises(FormatError):
         read_probabilities(path)

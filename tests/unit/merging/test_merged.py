@@ -68,3 +68,8 @@ def test_predictions_of_other_rows_are_refused(files):
     write_probabilities(files[2], B[:1])
     with pytest.raises(FormatError, match="differ in shape"):
         merged.merge_files(files, merge())
+    write_probabilities(files[1], A1[:1])
+    with pytest.raises(
+        FormatError, match=r"a0\.npy and .*a1\.npy: .* differ in shape.*; delete them and run"
+    ):
+        merged.merge_files(files, merge())

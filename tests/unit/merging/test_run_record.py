@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -69,10 +70,14 @@ def test_a_run_is_recorded_with_its_configuration_and_the_digests_of_what_it_rea
     digests = found["digests"]
     assert digests["submission"] == digest("submission.csv")
     assert digests["code"] == "c0de"
+    assert digests["classes"] == digest('["0", "1"]')
     assert digests["csvs"] == {"train.csv": digest("train.csv")}
     assert digests["lists"] == {str(project / "train.lst"): digest("train.lst")}
     assert digests["corrections"] == digest("corrections.csv")
     assert found["versions"].keys() >= {"python", "numpy", "snakemake"}
+    assert found["machine"].keys() == {"system", "cpu", "cores"}
+    age = datetime.now(UTC) - datetime.fromisoformat(found["time"])
+    assert timedelta(0) <= age < timedelta(hours=1)
     assert found["versions"]["mxnet"] == "1.9.1"
     assert found["machine"]["cores"] >= 1
 

@@ -18,9 +18,10 @@ def test_a_submission_has_the_most_probable_class_of_each_row(tmp_path):
     assert (tmp_path / "s.csv").read_bytes() == b"ImageId,Label\n1,1\n2,0\n"
 
 
-def test_probabilities_of_other_classes_are_refused(tmp_path):
+@pytest.mark.parametrize(("write", "form"), [(submission.write, [{}]), (submission.write_predictions, [])])
+def test_probabilities_of_other_classes_are_refused(tmp_path, write, form):
     with pytest.raises(FormatError, match=r"s\.csv: probabilities of 3 classes, but the data have 10"):
-        submission.write(tmp_path / "s.csv", ROWS, "0123456789", tmp_path / "ids", {})
+        write(tmp_path / "s.csv", ROWS, "0123456789", tmp_path / "ids", *form)
     assert not list(tmp_path.iterdir())
 
 
@@ -33,6 +34,12 @@ def test_a_prediction_has_the_images_name_the_classs_name_and_its_probability(tm
             ["scans/a.png", "kha", "0.700000"],
             ['with,comma "and" quotes.png', "ka", "0.500000"],
         ]
+
+
+def test_images_without_names_are_counted_from_1(tmp_path):
+    labelscsv.write_ids(tmp_path / "names", [])
+    submission.write_predictions(tmp_path / "p.csv", ROWS, "012", tmp_path / "names")
+    assert (tmp_path / "p.csv").read_text().splitlines()[1:] == ["1,1,0.700000", "2,0,0.500000"]
 
 
 def test_names_of_other_images_are_refused(tmp_path):

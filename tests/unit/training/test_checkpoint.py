@@ -46,6 +46,12 @@ def test_a_damaged_checkpoint_is_not_used(kept, damage):
     assert kept.load() is None
 
 
+def test_a_checkpoint_of_arrays_with_other_names_is_not_used(kept):
+    with np.load(kept.path) as file:
+        np.savez(kept.path, stored=file["stored"], wfights=file["weights"])  # a flipped bit
+    assert kept.load() is None
+
+
 def test_every_flipped_byte_of_a_checkpoint_is_noticed_or_harmless(kept):
     whole = kept.path.read_bytes()
     arrays, *history = kept.load()

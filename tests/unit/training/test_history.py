@@ -47,9 +47,9 @@ def test_history_has_a_row_and_a_log_line_an_epoch(tmp_path, caplog):
     assert list(rows[0]) == list(History.FIELDS)
     assert [row["epoch"] for row in rows] == ["1", "2"]
     assert rows[1]["valid_accuracy"] == "0.95"
-    assert caplog.messages[0].startswith(
-        "epoch 1/3: loss 0.5000, accuracy 0.8750, validation accuracy 0.9000, 0.0 s, "
-    )
+    first, second = caplog.messages
+    assert first.startswith("epoch 1/3: loss 0.5000, accuracy 0.8750, validation accuracy 0.9000, 0.0 s, ")
+    assert second.startswith("epoch 2/3: ")
 
 
 def test_a_history_is_read_as_numbers(tmp_path):
@@ -71,11 +71,13 @@ def test_a_loss_that_is_not_finite_in_either_part_ends_the_training(losses):
         History(settings()).add(losses[0], 0.1, losses[1], 0.1, 1.0)
 
 
-def test_patience_ends_a_training_whose_validation_loss_no_longer_falls():
+def test_patience_ends_a_training_whose_validation_loss_no_longer_falls(caplog):
+    caplog.set_level("INFO", logger="digitflow")
     assert not history([3, 2, 2.5], patience=2).over
     found = history([3, 2, 2.5, 2.1], patience=2)
     assert found.over
     assert found.status == "stopped early"
+    assert caplog.messages[-1] == "stopped early after epoch 4 of 9"
 
 
 def test_with_patience_the_weights_are_kept_after_each_epoch_that_is_the_best_so_far():

@@ -127,9 +127,8 @@ class Stray:
 
     @property
     def new_crc(self) -> str | None:
-        """The checksum of its row, if that row has the line's label, and no row has the line's pixels."""
-        is_same = self.there and self.there[0] == self.line.was and not self.rows
-        return self.there[1] if is_same else None
+        """The checksum of its row, if that row has the line's label."""
+        return self.there[1] if self.there and self.there[0] == self.line.was else None
 
 
 def find_strays(

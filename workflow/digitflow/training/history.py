@@ -120,10 +120,8 @@ class History:
                     f"{last['epoch']} of {settings.epochs}: it diverged; lower learning_rate"
                 )
             self.status = "diverged"
-        elif last["epoch"] == settings.epochs:
-            return  # it has run to its end
-        elif not self.validates:
-            return
+        elif last["epoch"] == settings.epochs or not self.validates:
+            return  # it has run to its end, or nothing can end it before
         elif (
             settings.prune
             and last["epoch"] == settings.prune.epoch

@@ -138,9 +138,9 @@ def test_a_tie_is_left_to_the_probabilities_where_there_are_some():
 
 
 def test_a_mean_may_choose_what_is_no_submissions_first_choice():
-    first, second = np.array([[0.5, 0.1, 0.4], [0.6, 0.3, 0.1]]), np.array([[0.1, 0.5, 0.4], [0.1, 0.4, 0.5]])
+    first, second = np.array([[0.6, 0.3, 0.1], [0.5, 0.1, 0.4]]), np.array([[0.1, 0.3, 0.6], [0.1, 0.5, 0.4]])
     files = {str(place): Submission(rows.argmax(axis=1), rows) for place, rows in enumerate((first, second))}
-    assert submissions.blend("mean", files, 3).tolist() == [2, 0]
+    assert submissions.blend("mean", files, 3).tolist() == [0, 2]
 
 
 def test_a_mean_needs_the_probabilities_of_all(folder):

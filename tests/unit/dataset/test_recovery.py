@@ -133,12 +133,13 @@ def test_pictures_tell_what_they_were_where_the_digest_does_not(project, by):
     if by.startswith("one"):
         project.manifest.write_text(f"{project.manifest.read_text()}; pixels 00000000\n")
     project.picture(3).rename(project.picture(3, 7))
-    project.picture(4).unlink()
+    project.picture(ROWS).unlink()
     project.picture(5).write_bytes(png.encode(255 - project.images[[4]])[0])
     project.lose()
     assert project.recover()
     *told, note = project.adopt()
-    assert [line.split(": image ")[1].split(",")[0] for line in told] == ["3: 4 -> 7", "4: drop"]
+    done = [line.split(": image ")[1].split(",")[0] for line in told]
+    assert done == ["3: 4 -> 7", f"{ROWS}: drop"]
     assert "05.png: pixels edited" in note
 
 

@@ -80,3 +80,24 @@ def test_epochs_are_whole_numbers_even_if_there_is_one():
     for axes in (accuracy, loss):
         left, right = axes.get_xlim()
         assert [tick for tick in axes.get_xticks() if left <= tick <= right] == [1]
+
+
+def test_what_the_colours_mean_is_told_even_if_no_test_accuracy_is_near_the_validations():
+    from matplotlib.figure import Figure
+
+    axes = Figure().subplots()
+    far = point(0.9, epochs=1)
+    far.scores[0].update({"test_accuracy": 0.5, "test_low": 0.4, "test_high": 0.6})
+    figure._draw_marks(axes, [far], "epochs")
+    assert [text.get_text() for text in axes.get_legend().get_texts()] == ["validation", "test"]
+
+
+@pytest.mark.parametrize(("columns", "numbers"), [(16, 32), (17, 0)])
+def test_many_points_have_room_and_a_scale_of_colours_instead_of_numbers(monkeypatch, columns, numbers):
+    drawn = []
+    monkeypatch.setattr(figure, "save", lambda whole, _: drawn.append(whole))
+    figure.study_figure("", [point(0.9, rate=rate, size=size) for rate in (1, 2) for size in range(columns)])
+    figure.study_figure("", [point(0.9, rate=rate) for rate in range(40)])
+    assert [whole.get_size_inches()[1] for whole in drawn] == [4.2, 8]
+    assert len(drawn[0].axes[0].texts) == numbers
+    assert len(drawn[0].axes) == (3 if numbers else 4)

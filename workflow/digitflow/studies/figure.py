@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 CURVES = 8  # one for each of the best points: more cannot be told apart
 BELOW = 12  # percentage points below the best accuracy, at which the axis ends at the latest
+NUMBERED = 16  # columns of a heat map; in more, numbers would overlap
+# Measures, their names, and the colours and heights of their marks.
+MARKS = (("valid", "validation", "tab:blue", 0.12), ("test", "test", "tab:orange", -0.12))
 
 
 def study_figure(path: str | Path, results: Sequence[Result]) -> None:
@@ -24,10 +27,12 @@ def study_figure(path: str | Path, results: Sequence[Result]) -> None:
     """
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(13, 4.2), layout="constrained")
-    overview, accuracy, loss = figure.subplots(1, 3, width_ratios=[1.25, 1, 1])
     axes = list(results[0].point.values)
-    varied = [axis for axis in axes if len({result.point.values[axis] for result in results}) > 1]
+    found = {axis: {result.point.values[axis] for result in results} for axis in axes}
+    varied = [axis for axis in axes if len(found[axis]) > 1]
+    lines = len(found[(varied or axes)[0]])
+    figure = Figure(figsize=(13, max(4.2, 0.2 * lines)), layout="constrained")
+    overview, accuracy, loss = figure.subplots(1, 3, width_ratios=[1.25, 1, 1])
     if len(varied) < 2:
         _draw_marks(overview, results, (varied or axes)[0])
     else:
@@ -41,18 +46,20 @@ def _draw_marks(axes: "Axes", results: Sequence[Result], axis: str) -> None:
     order = sorted(results, key=lambda result: _sort_key(result.point.values[axis]), reverse=True)
     edge = 100 * max(result.mean("valid_accuracy") for result in results) - BELOW
     left_out = []
-    for measure, colour, offset in (("valid", "tab:blue", 0.12), ("test", "tab:orange", -0.12)):
+    for measure, name, colour, offset in MARKS:
+        if results[0].mean(f"{measure}_accuracy") is not None:
+            # For the legend: all marks of a measure may be left out below.
+            axes.plot([], [], "o", color=colour, markersize=5, label=name)
         for place, result in enumerate(order):
             mean = result.mean(f"{measure}_accuracy")
             if mean is None:
                 continue
             low, high = (result.mean(f"{measure}_{end}") for end in ("low", "high"))
-            label = {"valid": "validation", "test": "test"}[measure] if result is results[0] else None
             if 100 * high < edge:
                 left_out.append((place + offset, f" ← {100 * mean:.1f}", colour))
                 continue
             axes.plot([100 * low, 100 * high], [place + offset] * 2, color=colour, linewidth=2, alpha=0.5)
-            axes.plot(100 * mean, place + offset, "o", color=colour, markersize=5, label=label)
+            axes.plot(100 * mean, place + offset, "o", color=colour, markersize=5)
     for place, text, colour in left_out:  # now that the axis has its range
         axes.text(axes.get_xlim()[0], place, text, color=colour, va="center", fontsize=8).set_in_layout(False)
     axes.set_yticks(range(len(order)), [result.point.values[axis] for result in order])
@@ -62,7 +69,7 @@ def _draw_marks(axes: "Axes", results: Sequence[Result], axis: str) -> None:
 
 
 def _draw_heat_map(axes: "Axes", results: Sequence[Result], down: str, across: str) -> None:
-    """Validation accuracy over two axes, the best over all others; with numbers in the cells."""
+    """Validation accuracy over two axes, the best over all others; with numbers in the cells, if they fit."""
     rows, columns = (
         sorted({result.point.values[axis] for result in results}, key=_sort_key) for axis in (down, across)
     )
@@ -71,10 +78,12 @@ def _draw_heat_map(axes: "Axes", results: Sequence[Result], down: str, across: s
         at = rows.index(result.point.values[down]), columns.index(result.point.values[across])
         best[at] = 100 * result.mean("valid_accuracy")
     low = max(np.nanmin(best), np.nanmax(best) - 10)  # a failed point must not take all the colour
-    axes.imshow(best, cmap="viridis", vmin=low, aspect="auto")
+    colours = axes.imshow(best, cmap="viridis", vmin=low, aspect="auto")
+    if len(columns) > NUMBERED:
+        axes.figure.colorbar(colours, ax=axes)
     middle = (low + np.nanmax(best)) / 2
     for (y, x), value in np.ndenumerate(best):
-        if np.isfinite(value):
+        if np.isfinite(value) and len(columns) <= NUMBERED:
             colour = "black" if value > middle else "white"
             axes.text(x, y, f"{value:.1f}", ha="center", va="center", color=colour, fontsize=7)
     axes.set_xticks(range(len(columns)), columns, rotation=30, ha="right")

@@ -10,6 +10,7 @@ from digitflow.base.errors import FormatError
 from digitflow.dataset.lists import of_rows
 from digitflow.formats import idx
 from digitflow.look import mistakes as figures
+from digitflow.look.canvas import arrow
 from digitflow.look.mistakes import (
     confusion_figure,
     mistakes_figure,
@@ -66,6 +67,30 @@ def test_mistakes_are_told_by_the_classes_names_and_written_and_drawn(tmp_path, 
     assert ("kha taken for ga: 2" in caplog.messages) == bool(places)
     assert np.trace(read_confusion(files[0])) == 8 - len(places)
     assert all(path.read_bytes().startswith(PNG) for path in files[1:])
+
+
+@pytest.mark.parametrize("name", ["ka", "a longer name", "a class with a long name"])
+def test_the_caption_of_a_mistake_is_hardly_wider_than_its_image(tmp_path, monkeypatch, name):
+    widths = []
+
+    def save(figure, path):
+        figure.canvas.draw()
+        for axes in figure.axes:
+            widths.append(axes.title.get_window_extent().width)
+        widths.append(figure.bbox.width / figures.COLUMNS)
+
+    monkeypatch.setattr(figures, "save", save)
+    caption = f"00001\n{arrow(name, name, figures.ROOM, '   0.98')}"
+    mistakes_figure(tmp_path / "m.png", np.zeros((3, 28, 28), np.uint8), [caption] * 3, "a")
+    *captions, room = widths
+    assert max(captions) < 1.05 * room
+
+
+def test_characters_that_the_font_lacks_are_named_once_with_the_way_to_another_font(tmp_path, caplog):
+    confusion_figure(tmp_path / "c.png", np.eye(2, dtype=int), ["数", "字"], "a")
+    (message,) = caplog.messages
+    assert message.startswith(f"{tmp_path}/c.png: Matplotlib's font lacks '数', '字', drawn as boxes: ")
+    assert "a file matplotlibrc in this folder" in message
 
 
 def draw_mistakes(path, count):

@@ -11,12 +11,13 @@ import numpy as np
 from digitflow.base.errors import FormatError
 from digitflow.base.files import write_rows
 from digitflow.formats import idx, lst
-from digitflow.look.canvas import save, short
+from digitflow.look.canvas import arrow, save, short
 from digitflow.scoring.measures import confusion_matrix, most_confused, worst_mistakes
 
 log = logging.getLogger("digitflow")
 WORST = 40  # mistakes in a figure
 COLUMNS = 8  # images in a row of mistakes
+ROOM = 21  # characters that are as wide as one of these
 MOST_CLASSES = 100  # in a confusion matrix that is drawn
 MOST_BARS = 40  # bars, one for a pair of labels, that are drawn instead
 CONFUSED = 10  # pairs of labels that are logged
@@ -48,8 +49,8 @@ def show_mistakes(
     write_confusion(confusion, matrix, names)
     confusion_figure(confusion_png, matrix, names, title)
     captions = [
-        f"{Path(listing.path[row]).stem}\n{short(names[true[row]])} → {short(names[given[row]])}   "
-        f"{probabilities[row, given[row]]:.2f}"
+        f"{Path(listing.path[row]).stem}\n"
+        + arrow(names[true[row]], names[given[row]], ROOM, f"   {probabilities[row, given[row]]:.2f}")
         for row in rows
     ]
     if len(rows) < wrong:

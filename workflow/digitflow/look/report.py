@@ -9,13 +9,14 @@ import numpy as np
 
 from digitflow.base.files import atomic_open
 from digitflow.look import sheets
-from digitflow.look.canvas import save, short
+from digitflow.look.canvas import arrow, save
 from digitflow.look.lookdata import LookData
 from digitflow.look.summary import count_labels
 
 MOST = 100  # suspects in the figure
 COLUMNS = 10  # each an inch wide
 CAPTION = 0.45  # inches below an image
+ROOM = 17  # characters that are as wide as an image
 STYLE = """
 body { margin: 1rem; background: #fff; color: #1d1d1b; font: 14px/1.4 system-ui, sans-serif; }
 table { border-collapse: collapse; }
@@ -102,7 +103,7 @@ def suspects_figure(path: str | Path, data: LookData) -> None:
         x, y = place % COLUMNS, place // COLUMNS * tall
         extent = (x + 0.04, x + 0.96, y + height / width - 0.04, y + 0.04)
         axes.imshow(image, cmap="grey", vmin=0, vmax=255, extent=extent, aspect="auto")
-        caption = f"{row['id']}\n{short(row['given'])} → {short(row['proposed'])}"
+        caption = f"{row['id']}\n{arrow(row['given'], row['proposed'], ROOM)}"
         # A class may be called $x$, which is not a formula.
         axes.text(x + 0.5, y + height / width, caption, ha="center", va="top", fontsize=7, parse_math=False)
     save(figure, path)

@@ -99,6 +99,17 @@ def test_a_sample_of_another_test_file_is_refused(tmp_path, ids, text, message):
         labelscsv.submission_form({"sample": tmp_path / "sample.csv"}, 2, ids, "test.csv")
 
 
+@pytest.mark.parametrize(
+    "read", [labelscsv.read_sample, lambda path: labelscsv.read(path, string.digits), labelscsv.check_header]
+)
+@pytest.mark.parametrize(("mark", "name"), [(";", "semicolons"), ("\t", "tabs")])
+def test_a_sample_or_solution_that_excel_separates_otherwise_is_refused_by_that(tmp_path, read, mark, name):
+    (tmp_path / "s.csv").write_text(f"ImageId{mark}Label\n1{mark}7\n")
+    message = rf"line 1: .* looks like cells separated by {name}: save the file with commas between them$"
+    with pytest.raises(FormatError, match=message):
+        read(tmp_path / "s.csv")
+
+
 def test_a_sample_in_another_order_than_the_test_file_leaves_the_order_to_it(tmp_path, ids):
     (tmp_path / "sample.csv").write_text("Id,Digit\nb,0\na,0\n")
     form = labelscsv.submission_form({"sample": tmp_path / "sample.csv"}, 2, ids, "test.csv")
@@ -260,7 +271,7 @@ def test_one_column_of_labels_is_told_from_other_files(tmp_path, text):
 def test_what_is_neither_ids_with_labels_nor_labels_is_no_solution(tmp_path, text):
     (tmp_path / "s.csv").write_text(text)
     assert not labelscsv.is_list(tmp_path / "s.csv")
-    with pytest.raises(FormatError, match=r"s\.csv, line 1: .* should be the header ImageId,Label"):
+    with pytest.raises(FormatError, match=r"s\.csv, line 1: .* (should be the header|separated by)"):
         labelscsv.check_header(tmp_path / "s.csv")
 
 

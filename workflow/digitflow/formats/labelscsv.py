@@ -198,6 +198,8 @@ def check_unique(ids: Sequence[str], where: str) -> None:
 def read_sample(path: PathLike) -> Form:
     """Read the header and ids of a sample_submission.csv. FormatError names the line that is wrong."""
     header, lines = _read_lines(path)
+    if len(header) == 1:
+        _refuse_separated(path, header)
     if len(header) != 2:
         raise FormatError(
             f"{path}, line 1: {shown(','.join(header))}, should be two names, those of the columns of "
@@ -326,7 +328,8 @@ def read_list(
             found = _join(path, first, lines, (at_id, place), ids, fault, images)
             return [label for label, _ in found]
     else:
-        _refuse_separated(path, [*first, *itertools.chain(*lines[:1])], classes)
+        unless = "; if it is the name of a class, list all labels in data.classes"
+        _refuse_separated(path, [*first, *itertools.chain(*lines[:1])], classes, unless)
         if first[0].strip().lower() not in LABEL_NAMES:
             first, lines, start = ["label"], [first, *lines], 1
         at_id, place = None, 0
@@ -355,8 +358,10 @@ def read_list(
     return labels
 
 
-def _refuse_separated(path: PathLike, texts: list[str], classes: Sequence[str] | None) -> None:
-    """FormatError: one of the first lines of a list has more than a label."""
+def _refuse_separated(
+    path: PathLike, texts: list[str], classes: Sequence[str] | None = None, unless: str = ""
+) -> None:
+    """FormatError: one of the first lines has more than one cell. `unless`: what else it may be."""
     for number, text in enumerate(texts, start=1):
         label = text.strip(BLANKS)
         found = OTHER_SEPARATORS.search(label) or TWO_NUMBERS.fullmatch(label)
@@ -364,7 +369,7 @@ def _refuse_separated(path: PathLike, texts: list[str], classes: Sequence[str] |
             name = {";": "semicolons", "\t": "tabs", "|": "vertical bars"}.get(found[0], "blanks")
             raise FormatError(
                 f"{path}, line {number}: {shown(label)} looks like cells separated by {name}: save the file "
-                "with commas between them; if it is the name of a class, list all labels in data.classes"
+                f"with commas between them{unless}"
             )
 
 
@@ -413,6 +418,8 @@ def _split(
 
 def _columns(path: PathLike, header: list[str], wanted: str = USUAL) -> tuple[int, int]:
     """The places of the ids and of the labels; `wanted`: what the header should be."""
+    if len(header) == 1:
+        _refuse_separated(path, header)
     names = [name.strip().lower() for name in header]
     ids = [place for place, name in enumerate(names) if name in ID_NAMES]
     labels = [place for place, name in enumerate(names) if name in LABEL_NAMES]

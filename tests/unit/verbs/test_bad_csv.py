@@ -384,6 +384,15 @@ REFUSED |= {
         b"2;0;0,25;1;1\n",
         "train.csv, line 1: the numbers have decimal commas: save the file with decimal points, 0.5 for 0,5",
     ),
+    "True and False": (
+        HEADER + b"2,True,False,False,True\n",
+        "".join(
+            f"train.csv, line 2, column pixel{k}: '{cell}' is not a whole number from 0 to 255\n"
+            for k, cell in enumerate(["True", "False", "False", "True"])
+        )
+        + "the pixels are True and False: save them as 1 and 0, and write values: {from: 0, to: 1} under "
+        "data: in the configuration",
+    ),
     "Excel's line": (
         b"sep=;\n" + HEADER.replace(b",", b";") + b"2;0;1;0;1\n",
         "train.csv, line 1: 'sep=;' is a line for Excel only: delete it",
@@ -537,6 +546,19 @@ def test_the_first_ten_findings_are_shown_and_all_are_counted(verb, folder):
     ]
     assert lines[10] == "and 1,224 more, 1,234 errors in all"
     assert lines[11].startswith("the numbers go from 0 to 256: if A is black and B white, write values: ")
+
+
+def test_an_empty_cell_and_a_missing_label_are_named_behind_numbers_of_another_scale(verb, folder):
+    # Where a cell of a column is empty, pandas writes all its numbers as 1.0.
+    floats = HEADER + b"2,1.0,2.0,255.0,0.0\n" * 3
+    for row, wrong in [
+        (b"2,1.0,,3.0,4.0\n", "line 5, column pixel1: '' is not a whole number from 0 to 255"),
+        (b",1.0,2.0,3.0,4.0\n", "line 5, column label: '' is not a class from 0 to 2"),
+    ]:
+        (folder / "train.csv").write_bytes(floats + row)
+        *_, first, scale = refusal(verb, folder).splitlines()
+        assert first == f"the first of another kind: train.csv, {wrong}"
+        assert scale.endswith("write values: {from: 0, to: 255} under data: in the configuration")
 
 
 def test_what_is_no_readable_file_has_a_message_of_its_own(verb, folder):

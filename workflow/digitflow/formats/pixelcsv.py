@@ -37,6 +37,10 @@ from digitflow.formats.layout import (
 from digitflow.formats.spellings import Spellings
 
 Fault = tuple[int, int, str]  # the line, the place of the column, and what is wrong
+TRUE_AND_FALSE = (
+    "the pixels are True and False: save them as 1 and 0, and write values: {from: 0, to: 1} under data: in "
+    "the configuration"
+)
 BLOCK_BYTES = 1 << 19  # smaller: numpy's overhead a call; larger: scratch arrays leave the core's own cache
 HEAD_BYTES = 1 << 20  # the header and some rows
 FIRST_LINE_BYTES = 64 << 20  # of the largest image that the schema allows, in colour, names and all
@@ -195,7 +199,8 @@ class _Reader:
         self.layout = layout
         self.findings = Findings()
         self._beyond_scales = 0  # findings that no other scale of the values would fix
-        self._decimal_commas = False  # whether some of these are 0,5
+        self._beyond: Fault | None = None  # the first of these
+        self._how_to_write = ""  # such pixels as numbers, if that is known
         self._lowest, self._highest = math.inf, -math.inf
         self._text = sorted({*range(len(layout.names))} - {*layout.pixels} - {layout.label})
         self._texts_and_label = sorted({*self._text} | ({layout.label} - {None}))
@@ -235,9 +240,22 @@ class _Reader:
 
     def _way_on(self) -> str:
         """A line on what to do about the findings, if that is known."""
-        if self._decimal_commas:
-            return f"\n{DECIMAL_COMMAS}"
-        return "" if self._beyond_scales else self._fitting_values()
+        if self._how_to_write:
+            return f"\n{self._how_to_write}"
+        if self._beyond is None:
+            return self._fitting_values()
+        finding = self._finding(self._beyond)
+        if finding in self.findings.shown:
+            return ""
+        return f"\nthe first of another kind: {finding}{self._fitting_values()}"
+
+    def _finding(self, fault: Fault) -> str:
+        line, _, what = fault
+        return f"{self.layout.path}, line {line}{what}"
+
+    def _note_beyond(self, faults: list[Fault]) -> None:
+        """Keep the first finding that no other scale would fix: it may be behind thousands that one would."""
+        self._beyond = min([*faults, *([self._beyond] if self._beyond else [])], default=None)
 
     def _fitting_values(self) -> str:
         """A line on how the file's numbers can be read, if they can."""
@@ -375,14 +393,15 @@ class _Reader:
         labels, wrong_texts = self._texts(text_cells, lines)
         wrong += wrong_texts
         self._beyond_scales += len(wrong)
+        self._note_beyond(wrong)
         pixels = {cell: self._understand(cell) for cell in {*flat}}
         if None in pixels.values():
             wrong_pixels, more = self._wrong_pixels(flat, pixels, lines)
             wrong += wrong_pixels
             self.findings.count += more
         if wrong:
-            for line, _, what in sorted(wrong):
-                self.findings.add(f"{layout.path}, line {line}{what}")
+            for fault in sorted(wrong):
+                self.findings.add(self._finding(fault))
             return Block(np.empty((0, *layout.shape), np.uint8), None, None)
         table = np.frombuffer(bytes(map(pixels.__getitem__, flat)), np.uint8)
         return self._block(table.reshape(len(lines), len(layout.pixels)), text_cells, labels)
@@ -423,16 +442,21 @@ class _Reader:
         self._highest = max(self._highest, *numbers, -math.inf)
         no_numbers = {cell for cell in wrong if number_of(cell) is None}
         self._beyond_scales += sum(map(no_numbers.__contains__, cells))
-        self._decimal_commas |= any(DECIMAL_COMMA.fullmatch(unquoted(cell)) for cell in no_numbers)
+        self._how_to_write = self._how_to_write or _how_to_write(no_numbers)
         start, end = self.layout.values or (0, 255)
         wanted = f"a {'whole ' * (self._whole is None)}number from {start:g} to {end:g}"
-        found, columns = [], len(self._in_file)
-        places = itertools.compress(range(len(cells)), map(wrong.__contains__, cells))
-        for at in itertools.islice(places, MAX_SHOWN):
+        columns = len(self._in_file)
+
+        def fault(at: int) -> Fault:
             column = self._in_file[at % columns]
             cell = shown(cells[at].decode(errors="replace"))
             what = f", column {self.layout.names[column]}: {cell} is not {wanted}"
-            found.append((lines[at // columns], column, what))
+            return lines[at // columns], column, what
+
+        beyond = itertools.compress(range(len(cells)), map(no_numbers.__contains__, cells))
+        self._note_beyond([fault(at) for at in itertools.islice(beyond, 1)])
+        places = itertools.compress(range(len(cells)), map(wrong.__contains__, cells))
+        found = [fault(at) for at in itertools.islice(places, MAX_SHOWN)]
         return found, sum(1 for _ in places)
 
     def _scaled(self, cell: bytes) -> int | None:
@@ -538,6 +562,14 @@ def _scaled_by(scale: tuple[int, int] | None, values: tuple[float, float] | None
         f"if {black} is black and {white} white in all files, for which data.values is one scale, {write}; "
         f"if only in this one, rescale it to {numbers}"
     )
+
+
+def _how_to_write(cells: set[bytes]) -> str:
+    """How to write pixels that are no numbers, if they are numbers or truth in another spelling; else ""."""
+    texts = {unquoted(cell).lower() for cell in cells}
+    if any(map(DECIMAL_COMMA.fullmatch, texts)):
+        return DECIMAL_COMMAS
+    return TRUE_AND_FALSE if texts and texts <= {b"true", b"false"} else ""
 
 
 def _whole(cell: bytes) -> int | None:

@@ -722,9 +722,13 @@ def test_numbers_of_no_usual_scale_are_told_with_their_range_and_the_line_to_wri
     line = message_of(csv(f"{SQUARE}\n" + STANDARDISED * 20), train=False).splitlines()[-1]
     assert f"if A is black and B white in all files, for which data.values is one scale, {write}" in line
     assert line.endswith("; if only in this one, rescale it to numbers from 0 to 255")
-    few = message_of(csv(f"label,{SQUARE}\n7,{STANDARDISED}"))
-    words = message_of(csv(f"label,{SQUARE}\n" + f"7,{STANDARDISED}" * 20 + "7,x,1,2,3\n"))
-    assert "the numbers go" not in few + words
+    assert "the numbers go" not in message_of(csv(f"label,{SQUARE}\n7,{STANDARDISED}"))
+    *_, word, line = message_of(
+        csv(f"label,{SQUARE}\n" + f"7,{STANDARDISED}" * 20 + "7,x,1,2,3\n")
+    ).splitlines()
+    assert word.startswith("the first of another kind: ")
+    assert "line 22, " in word
+    assert line.startswith("the numbers go from -0.4242 to 3: ")
 
 
 @pytest.mark.parametrize("separator", [",", " "])

@@ -315,6 +315,14 @@ def test_a_filter_that_nothing_passes_says_so(page):
     assert page.count == 0
 
 
+@pytest.mark.parametrize(
+    ("section", "shown"), [("overview", False), ("confusion", False), ("suspects", True)]
+)
+def test_filters_are_shown_where_there_are_images_to_filter(page, section, shown):
+    page.go(section)
+    assert bool(page.text("#filters")) is shown  # the text that can be seen
+
+
 @pytest.fixture
 def corrected(data, tmp_path) -> tuple[Path, Path]:
     """A page that was made with a corrections.csv beside which comments stand; both."""

@@ -263,6 +263,7 @@ function show(keep = null, focus = keep !== null) {
   selected = -1;
   $("content").replaceChildren();
   main.scrollTop = 0;
+  $("filters").style.visibility = section.draw ? "hidden" : ""; // there they would change nothing
   if (section.draw) {
     $("about").textContent = section.about ?? "";
     $("panel").hidden = true;

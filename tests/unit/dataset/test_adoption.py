@@ -514,7 +514,9 @@ def test_lines_of_a_file_that_is_not_there_are_not_followed(tmp_path, monkeypatc
         InputError, match=r"^nothere\.csv: there is no such .*did you mean corrections\.csv\?"
     ):
         tools.follow_corrections(Path("nothere.csv"))
-    with pytest.raises(InputError, match=r"^corrections\.csv: there is no such .* nothing was changed$"):
+    with pytest.raises(
+        InputError, match=r"^corrections\.csv: there is no such .*; name yours by --corrections$"
+    ):
         tools.follow_corrections()
 
 

@@ -181,11 +181,6 @@ def test_what_is_no_label_is_named_with_the_labels_that_there_are(verb, folder, 
 
 ONE_OF = "write one of these lines under data: in the configuration:"
 LONE_CR = "lone CR line ends (old Mac): save the file with LF or CRLF line ends"
-TWICE = "\n".join(
-    f"train.csv, line 2, column {name}: {name!r} is not a {right}"
-    for name, right in [("label", "class from 0 to 2")]
-    + [(f"pixel{i}", "whole number from 0 to 255") for i in range(4)]
-)
 REFUSED = {
     "too few columns": (CLEAN + b"1,2,3,4\n", f"train.csv, line 5: 4 cells, not 5: {NAMES}"),
     "too many columns": (CLEAN + b"1,2,3,4,5,6\n", f"train.csv, line 5: 6 cells, not 5: {NAMES}"),
@@ -231,7 +226,11 @@ REFUSED = {
         "columns: {label: NAME}, or the file that has the labels, labels_csv: PATH, under data: in the "
         "configuration",
     ),
-    "the header twice": (HEADER + CLEAN, TWICE),
+    "the header twice": (
+        HEADER + CLEAN + CLEAN,
+        "train.csv, line 2: the header again, as in files that were joined: delete this line\n"
+        "train.csv, line 6: the header again, as in files that were joined: delete this line",
+    ),
     "a blank line between": (
         CLEAN.replace(b"255\n", b"255\n\n"),
         "train.csv, line 3: an empty line between rows: delete it",

@@ -151,9 +151,9 @@ def check_named(corrections: PathLike, shown: PathLike) -> None:
 def check_is_there(corrections: PathLike, shown: PathLike) -> None:
     """InputError: there is no such file of corrections. `shown`: as for `check_named`."""
     if not os.path.lexists(corrections):
-        hint = "" if same_file(corrections, shown) else f"; did you mean {shown}?"
+        way = "name yours by --corrections" if same_file(corrections, shown) else f"did you mean {shown}?"
         raise InputError(
-            f"{corrections}: there is no such file of corrections, and nothing was changed{hint}"
+            f"{corrections}: there is no such file of corrections, and nothing was changed; {way}"
         )
 
 

@@ -381,7 +381,7 @@ class _Reader:
             self._refuse_one_more([split_line(line, layout.separator) for line in rows[:FIRST_ROWS]])
         for number, line in enumerate(rows, first):
             cells = split_line(line, layout.separator)
-            odd = len(cells) != columns or b'"' in line or b"\r" in line
+            odd = len(cells) != columns or b'"' in line or b"\r" in line or self._repeats_header(cells)
             if odd and (fault := self._line_fault(line, cells)):
                 wrong.append((number, 0, f": {fault}"))
                 continue
@@ -425,12 +425,18 @@ class _Reader:
             return "a quote is opened but not closed"
         if b"\r" in line:
             return LONE_CR
+        if self._repeats_header(cells):
+            return "the header again, as in files that were joined: delete this line"
         if len(cells) == len(layout.names):
             return None
         for other, name in SEPARATORS.items():
             if len(cells) == 1 and other != b" " and other in cells[0]:
                 return f"this line looks separated by {name}, but {SEPARATORS[layout.separator]} are needed"
         return f"{len(cells):,} cell{'s' * (len(cells) > 1)}, not {len(layout.names):,}: {layout}"
+
+    def _repeats_header(self, cells: list[bytes]) -> bool:
+        names = self.layout.names
+        return self.layout.header and text_of(cells[0]) == names[0] and tuple(map(text_of, cells)) == names
 
     def _wrong_pixels(
         self, cells: list[bytes], meanings: dict[bytes, int | None], lines: list[int]

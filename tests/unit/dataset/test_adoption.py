@@ -888,6 +888,16 @@ def test_a_class_that_is_gone_or_more_than_a_tenth_of_it_stops_until_one_says_wh
     assert project.recorded() == {int(id_): "drop" for id_ in fives[:lost]}
 
 
+def test_a_picture_that_was_moved_is_written_down_though_many_beside_it_are_to_be_made_again(project):
+    *gone, moved = (np.flatnonzero(project.labels == 5) + 1)[:9].tolist()
+    for id_ in gone:
+        project.picture(id_).unlink()
+    project.picture(moved).rename(project.picture(moved, 3))
+    project.manifest.unlink()
+    project.adopt()
+    assert project.recorded() == {moved: "3"}
+
+
 def test_a_handful_of_a_small_class_can_be_dropped_but_not_all_of_it(project):
     fives = np.flatnonzero(project.labels == 5) + 1
     for id_ in fives[:5]:

@@ -126,6 +126,7 @@ def test_labels_in_a_file_of_their_own_are_read_in_order(tmp_path, text):
     ("text", "message"),
     [
         ("7\n", "1 labels for 2 images$"),
+        ("label\n", "0 labels for 2 images$"),
         ("y\nx\n", "1 labels for 2 images; if line 1, 'y', is a label, add the header label above it$"),
         ("numeral\n7\n8\n", "3 labels for 2 images; if line 1, 'numeral', is a header, replace it by label"),
         ("7\n\n8\n", "line 2"),

@@ -104,6 +104,11 @@ def test_checkpoints_within_an_epoch_change_no_figure_and_a_killed_training_goes
     assert "going on after epoch 2 and 2 steps" in caplog.text
 
 
+def test_the_history_has_the_learning_rate_of_the_last_step_of_each_epoch(job):
+    settings = dataclasses.replace(job.settings, schedule="linear_decay", schedule_options={"epochs": 1})
+    assert [row["learning_rate"] for row in fit(Counter(settings)).rows] == [0.5 / k for k in (1, 2, 3, 4)]
+
+
 def test_the_time_of_an_epoch_includes_its_steps_before_an_interruption(job, caplog):
     caplog.set_level(logging.INFO, "digitflow")
     history = History(job.settings, begun=Begun(2, 1.0, 1.0, seconds=60.0))

@@ -1,6 +1,7 @@
 """Networks by name: every name of the registry is a function of its module; options are checked."""
 
 import ast
+import sys
 from pathlib import Path
 
 import pytest
@@ -38,6 +39,18 @@ def test_an_option_that_a_network_does_not_take_is_refused_with_those_that_it_ta
 def test_a_network_that_its_module_does_not_have_is_refused_by_both_names():
     with pytest.raises(ConfigError, match=r"architecture: models/baseline\.py has no function 'random_gues'"):
         models.build("baseline", "random_gues", (28, 28), 10)
+
+
+@pytest.mark.parametrize(
+    "line", ["def tiny(shape, classes): return layrs", "import math; math.layrs", "from math import layrs"]
+)
+def test_a_typing_error_in_a_network_is_told_with_its_file_and_line(tmp_path, monkeypatch, line):
+    (tmp_path / "tiny_numpy.py").write_text(f'"""A network of one\'s own."""\n{line}\n')
+    monkeypatch.setattr(models, "__path__", [str(tmp_path)])
+    monkeypatch.setattr(models, "__file__", str(tmp_path / "__init__.py"))
+    monkeypatch.delitem(sys.modules, "digitflow.models.tiny_numpy", raising=False)
+    with pytest.raises(ConfigError, match=r"tiny_numpy\.py, line 2: (Name|Attribute|Import)Error: .*'layrs'"):
+        models.build("tiny_numpy", "tiny", (28, 28), 10)
 
 
 def test_every_module_of_numpy_models_has_its_learner():

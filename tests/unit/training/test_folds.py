@@ -89,7 +89,7 @@ def test_a_row_in_two_folds_or_in_none_is_named(folder):
     lst.write(folder / "valid0.lst", whole.select(np.arange(len(whole)) > 0))
     write_probabilities(folder / "valid0.npy", TRUTH[whole.index[1:] - 1])
     message = (
-        rf"valid\.lst: image {whole.index[0]} is in 0 folds, should be in exactly one; make the lists again"
+        rf"valid\.lst: image {whole.index[0]} is in 0 folds, should be in exactly one; delete .*valid\.lst"
     )
     with pytest.raises(FormatError, match=message):
         collect(folder)

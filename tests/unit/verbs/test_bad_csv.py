@@ -27,6 +27,7 @@ from digitflow.formats import idx
 HEADER = b"label,pixel0,pixel1,pixel2,pixel3\n"
 CLEAN = HEADER + b"2,0,1,22,255\n0,9,10,99,200\n1,3,0,0,0\n"
 TEST = b"pixel0,pixel1,pixel2,pixel3\n1,2,3,4\n"
+OPEN_QUOTE = "a quote is opened but not closed: close it in the same line"
 NAMES = "label, pixel0 to pixel3 (2 x 2 images)"
 
 
@@ -165,7 +166,7 @@ def test_what_is_no_pixel_is_named_with_line_column_value_and_what_would_be_righ
     right = "is not a whole number from 0 to 255"
     expected = f"train.csv, line 3, column pixel2: {text!r} {right}"
     if text.count('"') % 2:
-        expected = "train.csv, line 3: a quote is opened but not closed"
+        expected = f"train.csv, line 3: {OPEN_QUOTE}"
     message, *way_on = refusal(verb, folder).splitlines()
     assert message == expected
     assert way_on == [FITTING] * (text in ("3.5", "2.0", "+5", "-0"))
@@ -189,11 +190,10 @@ REFUSED = {
         CLEAN + b"1," * 99_999,
         "train.csv, line 5: no line end, or only blanks, in 65,536 bytes: is it damaged?",
     ),
-    "an unclosed quote": (cell('"9'), "train.csv, line 3: a quote is opened but not closed"),
+    "an unclosed quote": (cell('"9'), f"train.csv, line 3: {OPEN_QUOTE}"),
     "a quote over two lines": (
         CLEAN.replace(b"255\n0", b'"255\n0"'),
-        "train.csv, line 2: a quote is opened but not closed\n"
-        "train.csv, line 3: a quote is opened but not closed",
+        f"train.csv, line 2: {OPEN_QUOTE}\ntrain.csv, line 3: {OPEN_QUOTE}",
     ),
     "no header": (
         CLEAN[len(HEADER) :],

@@ -422,7 +422,7 @@ class _Reader:
         if not line.strip():
             return "an empty line between rows: delete it"
         if line.count(b'"') % 2:
-            return "a quote is opened but not closed"
+            return "a quote is opened but not closed: close it in the same line"
         if b"\r" in line:
             return LONE_CR
         if self._repeats_header(cells):

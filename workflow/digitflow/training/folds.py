@@ -47,8 +47,8 @@ def collect(
     if len(wrong):
         row = whole.index[wrong[0]]
         raise FormatError(
-            f"{valid_lst}: image {row} is in {times[row - 1]} folds, should be in exactly one; make the "
-            "lists again"
+            f"{valid_lst}: image {row} is in {times[row - 1]} folds, should be in exactly one; delete "
+            f"{valid_lst} and run again"
         )
     valid = oof[whole.index - 1]
     write_probabilities(valid_out, valid)

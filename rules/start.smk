@@ -145,7 +145,7 @@ def check_records():
             f"{put_back[0]}{more}: older than what was made last, so put back by hand; made again if needed"
         )
     # All is made or touched, or the records are kept elsewhere, or wanted by nobody.
-    without = re.compile("-[a-zA-Z]*F[a-zA-Z]*|--(forceall|persistence-backend(=.*)?|drop-metadata)")
+    without = re.compile(r"-[nfkpqt]*F\w*|--(forceall|persistence-backend(=.*)?|drop-metadata)")
     if records.are_missing("data/idx/train.sfv") and not any(map(without.fullmatch, sys.argv)):
         message = (
             ".snakemake: has no records of how data and results were made (copied without hidden files?), so what "

@@ -240,6 +240,10 @@ def test_a_network_whose_module_is_missing_or_no_python_is_refused_with_the_modu
     codedigest._modules.cache_clear()
     with pytest.raises(InputError, match=r"models/keras_tiny\.py, line 1: not Python: '\(' was never closed"):
         codedigest.of_verb(stage, "train_keras", "models.keras_tiny")
+    (package / "models" / "keras_tiny.py").write_bytes(bytes(9))  # as a power cut leaves it
+    codedigest._modules.cache_clear()
+    with pytest.raises(InputError, match=r"models/keras_tiny\.py: not Python: source code string cannot"):
+        codedigest.of_verb(stage, "train_keras", "models.keras_tiny")
 
 
 def test_a_kept_digest_is_the_one_that_is_made_anew(package):

@@ -179,7 +179,7 @@ def test_data_of_another_csv_that_are_put_back_are_converted_again(finished_nump
     assert not finished_numpy.planned()
 
 
-@pytest.mark.parametrize(("words", "made"), [(["--touch", "-F"], False), (["-pF"], True)])
+@pytest.mark.parametrize(("words", "made"), [(["--touch", "-F"], False), (["-pFj2"], True)])
 def test_without_records_nothing_runs_until_it_is_said_whether_anything_has_changed(
     finished_numpy, words, made
 ):

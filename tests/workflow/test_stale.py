@@ -52,7 +52,7 @@ def test_what_a_change_leaves_is_listed_and_only_that_is_removed(finished_numpy,
     before = files_of(finished_numpy)
     *listed, last = clean_stale(finished_numpy)
     assert listed == left
-    assert last == f"{len(left)} left by other configurations; to remove them, add --remove true"
+    assert last == f"left by other configurations: {len(left)}; to remove all, add --remove true"
     assert files_of(finished_numpy) == before
 
     assert clean_stale(finished_numpy, "--remove", "true") == left

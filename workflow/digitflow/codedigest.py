@@ -129,11 +129,12 @@ def _name(path: Path) -> str:
 
 
 def _read(path: Path, name: str, known: set[str]) -> dict[str, Code]:
-    """The code of a module; for a module of verbs, also that of each verb. InputError: it is no Python."""
+    """The code of a module; for a module of verbs, also that of each verb. InputError: it is not Python."""
     try:
         tree = _without_docstrings(ast.parse(path.read_bytes()))
     except SyntaxError as error:
-        raise InputError(f"{path}, line {error.lineno}: not Python: {error.msg}") from error
+        line = f", line {error.lineno}" if error.lineno else ""
+        raise InputError(f"{path}{line}: not Python: {error.msg}") from error
     whole = {name: Code(_digest(tree), _imports(tree, known))}
     if not name.startswith("verbs."):
         return whole

@@ -228,7 +228,8 @@ class LogHandler(LogHandlerBase):
 def job_name(rule: str, wildcards: Mapping[str, str]) -> str:
     """What a job is called: its rule, and what its wildcards stand for (`train_keras keras_cnn-seed0`).
 
-    The lines that a job prints itself begin with the same name, which comes from its log's path.
+    The lines that trainings, predictions and studies print themselves begin with the same name, from their
+    log's path.
     """
     values = [f"{key}{value}" if value.isdigit() else value for key, value in wildcards.items() if value]
     return " ".join([rule, *"-".join(values).replace("-/", " ").replace("/", " ").split()])

@@ -345,7 +345,7 @@ def test_a_pending_score_is_fetched_by_a_later_run(kaggle, submission):
     call = "submit", submission, kaggle.home / "receipts", "digit-recognizer", "60"
     first = kaggle.call(*call, "0")  # seconds of patience
     assert first.returncode == 0
-    assert "1 submission has no score yet: run again later" in first.stderr
+    assert "no score yet for 1 submission: run again later" in first.stderr
     world = json.loads((kaggle.folder / "world.json").read_text())
     (kaggle.folder / "world.json").write_text(json.dumps(world | {"pending": 0}))
     later = kaggle.call("submit", submission, kaggle.home / "receipts")

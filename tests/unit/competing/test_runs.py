@@ -259,7 +259,13 @@ def test_runs_of_two_branches_merge_without_conflict(tmp_path):
     assert len(runs.recall(folder)) == 3
 
 
-@pytest.mark.parametrize("place", [("configuration",), ("configuration", "merge"), ("digests", "images")])
+@pytest.mark.parametrize(
+    "place",
+    [
+        *(("configuration",), ("configuration", "merge"), ("configuration", "merge", "models")),
+        *(("configuration", "models", "keras_cnn"), ("digests", "images")),
+    ],
+)
 def test_a_section_that_is_none_since_an_edit_by_hand_is_named(tmp_path, place):
     run = make_run(tmp_path / "results")
     path = runs.remember(tmp_path / "runs", run, tmp_path / "results" / "submission.csv")
@@ -270,7 +276,7 @@ def test_a_section_that_is_none_since_an_edit_by_hand_is_named(tmp_path, place):
     section[place[-1]] = None
     (tmp_path / "results" / "run.json").write_text(json.dumps(facts))
     path.write_text(json.dumps(json.loads(path.read_text()) | {"facts": facts}))
-    wrong = rf"{'[.]'.join(place)}: null, should be an object"
+    wrong = rf"{'[.]'.join(place)}: null, should be (an object|a list)"
     with pytest.raises(FormatError, match=rf"run\.json: damaged: {wrong}; delete it and run again"):
         runs.read_facts(tmp_path / "results" / "run.json")
     with pytest.raises(FormatError, match=rf"json: not a remembered run: {wrong}; move it away"):

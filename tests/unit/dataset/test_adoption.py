@@ -515,7 +515,7 @@ def test_lines_of_a_file_that_is_not_there_are_not_followed(tmp_path, monkeypatc
     ):
         tools.follow_corrections(Path("nothere.csv"))
     with pytest.raises(
-        InputError, match=r"^corrections\.csv: there is no such .*; name yours by --corrections$"
+        InputError, match=r"^corrections\.csv: there is no such .*; name yours with --corrections PATH$"
     ):
         tools.follow_corrections()
 

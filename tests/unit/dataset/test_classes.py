@@ -139,10 +139,8 @@ def test_a_csv_may_have_65_536_different_labels_and_no_more(tmp_path, count):
     assert len(classes.read(tmp_path / "classes")) == count
 
 
-def test_an_unknown_label_is_named_with_its_row_and_the_way_to_make_it_a_class():
-    told = (
-        r"test.csv, row 2: 'x' is none of the 2 classes, 'a', 'b'; .* set data: \{classes: \[a, b, x\]\} in"
-    )
+def test_an_unknown_label_is_named_with_its_row():
+    told = r"test.csv, row 2: 'x' is none of the 2 classes, 'a', 'b'; correct it, because no model can learn"
     with pytest.raises(InputError, match=told):
         classes.indices(["a", "x"], ["a", "b"], "test.csv")
 

@@ -2,6 +2,7 @@
 
 import logging
 
+import matplotlib
 import numpy as np
 import pytest
 from tests.unit.eight_rows import TRUE, softmax, wrong_at
@@ -69,6 +70,14 @@ def test_mistakes_are_told_by_the_classes_names_and_written_and_drawn(tmp_path, 
     assert all(path.read_bytes().startswith(PNG) for path in files[1:])
 
 
+@pytest.fixture(autouse=True)
+def usual_fonts():
+    """Those of Matplotlib itself, whatever a matplotlibrc says here."""
+    with matplotlib.rc_context():
+        matplotlib.rcdefaults()
+        yield
+
+
 @pytest.mark.parametrize("name", ["ka", "a longer name", "a class with a long name"])
 def test_the_caption_of_a_mistake_is_hardly_wider_than_its_image(tmp_path, monkeypatch, name):
     widths = []
@@ -90,7 +99,7 @@ def test_characters_that_the_font_lacks_are_named_once_with_the_way_to_another_f
     confusion_figure(tmp_path / "c.png", np.eye(2, dtype=int), ["数", "字"], "a")
     (message,) = caplog.messages
     assert message.startswith(f"{tmp_path}/c.png: Matplotlib's font lacks '数', '字', drawn as boxes: ")
-    assert "a file matplotlibrc in this folder" in message
+    assert "a file matplotlibrc in the project's folder" in message
 
 
 def draw_mistakes(path, count):

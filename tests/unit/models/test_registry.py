@@ -48,7 +48,10 @@ def test_a_typing_error_in_a_network_is_told_with_its_file_and_line(tmp_path, mo
     (tmp_path / "tiny_numpy.py").write_text(f'"""A network of one\'s own."""\n{line}\n')
     monkeypatch.setattr(models, "__path__", [str(tmp_path)])
     monkeypatch.setattr(models, "__file__", str(tmp_path / "__init__.py"))
-    monkeypatch.delitem(sys.modules, "digitflow.models.tiny_numpy", raising=False)
+    # Set before they are removed, so that what is imported is removed again.
+    monkeypatch.setitem(sys.modules, "digitflow.models.tiny_numpy", None)
+    monkeypatch.setattr(models, "tiny_numpy", None, raising=False)
+    del sys.modules["digitflow.models.tiny_numpy"]
     with pytest.raises(ConfigError, match=r"tiny_numpy\.py, line 2: (Name|Attribute|Import)Error: .*'layrs'"):
         models.build("tiny_numpy", "tiny", (28, 28), 10)
 

@@ -128,7 +128,7 @@ def test_a_rate_written_as_1e_5_is_a_number():
         ({"vary": {"test_std": {"a": {}}}}, "test_std: the table has a column of this name"),
         (
             {"vary": {f"axis{number}": {"ä_long_value": {}} for number in range(10)}},
-            "vary: this name has 205 bytes with its study's, should have at most 180, because files are",
+            "vary: with its study's, this name has 205 bytes, should have at most 180, because files are",
         ),
         ({"titel": ""}, "studies.which.titel: unknown key; did you mean title?"),
     ],

@@ -48,7 +48,7 @@ def test_a_damaged_checkpoint_is_not_used(kept, damage):
 
 def test_a_checkpoint_of_arrays_with_other_names_is_not_used(kept):
     with np.load(kept.path) as file:
-        np.savez(kept.path, stored=file["stored"], wfights=file["weights"])  # a flipped bit
+        np.savez(kept.path, stored=file["stored"], wdights=file["weights"])  # a flipped bit
     assert kept.load() is None
 
 

@@ -392,6 +392,10 @@ REFUSED |= {
         + "the pixels are True and False: save them as 1 and 0, and write values: {from: 0, to: 1} under "
         "data: in the configuration",
     ),
+    "a stray True": (
+        CLEAN.replace(b"22", b"True"),
+        "train.csv, line 2, column pixel2: 'True' is not a whole number from 0 to 255",
+    ),
     "Excel's line": (
         b"sep=;\n" + HEADER.replace(b",", b";") + b"2;0;1;0;1\n",
         "train.csv, line 1: 'sep=;' is a line for Excel only: delete it",

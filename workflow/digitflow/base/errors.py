@@ -34,3 +34,8 @@ def ask_which(where: str, readings: Sequence[tuple[str, str]], more: str = "") -
     raise InputError(
         f"{where}: write {one_of} under data: in the configuration:\n{lines}" + f"\n{more}" * bool(more)
     )
+
+
+def how_many(count: int, thing: str) -> str:
+    """A count and what is counted, for messages: `1 image`, `2,000 images`."""
+    return f"{count:,} {thing}{'s' * (count != 1)}"

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from digitflow.base.errors import how_many
 from digitflow.competing import runs
 from digitflow.competing.sides import PART_OF, TEST, VALIDATION, Answers, Side
 from digitflow.scoring.measures import Accuracy, accuracy, confusion_matrix, most_confused, paired_difference
@@ -217,8 +218,7 @@ def as_text(comparison: Comparison) -> str:
             f"{row['id']} ({row['true']}: {row['first']} -> {row['second']})" for row in flips[:SHOWN_ROWS]
         ]
         more = f", and {len(flips) - SHOWN_ROWS} more" if len(flips) > SHOWN_ROWS else ""
-        images = f"{comparison.rows} image{'s' * (len(flips) != 1)}"
-        lines += ["", f"{name}, {len(flips)} {images}", ", ".join(shown) + more]
+        lines += ["", f"{name}, {how_many(len(flips), f'{comparison.rows} image')}", ", ".join(shown) + more]
     lines += [""] * bool(comparison.cells)
     lines += [f"{true} taken for {given}: {more:+d}" for true, given, more in comparison.cells]
     return "\n".join(lines)

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from digitflow.base.checksums import of_images
+from digitflow.base.errors import how_many
 from digitflow.base.files import atomic_open, write_json
 from digitflow.competing.compare import KINDS, Comparison, Pair, as_json
 from digitflow.competing.sides import PART_OF
@@ -89,7 +90,7 @@ def draw_sheets(comparison: Comparison, images: str | Path) -> dict[str, bytes]:
         return {}
     found = {}
     for kind, rows in flips.items():
-        title = f"{kind.replace('_', ' ')}: {len(rows)} {comparison.rows} image{'s' * (len(rows) != 1)}"
+        title = f"{kind.replace('_', ' ')}: {how_many(len(rows), f'{comparison.rows} image')}"
         shown = pixels[[row["id"] - 1 for row in rows[:MOST]]]
         found[kind] = encode_sheet(_draw(shown, rows, title))
     return found

@@ -214,13 +214,22 @@ def commit_of(facts: Mapping[str, Any]) -> str:
 
 
 def _check_sections(facts: Any) -> None:
-    """TypeError: a section of a run's record is none, as after an edit by hand."""
+    """TypeError: a section of a run's record is of another kind, as after an edit by hand."""
     for place in ("", *SECTIONS):
         section = facts
         for key in filter(None, place.split(".")):
             section = section.get(key, {})
-        if not isinstance(section, dict):
-            raise TypeError(f"{place or 'facts'}: {json.dumps(section)}, should be an object")
+        _check_kind(place or "facts", section, dict)
+    configuration = facts.get("configuration", {})
+    for name, model in configuration.get("models", {}).items():
+        _check_kind(f"configuration.models.{name}", model, dict)
+    _check_kind("configuration.merge.models", configuration.get("merge", {}).get("models", []), list)
+
+
+def _check_kind(place: str, value: Any, kind: type) -> None:
+    if not isinstance(value, kind):
+        wanted = {dict: "an object", list: "a list"}[kind]
+        raise TypeError(f"{place}: {json.dumps(value)}, should be {wanted}")
 
 
 def _flatten(value: Mapping[str, Any]) -> dict[str, Any]:

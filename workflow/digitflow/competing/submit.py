@@ -19,7 +19,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from digitflow.base.errors import ConfigError, DigitflowError, InputError
+from digitflow.base.errors import ConfigError, DigitflowError, InputError, how_many
 from digitflow.base.files import atomic_open, atomic_path, read_json
 from digitflow.competing import receipts
 from digitflow.competing.competition import SITE
@@ -93,8 +93,9 @@ def _fetch_scores(kaggle: Kaggle, folder: str | Path, patience: float, pause: fl
             break
         time.sleep(pause)
     if owing:
-        many = "1 submission has" if len(owing) == 1 else f"{len(owing)} submissions have"
-        log.info("%s no score yet: run again later; nothing is sent twice", many)
+        log.info(
+            "no score yet for %s: run again later; nothing is sent twice", how_many(len(owing), "submission")
+        )
 
 
 def describe_plan(plan: Mapping[str, Any], limits: Limits) -> list[str]:
@@ -106,8 +107,7 @@ def describe_plan(plan: Mapping[str, Any], limits: Limits) -> list[str]:
         f"classes      {counts}",
     ]
     if (changed := plan.get("changed")) is not None:
-        labels = f"{changed['labels']} label{'s' * (changed['labels'] != 1)}"
-        lines.append(f"changed      {labels} since submission {changed['ref']}")
+        lines.append(f"changed      {how_many(changed['labels'], 'label')} since submission {changed['ref']}")
     if (valid := plan.get("validation")) is not None:
         accuracy, low, high = (100 * valid[key] for key in ("accuracy", "low", "high"))
         lines.append(f"validation   {accuracy:.2f} % ({low:.2f}-{high:.2f}){'*' if plan.get('note') else ''}")

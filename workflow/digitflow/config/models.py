@@ -30,10 +30,17 @@ from digitflow.training import schedule
 from digitflow.training.settings import Augment, Settings, json_schema
 
 # The columns of a study's table beside its axes.
-COLUMNS = {"seeds", "parameters", "trained_epochs", "seconds", "status", "device", "looked_at_validation"}
-COLUMNS |= {
-    f"{part}_{end}" for part in ("train", "valid", "test") for end in ("accuracy", "low", "high", "std")
+COLUMNS = {
+    "seeds",
+    "parameters",
+    "trained_epochs",
+    "seconds",
+    "status",
+    "device",
+    "looked_at_validation",
+    "train_accuracy",
 }
+COLUMNS |= {f"{part}_{end}" for part in ("valid", "test") for end in ("accuracy", "low", "high", "std")}
 MODEL = {"$ref": "#/$defs/model"}  # what the schema says of a model
 FOLDER = re.compile(r"[\w.+-]+")
 LONGEST = 180  # bytes of a point's name with its study's: names of files add to it, and have at most 255
@@ -209,8 +216,8 @@ def wrong_points(config: dict[str, Any]) -> Iterator[str]:
             ]
             if (length := len(f"{name}/{point.name}".encode())) > LONGEST:
                 mistakes.append(
-                    f"vary: this name has {length} bytes with its study's, should have at most {LONGEST}, "
-                    "because files are called by it; move keys that have one value to the study's model"
+                    f"vary: with its study's, this name has {length} bytes, should have at most {LONGEST}, "
+                    "because files are named after it; move keys that have one value to the study's model"
                 )
             if study["data"] == "official" and point.model.get("framework") == "mxnet":
                 mistakes.append("data: official is for keras and numpy only; write data: own")

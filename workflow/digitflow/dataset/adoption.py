@@ -4,7 +4,7 @@ import os
 import shlex
 from pathlib import Path
 
-from digitflow.base.errors import InputError
+from digitflow.base.errors import InputError, how_many
 from digitflow.base.files import PathLike, atomic_path
 from digitflow.dataset import applied as last_applied
 from digitflow.dataset.applied import APPLIED, flag, is_blank, may_be_lost, same_file
@@ -92,8 +92,9 @@ def check_not_lost(corrections: PathLike, tree: PathLike, applied: PathLike = AP
         state = "empty" if os.path.lexists(corrections) else "gone"
         empty = f"echo {','.join(HEADER)} > {shlex.quote(os.fspath(corrections))}"
         raise InputError(
-            f"{corrections}: is {state}, and {_count(lost)} with it; nothing was changed. To restore it: "
-            f"digitflow restore_corrections{flag(corrections)}; to give up all corrections: {empty}"
+            f"{corrections}: is {state}, and {how_many(lost, 'correction')} with it; nothing was changed. "
+            f"To restore it: digitflow restore_corrections{flag(corrections)}; to give up all corrections: "
+            f"{empty}"
         )
 
 
@@ -117,7 +118,7 @@ def restore_corrections(corrections: PathLike, tree: PathLike, applied: PathLike
     with atomic_path(corrections) as temporary:
         temporary.write_text(copy.text, encoding="utf-8", newline="")
         record(temporary, shown)
-        written = _count(len(read(temporary)))
+        written = how_many(len(read(temporary)), "correction")
     if shown:
         return (
             f"{corrections}: {written} written, {len(shown):,} of them as {tree} shows them; the notes of "
@@ -142,7 +143,3 @@ def _remembered(
     rows = {line.id for line in shown}
     images = {line.crc for line in copy.lines() if line.id not in rows}  # by their new numbers
     return copy, [line for line in shown if typed.get(line.id) != line.now and line.crc not in images]
-
-
-def _count(corrections: int) -> str:
-    return "1 correction" if corrections == 1 else f"{corrections:,} corrections"

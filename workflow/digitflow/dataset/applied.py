@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 from digitflow.base.checksums import read_made_from
-from digitflow.base.errors import FormatError, InputError
+from digitflow.base.errors import FormatError, InputError, how_many
 from digitflow.base.files import PathLike, digest_of_json, write_json
 from digitflow.dataset.treetimes import read_about
 from digitflow.formats import corrections as corrections_csv
@@ -85,8 +85,8 @@ def fill_in(corrections: PathLike, applied: PathLike = APPLIED) -> str | None:
     filled = corrections_csv.fill_in_checksums(corrections, typed_without)
     if not filled:
         return None
-    told = "1 line" if filled == 1 else f"{filled:,} lines"
-    return f"{corrections}: checksum of the pixels written into {told}; they cannot hit another row now"
+    lines = how_many(filled, "line")
+    return f"{corrections}: checksum of the pixels written into {lines}; they cannot hit another row now"
 
 
 def news(corrections: PathLike, applied: PathLike = APPLIED) -> str:
@@ -151,7 +151,11 @@ def check_named(corrections: PathLike, shown: PathLike) -> None:
 def check_is_there(corrections: PathLike, shown: PathLike) -> None:
     """InputError: there is no such file of corrections. `shown`: as for `check_named`."""
     if not os.path.lexists(corrections):
-        way = "name yours by --corrections" if same_file(corrections, shown) else f"did you mean {shown}?"
+        way = (
+            "name yours with --corrections PATH"
+            if same_file(corrections, shown)
+            else f"did you mean {shown}?"
+        )
         raise InputError(
             f"{corrections}: there is no such file of corrections, and nothing was changed; {way}"
         )

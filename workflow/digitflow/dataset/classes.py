@@ -55,8 +55,8 @@ def indices(labels: Sequence[str], classes: Sequence[str], where: str) -> np.nda
         label, known = error.args[0], abbreviated(classes)
         row = labels.index(label) + 1
         raise InputError(
-            f"{where}, row {row}: {label!r} is none of the {len(classes)} classes, {known}; correct it, or, "
-            f"if it is right, set {as_setting([*classes, label])} in the configuration"
+            f"{where}, row {row}: {label!r} is none of the {len(classes)} classes, {known}; correct it, "
+            "because no model can learn a class that no training image has"
         ) from None
 
 

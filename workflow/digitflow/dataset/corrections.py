@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from digitflow.base.errors import FormatError, InputError
+from digitflow.base.errors import FormatError, InputError, how_many
 from digitflow.base.files import PathLike
 from digitflow.dataset import classes as class_names
 from digitflow.dataset.applied import flag
@@ -97,7 +97,7 @@ def doubtful_ids(
             f"you mean the CSV's id {line.id}, write {format_line(other)}"
         )
     if (more := len(told) - MOST_TOLD) > 0:
-        told[MOST_TOLD:] = [f"{path}: the same holds for {more:,} more line{'s' * (more > 1)}"]
+        told[MOST_TOLD:] = [f"{path}: the same holds for {how_many(more, 'more line')}"]
     return told
 
 
@@ -160,7 +160,7 @@ def _tell(strays: Sequence[Stray], unchanged: Correction | None, path: PathLike)
     """A line about each of them, and the command that corrects all those that have moved."""
     told = [f"{path}, line {stray.line.line}: {_where_now(stray)}" for stray in strays[:MOST_TOLD]]
     if more := len(strays) - len(told):
-        told.append(f"and {more:,} more line{'s' * (more > 1)}")
+        told.append(f"and {how_many(more, 'more line')}")
     if moved := sum(1 for stray in strays if stray.new_id):
         lines = "that line" if moved == 1 else f"those {moved:,} lines"
         told.append(f"to write the new numbers into {lines}: digitflow follow_corrections{flag(path)}")

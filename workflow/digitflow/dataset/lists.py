@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from digitflow.base.errors import InputError
+from digitflow.base.errors import InputError, how_many
 from digitflow.base.files import PathLike
 from digitflow.dataset import applied as last_applied
 from digitflow.dataset import classes as class_names
@@ -60,10 +60,7 @@ def read_corrected(
         crc = {str(line.id): pixel_crc(pixels[line.id - 1]) for line in lines if not line.crc}
         copy = Applied(str(corrections), data.decode(), crc)
         dropped = int((~keep).sum())
-        log.info(
-            f"{corrections}: {len(lines):,} correction{'s' * (len(lines) != 1)}; "
-            f"{dropped:,} image{'s' * (dropped != 1)} dropped"
-        )
+        log.info(f"{corrections}: {how_many(len(lines), 'correction')}; {how_many(dropped, 'image')} dropped")
     return of_rows("train", rows, found, class_names.folder_names(names)).select(keep), names, copy
 
 
@@ -93,7 +90,7 @@ def check_every_class(labelled: Listing, names: Sequence[str], copy: Applied) ->
         if took:
             raise InputError(
                 f"{copy.path}, line {took[0].line}: class {name}: no image is left to learn it from; "
-                f"{len(took):,} correction{'s' * (len(took) != 1)} took them away. Undo one, or delete "
+                f"{how_many(len(took), 'correction')} took them away. Undo one, or delete "
                 "these rows from the training CSV"
             )
     there = json.dumps([name for name in names if name not in missing], ensure_ascii=False)

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from digitflow.base.archives import Stream, open_csv
-from digitflow.base.errors import InputError
+from digitflow.base.errors import InputError, how_many
 from digitflow.base.files import PathLike
 from digitflow.base.progress import Progress
 from digitflow.formats import dense, foreign
@@ -432,7 +432,7 @@ class _Reader:
         for other, name in SEPARATORS.items():
             if len(cells) == 1 and other != b" " and other in cells[0]:
                 return f"this line looks separated by {name}, but {SEPARATORS[layout.separator]} are needed"
-        return f"{len(cells):,} cell{'s' * (len(cells) > 1)}, not {len(layout.names):,}: {layout}"
+        return f"{how_many(len(cells), 'cell')}, not {len(layout.names):,}: {layout}"
 
     def _repeats_header(self, cells: list[bytes]) -> bool:
         names = self.layout.names
@@ -575,7 +575,7 @@ def _how_to_write(cells: set[bytes]) -> str:
     texts = {unquoted(cell).lower() for cell in cells}
     if any(map(DECIMAL_COMMA.fullmatch, texts)):
         return DECIMAL_COMMAS
-    return TRUE_AND_FALSE if texts and texts <= {b"true", b"false"} else ""
+    return TRUE_AND_FALSE if {b"true", b"false"} <= texts else ""
 
 
 def _whole(cell: bytes) -> int | None:

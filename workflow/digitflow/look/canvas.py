@@ -44,6 +44,6 @@ def save(figure: "Figure", path: str | Path) -> None:
     if boxes:
         log.warning(
             f"{path}: Matplotlib's font lacks {abbreviated([*boxes])}, drawn as boxes: install one that has "
-            "them, write font.family: DejaVu Sans, NAME OF THAT FONT into a file matplotlibrc in this "
-            "folder, delete the figure, and run again"
+            "them, write font.family: DejaVu Sans, NAME OF THAT FONT into a file matplotlibrc in the "
+            "project's folder, delete the figure, and run again"
         )

@@ -17,7 +17,7 @@ from digitflow.scoring.measures import confusion_matrix, most_confused, worst_mi
 log = logging.getLogger("digitflow")
 WORST = 40  # mistakes in a figure
 COLUMNS = 8  # images in a row of mistakes
-ROOM = 21  # characters that are as wide as one of these
+ROOM = 21  # characters of average width that are as wide as one of these
 MOST_CLASSES = 100  # in a confusion matrix that is drawn
 MOST_BARS = 40  # bars, one for a pair of labels, that are drawn instead
 CONFUSED = 10  # pairs of labels that are logged

@@ -16,7 +16,7 @@ from digitflow.look.summary import count_labels
 MOST = 100  # suspects in the figure
 COLUMNS = 10  # each an inch wide
 CAPTION = 0.45  # inches below an image
-ROOM = 17  # characters that are as wide as an image
+ROOM = 17  # characters of average width that are as wide as an image
 STYLE = """
 body { margin: 1rem; background: #fff; color: #1d1d1b; font: 14px/1.4 system-ui, sans-serif; }
 table { border-collapse: collapse; }

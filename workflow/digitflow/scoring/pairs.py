@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from digitflow.base.errors import FormatError
+from digitflow.base.errors import FormatError, how_many
 from digitflow.base.files import PathLike
 from digitflow.formats import idx, labelscsv
 from digitflow.scoring.measures import paired_difference
@@ -84,8 +84,7 @@ def format_pairs(table: "pandas.DataFrame") -> list[str]:
     rest = differ["p_value"].iloc[SHOWN_PAIRS:]
     if len(rest):
         chance = int((rest >= SIGNIFICANT).sum())
-        pairs = f"{len(rest)} more pair{'s' * (len(rest) > 1)}"
-        lines.append(f"of {pairs}, {chance} may be chance, and {len(rest) - chance} not")
+        lines.append(f"{how_many(len(rest), 'more pair')}, of which {chance} may be chance")
     return lines
 
 
@@ -94,7 +93,7 @@ def format_chance(table: "pandas.DataFrame") -> list[str]:
     equal = table[table["p_value"] >= SIGNIFICANT].sort_values("p_value", ascending=False, kind="stable")
     lines = [_sentence(pair) for pair in equal.head(SHOWN_PAIRS).itertuples()]
     more = len(equal) - SHOWN_PAIRS
-    return [*lines, f"{more} more such pair{'s' * (more > 1)}"] if more > 0 else lines
+    return [*lines, how_many(more, "more such pair")] if more > 0 else lines
 
 
 def format_worse_merge(table: "pandas.DataFrame") -> list[str]:

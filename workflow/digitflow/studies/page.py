@@ -10,6 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from digitflow.base.errors import how_many
 from digitflow.base.files import atomic_open
 from digitflow.dataset.trees import atomic_tree, check_own
 from digitflow.look.mistakes import read_confusion
@@ -123,9 +124,7 @@ def section(study: Study) -> str:
     parts = [f"## {title}", study.keys["about"].strip(), _settings(study), *_variants(study), _results(study)]
     more = len(rows) - BEST
     if more > 0:
-        parts.append(
-            f"{more} more point{'s are' if more > 1 else ' is'} in [the whole table]({FOLDER}/{name}.csv)."
-        )
+        parts.append(f"[The whole table]({FOLDER}/{name}.csv) has {how_many(more, 'more point')}.")
     pairs = read_pairs(study.pairs)
     lines = format_chance(pairs)
     if lines:

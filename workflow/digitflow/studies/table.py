@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from digitflow.base.checksums import check_digests
+from digitflow.base.errors import how_many
 from digitflow.formats import idx, lst
 from digitflow.formats.probabilities import read_probabilities
 from digitflow.merging import methods
@@ -125,5 +126,5 @@ def say_ranking(title: str, results: Sequence[Result], table: str | Path) -> Non
         for place, result in enumerate(results[:BEST], 1)
     ]
     lines += [LOOKED_NOTE] * any(result.looked for result in results[:BEST])
-    more = f", {len(results) - BEST} more points" if len(results) > BEST else ""
+    more = f", {how_many(len(results) - BEST, 'more point')}" if len(results) > BEST else ""
     log.info("\n".join([title, *lines, f"the whole ranking{more}: {table}"]))

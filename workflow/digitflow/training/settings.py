@@ -81,7 +81,7 @@ class Settings:
     optimizer_options: Mapping[str, Any] = key(
         "Arguments of the framework's optimizer, under its own names.",
         {},
-        additionalProperties={"type": ["number", "string", "boolean"]},
+        additionalProperties={"type": ["number", "boolean"]},
     )
     schedule: str = key("How the learning rate changes over the steps.", "one_cycle", enum=list(SCHEDULES))
     schedule_options: Mapping[str, float] = key(

@@ -258,4 +258,4 @@ def clean_stale(configfile: list[Input] | None = None, remove: bool = False) -> 
     if remove:
         remove_whole(found)
     elif found:
-        print(f"{len(found)} left by other configurations; to remove them, add --remove true")
+        print(f"left by other configurations: {len(found)}; to remove all, add --remove true")

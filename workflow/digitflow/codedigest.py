@@ -40,7 +40,7 @@ class Code(NamedTuple):
 def of_verb(stage: str, verb: str, *looked_up: str) -> str:
     """The digest of a verb of `verbs/<stage>.py`, with the modules that it looks up by name at run time.
 
-    InputError: there is no such module, or one is no Python.
+    InputError: there is no such module, or one is not Python.
     """
     for name in looked_up:
         check_module(name)

@@ -5,6 +5,7 @@ import pytest
 from tests.conftest import read_rows
 
 from digitflow.base.errors import FormatError
+from digitflow.config.models import COLUMNS
 from digitflow.formats import idx
 from digitflow.scoring.pairs import read_pairs
 from digitflow.scoring.summary import LOOKED_NOTE
@@ -27,6 +28,11 @@ def test_several_seeds_become_means_and_a_standard_deviation(results, tmp_path):
     first, _ = rows_of(results(seeds=(0, 1, 2)), tmp_path)
     assert (first["seeds"], first["valid_accuracy"], first["valid_std"]) == ("3", "0.91", "0.01")
     assert (first["valid_low"], first["valid_high"]) == ("0.86", "0.96")
+
+
+def test_every_column_beside_the_axes_is_a_name_that_no_axis_may_have(results, tmp_path):
+    first, _ = rows_of(results(seeds=(0, 1)), tmp_path)
+    assert {*first} - {"epochs", "framework"} <= COLUMNS  # the framework may be an axis
 
 
 def test_a_validation_accuracy_that_is_a_little_too_good_has_a_star_in_the_ranking(results, tmp_path, caplog):

@@ -259,6 +259,13 @@ def test_runs_of_two_branches_merge_without_conflict(tmp_path):
     assert len(runs.recall(folder)) == 3
 
 
+def test_scores_that_another_program_saved_in_its_own_encoding_are_named(tmp_path):
+    path = tmp_path / "scores.csv"
+    path.write_bytes("model,valid_accuracy\r\nétude,0.99\r\n".encode("latin-1"))
+    with pytest.raises(FormatError, match=r"scores\.csv: damaged: .*utf-8.*; delete it and run again"):
+        runs.read_scores(path)
+
+
 @pytest.mark.parametrize(
     "place",
     [

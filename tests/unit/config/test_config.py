@@ -614,6 +614,7 @@ def test_a_value_that_is_in_no_list_of_names_or_numbers_is_one_mistake(key, valu
         ("keras", {"beta1": 0.9}, r"beta1: unknown key; did you mean beta_1\?"),
         ("keras", {"decay": 0.1}, "decay: unknown key; the keys here are amsgrad, beta_1, "),
         ("keras", {"weight_decay": 0.1}, "weight_decay: a key of the model itself; write it beside"),
+        ("keras", {"use_ema": True}, "use_ema: write weight_average beside optimizer_options instead"),
         ("keras", {"clipnorm": "1,5"}, "clipnorm: '1,5', should be a number"),
         ("keras", {"amsgrad": 1}, "amsgrad: 1, should be true or false"),
         ("mxnet", {"beta_1": 0.9}, r"beta_1: unknown key; did you mean beta1\?"),
@@ -942,7 +943,7 @@ def test_a_project_whose_configuration_is_not_given_is_not_run_as_mnist(tmp_path
     check_folder(clone, MNIST, configured=False)  # nothing is here: MNIST may be meant
     (project / name).touch()
     check_folder(clone, MNIST, configured=True)
-    with pytest.raises(ConfigError, match=rf"no configuration is given; add --configfile {name}"):
+    with pytest.raises(ConfigError, match=rf"no configuration is given; add --configfile {name} at the end"):
         check_folder(clone, MNIST, configured=False)
 
 

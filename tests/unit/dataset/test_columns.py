@@ -306,6 +306,13 @@ def test_ids_are_kept_and_an_index_is_asked_about(csv):
     assert rows_of(path, {"columns": {"ignore": [0]}}) == ([[[1, 2], [3, 200]]], ["7"], None)
 
 
+@pytest.mark.parametrize(("header", "offered"), [(",label", True), (",label,id", False)])
+def test_an_index_is_offered_as_ids_only_where_there_are_none(csv, header, offered):
+    message = message_of(csv(f"{header},{SQUARE}\n{'0,' * (header.count(',') + 1)}1,2,3,200\n"))
+    assert 'columns: {ignore: [""]}' in message
+    assert ('columns: {id: ""}' in message) == offered
+
+
 def test_two_columns_that_may_be_the_label_are_asked_about(csv):
     path = csv(f"label,class,{SQUARE}\n1,seven,1,2,3,200\n")
     assert "columns: {label: label, ignore: [class]}  # label is the label" in message_of(path)

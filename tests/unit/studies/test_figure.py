@@ -101,3 +101,15 @@ def test_many_points_have_room_and_a_scale_of_colours_instead_of_numbers(monkeyp
     assert [whole.get_size_inches()[1] for whole in drawn] == [4.2, 8]
     assert len(drawn[0].axes[0].texts) == numbers
     assert len(drawn[0].axes) == (3 if numbers else 4)
+
+
+def test_a_legend_of_long_names_stays_inside_its_panel(monkeypatch):
+    drawn = []
+    monkeypatch.setattr(figure, "save", lambda whole, _: drawn.append(whole))
+    names = [f"a_name_as_long_as_those_of_{kind}" for kind in ("wide_networks", "deep_networks")]
+    figure.study_figure("", [point(0.9, network=name, augment=name) for name in names])
+    drawn[0].draw_without_rendering()
+    panel = drawn[0].axes[1]
+    legend = panel.get_legend().get_window_extent()
+    assert panel.bbox.x0 < legend.x0
+    assert legend.x1 < panel.bbox.x1

@@ -93,8 +93,11 @@ def read_facts(run_json: str | Path) -> dict[str, Any]:
 
 def read_scores(scores_csv: str | Path) -> list[dict[str, str]]:
     """Read a table of scores. FormatError: it is damaged."""
-    with open(scores_csv, newline="", encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))
+    try:
+        with open(scores_csv, newline="", encoding="utf-8") as file:
+            rows = list(csv.DictReader(file))
+    except ValueError as error:  # not UTF-8: another program has saved it
+        raise FormatError(f"{scores_csv}: damaged: {error}; delete it and run again") from error
     if not all(row.get("model") for row in rows):
         raise FormatError(f"{scores_csv}: damaged: no column model; delete it and run again")
     return rows

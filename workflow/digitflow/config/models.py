@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from digitflow.base.errors import ConfigError
-from digitflow.config.optimizers import OPTIMIZER_OPTIONS, SWITCHES
+from digitflow.config.optimizers import KEYS_INSTEAD, OPTIMIZER_OPTIONS, SWITCHES
 from digitflow.config.schema import (
     canonical,
     in_yaml,
@@ -104,6 +104,8 @@ def _wrong_options(model: dict[str, Any]) -> Iterator[str]:
         where = f"optimizer_options.{option}"
         if option in model:
             yield f"{where}: a key of the model itself; write it beside optimizer_options"
+        elif option in KEYS_INSTEAD:
+            yield f"{where}: write {KEYS_INSTEAD[option]} beside optimizer_options instead"
         elif option not in known:
             yield f"{where}: unknown key{suggest(option, sorted(known))}"
         elif isinstance(value, str) or isinstance(value, bool) != (option in SWITCHES):

@@ -42,4 +42,6 @@ OPTIMIZER_OPTIONS: Mapping[str, Mapping[str, Collection[str]]] = {
     },
     "numpy": {"adam": _ADAM, "sgd": {"momentum", "nesterov"}},
 }
+# Options that a key of the model stands for: what Keras calls them, and the key.
+KEYS_INSTEAD = {"use_ema": "weight_average", "ema_momentum": "weight_average"}
 SWITCHES = {"amsgrad", "centered", "nesterov"}  # true or false; all others are numbers

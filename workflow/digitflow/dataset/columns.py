@@ -156,7 +156,7 @@ def _named_columns(table: Table) -> _Columns:
             one_hot = _one_hot_by_name(table, rest)
         rest = [place for place in rest if place != label and place not in dict(one_hot)]
     if rest:
-        _ask_for_columns(table, rest, label is None and not one_hot)
+        _ask_for_columns(table, rest, no_label=label is None and not one_hot, no_id=id_ is None)
     if table.needed and label is None and not one_hot:
         raise InputError(
             f"{table.where}: no column label: is this a test file? For a train file, name the label column, "
@@ -262,7 +262,7 @@ def _one_hot_by_name(table: Table, rest: list[int]) -> list[tuple[int, str]]:
     return [(place, found[2]) for place, found in match.items()]
 
 
-def _ask_for_columns(table: Table, rest: list[int], no_label: bool) -> NoReturn:
+def _ask_for_columns(table: Table, rest: list[int], no_label: bool, no_id: bool) -> NoReturn:
     """Ask what the columns are that are no pixels."""
     names = table.names
     readings = []
@@ -285,7 +285,8 @@ def _ask_for_columns(table: Table, rest: list[int], no_label: bool) -> NoReturn:
         name = names[place] or "the column without a name"
         index = ", such as the row numbers that pandas writes" if place in unnamed else ""
         readings.append((f"columns: {{ignore: [{column}]}}", f"{name} is not needed{index}"))
-        readings.append((f"columns: {{id: {column}}}", f"{name} has the ids of the images"))
+        if no_id:
+            readings.append((f"columns: {{id: {column}}}", f"{name} has the ids of the images"))
         if no_label:
             readings.append((f"columns: {{label: {column}}}", f"{name} has the labels"))
     ask_which(f"{table.where}: columns not known: {abbreviated([names[place] for place in rest])}", readings)

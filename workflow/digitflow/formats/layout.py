@@ -19,6 +19,8 @@ WHOLE = re.compile(r"(-(?=0*[1-9]))?0*([0-9]+)(\.0*)?")  # of labels
 SCIENTIFIC = re.compile(r"[-+]?[0-9]\.[0-9]+[eE][-+][0-9]{2,3}")  # as C, and so numpy.savetxt, writes numbers
 DECIMAL_COMMA = re.compile(rb"[-+]?[0-9]+,[0-9]+([eE][-+]?[0-9]+)?")
 DECIMAL_COMMAS = "the numbers have decimal commas: save the file with decimal points, 0.5 for 0,5"
+THOUSANDS = re.compile(rb"[-+]?[1-9][0-9]{0,2}(,[0-9]{3})+(\.[0-9]*)?")
+THOUSANDS_COMMAS = "the numbers have commas between thousands: save the file without them, 1000 for 1,000"
 # What R, Excel and databases write, and pandas reads, where there is no value; besides nan in any case.
 MISSING = ("NA", "N/A", "n/a", "#N/A", "#NA", "<NA>", "NULL", "null", "None")
 # Words that some version of YAML, or the schema, takes for something other than a name.

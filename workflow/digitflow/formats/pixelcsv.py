@@ -22,6 +22,8 @@ from digitflow.formats.layout import (
     DECIMAL_COMMA,
     DECIMAL_COMMAS,
     SEPARATORS,
+    THOUSANDS,
+    THOUSANDS_COMMAS,
     Block,
     Layout,
     is_missing,
@@ -573,8 +575,11 @@ def _scaled_by(scale: tuple[int, int] | None, values: tuple[float, float] | None
 def _how_to_write(cells: set[bytes]) -> str:
     """How to write pixels that are no numbers, if they are numbers or truth in another spelling; else ""."""
     texts = {unquoted(cell).lower() for cell in cells}
-    if any(map(DECIMAL_COMMA.fullmatch, texts)):
-        return DECIMAL_COMMAS
+    if commas := [text for text in texts if b"," in text]:
+        if all(map(THOUSANDS.fullmatch, commas)):
+            return THOUSANDS_COMMAS
+        if any(map(DECIMAL_COMMA.fullmatch, commas)):
+            return DECIMAL_COMMAS
     return TRUE_AND_FALSE if {b"true", b"false"} <= texts else ""
 
 

@@ -1,6 +1,7 @@
 """The figure of a study: accuracy along its axes, and the curves of its best points."""
 
 import re
+import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 CURVES = 8  # one for each of the best points: more cannot be told apart
 BELOW = 12  # percentage points below the best accuracy, at which the axis ends at the latest
+LEGEND_WIDTH = 26  # characters: a longer line would cover the panel beside
 NUMBERED = 16  # columns of a heat map; in more, numbers would overlap
 # Measures, their names, and the colours and heights of their marks.
 MARKS = (("valid", "validation", "tab:blue", 0.12), ("test", "test", "tab:orange", -0.12))
@@ -97,6 +99,7 @@ def _draw_curves(accuracy: "Axes", loss: "Axes", results: Sequence[Result], vari
         history, colour = result.histories[0], f"C{number}"
         epochs = [row["epoch"] for row in history]
         label = " ".join(result.point.values[axis] for axis in varied) or "validation"
+        label = textwrap.fill(label, LEGEND_WIDTH)
         mark = "." if len(epochs) == 1 else None
         for axes, key, factor in ((accuracy, "accuracy", 100), (loss, "loss", 1)):
             valid, train = ([factor * row[name] for row in history] for name in (f"valid_{key}", key))

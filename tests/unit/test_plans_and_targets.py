@@ -77,3 +77,16 @@ def test_a_study_that_is_not_configured_is_told_where_studies_are():
     assert "--configfile config/experiments.yaml" in told
     known = TARGETS | {"results/studies/x/figure.png": "results/studies/x/figure.png"}
     assert "did you mean results/studies/x/figure.png?" in mistakes.of_the_target(text, [], lambda: known)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "command"),
+    [
+        (["-j2", "--config", "data={a: 1}"], "snakemake -j2 --config 'data={a: 1}' --unlock"),
+        (["--configfile", "mine.yaml", "--", "all"], "snakemake --configfile mine.yaml --unlock -- all"),
+    ],
+)
+def test_a_lock_is_told_with_the_command_that_removes_it(arguments, command):
+    told = mistakes.of_the_lock("LockException:\nError: Directory cannot be locked. Please ...", arguments)
+    assert told.splitlines()[-1] == command
+    assert mistakes.of_the_lock("MissingRuleException:\nNo rule to produce x", arguments) is None

@@ -168,9 +168,11 @@ class LogHandler(LogHandlerBase):
         self.endings[record.thread] = text
 
     def _explained(self, text: str) -> str:
-        """An error's text, or a better one where the mistake is in the command."""
+        """An error's text, or a better one where the mistake is in the command or the folder is locked."""
         if self.total:  # jobs are decided on: the command was understood
             return text
+        if found := mistakes.of_the_lock(text, sys.argv[1:]):
+            return found
         if self.targets:
             return mistakes.of_the_target(text, sys.argv[1:], self.targets)
         if found := mistakes.of_the_command(sys.argv[1:], self.folder):

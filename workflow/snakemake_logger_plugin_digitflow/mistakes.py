@@ -16,6 +16,7 @@ PREDICTIONS = re.compile(r"results/predictions(?:/([A-Za-z]\w*)\.csv)?", re.ASCI
 MANY_FILES = "error: Target rules may not contain wildcards."
 COLON = re.compile(r"(\w+)\s*:\s*(.*)", re.DOTALL)  # a key and its value, as a file has them
 DOTTED = re.compile(r"(\w+)\.(\w+)=(.*)", re.DOTALL)
+LOCKED = "LockException:"
 LIST = "snakemake --list-target-rules shows the rules that can be named"
 
 
@@ -78,6 +79,19 @@ def _mistake(option: str, word: str, folder: Path) -> str | None:
         is_configuration = Path(word).suffix in (".yaml", ".yml", ".json")
         return str(error).replace(f"{folder}/", "") if is_configuration else TARGET
     return TARGET if word.startswith("results/") else None
+
+
+def of_the_lock(text: str, arguments: Iterable[str]) -> str | None:
+    """What to say if an error of Snakemake's is that the folder is locked; None: it is another error."""
+    if not text.startswith(LOCKED):
+        return None
+    words = [*arguments]
+    end = words.index("--") if "--" in words else len(words)
+    command = shlex.join(["snakemake", *words[:end], "--unlock", *words[end:]])
+    return (
+        "error: another run is working in this folder, or a crash has left its lock; if pgrep -af "
+        f"'snakemake|m digitflow' shows neither a run nor its jobs, remove it:\n{command}"
+    )
 
 
 def of_the_target(text: str, arguments: Iterable[str], targets: Callable[[], Mapping[str, str]]) -> str:

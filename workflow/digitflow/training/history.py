@@ -71,8 +71,8 @@ class History:
         self._started = len(self.rows)
         self._start = self._last = time.monotonic() - self.begun.seconds
         if self.rows:
-            for row in self.rows:
-                log.info(f"before the interruption: {self._line(row)}")
+            # The others would fill the screen; history.csv has them all.
+            log.info(f"before the interruption: {self._line(self.rows[-1])}")
             self._judge()
 
     def add_steps(self, steps: int, loss: float, accuracy: float) -> None:

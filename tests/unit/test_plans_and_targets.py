@@ -79,6 +79,20 @@ def test_a_study_that_is_not_configured_is_told_where_studies_are():
     assert "did you mean results/studies/x/figure.png?" in mistakes.of_the_target(text, [], lambda: known)
 
 
+def test_the_finder_of_learning_rates_is_for_keras_and_misspelt_names_get_a_hint():
+    curve, model = "results/learning_rates/small.png", "results/models/other/seed0/model.npz"
+    known = TARGETS | {curve: curve, model: model}
+
+    def told(name):
+        text = (
+            f"MissingRuleException:\nNo rule to produce results/learning_rates/{name}.png (if you use ...)."
+        )
+        return mistakes.of_the_target(text, [], lambda: known)
+
+    assert told("other").startswith("error: results/learning_rates/other.png: other is not a Keras model")
+    assert f"did you mean {curve}?" in told("smal")
+
+
 @pytest.mark.parametrize(
     ("arguments", "command"),
     [

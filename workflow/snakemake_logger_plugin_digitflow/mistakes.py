@@ -12,6 +12,7 @@ FILES, VALUES = ("--configfile", "--configfiles"), ("--config", "-C")
 TARGET = "target"
 NO_RULE = re.compile(r"MissingRuleException:\nNo rule to produce (.*) \(if you use .*", re.DOTALL)
 STUDY = re.compile(r"results/studies/([^/]+)/.*")
+RATES = re.compile(r"results/learning_rates/([^/]+)\.(?:png|csv)")
 PREDICTIONS = re.compile(r"results/predictions(?:/([A-Za-z]\w*)\.csv)?", re.ASCII)
 MANY_FILES = "error: Target rules may not contain wildcards."
 COLON = re.compile(r"(\w+)\s*:\s*(.*)", re.DOTALL)  # a key and its value, as a file has them
@@ -111,6 +112,12 @@ def of_the_target(text: str, arguments: Iterable[str], targets: Callable[[], Map
             return (
                 f"error: {found[1]}: no study is called {study[1]} here; those of the lessons come with "
                 "--configfile config/experiments.yaml, after the target"
+            )
+        rates = RATES.fullmatch(target)
+        if rates and any(path.startswith(f"results/models/{rates[1]}/") for path in known):
+            return (
+                f"error: {found[1]}: {rates[1]} is not a Keras model, and only these can look for a rate; a "
+                "study compares rates for any model: vary: {learning_rate: [...]}"
             )
         page = f"{target}/index.html"
         close = [page] if page in known else difflib.get_close_matches(target, known, n=1)

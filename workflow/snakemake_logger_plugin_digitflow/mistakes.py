@@ -1,4 +1,4 @@
-"""Mistakes on the command line that Snakemake explains poorly: what was meant, and how to type it."""
+"""Mistakes on the command line, and a locked folder, that Snakemake explains poorly: what to type."""
 
 import difflib
 import os
@@ -90,8 +90,8 @@ def of_the_lock(text: str, arguments: Iterable[str]) -> str | None:
     end = words.index("--") if "--" in words else len(words)
     command = shlex.join(["snakemake", *words[:end], "--unlock", *words[end:]])
     return (
-        "error: another run is working in this folder, or a crash has left its lock; if pgrep -af "
-        f"'snakemake|m digitflow' shows neither a run nor its jobs, remove it:\n{command}"
+        "error: another run is working in this folder, or a crash has left its lock; if no run or job of "
+        f"this folder is among those that pgrep -af 'snakemake|m digitflow' shows, remove it:\n{command}"
     )
 
 
@@ -116,8 +116,8 @@ def of_the_target(text: str, arguments: Iterable[str], targets: Callable[[], Map
         rates = RATES.fullmatch(target)
         if rates and any(path.startswith(f"results/models/{rates[1]}/") for path in known):
             return (
-                f"error: {found[1]}: {rates[1]} is not a Keras model, and only these can look for a rate; a "
-                "study compares rates for any model: vary: {learning_rate: [...]}"
+                f"error: {found[1]}: {rates[1]} is not a Keras model, and a rate can be looked for with "
+                "these only; a study compares rates for any model: vary: {learning_rate: [...]}"
             )
         page = f"{target}/index.html"
         close = [page] if page in known else difflib.get_close_matches(target, known, n=1)

@@ -384,9 +384,10 @@ REFUSED |= {
         "train.csv, line 1: the numbers have decimal commas: save the file with decimal points, 0.5 for 0,5",
     ),
     "commas between thousands": (
-        HEADER + b'2,0,"3,152","1,000,000",1\n',
+        HEADER + b'2,0,"3,152","1,000,000","1,000.5"\n',
         "train.csv, line 2, column pixel1: '\"3,152\"' is not a whole number from 0 to 255\n"
         "train.csv, line 2, column pixel2: '\"1,000,000\"' is not a whole number from 0 to 255\n"
+        "train.csv, line 2, column pixel3: '\"1,000.5\"' is not a whole number from 0 to 255\n"
         "the numbers have commas between thousands: save the file without them, 1000 for 1,000",
     ),
     "decimal commas, some of which might stand between thousands": (

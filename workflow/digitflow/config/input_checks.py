@@ -205,14 +205,14 @@ def check_folder(clone: str | os.PathLike, data: dict[str, Any], configured: boo
         if found := _files_with(".yaml", ".yml"):
             raise ConfigError(
                 f"{found[0]} is in this folder, but no configuration is given; add --configfile "
-                f"{shlex.quote(found[0])} at the end of the command, or right before its --"
+                f"{shlex.quote(found[0])} at the end of the command, or before its -- if there is one"
             )
         if data["source"] == "mnist" and (own := _own_images()):
             path, lines = own
             raise ConfigError(
                 f"{path} is in this folder, but no configuration is given; write data: {lines} into "
-                "mine.yaml, and add --configfile mine.yaml at the end of the command, or right before its "
-                "--; or, if you mean MNIST, --config 'data={source: mnist}'"
+                "mine.yaml, and add --configfile mine.yaml at the end of the command, or before its -- "
+                "if there is one; or, if you mean MNIST, --config 'data={source: mnist}'"
             )
     if ":" in str(clone):
         raise ConfigError(

@@ -53,7 +53,7 @@ def page(driver, index) -> Iterator[drivers.Page]:
             driver.switch_to.window(window)
             driver.close()
     driver.switch_to.window(first)
-    drivers.navigate(driver.get, "about:blank")
+    drivers.navigate(driver, "about:blank")
 
 
 @pytest.fixture(scope="session")

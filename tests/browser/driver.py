@@ -29,7 +29,8 @@ FLAGS = (
     "--window-size=1440,900",
 )
 PATIENCE = 120  # seconds: a busy machine fails no test
-LOADING = 20  # seconds: once in more than a thousand times Chromium misses the end of a navigation
+# Seconds until a navigation is asked for again: once in a thousand times Chromium misses its end.
+LOADING = (3, 6, 12, 24, 48)
 CHROMIUM, CHROMEDRIVER = shutil.which("chromium"), shutil.which("chromedriver")
 MISSING = None
 if webdriver is None:
@@ -47,18 +48,19 @@ def wait_for(seen: Callable[[], T]) -> T:
     return answer
 
 
-def navigate(go: Callable, *address: str) -> None:
-    """Call a driver's `get` or `refresh`, again if the browser misses the end of the navigation.
+def navigate(driver: "webdriver.Chrome", address: str = "") -> None:
+    """Go to an address, or load the page anew; again if the browser misses the end of the navigation.
 
-    AssertionError after PATIENCE seconds.
+    AssertionError after a minute and a half.
     """
-    for _ in range(PATIENCE // LOADING):
+    for seconds in LOADING:
+        driver.set_page_load_timeout(seconds)
         try:
-            go(*address)
+            driver.get(address) if address else driver.refresh()
         except TimeoutException:
             continue
         return
-    raise AssertionError(f"{address}: still not loaded after {PATIENCE} seconds")
+    raise AssertionError(f"{address or driver.current_url}: still not loaded after {sum(LOADING)} seconds")
 
 
 class Page:
@@ -71,12 +73,12 @@ class Page:
         """Open the page anew, at a section."""
         if isinstance(address, Path):
             address = address.as_uri()
-        navigate(self.driver.get, "about:blank")  # else only the part behind # would change
-        navigate(self.driver.get, f"{address}#{section}")
+        navigate(self.driver, "about:blank")  # else only the part behind # would change
+        navigate(self.driver, f"{address}#{section}")
         self.wait_until_ready()
 
     def reload(self) -> None:
-        navigate(self.driver.refresh)
+        navigate(self.driver)
         self.wait_until_ready()
 
     def wait_until_ready(self) -> None:
@@ -160,7 +162,6 @@ def browser(profile: Path, downloads: Path) -> Iterator["webdriver.Chrome"]:
     options.set_capability("unhandledPromptBehavior", "accept")
     options.add_experimental_option("prefs", {"download.default_directory": str(downloads)})
     driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(CHROMEDRIVER))
-    driver.set_page_load_timeout(LOADING)
     try:
         yield driver
     finally:

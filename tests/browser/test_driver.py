@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from tests.browser.driver import LOADING, navigate
+from tests.browser.driver import navigate
 
 
 @pytest.mark.allow_hosts(["127.0.0.1", "::1"])
@@ -33,12 +33,10 @@ def test_a_navigation_that_does_not_end_is_asked_for_again(driver):
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), SecondTime) as server:
         threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}).start()
         try:
-            driver.set_page_load_timeout(2)
-            navigate(driver.get, f"http://127.0.0.1:{server.server_port}/page")
+            navigate(driver, f"http://127.0.0.1:{server.server_port}/page")
             assert driver.title == "came"
             assert len(answered) == 2
         finally:
-            driver.set_page_load_timeout(LOADING)
             over.set()
             server.shutdown()
-            navigate(driver.get, "about:blank")
+            navigate(driver, "about:blank")

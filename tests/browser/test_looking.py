@@ -736,7 +736,7 @@ def test_sections_without_data_are_left_out_and_the_page_says_why(page, data, tm
 def test_a_page_that_was_copied_without_its_data_says_so(page, index, tmp_path):
     folder = shutil.copytree(index.parent, tmp_path / "copy")
     (folder / "page" / "data.js").unlink()
-    navigate(page.driver.get, (folder / "index.html").as_uri())
+    navigate(page.driver, (folder / "index.html").as_uri())
     wait_for(lambda: page.text("#title") == "The data are missing")
     assert "Copy the whole folder" in page.text("#about")
 

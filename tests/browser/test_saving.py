@@ -303,7 +303,7 @@ def test_an_image_opens_its_png_file_from_the_server(page, server, data, index):
 
 def opened_picture(page: Page) -> list[int]:
     """Follow the link of the selected image, and return the size of the picture that opens."""
-    navigate(page.driver.get, page.driver.find_element("css selector", "#facts a").get_attribute("href"))
+    navigate(page.driver, page.driver.find_element("css selector", "#facts a").get_attribute("href"))
     return page.run(
         "const {naturalWidth, naturalHeight} = document.images[0]; return [naturalWidth, naturalHeight]"
     )

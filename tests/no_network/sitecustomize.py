@@ -78,8 +78,8 @@ class Stop:
 
 
 def leave_trace(folder: str, stop: Stop) -> None:
-    """Write which modules of the package the verb has imported, and how often it has written."""
-    names = sorted(name for name in sys.modules if name.split(".")[0] == "digitflow")
+    """Write which packages and modules of ours the verb has imported, and how often it has written."""
+    names = sorted(name for name in sys.modules if name.startswith("digitflow.") or "." not in name)
     stop.waits = True
     with open(f"{folder}/{os.getpid()}", "w") as file:
         file.write("\n".join([VERB, *names]))

@@ -10,11 +10,12 @@ import gc
 import importlib
 import json
 import os
+import pkgutil
 import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO
 
@@ -96,10 +97,24 @@ def become(arguments: list[str], folder: str, environment: dict[str, str], outpu
         importlib.import_module("sitecustomize")
 
 
+def list_modules_once() -> None:
+    """Let Snakemake, which looks among all that is installed for its plugins, find what is there now."""
+    look = pkgutil.iter_modules
+    installed = {folder: [*look([folder])] for folder in sys.path}
+
+    def iter_modules(path: Sequence[str] | None = None, prefix: str = "") -> Iterator[pkgutil.ModuleInfo]:
+        for folder in sys.path if path is None else path:
+            known = installed.get(folder) if path is None and not prefix else None
+            yield from look([folder], prefix) if known is None else known
+
+    pkgutil.iter_modules = iter_modules
+
+
 def main() -> None:
     """Import Snakemake, then serve."""
     for name in IMPORTED:
         importlib.import_module(name)
+    list_modules_once()
     assert threading.active_count() == 1  # a fork has only the thread that forks
     # Otherwise a fork that collects its garbage copies all that was imported: half of what a fork costs.
     gc.collect()

@@ -30,15 +30,26 @@ def closure(verb: str) -> set[str]:
     return set(codedigest.closure(commandline.module_of(verb), verb, *ROUND_A_NETWORK.get(verb, ())))
 
 
-def traced(clone: Clone) -> dict[str, set[str]]:
-    """The modules of the package that each verb of a run had imported when it ended."""
+def imported(clone: Clone) -> dict[str, set[str]]:
+    """The packages, and the modules of ours, that each verb of a run had imported when it ended."""
     found: dict[str, set[str]] = {}
     for path in (clone.folder / "trace").iterdir():
-        verb, *modules = path.read_text().split("\n")
-        names = {name.partition(".")[2] for name in modules}
+        verb, *names = path.read_text().split("\n")
         if verb in commandline.all_verbs():
-            found.setdefault(verb, set()).update(name for name in names if name.split(".")[0] != "verbs")
+            found.setdefault(verb, set()).update(names)
     return found
+
+
+def traced(clone: Clone) -> dict[str, set[str]]:
+    """The modules of the package that each verb of a run had imported when it ended."""
+    return {
+        verb: {
+            module
+            for package, _, module in (name.partition(".") for name in names)
+            if package == "digitflow" and module.split(".")[0] != "verbs"
+        }
+        for verb, names in imported(clone).items()
+    }
 
 
 def test_what_a_verb_imports_as_it_runs_is_what_its_digest_covers(finished_run):
@@ -67,6 +78,13 @@ def test_it_is_so_of_verbs_that_a_default_run_does_not_call(finished_numpy):
     }
     for verb, modules in runs.items():
         assert modules - {*RUNNER} == closure(verb) - {*RUNNER}, verb
+
+
+@pytest.mark.parametrize("verb", ["train_keras", "predict_keras"])
+def test_work_with_keras_begins_without_the_libraries_that_it_could_plot_and_read_tables_with(
+    finished_run, verb
+):
+    assert imported(finished_run[0])[verb] & {"keras", "matplotlib", "pandas"} == {"keras"}
 
 
 def modules_of(clone: Clone) -> list[Path]:

@@ -47,18 +47,18 @@ def test_a_secret_of_the_environment_is_kept_nowhere(finished: Clone):
         assert SECRET.encode() not in path.read_bytes(), path
 
 
-def test_fetch_takes_all_that_a_run_needs_of_the_network(fresh: Clone):
+def test_fetch_takes_all_that_a_run_needs_of_the_network(fresh_numpy: Clone):
     """The guard ends every job of the run that opens a connection, and uv is told to stay offline."""
-    fresh.configure("source: files", "source: mnist")
+    fresh_numpy.configure("source: files", "source: mnist")
     for key in ("train_csv: own/train.csv, ", "test_csv: own/test.csv, ", ", solution_csv: own/solution.csv"):
-        fresh.configure(key, "")
-    assert fresh.planned_rules("fetch")["download_mnist"] == 1
-    (fresh.folder / "data" / "mnist").mkdir(parents=True)
-    shutil.copyfile(MNIST, fresh.folder / "data" / "mnist" / "mnist.pkl.gz")
-    assert not fresh.planned("fetch")
-    fresh.configure("keras_cnn: {epochs: 8", "keras_cnn: {train_rows: 200, test_shifts: 1, epochs: 1")
-    fresh.configure("mxnet_cnn: {epochs: 8", "mxnet_cnn: {train_rows: 200, test_shifts: 1, epochs: 1")
-    result = fresh.snakemake("--config", "png={enabled: false}")
+        fresh_numpy.configure(key, "")
+    assert fresh_numpy.planned_rules("fetch")["download_mnist"] == 1
+    (fresh_numpy.folder / "data" / "mnist").mkdir(parents=True)
+    shutil.copyfile(MNIST, fresh_numpy.folder / "data" / "mnist" / "mnist.pkl.gz")
+    assert not fresh_numpy.planned("fetch")
+    for model in ("wide", "plain"):
+        fresh_numpy.configure(f"{model}: {{", f"{model}: {{train_rows: 200, test_shifts: 1, ")
+    result = fresh_numpy.snakemake("--config", "png={enabled: false}")
     assert result.returncode == 0, result.stdout
 
 

@@ -63,10 +63,10 @@ def test_it_opens_elsewhere_without_a_network(report, tmp_path, monkeypatch):
         monkeypatch.setenv(name, "localhost,127.0.0.1")
     summary = held(report, "results")["results/look/summary.html"]["data_uri"]
     with drivers.browser(tmp_path / "profile", tmp_path) as driver:
-        drivers.navigate(driver.get, report.as_uri())
+        drivers.navigate(driver, report.as_uri())
         page = drivers.Page(driver)
         drivers.wait_for(lambda: "Look" in page.text("body") and "Run" in page.text("body"))
-        drivers.navigate(driver.get, (report.parent / summary).as_uri())
+        drivers.navigate(driver, (report.parent / summary).as_uri())
         assert (
             page.run("return [...document.images].filter((image) => image.naturalWidth === 28).length") == 10
         )

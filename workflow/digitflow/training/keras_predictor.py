@@ -62,7 +62,7 @@ def prepare(device: str, threads: int | None = None, deterministic: bool = True)
             os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
             if deterministic:  # the order in which it adds would vary from run to run
                 os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {XLA_DETERMINISTIC}".strip()
-    with quiet():
+    with quiet(), hidden("matplotlib", "pandas"):  # Keras would import both, which takes a second
         import keras
 
         keras.config.set_image_data_format("channels_last")
@@ -111,6 +111,18 @@ def quiet() -> Iterator[None]:
         finally:
             os.dup2(standard_error, 2)
             os.close(standard_error)
+
+
+@contextlib.contextmanager
+def hidden(*packages: str) -> Iterator[None]:
+    """Let optional packages appear not to be installed, unless they are imported already."""
+    absent = [package for package in packages if package not in sys.modules]
+    sys.modules.update(dict.fromkeys(absent))
+    try:
+        yield
+    finally:
+        for package in absent:
+            del sys.modules[package]
 
 
 def gpus_seen() -> list[str]:

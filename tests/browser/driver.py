@@ -29,7 +29,7 @@ FLAGS = (
     "--window-size=1440,900",
 )
 PATIENCE = 120  # seconds: a busy machine fails no test
-# Seconds until a navigation is asked for again: once in a thousand times Chromium misses its end.
+# Seconds until a navigation is asked for again: some of a thousand times Chromium misses its end.
 LOADING = (3, 6, 12, 24, 48)
 CHROMIUM, CHROMEDRIVER = shutil.which("chromium"), shutil.which("chromedriver")
 MISSING = None

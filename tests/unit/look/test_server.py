@@ -5,6 +5,7 @@ import http.client
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -142,6 +143,19 @@ def test_the_address_opens_the_page_what_is_beside_it_and_the_tree(client, index
     port = client.parts.port
     assert client.ask("GET", client.parts.path, Host=f"localhost:{port}") == (200, index.read_bytes())
     assert client.get("data/png/train/5/01.png") == (200, b"a picture")
+
+
+def test_no_part_of_an_answer_waits_until_another_is_acknowledged(client, server, monkeypatch):
+    answers, at_once = server.RequestHandlerClass.do_GET, []
+
+    def watched(handler):
+        at_once.append(handler.connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
+        answers(handler)
+
+    monkeypatch.setattr(server.RequestHandlerClass, "do_GET", watched)
+    assert client.get("api/corrections")[0] == 200
+    assert len(at_once) == 1
+    assert at_once[0]
 
 
 def test_a_decision_is_in_the_file_when_the_answer_comes(client, data, file):

@@ -285,6 +285,7 @@ class _Handler(BaseHTTPRequestHandler):
     server: LookServer
     protocol_version = "HTTP/1.1"
     server_version, sys_version = "digitflow", ""
+    disable_nagle_algorithm = True  # else an answer's body waits 40 ms until its head is acknowledged
     timeout = 60  # seconds that an idle connection is kept
 
     def do_GET(self) -> None:

@@ -160,6 +160,13 @@ def test_the_name_of_two_columns_is_told_with_their_places(csv):
     )
 
 
+def test_without_a_header_a_column_is_told_by_its_place(csv):
+    message = message_of(csv("7,1,2,3,200\n"), {"columns": {"label": "digit"}}, error=ConfigError)
+    assert message == (
+        "data.columns: 'digit': train.csv has no header; give the column's place, such as 0 or -1"
+    )
+
+
 def test_names_that_count_rows_and_columns_give_the_size(csv):
     names = ",".join(f"{row}x{column}" for row in (1, 2) for column in (1, 2, 3))
     assert columns.decide(csv(f"label,{names}\n"), {}, train=True).shape == (2, 3)
@@ -255,6 +262,19 @@ def test_words_without_a_header_can_only_be_the_label(csv):
     assert rows_of(csv("ka,0,0,9,200\n")) == ([[[0, 0], [9, 200]]], ["ka"], None)
 
 
+def test_words_in_most_columns_may_be_names_though_the_lines_below_have_words_there_too(csv):
+    message = message_of(csv("cat,v,w,1\ndog,v,u,2\n"))
+    assert message.startswith("train.csv, line 1: numbers and 'cat', 'v', 'w' may be names or a row")
+
+
+def test_a_row_that_is_not_read_to_its_end_at_first_says_nothing_about_the_columns(csv, monkeypatch):
+    for module in (csv_head, pixelcsv):
+        monkeypatch.setattr(module, "HEAD_BYTES", 30)
+    path = csv("1,2,3,200,cat\n5,6,7,8,dog\n9,9,9,9,cat\n")  # of the third row it has a word less
+    assert path.read_bytes()[:30].endswith(b"\n9,9,")
+    assert rows_of(path)[1] == ["cat", "dog", "cat"]
+
+
 def test_numbers_that_count_may_be_names_or_pixels_and_are_asked_about(csv):
     path = csv("0,1,2,3\n9,8,7,200\n")
     message = message_of(path, train=False)
@@ -299,6 +319,35 @@ def test_a_first_row_that_was_taken_for_a_header_and_saved_is_named(csv):
     )
 
 
+@pytest.mark.parametrize(
+    ("rows", "listed"),
+    [
+        ("ka,0,0,9,200,1\nki,0,0,8,100,2\n", "column 1"),
+        ("0,ka,v,0,0,9,200\n0,ki,u,0,0,8,100\n", "columns 2, 3"),
+        ("a,b,c,d,e,f,9,9,9,9,9,9,9,9,8\n" * 2, "columns 1, 2, 3, 4, 5, ..."),
+    ],
+)
+def test_words_that_cannot_all_be_the_label_are_told_with_their_places(csv, rows, listed):
+    assert message_of(csv(rows)).startswith(f"train.csv, line 1: words in {listed}, and no header: give the")
+
+
+def test_columns_that_are_not_known_are_listed_and_those_that_are_there_twice(csv):
+    unknown = message_of(csv(f"a,b,c,d,label,{SQUARE}\n1,2,3,4,7,1,2,3,200\n"))
+    assert unknown.startswith(
+        "train.csv, line 1: columns not known: 'a', 'b', 'c', 'd': if they are not needed"
+    )
+    doubled = message_of(csv(f"a,a,b,label,{SQUARE}\n1,2,3,7,1,2,3,200\n"))
+    assert doubled.startswith("train.csv, line 1: columns not known: 'a', 'a', 'b'; more than once: 'a': if")
+
+
+def test_an_index_that_pandas_has_named_is_asked_about(csv):
+    message = message_of(csv(f"Unnamed: 0,label,{SQUARE}\n0,7,1,2,3,200\n"))
+    told = (
+        'columns: {ignore: ["Unnamed: 0"]}  # Unnamed: 0 is not needed, such as the row numbers that pandas'
+    )
+    assert told in message
+
+
 def test_ids_are_kept_and_an_index_is_asked_about(csv):
     assert rows_of(csv(f"id,{SQUARE}\na7,1,2,3,200\n"), train=False) == ([[[1, 2], [3, 200]]], None, ["a7"])
     path = csv(f",label,{SQUARE}\n0,7,1,2,3,200\n")
@@ -317,6 +366,8 @@ def test_two_columns_that_may_be_the_label_are_asked_about(csv):
     path = csv(f"label,class,{SQUARE}\n1,seven,1,2,3,200\n")
     assert "columns: {label: label, ignore: [class]}  # label is the label" in message_of(path)
     assert rows_of(path, {"columns": {"label": "class", "ignore": ["label"]}})[1] == ["seven"]
+    message = message_of(csv(f"label,label,{SQUARE}\n1,seven,1,2,3,200\n"))
+    assert message == "train.csv, line 1: more than one column is called 'label': keep one of them"
 
 
 def test_a_label_column_of_another_name_can_be_told(csv):
@@ -448,8 +499,11 @@ def test_classes_that_are_told_are_the_only_ones(csv):
     path = csv(f"label,{SQUARE}\nc,1,2,3,200\n")
     message = message_of(path, {"classes": ["a", "b"]})
     assert message == "train.csv, line 2, column label: 'c' is not a class from 'a', 'b'"
-    with pytest.raises(ConfigError, match="True is not a label: write it in quotes"):
-        columns.classes_of({"classes": [True, "b"]})
+    for classes, message in (
+        ([True, "b"], "data.classes: True is not a label: write it in quotes"),
+        (["a", "b", "a"], "data.classes: 'a' is listed more than once"),
+    ):
+        assert message_of(path, {"classes": classes}, error=ConfigError) == message
 
 
 @pytest.mark.parametrize(
@@ -494,9 +548,9 @@ def test_whole_numbers_that_are_right_as_they_are_can_be_told(csv):
 def test_a_train_file_may_have_its_labels_elsewhere_but_not_twice(csv):
     data = {"labels_csv": "labels.csv"}
     assert rows_of(csv(f"{SQUARE}\n1,2,3,200\n"), data)[1] is None
-    assert "labels in this file and in data.labels_csv" in message_of(
-        csv(f"label,{SQUARE}\n7,1,2,3,4\n"), data
-    )
+    for label, cell in (("label", "7"), ("class_0,class_1,class_2", "0,1,0")):
+        path = csv(f"{label},{SQUARE}\n{cell},1,2,3,200\n")
+        assert "labels in this file and in data.labels_csv" in message_of(path, data)
 
 
 FOREIGN = {
@@ -775,6 +829,8 @@ def test_a_first_column_that_counts_rows_is_told_from_pixels(csv, first):
     assert "columns: {label: 1, ignore: [0]}   # the second column is the label, here 7, 2" in message
     told = {"columns": {"label": 1, "ignore": [0]}}
     assert rows_of(csv(rows), told)[1] == ["7", "2", "7"]
+    two = "".join(rows.splitlines(keepends=True)[:2])
+    assert "counts the rows" not in message_of(csv(two))
 
 
 def test_all_pixels_in_one_cell_are_refused_with_the_line_that_splits_them(csv):

@@ -425,10 +425,11 @@ def _label_by_content(table: Table, left: list[int]) -> tuple[int | None, list[t
             )
         return words[0], []
     if words:
-        listed = abbreviated([str(place + 1) for place in words])
+        listed = ", ".join(str(place + 1) for place in words[:5]) + ", ..." * (len(words) > 5)
         raise InputError(
-            f"{table.where}: words in columns {listed}, and no header: give the places of the label and of "
-            "what to ignore, such as columns: {label: 0, ignore: [1]}, under data: in the configuration"
+            f"{table.where}: words in column{'s' * (len(words) > 1)} {listed}, and no header: give the "
+            "places of the label and of what to ignore, such as columns: {label: 0, ignore: [1]}, under "
+            "data: in the configuration"
         )
     if not needed and possible_sizes(len(left), image):
         return None, []

@@ -428,6 +428,17 @@ def test_labels_of_another_number_than_images_are_refused(made):
         update_tree(made.idx, made.tree, made.manifest, None, LABELS, LABELS[:11], CLASSES)
 
 
+def test_more_classes_than_a_tree_has_room_for_are_refused(made, monkeypatch):
+    before = made.files()
+    monkeypatch.setattr(views, "MAX_FOLDERS", 3)
+    with pytest.raises(
+        InputError,
+        match="4 classes, but a tree has at most 3 folders; do without trees: png: {enabled: false}",
+    ):
+        made.update()
+    assert made.files() == before
+
+
 def test_a_bad_idx_file_leaves_tree_and_manifest(made):
     before = stats(made.folder / "png")
     made.idx.write_bytes(made.idx.read_bytes()[:-1])

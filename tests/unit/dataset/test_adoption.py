@@ -434,6 +434,28 @@ def test_what_was_done_in_a_tree_goes_into_no_other_file_and_to_no_other_data(pr
     assert adopt(project.tree, project.manifest, other, source="new.csv") == []
 
 
+@pytest.mark.parametrize(
+    ("goal", "was"),
+    [
+        ({"corrections": "mine.csv", "source": "new.csv"}, 5),  # the tree still shows the other data
+        ({"corrections": "others.csv", "source": "own/train.csv"}, 5),
+        ({"corrections": "mine.csv", "source": "own/train.csv"}, 6),  # these data have new labels
+    ],
+)
+def test_a_move_while_an_update_was_killed_is_told_with_the_label_of_the_data_it_was_made_in(
+    project, monkeypatch, goal, was
+):
+    project.update(corrections="mine.csv", source="own/train.csv")
+    with monkeypatch.context() as patch:
+        patch.setattr(views._Update, "bring", lambda *_: 1 / 0)
+        project.labels = (project.labels + 1) % 10
+        with pytest.raises(ZeroDivisionError):
+            project.update(**goal)
+    project.picture(1, 5).rename(project.picture(1, 3))
+    [move] = project.find().corrections
+    assert (move.was, move.now) == (str(was), "3")
+
+
 def test_a_move_is_noticed_though_the_clock_was_ahead_when_the_tree_was_made(project):
     project.adopt()
     inventory.understand(project.tree, time.time_ns() + 3600 * 10**9)

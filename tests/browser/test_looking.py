@@ -672,12 +672,14 @@ def test_the_chooser_stays_open_where_no_class_is_found_and_says_so(page):
     assert (page.count, is_choosing(page)) == (1, False)
 
 
-def test_enter_that_ends_the_composition_of_a_character_takes_no_class(page):
+@pytest.mark.parametrize("sign", [{"isComposing": True}, {"keyCode": 229}], ids=["others", "Safari"])
+def test_enter_that_ends_the_composition_of_a_character_takes_no_class(page, sign):
     page.go("suspects")
     page.press("r")
     page.run(
-        """const enter = {key: "Enter", isComposing: true, bubbles: true, cancelable: true};
-        document.getElementById("choose-text").dispatchEvent(new KeyboardEvent("keydown", enter))"""
+        """const enter = {key: "Enter", bubbles: true, cancelable: true, ...arguments[0]};
+        document.getElementById("choose-text").dispatchEvent(new KeyboardEvent("keydown", enter))""",
+        sign,
     )
     assert (page.count, is_choosing(page)) == (0, True)
     page.press("ENTER")

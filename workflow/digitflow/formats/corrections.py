@@ -230,7 +230,7 @@ def _split(text: str, path: PathLike) -> Iterator[tuple[int, str, list[str]]]:
         start, line = at, lines[at].removeprefix(BOM) if at == 0 else lines[at]
         at += 1
         fields = []
-        if '"' not in line and len(line) < csv.field_size_limit():  # most lines, in a quarter of the time
+        if '"' not in line and len(line) < csv.field_size_limit():  # most lines, in half the time
             fields = line.rstrip("\r\n").split(",")
         elif line.strip() and not line.lstrip().startswith("#"):
             # A quoted note may go on for several lines.

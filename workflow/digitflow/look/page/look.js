@@ -662,7 +662,8 @@ function wire() {
   }
   $("choose-text").addEventListener("input", drawChoices);
   $("choose-text").addEventListener("keydown", (event) => {
-    if (event.isComposing) return; // of several keys that make one character
+    // Of several keys that make one character. The Enter that ends them comes in Safari after the end, as 229.
+    if (event.isComposing || event.keyCode === 229) return;
     if (event.key === "ArrowDown") markChoice(choice + 1);
     else if (event.key === "ArrowUp") markChoice(choice - 1);
     else if (event.key !== "Enter") return;

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 try:
     from selenium import webdriver
-    from selenium.common.exceptions import TimeoutException
+    from selenium.common.exceptions import WebDriverException
     from selenium.webdriver.common.by import By
     from selenium.webdriver.common.keys import Keys
     from selenium.webdriver.support.ui import Select
@@ -29,8 +29,6 @@ FLAGS = (
     "--window-size=1440,900",
 )
 PATIENCE = 120  # seconds: a busy machine fails no test
-# Seconds until a navigation is asked for again: some of a thousand times Chromium misses its end.
-LOADING = (3, 6, 12, 24, 48)
 CHROMIUM, CHROMEDRIVER = shutil.which("chromium"), shutil.which("chromedriver")
 MISSING = None
 if webdriver is None:
@@ -49,18 +47,20 @@ def wait_for(seen: Callable[[], T]) -> T:
 
 
 def navigate(driver: "webdriver.Chrome", address: str = "") -> None:
-    """Go to an address, or load the page anew; again if the browser misses the end of the navigation.
+    """Go to another page, or load this one anew; wait for its document, but not for all that belongs to it.
 
-    AssertionError after a minute and a half.
+    AssertionError after PATIENCE seconds.
     """
-    for seconds in LOADING:
-        driver.set_page_load_timeout(seconds)
+
+    def has_come() -> bool:
         try:
-            driver.get(address) if address else driver.refresh()
-        except TimeoutException:
-            continue
-        return
-    raise AssertionError(f"{address or driver.current_url}: still not loaded after {sum(LOADING)} seconds")
+            return driver.execute_script("return !window.left && document.readyState !== 'loading'")
+        except WebDriverException:  # between two documents
+            return False
+
+    driver.execute_script("window.left = true")
+    driver.get(address) if address else driver.refresh()
+    wait_for(has_come)
 
 
 class Page:
@@ -160,6 +160,9 @@ def browser(profile: Path, downloads: Path) -> Iterator["webdriver.Chrome"]:
         options.add_argument(flag)
     options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
     options.set_capability("unhandledPromptBehavior", "accept")
+    options.page_load_strategy = (
+        "none"  # some of a thousand times chromedriver misses the end of a navigation
+    )
     options.add_experimental_option("prefs", {"download.default_directory": str(downloads)})
     driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(CHROMEDRIVER))
     try:

@@ -160,9 +160,8 @@ def browser(profile: Path, downloads: Path) -> Iterator["webdriver.Chrome"]:
         options.add_argument(flag)
     options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
     options.set_capability("unhandledPromptBehavior", "accept")
-    options.page_load_strategy = (
-        "none"  # some of a thousand times chromedriver misses the end of a navigation
-    )
+    # Chromedriver misses the end of some of a thousand navigations, so nothing waits for it: `navigate` does.
+    options.page_load_strategy = "none"
     options.add_experimental_option("prefs", {"download.default_directory": str(downloads)})
     driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(CHROMEDRIVER))
     try:

@@ -47,14 +47,14 @@ def wait_for(seen: Callable[[], T]) -> T:
 
 
 def navigate(driver: "webdriver.Chrome", address: str = "") -> None:
-    """Go to another page, or load this one anew; wait for its document, but not for all that belongs to it.
+    """Go to another page, or load this one anew, until it has come with all that belongs to it.
 
     AssertionError after PATIENCE seconds.
     """
 
     def has_come() -> bool:
         try:
-            return driver.execute_script("return !window.left && document.readyState !== 'loading'")
+            return driver.execute_script("return !window.left && document.readyState === 'complete'")
         except WebDriverException:  # between two documents
             return False
 

@@ -13,6 +13,9 @@ DEV  := .venv/dev.installed
 GPU_CHOICE := .venvs/gpu.mk
 -include $(GPU_CHOICE)
 GPU_LOCK := $(GPU_PINS:%=workflow/envs/%.lock.txt)
+# What `make slurm` adds, once it was asked for: docs/clusters.md.
+SLURM_CHOICE := .venvs/slurm
+SLURM_LOCK := $(if $(wildcard $(SLURM_CHOICE)),workflow/envs/slurm.lock.txt)
 # Install exactly the pins, and this package from its folder, with its command `digitflow`.
 define SYNC
 $(UV) pip sync --quiet --require-hashes --compile-bytecode --python .venv $(filter %.lock.txt,$^)
@@ -23,7 +26,7 @@ CODE := workflow tests benchmarks
 RULES := Snakefile rules/*.smk
 
 .DELETE_ON_ERROR:
-.PHONY: submission quick fetch gpu cpu devices backends test unit lint fmt docs screenshots bench bench-look \
+.PHONY: submission quick fetch gpu cpu devices slurm backends test unit lint fmt docs screenshots bench bench-look \
 	bench-colour bench-first-step bench-training record experiments fuzz torture lock clean clean-stale help
 
 submission: $(MAIN)  ## convert, train, score and merge: results/submission.csv
@@ -47,6 +50,12 @@ devices: $(MAIN)  ## what Keras and MXNet train on here
 	.venv/bin/snakemake -j1 --quiet all -- .venvs/mxnet/installed.txt
 	.venv/bin/digitflow show_device keras
 	PYTHONPATH=workflow .venvs/mxnet/bin/python -m digitflow show_device mxnet
+
+slurm:  ## install what sends jobs to a SLURM cluster: docs/clusters.md
+	mkdir -p $(dir $(SLURM_CHOICE))
+	touch $(SLURM_CHOICE)
+	rm -f $(MAIN)
+	$(MAKE) --no-print-directory $(MAIN)
 
 backends: .venvs/keras-jax/installed .venvs/keras-torch/installed  ## Keras on JAX and PyTorch, for tests: 6 GB
 
@@ -126,6 +135,7 @@ LOCK = $(abspath $(UV)) pip compile --quiet --python-version 3.11 --universal --
 lock: $(UV)  ## pin the packages that workflow/envs/*.in name
 	cd workflow/envs && $(LOCK) main.in -o main.lock.txt
 	cd workflow/envs && $(LOCK) dev.in -c main.lock.txt -o dev.lock.txt
+	cd workflow/envs && $(LOCK) slurm.in -c main.lock.txt -o slurm.lock.txt
 	cd workflow/envs && $(LOCK) jax-cuda12.in -c main.lock.txt -o jax-cuda12.lock.txt
 	cd workflow/envs && $(LOCK) jax-cuda13.in -c main.lock.txt -o jax-cuda13.lock.txt
 	cd workflow/envs && $(LOCK) keras-jax.in -c main.lock.txt -o keras-jax.lock.txt
@@ -159,9 +169,9 @@ help:  ## this list
 .venv/bin/python: | $(UV)
 	$(UV) venv --quiet --python $(PYTHON_VERSION) .venv
 
-$(MAIN): workflow/envs/main.lock.txt $(GPU_LOCK) $(wildcard $(GPU_CHOICE)) .venv/bin/python
+$(MAIN): workflow/envs/main.lock.txt $(GPU_LOCK) $(SLURM_LOCK) $(wildcard $(GPU_CHOICE)) .venv/bin/python
 	$(SYNC)
-	cat $(filter %.lock.txt,$^) > $@
+	cat $< $(GPU_LOCK) > $@
 
 .venvs/bench/installed: workflow/envs/bench.lock.txt $(MAIN)
 	$(UV) venv --quiet --clear --python 3.11 .venvs/bench
@@ -178,6 +188,6 @@ $(MAIN): workflow/envs/main.lock.txt $(GPU_LOCK) $(wildcard $(GPU_CHOICE)) .venv
 	$(UV) pip sync --quiet --require-hashes --compile-bytecode --python .venvs/fuzz $<
 	touch $@
 
-$(DEV): workflow/envs/dev.lock.txt $(GPU_LOCK) $(MAIN)
+$(DEV): workflow/envs/dev.lock.txt $(GPU_LOCK) $(SLURM_LOCK) $(MAIN)
 	$(SYNC)
 	touch $@

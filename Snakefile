@@ -47,6 +47,10 @@ onstart:
     # waits for the last check: this costs every run a second. No run of ours starts that many.
     if workflow.local_exec and hasattr(workflow.scheduler, "job_rate_limiter"):
         workflow.scheduler.job_rate_limiter = None
+    # When a job on another machine has failed, Snakemake puts its old outputs back there, and would then delete them
+    # here, where it finds no copy of them any more.
+    if not workflow.local_exec:
+        workflow.execution_settings.keep_incomplete = True
 
 
 onsuccess:

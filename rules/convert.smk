@@ -52,6 +52,14 @@ def test_images(wildcards, input):
 VALIDATION = picked(config["validation"], *([] if FOLDS else ["fraction"]), "folds", "seed")
 
 
+localrules:
+    gzip_idx,
+    write_lst,
+    write_given_lst,
+    write_official_lst,
+    write_test_lst,
+
+
 rule csv_to_idx:
     """Parse and check the images of a CSV once; all later jobs read pixels and labels from IDX files."""
     input:

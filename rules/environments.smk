@@ -37,6 +37,13 @@ def install(environment, lock):
 INSTALL_MXNET = install(MXNET_ENVIRONMENT, str(environments.mxnet_lock()))
 
 
+# On a cluster, what needs the network, and what takes no more than seconds, runs where Snakemake does, here and in the
+# other rule files.
+localrules:
+    mxnet_environment,
+    kaggle_environment,
+
+
 rule mxnet_environment:
     """Install packages that need an environment of their own from pins: MXNet (an old numpy), Kaggle's client."""
     output:

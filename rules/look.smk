@@ -19,6 +19,12 @@ def held_out(wildcards):
     return merged_files("valid_probabilities.npy")
 
 
+localrules:
+    audit_labels,
+    look_page,
+    measure_effect,
+
+
 rule audit_labels:
     """The training rows whose labels look wrong to models that did not learn from them, worst first."""
     input:

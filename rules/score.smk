@@ -1,6 +1,19 @@
 # Scores. Here, and in the tables of study.smk, a solution is an input; no training has it.
 
 
+localrules:
+    score,
+    score_table,
+    compare_models,
+    compare_submissions,
+    remember_run,
+    show_mistakes,
+    show_merged_mistakes,
+    show_curves,
+    solution_to_idx,
+    official_solution_to_idx,
+
+
 rule score:
     """One training's accuracy on the validation rows, and on the test rows if a solution is known."""
     input:

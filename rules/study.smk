@@ -41,6 +41,11 @@ def figures_of_studies(wildcards):
             yield f"results/learning_rates/{trainings[0]}.png"
 
 
+localrules:
+    study,
+    experiments,
+
+
 rule study:
     """A study's points, ranked, and their figure."""
     input:

@@ -21,6 +21,14 @@ def code_of_run():
     return hashlib.sha256(" ".join(found).encode()).hexdigest()
 
 
+localrules:
+    submit_model,
+    fit_weights,
+    check_submissions,
+    merge,
+    predict,
+
+
 rule submit_model:
     """One model's submission: its seeds averaged."""
     input:

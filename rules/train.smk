@@ -6,9 +6,16 @@ from digitflow.training import device as devices
 
 MXNET = "{params.install} {log:q} && {MXNET_PYTHON:q}"
 
-# Two trainings side by side with one thread each take much less time than one after the other with two.
 TRAININGS = sum(len(MODELS[name]["seeds"]) for name in MERGED_MODELS if MODELS[name]["framework"] != "numpy")
-TRAINING_THREADS = devices.share_of_cores(TRAININGS * max(len(FOLDS), 1), workflow.resource_settings.cores)
+
+
+def training_threads(wildcards):
+    """The threads of a training or prediction: its share of this machine's cores, because two trainings side by side
+    with one thread each take much less time than one after the other with two; on a cluster, as many as help.
+    """
+    if not (workflow.is_main_process and workflow.local_exec):
+        return devices.MOST_THREADS
+    return devices.share_of_cores(TRAININGS * max(len(FOLDS), 1), workflow.resource_settings.cores)
 
 
 def predicted_images(wildcards):
@@ -78,7 +85,7 @@ rule train_keras:
     wildcard_constraints:
         model=models_of("keras"),
     priority: 10  # before the trees
-    threads: TRAINING_THREADS
+    threads: training_threads
     resources:
         gpu=gpus_of,
     params:
@@ -105,7 +112,7 @@ rule predict_keras:
         "logs/predict_keras/{model}-seed{seed}{fold}-{images}.log",
     wildcard_constraints:
         model=models_of("keras"),
-    threads: TRAINING_THREADS
+    threads: training_threads
     resources:
         gpu=gpus_of,
     params:
@@ -138,7 +145,7 @@ rule train_mxnet:
     wildcard_constraints:
         model=models_of("mxnet"),
     priority: 15  # before Keras' trainings, whose start takes two seconds longer
-    threads: TRAINING_THREADS
+    threads: training_threads
     resources:
         gpu=gpus_of,
     params:
@@ -167,7 +174,7 @@ rule predict_mxnet:
         "logs/predict_mxnet/{model}-seed{seed}{fold}-{images}.log",
     wildcard_constraints:
         model=models_of("mxnet"),
-    threads: TRAINING_THREADS
+    threads: training_threads
     resources:
         gpu=gpus_of,
     params:
@@ -231,6 +238,10 @@ rule predict_numpy:
 
 if FOLDS:
 
+    localrules:
+        collect_folds,
+        average_folds,
+
     # Only for the corrected lists; the effect of the corrections is measured fold by fold (look.smk).
     rule collect_folds:
         """Join the predictions of all folds, each of the rows that it left out, as those of one training."""
@@ -284,7 +295,7 @@ rule find_learning_rate:
         "logs/find_learning_rate/{model}.log",
     wildcard_constraints:
         model=models_of("keras"),
-    threads: TRAINING_THREADS
+    threads: training_threads
     resources:
         gpu=gpus_of,
     params:

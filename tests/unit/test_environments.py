@@ -206,3 +206,25 @@ def test_make_cpu_forgets_the_choice_and_installs_the_main_environment_alone(clo
         (clone / name).unlink()
     assert synchronised(plan(clone, "devices")) == [["main"]]
     assert synchronised(plan(clone, "unit")) == [["main"], ["dev"]]
+
+
+# Clusters
+
+
+def test_what_sends_jobs_to_a_cluster_changes_nothing_in_the_main_environment():
+    added, main = pins("slurm"), pins("dev")
+    assert {name: added[name] for name in added.keys() & main.keys()} == {
+        name: main[name] for name in added.keys() & main.keys()
+    }
+
+
+def test_what_make_slurm_adds_is_kept_by_every_later_make(clone):
+    assert plan(clone, "slurm").splitlines()[1:3] == ["touch .venvs/slurm", "rm -f .venv/main.installed"]
+    (clone / ".venvs" / "slurm").touch()
+    assert synchronised(plan(clone, "unit")) == [["main", "slurm"], ["dev", "slurm"]]
+    choose(clone, "jax-cuda13", "mxnet")
+    planned = plan(clone, "unit")
+    assert synchronised(planned) == [["main", "jax-cuda13", "slurm"], ["dev", "jax-cuda13", "slurm"]]
+    # A run compares this with the pins of what is computed with; the cluster's are none of these.
+    locks = "workflow/envs/main.lock.txt workflow/envs/jax-cuda13.lock.txt"
+    assert f"cat {locks} > .venv/main.installed" in planned.splitlines()

@@ -38,7 +38,10 @@ NOISE = re.compile(
     "|Cannot restore .*: no backup found|Restored previous version of"
     "|Reasons:|Some jobs were triggered by provenance|Rules with provenance triggered jobs|This was a dry-run"
     "|Shutting down|Exiting because a job execution failed|Complete log"
+    "|--keep-incomplete mode is set|Cleaning up SLURM log files"
 )
+# What Snakemake adds to all that a cluster says of a job that failed there.
+POINTER = "For further error details see the cluster/cloud log and the log files of the involved rule(s)."
 STAMP = re.compile(r"\d\d:\d\d:\d\d ")  # how a message begins in the log of a job
 TRACE = re.compile(r'^(Traceback:\n|  File ".*", line \d+, in .*\n?)', re.MULTILINE)
 # The message of an input function; Snakemake adds its place, and the wildcards.
@@ -187,6 +190,8 @@ class LogHandler(LogHandlerBase):
         if not text or "CalledProcessError" in text:
             ending = how_it_ended(text)
             log, text = find_last_words(record.log, job.started - CLOCKS)
+            if not text.startswith("error: ") and (told := told_by_cluster(record)):
+                text = f"{text}\n{told}".lstrip()
             text = text or (record.shellcmd or "").strip()
         else:
             ending = "failed"
@@ -246,6 +251,13 @@ def how_it_ended(exception: str) -> str:
     else:
         return "failed"
     return f"was ended by {name}" + (" (perhaps it ran out of memory)" if name == "SIGKILL" else "")
+
+
+def told_by_cluster(record: logging.LogRecord) -> str:
+    """What a cluster says of a job that failed there, and the paths of its own logs; "": nothing."""
+    words = " ".join((record.rule_msg or "").removesuffix(POINTER).split())
+    logs = record.log[1:]  # behind the rule's own
+    return f"{words} Log: {', '.join(logs)}" if words and logs else words
 
 
 def find_last_words(logs: list[str], since: float) -> tuple[str, str]:

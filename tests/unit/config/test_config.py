@@ -1122,6 +1122,15 @@ def test_a_model_that_trains_on_the_cpu_claims_no_gpu(driver):
     assert claims(validate(config)) == dict.fromkeys(DEFAULT["models"], False) | {"keras_residual": True}
 
 
+def test_a_model_that_insists_on_a_gpu_claims_one_of_another_machine_too(driver, monkeypatch):
+    monkeypatch.setattr(environments.device, "DRIVER", driver / "absent")
+    config = changed("device", "auto")
+    assert not any(claims(validate(config)).values())
+    config["models"]["keras_cnn"]["device"] = "gpu"
+    config["models"]["mxnet_cnn"]["device"] = "gpu"  # whose build for CPUs will miss it
+    assert claims(validate(config)) == dict.fromkeys(DEFAULT["models"], False) | {"keras_cnn": True}
+
+
 @pytest.fixture
 def no_cuda(monkeypatch):
     """An environment without any library that could use a GPU."""

@@ -63,6 +63,8 @@ def test_gpu_with_a_driver_but_blind_framework_points_at_its_build(tmp_path):
         ("cpu", True, True, None, "tensorflow"),
         ("auto", True, False, None, "tensorflow"),
         ("auto", False, True, None, "tensorflow"),
+        ("gpu", False, True, None, "jax"),  # it will be on another machine, or be missed
+        ("gpu", False, False, None, "tensorflow"),
         ("auto", True, True, "torch", "torch"),
         ("cpu", False, False, "jax", "jax"),
     ],

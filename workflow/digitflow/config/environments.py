@@ -18,10 +18,12 @@ GPU_CHOICE = CLONE / ".venvs" / "gpu.mk"  # written by `make gpu`, and read by t
 
 
 def may_use_gpu(config: dict[str, Any], model: dict[str, Any]) -> bool:
-    """Whether a job of a model must claim the GPU: by default one job at a time uses it."""
+    """Whether a job of a model must claim the GPU: by default one job at a time uses it.
+
+    With `device: gpu` it claims one even if this machine has none: the job may run on a node of a cluster.
+    """
     builds_for_gpu = {"keras": True, "mxnet": builds.read(GPU_CHOICE).mxnet != builds.MXNET_ON_CPUS}
-    wanted = device_of(config, model) != "cpu" and builds_for_gpu.get(model["framework"], False)
-    return wanted and device.has_driver()
+    return builds_for_gpu.get(model["framework"], False) and device.may_be_gpu(device_of(config, model))
 
 
 def mxnet_lock() -> Path:

@@ -61,13 +61,20 @@ def has_driver() -> bool:
     return DRIVER.exists() or WINDOWS_DRIVER.exists()
 
 
+def may_be_gpu(requested: str) -> bool:
+    """Whether a training on a requested device may use a GPU: one of this machine or, with "gpu", of the one
+    that will run the job.
+    """
+    return requested == "gpu" or (requested == "auto" and has_driver())
+
+
 def keras_backend(requested: str) -> str:
     """The backend that Keras trains with on a device: JAX if a GPU may be used and JAX's CUDA build is
     installed, else TensorFlow. KERAS_BACKEND, if it is set, takes precedence.
     """
     if backend := os.environ.get("KERAS_BACKEND"):
         return backend
-    return "jax" if requested != "cpu" and has_driver() and has_cuda_jax() else "tensorflow"
+    return "jax" if may_be_gpu(requested) and has_cuda_jax() else "tensorflow"
 
 
 def has_cuda_jax() -> bool:

@@ -10,7 +10,13 @@ is_installed() {
 }
 
 if is_installed; then exit; fi
-mkdir -p "$(dirname "$environment")" "$(dirname "$log")"
+environments=$(dirname "$environment")
+mkdir -p "$(dirname "$log")"
+if ! mkdir -p "$environments" 2>/dev/null || ! [ -w "$environments" ]; then # somebody else's clone
+    echo "error: $environment: is not installed from the present pins, and cannot be, because $environments is not" \
+        "writable; whoever owns the clone installs it there: make fetch" >>"$log"
+    exit 1
+fi
 if command -v flock >/dev/null; then # which macOS has not
     exec 9>"$environment.lock"
     if ! flock -n 9; then

@@ -48,6 +48,7 @@ TRACE = re.compile(r'^(Traceback:\n|  File ".*", line \d+, in .*\n?)', re.MULTIL
 INPUT_FUNCTION = re.compile(
     r"InputFunctionException in rule .*\nError:\n  WorkflowError:\n(.*?)(\nWildcards:.*)?", re.DOTALL
 )
+SILENT = "it wrote nothing into its log; if it said anything, that stands above"
 TAIL = 10  # lines of a log that has no error message
 CLOCKS = 2.0  # seconds by which a file system's clock may be behind
 
@@ -192,7 +193,7 @@ class LogHandler(LogHandlerBase):
             log, text = find_last_words(record.log, job.started - CLOCKS)
             if not text.startswith("error: ") and (told := told_by_cluster(record)):
                 text = f"{text}\n{told}".lstrip()
-            text = text or (record.shellcmd or "").strip()
+            text = text or (SILENT if record.log else (record.shellcmd or "").strip())
         else:
             ending = "failed"
         where = f", log: {log or record.log[0]}" if record.log else ""

@@ -102,9 +102,10 @@ def test_without_flock_an_environment_is_installed_all_the_same(tmp_path, uv):
 def test_where_an_environment_cannot_be_installed_the_log_says_who_can(tmp_path):
     (tmp_path / ".venvs").touch()  # no folder can be made there, not even by root
     log = tmp_path / "log"
-    script = ["bash", ENVS / "install.sh", tmp_path / ".venvs" / "mxnet", "mxnet.lock.txt", "0123", log]
+    environment = tmp_path / ".venvs" / "mxnet"
+    script = ["bash", ENVS / "install.sh", environment, "mxnet.lock.txt", "0123", log]
     assert subprocess.run(script, check=False).returncode == 1
-    assert log.read_text().startswith(f"error: {tmp_path}/.venvs/mxnet: is not installed from the present pins")
+    assert log.read_text().startswith(f"error: {environment}: is not installed from the present pins")
     assert log.read_text().endswith("whoever owns the clone installs it there: make fetch\n")
 
 

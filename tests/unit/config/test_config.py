@@ -208,6 +208,7 @@ def test_defaults_are_filled_in_at_every_depth():
             "models.mxnet_cnn.augment.elastic: 1.0 is for keras and numpy only; leave it out",
         ),
         ("models.mxnet_cnn.precision", "bfloat16", "precision: bfloat16 is for keras only; leave it out"),
+        ("models.keras_cnn.prune", {"epoch": 20, "accuracy": 0.9}, "prune.epoch: 20, should be below 20"),
         ("models.keras_cnn.raw_pixels", True, "models.keras_cnn.raw_pixels: true is for mxnet only"),
         ("models.features.deterministic", False, "deterministic: false is for keras and mxnet only"),
         (

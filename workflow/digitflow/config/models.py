@@ -163,6 +163,11 @@ def _ignored(model: dict[str, Any]) -> Iterator[str]:
         yield "label_smoothing: mlp_module has its own loss, without smoothing; set it to 0"
     if framework != "keras" and model["precision"] == "bfloat16":
         yield "precision: bfloat16 is for keras only; leave it out"
+    if (prune := model["prune"]) and prune["epoch"] >= model["epochs"]:
+        yield (
+            f"prune.epoch: {prune['epoch']}, should be below {model['epochs']}, the epochs after which the "
+            "training ends by itself; or leave prune out"
+        )
     if framework == "numpy" and model["device"] == "gpu":
         yield "device: gpu is for keras and mxnet, and numpy computes on the CPU; leave it out"
     try:

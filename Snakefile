@@ -7,6 +7,7 @@ configfile: f"{workflow.basedir}/config/config.yaml"
 
 
 include: "rules/common.smk"
+include: "rules/cluster.smk"
 include: "rules/console.smk"
 include: "rules/start.smk"
 include: "rules/environments.smk"
@@ -43,14 +44,12 @@ rule figures:
 
 
 onstart:
+    if not workflow.local_exec:
+        prepare_nodes()
     # Snakemake starts no more than 100 jobs a second. For that it checks a second after each start, and at the end
     # waits for the last check: this costs every run a second. No run of ours starts that many.
-    if workflow.local_exec and hasattr(workflow.scheduler, "job_rate_limiter"):
+    elif hasattr(workflow.scheduler, "job_rate_limiter"):
         workflow.scheduler.job_rate_limiter = None
-    # When a job on another machine has failed, Snakemake puts its old outputs back there, and would then delete them
-    # here, where it finds no copy of them any more.
-    if not workflow.local_exec:
-        workflow.execution_settings.keep_incomplete = True
 
 
 onsuccess:

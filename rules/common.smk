@@ -20,7 +20,7 @@ from digitflow.dataset import locations, stamps
 from digitflow.verbs import commandline
 
 try:
-    if workflow.is_main_process:  # jobs on other machines get the configuration in one piece
+    if workflow.is_main_process:  # jobs on nodes of a cluster get the configuration in one piece
         loading.check_keys(workflow.overwrite_configfiles)
     update_config(config, loading.typed(workflow.config_settings.config, sys.argv[1:]))
     config = checks.validate(config)
@@ -113,10 +113,12 @@ shell.prefix(
 )
 
 
+CONFIGFILES = [os.path.relpath(path) for path in workflow.config_settings.configfiles]
+
+
 def configfile_words():
     """The words of a command that name the configuration files of this run, if it has any."""
-    files = workflow.config_settings.configfiles
-    return ["--configfile", *map(os.path.relpath, files)] if files else []
+    return ["--configfile", *CONFIGFILES] if CONFIGFILES else []
 
 
 def command_for(target):

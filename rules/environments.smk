@@ -37,8 +37,7 @@ def install(environment, lock):
 INSTALL_MXNET = install(MXNET_ENVIRONMENT, str(environments.mxnet_lock()))
 
 
-# On a cluster, what needs the network, and what takes no more than seconds, runs where Snakemake does, here and in the
-# other rule files.
+# Nodes of a cluster may have no network.
 localrules:
     mxnet_environment,
     kaggle_environment,

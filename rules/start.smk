@@ -167,6 +167,7 @@ if workflow.is_main_process:
         environments.stale_environment(),
         environments.idle_gpu(config),
         input_checks.unread_competition(DATA, given),
+        None if unfinished.is_locked() else unfinished.left_on_cluster(),
     ):
         if warning:
             logger.warning(warning)

@@ -4,11 +4,18 @@ The cluster is a shell script, by Snakemake's plugin for any scheduler that has 
 """
 
 import os
+import re
 import subprocess
+import time
 from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from tests.workflow.conftest import Clone, copy_of
+from tests.workflow.torture import start
+
+from digitflow.training import device
 
 # Notes the rule and its threads, and runs the job's script in the background, on one core.
 SUBMIT = """\
@@ -16,8 +23,15 @@ echo "$1 $2" >> submitted
 setsid taskset --cpu-list {core} bash "$3" > node.log 2>&1 < /dev/null &
 echo $!
 """
-REFUSE = """\
-echo "$1 $2" >> submitted
+# Runs it once `go` exists.
+WAITS = """\
+later='until [ -e go ]; do sleep 0.05; done; bash "$1"; touch ended'
+setsid bash -c "$later" - "$3" > node.log 2>&1 < /dev/null &
+touch submitted
+echo 4711
+"""
+REFUSES = """\
+echo "$1 $2 $DIGITFLOW_AUTO" >> submitted
 echo "no such partition"
 exit 1
 """
@@ -32,19 +46,39 @@ def cluster(finished_numpy_run, tmp_path) -> Clone:
     return clone
 
 
-def run_there(clone: Clone, *arguments: str, **environment: str) -> subprocess.CompletedProcess:
+THERE = (
+    *("--executor", "cluster-generic", "--seconds-between-status-checks", "1"),
+    *("--cluster-generic-submit-cmd", "bash submit.sh {rule} {threads}"),
+)
+
+
+def run_there(clone: Clone, *arguments: str) -> subprocess.CompletedProcess:
     """A run whose jobs go to the cluster."""
-    return clone.snakemake(
-        *arguments,
-        *("--executor", "cluster-generic", "--seconds-between-status-checks", "1"),
-        *("--cluster-generic-submit-cmd", "bash submit.sh {rule} {threads}"),
-        **environment,
-    )
+    return clone.snakemake(*arguments, *THERE)
+
+
+@pytest.fixture
+def waiting(cluster) -> Iterator[subprocess.Popen]:
+    """A run whose one job, a conversion of other settings than before, waits in the cluster's queue."""
+    (cluster.folder / "submit.sh").write_text(WAITS)
+    cluster.configure("data: {", "data: {invert: true, ")
+    process = start(cluster, "data/idx/train.sfv", *THERE)
+    wait_for(cluster.folder / "submitted", process)
+    yield process
+    process.kill()
+    process.wait()
 
 
 def submitted(clone: Clone) -> Counter[str]:
     """The jobs that went to the cluster: rules and threads."""
     return Counter((clone.folder / "submitted").read_text().splitlines())
+
+
+def wait_for(path: Path, process: subprocess.Popen | None = None) -> None:
+    """Until a file is there, or the process that is to make it has ended."""
+    while not path.exists() and (process is None or process.poll() is None):
+        time.sleep(0.02)
+    assert path.exists()
 
 
 def contents(clone: Clone, *folders: str) -> dict[str, bytes]:
@@ -81,10 +115,32 @@ def test_a_job_that_fails_on_a_node_takes_nothing_away(cluster):
 
 
 def test_a_training_has_as_many_threads_as_help_whatever_this_machine_has(fresh):
-    (fresh.folder / "submit.sh").write_text(REFUSE)
+    (fresh.folder / "submit.sh").write_text(REFUSES)
     made = fresh.snakemake("data/rec/lists.sfv", "data/rec/train.rec", "data/rec/valid.rec")
     assert made.returncode == 0, made.stdout
     failed = run_there(fresh, "results/models/keras_cnn/seed0/model.keras")
-    assert submitted(fresh) == {"train_keras 4": 1}
+    auto = "" if device.has_driver() else "cpu"
+    assert submitted(fresh) == {f"train_keras 4 {auto}": 1}
     *_, error = failed.stdout.splitlines()
     assert error == "Error submitting jobscript (exit code 1): no such partition"
+
+
+def test_a_job_that_waits_keeps_the_configuration_that_it_was_submitted_with(cluster, waiting):
+    before = contents(cluster, "data/idx")
+    cluster.configure("invert: true", "invert: false")
+    (cluster.folder / "go").touch()
+    assert waiting.wait(60) == 0
+    assert contents(cluster, "data/idx") != before
+    assert "csv_to_idx" in cluster.planned_rules("data/idx/train.sfv")  # for what is configured now
+
+
+def test_what_a_job_makes_after_its_run_was_killed_is_made_again(cluster, waiting):
+    waiting.kill()
+    waiting.wait()
+    (cluster.folder / "go").touch()
+    wait_for(cluster.folder / "ended")
+    assert cluster.call("--unlock").returncode == 0
+    cluster.configure("invert: true", "invert: false")  # as the records have it, which are of an earlier run
+    planned = cluster.snakemake("--dry-run", "data/idx/train.sfv").stdout
+    assert "may still be on the cluster (4711)" in planned
+    assert re.search(r"^csv_to_idx ", planned, re.MULTILINE), planned

@@ -48,7 +48,7 @@ TRACE = re.compile(r'^(Traceback:\n|  File ".*", line \d+, in .*\n?)', re.MULTIL
 INPUT_FUNCTION = re.compile(
     r"InputFunctionException in rule .*\nError:\n  WorkflowError:\n(.*?)(\nWildcards:.*)?", re.DOTALL
 )
-SILENT = "it wrote nothing into its log; if it said anything, that stands above"
+SILENT = "it wrote nothing into its log; if it said anything, that stands above, or in the cluster's own log"
 TAIL = 10  # lines of a log that has no error message
 CLOCKS = 2.0  # seconds by which a file system's clock may be behind
 

@@ -119,3 +119,18 @@ def test_what_snakemake_recorded_of_a_job_that_failed_is_of_other_settings_then(
     spoiled = json.loads(kept[0].read_text())
     assert spoiled == {"rule": "make", "params": ["'unfinished'"], "input_checksums": {}}
     assert not kept[1].exists()
+
+
+def test_jobs_that_a_killed_run_had_on_a_cluster_are_named(project):
+    def mark(output, job):
+        path = records.record_of(output, records.INCOMPLETE)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps({"external_jobid": job}))
+
+    assert unfinished.left_on_cluster() is None
+    mark("a", None)  # a job on this machine
+    assert unfinished.left_on_cluster() is None
+    mark("b", "41")
+    mark("c" * 300, "7")
+    mark("d", "41")
+    assert "may still be on the cluster (41, 7)" in unfinished.left_on_cluster()

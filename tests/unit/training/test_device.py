@@ -80,6 +80,14 @@ def test_keras_trains_with_jax_where_it_may_use_a_gpu(
     assert device.keras_backend(requested) == backend
 
 
+def test_auto_is_the_cpu_on_a_node_where_no_gpu_was_asked_for(monkeypatch, tmp_path):
+    monkeypatch.setattr(device, "DRIVER", tmp_path)  # of a GPU that is not this job's
+    assert [device.may_be_gpu(wanted) for wanted in ("auto", "gpu", "cpu")] == [True, True, False]
+    monkeypatch.setenv(device.AUTO, "cpu")
+    assert [device.settled(wanted) for wanted in ("auto", "gpu", "cpu")] == ["cpu", "gpu", "cpu"]
+    assert [device.may_be_gpu(wanted) for wanted in ("auto", "gpu", "cpu")] == [False, True, False]
+
+
 def test_a_driver_of_windows_is_a_driver(monkeypatch, tmp_path):
     monkeypatch.setattr(device, "DRIVER", tmp_path / "absent")
     assert not device.has_driver()

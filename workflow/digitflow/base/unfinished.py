@@ -8,6 +8,8 @@ can fail, and deletes it when all has ended well. The next run gives the outputs
 and writes into Snakemake's record that they were made with other settings, because times may tell nothing.
 """
 
+import contextlib
+import json
 from pathlib import Path
 
 from digitflow.base import records
@@ -39,8 +41,23 @@ def make_old() -> None:
     if is_locked():
         return
     for note in NOTES.glob("*"):
-        for name in filter(None, note.read_text().split("\n")):
-            # If Snakemake was killed, it notices this itself.
-            if not records.record_of(name, records.INCOMPLETE).exists():
-                records.make_again(name, records.FAILED)
-        note.unlink(missing_ok=True)
+        with contextlib.suppress(FileNotFoundError):  # a job that outlived its Snakemake may end just now
+            for name in filter(None, note.read_text().split("\n")):
+                # If Snakemake was killed, it notices this itself.
+                if not records.record_of(name, records.INCOMPLETE).exists():
+                    records.make_again(name, records.FAILED)
+            note.unlink()
+
+
+def left_on_cluster() -> str | None:
+    """A line for the user if jobs that a killed run sent to a cluster may still run there, or None."""
+    numbers = set()
+    for mark in records.INCOMPLETE.rglob("*"):
+        with contextlib.suppress(OSError, ValueError, AttributeError):
+            numbers.add(json.loads(mark.read_text()).get("external_jobid"))
+    if not (found := sorted(map(str, numbers - {None}))):
+        return None
+    return (
+        f"warning: jobs of a run that was killed may still be on the cluster ({', '.join(found)}); if so, "
+        "stop this run and cancel them, because both write the same files"
+    )

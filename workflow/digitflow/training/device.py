@@ -30,6 +30,7 @@ VARIABLES = (
     "XLA_FLAGS",
 )
 GIVEN = {name: os.environ.get(name) for name in VARIABLES}
+AUTO = "DIGITFLOW_AUTO"  # the variable that tells jobs on a cluster's nodes what `device: auto` means there
 MOST_THREADS = 4  # for one training; small networks gain little from more
 JAX_PLUGINS = ("jax-cuda13-plugin", "jax-cuda12-plugin")
 # The same version of JAX or MXNet is built for several versions of CUDA.
@@ -61,11 +62,17 @@ def has_driver() -> bool:
     return DRIVER.exists() or WINDOWS_DRIVER.exists()
 
 
+def settled(requested: str) -> str:
+    """The requested device, auto, cpu or gpu. On a node of a cluster, auto is cpu if no GPU was asked for."""
+    return os.environ.get(AUTO, requested) if requested == "auto" else requested
+
+
 def may_be_gpu(requested: str) -> bool:
     """Whether a training on a requested device may use a GPU: one of this machine or, with "gpu", of the one
     that will run the job.
     """
-    return requested == "gpu" or (requested == "auto" and has_driver())
+    wanted = settled(requested)
+    return wanted == "gpu" or (wanted == "auto" and has_driver())
 
 
 def keras_backend(requested: str) -> str:

@@ -46,6 +46,7 @@ def prepare(device: str, threads: int | None = None, deterministic: bool = True)
     `threads` are limited to the available cores; None leaves their number to the backend. `deterministic`
     matters on GPUs: on CPUs everything used here gives the same bytes each time anyway.
     """
+    device = devices.settled(device)
     os.environ.setdefault("KERAS_BACKEND", devices.keras_backend(device))
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # a missing GPU is no error
     # With oneDNN, which TensorFlow leaves off on AMD CPUs, convolutions take a third of the time or less.

@@ -76,6 +76,7 @@ def prepare(device: str, threads: int, deterministic: bool = True) -> tuple["mx.
 
     `deterministic` forbids operations that give different bytes each time; MXNet has those only on GPUs.
     """
+    device = devices.settled(device)
     computing = str(computing_threads(threads))
     os.environ.update(ENVIRONMENT, OMP_NUM_THREADS=computing, MXNET_OMP_MAX_THREADS=computing)
     os.environ["MXNET_ENFORCE_DETERMINISM"] = str(int(deterministic))

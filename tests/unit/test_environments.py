@@ -99,6 +99,14 @@ def test_without_flock_an_environment_is_installed_all_the_same(tmp_path, uv):
     assert run_installations(tmp_path, str(uv.parent), ["first"]) == ["venv --quiet", "pip sync"]
 
 
+def test_on_a_disk_without_locks_an_environment_is_installed_all_the_same(tmp_path, uv):
+    (uv.parent / "flock").write_text("#!/bin/sh\necho 'flock: 9: Function not implemented' >&2\nexit 71\n")
+    (uv.parent / "flock").chmod(0o755)
+    search = f"{uv.parent}:{os.environ['PATH']}"
+    assert run_installations(tmp_path, search, ["first"]) == ["venv --quiet", "pip sync"]
+    assert (tmp_path / "first" / "log").read_text().endswith(".venvs/mxnet: installing mxnet.lock.txt\n")
+
+
 def test_where_an_environment_cannot_be_installed_the_log_says_who_can(tmp_path):
     (tmp_path / ".venvs").touch()  # no folder can be made there, not even by root
     log = tmp_path / "log"

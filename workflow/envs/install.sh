@@ -19,7 +19,9 @@ if ! mkdir -p "$environments" 2>/dev/null || ! [ -w "$environments" ]; then # so
 fi
 if command -v flock >/dev/null; then # which macOS has not
     exec 9>"$environment.lock"
-    if ! flock -n 9; then
+    taken=0
+    flock -n 9 2>/dev/null || taken=$?
+    if [ $taken = 1 ]; then # any other failure: a file system without locks
         echo "$environment: another run installs it: waiting" | tee "$log"
         flock 9
         if is_installed; then exit; fi

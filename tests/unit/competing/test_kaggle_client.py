@@ -1,6 +1,9 @@
 """Download and submission against a small Kaggle on this machine: every answer, cut lines, kills, secrets."""
 
+import errno
+import fcntl
 import json
+import os
 import stat
 
 import pytest
@@ -439,6 +442,15 @@ def test_of_two_processes_that_submit_at_once_one_is_sent_away(kaggle, submissio
         line = one_line(kaggle.call("submit", submission, kaggle.home / "receipts"))
     assert "another process is submitting" in line
     assert kaggle.requests() == []
+
+
+def test_a_disk_without_locks_hinders_no_submission(tmp_path, monkeypatch):
+    def no_locks(*_):
+        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
+
+    monkeypatch.setattr(fcntl, "flock", no_locks)
+    with receipts.alone(tmp_path, "digit-recognizer"):
+        assert (tmp_path / "digit-recognizer" / ".lock").exists()
 
 
 def test_a_damaged_receipt_stops_everything_and_is_named(kaggle, submission):

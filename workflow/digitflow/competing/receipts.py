@@ -125,8 +125,12 @@ def alone(folder: str | Path, competition: str) -> Iterator[None]:
     handle = os.open(place / ".lock", os.O_CREAT | os.O_RDWR, 0o600)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        yield
     except BlockingIOError as error:
+        os.close(handle)
         raise DigitflowError(f"{place}: another process is submitting; wait for it and run again") from error
+    except OSError:  # a file system without locks
+        pass
+    try:
+        yield
     finally:
         os.close(handle)

@@ -54,7 +54,11 @@ rule mxnet_environment:
         environment=lambda wildcards, input: MXNET_ENVIRONMENT,
         pins=environments.clone_digest(environments.mxnet_lock()),
     shell:
-        "{params.install} {log} && uv pip freeze --quiet --python {params.environment:q} > {output.installed}"
+        """
+        {params.install} {log}
+        installed=$(uv pip freeze --quiet --python {params.environment:q})
+        echo "$installed" > {output.installed}
+        """
 
 
 use rule mxnet_environment as kaggle_environment with:

@@ -246,6 +246,15 @@ def test_a_network_whose_module_is_missing_or_no_python_is_refused_with_the_modu
         codedigest.of_verb(stage, "train_keras", "models.keras_tiny")
 
 
+def test_what_older_pythons_say_of_null_bytes_is_told_in_the_same_words(package, monkeypatch):
+    def parse(source):
+        raise ValueError("source code string cannot contain null bytes")
+
+    monkeypatch.setattr(codedigest.ast, "parse", parse)
+    with pytest.raises(InputError, match=r"\.py: not Python: source code string cannot contain null bytes"):
+        codedigest._read(package / "models" / "registry.py", "models.registry", set())
+
+
 def test_a_kept_digest_is_the_one_that_is_made_anew(package):
     first = digests()
     assert codedigest.CACHE.exists()

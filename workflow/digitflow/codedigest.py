@@ -135,6 +135,8 @@ def _read(path: Path, name: str, known: set[str]) -> dict[str, Code]:
     except SyntaxError as error:
         line = f", line {error.lineno}" if error.lineno else ""
         raise InputError(f"{path}{line}: not Python: {error.msg}") from error
+    except ValueError as error:  # before Python 3.11.4, of null bytes
+        raise InputError(f"{path}: not Python: {error}") from error
     whole = {name: Code(_digest(tree), _imports(tree, known))}
     if not name.startswith("verbs."):
         return whole

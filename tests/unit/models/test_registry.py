@@ -58,3 +58,10 @@ def test_a_typing_error_in_a_network_is_told_with_its_file_and_line(tmp_path, mo
 
 def test_every_module_of_numpy_models_has_its_learner():
     assert {*NUMPY.values()} == {*LEARNERS}
+
+
+@pytest.mark.parametrize("text", [None, b"def tiny(\n", bytes(9), b"# \xff\n", b"x = 1\n"])
+def test_a_module_that_cannot_be_read_has_no_options_to_check(tmp_path, text):
+    if text is not None:
+        (tmp_path / "tiny.py").write_bytes(text)
+    assert network_options(str(tmp_path / "tiny"), "tiny") is None  # its training says what is wrong

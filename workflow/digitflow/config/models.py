@@ -120,8 +120,8 @@ def network_options(module: str, architecture: str) -> list[str] | None:
     None: they are not told by a function of its name there.
     """
     path = Path(__file__).parents[1] / "models" / f"{module}.py"
-    with contextlib.suppress(OSError, SyntaxError):  # the training says what is wrong
-        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+    with contextlib.suppress(OSError, SyntaxError, ValueError):  # the training says what is wrong
+        for node in ast.parse(path.read_bytes()).body:
             if isinstance(node, ast.FunctionDef) and node.name == architecture and not node.args.kwarg:
                 named = [*node.args.posonlyargs, *node.args.args][2:]  # behind input_shape and classes
                 return [argument.arg for argument in (*named, *node.args.kwonlyargs)]

@@ -1,6 +1,7 @@
 """The console: what real runs of small Snakefiles print, by the plugin that the profile names."""
 
 import contextlib
+import io
 import os
 import pty
 import re
@@ -8,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+import tokenize
 from pathlib import Path
 
 import pytest
@@ -298,6 +300,14 @@ def files(wildcards):
 rule all:
     input: files
 """
+UNCLOSED = "\nunclosed(\n"
+
+
+def what_python_says(text: str) -> str:
+    """Why a text is not Python: each version has words of its own."""
+    with pytest.raises(tokenize.TokenError) as error:
+        [*tokenize.generate_tokens(io.StringIO(text).readline)]
+    return str(error.value)
 
 
 @pytest.mark.parametrize(
@@ -307,7 +317,7 @@ rule all:
         (WRONG_CONFIG, ["--dry-run"], "error: config.yaml: no key `modles`\nmeant: models\n"),
         (WRONG_CONFIG, ["--quiet", "all"], "error: config.yaml: no key `modles`\nmeant: models\n"),
         ("\nunknown()\n", [], "name 'unknown' is not defined\n"),
-        ("\nunclosed(\n", [], "('EOF in multi-line statement', (3, 0))\n"),
+        (UNCLOSED, [], f"{what_python_says(UNCLOSED)}\n"),
         (WRONG_FUNCTION, [], "ValueError: no such model\nWildcards:\n"),
         (NO_INPUT, [], "Missing input files for rule all:\n    affected files:\n        nowhere.csv\n"),
     ],

@@ -329,6 +329,23 @@ def test_a_picture_that_is_taken_away_during_an_update_is_left_to_the_next_run(m
     assert "image 5: drop" in second
 
 
+def test_a_picture_that_is_taken_away_during_an_update_of_a_tree_without_folders_is_made_again(
+    project, monkeypatch, caplog
+):
+    begin = views._Update.begin
+
+    def meanwhile(update):
+        begin(update)
+        (project.tree / "01.png").unlink()
+
+    update_tree(project.idx, project.tree, project.manifest)
+    before = project.files()
+    monkeypatch.setattr(views._Update, "begin", meanwhile)
+    assert update_tree(project.idx, project.tree, project.manifest) == Counts(written=1)
+    assert project.files() == before
+    assert "during this update" not in caplog.text
+
+
 @pytest.mark.parametrize("lost", ["nothing", "the inventory"])
 def test_a_picture_that_is_missing_in_a_tree_without_folders_is_made_again(project, lost):
     def update() -> Counts:

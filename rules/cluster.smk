@@ -1,5 +1,5 @@
-# Jobs on the nodes of a cluster. Each is a Snakemake of its own, which reads the Snakefile again, perhaps hours after the
-# run began. Which rules stay where the run began, their files say: `localrules`.
+# What jobs on the nodes of a cluster go by; which rules stay where the run began, their own files say (`localrules`).
+# Each job there is a Snakemake of its own, which reads the Snakefile again, perhaps hours after the run began.
 
 import hashlib
 from pathlib import Path

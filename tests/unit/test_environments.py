@@ -122,8 +122,8 @@ def test_where_an_environment_cannot_be_installed_the_log_says_who_can(tmp_path)
 PROJECT = ENVS.parents[1]
 
 
-@pytest.mark.parametrize("lock", ["jax-cuda12", "jax-cuda13"])
-def test_what_a_gpu_adds_to_the_main_environment_changes_nothing_there(lock):
+@pytest.mark.parametrize("lock", ["jax-cuda12", "jax-cuda13", "slurm"])
+def test_what_gpus_and_clusters_add_to_the_main_environment_changes_nothing_there(lock):
     added, main = pins(lock), pins("dev")
     assert {name: added[name] for name in added.keys() & main.keys()} == {
         name: main[name] for name in added.keys() & main.keys()
@@ -227,13 +227,6 @@ def test_make_cpu_forgets_the_choice_and_installs_the_main_environment_alone(clo
 
 
 # Clusters
-
-
-def test_what_sends_jobs_to_a_cluster_changes_nothing_in_the_main_environment():
-    added, main = pins("slurm"), pins("dev")
-    assert {name: added[name] for name in added.keys() & main.keys()} == {
-        name: main[name] for name in added.keys() & main.keys()
-    }
 
 
 def test_what_make_slurm_adds_is_kept_by_every_later_make(clone):

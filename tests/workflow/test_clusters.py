@@ -114,7 +114,8 @@ def test_a_job_that_fails_on_a_node_takes_nothing_away(cluster):
 
 def test_a_training_has_as_many_threads_as_help_whatever_this_machine_has(fresh):
     (fresh.folder / "submit.sh").write_text(REFUSES)
-    fresh.configure("keras_cnn: {", f"keras_cnn: {{seeds: {[*range(64)]}, ")  # here a share of the cores would be 1
+    # Each of 64 trainings on this machine would have a single thread as its share of the cores.
+    fresh.configure("keras_cnn: {", f"keras_cnn: {{seeds: {[*range(64)]}, ")
     made = fresh.snakemake("data/rec/lists.sfv", "data/rec/train.rec", "data/rec/valid.rec")
     assert made.returncode == 0, made.stdout
     failed = run_there(fresh, "results/models/keras_cnn/seed0/model.keras")

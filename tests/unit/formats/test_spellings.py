@@ -51,6 +51,12 @@ def test_cells_that_differ_in_any_single_byte_are_told_apart():
         assert looked_up(spellings, [cell, same]) == [value, 0]
 
 
+def test_a_cell_that_begins_or_ends_as_the_first_one_is_not_taken_for_it():
+    spellings = Spellings(BYTES.get)
+    for line in (b"1,10,21,1,11", b"10,1,0,10", b"11,12,10,1"):
+        assert looked_up(spellings, line.split(b",")) == [*map(int, line.split(b","))]
+
+
 def test_a_file_of_too_many_spellings_is_given_up():
     spellings = Spellings(lambda cell: 7)
     assert looked_up(spellings, [b"%d" % number for number in range(MANY)]) == [7] * MANY

@@ -35,6 +35,20 @@ class Spellings:
         lengths = ends - starts
         if not self._are_few or b"\0" in block or not 0 < lengths.min() <= lengths.max() <= LONGEST:
             return None
+        # Most pixels are background, spelt as the first one is: the table is asked about the others, and it.
+        others = ~_are_spelt(block[starts[0] : ends[0]], block, starts, lengths)
+        others[0] = True
+        places = np.flatnonzero(others)
+        found = self._in_table(block, starts[places], ends[places])
+        if found is None:
+            return None
+        meanings = np.full(len(starts), found[0])
+        meanings[places] = found
+        return meanings
+
+    def _in_table(self, block: bytes, starts: np.ndarray, ends: np.ndarray) -> np.ndarray | None:
+        """As `look_up`, of cells of any length from 1 to LONGEST."""
+        lengths = ends - starts
         words = _words(block, starts, lengths)
         numbers = self._numbers.take(self._slots(words))
         wrong = self._lengths.take(numbers) != lengths
@@ -43,7 +57,7 @@ class Spellings:
         if not wrong.any():
             return self._meanings.take(numbers)
         cells = zip(starts[wrong].tolist(), ends[wrong].tolist(), strict=True)
-        return self.look_up(block, starts, ends) if self._learn({block[a:b] for a, b in cells}) else None
+        return self._in_table(block, starts, ends) if self._learn({block[a:b] for a, b in cells}) else None
 
     def _learn(self, cells: Iterable[bytes]) -> bool:
         """Take new spellings into the table; return whether all are understood and there is room."""
@@ -80,6 +94,15 @@ class Spellings:
         for (places, word), factor in zip(words[1:], self._factors[1:], strict=False):
             mixed[places] += word * factor
         return (mixed >> np.uint64(64 - SLOT_BITS)).view(np.int64)
+
+
+def _are_spelt(cell: bytes, block: bytes, starts: np.ndarray, lengths: np.ndarray) -> np.ndarray:
+    """Which cells have just these bytes: bool (n,)."""
+    text = np.frombuffer(block + bytes(LONGEST), np.uint8)
+    begins_here = np.ones(len(block), bool)
+    for offset, byte in enumerate(cell):
+        begins_here &= text[offset : offset + len(block)] == byte
+    return begins_here.take(starts) & (lengths == len(cell))
 
 
 def _words(block: bytes, starts: np.ndarray, lengths: np.ndarray) -> Sequence[Words]:

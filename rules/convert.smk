@@ -255,6 +255,7 @@ rule idx_to_png:
         corrections=lambda wildcards: DATA["corrections"] if wildcards.tree == "train" else "",
         source=lambda wildcards: TRAIN_PATH if wildcards.tree == "train" else "",
         adopted=adopted,
+        png=as_text(inputs.drawing(config["png"])),
         code=code("idx_to_png"),
     shell:
         call("idx_to_png", python="nice python")  # a training that begins beside it goes first
@@ -293,6 +294,7 @@ rule verify:
         "logs/verify.log",
     params:
         trees="data/png" if TREES else "",
+        enlarge=config["png"]["enlarge"],
         shards=config["rec"]["shards"],
         code=code("verify"),
     shell:

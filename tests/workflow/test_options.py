@@ -11,6 +11,7 @@ import struct
 import zipfile
 
 import numpy as np
+from PIL import Image
 from tests.conftest import read_rows
 from tests.workflow.conftest import TEST_ROWS, TRAIN_ROWS, Clone
 
@@ -28,6 +29,18 @@ def test_without_trees_lists_and_records_are_the_same_bytes(finished_run, fresh_
         assert (fresh_numpy.folder / path).read_bytes() == (finished_run[0].folder / path).read_bytes()
     verified = fresh_numpy.snakemake("results/verify.json")
     assert verified.returncode == 0, verified.stdout
+
+
+def test_enlarged_pictures_show_the_same_and_what_is_done_with_them_by_hand_counts(finished_numpy):
+    finished_numpy.configure("device: cpu", "device: cpu\npng: {enlarge: 4}")
+    assert {job.stage for job in finished_numpy.planned("trees")} == {"idx_to_png"}
+    assert finished_numpy.snakemake("trees", "results/verify.json").returncode == 0
+    picture = finished_numpy.picture(7)
+    assert Image.open(picture).size == (4 * 28, 4 * 28)
+    finished_numpy.move(7, label := (int(picture.parent.name) + 1) % 10)
+    assert finished_numpy.snakemake("trees", "results/verify.json").returncode == 0
+    *_, line = read_rows(finished_numpy.folder / "corrections.csv")
+    assert (line["id"], line["was"], line["now"]) == ("7", picture.parent.name, str(label))
 
 
 def test_shards_hold_the_same_records_and_train_the_same_model(finished_run, fresh):

@@ -42,10 +42,10 @@ class Project:
         applied.write(self.copies, Applied(str(path), path.read_text()))
         return labels, keep
 
-    def update(self, path: Path) -> None:
+    def update(self, path: Path, enlarge: int = 1) -> None:
         labels, keep = self.lists(path)
         ids = np.flatnonzero(keep) + 1
-        of = (str(path), "train.csv")
+        of = (str(path), "train.csv", enlarge)
         update_tree(self.files[0], self.tree, self.manifest, ids, labels[keep], self.labels, CLASSES, *of)
 
     def picture(self, id_: int, label=None) -> Path:
@@ -141,6 +141,16 @@ def test_pictures_tell_what_they_were_where_the_digest_does_not(project, by):
     done = [line.split(": image ")[1].split(",")[0] for line in told]
     assert done == ["3: 4 -> 7", f"{ROWS}: drop"]
     assert "05.png: pixels edited" in note
+
+
+def test_pictures_of_an_enlarged_tree_tell_what_they_were(project):
+    project.update(project.corrections, enlarge=5)
+    project.forget_pixels()
+    project.picture(3).rename(project.picture(3, 7))
+    project.picture(ROWS).unlink()
+    project.lose()
+    assert project.recover()
+    assert len(project.adopt()) == 2
 
 
 def test_lines_that_were_removed_are_not_written_again(project):

@@ -36,10 +36,10 @@ def pack(folder, part):
     packing.pack(folder / f"{part}.rec", folder / f"{part}.idx", listing, folder / "images")
 
 
-def check(folder, parts=PARTS, tree="png/train"):
+def check(folder, parts=PARTS, tree="png/train", enlarge=1):
     listings = [folder / f"{part}.lst" for part in parts]
     recs = [[(folder / f"{part}.rec", folder / f"{part}.idx")] for part in parts]
-    return verify.verify(folder / "images", listings, recs, tree and folder / tree)
+    return verify.verify(folder / "images", listings, recs, tree and folder / tree, enlarge)
 
 
 def test_a_data_set_that_was_just_made_is_right(dataset):
@@ -96,6 +96,18 @@ def test_a_flipped_bit_in_a_file_of_the_tree_is_found(dataset):
     for _ in flipped(path):
         with pytest.raises(FormatError, match=f"{path.name}: not the image of its record"):
             check(dataset)
+
+
+def test_an_enlarged_tree_is_compared_byte_for_byte_too(dataset):
+    of = (dataset / "png/train", dataset / "png/train.sfv", None, LABELS, LABELS, NAMES)
+    update_tree(dataset / "images", *of, enlarge=2)
+    assert check(dataset, enlarge=2)["records"] == 12
+    with pytest.raises(FormatError, match="not the image of its record"):
+        check(dataset)
+    path = dataset / "png/train" / lst.read(dataset / "train.lst").path[0].removeprefix("train/")
+    for _ in flipped(path):
+        with pytest.raises(FormatError, match=f"{path.name}: not the image of its record"):
+            check(dataset, enlarge=2)
 
 
 def test_a_flipped_pixel_is_named_with_its_image(dataset):

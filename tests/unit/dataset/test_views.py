@@ -15,6 +15,7 @@ from PIL import Image
 from tests.unit.dataset.killed import killed_at
 
 from digitflow.base.errors import DigitflowError, FormatError, InputError
+from digitflow.config import schema
 from digitflow.dataset import inventory, trees, views
 from digitflow.dataset.adoption import find_changes
 from digitflow.dataset.classes import label_of_folder
@@ -34,7 +35,7 @@ class Project:
         self.idx, self.tree, self.manifest = folder / "images", folder / "png/train", folder / "png/train.sfv"
         idx.write(self.idx, images)
 
-    def update(self, labels=LABELS, ids=None) -> Counts:
+    def update(self, labels=LABELS, ids=None, enlarge=1) -> Counts:
         if ids is None:
             ids = np.arange(1, len(labels) + 1)
         return update_tree(
@@ -45,6 +46,7 @@ class Project:
             labels[ids - 1],
             np.resize(LABELS, len(self.images)),
             CLASSES,
+            enlarge=enlarge,
         )
 
     def files(self) -> dict[str, bytes]:
@@ -54,8 +56,8 @@ class Project:
             if path.is_file()
         }
 
-    def expected(self, labels=LABELS, ids=range(1, 13)) -> dict[str, bytes]:
-        files = png.encode(self.images)
+    def expected(self, labels=LABELS, ids=range(1, 13), enlarge=1) -> dict[str, bytes]:
+        files = png.encode_enlarged(self.images, enlarge)
         return dict(sorted((f"{labels[id_ - 1]}/{id_:02}.png", files[id_ - 1]) for id_ in ids))
 
     def wishes(self) -> list[str]:
@@ -199,15 +201,75 @@ def test_a_tree_of_pictures_in_colour_is_made_and_brought_up_to_date(project):
     assert again == Counts()
 
 
-def saved_again(image, mode="L"):
+def test_a_tree_is_made_in_any_size_and_brought_to_another_picture_by_picture(project):
+    assert project.update(enlarge=3) == Counts(written=12)
+    assert project.files() == project.expected(enlarge=3)
+    assert Image.open(project.tree / "0/01.png").size == (3 * 28, 3 * 28)
+    assert project.update(enlarge=3) == Counts()
+    assert project.update(3 - LABELS, enlarge=3) == Counts(moved=12)
+    for enlarge in (2, 1, 16):
+        assert project.update(enlarge=enlarge).written == 12
+        assert project.files() == project.expected(enlarge=enlarge)
+    assert project.wishes() == []
+
+
+def test_what_is_done_by_hand_in_an_enlarged_tree_is_told_as_in_any_other(project, caplog):
+    project.update(enlarge=4)
+    (project.tree / "2/07.png").rename(project.tree / "0/07.png")
+    (project.tree / "1/02.png").write_bytes(saved_again(project.images[1].repeat(4, 0).repeat(4, 1), "RGB"))
+    drawn = project.images[2].repeat(4, 0).repeat(4, 1)
+    drawn[50, 51] ^= 255  # a single pixel of a square
+    (project.tree / "2/03.png").write_bytes(saved_again(drawn))
+    [line] = project.wishes()
+    assert "image 7: 2 -> 0" in line
+    for enlarge in (4, 5):
+        caplog.clear()
+        project.update(enlarge=enlarge)
+        assert "2/03.png: edited pictures" in caplog.text
+        assert "02.png" not in caplog.text
+    assert project.files()["2/03.png"] == saved_again(drawn)
+    assert project.files()["1/02.png"] == project.expected(enlarge=5)["1/02.png"]
+
+
+def test_an_update_to_another_size_can_be_killed_anywhere(tmp_path, digits):
+    first = Project(tmp_path / "first", digits[0][:12])
+    first.update()
+    step, came = 0, True
+    while came:
+        shutil.copytree(tmp_path / "first", tmp_path / str(step))
+        project = Project(tmp_path / str(step), digits[0][:12])
+        came = killed_at(step, lambda project=project: project.update(enlarge=2))
+        assert project.wishes() == []
+        enlarge = 2 + step % 2  # or the configuration is changed once more
+        project.update(enlarge=enlarge)
+        assert project.files() == project.expected(enlarge=enlarge)
+        assert project.wishes() == []
+        step += 1
+    assert step > 20
+
+
+def test_pictures_too_large_to_look_at_are_refused_before_anything_is_written(made, monkeypatch):
+    monkeypatch.setattr(views, "LARGEST", 100)
+    before = stats(made.tree)
+    with pytest.raises(InputError, match=r"28 x 28 pixels, 4 times .* too large .*; set png\.enlarge to 3$"):
+        made.update(enlarge=4)
+    assert stats(made.tree) == before
+    assert made.update(enlarge=3) == Counts(written=12)
+
+
+def test_the_most_that_pictures_are_enlarged_is_what_the_schema_allows():
+    assert schema.schema()["properties"]["png"]["properties"]["enlarge"]["maximum"] == views.MOST_TIMES
+
+
+def saved_again(image, mode="L", kind="PNG"):
     file = io.BytesIO()
-    Image.fromarray(image).convert(mode).save(file, "PNG", optimize=True)
+    Image.fromarray(image).convert(mode).save(file, kind, optimize=True)
     return file.getvalue()
 
 
-@pytest.mark.parametrize("mode", ["L", "RGB"])
-def test_a_picture_that_another_program_saved_with_the_same_pixels_is_right(made, mode):
-    (made.tree / "0/01.png").write_bytes(saved_again(made.images[0], mode))
+@pytest.mark.parametrize(("mode", "kind"), [("L", "PNG"), ("RGB", "PNG"), ("L", "BMP")])
+def test_a_picture_that_another_program_saved_with_the_same_pixels_is_right(made, mode, kind):
+    (made.tree / "0/01.png").write_bytes(saved_again(made.images[0], mode, kind))
     assert made.update() == Counts()
     assert made.update(3 - LABELS) == Counts(moved=12)
     crc = f"{zlib.crc32((made.tree / '3/01.png').read_bytes()):08X}"

@@ -134,6 +134,26 @@ def test_colours_are_what_pillow_and_opencv_see_and_come_back():
         assert np.array_equal(png.decode(saved(Image.fromarray(image), optimize=True), "it"), image)
 
 
+@pytest.mark.parametrize("shape", [(2, 5, 4), (2, 5, 4, 3)])
+def test_in_an_enlarged_picture_each_pixel_is_a_square_and_it_shows_the_same(shape):
+    images = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
+    assert png.encode_enlarged(images, 1) == png.encode(images)
+    for image, data in zip(images, png.encode_enlarged(images, 3), strict=True):
+        assert data.startswith(png.beginning(15, 12))
+        large = np.asarray(Image.open(io.BytesIO(data)))
+        squares = large.reshape(5, 3, 4, 3, *shape[3:])
+        assert (squares == image[:, np.newaxis, :, np.newaxis]).all()
+        assert np.array_equal(png.in_size(large, 5), image)
+
+
+def test_a_picture_that_is_not_made_of_squares_shows_itself():
+    large = SMALL.repeat(4, 0).repeat(4, 1)
+    large[5, 6] ^= 1
+    assert png.in_size(large, 2) is large
+    for picture in (SMALL, SMALL[:1], np.zeros((5, 3), np.uint8), np.zeros((0, 0), np.uint8)):
+        assert png.in_size(picture, 2) is picture
+
+
 @pytest.mark.parametrize("kind", ["PNG", "BMP", "TIFF", "GIF"])
 @pytest.mark.parametrize("mode", ["L", "RGB", "P"])
 def test_a_picture_in_any_format_is_seen_in_grey(kind, mode):

@@ -92,6 +92,12 @@ def reading(data: dict[str, Any]) -> str:
     return canonical(changed)
 
 
+def drawing(png: dict[str, Any]) -> str:
+    """The keys of `png` that say how pictures are drawn, if they differ from their defaults, as JSON."""
+    keys = {key: value for key, value in png.items() if key != "enabled"}
+    return canonical(without_defaults(keys, schema()["properties"]["png"]))
+
+
 def _has_digits(data: dict[str, Any]) -> bool:
     """Whether the images are known to be the ten digits, even if one digit does not occur in a part."""
     return data["source"] == "mnist" or (data["source"], data["competition"]) == ("kaggle", DIGIT_RECOGNIZER)

@@ -25,13 +25,18 @@ def by_list(recs: Sequence[PathLike], idxs: Sequence[PathLike], shards: int) -> 
 
 
 def verify(
-    images_idx: PathLike, listings: Sequence[PathLike], recs: Sequence[Parts], tree: PathLike | None = None
+    images_idx: PathLike,
+    listings: Sequence[PathLike],
+    recs: Sequence[Parts],
+    tree: PathLike | None = None,
+    enlarge: int = 1,
 ) -> dict[str, int]:
     """Compare one data set in all its forms; return counts.
 
     Checked: no image is listed twice; `recs[k]` hold the list's indices and labels, and PNG files with the
-    pixels of the IDX rows; in the tree, if there is one, the file of each image is the record's own bytes.
-    Images that the user has dropped are counted. FormatError names the file and the image that differ.
+    pixels of the IDX rows; in the tree, if there is one, the file of each image is the record's own bytes, or
+    those of the image enlarged. Images that the user has dropped are counted. FormatError names the file and
+    the image that differ.
     """
     rows, *_ = idx.read_header(images_idx, idx.IMAGES)
     read = [lst.read(path) for path in listings]
@@ -46,7 +51,7 @@ def verify(
             for at, pixels in enumerate(images):
                 record = _compare_record(next(records, None), listing, at, pixels, name)
                 if root:
-                    _compare_file(root / listing.path[at], record, tree)
+                    _compare_file(root / listing.path[at], record, pixels, enlarge, tree)
                 counts["records"] += 1
                 progress.advance(1)
             if extra := next(records, None):
@@ -105,14 +110,17 @@ def _compare_record(
     return record
 
 
-def _compare_file(path: Path, record: recordio.Record, tree: PathLike) -> None:
+def _compare_file(
+    path: Path, record: recordio.Record, pixels: np.ndarray, enlarge: int, tree: PathLike
+) -> None:
+    (file,) = [record.payload] if enlarge == 1 else png.encode_enlarged(pixels[np.newaxis], enlarge)
     try:
         data = path.read_bytes()
     except OSError as error:
         raise FormatError(
             f"{path}: cannot be read: {error.strerror}; make it again: snakemake -j2 trees"
         ) from error
-    if data != record.payload:
+    if data != file:
         raise FormatError(
             f"{path}: not the image of its record. To restore it, empty the file and delete "
             f"{tree}.sfv; then: snakemake -j2 trees"

@@ -40,6 +40,8 @@ from digitflow.formats import idx, lst, png
 log = logging.getLogger("digitflow")
 
 BLOCK = 4096  # images at a time: a few megabytes
+LARGEST = 8192  # pixels a side of an enlarged picture: Pillow takes more than 89 million in all for an attack
+MOST_TIMES = 16  # as in the schema
 MAX_FOLDERS = np.iinfo(np.int16).max  # an inventory keeps their places
 
 
@@ -71,14 +73,15 @@ def update_from_lists(
     classes_csv: PathLike | None = None,
     corrections: str = "",
     source: str = "",
+    enlarge: int = 1,
 ) -> Counts:
     """Bring a tree up to date with the lists of its images: `update_tree`, with the labels of the CSV."""
     read = [lst.read(path) for path in lists]
     ids, labels = (np.concatenate([getattr(part, name) for part in read]) for name in ("index", "label"))
     if labels_idx is None:
-        return update_tree(images_idx, tree, manifest, ids)
+        return update_tree(images_idx, tree, manifest, ids, enlarge=enlarge)
     given, names = idx.read(labels_idx, ndim=1), class_names.read(classes_csv)
-    return update_tree(images_idx, tree, manifest, ids, labels, given, names, corrections, source)
+    return update_tree(images_idx, tree, manifest, ids, labels, given, names, corrections, source, enlarge)
 
 
 def update_tree(
@@ -91,18 +94,25 @@ def update_tree(
     classes: Sequence[str] | None = None,
     corrections: str = "",
     source: str = "",
+    enlarge: int = 1,
 ) -> Counts:
     """Bring a tree up to date with an IDX file, writing only what differs, and write its manifest.
 
     `ids`: the rows, from 1, that have a picture; None: all. With `classes`, whose labels name the folders:
     `labels`, int, of these rows, and `given`, int, the label that the CSV gives each row of the file.
-    `corrections`, `source`: the paths of what it shows, for the inventory. A picture that a person edited,
-    moved, deleted or added since the corrections were read is left alone and named in the log; if there is no
-    manifest, a missing one is made again. InputError: `tree` is a folder of something else; DigitflowError:
-    the disk is full. What was right stays.
+    `corrections`, `source`: the paths of what it shows, for the inventory. `enlarge`: each pixel is a square
+    of so many pixels a side. A picture that a person edited, moved, deleted or added since the corrections
+    were read is left alone and named in the log; if there is no manifest, a missing one is made again.
+    InputError: `tree` is a folder of something else, or its pictures would be too large; DigitflowError: the
+    disk is full. What was right stays.
     """
     tree = Path(tree)
     rows, *shape = idx.read_header(images_idx, idx.IMAGES)
+    if enlarge > 1 and (side := max(shape[:2])) * enlarge > LARGEST:
+        raise InputError(
+            f"{tree}: images of {shape[0]} x {shape[1]} pixels, {enlarge} times as wide and high, are too "
+            f"large to look at; set png.enlarge to {max(LARGEST // side, 1)}"
+        )
     if given is not None and len(given) != rows:
         raise InputError(f"{images_idx}: {rows:,} images, but {len(given):,} labels; make both files again")
     place = np.full(rows, NOWHERE, np.int16)
@@ -129,9 +139,9 @@ def update_tree(
             tree.rmdir()  # only if it is empty: then it is made as a whole, which is quicker
         with Progress(f"{tree}: PNG", rows, "images") as progress:
             if tree.exists():
-                inventory, counts = _update(images_idx, tree, goal, progress, Path(manifest))
+                inventory, counts = _update(images_idx, tree, goal, progress, Path(manifest), enlarge)
             else:
-                inventory, counts = _make(images_idx, tree, goal, progress)
+                inventory, counts = _make(images_idx, tree, goal, progress, enlarge)
     except OSError as error:
         raise DigitflowError(f"{tree}: cannot be written: {reason(error)}") from error
     write_manifest(manifest, inventory)
@@ -155,7 +165,9 @@ def _blocks(images_idx: PathLike) -> Iterator[tuple[int, np.ndarray]]:
         start += len(images)
 
 
-def _make(images_idx: PathLike, tree: Path, goal: Inventory, progress: Progress) -> tuple[Inventory, Counts]:
+def _make(
+    images_idx: PathLike, tree: Path, goal: Inventory, progress: Progress, enlarge: int
+) -> tuple[Inventory, Counts]:
     """Make a tree that does not exist; it gets its name when it is whole."""
     file_crc = goal.file_crc.copy()
     with (
@@ -167,7 +179,7 @@ def _make(images_idx: PathLike, tree: Path, goal: Inventory, progress: Progress)
             # One folder after the other: this saves the file system 0.5 us per file.
             order = np.argsort(place, kind="stable")
             order = order[place[order] != NOWHERE]
-            files = png.encode(images[order])
+            files = png.encode_enlarged(images[order], enlarge)
             file_names = map(goal.name, (order + start).tolist())
             write_files(files, file_names, [folders[label] for label in place[order].tolist()])
             file_crc[start + order] = [zlib.crc32(file) for file in files]
@@ -188,7 +200,7 @@ def _make(images_idx: PathLike, tree: Path, goal: Inventory, progress: Progress)
 
 
 def _update(
-    images_idx: PathLike, tree: Path, goal: Inventory, progress: Progress, manifest: Path
+    images_idx: PathLike, tree: Path, goal: Inventory, progress: Progress, manifest: Path, enlarge: int
 ) -> tuple[Inventory, Counts]:
     """Bring an existing tree up to date, picture by picture; each is whole at any time."""
     recorded = read_inventory(tree)
@@ -196,7 +208,7 @@ def _update(
     # A tree without folders has no wishes, and a deleted manifest asks for what is missing. If nothing told
     # what had been there, the next look at the tree decides.
     deletions_count = goal.names != [""] and (recorded is None or manifest.exists())
-    update = _Update(tree, known, goal, deletions_count)
+    update = _Update(tree, known, goal, deletions_count, enlarge)
     update.begin()
     with (
         open_folders(*(tree / name for name in known.names), make=True) as folders,
@@ -238,9 +250,11 @@ def _recognise(tree: Path, goal: Inventory) -> Inventory:
 
 
 def shown_crc(data: bytes, shape: Sequence[int]) -> int | None:
-    """The CRC-32 of the pixels that a picture shows, in colour if `shape` is; None: it is no picture."""
+    """The CRC-32 of the pixels that a picture shows, enlarged or not, in colour if `shape` is; None: it is
+    no picture.
+    """
     picture = png.read_picture(data, colour=len(shape) == 3)
-    return None if picture is None else zlib.crc32(np.ascontiguousarray(picture))
+    return None if picture is None else zlib.crc32(np.ascontiguousarray(png.in_size(picture, shape[0])))
 
 
 class _Update:
@@ -252,8 +266,9 @@ class _Update:
     where they are, because somebody edited them.
     """
 
-    def __init__(self, tree: Path, known: Inventory, goal: Inventory, deletions_count: bool):
-        self.tree, self.known, self.rows = tree, known, len(goal)
+    def __init__(self, tree: Path, known: Inventory, goal: Inventory, deletions_count: bool, enlarge: int):
+        self.tree, self.known, self.rows, self.enlarge = tree, known, len(goal), enlarge
+        self.beginning = png.beginning(*(goal.shape[:2] * enlarge).tolist())
         self.goal = goal = goal.fit(known.names, len(known))
         self.digits = len(str(self.rows))
         self.deletions_count = deletions_count
@@ -357,16 +372,21 @@ class _Update:
         crc = zlib.crc32(data)
         if data and crc == known.file_crc[row]:  # 0 if it is not known, as for one that a person copied back
             same = self.same_shape and known.pixel_crc[row] == goal.pixel_crc[row]
-            return "right" if same else "wrong"
+            return "right" if same and self._has_size(data) else "wrong"
         shown = shown_crc(data, goal.shape)
-        if shown == goal.pixel_crc[row]:  # saved again by another program, or by an update that was killed
+        # Saved again by another program, or by an update that was killed.
+        if shown == goal.pixel_crc[row] and self._has_size(data):
             self.file_crc[row] = crc
             return "right"
         return "wrong" if shown in (None, known.pixel_crc[row], known.next_pixel_crc[row]) else "edited"
 
+    def _has_size(self, data: bytes) -> bool:
+        """Whether a picture is as large as it should be; one that is no PNG file is left as it is."""
+        return data.startswith(self.beginning) or not data.startswith(png.SIGNATURE)
+
     def _write(self, rows: list[int], images: np.ndarray, spare: Path) -> None:
         """Write pictures beside the tree, then rename them into it, so that they are whole at any time."""
-        files = png.encode(images)
+        files = png.encode_enlarged(images, self.enlarge)
         names = [file_name(row, self.digits) for row in rows]
         with open_folders(spare) as (folder,):
             write_files(files, names, [folder] * len(rows))

@@ -21,6 +21,7 @@ CHANNELS = {kind: channels for channels, kind in KINDS.items()}
 NONE, PAETH = 0, 4  # the first and the last of the row filters
 MAX_SIDE = 1 << 15  # OpenCV, with which MXNet reads, refuses more than 2^30 pixels
 HEAD = 33  # bytes of signature and header
+HEADER_BYTES = 13
 CHUNK = struct.Struct(">I4s")  # length and type, before the data
 
 
@@ -60,6 +61,31 @@ def encode(images: np.ndarray) -> list[bytes]:
         crc = crc32(data, IDAT_CRC)
         files.append(b"%b%bIDAT%b%b%b" % (head, len(data).to_bytes(4), data, crc.to_bytes(4), IEND))
     return files
+
+
+def encode_enlarged(images: np.ndarray, times: int) -> list[bytes]:
+    """As `encode`, of pictures in which each pixel is a square of `times` pixels a side."""
+    if times == 1:
+        return encode(images)
+    # One image at a time: a block of them would take `times` squared as much memory.
+    return [file for image in images for file in encode(image.repeat(times, 0).repeat(times, 1)[np.newaxis])]
+
+
+def beginning(height: int, width: int) -> bytes:
+    """The first bytes of any PNG file of this size, by which it differs from one of another size."""
+    return SIGNATURE + CHUNK.pack(HEADER_BYTES, b"IHDR") + struct.pack(">II", width, height)
+
+
+def in_size(picture: np.ndarray, height: int) -> np.ndarray:
+    """A picture, (h, w) or (h, w, 3), in the size that it had before it was enlarged to what it is; the
+    picture itself if it is no picture of `height` rows whose pixels became squares.
+    """
+    times = len(picture) // height
+    if times < 2:
+        return picture
+    small = picture[::times, ::times]
+    is_enlarged = len(small) == height and np.array_equal(small.repeat(times, 0).repeat(times, 1), picture)
+    return small if is_enlarged else picture
 
 
 def decode(data: bytes, where: str) -> np.ndarray:

@@ -122,16 +122,19 @@ def idx_to_png(
     classes: Input | None = None,
     corrections: str = "",
     source: str = "",
+    png: Json = None,
 ) -> None:
     """Bring a tree of PNG files up to date with its lists, writing only what differs.
 
     `corrections`, `source`: the paths of what it shows; moves by hand are written only to these corrections.
+    `png`: that section of the configuration, without its defaults.
     """
     from digitflow.base import checksums as sfv
     from digitflow.dataset import views
 
     sfv.check(checksums, images, *lists, *([labels] if labels else []))
-    views.update_from_lists(images, tree, manifest, lists, labels, classes, corrections, source)
+    shown = labels, classes, corrections, source
+    views.update_from_lists(images, tree, manifest, lists, *shown, **(png or {}))
 
 
 def verify(
@@ -143,6 +146,7 @@ def verify(
     report: Output,
     shards: int,
     trees: str = "",
+    enlarge: int = 1,
     test_images: Input | None = None,
     test_lists: list[Input] | None = None,
     test_recs: list[Input] | None = None,
@@ -160,6 +164,6 @@ def verify(
         if images:
             sfv.check(checksums, images, *lists)
             found[name] = verify.verify(
-                images, lists, verify.by_list(recs, idxs, shards), trees and f"{trees}/{name}"
+                images, lists, verify.by_list(recs, idxs, shards), trees and f"{trees}/{name}", enlarge
             )
     verify.write_report(report, found)

@@ -14,7 +14,7 @@ from tests.training_files import write_training_files
 from digitflow import models
 from digitflow.base.checksums import sha256
 from digitflow.base.errors import ConfigError, DeviceError
-from digitflow.config.optimizers import OPTIMIZER_OPTIONS
+from digitflow.config.optimizers import OPTIMIZER_OPTIONS, what_is_wanted
 from digitflow.formats.probabilities import check_probabilities
 from digitflow.models.registry import KERAS
 from digitflow.training import keras_predictor
@@ -234,7 +234,9 @@ def test_the_options_of_the_optimizers_that_are_known_before_the_first_job_are_t
     elsewhere = {"learning_rate", "weight_decay", "use_ema", "ema_momentum", "name", "kwargs"}
     kinds = {name.lower(): kind for name, kind in vars(keras.optimizers).items()}
     for name, known in OPTIMIZER_OPTIONS["keras"].items():
-        assert {*inspect.signature(kinds[name]).parameters} - elsewhere == known, name
+        found = inspect.signature(kinds[name]).parameters
+        assert {*found} - elsewhere == known, name
+        assert not any(what_is_wanted(option, found[option].default) for option in known), name
 
 
 @pytest.mark.parametrize(

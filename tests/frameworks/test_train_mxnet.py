@@ -416,11 +416,13 @@ def test_a_killed_training_resumes_to_the_same_bytes(data, train, run, tmp_path,
 
 OPTIONS = """
 from inspect import signature
-from digitflow.config.optimizers import OPTIMIZER_OPTIONS
+from digitflow.config.optimizers import OPTIMIZER_OPTIONS, what_is_wanted
 from digitflow.training.mxnet_networks import NOT_OPTIONS, OPTIMIZERS
 
 for name, known in OPTIMIZER_OPTIONS["mxnet"].items():
-    taken = {*signature(OPTIMIZERS[name]).parameters}.difference(NOT_OPTIONS)
+    found = signature(OPTIMIZERS[name]).parameters
+    taken = {*found}.difference(NOT_OPTIONS)
+    assert not any(what_is_wanted(option, found[option].default) for option in taken), name
     assert taken | ({"nesterov"} if name == "sgd" else set()) == known, name
 """
 

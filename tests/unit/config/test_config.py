@@ -21,6 +21,7 @@ from digitflow.config.input_checks import check_folder, unread_competition
 from digitflow.config.inputs import csv_paths, ignored_submissions, no_test_set, reading, submission_files
 from digitflow.config.loading import check_keys, check_wish_is_typed, load_file, typed
 from digitflow.config.models import device_of, models, settings_text
+from digitflow.config.optimizers import what_is_wanted
 from digitflow.config.schema import SCHEMA, schema
 from digitflow.formats.corrections import read
 from digitflow.merging.methods import MERGE_METHODS
@@ -620,6 +621,12 @@ def test_a_value_that_is_in_no_list_of_names_or_numbers_is_one_mistake(key, valu
         ("keras", {"amsgrad": 1}, "amsgrad: 1, should be true or false"),
         ("mxnet", {"beta_1": 0.9}, r"beta_1: unknown key; did you mean beta1\?"),
         ("numpy", {"epsilon": True}, "epsilon: true, should be a number"),
+        ("numpy", {"epsilon": -1e-8}, "epsilon: -1e-08, should be 0 or a number above it"),
+        ("keras", {"beta_1": 1.5}, "beta_1: 1.5, should be a number from 0 to less than 1"),
+        ("mxnet", {"beta2": 1}, "beta2: 1, should be a number from 0 to less than 1"),
+        ("keras", {"clipnorm": 0}, "clipnorm: 0, should be a number above 0"),
+        ("keras", {"gradient_accumulation_steps": 1}, "gradient_.*: 1, should be a whole number from 2 up"),
+        ("keras", {"ema_overwrite_frequency": 1.5}, "ema_.*: 1.5, should be a whole number from 1 up"),
     ],
 )
 def test_an_option_that_an_optimizer_does_not_take_is_refused_before_any_training(framework, options, told):
@@ -627,6 +634,21 @@ def test_an_option_that_an_optimizer_does_not_take_is_refused_before_any_trainin
     model |= {"epochs": 1, "batch_size": 8, "learning_rate": 1, "optimizer_options": options}
     with pytest.raises(ConfigError, match=rf"models\.mine\.optimizer_options\.{told}"):
         validate(changed("models.mine", model))
+
+
+@pytest.mark.parametrize(
+    ("option", "right", "wrong"),
+    [
+        ("momentum", [0, 0.99, None], [1, -0.1, float("nan")]),
+        ("epsilon", [0, 1e-7, None], [-1e-7, float("nan")]),
+        ("clipnorm", [0.1, 5, None], [0, -1]),
+        ("gradient_accumulation_steps", [2, 2.0, None], [1, 2.5]),
+        ("learning_rate_power", [0, -0.5, None], [0.5]),
+        ("nesterov", [True, False], [1, "yes", None]),
+    ],
+)
+def test_values_of_optimizers_that_mean_nothing_are_told_from_others(option, right, wrong):
+    assert [value for value in (*right, *wrong) if what_is_wanted(option, value)] == wrong
 
 
 @pytest.mark.parametrize("framework", ["keras", "numpy"])

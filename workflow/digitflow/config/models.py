@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from digitflow.base.errors import ConfigError
-from digitflow.config.optimizers import KEYS_INSTEAD, OPTIMIZER_OPTIONS, SWITCHES
+from digitflow.config.optimizers import KEYS_INSTEAD, OPTIMIZER_OPTIONS, what_is_wanted
 from digitflow.config.schema import (
     canonical,
     in_yaml,
@@ -98,7 +98,7 @@ def wrong_model(model: dict[str, Any]) -> Iterator[str]:
 
 
 def _wrong_options(model: dict[str, Any]) -> Iterator[str]:
-    """What is wrong with the options of a model's optimizer, except values that only the framework judges."""
+    """What is wrong with the options of a model's optimizer."""
     known = OPTIMIZER_OPTIONS[model["framework"]].get(model["optimizer"])
     for option, value in model["optimizer_options"].items() if known else ():
         where = f"optimizer_options.{option}"
@@ -108,9 +108,8 @@ def _wrong_options(model: dict[str, Any]) -> Iterator[str]:
             yield f"{where}: write {KEYS_INSTEAD[option]} beside optimizer_options instead"
         elif option not in known:
             yield f"{where}: unknown key{suggest(option, sorted(known))}"
-        elif isinstance(value, str) or isinstance(value, bool) != (option in SWITCHES):
-            kind = "true or false" if option in SWITCHES else "a number"
-            yield f"{where}: {in_yaml(value)}, should be {kind}"
+        elif wanted := what_is_wanted(option, value):
+            yield f"{where}: {in_yaml(value)}, should be {wanted}"
 
 
 @functools.cache

@@ -1,10 +1,11 @@
-"""The options of each framework's optimizers, so that a misspelt one is refused before the first job.
+"""The options of each framework's optimizers, so that a mistake in one is refused before the first job.
 
 To ask a framework itself takes seconds; tests compare these names with what it says. What has a key of its
 own, such as weight_decay, is left out.
 """
 
 from collections.abc import Collection, Mapping
+from typing import Any
 
 _KERAS = {  # all of its optimizers have these
     "clipnorm",
@@ -44,4 +45,32 @@ OPTIMIZER_OPTIONS: Mapping[str, Mapping[str, Collection[str]]] = {
 }
 # Options that a key of the model stands for: what Keras calls them, and the key.
 KEYS_INSTEAD = {"use_ema": "weight_average", "ema_momentum": "weight_average"}
-SWITCHES = {"amsgrad", "centered", "nesterov"}  # true or false; all others are numbers
+
+# What the values mean: the frameworks judge few of them, and train on with a momentum of 1.5. All others are
+# numbers from 0 up.
+SWITCHES = {"amsgrad", "centered", "nesterov"}
+DECAYS = {"momentum", "beta_1", "beta_2", "beta1", "beta2", "rho", "gamma1", "gamma2"}
+ABOVE_0 = {"clipnorm", "clipvalue", "global_clipnorm", "clip_weights", "loss_scale_factor"}
+COUNTS = {"ema_overwrite_frequency": 1, "gradient_accumulation_steps": 2}  # and the least
+
+
+def what_is_wanted(option: str, value: Any) -> str | None:
+    """What an optimizer's option should be, if this value is something else; None stands for its default."""
+    if option in SWITCHES:
+        return None if isinstance(value, bool) else "true or false"
+    if value is None:
+        return None
+    if isinstance(value, str | bool):
+        return "a number"
+    if option in DECAYS:
+        is_right, wanted = 0 <= value < 1, "a number from 0 to less than 1"
+    elif option in COUNTS:
+        least = COUNTS[option]
+        is_right, wanted = value >= least and value % 1 == 0, f"a whole number from {least} up"
+    elif option in ABOVE_0:
+        is_right, wanted = value > 0, "a number above 0"
+    elif option == "learning_rate_power":
+        is_right, wanted = value <= 0, "0 or a number below it"
+    else:
+        is_right, wanted = value >= 0, "0 or a number above it"
+    return None if is_right else wanted

@@ -403,7 +403,7 @@ def test_keys_that_a_merge_of_yaml_repeats_are_no_mistake(tmp_path):
 
 
 def test_a_configuration_that_is_not_there_brings_its_neighbour_to_mind(tmp_path):
-    with pytest.raises(ConfigError, match="there is no such file; the files here are none"):
+    with pytest.raises(ConfigError, match="there is no such file; there are no files here"):
         load_file(tmp_path / "mime.yaml")
     (tmp_path / "mine.yaml").write_text("device: cpu\n")
     assert load_file(tmp_path / "mine.yaml") == {"device": "cpu"}
@@ -590,7 +590,7 @@ def test_files_of_others_cannot_label_further_images(others):
         ("numpy", "mlp", "hiden", r"did you mean hidden\?"),
         ("keras", "resnet18", "layers", "the keys here are width"),
         ("mxnet", "small_cnn", "droput", r"did you mean dropout\?"),
-        ("keras", "lenet", "width", "the keys here are none"),
+        ("keras", "lenet", "width", "there are no keys here"),
     ],
 )
 def test_an_option_that_a_network_does_not_take_is_refused_before_any_training(

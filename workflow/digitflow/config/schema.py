@@ -130,7 +130,9 @@ def join_key(key: str, name: str) -> str:
 def suggest(name: str, known: list[str], kind: str = "keys") -> str:
     """The end of a message about an unknown name: the one that was probably meant, or all known ones."""
     close = difflib.get_close_matches(str(name), known, n=1)
-    return f"; did you mean {close[0]}?" if close else f"; the {kind} here are {', '.join(known) or 'none'}"
+    if close:
+        return f"; did you mean {close[0]}?"
+    return f"; the {kind} here are {', '.join(known)}" if known else f"; there are no {kind} here"
 
 
 def with_defaults(value: Any, rules: dict) -> Any:

@@ -46,6 +46,11 @@ class Kaggle:
         temporary.replace(self.folder / "world.json")
         (self.folder / "log.jsonl").unlink(missing_ok=True)
 
+    def change(self, **world: object) -> None:
+        """Say what is otherwise from now on; nothing is forgotten."""
+        path = self.folder / "world.json"
+        path.write_text(json.dumps(json.loads(path.read_text()) | world))
+
     def call(self, *arguments: str | Path, **environment: str) -> subprocess.CompletedProcess:
         """Have client.py do something, with a token unless `environment` says otherwise."""
         inherited = {key: value for key, value in os.environ.items() if not key.startswith("KAGGLE")}

@@ -6,7 +6,7 @@ It runs as a process of its own, for tests may not open sockets: `python endpoin
 * `port`: written by it, when it is ready
 * `log.jsonl`: written by it, one line per request: method, host, path, headers, bytes of the body
 * `world.json`: read anew for each request. `competition`: the name of the only one; `files`: names and paths
-  of data files; `zipped`: names sent as zip archives; `left`: slots left; `hidden`: submissions are not
+  of data files; `zipped`: names sent as zip archives; `left`: slots left; `hidden`: references that are not
   listed; `faults`: what goes wrong, by method: {status, body, type, headers, cut, silent, hang_up, handled,
   times}; `kill` {request, when}: ends the process in `client.pid` before or after that request, counted from
   1, is handled; `reset`: forget all
@@ -195,7 +195,8 @@ class Handler(BaseHTTPRequestHandler):
         return told({"message": "Successfully submitted", "ref": ref})
 
     def answer_ListSubmissions(self, asked: dict, now: dict) -> tuple:
-        entries = [] if now.get("hidden") else STATE["submissions"]
+        hidden = now.get("hidden", [])
+        entries = [entry for entry in STATE["submissions"] if entry["ref"] not in hidden]
         return told({"submissions": [shown(entry) for entry in reversed(entries)]})
 
     def answer_GetSubmission(self, asked: dict, now: dict) -> tuple:

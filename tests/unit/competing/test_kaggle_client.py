@@ -12,6 +12,7 @@ from tests.unit.competing.conftest import TOKEN, Kaggle
 from digitflow.base.errors import ConfigError, InputError
 from digitflow.competing import download, receipts, submit
 from digitflow.competing.competition import downloaded_for
+from digitflow.competing.kaggle import Limits
 
 TRAIN = "label,pixel0,pixel1\n" + "7,0,255\n" * 500
 SUBMISSION = "ImageId,Label\n1,0\n2,1\n3,1\n"
@@ -310,6 +311,19 @@ def test_before_it_is_sent_a_submission_is_shown_with_the_slots_left(kaggle, sub
     assert shown[-1].endswith("public score 0.99571, place 3")
 
 
+def test_what_is_known_of_a_submission_beforehand_is_shown_too():
+    plan = {"competition": "digit-recognizer", "file": "s.csv", "rows": 3, "class_counts": {"0": 3}}
+    plan |= {"message": "a test", "changed": {"labels": 2, "ref": 1000}, "note": "* of one model"}
+    plan |= {"validation": {"accuracy": 0.9957, "low": 0.9931, "high": 0.9974}}
+    assert submit.describe_plan(plan, Limits(today=1, total=9, left=4))[3:] == [
+        "changed      2 labels since submission 1000",
+        "validation   99.57 % (99.31-99.74)*",
+        "             * of one model",
+        "message      a test",
+        "slots        4 left today, 1 used",
+    ]
+
+
 @pytest.mark.parametrize(("broken", "sent"), [("PUT", "the second"), ("CreateSubmission", "the first")])
 def test_the_message_that_is_shown_is_the_one_that_is_sent_after_an_interrupted_try(
     kaggle, submission, broken, sent
@@ -341,6 +355,8 @@ def test_the_same_bytes_are_never_sent_twice(kaggle, submission):
     assert refs == [1000] * 3
     assert "already sent, reference 1000: not sent again" in again.stderr
     assert kaggle.methods().count("PUT") == 1
+    (copy,) = (kaggle.home / "receipts").rglob("*.csv")
+    assert copy.read_text() == SUBMISSION
 
 
 def test_a_pending_score_is_fetched_by_a_later_run(kaggle, submission):
@@ -349,8 +365,7 @@ def test_a_pending_score_is_fetched_by_a_later_run(kaggle, submission):
     first = kaggle.call(*call, "0")  # seconds of patience
     assert first.returncode == 0
     assert "no score yet for 1 submission: run again later" in first.stderr
-    world = json.loads((kaggle.folder / "world.json").read_text())
-    (kaggle.folder / "world.json").write_text(json.dumps(world | {"pending": 0}))
+    kaggle.change(pending=0)
     later = kaggle.call("submit", submission, kaggle.home / "receipts")
     assert json.loads(later.stdout)["public_score"] == "0.99571"
 
@@ -418,14 +433,35 @@ def test_a_kill_at_any_moment_loses_no_reference_and_takes_no_second_slot(kaggle
     assert result["kills"] > 15
 
 
-def test_a_submission_that_is_counted_but_not_listed_is_not_sent_again(kaggle, submission):
-    lost = TROUBLES["out of order"][0] | {"handled": True, "times": 1}
-    kaggle.set(faults={"CreateSubmission": lost}, hidden=True)
+@pytest.mark.parametrize("earlier", [0, 1])
+def test_a_submission_that_is_counted_but_not_listed_is_not_sent_again(kaggle, submission, earlier):
+    lost = TROUBLES["out of order"][0] | {"handled": True, "times": earlier + 1}
+    kaggle.set(hidden=[1000 + earlier])
+    if earlier:
+        other = kaggle.home / "earlier.csv"
+        other.write_text(SUBMISSION.replace("1,0", "1,1"))
+        assert kaggle.call("submit", other, kaggle.home / "receipts").returncode == 0
+    kaggle.change(faults={"CreateSubmission": lost})
     one_line(kaggle.call("submit", submission, kaggle.home / "receipts"))
     for _ in range(2):
         line = one_line(kaggle.call("submit", submission, kaggle.home / "receipts"))
         assert "nothing was sent: Kaggle counts one more submission than it lists" in line
-    assert kaggle.methods().count("CreateSubmission") == 1
+    assert kaggle.methods().count("CreateSubmission") == earlier + 1
+
+
+@pytest.mark.parametrize(("lost", "uploads"), [(False, 1), (True, 2)])
+def test_a_file_is_uploaded_again_only_if_the_address_of_its_upload_is_lost(
+    kaggle, submission, lost, uploads
+):
+    kaggle.set(faults={"CreateSubmission": {"hang_up": True, "times": 1}})
+    one_line(kaggle.call("submit", submission, kaggle.home / "receipts"))
+    (place,) = (kaggle.home / "receipts").rglob("*.upload")
+    if lost:
+        place.unlink()
+    done = kaggle.call("submit", submission, kaggle.home / "receipts")
+    assert done.returncode == 0, done.stderr
+    assert kaggle.methods().count("PUT") == uploads
+    assert len(kaggle.state()["submissions"]) == 1
 
 
 def test_an_upload_whose_place_is_gone_begins_anew(kaggle, submission):

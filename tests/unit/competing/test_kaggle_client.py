@@ -370,6 +370,17 @@ def test_a_pending_score_is_fetched_by_a_later_run(kaggle, submission):
     assert json.loads(later.stdout)["public_score"] == "0.99571"
 
 
+def test_only_the_scores_of_files_that_were_sent_are_asked_for(kaggle, submission):
+    kaggle.set(faults={"PUT": {"hang_up": True, "times": 1}})
+    one_line(kaggle.call("submit", submission, kaggle.home / "receipts"))
+    other = kaggle.home / "other.csv"
+    other.write_text(SUBMISSION.replace("1,0", "1,1"))
+    done = kaggle.call("submit", other, kaggle.home / "receipts")
+    assert done.returncode == 0, done.stderr
+    asked = [request for request in kaggle.requests() if request["method"] == "GetSubmission"]
+    assert {json.loads(request["body"]).get("ref") for request in asked} == {1000}
+
+
 @pytest.mark.parametrize("trouble", [name for name in TROUBLES if name != "silence"])
 def test_a_leaderboard_that_cannot_be_read_costs_the_place_and_not_the_score(kaggle, submission, trouble):
     kaggle.set(faults={"GetLeaderboard": TROUBLES[trouble][0]})

@@ -500,6 +500,15 @@ def test_a_disk_without_locks_hinders_no_submission(tmp_path, monkeypatch):
         assert (tmp_path / "digit-recognizer" / ".lock").exists()
 
 
+def test_receipts_are_those_of_one_competition_or_of_all_the_oldest_first(tmp_path):
+    later = receipts.Receipt("kannada-mnist", "a", "s.csv", "a test", "2026-02-01T00:00:00+00:00")
+    earlier = receipts.Receipt("digit-recognizer", "b", "s.csv", "a test", "2026-01-01T00:00:00+00:00")
+    for receipt in (later, earlier):
+        receipts.write(tmp_path, receipt)
+    assert receipts.read_all(tmp_path) == [earlier, later]
+    assert receipts.read_all(tmp_path, "kannada-mnist") == [later]
+
+
 def test_a_damaged_receipt_stops_everything_and_is_named(kaggle, submission):
     kaggle.call("submit", submission, kaggle.home / "receipts")
     (receipt,) = (kaggle.home / "receipts").rglob("*.json")

@@ -274,6 +274,21 @@ def test_a_wrong_line_is_named_as_an_editor_numbers_it(csv, line, ending, block_
     assert error_of(csv(last_row(line + ending)), block_bytes=block_bytes) == f"train.csv, {LINES[line]}"
 
 
+@pytest.mark.parametrize("block_bytes", [1, 1 << 19])
+@pytest.mark.parametrize(
+    ("cells", "told"),
+    [
+        (["3,152", "1,000"], "commas between thousands"),
+        (["3,152", "0,25"], "decimal commas"),
+        (["0,25", "3,152"], "decimal commas"),
+    ],
+)
+def test_what_commas_are_is_told_by_all_rows(csv, block_bytes, cells, told):
+    rows = "".join(f'9,"{cell}",0,0,0,0,0\n' for cell in cells)
+    message = error_of(csv(CLEAN + rows.encode()), block_bytes=block_bytes)
+    assert message.splitlines()[-1].startswith(f"the numbers have {told}: ")
+
+
 def test_reordered_columns_are_named_in_errors(csv):
     data = b"pixel5,pixel4,label,pixel3,pixel2,pixel1,pixel0\n1,2,3,x,5,6,7\n1,2,12,4,5,6,7\n"
     assert error_of(csv(data)).splitlines() == [

@@ -450,7 +450,11 @@ class _Reader:
         self._highest = max(self._highest, *numbers, -math.inf)
         no_numbers = {cell for cell in wrong if number_of(cell) is None}
         self._beyond_scales += sum(map(no_numbers.__contains__, cells))
-        self._how_to_write = self._how_to_write or _how_to_write(no_numbers)
+        if self._how_to_write in (
+            "",
+            THOUSANDS_COMMAS,
+        ):  # 3,152 may have a decimal comma, as 0,25 tells later
+            self._how_to_write = _how_to_write(no_numbers) or self._how_to_write
         start, end = self.layout.values or (0, 255)
         wanted = f"a {'whole ' * (self._whole is None)}number from {start:g} to {end:g}"
         columns = len(self._in_file)

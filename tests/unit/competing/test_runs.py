@@ -216,6 +216,7 @@ def test_kaggles_reference_and_score_are_in_the_runs_own_record_and_stay_there(t
     for status, score in (("", ""), ("complete", "0.99571")):
         receipt.status, receipt.public_score = status, score
         receipts.note_in_runs(tmp_path / "runs", [receipt])
+        receipts.note_in_runs(tmp_path / "runs", [])  # the receipts are lost
         runs.remember(tmp_path / "runs", run, submission)  # scored anew
         (tmp_path / "runs" / "damaged.json").unlink(missing_ok=True)
         row, _ = runs_table.tabulate(runs.recall(tmp_path / "runs"), tmp_path / "no receipts")

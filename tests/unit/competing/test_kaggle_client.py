@@ -475,10 +475,11 @@ def test_a_file_is_uploaded_again_only_if_the_address_of_its_upload_is_lost(
     assert len(kaggle.state()["submissions"]) == 1
 
 
-def test_an_upload_whose_place_is_gone_begins_anew(kaggle, submission):
+@pytest.mark.parametrize("fault", [{}, {"status": 404}, {"status": 410}])
+def test_an_upload_whose_place_is_gone_begins_anew(kaggle, submission, fault):
     kaggle.set(faults={"PUT": {"hang_up": True}})
     one_line(kaggle.call("submit", submission, kaggle.home / "receipts"))
-    kaggle.set()  # forgets the place
+    kaggle.set(faults={"PUT": fault | {"times": 1}} if fault else {})  # forgets the place
     done = kaggle.call("submit", submission, kaggle.home / "receipts")
     assert done.returncode == 0, done.stderr
     assert kaggle.methods()[2:5] == ["PUT", "StartSubmissionUpload", "PUT"]

@@ -422,8 +422,9 @@ def test_the_token_and_the_signed_address_appear_nowhere(kaggle, submission, tro
         assert not any(secret.encode() in content for content in kept)
 
 
-def test_a_token_that_no_header_can_carry_is_not_told(kaggle, submission):
-    broken = f"{TOKEN}\n second line"
+@pytest.mark.parametrize("added", ["\nsecond-line", " another", "\N{LATIN SMALL LETTER E WITH ACUTE}"])
+def test_a_token_that_no_header_can_carry_is_not_told(kaggle, submission, added):
+    broken = f"{TOKEN}{added}"
     line = one_line(kaggle.call("submit", submission, kaggle.home / "receipts", KAGGLE_API_TOKEN=broken))
     assert "characters that no token has" in line
     assert TOKEN not in line

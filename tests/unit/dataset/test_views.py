@@ -248,17 +248,54 @@ def test_an_update_to_another_size_can_be_killed_anywhere(tmp_path, digits):
     assert step > 20
 
 
+@pytest.mark.parametrize(
+    ("first", "killed", "last"),
+    [
+        (("small", 2), ("large", 2), ("small", 2)),
+        (("small", 1), ("small", 2), ("large", 2)),
+        (("small", 1), ("small", 2), ("large", 1)),
+        (("large", 1), ("small", 2), ("large", 1)),
+        (("small", 1), ("large", 3), ("small", 1)),
+        (("small", 1), ("large", 1), ("small", 1)),
+    ],
+)
+def test_an_update_to_images_of_another_shape_can_be_killed_anywhere(tmp_path, first, killed, last):
+    draw = np.random.default_rng(0)
+    sets = {"small": draw.integers(0, 256, (12, 4, 4), np.uint8)}
+    sets |= {"large": draw.integers(0, 256, (12, 8, 8), np.uint8)}
+    sets["large"][3:6] = 0  # which may be an enlargement of anything black
+    project = Project(tmp_path / "first", sets[first[0]])
+    project.update(enlarge=first[1])
+    (project.tree / "2/03.png").write_bytes(
+        saved_again(sets[first[0]][2].repeat(first[1], 0).repeat(first[1], 1))
+    )
+    for step in range(0, 60, 2):
+        shutil.copytree(tmp_path / "first", tmp_path / str(step))
+        project = Project(tmp_path / str(step), sets[killed[0]])
+        killed_at(step, lambda project=project: project.update(enlarge=killed[1]))
+        found = find_changes(project.tree, project.manifest, project.folder / "corrections.csv")
+        assert not found.lines
+        assert not found.notes
+        project = Project(tmp_path / str(step), sets[last[0]])
+        project.update(enlarge=last[1])
+        expected = project.expected(enlarge=last[1])
+        if first == last:  # saved by another program, with the same pixels
+            expected["2/03.png"] = project.files()["2/03.png"]
+        assert project.files() == expected
+        assert project.wishes() == []
+
+
 def test_pictures_too_large_to_look_at_are_refused_before_anything_is_written(made, monkeypatch):
     monkeypatch.setattr(views, "LARGEST", 100)
     before = stats(made.tree)
-    with pytest.raises(InputError, match=r"28 x 28 pixels, 4 times .* too large .*; set png\.enlarge to 3$"):
+    with pytest.raises(InputError, match=r"28 x 28 pixels, 4 times .*; set png\.enlarge to 3$"):
         made.update(enlarge=4)
     assert stats(made.tree) == before
     assert made.update(enlarge=3) == Counts(written=12)
 
 
 def test_the_most_that_pictures_are_enlarged_is_what_the_schema_allows():
-    assert schema.schema()["properties"]["png"]["properties"]["enlarge"]["maximum"] == views.MOST_TIMES
+    assert schema.schema()["properties"]["png"]["properties"]["enlarge"]["maximum"] == png.MOST_ENLARGED
 
 
 def saved_again(image, mode="L", kind="PNG"):

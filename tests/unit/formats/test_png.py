@@ -143,15 +143,18 @@ def test_in_an_enlarged_picture_each_pixel_is_a_square_and_it_shows_the_same(sha
         large = np.asarray(Image.open(io.BytesIO(data)))
         squares = large.reshape(5, 3, 4, 3, *shape[3:])
         assert (squares == image[:, np.newaxis, :, np.newaxis]).all()
-        assert np.array_equal(png.in_size(large, 5), image)
+        whole, reduced = png.reductions(large)
+        assert np.array_equal(whole, large)
+        assert np.array_equal(reduced, image)
 
 
-def test_a_picture_that_is_not_made_of_squares_shows_itself():
+def test_a_picture_may_be_an_enlargement_in_each_size_in_which_its_pixels_are_squares():
     large = SMALL.repeat(4, 0).repeat(4, 1)
+    assert [image.shape for image in png.reductions(large)] == [(8, 12), (4, 6), (2, 3)]
     large[5, 6] ^= 1
-    assert png.in_size(large, 2) is large
-    for picture in (SMALL, SMALL[:1], np.zeros((5, 3), np.uint8), np.zeros((0, 0), np.uint8)):
-        assert png.in_size(picture, 2) is picture
+    assert [image.shape for image in png.reductions(large)] == [(8, 12)]
+    assert [image.shape for image in png.reductions(SMALL)] == [(2, 3)]
+    assert [image.shape for image in png.reductions(np.zeros((6, 4, 3), np.uint8))] == [(6, 4, 3), (3, 2, 3)]
 
 
 @pytest.mark.parametrize("kind", ["PNG", "BMP", "TIFF", "GIF"])

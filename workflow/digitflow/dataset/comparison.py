@@ -26,7 +26,7 @@ from digitflow.dataset.inventory import (
 )
 from digitflow.dataset.trees import open_folders, read_file
 from digitflow.dataset.treetimes import folder_times, inventory_path, is_recent, read_about
-from digitflow.dataset.views import shown_crc
+from digitflow.dataset.views import shown_crcs
 from digitflow.formats.corrections import DROP, OK, Correction, read
 
 HANDFUL = 5  # deletions or moves in a class that are believed, however small it is
@@ -207,7 +207,7 @@ class Comparison:
             if found[row] != NOWHERE:
                 done = "put there"
                 data = self._read(row, self.tree / known.names[found[row]])
-                if shown_crc(data, known.shape) == known.next_pixel_crc[row]:
+                if known.next_pixel_crc[row] in shown_crcs(data, known.shape):
                     continue
             raise InputError(
                 f"{self.tree}: {self._path(row)} was {done} by hand, but an update that did not end was "
@@ -243,13 +243,13 @@ class Comparison:
                 for row in np.flatnonzero(self.found.place == place).tolist():
                     data = self._read(row, opened)
                     if zlib.crc32(data) != known.file_crc[row]:
-                        self._check_picture(row, shown_crc(data, known.shape))
+                        self._check_picture(row, shown_crcs(data, known.shape))
 
-    def _check_picture(self, row: int, shown: int | None) -> None:
+    def _check_picture(self, row: int, shown: set[int]) -> None:
         known, path = self.known, self._path(row)
-        if shown in (known.pixel_crc[row], known.next_pixel_crc[row]):
+        if not shown.isdisjoint((known.pixel_crc[row], known.next_pixel_crc[row])):
             return
-        others = np.flatnonzero(known.pixel_crc == shown) if shown is not None else []
+        others = np.flatnonzero(np.isin(known.pixel_crc, [*shown]))
         if len(others):
             raise InputError(
                 f"{self.tree}: {path} shows image {others[0] + 1}, not {row + 1}; nothing was changed. "
@@ -261,7 +261,7 @@ class Comparison:
                 "out of the tree"
             )
         # One that is empty or damaged is made again; if it was moved, that is a correction all the same.
-        if shown is not None or self.changed[row]:
+        if shown or self.changed[row]:
             self.edited.add(row)
 
     def _put_right(self, row: int, other: int) -> str:

@@ -8,7 +8,6 @@ from what the tool did.
 
 import os
 import zlib
-from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -32,7 +31,7 @@ from digitflow.dataset.inventory import (
     scan,
 )
 from digitflow.dataset.treetimes import inventory_path
-from digitflow.dataset.views import LARGEST, MOST_TIMES, shown_crc
+from digitflow.dataset.views import LARGEST, shown_crcs
 from digitflow.formats import idx, png
 from digitflow.formats.corrections import DROP, OK
 
@@ -126,25 +125,22 @@ def _check_pictures(
 ) -> None:
     """InputError: a picture was not made from the image that its row has now, as far as can be told."""
     found = scan(tree, inventory)
+    sizes = [times for times in range(1, png.MOST_ENLARGED + 1) if max(images.shape[1:3]) * times <= LARGEST]
     for row in np.flatnonzero(inventory.place != NOWHERE).tolist():
         data = b""
         if found.place[row] != NOWHERE:
             with suppress(FileNotFoundError):  # deleted meanwhile
                 data = (tree / found.path(row)).read_bytes()
-        is_same = shown_crc(data, inventory.shape) == inventory.pixel_crc[row]
-        if not is_same:
-            # Edited or deleted by hand: what it was is known if the same pixels give the same file.
-            is_same = inventory.file_crc[row] in _checksums(images[[row]])
-        if not is_same:
+        if inventory.pixel_crc[row] in shown_crcs(data, inventory.shape):
+            continue
+        # Edited or deleted by hand: what it was is known if the same pixels give the same file, in one size.
+        for times in sizes or [1]:
+            if zlib.crc32(png.encode_enlarged(images[[row]], times)[0]) == inventory.file_crc[row]:
+                sizes = [times, *(other for other in sizes if other != times)]  # probably that of all
+                break
+        else:
             example = f"{inventory.path(row)} shows no image of row {row + 1}"
             raise _other_images(tree, manifest, images_idx, example)
-
-
-def _checksums(image: np.ndarray) -> Iterator[int]:
-    """The CRC-32 of an image's file, for (1, h, w) or (1, h, w, 3), in each size that a tree may show."""
-    for times in range(1, MOST_TIMES + 1):
-        if times == 1 or max(image.shape[1:3]) * times <= LARGEST:
-            yield zlib.crc32(png.encode_enlarged(image, times)[0])
 
 
 def _other_images(tree: Path, manifest: PathLike, images_idx: PathLike, example: str) -> InputError:

@@ -41,7 +41,6 @@ log = logging.getLogger("digitflow")
 
 BLOCK = 4096  # images at a time: a few megabytes
 LARGEST = 8192  # pixels a side of an enlarged picture: Pillow takes more than 89 million in all for an attack
-MOST_TIMES = 16  # as in the schema
 MAX_FOLDERS = np.iinfo(np.int16).max  # an inventory keeps their places
 
 
@@ -110,8 +109,8 @@ def update_tree(
     rows, *shape = idx.read_header(images_idx, idx.IMAGES)
     if enlarge > 1 and (side := max(shape[:2])) * enlarge > LARGEST:
         raise InputError(
-            f"{tree}: images of {shape[0]} x {shape[1]} pixels, {enlarge} times as wide and high, are too "
-            f"large to look at; set png.enlarge to {max(LARGEST // side, 1)}"
+            f"{tree}: images of {shape[0]} x {shape[1]} pixels, {enlarge} times as wide and high, have more "
+            f"than {LARGEST:,} pixels a side; set png.enlarge to {max(LARGEST // side, 1)}"
         )
     if given is not None and len(given) != rows:
         raise InputError(f"{images_idx}: {rows:,} images, but {len(given):,} labels; make both files again")
@@ -236,7 +235,7 @@ def _recognise(tree: Path, goal: Inventory) -> Inventory:
         with suppress(FileNotFoundError):  # deleted or moved meanwhile
             data = (tree / found.path(row)).read_bytes()
             file_crc[row] = zlib.crc32(data)
-            if shown_crc(data, goal.shape) != goal.pixel_crc[row]:
+            if goal.pixel_crc[row] not in shown_crcs(data, goal.shape):
                 wrong.append(found.path(row))
     if wrong:
         raise InputError(
@@ -249,12 +248,14 @@ def _recognise(tree: Path, goal: Inventory) -> Inventory:
     return replace(goal, place=place, next_place=place, file_crc=file_crc)
 
 
-def shown_crc(data: bytes, shape: Sequence[int]) -> int | None:
-    """The CRC-32 of the pixels that a picture shows, enlarged or not, in colour if `shape` is; None: it is
-    no picture.
+def shown_crcs(data: bytes, shape: Sequence[int]) -> set[int]:
+    """The CRC-32 of the pixels that a picture shows, in colour if `shape` is, and of those of each image of
+    which it may be an enlargement; empty: it is no picture.
+
+    An update that was killed may have been for images of another shape than those before and after it.
     """
     picture = png.read_picture(data, colour=len(shape) == 3)
-    return None if picture is None else zlib.crc32(np.ascontiguousarray(png.in_size(picture, shape[0])))
+    return set() if picture is None else {zlib.crc32(image.copy()) for image in png.reductions(picture)}
 
 
 class _Update:
@@ -373,12 +374,13 @@ class _Update:
         if data and crc == known.file_crc[row]:  # 0 if it is not known, as for one that a person copied back
             same = self.same_shape and known.pixel_crc[row] == goal.pixel_crc[row]
             return "right" if same and self._has_size(data) else "wrong"
-        shown = shown_crc(data, goal.shape)
+        shown = shown_crcs(data, goal.shape)
         # Saved again by another program, or by an update that was killed.
-        if shown == goal.pixel_crc[row] and self._has_size(data):
+        if goal.pixel_crc[row] in shown and self._has_size(data):
             self.file_crc[row] = crc
             return "right"
-        return "wrong" if shown in (None, known.pixel_crc[row], known.next_pixel_crc[row]) else "edited"
+        own = {goal.pixel_crc[row], known.pixel_crc[row], known.next_pixel_crc[row]}
+        return "edited" if shown.isdisjoint(own) and shown else "wrong"
 
     def _has_size(self, data: bytes) -> bool:
         """Whether a picture is as large as it should be; one that is no PNG file is left as it is."""

@@ -8,6 +8,7 @@ import io
 import math
 import struct
 import zlib
+from collections.abc import Iterator
 
 import numpy as np
 
@@ -22,6 +23,7 @@ NONE, PAETH = 0, 4  # the first and the last of the row filters
 MAX_SIDE = 1 << 15  # OpenCV, with which MXNet reads, refuses more than 2^30 pixels
 HEAD = 33  # bytes of signature and header
 HEADER_BYTES = 13
+MOST_ENLARGED = 16  # times; as in the schema
 CHUNK = struct.Struct(">I4s")  # length and type, before the data
 
 
@@ -76,16 +78,14 @@ def beginning(height: int, width: int) -> bytes:
     return SIGNATURE + CHUNK.pack(HEADER_BYTES, b"IHDR") + struct.pack(">II", width, height)
 
 
-def in_size(picture: np.ndarray, height: int) -> np.ndarray:
-    """A picture, (h, w) or (h, w, 3), in the size that it had before it was enlarged to what it is; the
-    picture itself if it is no picture of `height` rows whose pixels became squares.
-    """
-    times = len(picture) // height
-    if times < 2:
-        return picture
-    small = picture[::times, ::times]
-    is_enlarged = len(small) == height and np.array_equal(small.repeat(times, 0).repeat(times, 1), picture)
-    return small if is_enlarged else picture
+def reductions(picture: np.ndarray) -> Iterator[np.ndarray]:
+    """A picture, (h, w) or (h, w, 3), and each that it may have been before it was enlarged."""
+    height, width = picture.shape[:2]
+    for times in range(1, MOST_ENLARGED + 1):
+        if height % times == width % times == 0:
+            small = picture[::times, ::times]
+            if times == 1 or np.array_equal(small.repeat(times, 0).repeat(times, 1), picture):
+                yield small
 
 
 def decode(data: bytes, where: str) -> np.ndarray:

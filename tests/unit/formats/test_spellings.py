@@ -1,6 +1,7 @@
 """Cells of any spelling, all looked up at once."""
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -51,10 +52,15 @@ def test_cells_that_differ_in_any_single_byte_are_told_apart():
         assert looked_up(spellings, [cell, same]) == [value, 0]
 
 
-def test_a_cell_that_begins_or_ends_as_the_first_one_is_not_taken_for_it():
+def test_a_cell_that_begins_or_ends_as_most_do_is_not_taken_for_one_of_them():
     spellings = Spellings(BYTES.get)
-    for line in (b"1,10,21,1,11", b"10,1,0,10", b"11,12,10,1"):
+    for line in (b"1,10,1,21,1,1,11", b"1,10,10,0,10,10", b"11,12,11,11,10,11,1"):
         assert looked_up(spellings, line.split(b",")) == [*map(int, line.split(b","))]
+
+
+@pytest.mark.parametrize("line", [b"1,1,x", b"x,x,1", b"x,x,x", b"1,2,x"])
+def test_a_line_with_a_cell_that_means_nothing_means_nothing(line):
+    assert looked_up(Spellings(BYTES.get), line.split(b",")) is None
 
 
 def test_a_file_of_too_many_spellings_is_given_up():

@@ -450,11 +450,10 @@ class _Reader:
         self._highest = max(self._highest, *numbers, -math.inf)
         no_numbers = {cell for cell in wrong if number_of(cell) is None}
         self._beyond_scales += sum(map(no_numbers.__contains__, cells))
-        if self._how_to_write in (
-            "",
-            THOUSANDS_COMMAS,
-        ):  # 3,152 may have a decimal comma, as 0,25 tells later
-            self._how_to_write = _how_to_write(no_numbers) or self._how_to_write
+        hint = _how_to_write(no_numbers)
+        # 3,152 may have a decimal comma, as 0,25 tells in a later block.
+        if not self._how_to_write or (self._how_to_write, hint) == (THOUSANDS_COMMAS, DECIMAL_COMMAS):
+            self._how_to_write = hint
         start, end = self.layout.values or (0, 255)
         wanted = f"a {'whole ' * (self._whole is None)}number from {start:g} to {end:g}"
         columns = len(self._in_file)

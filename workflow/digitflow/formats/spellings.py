@@ -5,6 +5,7 @@ different cells. Each is understood once, and from then on found in a table by i
 """
 
 import random
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
@@ -12,6 +13,7 @@ import numpy as np
 WORD = 8  # bytes that are compared at once
 LONGEST = 3 * WORD  # bytes of a cell: 0.00392156862745098 has 19, and 21 between quotes
 MANY = 1024  # spellings after which the table is of no use
+SAMPLE = 256  # cells that tell whether most are spelt alike
 SLOT_BITS = 20  # enough slots for some factors to give each spelling its own
 MASKS = np.array([(1 << 8 * size) - 1 for size in range(WORD + 1)], "<u8")  # of the first `size` bytes
 
@@ -35,15 +37,16 @@ class Spellings:
         lengths = ends - starts
         if not self._are_few or b"\0" in block or not 0 < lengths.min() <= lengths.max() <= LONGEST:
             return None
-        # Most pixels are background, spelt as the first one is: the table is asked about the others, and it.
-        others = ~_are_spelt(block[starts[0] : ends[0]], block, starts, lengths)
-        others[0] = True
-        places = np.flatnonzero(others)
-        found = self._in_table(block, starts[places], ends[places])
-        if found is None:
+        usual = _usual_cell(block, starts, ends)
+        if usual is None:
+            return self._in_table(block, starts, ends)
+        others = np.flatnonzero(~_are_spelt(usual, block, starts, lengths))
+        background = self._in_table(usual, np.array([0]), np.array([len(usual)]))
+        found = self._in_table(block, starts[others], ends[others])
+        if background is None or found is None:
             return None
-        meanings = np.full(len(starts), found[0])
-        meanings[places] = found
+        meanings = np.repeat(background, len(starts))
+        meanings[others] = found
         return meanings
 
     def _in_table(self, block: bytes, starts: np.ndarray, ends: np.ndarray) -> np.ndarray | None:
@@ -94,6 +97,14 @@ class Spellings:
         for (places, word), factor in zip(words[1:], self._factors[1:], strict=False):
             mixed[places] += word * factor
         return (mixed >> np.uint64(64 - SLOT_BITS)).view(np.int64)
+
+
+def _usual_cell(block: bytes, starts: np.ndarray, ends: np.ndarray) -> bytes | None:
+    """The cell of the background, as over half of a sample are spelt; None: they differ, as in photos."""
+    step = max(len(starts) // SAMPLE, 1)
+    sample = [block[a:b] for a, b in zip(starts[::step].tolist(), ends[::step].tolist(), strict=True)]
+    ((cell, count),) = Counter(sample).most_common(1)
+    return cell if 2 * count > len(sample) else None
 
 
 def _are_spelt(cell: bytes, block: bytes, starts: np.ndarray, lengths: np.ndarray) -> np.ndarray:

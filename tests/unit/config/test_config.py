@@ -624,9 +624,11 @@ def test_a_value_that_is_in_no_list_of_names_or_numbers_is_one_mistake(key, valu
         ("numpy", {"epsilon": -1e-8}, "epsilon: -1e-08, should be 0 or a number above it"),
         ("keras", {"beta_1": 1.5}, "beta_1: 1.5, should be a number from 0 to less than 1"),
         ("mxnet", {"beta2": 1}, "beta2: 1, should be a number from 0 to less than 1"),
-        ("keras", {"clipnorm": 0}, "clipnorm: 0, should be a number above 0"),
-        ("keras", {"gradient_accumulation_steps": 1}, "gradient_.*: 1, should be a whole number from 2 up"),
-        ("keras", {"ema_overwrite_frequency": 1.5}, "ema_.*: 1.5, should be a whole number from 1 up"),
+        ("keras", {"clipnorm": -1}, "clipnorm: -1, should be 0 or a number above it"),
+        ("keras", {"clipnorm": 1, "clipvalue": 1}, "clipvalue: Keras takes only one of clipnorm and clipv"),
+        ("keras", {"loss_scale_factor": 0}, "loss_scale_factor: 0, should be a number above 0"),
+        ("keras", {"gradient_accumulation_steps": 1}, "gradient_.*: 1, should be 0 or a whole number from 2"),
+        ("keras", {"ema_overwrite_frequency": 1.5}, "ema_.*: 1.5, should be 0 or a whole number from 1 up"),
     ],
 )
 def test_an_option_that_an_optimizer_does_not_take_is_refused_before_any_training(framework, options, told):
@@ -641,8 +643,9 @@ def test_an_option_that_an_optimizer_does_not_take_is_refused_before_any_trainin
     [
         ("momentum", [0, 0.99, None], [1, -0.1, float("nan")]),
         ("epsilon", [0, 1e-7, None], [-1e-7, float("nan")]),
-        ("clipnorm", [0.1, 5, None], [0, -1]),
-        ("gradient_accumulation_steps", [2, 2.0, None], [1, 2.5]),
+        ("clipnorm", [0, 0.1, 5, None], [-1]),
+        ("loss_scale_factor", [0.5, None], [0]),
+        ("gradient_accumulation_steps", [0, 2, 2.0, None], [1, 2.5]),
         ("learning_rate_power", [0, -0.5, None], [0.5]),
         ("nesterov", [True, False], [1, "yes", None]),
     ],

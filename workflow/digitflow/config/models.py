@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from digitflow.base.errors import ConfigError
-from digitflow.config.optimizers import KEYS_INSTEAD, OPTIMIZER_OPTIONS, what_is_wanted
+from digitflow.config.optimizers import CLIPS, KEYS_INSTEAD, OPTIMIZER_OPTIONS, what_is_wanted
 from digitflow.config.schema import (
     canonical,
     in_yaml,
@@ -100,6 +100,9 @@ def wrong_model(model: dict[str, Any]) -> Iterator[str]:
 def _wrong_options(model: dict[str, Any]) -> Iterator[str]:
     """What is wrong with the options of a model's optimizer."""
     known = OPTIMIZER_OPTIONS[model["framework"]].get(model["optimizer"])
+    clips = [option for option in CLIPS if model["optimizer_options"].get(option)]
+    if len(clips) > 1:
+        yield f"optimizer_options.{clips[1]}: Keras takes only one of {' and '.join(clips)}"
     for option, value in model["optimizer_options"].items() if known else ():
         where = f"optimizer_options.{option}"
         if option in model:

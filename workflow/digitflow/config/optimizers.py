@@ -47,15 +47,15 @@ OPTIMIZER_OPTIONS: Mapping[str, Mapping[str, Collection[str]]] = {
 KEYS_INSTEAD = {"use_ema": "weight_average", "ema_momentum": "weight_average"}
 
 # What the values mean: the frameworks judge few of them, and train on with a momentum of 1.5. All others are
-# numbers from 0 up.
+# numbers from 0 up; of clips and counts, 0 means none.
 SWITCHES = {"amsgrad", "centered", "nesterov"}
 DECAYS = {"momentum", "beta_1", "beta_2", "beta1", "beta2", "rho", "gamma1", "gamma2"}
-ABOVE_0 = {"clipnorm", "clipvalue", "global_clipnorm", "clip_weights", "loss_scale_factor"}
-COUNTS = {"ema_overwrite_frequency": 1, "gradient_accumulation_steps": 2}  # and the least
+COUNTS = {"ema_overwrite_frequency": 1, "gradient_accumulation_steps": 2}  # and the least but for 0
+CLIPS = ("clipnorm", "clipvalue", "global_clipnorm")  # of which Keras takes one
 
 
 def what_is_wanted(option: str, value: Any) -> str | None:
-    """What an optimizer's option should be, if this value is something else; None stands for its default."""
+    """What an optimizer's option should be, if this value is something else; None, only a default, is not."""
     if option in SWITCHES:
         return None if isinstance(value, bool) else "true or false"
     if value is None:
@@ -66,8 +66,9 @@ def what_is_wanted(option: str, value: Any) -> str | None:
         is_right, wanted = 0 <= value < 1, "a number from 0 to less than 1"
     elif option in COUNTS:
         least = COUNTS[option]
-        is_right, wanted = value >= least and value % 1 == 0, f"a whole number from {least} up"
-    elif option in ABOVE_0:
+        is_right = value == 0 or (value >= least and value % 1 == 0)
+        wanted = f"0 or a whole number from {least} up"
+    elif option == "loss_scale_factor":
         is_right, wanted = value > 0, "a number above 0"
     elif option == "learning_rate_power":
         is_right, wanted = value <= 0, "0 or a number below it"

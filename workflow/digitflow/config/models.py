@@ -101,7 +101,7 @@ def _wrong_options(model: dict[str, Any]) -> Iterator[str]:
     """What is wrong with the options of a model's optimizer."""
     known = OPTIMIZER_OPTIONS[model["framework"]].get(model["optimizer"])
     clips = [option for option in CLIPS if model["optimizer_options"].get(option)]
-    if len(clips) > 1:
+    if len(clips) > 1 and model["framework"] == "keras":
         yield f"optimizer_options.{clips[1]}: Keras takes only one of {' and '.join(clips)}"
     for option, value in model["optimizer_options"].items() if known else ():
         where = f"optimizer_options.{option}"

@@ -55,7 +55,7 @@ CLIPS = ("clipnorm", "clipvalue", "global_clipnorm")  # of which Keras takes one
 
 
 def what_is_wanted(option: str, value: Any) -> str | None:
-    """What an optimizer's option should be, if this value is something else; None, only a default, is not."""
+    """What an optimizer's option should be, if this value is something else. None is the default of some."""
     if option in SWITCHES:
         return None if isinstance(value, bool) else "true or false"
     if value is None:

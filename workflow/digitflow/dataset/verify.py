@@ -113,7 +113,7 @@ def _compare_record(
 def _compare_file(
     path: Path, record: recordio.Record, pixels: np.ndarray, enlarge: int, tree: PathLike
 ) -> None:
-    (file,) = [record.payload] if enlarge == 1 else png.encode_enlarged(pixels[np.newaxis], enlarge)
+    file = record.payload if enlarge == 1 else png.encode_enlarged(pixels[np.newaxis], enlarge)[0]
     try:
         data = path.read_bytes()
     except OSError as error:

@@ -380,7 +380,7 @@ class _Update:
             self.file_crc[row] = crc
             return "right"
         own = {goal.pixel_crc[row], known.pixel_crc[row], known.next_pixel_crc[row]}
-        return "edited" if shown.isdisjoint(own) and shown else "wrong"
+        return "edited" if shown and shown.isdisjoint(own) else "wrong"
 
     def _has_size(self, data: bytes) -> bool:
         """Whether a picture is as large as it should be; one that is no PNG file is left as it is."""

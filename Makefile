@@ -61,7 +61,7 @@ backends: .venvs/keras-jax/installed .venvs/keras-torch/installed  ## Keras on J
 
 test: $(DEV)  ## all tests: unit tests, those of the frameworks, and those of the workflow
 	.venv/bin/snakemake -j$(CORES) --quiet all -- .venvs/mxnet/installed.txt .venvs/kaggle/installed.txt data/mnist/mnist.pkl.gz
-	.venv/bin/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+	.venv/bin/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
 
 unit: $(DEV)  ## the tests that take seconds
 	.venv/bin/snakemake -j1 --quiet all -- data/mnist/mnist.pkl.gz

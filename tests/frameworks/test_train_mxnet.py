@@ -1,10 +1,15 @@
-"""MXNet learns from RecordIO files: run as the workflow runs it, in the environment that has MXNet."""
+"""MXNet learns from RecordIO files, in the environment that has MXNet.
+
+Its import is most of what a small training costs. So one process carries out what may share one; what is about
+processes (kills, bytes that are the same in each) has its own, as in the workflow.
+"""
 
 import json
 import os
 import shutil
 import signal
 import subprocess
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -110,6 +115,15 @@ with opened[0] as train, opened[1] as valid:
 print(json.dumps(results))
 """
 
+# Carries out one verb after another, told as a line of JSON each: its exit status, and what it said.
+SERVE = """
+import contextlib, io, json, sys
+from digitflow.__main__ import main
+for line in sys.stdin:
+    with contextlib.redirect_stderr(io.StringIO()) as said:
+        status = main(json.loads(line))
+    print(json.dumps([status, said.getvalue()]), flush=True)
+"""
 KILLED = """
 import os, runpy, signal, sys
 saved = 0
@@ -163,10 +177,32 @@ def run(mxnet_python):
 
 
 @pytest.fixture(scope="module")
-def train(run):
-    """Run the verb on the files of a folder; returns the finished process, or what another `run` returns."""
+def verb(mxnet_python) -> Iterator[Callable[..., subprocess.CompletedProcess]]:
+    """Carry out a verb in the process that carries out the others, too."""
+    environment = os.environ | {"PYTHONPATH": str(PROJECT / "workflow")}
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
+    with subprocess.Popen([mxnet_python, "-c", SERVE], env=environment, text=True, **pipes) as server:
 
-    def train(data, out, settings=SETTINGS, seed=0, device="cpu", run=run):
+        def verb(*words: str) -> subprocess.CompletedProcess:
+            print(json.dumps(words), file=server.stdin, flush=True)
+            status, said = json.loads(server.stdout.readline())
+            return subprocess.CompletedProcess(words, status, "", said)
+
+        yield verb
+        server.stdin.close()
+
+
+@pytest.fixture(scope="module")
+def alone(run):
+    """Carry out a verb in a process of its own."""
+    return lambda *words: run("-m", "digitflow", *words)
+
+
+@pytest.fixture(scope="module")
+def train(verb):
+    """Train on the files of a folder, by `verb` or another one, and return what that returns."""
+
+    def train(data, out, settings=SETTINGS, seed=0, device="cpu", by=verb):
         flags = {"settings": json.dumps(settings), "seed": seed, "classes": data / "classes.csv"}
         flags |= {"device": device, "threads": 2, "code": "none"}
         for part in ("train", "valid"):
@@ -174,14 +210,14 @@ def train(run):
         flags |= {"symbol": out / "model-symbol.json", "model": out / "model-0000.params"}
         flags |= {"history": out / "history.csv", "metrics": out / "metrics.json"}
         flags |= {"valid-probabilities": out / "valid_probabilities.npy"}
-        flat = [text for flag, value in flags.items() for text in (f"--{flag}", value)]
-        return run("-m", "digitflow", "train_mxnet", *flat, "--checksums")
+        flat = [str(text) for flag, value in flags.items() for text in (f"--{flag}", value)]
+        return by("train_mxnet", *flat, "--checksums")
 
     return train
 
 
 @pytest.fixture(scope="module")
-def predict(run):
+def predict(verb):
     """Predict an IDX file with the model that a training left; returns the probabilities."""
 
     def predict(out, images):
@@ -189,8 +225,8 @@ def predict(run):
         flags |= {"metrics": out / "metrics.json", "device": "cpu", "threads": 2}
         flags |= {name: out / f"test_{name}" for name in ("probabilities", "prediction")}
         flags["probabilities"] = out / "test_probabilities.npy"
-        flat = [text for flag, value in flags.items() for text in (f"--{flag}", value)]
-        process = run("-m", "digitflow", "predict_mxnet", *flat, "--checksums")
+        flat = [str(text) for flag, value in flags.items() for text in (f"--{flag}", value)]
+        process = verb("predict_mxnet", *flat, "--checksums")
         assert process.returncode == 0, process.stderr
         return np.load(out / "test_probabilities.npy")
 
@@ -203,10 +239,10 @@ def data(sample, tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def trained(data, train, tmp_path_factory) -> tuple[subprocess.CompletedProcess, Path]:
+def trained(data, train, alone, tmp_path_factory) -> tuple[subprocess.CompletedProcess, Path]:
     """One training on 2,000 digits, which most tests look at."""
     out = tmp_path_factory.mktemp("out")
-    return train(data, out), out
+    return train(data, out, by=alone), out
 
 
 def test_it_learns_2000_digits_to_more_than_94_percent(trained, sample, data, predict):
@@ -243,10 +279,10 @@ def test_it_records_how_the_model_came_about(trained, data):
     assert float(history[-1]["loss"]) < float(history[0]["loss"]) / 2
 
 
-def test_the_same_seed_gives_the_same_bytes_and_another_seed_others(data, train, tmp_path):
+def test_the_same_seed_gives_the_same_bytes_and_another_seed_others(data, train, verb, alone, tmp_path):
     brief = SETTINGS | {"epochs": 1, "train_rows": 500}
-    for name, seed in (("once", 7), ("again", 7), ("other", 2**32 - 1)):
-        assert train(data, tmp_path / name, brief, seed=seed).returncode == 0
+    for name, seed, by in (("once", 7, alone), ("again", 7, alone), ("other", 2**32 - 1, verb)):
+        assert train(data, tmp_path / name, brief, seed=seed, by=by).returncode == 0
     for file in ("model-0000.params", "model-symbol.json", "valid_probabilities.npy"):
         once, again = ((tmp_path / name / file).read_bytes() for name in ("once", "again"))
         assert once == again, file
@@ -392,20 +428,20 @@ def test_a_label_beyond_the_classes_is_refused_by_name(data, train, tmp_path):
 
 
 @pytest.mark.parametrize(("steps", "after"), [(0, "epoch 2"), (5, "epoch 0 and 10 steps")])
-def test_a_killed_training_resumes_to_the_same_bytes(data, train, run, tmp_path, steps, after):
+def test_a_killed_training_resumes_to_the_same_bytes(data, train, run, alone, tmp_path, steps, after):
     settings = SETTINGS | {"train_rows": 400, "epochs": 4, "checkpoint_steps": steps}
     whole, killed = tmp_path / "whole", tmp_path / "killed"
-    assert train(data, whole, settings).returncode == 0
+    assert train(data, whole, settings, by=alone).returncode == 0
 
-    def to_the_third_checkpoint(_, __, *arguments):
-        return run("-c", KILLED, *arguments)
+    def to_the_third_checkpoint(*words):
+        return run("-c", KILLED, *words)
 
-    process = train(data, killed, settings, run=to_the_third_checkpoint)
+    process = train(data, killed, settings, by=to_the_third_checkpoint)
     assert process.returncode == -signal.SIGKILL, process.stderr
     assert (killed / "checkpoint.npz").exists()
     assert not (killed / "metrics.json").exists()
 
-    resumed = train(data, killed, settings)
+    resumed = train(data, killed, settings, by=alone)
     assert resumed.returncode == 0, resumed.stderr
     assert f"checkpoint.npz: going on after {after}" in resumed.stderr
     for name in ("model-0000.params", "valid_probabilities.npy"):

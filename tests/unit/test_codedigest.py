@@ -255,26 +255,50 @@ def test_what_older_pythons_say_of_null_bytes_is_told_in_the_same_words(package,
         codedigest._read(package / "models" / "registry.py", "models.registry", set())
 
 
-def test_a_kept_digest_is_the_one_that_is_made_anew(package):
-    first = digests()
+# What is kept
+
+
+@pytest.fixture
+def small_package(tmp_path, monkeypatch) -> Iterator[Path]:
+    """A package of two modules, one of them with a verb, of which nothing is kept yet."""
+    package = tmp_path / "digitflow"
+    (package / "verbs").mkdir(parents=True)
+    (package / "verbs" / "stage.py").write_text("from digitflow import tool\n\ndef work(): tool.use()\n")
+    (package / "tool.py").write_text("def use():\n    print('used')\n")
+    monkeypatch.setattr(codedigest, "PACKAGE", package)
+    monkeypatch.setattr(codedigest, "CACHE", package / "__pycache__" / codedigest.CACHE.name)
+    yield package
+    codedigest._modules.cache_clear()
+
+
+def digest_of_work() -> str:
+    """The digest of its verb, as a new start of Snakemake finds it."""
+    codedigest._modules.cache_clear()
+    return codedigest.of_verb("stage", "work")
+
+
+def test_a_kept_digest_is_the_one_that_is_made_anew(small_package):
+    first = digest_of_work()
     assert codedigest.CACHE.exists()
-    assert digests() == first
+    assert digest_of_work() == first
     codedigest.CACHE.unlink()
-    assert digests() == first
+    assert digest_of_work() == first
+    edit(small_package / "tool.py", "'used'", "'worn'")
+    assert digest_of_work() != first
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"form": 0, "modules": {}}', '{"form": 1}'])
-def test_a_damaged_or_older_cache_is_made_anew(package, text):
-    first = digests()
+def test_a_damaged_or_older_cache_is_made_anew(small_package, text):
+    first = digest_of_work()
     codedigest.CACHE.write_text(text)
-    assert digests() == first
+    assert digest_of_work() == first
     assert json.loads(codedigest.CACHE.read_text())["form"] == codedigest.FORM
 
 
-def test_a_folder_that_cannot_be_written_is_no_error(package, monkeypatch):
-    first = digests()
-    monkeypatch.setattr(codedigest, "CACHE", package / "__main__.py" / codedigest.CACHE.name)
-    assert digests() == first
+def test_a_folder_that_cannot_be_written_is_no_error(small_package, monkeypatch):
+    first = digest_of_work()
+    monkeypatch.setattr(codedigest, "CACHE", small_package / "tool.py" / codedigest.CACHE.name)
+    assert digest_of_work() == first
 
 
 # The closure against the imports that Python itself makes

@@ -1,8 +1,8 @@
-"""Snakemake started as a fork of a process that has imported it already.
+"""Snakemake started as a fork of a process that has imported it, and parsed the project's rules, already.
 
-The tests start Snakemake some hundred times, and nearly half of what a start costs is its imports. What runs
-is its own command line all the same, in a process, a folder and an environment of its own. Tests that stop or
-kill Snakemake itself start it without this.
+The tests start Snakemake some hundred times, and most of what a start costs is its imports and its parser.
+What runs is its own command line all the same, in a process, a folder and an environment of its own. Tests
+that stop or kill Snakemake itself start it without this.
 """
 
 import contextlib
@@ -17,7 +17,10 @@ import tempfile
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import IO
+
+PROJECT = Path(__file__).parents[2]
 
 # What a run has imported at its end, apart from digitflow and its logger, which are those of the clone.
 IMPORTED = (
@@ -110,11 +113,38 @@ def list_modules_once() -> None:
     pkgutil.iter_modules = iter_modules
 
 
+def parse_once() -> None:
+    """Let Snakemake, which would parse the same rules in every clone, take what came out here.
+
+    Rules that a test has edited are parsed.
+    """
+    workflow = sys.modules["snakemake.workflow"]
+    parse, here = workflow.parse, "where the rules are"
+    opened = SimpleNamespace(sourcecache=SimpleNamespace(open=lambda path: path.file.open()))
+    known = {}
+    for file in (PROJECT / "Snakefile", *(PROJECT / "rules").glob("*.smk")):
+        path = SimpleNamespace(file=file, get_path_or_uri=lambda secret_free: here)
+        lines: dict[int, int] = {}
+        known[file.read_text()] = (*parse(path, opened, lines), lines)
+
+    def parse_unless_known(path, opened, linemap, overwrite_shellcmd=None, rulecount=0):
+        with opened.sourcecache.open(path) as file:
+            text = file.read()
+        if text not in known:
+            return parse(path, opened, linemap, overwrite_shellcmd, rulecount)
+        code, rules, lines = known[text]
+        linemap |= lines
+        return code.replace(repr(here), repr(path.get_path_or_uri(secret_free=True))), rulecount + rules
+
+    workflow.parse = parse_unless_known
+
+
 def main() -> None:
     """Import Snakemake, then serve."""
     for name in IMPORTED:
         importlib.import_module(name)
     list_modules_once()
+    parse_once()
     assert threading.active_count() == 1  # a fork has only the thread that forks
     # Otherwise a fork that collects its garbage copies all that was imported: half of what a fork costs.
     gc.collect()

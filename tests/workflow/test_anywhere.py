@@ -60,8 +60,8 @@ def test_any_characters_may_stand_in_the_paths_of_clone_and_project(clone, proje
 def test_mxnet_and_keras_train_there_too(clone, project, mxnet_python):
     link_environment(clone / ".venvs" / "mxnet", mxnet_python)
     shutil.copy2(PROJECT / "tests" / "workflow" / "tiny.yaml", project)
-    Clone(project).configure("keras_cnn: {epochs: 8", "keras_cnn: {architecture: mlp, epochs: 1")
-    Clone(project).configure("mxnet_cnn: {epochs: 8", "mxnet_cnn: {epochs: 1")
+    Clone(project).configure("keras_cnn: {epochs: 5", "keras_cnn: {architecture: mlp, epochs: 1")
+    Clone(project).configure("mxnet_cnn: {epochs: 5", "mxnet_cnn: {epochs: 1")
     for name in ("keras", "mxnet", "random", "signal"):  # notebooks' scripts, perhaps
         (project / f"{name}.py").write_text("raise SystemExit('imported')\n")
     result = call(clone, project, "results/submission.csv")

@@ -42,8 +42,8 @@ def test_the_table_of_scores_has_a_row_a_training_and_the_merged_one(finished_ru
 def test_a_run_prints_a_line_or_two_for_each_job_one_for_each_epoch_and_the_tables(finished_run):
     _, printed = finished_run
     lines = printed.splitlines()
-    epochs = [line for line in lines if re.search(r"\| epoch \d+/8: ", line)]
-    assert len(epochs) == 16
+    epochs = [line for line in lines if re.search(r"\| epoch \d+/5: ", line)]
+    assert len(epochs) == 10
     finished = [line for line in lines if re.search(r"\d+\.\d s  \[ ?\d+ of \d+\]$", line)]
     assert len(finished) == int(finished[-1].split()[-1].rstrip("]"))
     said = [line for line in lines if " | " in line and line not in epochs]
@@ -99,13 +99,13 @@ def test_every_training_leaves_its_history_and_its_circumstances(finished_run):
         folder = clone.folder / "results" / "models" / model / "seed0"
         metrics = json.loads((folder / "metrics.json").read_text())
         assert metrics["device"].startswith("cpu")
-        assert metrics["settings"]["epochs"] == 8
+        assert metrics["settings"]["epochs"] == 5
         assert metrics["versions"]
         epochs = [row["epoch"] for row in read_rows(folder / "history.csv")]
-        assert epochs == [str(epoch) for epoch in range(1, 9)]
+        assert epochs == [str(epoch) for epoch in range(1, 6)]
         assert np.load(folder / "test_probabilities.npy").shape == (TEST_ROWS, 10)
         log = next((clone.folder / "logs").glob(f"train_*/{model}-seed0.log")).read_text()
-        assert "epoch 8/8: loss " in log
+        assert "epoch 5/5: loss " in log
         assert "0 s left" in log
 
 

@@ -27,6 +27,8 @@ def test_a_fork_says_does_and_ends_as_snakemake_does(fresh_numpy, arguments):
     environment = os.environ | {"PYTHONPATH": f"{fresh_numpy.folder}/workflow"}
     with (fresh_numpy.folder / "workflow" / "sitecustomize.py").open("a") as file:
         file.write("if SNAKEMAKE: print('the guard of this clone')\n")
+    with (fresh_numpy.folder / "rules" / "kaggle.smk").open("a") as file:
+        file.write("\n\nprint('the rules of this clone')\n")
     ended = []
     for start in (FORKS.run, run):
         finished = start(command, fresh_numpy.folder, environment)
@@ -35,7 +37,10 @@ def test_a_fork_says_does_and_ends_as_snakemake_does(fresh_numpy, arguments):
         for folder in ("data/idx", "data/rec", ".snakemake"):
             shutil.rmtree(fresh_numpy.folder / folder, ignore_errors=True)
     assert ended[0] == ended[1]
-    assert "the guard of this clone" in ended[0][1]
+    said = ended[0][1]
+    assert "the guard of this clone" in said
+    # A wrong configuration stops before the rules that were edited, the others were parsed before.
+    assert ("the rules of this clone" in said) == ("device=abacus" not in arguments)
 
 
 def run(command: list, folder: Path, environment: dict) -> subprocess.CompletedProcess:

@@ -82,9 +82,9 @@ def made(finished_run, tmp_path_factory) -> Made:
     folder = tmp_path_factory.mktemp("made") / "clone"
     clone = Clone(shutil.copytree(finished_run[0].folder, folder, symlinks=True))
     clone.configure(
-        "keras_cnn: {epochs: 8,", "keras_cnn: {architecture: mlp, network: {hidden: [200]}, epochs: 1,"
+        "keras_cnn: {epochs: 5,", "keras_cnn: {architecture: mlp, network: {hidden: [200]}, epochs: 1,"
     )
-    clone.configure("mxnet_cnn: {epochs: 8,", "mxnet_cnn: {epochs: 1,")
+    clone.configure("mxnet_cnn: {epochs: 5,", "mxnet_cnn: {epochs: 1,")
     finished = clone.snakemake()
     assert finished.returncode == 0, finished.stdout
     commands, outputs = {}, {}

@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
-from tests.workflow.torture import contents, differences, printed, start, stopped_job
+from tests.workflow.torture import VIEWS, contents, differences, printed, start, stopped_job
 
 MODEL = "results/models/plain/seed0"
 TRAINED, PREDICTED = f"{MODEL}/metrics.json", f"{MODEL}/test_probabilities.npy"
@@ -89,9 +89,9 @@ def test_a_csv_that_cannot_be_read_leaves_the_last_good_images_and_is_read_again
     assert finished_numpy.planned_rules(IMAGES) == {"csv_to_idx": 1}, "a dry run settles nothing"
 
     csv.write_bytes(good)
-    assert finished_numpy.snakemake().returncode == 0
+    assert finished_numpy.snakemake(*VIEWS).returncode == 0
     assert contents(finished_numpy, made) == contents(finished_numpy_run[0], made)
-    assert not finished_numpy.planned()
+    assert not finished_numpy.planned(*VIEWS)
 
 
 @pytest.mark.parametrize("path", [IMAGES, "data/rec/train.lst", "data/rec/train.rec"])
@@ -172,12 +172,12 @@ def test_data_of_another_csv_that_are_put_back_are_converted_again(finished_nump
     aside = put_aside(finished_numpy, "data")
     csv = finished_numpy.folder / "own" / "train.csv"
     csv.write_text("".join(csv.read_text().splitlines(keepends=True)[:-1]))
-    assert finished_numpy.snakemake().returncode == 0
+    assert finished_numpy.snakemake(*VIEWS).returncode == 0
     latest = (finished_numpy.folder / "data" / "idx" / "train.sfv").read_bytes()
     put_back(aside, finished_numpy.folder / "data")
-    assert finished_numpy.snakemake().returncode == 0
+    assert finished_numpy.snakemake(*VIEWS).returncode == 0
     assert (finished_numpy.folder / "data" / "idx" / "train.sfv").read_bytes() == latest
-    assert not finished_numpy.planned()
+    assert not finished_numpy.planned(*VIEWS)
 
 
 @pytest.mark.parametrize(("words", "made"), [(["--touch", "-F"], False), (["-pFj2"], True)])
@@ -265,7 +265,7 @@ def test_without_the_profile_incomplete_files_are_listed_and_can_be_vouched_for(
 
 
 def test_touch_and_rerun_triggers_keep_what_was_made_with_other_settings(finished):
-    finished.configure("keras_cnn: {epochs: 8", "keras_cnn: {epochs: 9")
+    finished.configure("keras_cnn: {epochs: 5", "keras_cnn: {epochs: 6")
     assert finished.planned_rules()["train_keras"] == 1
     assert not finished.planned("--rerun-triggers", "mtime")
     assert finished.snakemake("--touch").returncode == 0

@@ -13,8 +13,8 @@ from tests.unit.verbs.test_bad_csv import drop_privileges
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ("epochs: 8", "epoch: 8", "models.keras_cnn.epoch: unknown key; did you mean epochs?"),
-        ("epochs: 8", "epochs: many", "models.keras_cnn.epochs: 'many', should be a whole number"),
+        ("epochs: 5", "epoch: 8", "models.keras_cnn.epoch: unknown key; did you mean epochs?"),
+        ("epochs: 5", "epochs: many", "models.keras_cnn.epochs: 'many', should be a whole number"),
         (
             "models: [keras_cnn",
             "models: [keras_cmm",

@@ -42,7 +42,7 @@ def test_touched_sources_rerun_nothing(finished):
 
 
 def test_a_hyper_parameter_reruns_that_models_training_and_what_follows_from_it(finished):
-    finished.configure("keras_cnn: {epochs: 8", "keras_cnn: {epochs: 9")
+    finished.configure("keras_cnn: {epochs: 5", "keras_cnn: {epochs: 6")
     assert finished.planned_rules() == {"train_keras": 1, "predict_keras": 1, **AFTER_PREDICTION}
     assert finished.planned_rules("results/submission.csv") == {
         "train_keras": 1,
@@ -53,7 +53,7 @@ def test_a_hyper_parameter_reruns_that_models_training_and_what_follows_from_it(
 
 
 def test_another_seed_of_a_model_is_trained_beside_the_first(finished):
-    finished.configure("mxnet_cnn: {epochs: 8", "mxnet_cnn: {seeds: [0, 1], epochs: 8")
+    finished.configure("mxnet_cnn: {epochs: 5", "mxnet_cnn: {seeds: [0, 1], epochs: 5")
     assert finished.planned_rules() == {"train_mxnet": 1, "predict_mxnet": 1, **AFTER_PREDICTION}
 
 

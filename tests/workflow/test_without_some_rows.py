@@ -244,8 +244,8 @@ def folded_frameworks(digits, mxnet_python, tmp_path_factory) -> Clone:
     """A finished run with two folds of a Keras and an MXNet model."""
     clone = make_clone(tmp_path_factory.mktemp("frameworks") / "clone", digits)
     clone.configure("device: cpu", "device: cpu\nvalidation: {folds: 2}")
-    clone.configure("keras_cnn: {epochs: 8", "keras_cnn: {architecture: mlp, epochs: 1")
-    clone.configure("mxnet_cnn: {epochs: 8", "mxnet_cnn: {epochs: 1")
+    clone.configure("keras_cnn: {epochs: 5", "keras_cnn: {architecture: mlp, epochs: 1")
+    clone.configure("mxnet_cnn: {epochs: 5", "mxnet_cnn: {epochs: 1")
     result = clone.snakemake()
     assert result.returncode == 0, result.stdout
     return clone

@@ -447,7 +447,7 @@ def main() -> int:
         def clone_of(name: str) -> Clone:
             clone = make_clone(Path(folder, name), digits, TRAIN_ROWS, TEST_ROWS)
             for model in ("keras_cnn", "mxnet_cnn"):
-                clone.configure(f"{model}: {{epochs: 8, batch_size: 32}}", f"{model}: {{epochs: 2}}")
+                clone.configure(f"{model}: {{epochs: 5, batch_size: 32}}", f"{model}: {{epochs: 2}}")
             return clone
 
         undisturbed = Torture(clone_of("undisturbed"), {})

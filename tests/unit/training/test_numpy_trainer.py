@@ -259,7 +259,7 @@ def test_a_killed_training_with_patience_keeps_its_best_weights_through_the_inte
     [
         {},
         {"architecture": "random_guess", "module": "baseline", "network": {}},
-        {"architecture": "neighbours", "module": "neighbours", "network": {}},
+        {"architecture": "neighbours", "module": "neighbours", "network": {"candidates": 5}},
     ],
 )
 def test_without_validation_rows_a_training_goes_all_its_epochs_and_claims_nothing(run, tmp_path, change):

@@ -1,6 +1,7 @@
 # digitflow: `make submission` and `make test` set up all that they need. Environments are installed from hashed pins.
 
 CORES  ?= 4
+WORKERS ?= 3  # processes of `make test`: more than two cores, because many tests wait
 CLONE := $(dir $(firstword $(MAKEFILE_LIST)))
 PYTHON ?= python3
 PYTHON_VERSION ?= 3.11
@@ -61,7 +62,7 @@ backends: .venvs/keras-jax/installed .venvs/keras-torch/installed  ## Keras on J
 
 test: $(DEV)  ## all tests: unit tests, those of the frameworks, and those of the workflow
 	.venv/bin/snakemake -j$(CORES) --quiet all -- .venvs/mxnet/installed.txt .venvs/kaggle/installed.txt data/mnist/mnist.pkl.gz
-	.venv/bin/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
+	.venv/bin/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 unit: $(DEV)  ## the tests that take seconds
 	.venv/bin/snakemake -j1 --quiet all -- data/mnist/mnist.pkl.gz

@@ -1,7 +1,7 @@
 """MXNet learns from RecordIO files, in the environment that has MXNet.
 
-Its import is most of what a small training costs. So one process carries out what may share one; what is about
-processes (kills, bytes that are the same in each) has its own, as in the workflow.
+Its import is most of what a small training costs. So one process carries out what may share one; what is
+about processes (kills, bytes that are the same in each) has its own, as in the workflow.
 """
 
 import json

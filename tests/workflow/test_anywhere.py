@@ -97,10 +97,11 @@ def test_two_projects_of_one_clone_do_not_touch_each_other(clone, project, tmp_p
     other.mkdir()
     write_data(other, digits, train_rows=300, test_rows=50, configuration="numpy.yaml")
     Clone(other).configure("epochs: 5", "epochs: 2")
-    assert call(clone, project).returncode == 0
+    targets = ("results/submission.csv", "data/png/train.sfv")
+    assert call(clone, project, *targets).returncode == 0
     first = files_of(project)
-    assert call(clone, other).returncode == 0
+    assert call(clone, other, *targets).returncode == 0
     assert files_of(project) == first
     for folder, rows in ((project, 200), (other, 50)):
         assert len((folder / "results" / "submission.csv").read_text().splitlines()) == rows + 1
-        assert "Nothing to be done" in call(clone, folder, "--dry-run").stdout
+        assert "Nothing to be done" in call(clone, folder, "--dry-run", *targets).stdout

@@ -60,6 +60,11 @@ def wished(path):
         raise WorkflowError(
             "nothing was sent: data.source is mnist, whose test images are not the competition's; set it to kaggle"
         )
+    if DATA["source"] != "kaggle" and not input_checks.names_competition(given):
+        raise WorkflowError(
+            f"nothing was sent: data.source is {DATA['source']}; if its test images are a competition's, set "
+            "data.competition to the last part of the address of its page"
+        )
     return tested(path)
 
 

@@ -8,7 +8,7 @@ import yaml
 from tests.conftest import PROJECT
 
 from digitflow.base import checksums
-from digitflow.base.errors import ConfigError
+from digitflow.base.errors import ConfigError, InputError
 from digitflow.base.files import write_json
 from digitflow.config.checks import validate
 from digitflow.dataset.locations import converted_images
@@ -212,6 +212,34 @@ def test_images_that_are_no_longer_predicted_are_listed_with_all_that_was_made_o
         *(f"results/models/net/seed0/more_{name}" for name in ("prediction.json", "probabilities.npy")),
         "results/predictions/more.csv",
     ]
+
+
+def test_nothing_is_removed_while_a_run_is_working(project, tmp_path):
+    mine = {"models": {"net": MODEL}, "merge": {"models": ["net"]}}
+    (project / "mine.yaml").write_text(yaml.safe_dump(mine))
+    old = training(Path("results/models/old/seed1"))
+    lock = project / ".snakemake" / "locks" / "0.input.lock"
+    lock.parent.mkdir(parents=True)
+    lock.touch()
+    with pytest.raises(InputError, match="a run is working in this folder, or was killed"):
+        clean_stale([project / "mine.yaml"], remove=True)
+    assert old.exists()
+    lock.unlink()
+    clean_stale([project / "mine.yaml"], remove=True)
+    assert not old.exists()
+
+
+def test_without_a_configuration_nothing_of_the_latest_submission_is_removed(project, monkeypatch):
+    """In the clone, where the defaults need not be named."""
+    monkeypatch.setattr("digitflow.config.schema.CLONE", project)
+    write_json(Path("results/run.json"), {"configuration": {"merge": {"models": ["net"]}}})
+    old = training(Path("results/models/old/seed1"))
+    with pytest.raises(InputError, match=r"models/net/seed0 belongs to results/submission\.csv, .* CONFIG="):
+        clean_stale(remove=True)
+    assert old.exists()
+    write_json(Path("results/run.json"), {"configuration": {"merge": {"models": ["keras_cnn"]}}})
+    clean_stale(remove=True)
+    assert not old.exists()
 
 
 def test_nothing_is_left_behind_by_others_where_the_configuration_is_forgotten(project, monkeypatch):

@@ -257,6 +257,14 @@ def test_what_is_submitted_is_remembered_before_it_is_sent(by_hand):
     assert "results/remembered.txt" in plan.inputs
 
 
+def test_digits_of_ones_own_are_sent_to_no_competition_that_was_not_named(finished_numpy):
+    refused = finished_numpy.snakemake("--dry-run", *SUBMIT)
+    assert refused.returncode == 1
+    assert "nothing was sent: data.source is files; if its test images are a" in refused.stdout
+    finished_numpy.configure("source: files", "source: files, competition: kannada-mnist")
+    assert finished_numpy.planned_rules(*SUBMIT)["submit_kaggle"] == 1
+
+
 def test_the_wish_alone_sends_nothing(by_hand):
     assert not by_hand.planned_rules("--config", "submit=yes").keys() & {"plan_submission", "submit_kaggle"}
 

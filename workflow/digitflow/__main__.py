@@ -32,8 +32,6 @@ def main(arguments: list[str] | None = None) -> int:
     except OSError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
-    if "store" in given:
-        given["store"] = _kept(verbs[name], given) if given["store"] else None
     return _run(verbs[name], given)
 
 
@@ -44,6 +42,8 @@ def _run(verb: commandline.Verb, given: dict) -> int:
     """
     started = time.monotonic()
     try:
+        if "store" in given:
+            given["store"] = _kept(verb, given) if given["store"] else None
         status = verb(**given)
         if sys.stdout:  # None if it is closed
             sys.stdout.flush()
@@ -58,7 +58,8 @@ def _run(verb: commandline.Verb, given: dict) -> int:
         return 130
     except MemoryError as error:
         log.error(
-            f"error: {error}: this needs more memory than there is; use a smaller network or batch_size"
+            f"error: {str(error) or 'out of memory'}: this needs more memory than there is; use a smaller "
+            "network or batch_size"
         )
         return 1
     except Exception:

@@ -7,7 +7,7 @@ folders are never listed, nor are studies of another configuration, which may ha
 import glob
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,8 @@ from digitflow.base.errors import FormatError
 from digitflow.base.files import read_json
 from digitflow.config.models import models
 
-MODELS = Path("results/models")
+MODELS, SUBMISSIONS = Path("results/models"), Path("results/submissions")
+RUN = Path("results/run.json")
 SEED = re.compile(r"seed(\d+)")
 FOLD = re.compile(r"fold(\d+)")
 RECORDS = re.compile(r"(train|valid|test)(?P<shard>_\d{3})?\.(rec|idx)")
@@ -48,6 +49,13 @@ def find(config: Mapping[str, Any]) -> list[Path]:
         *_stale_images(names, config["data"]["image"]["channels"] == 3),
     }
     return sorted(path for path in found if not found.intersection(path.parents))
+
+
+def of_the_submission(paths: Iterable[Path]) -> list[Path]:
+    """Those of some files and folders that belong to a model of the run that made results/submission.csv."""
+    merged = _read(RUN).get("configuration", {}).get("merge", {}).get("models", [])
+    places = [*(MODELS / name for name in merged), *(SUBMISSIONS / f"{name}.csv" for name in merged)]
+    return [path for path in paths if any(path.is_relative_to(place) for place in places)]
 
 
 def _stale_trainings(
@@ -135,7 +143,7 @@ def _read(path: Path) -> dict[str, Any]:
 
 def _stale_submissions(wanted: Mapping[str, Any]) -> Iterator[Path]:
     """Submissions of other models whose trainings still exist."""
-    for path in Path("results/submissions").glob("*.csv"):
+    for path in SUBMISSIONS.glob("*.csv"):
         if path.stem not in wanted and any(map(_is_training, (MODELS / path.stem).glob("seed*"))):
             yield path
 

@@ -196,6 +196,16 @@ def test_a_file_that_the_competition_does_not_have_is_named_beside_those_it_has(
     assert "has no tran.csv; it has train.csv" in line
 
 
+@pytest.mark.parametrize("names", [["train.csv", "extra/train.csv"], ["extra/train.csv", "train.csv"]])
+def test_a_file_in_no_folder_goes_before_one_of_its_name_in_a_folder(kaggle, train, names):
+    (extra := kaggle.home / "extra.csv").write_text(TRAIN.replace("\n1", "\n2"))
+    paths = {"train.csv": str(train), "extra/train.csv": str(extra)}
+    kaggle.set(files={name: paths[name] for name in names})
+    done = kaggle.call("fetch", kaggle.home / "download", "60")
+    assert done.returncode == 0, done.stderr
+    assert (kaggle.home / "download" / "train.csv").read_text() == TRAIN
+
+
 @pytest.mark.parametrize("trouble", TROUBLES)
 @pytest.mark.parametrize(
     "method", ["ListSubmissions", "GetSubmissionLimits", "StartSubmissionUpload", "CreateSubmission"]
@@ -308,7 +318,7 @@ def test_before_it_is_sent_a_submission_is_shown_with_the_slots_left(kaggle, sub
     assert shown[1].endswith("submission.csv, 3 rows")
     assert shown[2] == "classes      0: 1, 1: 2"
     assert shown[4] == "slots        3 left today, 0 used"
-    assert shown[-1].endswith("public score 0.99571, place 3")
+    assert shown[-1].endswith("public score 0.99571; the team is in place 3")
 
 
 def test_what_is_known_of_a_submission_beforehand_is_shown_too():
@@ -370,6 +380,25 @@ def test_a_pending_score_is_fetched_by_a_later_run(kaggle, submission):
     assert json.loads(later.stdout)["public_score"] == "0.99571"
 
 
+def test_a_score_is_not_waited_for_because_an_earlier_one_is_missing(kaggle, submission):
+    earlier = receipts.Receipt("digit-recognizer", "f" * 64, "earlier.csv", "m", "2026", receipts.SENT, ref=7)
+    receipts.write(kaggle.home / "receipts", earlier)
+    done = kaggle.call("submit", submission, kaggle.home / "receipts")
+    assert json.loads(done.stdout)["public_score"] == "0.99571"
+    assert "no score yet for 1 submission: run again later" in done.stderr
+    asked = [request for request in kaggle.requests() if request["method"] == "GetSubmission"]
+    assert [json.loads(request["body"])["ref"] for request in asked].count(7) == 1
+
+
+def test_what_hinders_the_question_for_a_score_is_told_once(kaggle, submission):
+    kaggle.set(faults={"GetSubmission": TROUBLES["too many requests"][0]})
+    call = "submit", submission, kaggle.home / "receipts", "digit-recognizer", "60"
+    done = kaggle.call(*call, "0.5")  # seconds of patience
+    assert done.returncode == 0, done.stderr
+    assert kaggle.methods().count("GetSubmission") > 2
+    assert done.stderr.count("too many requests") == 1
+
+
 def test_only_the_scores_of_files_that_were_sent_are_asked_for(kaggle, submission):
     kaggle.set(faults={"PUT": {"hang_up": True, "times": 1}})
     one_line(kaggle.call("submit", submission, kaggle.home / "receipts"))
@@ -401,6 +430,31 @@ def test_a_fault_that_the_service_finds_is_told_with_its_reason_and_reference(ka
     assert kaggle.methods().count("PUT") == 1
 
 
+def test_what_the_service_found_an_error_in_is_sent_again_once_its_receipt_is_deleted(kaggle, submission):
+    kaggle.set(reason="The scorer is out of order")
+    line = one_line(kaggle.call("submit", submission, kaggle.home / "receipts"))
+    (receipt,) = (kaggle.home / "receipts").rglob("*.json")
+    assert line.endswith(f"to send the same file again all the same, delete {receipt}")
+    receipt.unlink()
+    kaggle.change(reason="")
+    for _ in range(2):
+        done = kaggle.call("submit", submission, kaggle.home / "receipts")
+        assert done.returncode == 0, done.stderr
+        assert json.loads(done.stdout)["ref"] == 1001
+    assert kaggle.methods().count("CreateSubmission") == 2
+
+
+def test_an_interrupted_try_that_ended_in_an_error_is_found_and_not_sent_again(kaggle, submission):
+    kaggle.set(reason="wrong", faults={"CreateSubmission": {"hang_up": True, "handled": True, "times": 1}})
+    one_line(kaggle.call("submit", submission, kaggle.home / "receipts"))
+    elsewhere = kaggle.call("submit", submission, kaggle.home / "elsewhere", "digit-recognizer", "60", "0")
+    assert "reference 1000" in elsewhere.stderr  # asked for its score, it has the error
+    assert "Kaggle found an error in submission 1000" in one_line(
+        kaggle.call("submit", submission, kaggle.home / "receipts")
+    )
+    assert kaggle.methods().count("CreateSubmission") == 1
+
+
 def test_a_name_that_no_competition_can_have_is_refused_before_any_request(kaggle, submission):
     done = kaggle.call("submit", submission, kaggle.home / "receipts", "Digit Recognizer")
     assert "for example digit-recognizer" in one_line(done)
@@ -428,6 +482,14 @@ def test_a_token_that_no_header_can_carry_is_not_told(kaggle, submission, added)
     line = one_line(kaggle.call("submit", submission, kaggle.home / "receipts", KAGGLE_API_TOKEN=broken))
     assert "characters that no token has" in line
     assert TOKEN not in line
+
+
+def test_an_empty_key_is_told(kaggle, submission):
+    (folder := kaggle.home / ".kaggle").mkdir()
+    (folder / "kaggle.json").write_text('{"username": "someone", "key": ""}')
+    line = one_line(kaggle.call("submit", submission, kaggle.home / "receipts", KAGGLE_API_TOKEN=""))
+    assert "the credentials are empty, or " in line
+    assert kaggle.requests() == []
 
 
 def test_the_address_of_a_broken_upload_is_readable_by_its_owner_alone(kaggle, submission):
@@ -476,7 +538,7 @@ def test_a_file_is_uploaded_again_only_if_the_address_of_its_upload_is_lost(
     assert len(kaggle.state()["submissions"]) == 1
 
 
-@pytest.mark.parametrize("fault", [{}, {"status": 404}, {"status": 410}])
+@pytest.mark.parametrize("fault", [{}, *({"status": status} for status in (400, 403, 404, 410, 412))])
 def test_an_upload_whose_place_is_gone_begins_anew(kaggle, submission, fault):
     kaggle.set(faults={"PUT": {"hang_up": True}})
     one_line(kaggle.call("submit", submission, kaggle.home / "receipts"))
@@ -484,6 +546,16 @@ def test_an_upload_whose_place_is_gone_begins_anew(kaggle, submission, fault):
     done = kaggle.call("submit", submission, kaggle.home / "receipts")
     assert done.returncode == 0, done.stderr
     assert kaggle.methods()[2:5] == ["PUT", "StartSubmissionUpload", "PUT"]
+
+
+@pytest.mark.parametrize("status", [408, 429, 503])
+def test_an_upload_whose_place_does_not_answer_just_now_goes_on_there_later(kaggle, submission, status):
+    kaggle.set(faults={"PUT": {"hang_up": True, "times": 1}})
+    one_line(kaggle.call("submit", submission, kaggle.home / "receipts"))
+    kaggle.change(faults={"PUT": {"status": status, "times": 2}})
+    one_line(kaggle.call("submit", submission, kaggle.home / "receipts"))
+    assert kaggle.call("submit", submission, kaggle.home / "receipts").returncode == 0
+    assert kaggle.methods().count("StartSubmissionUpload") == 1
 
 
 def test_of_two_processes_that_submit_at_once_one_is_sent_away(kaggle, submission):
@@ -611,8 +683,11 @@ def test_a_download_cut_off_between_moving_and_writing_digests_is_finished_by_th
     assert list(download.read_digests(tmp_path / "digests.sha256")) == ["train.csv"]
 
 
-def test_a_download_cut_off_in_the_middle_of_moving_has_the_competitions_name(tmp_path, monkeypatch):
+def test_a_download_cut_off_in_the_middle_of_moving_has_the_competitions_name_and_digests(
+    tmp_path, monkeypatch
+):
     monkeypatch.setattr(download, "_move", without_links)
     with pytest.raises(PermissionError):
         download.accept(staged(tmp_path), tmp_path, str)
     assert downloaded_for(tmp_path) == "digit-recognizer"
+    assert list(download.read_digests(tmp_path / "digests.sha256")) == ["train.csv"]

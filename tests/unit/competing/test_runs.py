@@ -1,5 +1,6 @@
 """Runs that are remembered: what is kept, what is shown, and the plan of a submission made from one."""
 
+import dataclasses
 import json
 import subprocess
 
@@ -200,6 +201,17 @@ def test_kaggles_reference_and_score_stand_beside_the_run_that_was_sent(tmp_path
     (row,) = runs_table.tabulate([run], tmp_path / "kaggle")
     assert (row["ref"], row["kaggle"]) == (7, "0.99571")
     assert "0.99571" in runs_table.format_runs([row])
+
+
+def test_a_try_that_sent_nothing_hides_no_score_and_counts_as_none(tmp_path):
+    run = make_run(tmp_path / "results")
+    tried = receipts.Receipt("digit-recognizer", run.submission, "results/submission.csv", "m", "2026")
+    receipts.write(tmp_path / "kaggle", tried)
+    (row,) = runs_table.tabulate([run], tmp_path / "kaggle")
+    assert (row["ref"], row["kaggle"]) == (None, None)
+    told = {"ref": 7, "status": "complete", "public_score": "0.99571"}  # by another clone
+    (row,) = runs_table.tabulate([dataclasses.replace(run, kaggle=told)], tmp_path / "kaggle")
+    assert (row["ref"], row["kaggle"]) == (7, "0.99571")
 
 
 def test_kaggles_reference_and_score_are_in_the_runs_own_record_and_stay_there(tmp_path):

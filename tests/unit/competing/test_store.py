@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from tests.unit.dataset.killed import killed_at
 
-from digitflow.base.errors import DigitflowError
+from digitflow.base.errors import ConfigError, DigitflowError
 from digitflow.competing import store
 
 NAMES = ["model.bin", "metrics.json"]
@@ -263,6 +263,22 @@ def test_an_entry_that_cannot_be_read_just_now_is_left_alone(tmp_path, monkeypat
     assert "cannot be read ([Errno 24] Too many open files): training anew" in caplog.text
     (tmp_path / "b").mkdir(exist_ok=True)
     assert bring_back(tmp_path / "shelf", "key", tmp_path / "b")
+
+
+def test_a_store_that_may_not_be_searched_is_left_alone(tmp_path, monkeypatch, caplog):
+    def refuse(path, **_):
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "stat", refuse)
+        assert not bring_back(tmp_path / "shelf", "key", tmp_path / "b")
+    assert "Permission denied" in caplog.text
+    assert ": training anew" in caplog.text
+
+
+def test_a_store_in_a_home_that_is_not_known_is_named(tmp_path):
+    with pytest.raises(ConfigError, match="store: ~nobody-of-that-name/store: "):
+        kept("~nobody-of-that-name/store", tmp_path)
 
 
 def test_a_store_that_cannot_be_written_says_which(tmp_path, caplog):

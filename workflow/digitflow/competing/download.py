@@ -29,7 +29,8 @@ def fetch(kaggle: Kaggle, staging: str | Path, names: Sequence[str]) -> None:
     has no such file, or the download is not a CSV.
     """
     staging = Path(staging)
-    offered = {_plain(name): (name, size) for name, size in kaggle.files().items()}
+    files = sorted(kaggle.files().items(), key=lambda file: "/" not in file[0])  # those in no folder go first
+    offered = {_plain(name): (name, size) for name, size in files}
     missing = [name for name in names if name not in offered]
     if missing:
         raise InputError(
@@ -75,12 +76,13 @@ def accept(staging: str | Path, folder: str | Path, check: Callable[[Path], obje
                 )
             check(source)
         moves.append((source, target, digest))
-    with atomic_open(folder / NAMED, "w") as file:  # first: files without it are believed
+    # Before the files, which are believed without a name, and are not downloaded again without a digest.
+    with atomic_open(folder / NAMED, "w") as file:
         file.write(f"{manifest['competition']}\n")
-    for source, target, digest in moves:
-        _move(source, target, digest)
     with atomic_open(ledger, "w") as file:
         file.writelines(f"{digest}  {name}\n" for name, digest in sorted((known | came).items()))
+    for source, target, digest in moves:
+        _move(source, target, digest)
 
 
 def by_hand(competition: str) -> str:

@@ -91,9 +91,12 @@ class Kaggle:
             raise ServiceError(f"there are no credentials for Kaggle: {self._credentials}")
         self._secrets = [*session.auth] if isinstance(session.auth, tuple) else [session.auth.token]
         if not all(
-            secret.isascii() and secret.isprintable() and " " not in secret for secret in self._secrets
+            secret and secret.isascii() and secret.isprintable() and " " not in secret
+            for secret in self._secrets
         ):
-            raise ServiceError(f"the credentials contain characters that no token has: {CREDENTIALS}")
+            raise ServiceError(
+                f"the credentials are empty, or contain characters that no token has: {CREDENTIALS}"
+            )
         self._api = self._client.competitions.competition_api_client
         return self
 
@@ -157,7 +160,8 @@ class Kaggle:
     def upload(self, url: str, data: bytes, again: bool) -> bool:
         """Send a file to its place; `again`: first ask how much of it has arrived, and send only the rest.
 
-        Storage addresses follow Google's protocol for resumable uploads. False: the place no longer exists.
+        Storage addresses follow Google's protocol for resumable uploads. False: the place takes nothing more,
+        and another one is needed.
         """
         import requests
 
@@ -168,7 +172,7 @@ class Kaggle:
                 answer = put(data=b"", headers={"Content-Range": f"bytes */{len(data)}"})
                 if answer.status_code in (200, 201):
                     return True
-                if answer.status_code in (404, 410):
+                if 400 <= answer.status_code < 500 and answer.status_code not in (408, 429):
                     return False
                 if answer.status_code != 308:
                     answer.raise_for_status()

@@ -17,7 +17,7 @@ ORDERS = ("time", "score")
 
 def tabulate(runs: Iterable[Run], receipts_folder: str | Path) -> list[dict[str, Any]]:
     """One flat row per run: time, commit, models, scores, Kaggle's reference and score, and all settings."""
-    sent = {receipt.sha256: receipt for receipt in receipts.read_all(receipts_folder)}
+    sent = {receipt.sha256: receipt for receipt in receipts.read_all(receipts_folder) if receipt.ref}
     rows = []
     for run in runs:
         receipt = sent.get(run.submission)

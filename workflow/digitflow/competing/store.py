@@ -19,7 +19,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from digitflow.base.checksums import sha256
-from digitflow.base.errors import FormatError
+from digitflow.base.errors import ConfigError, FormatError
 from digitflow.base.files import atomic_open, read_json
 
 log = logging.getLogger("digitflow")
@@ -33,11 +33,14 @@ LIMIT = 10 << 30  # bytes: some thousand trainings
 
 class Kept:
     """A store as one training sees it (`training.course.Store`): its `files`, in one folder, come from it, or
-    go into it.
+    go into it. ConfigError: its path names a home that is not known.
     """
 
     def __init__(self, store: str | Path, files: Sequence[Path]):
-        self._store, self._folder = Path(store).expanduser(), files[0].parent
+        try:
+            self._store, self._folder = Path(store).expanduser(), files[0].parent
+        except RuntimeError as error:
+            raise ConfigError(f"store: {store}: {error}") from error
         self._names = [path.name for path in files]
 
     def bring_back(self, fingerprint: str) -> bool:
@@ -47,9 +50,9 @@ class Kept:
         alone. DigitflowError: the training's folder cannot be written.
         """
         entry = self._entry(fingerprint)
-        if not entry.is_dir():
-            return False
         try:
+            if not entry.exists():
+                return False
             digests = read_json(entry / ENTRY)["sha256"]
             files = {name: (entry / name).read_bytes() for name in self._names}
             wrong = [

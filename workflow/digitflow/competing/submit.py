@@ -73,29 +73,43 @@ def submit(
             _place(folder, receipt).unlink(missing_ok=True)  # a kill may have left it
         else:
             _send_once(kaggle, plan, folder, receipt, data, settle)
-        _fetch_scores(kaggle, folder, patience, pause)
+        _fetch_scores(kaggle, folder, receipt, patience, pause)
         receipts.note_in_runs(runs, receipts.read_all(folder, kaggle.competition))
     receipt = receipts.read(path)
     if receipt.status == "error":
         reason = receipt.error or "it gives no reason"
-        raise DigitflowError(f"{plan['file']}: Kaggle found an error in submission {receipt.ref}: {reason}")
+        raise DigitflowError(
+            f"{plan['file']}: Kaggle found an error in submission {receipt.ref}: {reason}; to send the same "
+            f"file again all the same, delete {path}"
+        )
     return receipt
 
 
-def _fetch_scores(kaggle: Kaggle, folder: str | Path, patience: float, pause: float) -> None:
-    """Ask for the missing scores of sent submissions, for up to `patience` seconds altogether."""
+def _fetch_scores(
+    kaggle: Kaggle, folder: str | Path, receipt: Receipt, patience: float, pause: float
+) -> None:
+    """Ask for the missing scores of earlier submissions once, for this one's for up to `patience` seconds."""
+    said = set()
+
+    def is_known(one: Receipt) -> bool:
+        try:
+            return bool(one.status) or _fetch_score(kaggle, folder, one)
+        except ServiceError as error:  # the submission was made; only its score is late
+            if str(error) not in said:
+                log.info("%s", error)
+            said.add(str(error))
+            return False
+
     kept = receipts.read_all(folder, kaggle.competition)
-    owing = [receipt for receipt in kept if receipt.ref and not receipt.status]
+    late = [one for one in kept if one.ref and one.sha256 != receipt.sha256 and not is_known(one)]
     end = time.monotonic() + patience
-    while owing:
-        owing = [receipt for receipt in owing if not _fetch_score(kaggle, folder, receipt)]
-        if not owing or time.monotonic() >= end:
-            break
+    while not is_known(receipt) and time.monotonic() < end:
         time.sleep(pause)
-    if owing:
-        log.info(
-            "no score yet for %s: run again later; nothing is sent twice", how_many(len(owing), "submission")
-        )
+    if not receipt.status:
+        late.append(receipt)
+    if late:
+        waiting = how_many(len(late), "submission")
+        log.info("no score yet for %s: run again later; nothing is sent twice", waiting)
 
 
 def describe_plan(plan: Mapping[str, Any], limits: Limits) -> list[str]:
@@ -152,15 +166,19 @@ def _send_once(
 def _look(kaggle: Kaggle, folder: str | Path, receipt: Receipt, settle: float) -> int:
     """Look for the receipt's file in the service's list, for `settle` seconds; return how many are listed.
 
-    Submissions with an error are left out, because the service does not count them either.
+    Submissions with an error are left out, because the service does not count them either, and the file may
+    be sent again; but not one that an interrupted try may have made.
     """
+    interrupted = receipt.state == receipts.SENDING
     end = time.monotonic() + settle
     while True:
         entries = list(kaggle.submissions())
-        for entry in entries:
-            if entry.description.endswith(receipt.mark):
+        ours = [entry for entry in entries if entry.description.endswith(receipt.mark)]
+        for entry in ours:  # the newest first
+            if interrupted or entry.status != "error":
                 _sent(folder, receipt, entry.ref)
                 log.info("%s: already sent, reference %s: not sent again", receipt.file, entry.ref)
+                break
         if receipt.state == receipts.SENT or time.monotonic() >= end:
             return sum(entry.status != "error" for entry in entries)
         time.sleep(min(PAUSE, settle / 3))
@@ -209,17 +227,13 @@ def _place(folder: str | Path, receipt: Receipt) -> Path:
 
 def _fetch_score(kaggle: Kaggle, folder: str | Path, receipt: Receipt) -> bool:
     """Ask once for a submission's score and record it; return whether it is known now."""
-    try:
-        entry = kaggle.submission(receipt.ref)
-        if entry is None or entry.status == "pending":
-            return False
-    except ServiceError as error:
-        log.info("%s", error)  # the submission was made; only its score is late
+    entry = kaggle.submission(receipt.ref)
+    if entry is None or entry.status == "pending":
         return False
     facts = {"status": entry.status, "public_score": entry.public_score, "error": entry.error}
     receipts.write(folder, receipt, **facts, team=entry.team, rank=_rank(kaggle, entry))
     if receipt.status == "complete":
-        place = f", place {receipt.rank}" if receipt.rank else ""
+        place = f"; the team is in place {receipt.rank}" if receipt.rank else ""
         log.info("%s: public score %s%s", receipt.file, receipt.public_score, place)
     return True
 

@@ -221,6 +221,12 @@ def check_folder(clone: str | os.PathLike, data: dict[str, Any], configured: boo
         )
 
 
+def names_competition(given: dict[str, Any]) -> bool:
+    """Whether the command line or its files, which `given` says, name a competition."""
+    section = given.get("data")
+    return isinstance(section, dict) and "competition" in section
+
+
 def unread_competition(data: dict[str, Any], given: dict[str, Any]) -> str | None:
     """A line for the user if the competition's files are present, but MNIST is trained, because nothing else
     was `given`: what the command line and its files say.

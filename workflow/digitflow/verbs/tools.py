@@ -245,6 +245,7 @@ def clean_stale(configfile: list[Input] | None = None, remove: bool = False) -> 
     remove: true to remove it
     """
     from digitflow import stale
+    from digitflow.base import unfinished
     from digitflow.base.files import remove_whole
     from digitflow.config import input_checks, loading
     from digitflow.config.schema import CLONE
@@ -253,6 +254,18 @@ def clean_stale(configfile: list[Input] | None = None, remove: bool = False) -> 
     loaded = loading.load(configfile or [])
     input_checks.check_folder(CLONE, loaded["data"], configured=bool(configfile))
     found = stale.find(loaded)
+    if remove and unfinished.is_locked():
+        raise InputError(
+            "nothing was removed: a run is working in this folder, or was killed: then type "
+            "snakemake --unlock first"
+        )
+    # In the clone the defaults count as named, though the latest run may have had a file of its own.
+    if remove and not configfile and (needed := stale.of_the_submission(found)):
+        raise InputError(
+            f"nothing was removed: {needed[0]} belongs to results/submission.csv, which was made with "
+            "another configuration: name that, as in make clean-stale CONFIG=mine.yaml, or make the "
+            "submission anew first"
+        )
     for path in found:
         print(path)
     if remove:

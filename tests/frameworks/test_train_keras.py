@@ -268,6 +268,12 @@ def test_a_training_that_ends_before_its_time_is_a_result_that_says_so(
     assert (metrics["status"], metrics["epochs"], len(history)) == (status, epochs, epochs)
 
 
+def test_a_clip_of_0_is_none_beside_another_one():
+    settings = dataclasses.replace(SETTINGS, optimizer_options={"clipnorm": 0, "clipvalue": 1})
+    optimizer = training.make_optimizer(settings, lambda step: 0.1, 100)
+    assert (optimizer.clipnorm, optimizer.clipvalue) == (None, 1)
+
+
 def test_a_training_with_patience_saves_the_weights_of_its_best_epoch(run, digits, tmp_path):
     import keras
 

@@ -270,6 +270,14 @@ def test_values_of_the_command_line_get_their_types():
 def test_a_value_of_the_command_line_that_is_no_yaml_is_named():
     with pytest.raises(ConfigError, match=r"--config, '\{source: files', line 1, column 15: not valid YAML"):
         typed({"data": "{source: files"})
+    with pytest.raises(ConfigError, match=r"--config, '2024-13-01': looks like a date: month must be in"):
+        typed({"store": "2024-13-01"})
+
+
+def test_what_yaml_takes_for_a_date_in_a_file_is_told(tmp_path):
+    (tmp_path / "mine.yaml").write_text("store: 2024-13-01\n")
+    with pytest.raises(ConfigError, match=r"mine\.yaml: a value that looks like a date: month must be in"):
+        load_file(tmp_path / "mine.yaml")
 
 
 @pytest.mark.parametrize(
@@ -621,7 +629,7 @@ def test_a_value_that_is_in_no_list_of_names_or_numbers_is_one_mistake(key, valu
         ("keras", {"amsgrad": 1}, "amsgrad: 1, should be true or false"),
         ("mxnet", {"beta_1": 0.9}, r"beta_1: unknown key; did you mean beta1\?"),
         ("numpy", {"epsilon": True}, "epsilon: true, should be a number"),
-        ("numpy", {"epsilon": -1e-8}, "epsilon: -1e-08, should be 0 or a number above it"),
+        ("numpy", {"epsilon": -1e-8}, "epsilon: -1e-08, should be a number above 0"),
         ("keras", {"beta_1": 1.5}, "beta_1: 1.5, should be a number from 0 to less than 1"),
         ("mxnet", {"beta2": 1}, "beta2: 1, should be a number from 0 to less than 1"),
         ("keras", {"clipnorm": -1}, "clipnorm: -1, should be 0 or a number above it"),
@@ -642,7 +650,7 @@ def test_an_option_that_an_optimizer_does_not_take_is_refused_before_any_trainin
     ("option", "right", "wrong"),
     [
         ("momentum", [0, 0.99, None], [1, -0.1, float("nan")]),
-        ("epsilon", [0, 1e-7, None], [-1e-7, float("nan")]),
+        ("epsilon", [1e-7, None], [0, -1e-7, float("nan")]),
         ("clipnorm", [0, 0.1, 5, None], [-1]),
         ("loss_scale_factor", [0.5, None], [0]),
         ("gradient_accumulation_steps", [0, 2, 2.0, None], [1, 2.5]),
@@ -652,6 +660,57 @@ def test_an_option_that_an_optimizer_does_not_take_is_refused_before_any_trainin
 )
 def test_values_of_optimizers_that_mean_nothing_are_told_from_others(option, right, wrong):
     assert [value for value in (*right, *wrong) if what_is_wanted(option, value)] == wrong
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"optimizer": "ftrl", "schedule": "constant", "optimizer_options": {"initial_accumulator_value": 0}},
+         r"optimizer_options\.initial_accumulator_value: 0, should be above 0: ftrl"),
+        ({"optimizer_options": {"ema_overwrite_frequency": 5}}, "ema_overwrite_frequency: needs a weight_av"),
+        ({"schedule": "constant", "schedule_options": {"min_lr": 0.1}},
+         r"schedule_options\.min_lr: 0\.1, should be at most the learning_rate, 0\.01"),
+        ({"framework": "mxnet", "network": {"dropout": -1}}, r"network\.dropout: -1, should be a number"),
+        ({"framework": "mxnet", "network": {"dropout": 1}}, r"network\.dropout: 1, should be a number"),
+        ({"framework": "mxnet", "network": {"dropout": "a"}}, r"network\.dropout: 'a', should be"),
+    ],
+)  # fmt: skip
+def test_what_a_training_would_end_in_nothing_with_or_leave_unused_is_refused_before_it(changes, told):
+    model = {"framework": "keras", "architecture": "small_cnn", "epochs": 1, "batch_size": 8}
+    with pytest.raises(ConfigError, match=rf"models\.mine\..*{told}"):
+        validate(changed("models.mine", model | {"learning_rate": 0.01} | changes))
+
+
+@pytest.mark.parametrize("architecture", ["random_features", "neighbours", "random_guess", "seed_search"])
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("optimizer", "sgd"),
+        ("optimizer_options", {"beta_1": 0.5}),
+        ("schedule", "cosine"),
+        ("schedule_options", {"min_lr": 0.1}),
+        ("weight_decay", 0.1),
+        ("weight_average", 0.9),
+    ],
+)
+def test_models_that_take_no_steps_refuse_what_they_would_ignore(architecture, key, value):
+    model = {"framework": "numpy", "architecture": architecture, "epochs": 1}
+    with pytest.raises(ConfigError, match=rf"models\.mine\.{key}: {architecture} takes no steps"):
+        validate(changed("models.mine", model | {key: value}))
+
+
+@pytest.mark.parametrize("architecture", ["random_guess", "seed_search"])
+def test_a_guess_refuses_warped_images(architecture):
+    model = {"framework": "numpy", "architecture": architecture, "epochs": 1, "augment": {"rotate": 5}}
+    with pytest.raises(ConfigError, match=rf"models\.mine\.augment: {architecture} does not look at images"):
+        validate(changed("models.mine", model))
+
+
+@pytest.mark.parametrize("text", ["{learning_rate: 0,004}", "{network: {dropout: 0,2}}"])
+def test_a_decimal_comma_that_ends_a_value_of_yaml_is_told_as_one(text):
+    config = changed("models.mine", DEFAULT["models"]["keras_cnn"] | yaml.safe_load(text))
+    with pytest.raises(ConfigError, match=r"decimals take a point, as in 0\.2"):
+        validate(config)
 
 
 @pytest.mark.parametrize("framework", ["keras", "numpy"])
@@ -1135,17 +1194,24 @@ def claims(config) -> dict[str, bool]:
 KERAS = {"keras_cnn": True, "keras_residual": True}
 
 
-def test_mxnets_jobs_claim_a_gpu_only_where_its_cuda_build_was_chosen(driver):
+def test_mxnets_jobs_claim_a_gpu_only_where_its_cuda_build_was_chosen(driver, cuda_jax):
     config = validate(changed("device", "auto"))
     assert claims(config) == dict.fromkeys(DEFAULT["models"], False) | KERAS
     (driver / "gpu.mk").write_text("GPU_PINS = jax-cuda13\nMXNET_PINS = mxnet-cu117\n")
     assert claims(config) == dict.fromkeys(DEFAULT["models"], False) | KERAS | {"mxnet_cnn": True}
 
 
-def test_a_model_that_trains_on_the_cpu_claims_no_gpu(driver):
+def test_a_model_that_trains_on_the_cpu_claims_no_gpu(driver, cuda_jax):
     config = changed("device", "auto")
     config["models"]["keras_cnn"]["device"] = "cpu"
     assert claims(validate(config)) == dict.fromkeys(DEFAULT["models"], False) | {"keras_residual": True}
+
+
+def test_keras_claims_a_gpu_only_where_something_is_installed_that_can_use_one(driver, no_cuda, monkeypatch):
+    config = validate(changed("device", "auto"))
+    assert not any(claims(config).values())  # its trainings go side by side on the CPU
+    monkeypatch.setattr(ctypes.util, "find_library", lambda name: "libcudnn.so.9")
+    assert claims(config) == dict.fromkeys(DEFAULT["models"], False) | KERAS
 
 
 def test_a_model_that_insists_on_a_gpu_claims_one_of_another_machine_too(driver, monkeypatch):
@@ -1165,6 +1231,12 @@ def no_cuda(monkeypatch):
     monkeypatch.setattr(environments.device, "installed_version", lambda package: None)
 
 
+@pytest.fixture
+def cuda_jax(monkeypatch):
+    """An environment with JAX's build for GPUs."""
+    monkeypatch.setattr(environments.device, "has_cuda_jax", lambda: True)
+
+
 def test_a_driver_that_nothing_installed_can_use_is_told_with_the_command_that_helps(driver, no_cuda):
     warning = environments.idle_gpu(validate(changed("device", "auto")))
     assert warning.startswith(
@@ -1174,13 +1246,17 @@ def test_a_driver_that_nothing_installed_can_use_is_told_with_the_command_that_h
     assert "device: cpu" in warning
 
 
-@pytest.mark.parametrize("why", ["no driver", "cpu", "chosen", "jax", "tensorflow", "another backend"])
+@pytest.mark.parametrize(
+    "why", ["no driver", "cpu", "numpy", "chosen", "jax", "tensorflow", "another backend"]
+)
 def test_nothing_is_told_where_a_gpu_is_used_or_not_wanted(driver, no_cuda, monkeypatch, why):
     config = validate(changed("device", "cpu" if why == "cpu" else "auto"))
     if why == "no driver":
         monkeypatch.setattr(environments.device, "DRIVER", driver / "absent")
     elif why == "chosen":
         (driver / "gpu.mk").touch()
+    elif why == "numpy":
+        config["merge"]["models"] = ["features", "neighbours"]
     elif why == "jax":
         monkeypatch.setattr(environments.device, "has_cuda_jax", lambda: True)
     elif why == "tensorflow":

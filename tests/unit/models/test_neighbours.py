@@ -71,6 +71,14 @@ def test_a_known_image_is_not_its_own_neighbour(digits):
     assert accuracy_of(known.predict(images[:20], known=rows), labels[:20]) > 0.8
 
 
+def test_nor_is_it_where_there_are_fewer_images_than_candidates(digits):
+    images, labels = digits[0][:30], np.arange(30) % 10  # by chance, whatever the images show
+    found = Neighbours(images, labels, 10).predict(images, known=np.arange(30))
+    assert accuracy_of(found, labels) < 0.5
+    alone = Neighbours(images[:1], labels[:1], 10).predict(images[:1], known=np.arange(1))
+    check_probabilities(alone, "neighbours")
+
+
 def test_candidates_that_agree_decide_and_no_class_is_impossible():
     images = np.random.default_rng(5).integers(256, size=(30, 9, 9), dtype=np.uint8)
     found = Neighbours(images, np.full(30, 2), 4).predict(images[:1] // 2)

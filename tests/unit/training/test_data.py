@@ -39,6 +39,14 @@ def test_only_the_first_training_rows_are_used_where_so_many_are_asked_for(folde
     assert data.validation[0].tolist() == [3]
 
 
+def test_classes_that_the_first_rows_leave_out_are_warned_of(folder, caplog):
+    opened(folder, train_rows=2)
+    assert "train_rows: the first 2 rows have images of only 2 of 3 classes: raise it" in caplog.text
+    caplog.clear()
+    opened(folder, train_rows=3)
+    assert not caplog.text
+
+
 def test_there_may_be_no_validation_rows_but_not_no_training_rows(folder):
     assert len(opened(folder, valid="nobody.lst").validation[0]) == 0
     with pytest.raises(InputError, match=r"nobody\.lst: no rows; at least one training image is needed"):

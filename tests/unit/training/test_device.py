@@ -55,6 +55,12 @@ def test_gpu_with_a_driver_but_blind_framework_points_at_its_build(tmp_path):
         device.choose_device("gpu", "Net 1.0", [], driver=tmp_path)
 
 
+def test_gpu_in_a_linux_inside_windows_points_at_the_build_too(tmp_path, monkeypatch):
+    monkeypatch.setattr(device, "WINDOWS_DRIVER", tmp_path)
+    with pytest.raises(DeviceError, match=r"the NVIDIA driver is loaded .* built for CUDA"):
+        device.choose_device("gpu", "Net 1.0", [], driver=tmp_path / "absent")
+
+
 @pytest.mark.parametrize(
     ("requested", "driver", "cuda_build", "variable", "backend"),
     [
@@ -225,11 +231,11 @@ def surroundings(machine, **variables):
 
 
 def test_what_can_change_bits_is_told_and_no_more(machine):
-    before = surroundings(machine, KERAS_BACKEND="jax")
+    before = surroundings(machine)
     assert before["flags"] == ["avx2", "fma"]
     assert "NVIDIA One" in before["gpus"][0]
     (machine / "driver/gpus/0000:01:00.0/information").write_text("Model: \t\t NVIDIA One\nIRQ:   \t\t 18\n")
-    assert surroundings(machine, KERAS_BACKEND="jax") == before
+    assert surroundings(machine) == before
     assert device.surroundings(machine / "absent", machine / "absent")["flags"] == []
 
 
@@ -263,6 +269,12 @@ def test_a_variable_by_which_libraries_choose_how_to_compute_is_told_as_it_was_g
         environment |= {"PYTHONPATH": str(PROJECT / "workflow")} | ({name: value} if value else {})
         told.add(subprocess.run(command, env=environment, capture_output=True, check=True).stdout)
     assert len(told) == 3
+
+
+@pytest.mark.parametrize("name", ["CUDA_VISIBLE_DEVICES", "KERAS_BACKEND"])
+def test_the_number_of_a_gpu_and_what_is_recorded_elsewhere_are_no_other_surroundings(name):
+    """A cluster gives a job that it starts again another GPU of the same kind."""
+    assert name not in device.GIVEN
 
 
 @pytest.mark.parametrize(("counted", "cores"), [(12, 12), (None, 1)])

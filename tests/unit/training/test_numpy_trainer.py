@@ -372,7 +372,7 @@ def test_weight_decay_takes_its_part_of_the_weights_and_none_of_the_biases(digit
         ({"network": {"units": 3}}, "network: mlp does not take 'units'; its options are hidden"),
         ({"optimizer_options": {"rho": 0.5}}, "adam has no 'rho'; its options are beta_1, beta_2, epsilon"),
         ({"optimizer_options": {"beta_1": 1.5}}, "adam: beta_1 is 1.5, should be a number from 0 to less"),
-        ({"optimizer_options": {"epsilon": -1}}, "adam: epsilon is -1, should be a number from 0$"),
+        ({"optimizer_options": {"epsilon": -1}}, "adam: epsilon is -1, should be a number above 0$"),
         ({"optimizer": "sgd", "optimizer_options": {"nesterov": 1}}, "nesterov is 1, should be true or"),
     ],
 )  # fmt: skip

@@ -80,11 +80,18 @@ def _walk(value: Any, key: str = "") -> Iterator[tuple[str, Any]]:
 
 
 def _names_that_are_no_text(config: dict[str, Any]) -> Iterator[str]:
-    """YAML 1.1 takes yes, no, on and off for truth values, and 7 for a number, even as names of keys."""
+    """YAML 1.1 takes yes, no, on and off for truth values, and 7 for a number, even as names of keys.
+
+    After {dropout: 0,2} there is a name without a value, too.
+    """
     for key, value in _walk(config):
-        for name in value if isinstance(value, dict) else ():
-            if not isinstance(name, str):
-                yield f"{join_key(key, name)}: YAML reads this name as {in_yaml(name)}; write it in quotes"
+        for name, item in value.items() if isinstance(value, dict) else ():
+            if isinstance(name, str):
+                continue
+            way_on = "write it in quotes"
+            if item is None and type(name) in (int, float):
+                way_on += "; or, if it ends a number before it: decimals take a point, as in 0.2"
+            yield f"{join_key(key, name)}: YAML reads this name as {in_yaml(name)}; {way_on}"
 
 
 def _not_finite(config: dict[str, Any]) -> Iterator[str]:

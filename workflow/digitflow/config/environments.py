@@ -22,8 +22,20 @@ def may_use_gpu(config: dict[str, Any], model: dict[str, Any]) -> bool:
 
     With `device: gpu` it claims one even if this machine has none: the job may run on a node of a cluster.
     """
-    builds_for_gpu = {"keras": True, "mxnet": builds.read(GPU_CHOICE).mxnet != builds.MXNET_ON_CPUS}
-    return builds_for_gpu.get(model["framework"], False) and device.may_be_gpu(device_of(config, model))
+    requested = device_of(config, model)
+    if not device.may_be_gpu(requested):
+        return False
+    if model["framework"] == "keras":
+        return requested == "gpu" or _keras_may_use_gpu()
+    return model["framework"] == "mxnet" and builds.read(GPU_CHOICE).mxnet != builds.MXNET_ON_CPUS
+
+
+def _keras_may_use_gpu() -> bool:
+    """Whether something is installed, or a backend was chosen, with which Keras may find a GPU."""
+    if "KERAS_BACKEND" in os.environ or device.has_cuda_jax():
+        return True
+    # What TensorFlow takes, if it is a build for GPUs.
+    return bool(ctypes.util.find_library("cudnn") or device.installed_version("nvidia-cudnn-cu12"))
 
 
 def mxnet_lock() -> Path:
@@ -75,11 +87,9 @@ def stale_environment() -> str | None:
 
 def idle_gpu(config: dict[str, Any]) -> str | None:
     """A line for the user if there is a driver for a GPU, but nothing installed that could use it."""
-    wanted = any(device_of(config, model) != "cpu" for model in config["models"].values())
-    if not wanted or not device.has_driver() or GPU_CHOICE.exists() or "KERAS_BACKEND" in os.environ:
-        return None
-    cudnn = ctypes.util.find_library("cudnn") or device.installed_version("nvidia-cudnn-cu12")
-    if device.has_cuda_jax() or cudnn:  # which TensorFlow may use
+    models = [config["models"][name] for name in config["merge"]["models"] if name in config["models"]]
+    wanted = any(device_of(config, model) != "cpu" for model in models if model["framework"] != "numpy")
+    if not wanted or not device.has_driver() or GPU_CHOICE.exists() or _keras_may_use_gpu():
         return None
     return (
         "warning: this machine has an NVIDIA driver, but nothing is installed that can use a GPU, so models "

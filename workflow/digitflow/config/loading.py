@@ -43,6 +43,8 @@ def load_file(path: str | os.PathLike) -> dict[str, Any]:
         raise ConfigError(f"{path}: byte {error.start} is not UTF-8; save the file as UTF-8") from None
     except yaml.YAMLError as error:
         raise ConfigError(_explain_yaml(path, error)) from None
+    except ValueError as error:  # 2024-13-01 looks like a date to YAML
+        raise ConfigError(f"{path}: a value that looks like a date: {error}; write it in quotes") from None
     if not isinstance(found, dict):
         raise ConfigError(
             f"{path}: no keys at the top level; write those that differ from the defaults, such as "
@@ -120,6 +122,8 @@ def _typed(value: Any) -> Any:
         return yaml.safe_load(value) if isinstance(value, str) else value
     except yaml.YAMLError as error:
         raise ConfigError(_explain_yaml(f"--config, {value!r}", error)) from None
+    except ValueError as error:  # 2024-13-01 looks like a date to YAML
+        raise ConfigError(f"--config, {value!r}: looks like a date: {error}; write it in quotes") from None
 
 
 def _message(value: Any) -> Any:

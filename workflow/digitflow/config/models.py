@@ -41,6 +41,12 @@ COLUMNS = {
     "train_accuracy",
 }
 COLUMNS |= {f"{part}_{end}" for part in ("valid", "test") for end in ("accuracy", "low", "high", "std")}
+GUESSING = ("random_guess", "seed_search")
+# Keys that only a training with steps reads; what all have, such as patience, is not among them.
+OF_STEPS = (
+    *("optimizer", "optimizer_options", "schedule", "schedule_options"),
+    *("weight_decay", "weight_average"),
+)
 MODEL = {"$ref": "#/$defs/model"}  # what the schema says of a model
 FOLDER = re.compile(r"[\w.+-]+")
 LONGEST = 180  # bytes of a point's name with its study's: names of files add to it, and have at most 255
@@ -90,11 +96,19 @@ def wrong_model(model: dict[str, Any]) -> Iterator[str]:
     elif (options := network_options(known[architecture], architecture)) is not None:
         for option in {*model["network"]}.difference(options):
             yield f"network.{option}: unknown key{suggest(option, options)}"
+        if "dropout" in options:
+            yield from _wrong_dropout(model["network"].get("dropout", 0))
     hidden = model["network"].get("hidden", []) if architecture == "mlp" else []
     if not isinstance(hidden, list) or not all(type(whole(units)) is int and units > 0 for units in hidden):
         yield f"network.hidden: {in_yaml(hidden)}, should be a list of numbers of units, such as [800]"
     yield from _wrong_options(model)
     yield from _ignored(model)
+
+
+def _wrong_dropout(value: Any) -> Iterator[str]:
+    """What is wrong with a network's dropout: MXNet takes -1 for none, and 1 for all."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 1:
+        yield f"network.dropout: {in_yaml(value)}, should be a number from 0 to less than 1"
 
 
 def _wrong_options(model: dict[str, Any]) -> Iterator[str]:
@@ -151,6 +165,8 @@ def _ignored(model: dict[str, Any]) -> Iterator[str]:
                 yield f"{where}{field.name}: {found} is for {' and '.join(only)} only; leave it out"
     if model["architecture"] == "neighbours" and Augment(**augment) != Augment():
         yield "augment: neighbours compares with the training images as they are; remove it"
+    if model["architecture"] in GUESSING and Augment(**augment) != Augment():
+        yield f"augment: {model['architecture']} does not look at images; remove it"
     ftrl = model["optimizer"] == "ftrl"
     if framework == "mxnet" and ftrl and model["schedule"] not in ("constant", "plateau"):
         yield "optimizer: ftrl divides by the rate, and this schedule takes it to 0: set schedule: constant"
@@ -159,8 +175,17 @@ def _ignored(model: dict[str, Any]) -> Iterator[str]:
             "optimizer: ftrl divides by the rate, and this schedule takes it to 0: set schedule: constant, "
             "or schedule_options: {min_lr: 0.0001}"
         )
-    if model["architecture"] in WITHOUT_STEPS and model["checkpoint_steps"]:
-        yield f"checkpoint_steps: {model['architecture']} takes one step per epoch; leave it out"
+    if ftrl and model["optimizer_options"].get("initial_accumulator_value") == 0:
+        yield "optimizer_options.initial_accumulator_value: 0, should be above 0: ftrl divides by it"
+    if model["optimizer_options"].get("ema_overwrite_frequency") and not model["weight_average"]:
+        yield "optimizer_options.ema_overwrite_frequency: needs a weight_average above 0; or leave it out"
+    if model["architecture"] in WITHOUT_STEPS:
+        if model["checkpoint_steps"]:
+            yield f"checkpoint_steps: {model['architecture']} takes one step per epoch; leave it out"
+        defaults = {field.name: field.default for field in dataclasses.fields(Settings)}
+        for name in OF_STEPS:
+            if model[name] and model[name] != defaults[name]:
+                yield f"{name}: {model['architecture']} takes no steps, and would ignore this; leave it out"
     if framework == "mxnet" and model["architecture"] == "mlp_module" and model["label_smoothing"]:
         yield "label_smoothing: mlp_module has its own loss, without smoothing; set it to 0"
     if framework != "keras" and model["precision"] == "bfloat16":
@@ -176,6 +201,10 @@ def _ignored(model: dict[str, Any]) -> Iterator[str]:
         schedule.make(model["schedule"], 1, 1, 1.0, **model["schedule_options"])
     except ConfigError as error:
         yield str(error)
+    else:
+        least, rate = model["schedule_options"].get("min_lr", 0), model.get("learning_rate")
+        if rate is not None and least > rate:
+            yield f"schedule_options.min_lr: {in_yaml(least)}, should be at most the learning_rate, {rate}"
     if framework == "numpy" and model["optimizer"] not in ("adam", "sgd"):
         yield f"optimizer: {model['optimizer']!r}, should be adam or sgd for numpy"
 

@@ -50,6 +50,7 @@ KEYS_INSTEAD = {"use_ema": "weight_average", "ema_momentum": "weight_average"}
 # numbers from 0 up; of clips and counts, 0 means none.
 SWITCHES = {"amsgrad", "centered", "nesterov"}
 DECAYS = {"momentum", "beta_1", "beta_2", "beta1", "beta2", "rho", "gamma1", "gamma2"}
+ABOVE_0 = {"epsilon", "eps", "loss_scale_factor"}  # 0 / 0 where a pixel is 0 in all images
 COUNTS = {"ema_overwrite_frequency": 1, "gradient_accumulation_steps": 2}  # and the least but for 0
 CLIPS = ("clipnorm", "clipvalue", "global_clipnorm")  # of which Keras takes one
 
@@ -68,7 +69,7 @@ def what_is_wanted(option: str, value: Any) -> str | None:
         least = COUNTS[option]
         is_right = value == 0 or (value >= least and value % 1 == 0)
         wanted = f"0 or a whole number from {least} up"
-    elif option == "loss_scale_factor":
+    elif option in ABOVE_0:
         is_right, wanted = value > 0, "a number above 0"
     elif option == "learning_rate_power":
         is_right, wanted = value <= 0, "0 or a number below it"

@@ -49,7 +49,8 @@ class Neighbours:
             alike = edges(images[part]) @ self._edges.T
             if known is not None:
                 alike[np.arange(len(alike)), known[part]] = -np.inf
-            count = min(self.candidates, alike.shape[1])
+            others = alike.shape[1] - (known is not None)
+            count = max(min(self.candidates, others), 1)
             nearest = np.argpartition(alike, -count, axis=1)[:, -count:]
             for row, image, near in zip(counts[part], gradients(images[part]), nearest, strict=True):
                 row += np.bincount(self.labels[near], self._weights(image, near), self.classes)

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from digitflow.base.checksums import sha256
+from digitflow.dataset import classes as class_names
 from digitflow.formats.probabilities import write_probabilities
 from digitflow.training import schedule
 from digitflow.training.checkpoint import Checkpoint, fingerprint
@@ -50,6 +51,12 @@ class Job:
     metrics: Path
     valid_probabilities: Path
     store: Store | None = None
+
+
+def job_of(settings: Mapping[str, Any], classes: Path, model_files: Sequence[Path], **others: Any) -> Job:
+    """The job of settings, as the configuration has them, for as many classes as a file names."""
+    names = class_names.read(classes)
+    return Job(Settings.from_dict(settings), classes=len(names), model_files=model_files, **others)
 
 
 class Learner:

@@ -1,5 +1,6 @@
 """The rows that a training sees: pixels from IDX files, labels and order from the lists."""
 
+import logging
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -8,6 +9,8 @@ import numpy as np
 
 from digitflow.base.errors import InputError
 from digitflow.formats import idx, lst
+
+log = logging.getLogger("digitflow")
 
 PREDICT_ROWS = 1024  # images per prediction step: memory stays flat whatever the size of the data
 
@@ -51,7 +54,18 @@ def read_rows(path: Path, count: int, classes: int, limit: int = 0) -> tuple[np.
                 f"{path}, line {wrong[0] + 1}: {name} {values[wrong[0]]}, expected {first} to {last}"
             )
     rows = slice(limit or None)
+    warn_of_missing_classes(listing.label, limit)
     return listing.index[rows] - 1, listing.label[rows]
+
+
+def warn_of_missing_classes(labels: np.ndarray, limit: int) -> None:
+    """Warn if the first `limit` rows lack classes of the others, as where rows are sorted by class."""
+    some, every = len({*labels[: limit or None].tolist()}), len({*labels.tolist()})
+    if some < every:
+        log.warning(
+            f"warning: train_rows: the first {limit:,} rows have images of only {some} of {every} classes: "
+            "raise it, or shuffle the rows"
+        )
 
 
 def predict_shifted(

@@ -19,10 +19,9 @@ WINDOWS_DRIVER = Path("/usr/lib/wsl/lib/libcuda.so.1")  # in a Linux inside Wind
 GPUS = Path("/proc/driver/nvidia/gpus")  # a folder for each
 BFLOAT16_FLAGS = frozenset({"avx512_bf16", "amx_bf16"})
 # Variables by which libraries choose how to compute, with the values that this process was given: the
-# functions that prepare a framework set some of them.
+# functions that prepare a framework set some of them. Which GPU of a machine a job gets is none of them: a
+# cluster gives it another one each time. What GPUs they are, and Keras' backend, is recorded beside these.
 VARIABLES = (
-    "CUDA_VISIBLE_DEVICES",
-    "KERAS_BACKEND",
     "NVIDIA_TF32_OVERRIDE",
     "ONEDNN_MAX_CPU_ISA",
     "OPENBLAS_CORETYPE",
@@ -193,9 +192,9 @@ def installed_version(package: str) -> str | None:
 
 
 def _reason(driver: Path) -> str:
-    if driver.exists():
+    if found := next((path for path in (driver, WINDOWS_DRIVER) if path.exists()), None):
         return (
-            f"the NVIDIA driver is loaded ({driver}), so check CUDA_VISIBLE_DEVICES and whether "
+            f"the NVIDIA driver is loaded ({found}), so check CUDA_VISIBLE_DEVICES and whether "
             "the installed framework was built for CUDA: `make gpu` installs what suits this machine, or "
             "says why nothing does; or set device: auto, or cpu for this model"
         )

@@ -288,6 +288,8 @@ def _checked_options(kind: Callable, options: Mapping[str, Any]) -> dict[str, An
     defaults = {name: one.default for name, one in inspect.signature(kind).parameters.items()}
     checked = {}
     for name, value in options.items():
+        if name.endswith(("clipnorm", "clipvalue")) and not value:
+            continue  # 0 is none, and Keras would count it as one of several
         default = defaults.get(name)
         if isinstance(default, bool):
             if not isinstance(value, bool):

@@ -203,7 +203,7 @@ def build(
             )
         else:
             network = Symbolic(model, shape, size, optimizer, context)
-    except mx.MXNetError as error:
+    except (mx.MXNetError, TypeError, ValueError) as error:
         raise ConfigError(
             f"network: {settings.architecture} cannot be built with {settings.network or 'its defaults'}: "
             f"{last_line(error)}"

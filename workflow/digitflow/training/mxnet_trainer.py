@@ -19,7 +19,7 @@ from digitflow.formats import lst, recordio
 from digitflow.training import child
 from digitflow.training import device as devices
 from digitflow.training.course import Job, Learner, carry_out
-from digitflow.training.data import shifted
+from digitflow.training.data import shifted, warn_of_missing_classes
 from digitflow.training.mxnet_predictor import last_line, prepare, versions
 from digitflow.training.settings import Augment, Settings
 
@@ -142,6 +142,7 @@ def open_records(checked: Checked, limit: int = 0) -> Iterator[Records]:
         recordio.join_indices(parts, index)
         paths = ";".join(str(rec_path) for rec_path, _ in parts)
         if 0 < limit < len(labels):
+            warn_of_missing_classes(labels, limit)
             paths, labels = str(_first_records(parts, index, limit, Path(folder))), labels[:limit]
         yield Records(paths, index, shape, labels)
 

@@ -288,12 +288,12 @@ def make_optimizer(settings: Settings, parameters: np.ndarray) -> Optimizer:
         where = f"optimizer_options: {settings.optimizer}"
         if option not in known:
             raise ConfigError(f"{where} has no {option!r}; its options are {', '.join(known)}")
-        below_1 = " to less than 1" * (option != "epsilon")
+        wanted = "above 0" if option == "epsilon" else "from 0 to less than 1"
         if option == "nesterov":
             if not isinstance(value, bool):
                 raise ConfigError(f"{where}: nesterov is {value!r}, should be true or false")
-        elif type(value) not in (int, float) or not value >= 0 or (below_1 and value >= 1):
-            raise ConfigError(f"{where}: {option} is {value!r}, should be a number from 0{below_1}")
+        elif type(value) not in (int, float) or not (value > 0 if option == "epsilon" else 0 <= value < 1):
+            raise ConfigError(f"{where}: {option} is {value!r}, should be a number {wanted}")
     return kind(parameters, **settings.optimizer_options)
 
 

@@ -25,25 +25,13 @@ def train_keras(
     """Train a Keras model on the rows of a list, and predict the validation rows."""
     from digitflow.base import checksums as sfv
     from digitflow.base import files
-    from digitflow.dataset import classes as class_names
-    from digitflow.training import keras_trainer
-    from digitflow.training.course import Job
-    from digitflow.training.settings import Settings
+    from digitflow.training import course, keras_trainer
 
     files.check_writable(model)
     sfv.check(checksums, images, train_lst, valid_lst)
-    job = Job(
-        settings=Settings.from_dict(settings),
-        seed=seed,
-        classes=len(class_names.read(classes)),
-        threads=threads,
-        code=code,
-        model_files=[model],
-        history=history,
-        metrics=metrics,
-        valid_probabilities=valid_probabilities,
-        store=store,
-    )
+    outputs = {"history": history, "metrics": metrics, "valid_probabilities": valid_probabilities}
+    given = {"seed": seed, "threads": threads, "code": code, "store": store}
+    job = course.job_of(settings, classes, [model], **given, **outputs)
     keras_trainer.train(images, train_lst, valid_lst, job, device)
 
 
@@ -74,25 +62,13 @@ def train_mxnet(
     """
     from digitflow.base import checksums as sfv
     from digitflow.base import files
-    from digitflow.dataset import classes as class_names
-    from digitflow.training import mxnet_trainer
-    from digitflow.training.course import Job
-    from digitflow.training.settings import Settings
+    from digitflow.training import course, mxnet_trainer
 
     files.check_writable(symbol)
     sfv.check(checksums, train_lst, valid_lst)
-    job = Job(
-        settings=Settings.from_dict(settings),
-        seed=seed,
-        classes=len(class_names.read(classes)),
-        threads=threads,
-        code=code,
-        model_files=[symbol, model],
-        history=history,
-        metrics=metrics,
-        valid_probabilities=valid_probabilities,
-        store=store,
-    )
+    outputs = {"history": history, "metrics": metrics, "valid_probabilities": valid_probabilities}
+    given = {"seed": seed, "threads": threads, "code": code, "store": store}
+    job = course.job_of(settings, classes, [symbol, model], **given, **outputs)
     mxnet_trainer.train(
         list(zip(train_rec, train_idx, strict=True)),
         list(zip(valid_rec, valid_idx, strict=True)),
@@ -122,25 +98,13 @@ def train_numpy(
     os.environ["OPENBLAS_NUM_THREADS"] = str(threads)  # numpy reads it when it is imported
     from digitflow.base import checksums as sfv
     from digitflow.base import files
-    from digitflow.dataset import classes as class_names
-    from digitflow.training import numpy_trainer
-    from digitflow.training.course import Job
-    from digitflow.training.settings import Settings
+    from digitflow.training import course, numpy_trainer
 
     files.check_writable(model)
     sfv.check(checksums, images, train_lst, valid_lst)
-    job = Job(
-        settings=Settings.from_dict(settings),
-        seed=seed,
-        classes=len(class_names.read(classes)),
-        threads=threads,
-        code=code,
-        model_files=[model],
-        history=history,
-        metrics=metrics,
-        valid_probabilities=valid_probabilities,
-        store=store,
-    )
+    outputs = {"history": history, "metrics": metrics, "valid_probabilities": valid_probabilities}
+    given = {"seed": seed, "threads": threads, "code": code, "store": store}
+    job = course.job_of(settings, classes, [model], **given, **outputs)
     numpy_trainer.train(images, train_lst, valid_lst, job)
 
 

@@ -134,19 +134,10 @@ torture: $(DEV)  ## kill real runs at over a hundred moments and resume them: do
 LOCK = $(abspath $(UV)) pip compile --quiet --python-version 3.11 --universal --generate-hashes --no-header --no-annotate \
 	--no-emit-index-url --no-emit-find-links
 lock: $(UV)  ## pin the packages that workflow/envs/*.in name
-	cd workflow/envs && $(LOCK) main.in -o main.lock.txt
-	cd workflow/envs && $(LOCK) dev.in -c main.lock.txt -o dev.lock.txt
-	cd workflow/envs && $(LOCK) slurm.in -c main.lock.txt -o slurm.lock.txt
-	cd workflow/envs && $(LOCK) jax-cuda12.in -c main.lock.txt -o jax-cuda12.lock.txt
-	cd workflow/envs && $(LOCK) jax-cuda13.in -c main.lock.txt -o jax-cuda13.lock.txt
-	cd workflow/envs && $(LOCK) keras-jax.in -c main.lock.txt -o keras-jax.lock.txt
-	cd workflow/envs && $(LOCK) keras-torch.in -c main.lock.txt -o keras-torch.lock.txt
-	cd workflow/envs && $(LOCK) mxnet.in -o mxnet.lock.txt
+	cd workflow/envs && for name in main mxnet kaggle bench uv; do $(LOCK) $$name.in -o $$name.lock.txt || exit 1; done
+	cd workflow/envs && for name in dev slurm jax-cuda12 jax-cuda13 keras-jax keras-torch fuzz; do \
+		$(LOCK) $$name.in -c main.lock.txt -o $$name.lock.txt || exit 1; done
 	cd workflow/envs && $(LOCK) mxnet-cu117.in -c mxnet.lock.txt -o mxnet-cu117.lock.txt
-	cd workflow/envs && $(LOCK) kaggle.in -o kaggle.lock.txt
-	cd workflow/envs && $(LOCK) bench.in -o bench.lock.txt
-	cd workflow/envs && $(LOCK) fuzz.in -c main.lock.txt -o fuzz.lock.txt
-	cd workflow/envs && $(LOCK) uv.in -o uv.lock.txt
 
 clean:  ## remove results and conversions; keep CSVs, corrections, remembered runs, receipts and environments
 	@test ! -e data/png/train -a ! -e data/png/train.inventory || \
@@ -174,20 +165,12 @@ $(MAIN): workflow/envs/main.lock.txt $(GPU_LOCK) $(SLURM_LOCK) $(wildcard $(GPU_
 	$(SYNC)
 	cat $< $(GPU_LOCK) > $@
 
-.venvs/bench/installed: workflow/envs/bench.lock.txt $(MAIN)
-	$(UV) venv --quiet --clear --python 3.11 .venvs/bench
-	$(UV) pip sync --quiet --require-hashes --compile-bytecode --python .venvs/bench $<
-	touch $@
-
-.venvs/keras-%/installed: workflow/envs/keras-%.lock.txt | $(UV)
+.venvs/%/installed: workflow/envs/%.lock.txt | $(UV)
 	$(UV) venv --quiet --clear --python 3.11 $(@D)
 	$(UV) pip sync --quiet --require-hashes --compile-bytecode --python $(@D) $<
 	touch $@
 
-.venvs/fuzz/installed: workflow/envs/fuzz.lock.txt | $(UV)
-	$(UV) venv --quiet --clear --python 3.11 .venvs/fuzz
-	$(UV) pip sync --quiet --require-hashes --compile-bytecode --python .venvs/fuzz $<
-	touch $@
+.venvs/bench/installed: $(MAIN)
 
 $(DEV): workflow/envs/dev.lock.txt $(GPU_LOCK) $(SLURM_LOCK) $(MAIN)
 	$(SYNC)

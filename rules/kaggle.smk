@@ -60,10 +60,10 @@ def wished(path):
         raise WorkflowError(
             "nothing was sent: data.source is mnist, whose test images are not the competition's; set it to kaggle"
         )
-    if DATA["source"] != "kaggle" and not input_checks.names_competition(given):
+    if DATA["source"] != "kaggle" and not input_checks.names_competition(DATA, given):
         raise WorkflowError(
-            f"nothing was sent: data.source is {DATA['source']}; if its test images are a competition's, set "
-            "data.competition to the last part of the address of its page"
+            f"nothing was sent: data.source is {DATA['source']}; if its test images are {DATA['competition']}'s, type "
+            f"--config submit=yes 'data={{competition: {DATA['competition']}}}'; for another competition, name that"
         )
     return tested(path)
 

@@ -260,7 +260,9 @@ def test_what_is_submitted_is_remembered_before_it_is_sent(by_hand):
 def test_digits_of_ones_own_are_sent_to_no_competition_that_was_not_named(finished_numpy):
     refused = finished_numpy.snakemake("--dry-run", *SUBMIT)
     assert refused.returncode == 1
-    assert "nothing was sent: data.source is files; if its test images are a" in refused.stdout
+    assert "nothing was sent: data.source is files; if its test images are digit-rec" in refused.stdout
+    named = (*SUBMIT, "data={competition: digit-recognizer}")
+    assert finished_numpy.planned_rules(*named)["submit_kaggle"] == 1
     finished_numpy.configure("source: files", "source: files, competition: kannada-mnist")
     assert finished_numpy.planned_rules(*SUBMIT)["submit_kaggle"] == 1
 

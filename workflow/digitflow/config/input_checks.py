@@ -13,7 +13,7 @@ from typing import Any
 from digitflow.base.archives import split_member
 from digitflow.base.errors import ConfigError, InputError
 from digitflow.competing.competition import NAMED, downloaded_for
-from digitflow.config.inputs import beside, csv_paths, fault_of_file, submission_files
+from digitflow.config.inputs import DIGIT_RECOGNIZER, beside, csv_paths, fault_of_file, submission_files
 from digitflow.config.schema import in_yaml
 from digitflow.dataset import applied, locations
 from digitflow.formats.corrections import HEADER
@@ -221,10 +221,13 @@ def check_folder(clone: str | os.PathLike, data: dict[str, Any], configured: boo
         )
 
 
-def names_competition(given: dict[str, Any]) -> bool:
-    """Whether the command line or its files, which `given` says, name a competition."""
+def names_competition(data: dict[str, Any], given: dict[str, Any]) -> bool:
+    """Whether a competition was named, by the command line or its files, which `given` says, or in the
+    defaults, where another one stood.
+    """
     section = given.get("data")
-    return isinstance(section, dict) and "competition" in section
+    named = isinstance(section, dict) and "competition" in section
+    return named or data["competition"] != DIGIT_RECOGNIZER
 
 
 def unread_competition(data: dict[str, Any], given: dict[str, Any]) -> str | None:

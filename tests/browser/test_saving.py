@@ -1,5 +1,6 @@
 """The page served by `digitflow look`: every decision is in corrections.csv before the page says so."""
 
+import dataclasses
 import os
 import subprocess
 import sys
@@ -8,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from digitflow.formats import corrections
@@ -154,6 +156,34 @@ def test_a_page_that_is_older_than_the_file_says_so_and_shows_no_line_at_another
     said = f"saved in {file}; 1 line there {STRAY}"
     wait_for(lambda: served.text("#saved") == said)
     assert (served.count, served.text("#lost-count")) == (0, "")
+
+
+@pytest.mark.parametrize("same", [True, False], ids=["of the same rows", "of other rows"])
+def test_a_page_that_is_made_again_while_it_is_open_says_so_and_shows_no_line_of_other_rows(
+    page, data, tmp_path, same
+):
+    index, file = tmp_path / "results" / "look" / "index.html", tmp_path / "corrections.csv"
+    write_page(index, data)
+    with serving(index, file) as server:
+        open_whole(page, server.url)
+        change = {"png": None} if same else {"labels": np.roll(data.labels, 1)}
+        later = dataclasses.replace(data, **change)
+        write_page(index, later)
+        reload = "; this page was made again: reload it"
+        wait_for(lambda: page.text("#saved") == f"saves into {file}{reload}")
+        first = page.selected
+        file.write_text(f"id,was,now,crc,note\n{first},{later.labels[first - 1]},drop,,\n")
+        if same:
+            wait_for(lambda: page.decision == "Decided: drop")
+            page.press("ARROW_RIGHT", "k")
+            wait_for(lambda: page.text("#saved") == f"saved in {file}{reload}")
+            assert (page.count, page.texts(".mark")[:2]) == (2, ["drop", "ok"])
+        else:
+            polls = """return performance.getEntriesByType("resource")
+                .filter((one) => one.name.includes("?version=")).length"""
+            before = page.run(polls)
+            wait_for(lambda: page.run(polls) > before + 1)
+            assert (page.count, page.decision) == (0, "Not looked at yet.")
 
 
 def test_a_line_about_no_row_hides_neither_that_a_decision_is_saved_nor_where(served, tmp_path):

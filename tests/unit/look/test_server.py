@@ -187,6 +187,20 @@ def test_the_version_changes_with_the_file_whoever_writes_it(client, data, file)
     assert json.loads(body)["lines"][-1][3] == "by hand"
 
 
+def test_the_version_changes_when_the_page_is_made_again(client, data, index):
+    before = json.loads(client.get("api/corrections")[1])
+    assert before["digest"] == data.digest
+    write_page(index, dataclasses.replace(data, labels=np.roll(data.labels, 1)))
+    status, body = client.get(f"api/corrections?version={before['version']}")
+    assert status == 200
+    after = json.loads(body)
+    assert after["edition"] != before["edition"]
+    assert after["digest"] != before["digest"]
+    (index.parent / "page" / "data.js").unlink()
+    status, body = client.get(f"api/corrections?version={after['version']}")
+    assert (status, json.loads(body)["edition"]) == (200, "")
+
+
 def lost_of(client) -> list:
     return json.loads(client.get("api/corrections")[1])["lost"]
 

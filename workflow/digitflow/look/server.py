@@ -84,8 +84,12 @@ class Decisions:
 
     @property
     def version(self) -> str:
-        """Changes whenever the file does, whoever writes it, and whenever something is saved here."""
-        return f"{hashlib.sha256(corrections.read_bytes(self.path)).hexdigest()[:16]}.{self._saves}"
+        """Changes with the file and the page, whoever writes them, and whenever something is saved here."""
+        try:
+            made = "-".join(map(str, _stamp(self.index)))
+        except OSError:  # it is being made again
+            made = ""
+        return f"{hashlib.sha256(corrections.read_bytes(self.path)).hexdigest()[:16]}.{self._saves}.{made}"
 
     def lines(self) -> dict[str, Any]:
         """The version, the lines of the file in the form that the page takes, and lost decisions.
@@ -93,14 +97,14 @@ class Decisions:
         A decision is lost if it was saved here, but the file says again what it said before, or nothing:
         another program, such as an editor that had the file open, has written back what it had read. None
         stands for no line. `others` is how many lines are about images that the page does not have, or has
-        under another id; `edition` is that of the page that is there now.
+        under another id; `edition` and `digest` are those of the page that is there now.
         """
         version = self.version
         found = corrections.read(self.path)
         try:
-            edition, _, _, rows = _read_rows(self.index, _stamp(self.index))
+            edition, digest, _, rows = _read_rows(self.index, _stamp(self.index))
         except OSError:  # it is being made again
-            edition, rows = "", None
+            edition, digest, rows = "", "", None
         shown = found if rows is None else [line for line in found if _is_about(line, rows.get(line.id))]
         return {
             "version": version,
@@ -109,6 +113,7 @@ class Decisions:
             "lost": [] if rows is None else list(self._lost(found, rows)),
             "others": len(found) - len(shown),
             "edition": edition,
+            "digest": digest,
         }
 
     def _lost(self, found: list[Correction], rows: Mapping[int, Row]) -> Iterator[tuple[int, str | None]]:

@@ -158,9 +158,11 @@ function serverStore(api, reply, onChange) {
   }
 
   function adopt(answer) {
-    inFile = readLines(answer.lines);
-    ({ version, path, lost, others } = answer);
+    ({ version, path } = answer);
     madeAgain = answer.edition !== data.edition;
+    if (answer.digest !== data.digest) return; // its ids are those of other rows
+    inFile = readLines(answer.lines);
+    ({ lost, others } = answer);
   }
 
   const latest = (id) => {
@@ -241,12 +243,12 @@ function serverStore(api, reply, onChange) {
         return [`${pending.length ? `${number(pending.length)} NOT SAVED: ` : ""}${problem}`, "bad"];
       if (pending.length) return ["saving…", "new"];
       const saved = `${history.length || inFile.size ? "saved in" : "saves into"} ${path}`;
+      if (madeAgain) return [`${saved}; this page was made again: reload it`, "new"];
       if (others) {
         const are = others === 1 ? "is" : "are";
         const way = "make this page again; that run names a line that is wrong";
         return [`${saved}; ${plural(others, "line")} there ${are} about other data: ${way}`, "new"];
       }
-      if (madeAgain) return [`${saved}; this page was made again: reload it`, "new"];
       return [saved, "good"];
     },
     lost: () => (pending.length ? [] : lost),

@@ -444,6 +444,21 @@ def test_decisions_that_the_file_has_by_now_are_new_no_longer(page, data, correc
     assert (page.count, page.text("#saved")) == (1, "")
 
 
+def test_a_decision_whose_line_was_taken_out_of_the_file_again_does_not_come_back(
+    page, data, index, corrected
+):
+    page.go("suspects")
+    suspect = page.selected
+    page.press("x")
+    line = Correction(suspect, str(data.labels[suspect - 1]), "drop", line=2)
+    write_page(corrected[0], dataclasses.replace(data, corrections=[line]))
+    page.open(corrected[0])
+    page.press("u")
+    assert (page.count, page.texts("#toast")) == (1, ["Nothing to undo."])
+    page.open(index, "suspects")
+    assert (page.count, page.decision, page.text("#saved")) == (0, "Not looked at yet.", "")
+
+
 def test_the_download_is_the_text_of_the_export(page, tmp_path):
     page.driver.execute_cdp_cmd(
         "Browser.setDownloadBehavior", {"behavior": "allow", "downloadPath": str(tmp_path)}

@@ -33,9 +33,13 @@ function localStore(onChange) {
     } catch {
       broken = true; // a browser that keeps nothing for this page
     }
-    for (const [id, now] of Object.entries(kept.decisions)) {
-      if (inFile.get(Number(id))?.now === now) delete kept.decisions[id];
-    }
+    const says = (id) => inFile.get(Number(id))?.now;
+    const settled = Object.keys(kept.decisions).filter((id) => says(id) === kept.decisions[id]);
+    if (!settled.length) return;
+    // For good: if the line is taken out of the file later, the decision must not come back.
+    for (const id of settled) delete kept.decisions[id];
+    kept.history = kept.history.filter(([id]) => !settled.includes(String(id)));
+    keep();
   }
 
   /** Lines of decisions that were made on this page for other data, by the keys that they are kept under. */
@@ -52,8 +56,7 @@ function localStore(onChange) {
     return found;
   }
 
-  function save() {
-    kept.path = location.pathname;
+  function keep() {
     kept.lines = Object.entries(kept.decisions).map(([id, now]) => ({
       now: field(now),
       crc: crcOf(rowOf.get(Number(id))),
@@ -64,6 +67,11 @@ function localStore(onChange) {
     } catch {
       broken = true;
     }
+  }
+
+  function save() {
+    kept.path = location.pathname;
+    keep();
     onChange();
   }
 

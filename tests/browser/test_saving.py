@@ -277,6 +277,28 @@ def test_what_the_server_cannot_write_is_not_called_saved_and_is_sent_again(serv
     assert [line.now for line in corrections.read(file)] == ["drop"]
 
 
+def test_a_decision_that_is_refused_can_be_undone_and_others_are_saved_then(served, data, tmp_path):
+    file = tmp_path / "corrections.csv"
+    first, second = (int(id_) for id_ in data.audit["id"][:2])
+    served.press("x")
+    saved(served)
+    stray = f"{second},{data.labels[second - 1]},drop,{corrections.pixel_crc(data.images[first - 1])},\n"
+    file.write_text("id,was,now,crc,note\n" + stray)
+    wait_for(lambda: served.text("#saved") == f"saved in {file}; 1 line there {STRAY}")
+    served.press("k")
+    refused = f"line 2 of {file} is about another image"
+    wait_for(lambda: served.text("#saved").startswith(f"1 NOT SAVED: {refused}"))
+    served.press("ARROW_LEFT", "ARROW_LEFT", "k")
+    wait_for(lambda: served.text("#saved").startswith(f"2 NOT SAVED: {refused}"))
+    served.press("u")
+    wait_for(lambda: served.text("#saved").startswith(f"1 NOT SAVED: {refused}"))
+    served.press("u")
+    saved(served)
+    assert [line.now for line in corrections.read(file)] == ["drop"]
+    served.press("HOME", "k")
+    wait_for(lambda: [(line.id, line.now) for line in corrections.read(file)][1:] == [(first, "ok")])
+
+
 def test_without_an_answer_the_page_says_what_is_not_saved_and_offers_it_as_lines(page, index, tmp_path):
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     command = [sys.executable, "-c", SERVE, str(index), str(tmp_path / "corrections.csv")]

@@ -173,10 +173,21 @@ function serverStore(api, reply, onChange) {
     ({ lost, others } = answer);
   }
 
+  const saidInFile = (id) => inFile.get(id)?.now ?? null;
+
   const latest = (id) => {
     const waiting = pending.findLast(([other]) => other === id);
-    return waiting ? waiting[1] : (inFile.get(id)?.now ?? null);
+    return waiting ? waiting[1] : saidInFile(id);
   };
+
+  /** Send no more what was undone before it was saved: it would be refused again, and all others with it. */
+  function forgetUndone() {
+    const left = pending.filter(([id]) => latest(id) !== saidInFile(id));
+    const fewer = left.length < pending.length;
+    pending = left;
+    keep();
+    return fewer;
+  }
 
   async function ask(url, options) {
     let response;
@@ -187,8 +198,10 @@ function serverStore(api, reply, onChange) {
     }
     if (response.status === 304) return null;
     const answer = await response.json();
-    if (!response.ok) throw new Error(answer.error);
-    return answer;
+    if (response.ok) return answer;
+    // 403: the address is outdated, but the next one takes it; from 500: what hinders it may pass.
+    const final = response.status < 500 && response.status !== 403;
+    throw Object.assign(new Error(answer.error), { final });
   }
 
   async function exchange() {
@@ -197,6 +210,7 @@ function serverStore(api, reply, onChange) {
     const batch = pending.slice();
     const before = version;
     const hadProblem = problem;
+    let undone = false;
     try {
       const answer = batch.length
         ? await ask(api, {
@@ -211,10 +225,11 @@ function serverStore(api, reply, onChange) {
       problem = "";
     } catch (error) {
       problem = error.message;
+      undone = error.final && forgetUndone();
     }
     busy = false;
     if (batch.length || version !== before || problem !== hadProblem) onChange();
-    if (pending.length && !problem) exchange();
+    if (undone || (pending.length && !problem)) exchange();
   }
 
   function send(...decisions) {
@@ -262,7 +277,7 @@ function serverStore(api, reply, onChange) {
     lost: () => (pending.length ? [] : lost),
     lostWords: ["", "no longer in", "Write again", "Leave out"],
     settleLost(again) {
-      send(...lost.map(([id, now]) => [id, again ? now : (inFile.get(id)?.now ?? null)]));
+      send(...lost.map(([id, now]) => [id, again ? now : saidInFile(id)]));
     },
     get canUndo() {
       return history.length > 0;

@@ -307,6 +307,11 @@ def test_nothing_is_answered_without_the_token(client, data, file, token):
     assert client.ask("GET", own[:-2] + "/results/look/index.html")[0] == 403
 
 
+def test_what_is_no_address_is_refused(client):
+    status, body = client.ask("GET", "http://[")
+    assert (status, json.loads(body)) == (400, {"error": "not an address"})
+
+
 def test_a_page_of_another_host_gets_nothing(client):
     for headers in ({"Host": "evil.example"}, {"Origin": "http://evil.example"}):
         assert client.ask("GET", client.parts.path, **headers)[0] == 403
@@ -464,13 +469,25 @@ def test_the_verb_saves_into_the_file_of_the_configuration_and_writes_to_no_othe
     assert [(line.id, line.now) for line in corrections.read(file)] == [(3, "drop")]
 
 
-@pytest.mark.parametrize("text", ["window.LOOK = {};\n", "window.LOOK = {"])
+@pytest.mark.parametrize("text", ["window.LOOK = {};\n", "window.LOOK = {", "window.LOOK = [];\n"])
 def test_a_page_that_does_not_name_the_file_is_to_be_made_again(index, text):
     (index.parent / "page" / "data.js").write_text(text)
     with pytest.raises(
         FormatError, match=r"make it again with: snakemake -j4 --force results/look/index\.html"
     ):
         LookServer(index)
+
+
+@pytest.mark.parametrize(
+    "text", ["window.LOOK = {};\n", "window.LOOK = {", "window.LOOK = [];\n", 'window.LOOK = {"names": 5};\n']
+)
+def test_a_page_that_is_damaged_while_it_is_served_is_to_be_made_again(client, data, index, file, text):
+    (index.parent / "page" / "data.js").write_text(text)
+    status, body = client.get("api/corrections")
+    for answered in ((status, json.loads(body)), client.decide(data.digest, [[3, "drop"]])):
+        assert answered[0] == 500
+        assert answered[1]["error"].startswith(f"{index}: damaged, or made by another version; make it again")
+    assert not file.exists()
 
 
 def test_without_a_page_it_says_how_to_make_one(tmp_path, file):

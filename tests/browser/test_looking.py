@@ -224,6 +224,42 @@ def test_caps_lock_changes_no_key(page):
     assert (page.count, page.texts(".mark")[0]) == (1, "drop")
 
 
+def type_key(page: Page, key: str, code: str, **more: object) -> None:
+    """Press a key of any keyboard: what it writes, and where it is on one with the layout of the US."""
+    for kind in ("keyDown", "keyUp"):
+        page.driver.execute_cdp_cmd(
+            "Input.dispatchKeyEvent", {"type": kind, "key": key, "code": code, **more}
+        )
+
+
+@pytest.mark.parametrize(
+    ("keys", "marks"),
+    [
+        ([("ч", "KeyX"), ("Л", "KeyK")], ["drop", "ok"]),  # Cyrillic
+        ([("χ", "KeyX"), ("κ", "KeyK")], ["drop", "ok"]),  # Greek
+        ([("ס", "KeyX"), ("ל", "KeyK")], ["drop", "ok"]),  # Hebrew
+        ([("ء", "KeyX"), ("ن", "KeyK")], ["drop", "ok"]),  # Arabic
+        ([("x", "KeyB"), ("k", "KeyV")], ["drop", "ok"]),  # Dvorak
+        ([("x", "KeyX"), ("é", "Digit2")], ["drop", "→ 2"]),  # AZERTY
+        ([("x", "KeyX"), ("2", "Numpad2")], ["drop", "→ 2"]),
+    ],
+)
+def test_keys_mean_the_same_on_keyboards_with_other_letters_or_signs(page, data, keys, marks):
+    page.go("suspects")
+    assert data.labels[data.audit["id"][1] - 1] != 2
+    for key, code in keys:
+        type_key(page, key, code)
+    assert page.texts(".mark")[:2] == marks
+
+
+def test_a_letter_that_means_nothing_here_is_not_the_one_at_its_place_on_another_keyboard(page):
+    page.go("suspects")
+    type_key(page, "q", "KeyX")  # Dvorak
+    type_key(page, "!", "Digit1", modifiers=8)  # with Shift
+    type_key(page, "Clear", "Numpad5")
+    assert page.count == 0
+
+
 def test_a_section_goes_on_where_it_was_left(page):
     page.go("suspects")
     page.press("ARROW_RIGHT", "ARROW_DOWN")
@@ -321,6 +357,16 @@ def test_a_filter_that_nothing_passes_says_so(page):
 def test_filters_are_shown_where_there_are_images_to_filter(page, section, shown):
     page.go(section)
     assert bool(page.text("#filters")) is shown  # the text that can be seen
+
+
+@pytest.mark.parametrize("section", ["overview", "confusion"])
+def test_a_section_without_images_is_scrolled_by_keys_as_soon_as_it_is_opened(page, index, section):
+    before = page.driver.get_window_size()
+    page.driver.set_window_size(1200, 400)
+    page.open(index, section)
+    page.press("PAGE_DOWN")
+    wait_for(lambda: page.run("return document.getElementById('main').scrollTop") > 0)
+    page.driver.set_window_size(before["width"], before["height"])
 
 
 @pytest.fixture
@@ -442,6 +488,21 @@ def test_decisions_that_the_file_has_by_now_are_new_no_longer(page, data, correc
     write_page(corrected[0], dataclasses.replace(data, corrections=[suspect]))
     page.open(corrected[0])
     assert (page.count, page.text("#saved")) == (1, "")
+
+
+def test_a_decision_whose_line_was_taken_out_of_the_file_again_does_not_come_back(
+    page, data, index, corrected
+):
+    page.go("suspects")
+    suspect = page.selected
+    page.press("x")
+    line = Correction(suspect, str(data.labels[suspect - 1]), "drop", line=2)
+    write_page(corrected[0], dataclasses.replace(data, corrections=[line]))
+    page.open(corrected[0])
+    page.press("u")
+    assert (page.count, page.texts("#toast")) == (1, ["Nothing to undo."])
+    page.open(index, "suspects")
+    assert (page.count, page.decision, page.text("#saved")) == (0, "Not looked at yet.", "")
 
 
 def test_the_download_is_the_text_of_the_export(page, tmp_path):
@@ -636,29 +697,45 @@ def test_hostile_names_are_text_and_can_be_chosen_from_a_list(page, digits, tmp_
     assert page.errors() == []
 
 
+HEBREW = ("אפס", "אחת", "שתיים", "שלוש", "ארבע", "חמש", "שש", "שבע", "שמונה", "תשע")
+# Where the first text of an element that fits a pattern is drawn: its left and its right end.
+SPAN_OF = """const spanOf = (element, pattern) => {
+        const texts = document.createTreeWalker(element, NodeFilter.SHOW_TEXT);
+        for (let text; (text = texts.nextNode()); ) {
+            const found = pattern.exec(text.data);
+            if (!found) continue;
+            const range = document.createRange();
+            range.setStart(text, found.index);
+            range.setEnd(text, found.index + found[0].length);
+            const {left, right} = range.getBoundingClientRect();
+            return [left, right];
+        }
+    };"""
+
+
 def test_a_probability_stands_whole_after_a_name_that_is_written_from_right_to_left(page, digits, tmp_path):
     images, labels = digits
-    names = ["אפס", "אחת", "שתיים", "שלוש", "ארבע", "חמש", "שש", "שבע", "שמונה", "תשע"]
-    write_page(tmp_path / "index.html", example(images[:300], labels[:300], 250, names))
+    write_page(tmp_path / "index.html", example(images[:300], labels[:300], 250, HEBREW))
     page.open(tmp_path / "index.html", "suspects")
-    spans = """const spanOf = (fact, pattern) => {
-            const texts = document.createTreeWalker(fact, NodeFilter.SHOW_TEXT);
-            for (let text; (text = texts.nextNode()); ) {
-                const found = pattern.exec(text.data);
-                if (!found) continue;
-                const range = document.createRange();
-                range.setStart(text, found.index);
-                range.setEnd(text, found.index + found[0].length);
-                const {left, right} = range.getBoundingClientRect();
-                return [left, right];
-            }
-        };
+    spans = """
         return [...document.querySelectorAll("#facts dd")].filter((fact) => fact.textContent.includes("%"))
             .map((fact) => [/[א-ת]+/, /[0-9.]+/, /%/].map((pattern) => spanOf(fact, pattern)))"""
-    found = page.run(spans)
+    found = page.run(SPAN_OF + spans)
     assert len(found) == 2  # given and proposed
     for name, number, sign in found:
         assert name[1] < number[0] < number[1] < sign[0] < number[1] + 10
+
+
+def test_a_note_stands_after_a_name_that_is_written_from_right_to_left(page, digits, tmp_path):
+    images, labels = digits
+    line = Correction(1, HEBREW[labels[0]], HEBREW[(labels[0] + 1) % 10], note="12", line=2)
+    write_page(tmp_path / "index.html", example(images[:300], labels[:300], 250, HEBREW, [line]))
+    page.open(tmp_path / "index.html", "decisions")
+    spans = """
+        const decision = document.getElementById("decision");
+        return [/→/, /[א-ת]+/, /12/].map((pattern) => spanOf(decision, pattern))"""
+    arrow, name, note = page.run(SPAN_OF + spans)
+    assert arrow[1] <= name[0] < name[1] < note[0]
 
 
 def test_the_chooser_stays_open_where_no_class_is_found_and_says_so(page):
@@ -670,6 +747,14 @@ def test_the_chooser_stays_open_where_no_class_is_found_and_says_so(page):
     assert page.text("#choose-hint").startswith("Enter takes the marked class")
     page.press("7", "ENTER")
     assert (page.count, is_choosing(page)) == (1, False)
+
+
+def test_the_chooser_can_be_left_by_mouse_and_leaves_things_as_they_are(page):
+    page.go("suspects")
+    first = page.selected
+    page.press("r")
+    page.click("#choose-dialog .close")
+    assert (page.count, is_choosing(page), page.selected) == (0, False, first)
 
 
 @pytest.mark.parametrize("sign", [{"isComposing": True}, {"keyCode": 229}], ids=["others", "Safari"])

@@ -1,5 +1,6 @@
 """The page served by `digitflow look`: every decision is in corrections.csv before the page says so."""
 
+import dataclasses
 import os
 import subprocess
 import sys
@@ -8,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from digitflow.formats import corrections
@@ -156,6 +158,34 @@ def test_a_page_that_is_older_than_the_file_says_so_and_shows_no_line_at_another
     assert (served.count, served.text("#lost-count")) == (0, "")
 
 
+@pytest.mark.parametrize("same", [True, False], ids=["of the same rows", "of other rows"])
+def test_a_page_that_is_made_again_while_it_is_open_says_so_and_shows_no_line_of_other_rows(
+    page, data, tmp_path, same
+):
+    index, file = tmp_path / "results" / "look" / "index.html", tmp_path / "corrections.csv"
+    write_page(index, data)
+    with serving(index, file) as server:
+        open_whole(page, server.url)
+        change = {"png": None} if same else {"labels": np.roll(data.labels, 1)}
+        later = dataclasses.replace(data, **change)
+        write_page(index, later)
+        reload = "; this page was made again: reload it"
+        wait_for(lambda: page.text("#saved") == f"saves into {file}{reload}")
+        first = page.selected
+        file.write_text(f"id,was,now,crc,note\n{first},{later.labels[first - 1]},drop,,\n")
+        if same:
+            wait_for(lambda: page.decision == "Decided: drop")
+            page.press("ARROW_RIGHT", "k")
+            wait_for(lambda: page.text("#saved") == f"saved in {file}{reload}")
+            assert (page.count, page.texts(".mark")[:2]) == (2, ["drop", "ok"])
+        else:
+            polls = """return performance.getEntriesByType("resource")
+                .filter((one) => one.name.includes("?version=")).length"""
+            before = page.run(polls)
+            wait_for(lambda: page.run(polls) > before + 1)
+            assert (page.count, page.decision) == (0, "Not looked at yet.")
+
+
 def test_a_line_about_no_row_hides_neither_that_a_decision_is_saved_nor_where(served, tmp_path):
     file = tmp_path / "corrections.csv"
     file.write_text("id,was,now,crc,note\n99999,1,2,,\n")
@@ -245,6 +275,28 @@ def test_what_the_server_cannot_write_is_not_called_saved_and_is_sent_again(serv
     file.unlink()
     saved(served)
     assert [line.now for line in corrections.read(file)] == ["drop"]
+
+
+def test_a_decision_that_is_refused_can_be_undone_and_others_are_saved_then(served, data, tmp_path):
+    file = tmp_path / "corrections.csv"
+    first, second = (int(id_) for id_ in data.audit["id"][:2])
+    served.press("x")
+    saved(served)
+    stray = f"{second},{data.labels[second - 1]},drop,{corrections.pixel_crc(data.images[first - 1])},\n"
+    file.write_text("id,was,now,crc,note\n" + stray)
+    wait_for(lambda: served.text("#saved") == f"saved in {file}; 1 line there {STRAY}")
+    served.press("k")
+    refused = f"line 2 of {file} is about another image"
+    wait_for(lambda: served.text("#saved").startswith(f"1 NOT SAVED: {refused}"))
+    served.press("ARROW_LEFT", "ARROW_LEFT", "k")
+    wait_for(lambda: served.text("#saved").startswith(f"2 NOT SAVED: {refused}"))
+    served.press("u")
+    wait_for(lambda: served.text("#saved").startswith(f"1 NOT SAVED: {refused}"))
+    served.press("u")
+    saved(served)
+    assert [line.now for line in corrections.read(file)] == ["drop"]
+    served.press("HOME", "k")
+    wait_for(lambda: [(line.id, line.now) for line in corrections.read(file)][1:] == [(first, "ok")])
 
 
 def test_without_an_answer_the_page_says_what_is_not_saved_and_offers_it_as_lines(page, index, tmp_path):

@@ -57,6 +57,18 @@ DATA = {
 
 
 @pytest.mark.parametrize("data", DATA)
+def test_a_projection_keeps_as_much_of_images_as_any_with_as_many_axes_can(real, data):
+    images = DATA[data](real)[:500]
+    everything, window = np.arange(len(images)), tuple(slice(size) for size in images.shape[1:3])
+    pool = Pool([whole(images)])
+    points = duplicates.Projection(pool, everything, window).project(pool, everything, window)
+    pixels = images.reshape(len(images), -1).astype(float)
+    lengths = np.linalg.svd(pixels - pixels.mean(axis=0), compute_uv=False)
+    left = np.square(lengths[points.shape[1] - 1 :]).sum()
+    assert np.square(points[:, -1], dtype=float).sum() == pytest.approx(left, rel=1e-3, abs=1)
+
+
+@pytest.mark.parametrize("data", DATA)
 def test_copies_moves_and_noise_are_all_found_and_nothing_else(real, data):
     rng = np.random.default_rng(2)
     images = DATA[data](real)

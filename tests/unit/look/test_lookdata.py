@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from digitflow.base.errors import FormatError
+from digitflow.base.errors import FormatError, InputError
 from digitflow.dataset import classes
 from digitflow.formats import idx, lst
 from digitflow.formats.probabilities import write_probabilities
@@ -64,6 +64,13 @@ def test_a_correction_typed_since_the_lists_were_made_is_checked_like_all_others
     Path("corrections.csv").write_text("id,was,now,crc,note\n3,b,A B\n")
     with pytest.raises(FormatError, match=r"line 2: column now: 'A B' should be one of a, b"):
         read(corrections="corrections.csv")
+
+
+@pytest.mark.parametrize("name", ["drop", "ok"])
+def test_a_class_whose_name_means_something_else_in_corrections_is_refused_before_there_are_any(run, name):
+    classes.write("classes.csv", ["a", name])
+    with pytest.raises(InputError, match=f"class '{name}': in the column now of corrections"):
+        read()
 
 
 def test_tables_about_the_images_are_read(run):

@@ -123,6 +123,14 @@ def test_probabilities_of_the_given_and_the_proposed_label_are_told(data, index)
     assert np.allclose(np.array(train["pProposed"]) / 10_000, merged.max(axis=1), atol=6e-5)
 
 
+def test_the_proposed_labels_probability_is_of_the_same_models_as_the_given_ones(data, index, tmp_path):
+    votes = np.eye(len(data.names))[data.predictions.merged.argmax(axis=1)]
+    voted = dataclasses.replace(data, predictions=dataclasses.replace(data.predictions, merged=votes))
+    write_page(tmp_path / "index.html", voted)
+    ours, of_mean = read_content(tmp_path / "index.html")["train"], read_content(index)["train"]
+    assert (ours["pGiven"], ours["pProposed"]) == (of_mean["pGiven"], of_mean["pProposed"])
+
+
 def test_the_checksums_are_those_of_corrections(data, index):
     train = read_content(index)["train"]
     assert train["crc"][8 * 6 : 8 * 7] == corrections.pixel_crc(data.images[6])

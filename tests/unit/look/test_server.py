@@ -187,6 +187,20 @@ def test_the_version_changes_with_the_file_whoever_writes_it(client, data, file)
     assert json.loads(body)["lines"][-1][3] == "by hand"
 
 
+def test_the_version_changes_when_the_page_is_made_again(client, data, index):
+    before = json.loads(client.get("api/corrections")[1])
+    assert before["digest"] == data.digest
+    write_page(index, dataclasses.replace(data, labels=np.roll(data.labels, 1)))
+    status, body = client.get(f"api/corrections?version={before['version']}")
+    assert status == 200
+    after = json.loads(body)
+    assert after["edition"] != before["edition"]
+    assert after["digest"] != before["digest"]
+    (index.parent / "page" / "data.js").unlink()
+    status, body = client.get(f"api/corrections?version={after['version']}")
+    assert (status, json.loads(body)["edition"]) == (200, "")
+
+
 def lost_of(client) -> list:
     return json.loads(client.get("api/corrections")[1])["lost"]
 
@@ -291,6 +305,11 @@ def test_nothing_is_answered_without_the_token(client, data, file, token):
     assert client.decide(data.digest, [[3, "drop"]])[0] == 403
     assert not file.exists()
     assert client.ask("GET", own[:-2] + "/results/look/index.html")[0] == 403
+
+
+def test_what_is_no_address_is_refused(client):
+    status, body = client.ask("GET", "http://[")
+    assert (status, json.loads(body)) == (400, {"error": "not an address"})
 
 
 def test_a_page_of_another_host_gets_nothing(client):
@@ -450,13 +469,25 @@ def test_the_verb_saves_into_the_file_of_the_configuration_and_writes_to_no_othe
     assert [(line.id, line.now) for line in corrections.read(file)] == [(3, "drop")]
 
 
-@pytest.mark.parametrize("text", ["window.LOOK = {};\n", "window.LOOK = {"])
+@pytest.mark.parametrize("text", ["window.LOOK = {};\n", "window.LOOK = {", "window.LOOK = [];\n"])
 def test_a_page_that_does_not_name_the_file_is_to_be_made_again(index, text):
     (index.parent / "page" / "data.js").write_text(text)
     with pytest.raises(
         FormatError, match=r"make it again with: snakemake -j4 --force results/look/index\.html"
     ):
         LookServer(index)
+
+
+@pytest.mark.parametrize(
+    "text", ["window.LOOK = {};\n", "window.LOOK = {", "window.LOOK = [];\n", 'window.LOOK = {"names": 5};\n']
+)
+def test_a_page_that_is_damaged_while_it_is_served_is_to_be_made_again(client, data, index, file, text):
+    (index.parent / "page" / "data.js").write_text(text)
+    status, body = client.get("api/corrections")
+    for answered in ((status, json.loads(body)), client.decide(data.digest, [[3, "drop"]])):
+        assert answered[0] == 500
+        assert answered[1]["error"].startswith(f"{index}: damaged, or made by another version; make it again")
+    assert not file.exists()
 
 
 def test_without_a_page_it_says_how_to_make_one(tmp_path, file):

@@ -72,15 +72,15 @@ def test_a_page_shows_what_each_point_confuses_and_the_finders_curve_if_asked_fo
     for number, epochs in enumerate((1, 2)):
         folder = tmp_path / "models" / "which" / f"epochs~{epochs}" / "seed0"
         folder.mkdir(parents=True)
-        write_confusion(folder / "confusion.csv", np.array([[5, 2 + number], [1, 7]]), "01")
+        write_confusion(folder / "confusion.csv", np.array([[5, 2 + number], [1, 7]]), ["1", "a|b"])
         (folder / "confusion.png").write_bytes(b"matrix %d" % epochs)
         (folder / "mistakes.png").write_bytes(b"mistakes %d" % epochs)
     curve = tmp_path / "rates" / "which" / "epochs~1.png"
     curve.parent.mkdir(parents=True)
     curve.write_bytes(b"curve")
     text, folder = page(figures=["mistakes", "learning_rate"])
-    assert "| 1 | 0 → 1 (2), 1 → 0 (1) | [confusion matrix](experiments/which-epochs~1-" in text
-    assert "| 2 | 0 → 1 (3), 1 → 0 (1) |" in text
+    assert r"| 1 | 1 → a\|b (2), a\|b → 1 (1) | [confusion matrix](experiments/which-epochs~1-" in text
+    assert r"| 2 | 1 → a\|b (3), a\|b → 1 (1) |" in text
     assert "![worst mistakes](experiments/which-epochs~2-mistakes.png)\n" in text  # the best one's
     assert (folder / "which-epochs~1-confusion.png").read_bytes() == b"matrix 1"
     assert (folder / "which-epochs~2-mistakes.png").read_bytes() == b"mistakes 2"

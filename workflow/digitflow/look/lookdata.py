@@ -12,7 +12,7 @@ import numpy as np
 from digitflow.base.errors import FormatError
 from digitflow.base.files import PathLike
 from digitflow.dataset import classes as class_names
-from digitflow.dataset.corrections import apply
+from digitflow.dataset.corrections import apply, check_classes
 from digitflow.formats import corrections as corrections_csv
 from digitflow.formats import idx, lst
 from digitflow.formats.corrections import DROP, OK, Correction, pixel_crc
@@ -183,9 +183,11 @@ def read(
 
     `splits`: the list of the validation rows, or one for each fold. `probabilities`, of the rows of
     `valid_lst`, and `test_probabilities` are merged as the section `merge` and `weights` say; without them
-    there are no predictions. Raises as `dataset.corrections.apply` for corrections that do not fit the rows.
+    there are no predictions. Raises as `dataset.corrections.apply` for corrections that do not fit the rows;
+    without any, too, InputError: a class is called drop or ok.
     """
     pixels, names = idx.open_memmap(images), class_names.read(classes)
+    check_classes(names)  # before there is a correction, because the page would save its opposite
     given = idx.read_labels(labels, len(pixels), len(names)).astype(np.int64)
     text = corrections_csv.read_bytes(corrections) if corrections else b""
     lines = corrections_csv.parse_lines(text, corrections or "")

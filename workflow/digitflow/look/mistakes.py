@@ -65,12 +65,16 @@ def write_confusion(path: str | Path, matrix: np.ndarray, names: Sequence[str]) 
     write_rows(path, [["true", *names], *rows])
 
 
-def read_confusion(path: str | Path) -> np.ndarray:
-    """Read what `write_confusion` wrote: int64 (classes, classes). FormatError: it is damaged."""
+def read_confusion(path: str | Path) -> tuple[np.ndarray, list[str]]:
+    """Read what `write_confusion` wrote: int64 (classes, classes), and the classes' names.
+
+    FormatError: it is damaged.
+    """
     try:
         with open(path, newline="", encoding="utf-8") as file:
-            matrix = np.array([row[1:] for row in list(csv.reader(file))[1:]], np.int64)
-        return matrix.reshape(len(matrix), len(matrix))
+            (_, *names), *rows = csv.reader(file)
+        matrix = np.array([row[1:] for row in rows], np.int64)
+        return matrix.reshape(len(names), len(names)), names
     except (ValueError, csv.Error) as error:
         raise FormatError(f"{path}: damaged: {error}; delete it and run again") from error
 

@@ -96,9 +96,12 @@ def _train(data: LookData) -> dict[str, Any]:
         merged = data.predictions.merged[np.searchsorted(data.predictions.rows, rows)]
         predicted[rows] = merged.argmax(axis=1)
         proposed[rows] = [classes[label] for label in data.audit["proposed"]]
-        of_proposed[rows] = _parts(merged[np.arange(len(rows)), proposed[rows]])
-        of_given[rows] = _parts(data.audit["self_confidence"])
-        margin[rows] = _parts(data.audit["margin"])
+        own, ahead = data.audit["self_confidence"], data.audit["margin"]
+        # Of the same models as the given label's: the audit does not merge them as merge.method says.
+        same = data.audit["proposed"] == data.audit["given"]
+        of_proposed[rows] = _parts(np.where(same, own, own - ahead))
+        of_given[rows] = _parts(own)
+        margin[rows] = _parts(ahead)
         flagged = rows[data.audit["flagged"]].tolist()
     return {
         "ids": data.ids.tolist(),

@@ -13,6 +13,7 @@ import secrets
 import sys
 import threading
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from functools import lru_cache
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -84,8 +85,12 @@ class Decisions:
 
     @property
     def version(self) -> str:
-        """Changes whenever the file does, whoever writes it, and whenever something is saved here."""
-        return f"{hashlib.sha256(corrections.read_bytes(self.path)).hexdigest()[:16]}.{self._saves}"
+        """Changes with the file and the page, whoever writes them, and whenever something is saved here."""
+        try:
+            made = "-".join(map(str, _stamp(self.index)))
+        except OSError:  # it is being made again
+            made = ""
+        return f"{hashlib.sha256(corrections.read_bytes(self.path)).hexdigest()[:16]}.{self._saves}.{made}"
 
     def lines(self) -> dict[str, Any]:
         """The version, the lines of the file in the form that the page takes, and lost decisions.
@@ -93,14 +98,14 @@ class Decisions:
         A decision is lost if it was saved here, but the file says again what it said before, or nothing:
         another program, such as an editor that had the file open, has written back what it had read. None
         stands for no line. `others` is how many lines are about images that the page does not have, or has
-        under another id; `edition` is that of the page that is there now.
+        under another id; `edition` and `digest` are those of the page that is there now.
         """
         version = self.version
         found = corrections.read(self.path)
         try:
-            edition, _, _, rows = _read_rows(self.index, _stamp(self.index))
+            edition, digest, _, rows = _read_rows(self.index, _stamp(self.index))
         except OSError:  # it is being made again
-            edition, rows = "", None
+            edition, digest, rows = "", "", None
         shown = found if rows is None else [line for line in found if _is_about(line, rows.get(line.id))]
         return {
             "version": version,
@@ -109,6 +114,7 @@ class Decisions:
             "lost": [] if rows is None else list(self._lost(found, rows)),
             "others": len(found) - len(shown),
             "edition": edition,
+            "digest": digest,
         }
 
     def _lost(self, found: list[Correction], rows: Mapping[int, Row]) -> Iterator[tuple[int, str | None]]:
@@ -177,9 +183,16 @@ def _corrections_of(index: Path) -> str:
             f"{index}: there is no page to look at; make it with: snakemake -j4 results/look/index.html, "
             "and the -s and --configfile of your runs"
         )
+    with _reading(index) as content:
+        return content["correctionsFile"]
+
+
+@contextmanager
+def _reading(index: Path) -> Iterator[dict[str, Any]]:
+    """The data of the page, to be read in the block. FormatError: the page is damaged."""
     try:
-        return page.read_content(index)["correctionsFile"]
-    except (ValueError, KeyError) as error:
+        yield page.read_content(index)
+    except (ValueError, LookupError, TypeError) as error:
         raise FormatError(
             f"{index}: damaged, or made by another version; make it again with: "
             "snakemake -j4 --force results/look/index.html, and the -s and --configfile of your runs"
@@ -199,15 +212,15 @@ def _stamp(index: Path) -> tuple[int, int]:
 @lru_cache(maxsize=1)
 def _read_rows(index: Path, stamp: tuple[int, int]) -> tuple[str, str, frozenset[str], dict[int, Row]]:
     """The page's edition, the digest of its data, its classes, and its training rows by id; `stamp` changes
-    with the file.
+    with the file. FormatError: the page is damaged.
     """
-    content = page.read_content(index)
-    names, train = content["names"], content["train"]
-    rows = {
-        id_: Row(names[was], train["crc"][8 * place : 8 * place + 8])
-        for place, (id_, was) in enumerate(zip(train["ids"], train["was"], strict=True))
-    }
-    return content["edition"], content["digest"], frozenset(names), rows
+    with _reading(index) as content:
+        names, train = content["names"], content["train"]
+        rows = {
+            id_: Row(names[was], train["crc"][8 * place : 8 * place + 8])
+            for place, (id_, was) in enumerate(zip(train["ids"], train["was"], strict=True))
+        }
+        return content["edition"], content["digest"], frozenset(names), rows
 
 
 class LookServer(ThreadingHTTPServer):
@@ -320,7 +333,11 @@ class _Handler(BaseHTTPRequestHandler):
             raise RequestRefused(HTTPStatus.FORBIDDEN, "another host")
         if origin not in (None, f"http://{host}") or (origin is None and self.command == "POST"):
             raise RequestRefused(HTTPStatus.FORBIDDEN, "another origin")
-        _, token, path = (*urlsplit(self.path).path.split("/", 2), "", "")[:3]
+        try:
+            address = urlsplit(self.path)
+        except ValueError:  # such as http://[
+            raise RequestRefused(HTTPStatus.BAD_REQUEST, "not an address") from None
+        _, token, path = (*address.path.split("/", 2), "", "")[:3]
         if not hmac.compare_digest(token.encode("utf-8", "replace"), self.server.token.encode()):
             raise RequestRefused(
                 HTTPStatus.FORBIDDEN,

@@ -148,13 +148,15 @@ def mistakes(study: Study, models: Path, folder: Path) -> str:
             file = "-".join([study.name, *point.name.split("/"), figure]) + ".png"
             shutil.copyfile(training / f"{figure}.png", folder / file)
             links.append(f"[{text}]({FOLDER}/{file})")
-        pairs = most_confused(read_confusion(training / "confusion.csv"), CONFUSED)
-        confused = ", ".join(f"{true} → {given} ({count:,})" for true, given, count in pairs)
+        matrix, names = read_confusion(training / "confusion.csv")
+        names = [name.replace("|", r"\|") for name in names]  # else a cell of the table would end there
+        pairs = most_confused(matrix, CONFUSED)
+        confused = ", ".join(f"{names[true]} → {names[given]} ({count:,})" for true, given, count in pairs)
         lines.append([*(row[axis] for axis in study.axes), confused, *links])
     table = _table([*study.axes, "most confused: true → given (images)", "", ""], lines)
     best = "\n".join(f"!{link}" for link in lines[0][-2:])
     return (
-        "Which digits the best points' first seeds take for which, with the best one's figures below:\n\n"
+        "Which classes the best points' first seeds take for which, with the best one's figures below:\n\n"
         f"{table}\n\n{best}\n"
     )
 

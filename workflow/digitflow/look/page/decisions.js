@@ -33,9 +33,13 @@ function localStore(onChange) {
     } catch {
       broken = true; // a browser that keeps nothing for this page
     }
-    for (const [id, now] of Object.entries(kept.decisions)) {
-      if (inFile.get(Number(id))?.now === now) delete kept.decisions[id];
-    }
+    const says = (id) => inFile.get(Number(id))?.now;
+    const settled = Object.keys(kept.decisions).filter((id) => says(id) === kept.decisions[id]);
+    if (!settled.length) return;
+    // For good: if the line is taken out of the file later, the decision must not come back.
+    for (const id of settled) delete kept.decisions[id];
+    kept.history = kept.history.filter(([id]) => !settled.includes(String(id)));
+    keep();
   }
 
   /** Lines of decisions that were made on this page for other data, by the keys that they are kept under. */
@@ -52,8 +56,7 @@ function localStore(onChange) {
     return found;
   }
 
-  function save() {
-    kept.path = location.pathname;
+  function keep() {
     kept.lines = Object.entries(kept.decisions).map(([id, now]) => ({
       now: field(now),
       crc: crcOf(rowOf.get(Number(id))),
@@ -64,6 +67,11 @@ function localStore(onChange) {
     } catch {
       broken = true;
     }
+  }
+
+  function save() {
+    kept.path = location.pathname;
+    keep();
     onChange();
   }
 
@@ -158,15 +166,28 @@ function serverStore(api, reply, onChange) {
   }
 
   function adopt(answer) {
-    inFile = readLines(answer.lines);
-    ({ version, path, lost, others } = answer);
+    ({ version, path } = answer);
     madeAgain = answer.edition !== data.edition;
+    if (answer.digest !== data.digest) return; // its ids are those of other rows
+    inFile = readLines(answer.lines);
+    ({ lost, others } = answer);
   }
+
+  const saidInFile = (id) => inFile.get(id)?.now ?? null;
 
   const latest = (id) => {
     const waiting = pending.findLast(([other]) => other === id);
-    return waiting ? waiting[1] : (inFile.get(id)?.now ?? null);
+    return waiting ? waiting[1] : saidInFile(id);
   };
+
+  /** Send no more what was undone before it was saved: it would be refused again, and all others with it. */
+  function forgetUndone() {
+    const left = pending.filter(([id]) => latest(id) !== saidInFile(id));
+    const fewer = left.length < pending.length;
+    pending = left;
+    keep();
+    return fewer;
+  }
 
   async function ask(url, options) {
     let response;
@@ -177,8 +198,10 @@ function serverStore(api, reply, onChange) {
     }
     if (response.status === 304) return null;
     const answer = await response.json();
-    if (!response.ok) throw new Error(answer.error);
-    return answer;
+    if (response.ok) return answer;
+    // 403: the address is outdated, but the next one takes it; from 500: what hinders it may pass.
+    const final = response.status < 500 && response.status !== 403;
+    throw Object.assign(new Error(answer.error), { final });
   }
 
   async function exchange() {
@@ -187,6 +210,7 @@ function serverStore(api, reply, onChange) {
     const batch = pending.slice();
     const before = version;
     const hadProblem = problem;
+    let undone = false;
     try {
       const answer = batch.length
         ? await ask(api, {
@@ -201,10 +225,11 @@ function serverStore(api, reply, onChange) {
       problem = "";
     } catch (error) {
       problem = error.message;
+      undone = error.final && forgetUndone();
     }
     busy = false;
     if (batch.length || version !== before || problem !== hadProblem) onChange();
-    if (pending.length && !problem) exchange();
+    if (undone || (pending.length && !problem)) exchange();
   }
 
   function send(...decisions) {
@@ -241,18 +266,18 @@ function serverStore(api, reply, onChange) {
         return [`${pending.length ? `${number(pending.length)} NOT SAVED: ` : ""}${problem}`, "bad"];
       if (pending.length) return ["saving…", "new"];
       const saved = `${history.length || inFile.size ? "saved in" : "saves into"} ${path}`;
+      if (madeAgain) return [`${saved}; this page was made again: reload it`, "new"];
       if (others) {
         const are = others === 1 ? "is" : "are";
         const way = "make this page again; that run names a line that is wrong";
         return [`${saved}; ${plural(others, "line")} there ${are} about other data: ${way}`, "new"];
       }
-      if (madeAgain) return [`${saved}; this page was made again: reload it`, "new"];
       return [saved, "good"];
     },
     lost: () => (pending.length ? [] : lost),
     lostWords: ["", "no longer in", "Write again", "Leave out"],
     settleLost(again) {
-      send(...lost.map(([id, now]) => [id, again ? now : (inFile.get(id)?.now ?? null)]));
+      send(...lost.map(([id, now]) => [id, again ? now : saidInFile(id)]));
     },
     get canUndo() {
       return history.length > 0;

@@ -268,6 +268,8 @@ function show(keep = null, focus = keep !== null) {
     $("about").textContent = section.about ?? "";
     $("panel").hidden = true;
     $("content").append(section.draw());
+    // Else nothing has the focus, and no key scrolls.
+    if (document.activeElement === document.body) main.focus({ preventScroll: true });
     return;
   }
   const { items, extra, all } = filtered();
@@ -330,11 +332,10 @@ function drawPanel() {
   );
   const now = decisionOf(i);
   const note = isTest(i) ? "" : inFile.get(train.ids[i])?.note;
-  $("decision").textContent = isTest(i)
-    ? NO_LABEL
-    : now === null
-      ? "Not looked at yet."
-      : `Decided: ${wordOf(now)}${note ? ` (${note})` : ""}`;
+  const word = [DROP, OK].includes(now) ? [now] : ["→ ", named(now)];
+  const decided = ["Decided: ", ...word, ...(note ? [" (", named(note), ")"] : [])];
+  const undecided = [isTest(i) ? NO_LABEL : "Not looked at yet."];
+  $("decision").replaceChildren(...(now === null ? undecided : decided));
   $("decision").className = now === null ? "" : "decided";
   for (const button of $("keys").children) {
     button.disabled = isTest(i);
@@ -572,8 +573,17 @@ function copy() {
 
 // ---- Wiring
 
+/** The key that is meant: what it writes or, on keyboards without our letters or digits, its place on others. */
+function keyOf(event) {
+  if (event.key.length > 1) return event.key;
+  const key = event.key.toLowerCase(); // Caps Lock is no other wish
+  // Every Latin letter is meant as such: the place of Dvorak's q is that of x on others.
+  if (/[a-z?]/.test(key) || KEYS?.includes(key) || event.shiftKey) return key;
+  return event.code.replace(/^(Key|Digit|Numpad)/, "").toLowerCase();
+}
+
 function onKey(event) {
-  const key = event.key.length === 1 ? event.key.toLowerCase() : event.key; // Caps Lock is no other wish
+  const key = keyOf(event);
   if (event.ctrlKey || event.metaKey || event.altKey || document.querySelector("dialog[open]")) return;
   if (event.target.closest("input, select, textarea")) return;
   const onControl = event.target.closest("a, button");

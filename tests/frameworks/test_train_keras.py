@@ -239,18 +239,9 @@ def test_the_options_of_the_optimizers_that_are_known_before_the_first_job_are_t
         assert not any(what_is_wanted(option, found[option].default) for option in known), name
 
 
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        ({"nesterov": "false"}, "nesterov: 'false', should be true or false"),
-        ({"momentum": "0,98"}, "momentum: '0,98', should be a number"),
-        ({"momentum": True}, "momentum: True, should be a number"),
-        ({"rate": 1}, "rate"),
-    ],
-)
-def test_an_option_of_an_optimizer_that_is_not_what_it_should_be_is_refused(run, tmp_path, options, message):
-    with pytest.raises(ConfigError, match=f"optimizer_options: sgd: .*{message}"):
-        quick(run, tmp_path, optimizer="sgd", optimizer_options=options)
+def test_an_option_that_keras_does_not_take_after_all_is_told_by_name(run, tmp_path):
+    with pytest.raises(ConfigError, match=r"optimizer_options: sgd: .*rate"):
+        quick(run, tmp_path, optimizer="sgd", optimizer_options={"rate": 1})
 
 
 @pytest.mark.parametrize(

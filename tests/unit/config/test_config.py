@@ -627,6 +627,7 @@ def test_a_value_that_is_in_no_list_of_names_or_numbers_is_one_mistake(key, valu
         ("keras", {"use_ema": True}, "use_ema: write weight_average beside optimizer_options instead"),
         ("keras", {"clipnorm": "1,5"}, "clipnorm: '1,5', should be a number"),
         ("keras", {"amsgrad": 1}, "amsgrad: 1, should be true or false"),
+        ("keras", {"beta_1": True}, "beta_1: true, should be a number"),
         ("mxnet", {"beta_1": 0.9}, r"beta_1: unknown key; did you mean beta1\?"),
         ("numpy", {"epsilon": True}, "epsilon: true, should be a number"),
         ("numpy", {"epsilon": -1e-8}, "epsilon: -1e-08, should be a number above 0"),

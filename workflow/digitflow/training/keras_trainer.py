@@ -269,34 +269,22 @@ def make_optimizer(settings: Settings, rates: schedule.Schedule, steps: int) -> 
         "use_ema": average > 0,
         "ema_momentum": max(average, 0),
     }
-    if clash := fixed.keys() & settings.optimizer_options.keys():
-        raise ConfigError(f"optimizer_options: {', '.join(sorted(clash))} is set by other keys")
+    kind = kinds[settings.optimizer]
     try:
-        kind = kinds[settings.optimizer]
-        optimizer = kind(**fixed, **_checked_options(kind, settings.optimizer_options))
+        optimizer = kind(**fixed, **_as_keras_has_them(kind, settings.optimizer_options))
     except (TypeError, ValueError) as error:
         raise ConfigError(f"optimizer_options: {settings.optimizer}: {error}") from error
     optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
     return optimizer
 
 
-def _checked_options(kind: Callable, options: Mapping[str, Any]) -> dict[str, Any]:
-    """The options, with 0.0 for 0 if the default is a float: Keras tells them apart, YAML need not.
-
-    ValueError if the default is a number, or true or false, and the option is not.
+def _as_keras_has_them(kind: Callable, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Options that the configuration has checked, with 0.0 for 0 where the default is a float, because Keras
+    tells them apart, and without a clip of 0, which is none: Keras would count it as one of several.
     """
     defaults = {name: one.default for name, one in inspect.signature(kind).parameters.items()}
-    checked = {}
-    for name, value in options.items():
-        if name.endswith(("clipnorm", "clipvalue")) and not value:
-            continue  # 0 is none, and Keras would count it as one of several
-        default = defaults.get(name)
-        if isinstance(default, bool):
-            if not isinstance(value, bool):
-                raise ValueError(f"{name}: {value!r}, should be true or false")
-        elif isinstance(default, int | float) and value is not None:
-            if isinstance(value, bool) or not isinstance(value, int | float):
-                raise ValueError(f"{name}: {value!r}, should be a number")
-            value = float(value) if isinstance(default, float) else value
-        checked[name] = value
-    return checked
+    return {
+        name: float(value) if isinstance(defaults.get(name), float) and value is not None else value
+        for name, value in options.items()
+        if value or not name.endswith(("clipnorm", "clipvalue"))
+    }

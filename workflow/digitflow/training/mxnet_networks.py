@@ -4,7 +4,6 @@ This module imports MXNet: import it only once `prepare` has set the environment
 """
 
 import contextlib
-import inspect
 from collections.abc import Iterator
 
 import mxnet as mx
@@ -230,9 +229,6 @@ class AdaDelta(mx.optimizer.AdaDelta):
         weight[:] = before + self.learning_rate * (weight - before)
 
 
-# The rate has its own key, lazy updates are for sparse arrays, and the rest would bypass the settings.
-NOT_OPTIONS = ("learning_rate", "lazy_update", "kwargs")
-
 # MXNet's own formulas, options and defaults. Where they differ from Keras':
 # - adam, nadam, rmsprop: epsilon 1e-8, not 1e-7. Nadam moves its momentum schedule on at each array, not at
 #   each step, so the correction of the first steps ends sooner. rmsprop has momentum, gamma2, only if
@@ -254,18 +250,10 @@ OPTIMIZERS: dict[str, type[mx.optimizer.Optimizer]] = {
 
 
 def make_optimizer(settings: Settings, size: int) -> mx.optimizer.Optimizer:
-    """The optimizer of the settings for batches of `size`. ConfigError for an option that it lacks."""
-    name, options = settings.optimizer, dict(settings.optimizer_options)
-    kind = OPTIMIZERS[name]
-    known = [option for option in inspect.signature(kind).parameters if option not in NOT_OPTIONS]
-    if name == "sgd":
-        known.append("nesterov")
+    """The optimizer of the settings, whose options the configuration has checked, for batches of `size`."""
+    kind, options = OPTIMIZERS[settings.optimizer], settings.optimizer_options
+    if settings.optimizer == "sgd":
         options = {"momentum": 0.9, "nesterov": True} | options
-    for option, value in options.items():
-        if option not in known:
-            raise ConfigError(f"optimizer_options: {name} has no {option!r}; it has {', '.join(known)}")
-        if not isinstance(value, int | float):
-            raise ConfigError(f"optimizer_options.{option}: {value!r}, should be a number, true or false")
-    if name == "sgd" and not options.pop("nesterov"):
-        kind = mx.optimizer.SGD
+        if not options.pop("nesterov"):
+            kind = mx.optimizer.SGD
     return kind(learning_rate=settings.learning_rate, rescale_grad=1 / size, **options)

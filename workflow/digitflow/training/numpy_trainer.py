@@ -4,7 +4,6 @@ The same settings, batches and results as in training/keras_trainer.py, except t
 epoch uses the running average of the weights, if there is one.
 """
 
-import inspect
 import math
 import platform
 from collections.abc import Mapping
@@ -14,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from digitflow import models
-from digitflow.base.errors import ConfigError
 from digitflow.training import device as devices
 from digitflow.training.augment import Batches, augment_batch
 from digitflow.training.course import Job, Learner, carry_out
@@ -281,20 +279,8 @@ OPTIMIZERS: dict[str, type[Optimizer]] = {"adam": Adam, "sgd": SGD}
 
 
 def make_optimizer(settings: Settings, parameters: np.ndarray) -> Optimizer:
-    """The optimizer of the settings. Raises ConfigError for an unknown option, or a wrong value of one."""
-    kind = OPTIMIZERS[settings.optimizer]
-    known = list(inspect.signature(kind).parameters)[1:]
-    for option, value in settings.optimizer_options.items():
-        where = f"optimizer_options: {settings.optimizer}"
-        if option not in known:
-            raise ConfigError(f"{where} has no {option!r}; its options are {', '.join(known)}")
-        wanted = "above 0" if option == "epsilon" else "from 0 to less than 1"
-        if option == "nesterov":
-            if not isinstance(value, bool):
-                raise ConfigError(f"{where}: nesterov is {value!r}, should be true or false")
-        elif type(value) not in (int, float) or not (value > 0 if option == "epsilon" else 0 <= value < 1):
-            raise ConfigError(f"{where}: {option} is {value!r}, should be a number {wanted}")
-    return kind(parameters, **settings.optimizer_options)
+    """The optimizer of the settings, whose options the configuration has checked."""
+    return OPTIMIZERS[settings.optimizer](parameters, **settings.optimizer_options)
 
 
 def _versions() -> dict[str, str]:

@@ -513,6 +513,14 @@ def test_an_inventory_with_a_flipped_bit_is_refused_or_read_as_it_was(made):
         except FormatError:
             refused += 1
     assert refused > len(whole) / 4
+    name = whole.rindex(treetimes.ABOUT.encode())  # in the archive's list of its parts
+    comment = name - 46 - len("shape.npy") - 13  # the length of the comment before it, which may swallow it
+    for at in (name, comment):
+        damaged = bytearray(whole)
+        damaged[at] ^= 1
+        path.write_bytes(damaged)
+        with pytest.raises(FormatError, match=r"train\.inventory: damaged: "):
+            inventory.read_inventory(made.tree)
 
 
 def test_a_disk_that_takes_no_more_leaves_what_was_right_and_nothing_half(made):

@@ -131,11 +131,13 @@ def read_inventory(tree: PathLike) -> Inventory | None:
     try:
         with np.load(path, allow_pickle=False) as arrays:
             # numpy reads no further than an array's header says, so it may not come to the checksum.
-            if damaged := arrays.zip.testzip() or next(iter({*arrays.files} - {*ARRAYS, ABOUT}), None):
+            if damaged := arrays.zip.testzip():
                 raise zipfile.BadZipFile(f"the part {damaged}")
             inventory = Inventory(**{name: arrays[name] for name in ARRAYS})
-            # Not by `read_about`: a damaged name would be taken for one that is not known.
-            about = About(**json.loads(arrays.zip.read(ABOUT))) if ABOUT in arrays.files else About()
+            # Not by `read_about`: a damaged name would be taken for one that is not known. Old inventories lack
+            # this part; if it only seems to be missing, the archive's list of its parts is damaged.
+            is_old = ABOUT.encode() not in path.read_bytes()
+            about = About() if is_old else About(**json.loads(arrays.zip.read(ABOUT)))
     except FileNotFoundError:
         return None
     # zipfile, zlib, json and numpy raise a dozen unrelated types for damaged bytes.

@@ -134,8 +134,8 @@ def read_inventory(tree: PathLike) -> Inventory | None:
             if damaged := arrays.zip.testzip():
                 raise zipfile.BadZipFile(f"the part {damaged}")
             inventory = Inventory(**{name: arrays[name] for name in ARRAYS})
-            # Not by `read_about`: a damaged name would be taken for one that is not known. Old inventories lack
-            # this part; if it only seems to be missing, the archive's list of its parts is damaged.
+            # Not by `read_about`: a damaged name would be taken for one that is not known. Old inventories
+            # lack this part; if it only seems to be missing, the archive's list of its parts is damaged.
             is_old = ABOUT.encode() not in path.read_bytes()
             about = About() if is_old else About(**json.loads(arrays.zip.read(ABOUT)))
     except FileNotFoundError:

@@ -14,7 +14,7 @@ import pytest
 from tests.unit.dataset.killed import killed_at
 
 from digitflow.base import checksums
-from digitflow.base.errors import DigitflowError, InputError
+from digitflow.base.errors import DigitflowError, FormatError, InputError
 from digitflow.dataset import applied, comparison, inventory, treetimes, views
 from digitflow.dataset.adoption import adopt, check_not_lost, find_changes, restore_corrections
 from digitflow.dataset.applied import Applied
@@ -259,6 +259,20 @@ def test_an_empty_file_is_what_an_accident_leaves_and_is_restored_as_one_that_is
     assert project.corrections.read_text() == typed
 
 
+@pytest.mark.parametrize("state", ["gone", "empty"])
+def test_a_link_to_a_file_of_corrections_stays_one_when_that_file_is_restored(project, tmp_path, state):
+    copy, target = tmp_path / "applied.json", tmp_path / "shared" / "corrections.csv"
+    typed = "id,was,now,crc,note\n1,5,3,,a curl\n"
+    applied.write(copy, Applied(str(project.corrections), typed))
+    target.parent.mkdir()
+    project.corrections.symlink_to(target)
+    if state == "empty":
+        target.write_text("")
+    restore_corrections(project.corrections, project.tree, copy)
+    assert project.corrections.is_symlink()
+    assert target.read_text() == typed
+
+
 def test_an_edited_picture_of_a_dropped_row_is_no_wish_to_keep_it(project, tmp_path):
     copy = tmp_path / "applied.json"
     project.picture(1).rename(project.picture(1, 3))
@@ -498,6 +512,19 @@ def test_an_inventory_that_does_not_say_whose_it_is_is_everybodys(project, tmp_p
         check_not_lost(project.corrections, project.tree, tmp_path / "none.json")
 
 
+def test_moves_for_a_file_whose_name_is_damaged_in_the_inventory_go_into_no_other(project, tmp_path):
+    project.update(corrections="mine.csv", source="train.csv")
+    project.picture(1).rename(project.picture(1, 3))
+    path = inventory.inventory_path(project.tree)
+    path.write_bytes(path.read_bytes().replace(b"mine.csv", b"mind.csv"))
+    other = tmp_path / "other.csv"
+    with pytest.raises(
+        FormatError, match=r"train\.inventory: damaged: .*about\.json.*; delete it and run again"
+    ):
+        adopt(project.tree, project.manifest, other, source="train.csv")
+    assert not other.exists()
+
+
 def test_the_verb_writes_into_the_file_that_the_tree_shows(project):
     project.update(corrections=project.corrections)
     project.picture(1).rename(project.picture(1, 3))
@@ -718,6 +745,14 @@ def test_a_picture_that_is_there_twice_is_named_with_both_paths(project, copy):
     shutil.copy(project.picture(1), project.tree / copy)
     project.picture(2).unlink()
     project.refused(rf"train: {copy} and 5/001\.png are the same image; delete the one that is wrong")
+
+
+def test_a_copy_under_a_number_of_other_digits_is_named_as_it_is(project):
+    shutil.copy(project.picture(1), project.tree / "7/1.png")
+    project.refused(r"train: 5/001\.png and 7/1\.png are the same image; delete the one that is wrong")
+    (project.tree / "5/001.png").rename(project.tree / "7/0001.png")
+    told = project.refused(r"train: 7/\w+\.png and 7/\w+\.png are the same image")
+    assert {"7/1.png", "7/0001.png"} < {*told.split()}
 
 
 @pytest.mark.parametrize(

@@ -138,6 +138,35 @@ def test_a_header_of_more_than_a_mebibyte_is_read_whole(csv):
     assert columns.decide(path, {}, train=True).shape == (side, side)
 
 
+def test_labels_below_a_header_of_nearly_a_mebibyte_are_seen_in_a_test_file(csv):
+    side = 300
+    names = ",".join(f"pixel{number}" for number in range(side * side))
+    assert len(names) < 1 << 20 < len(names) + 2 * side * side
+    path = csv(f"label,{names}\n7,{numbers(side * side)}\n")
+    assert rows_of(path, train=False)[1] == ["7"]
+
+
+def test_a_first_row_without_an_end_in_sight_is_left_to_those_who_read_the_rows(csv, monkeypatch):
+    monkeypatch.setattr(pixelcsv, "HEAD_BYTES", 30)
+    monkeypatch.setattr(pixelcsv, "FIRST_LINE_BYTES", 60)
+    path = csv(f"label,{SQUARE}\n{'7' * 1000}")
+    assert pixelcsv.read_head(path) == f"label,{SQUARE}\n".encode()
+    message = message_of(csv("7" * 1000))
+    assert message == "train.csv, line 1: no line end in 90 bytes: not a pixel CSV"
+
+
+def test_no_more_columns_are_taken_for_classes_than_there_are_rows(csv, monkeypatch):
+    looks, is_one_hot = [], csv_head.Table.is_one_hot
+    monkeypatch.setattr(
+        csv_head.Table,
+        "is_one_hot",
+        lambda table, places, **told: looks.append(len(places)) or is_one_hot(table, places, **told),
+    )
+    three = f"{'0,' * 400}1,0,0\n{'0,' * 400}0,1,0\n{'0,' * 400}0,0,1\n"
+    assert rows_of(csv(three))[1] == ["0", "1", "2"]
+    assert max(looks) <= 3
+
+
 def test_file_names_in_a_test_file_without_a_header_are_asked_about(csv):
     path = csv("a.png,1,2,3,200\nb.png,4,5,6,7\n")
     assert rows_of(path)[1] == ["a.png", "b.png"]
@@ -268,11 +297,22 @@ def test_words_in_most_columns_may_be_names_though_the_lines_below_have_words_th
 
 
 def test_a_row_that_is_not_read_to_its_end_at_first_says_nothing_about_the_columns(csv, monkeypatch):
-    for module in (csv_head, pixelcsv):
-        monkeypatch.setattr(module, "HEAD_BYTES", 30)
+    monkeypatch.setattr(pixelcsv, "HEAD_BYTES", 30)
     path = csv("1,2,3,200,cat\n5,6,7,8,dog\n9,9,9,9,cat\n")  # of the third row it has a word less
     assert path.read_bytes()[:30].endswith(b"\n9,9,")
     assert rows_of(path)[1] == ["cat", "dog", "cat"]
+
+
+def test_a_byte_order_mark_before_a_row_that_is_not_read_to_its_end_changes_nothing(csv, monkeypatch):
+    monkeypatch.setattr(pixelcsv, "HEAD_BYTES", 30)
+    path = csv("\ufeff1,2,3,200,cat\n5,6,7,8,dog\n9,9,9,9,cat\n")
+    assert path.read_bytes()[:30].endswith(b"\n9")
+    assert rows_of(path)[1] == ["cat", "dog", "cat"]
+
+
+def test_a_header_that_was_compared_with_the_rows_is_none_of_them(csv):
+    path = csv("label,10,30,20,40\n7,1,2,3,200\n")  # the lines below tell that these are names
+    assert csv_head.read_first_lines(path, {}, needed=True).rows == [[b"7", b"1", b"2", b"3", b"200"]]
 
 
 def test_numbers_that_count_may_be_names_or_pixels_and_are_asked_about(csv):

@@ -134,6 +134,14 @@ def test_a_nearly_black_idx_file_is_told_with_the_line_that_reads_it(tmp_path, d
     assert pasted(describe_file(tmp_path / "train-images-idx3-ubyte", told))["values"] == {"from": 0, "to": 1}
 
 
+def test_a_hidden_folder_among_test_pictures_is_not_taken_for_a_label(tmp_path, digits):
+    (tmp_path / "test/.ipynb_checkpoints").mkdir(parents=True)
+    Image.fromarray(digits[0][0]).save(tmp_path / "test/a.png")
+    text = describe_file(tmp_path / "test", {})
+    assert "a folder of PNG files: 1 rows, 28 x 28 images" in text
+    assert "no label: the pictures are not in folders" in text
+
+
 def test_a_folder_of_pictures_is_described_with_the_lines_that_read_it(tmp_path, digits):
     for name, image in (("train/7", digits[0][0]), ("test", np.stack([digits[0][1]] * 3, axis=-1))):
         (tmp_path / "scans" / name).mkdir(parents=True)

@@ -61,11 +61,38 @@ def test_idx_files_go_in_again_packed_or_not(folder, packed):
     assert (folder / "out/labels").read_bytes() == before["train-labels-idx1-ubyte"]
 
 
+@pytest.mark.parametrize("packed", [False, True])
+@pytest.mark.parametrize("kind", ["idx", "folder"])
+def test_large_images_are_read_a_few_at_a_time_each_with_its_label(folder, digits, monkeypatch, kind, packed):
+    if packed:
+        for path in folder.glob("*ubyte"):
+            path.write_bytes(gzip.compress(path.read_bytes()))
+    path, labels = locations.find_idx(folder, "train") if kind == "idx" else (folder / "png/train", None)
+    whole = [*sources.open_source(path, {"source": kind}, True, labels).blocks]
+    assert [len(block.images) for block in whole] == [40]
+    monkeypatch.setattr(idx, "BLOCK_BYTES", 15 * 784)
+    parts = [*sources.open_source(path, {"source": kind}, True, labels).blocks]
+    assert [len(block.images) for block in parts] == [15, 15, 10]
+    assert np.array_equal(np.concatenate([block.images for block in parts]), whole[0].images)
+    assert [label for block in parts for label in block.labels] == whole[0].labels
+
+
 def read(kind, folder, **told):
     """What the rule reads of the folder's IDX files, or of its pictures, with these keys under data:."""
     path, labels = locations.find_idx(folder, "train") if kind == "idx" else (folder / "png/train", None)
     source = sources.open_source(path, {"source": kind, **told}, True, labels)
     return converted(source, folder)[0]
+
+
+@pytest.mark.parametrize("train", [True, False])
+def test_idx_files_without_images_are_named_and_nothing_is_written(folder, train):
+    images, labels = folder / "train-images-idx3-ubyte", folder / "train-labels-idx1-ubyte"
+    idx.write(images, np.empty((0, 28, 28), np.uint8))
+    idx.write(labels, np.empty(0, np.uint8))
+    out, source = folder / "out", sources.read_idx(images, labels if train else None)
+    with pytest.raises(InputError, match=r"images-idx3-ubyte: no images: one at least is needed"):
+        conversion.to_idx(source, {}, out / "images", out / "labels" if train else None, ids=out / "ids.csv")
+    assert not any(out.glob("*"))
 
 
 @pytest.mark.parametrize("kind", ["idx", "folder"])

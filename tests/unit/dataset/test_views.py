@@ -16,7 +16,7 @@ from tests.unit.dataset.killed import killed_at
 
 from digitflow.base.errors import DigitflowError, FormatError, InputError
 from digitflow.config import schema
-from digitflow.dataset import inventory, trees, views
+from digitflow.dataset import inventory, trees, treetimes, views
 from digitflow.dataset.adoption import find_changes
 from digitflow.dataset.classes import label_of_folder
 from digitflow.dataset.views import Counts, update_tree
@@ -497,6 +497,30 @@ def test_a_damaged_inventory_is_named_with_the_way_on(made):
         FormatError, match=r"train\.inventory: damaged: .*; delete it and run again .* from .*train\.sfv$"
     ):
         made.update()
+
+
+def test_an_inventory_with_a_flipped_bit_is_refused_or_read_as_it_was(made):
+    path = inventory.inventory_path(made.tree)
+    whole, right = path.read_bytes(), repr(inventory.read_inventory(made.tree))
+    refused = 0
+    for at in range(0, len(whole), 2):
+        damaged = bytearray(whole)
+        damaged[at] ^= 1 << at // 2 % 8
+        path.write_bytes(damaged)
+        assert isinstance(treetimes.read_about(made.tree), treetimes.About)
+        try:
+            assert repr(inventory.read_inventory(made.tree)) == right
+        except FormatError:
+            refused += 1
+    assert refused > len(whole) / 4
+    name = whole.rindex(treetimes.ABOUT.encode())  # in the archive's list of its parts
+    comment = name - 46 - len("shape.npy") - 13  # the length of the comment before it, which may swallow it
+    for at in (name, comment):
+        damaged = bytearray(whole)
+        damaged[at] ^= 1
+        path.write_bytes(damaged)
+        with pytest.raises(FormatError, match=r"train\.inventory: damaged: "):
+            inventory.read_inventory(made.tree)
 
 
 def test_a_disk_that_takes_no_more_leaves_what_was_right_and_nothing_half(made):

@@ -52,6 +52,16 @@ def test_blocks_hold_all_items_in_order_and_the_last_one_the_rest(file):
     assert np.array_equal(np.concatenate(blocks), IMAGES)
 
 
+def test_blocks_of_large_items_hold_fewer_of_them_and_at_least_one(file, monkeypatch):
+    assert idx.rows_at_a_time(4096, 28 * 28) == 4096
+    assert idx.rows_at_a_time(4096, 224 * 224 * 3) == 27
+    for block_bytes, lengths in ((12, [2, 2]), (17, [2, 2]), (5, [1, 1, 1, 1])):
+        monkeypatch.setattr(idx, "BLOCK_BYTES", block_bytes)
+        blocks = list(idx.read_blocks(file))
+        assert [len(block) for block in blocks] == lengths
+        assert np.array_equal(np.concatenate(blocks), IMAGES)
+
+
 def test_a_memmap_cannot_change_the_file(file):
     with pytest.raises(ValueError, match="read-only"):
         idx.open_memmap(file)[0] = 1

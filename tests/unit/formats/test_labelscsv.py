@@ -63,6 +63,49 @@ def test_a_solution_that_does_not_fit_is_named_exactly(tmp_path, text, message):
         labelscsv.read(tmp_path / "s.csv", string.digits, Form(HEADER, ["1", "2", "3"]))
 
 
+@pytest.mark.parametrize("rows", [100, 30_000])  # more than a cell of Python's csv module may have
+def test_a_quote_that_is_not_closed_is_named_with_its_line(tmp_path, rows):
+    path = tmp_path / "s.csv"
+    lines = ["ImageId,Label", *(f"{k},{k % 10}" for k in range(1, rows))]
+    lines[7] = '7,"7'
+    path.write_text("\n".join(lines) + "\n")
+    message = f"{path}, line 8: a quote is opened but not closed: close it in the same line"
+    for read in (
+        lambda: labelscsv.read(path, string.digits),
+        lambda: labelscsv.read_sample(path),
+        lambda: labelscsv.read_list(path, rows),
+    ):
+        with pytest.raises(FormatError) as error:
+            read()
+        assert str(error.value) == message
+
+
+def test_messages_show_no_more_than_the_beginning_of_a_long_text(tmp_path):
+    path, long = tmp_path / "s.csv", "x" * 1000
+
+    def message(text, read):
+        path.write_text(text)
+        with pytest.raises(InputError) as error:
+            read(path)
+        return str(error.value)
+
+    def solution(path):
+        labelscsv.read(path, string.digits, Form(HEADER, ["1", "2"]))
+
+    for text, read in (
+        (f"ImageId,Label\n1,{long}\n", solution),
+        (f"ImageId,Label\n{long},1\n{long},1\n", solution),
+        (f"ImageId,Label\n{long},1\n2,1\n", solution),
+        (f"id,label\n{long},1,2\n", labelscsv.read_sample),
+        (f"id,label\n1,{long}\n", lambda path: labelscsv.read_own(path, string.digits, 1)),
+        (f"id,label\n{long},1\n", lambda path: labelscsv.read_list(path, 1)),
+        (f"{long}\n1\n", lambda path: labelscsv.read_list(path, 1, classes=["1"])),
+        (f"{long}\n1\n", lambda path: labelscsv.read_list(path, 1)),
+    ):
+        assert f"{long[:30]}" in message(text, read)
+        assert len(message(text, read)) < 400
+
+
 @pytest.fixture
 def ids(tmp_path):
     """The file of the ids of two test images, a and b."""

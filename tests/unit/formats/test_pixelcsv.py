@@ -1,6 +1,7 @@
 """Pixel CSVs: what is accepted, what is refused and in which words; block edges change nothing."""
 
 import gzip
+import pickle
 
 import numpy as np
 import pytest
@@ -61,6 +62,44 @@ def assert_is_clean(found):
 def last_row(row: bytes) -> bytes:
     """The clean file with another last row, on line 4."""
     return CLEAN[: CLEAN.rindex(b"9,3,")] + row
+
+
+@pytest.mark.parametrize("protocol", range(2, pickle.HIGHEST_PROTOCOL + 1))
+def test_a_pickle_of_any_binary_protocol_is_told_as_one(csv, protocol):
+    message = error_of(csv(pickle.dumps([1, 2], protocol)))
+    assert message.startswith("train.csv: this looks like a Python pickle: load it with Python, if you trust")
+
+
+# The header again, where the names of the columns can be pixels
+
+JOINED = {
+    "plain": ("%d", {}),
+    "quoted": ('"%d"', {}),
+    "in many spellings": ("%.3f", {"values": {"from": 0, "to": 100}}),
+}
+
+
+@pytest.mark.parametrize(("form", "told"), JOINED.values(), ids=JOINED)
+@pytest.mark.parametrize("train", [True, False])
+def test_a_header_of_plain_numbers_that_comes_again_is_no_image(csv, form, told, train):
+    header = ",".join(["label"] * train + [str(number) for number in range(64)])
+    pixels = np.random.default_rng(0).uniform(0, 100, (40, 64))
+    rows = [",".join(["7"] * train + [form % pixel for pixel in row]) for row in pixels]
+    once = "\n".join([header, *rows, ""]).encode()
+    layout = columns.decide(csv(once), {"columns": {"header": True}, **told}, train)
+    assert sum(len(block.images) for block in pixelcsv.read_blocks(layout)) == 40
+    path = csv(once + once)
+    with pytest.raises(InputError) as error:
+        list(pixelcsv.read_blocks(layout))
+    where = f"{path}, line 42"
+    assert str(error.value) == f"{where}: the header again, as in files that were joined: delete this line"
+
+
+def test_an_image_that_looks_like_the_header_of_plain_numbers_is_one_if_it_is_written_otherwise(csv):
+    names, row = (",".join(form % number for number in range(64)) for form in ("%d", "%03d"))
+    layout = columns.decide(csv(f"{names}\n{row}\n".encode()), {"columns": {"header": True}}, False)
+    [block] = pixelcsv.read_blocks(layout)
+    assert block.images.ravel().tolist() == [*range(64)]
 
 
 # What is accepted

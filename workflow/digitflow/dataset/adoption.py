@@ -115,7 +115,7 @@ def restore_corrections(corrections: PathLike, tree: PathLike, applied: PathLike
             "none of its corrections; if there were some, type this in the folder of the project that "
             "applied them"
         )
-    with atomic_path(corrections) as temporary:
+    with atomic_path(os.path.realpath(corrections)) as temporary:  # a link to the file stays a link
         temporary.write_text(copy.text, encoding="utf-8", newline="")
         record(temporary, shown)
         written = how_many(len(read(temporary)), "correction")

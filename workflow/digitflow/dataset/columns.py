@@ -80,8 +80,8 @@ def decide(path: str | os.PathLike, data: Mapping[str, Any], train: bool) -> Lay
 
 
 def _is_unfilled(texts: list[str], classes: Sequence[str] | None) -> bool:
-    """Whether none of these cells has a label."""
-    return all(is_missing(text) and text not in (classes or ()) for text in texts)
+    """Whether none of these cells, of which there are some, has a label."""
+    return bool(texts) and all(is_missing(text) and text not in (classes or ()) for text in texts)
 
 
 def _reasons(layout: Layout) -> Iterator[str]:
@@ -473,7 +473,7 @@ def _one_hot_by_content(table: Table, left: list[int]) -> list[list[int]]:
     """The runs of columns at either end that hold one 1 per row and leave an image."""
     return [
         places
-        for count in range(2, len(left))
+        for count in range(2, min(len(left), len(table.rows) + 1))  # each column needs a row with its 1
         if possible_sizes(len(left) - count, table.image)
         for places in (left[:count], left[-count:])
         if table.is_one_hot(places)

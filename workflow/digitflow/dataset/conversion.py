@@ -99,6 +99,8 @@ def to_idx(
             lightest = max(lightest, int(block.images.max(initial=0)))
             found_labels += block.labels or []
             found_ids += block.ids or []
+        if not writer.count:
+            raise InputError(f"{source.name}: no images: one at least is needed; is this the right file?")
         if labels is not None:
             told = columns.classes_of(data)
             if data.get("labels_csv"):
@@ -115,7 +117,7 @@ def to_idx(
             labelscsv.check_unique(found_ids, source.name)
         if ids is not None:
             labelscsv.write_ids(ids, found_ids)
-    if writer.count and lightest < DARK:
+    if lightest < DARK:
         log.warning(
             f"{source.name}: no pixel is above {lightest} of 255: nearly black; data.values is one scale for "
             "all files: if this file has another one, rescale it"

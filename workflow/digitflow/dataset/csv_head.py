@@ -23,7 +23,7 @@ from digitflow.formats.layout import (
     split_line,
     text_of,
 )
-from digitflow.formats.pixelcsv import HEAD_BYTES, read_head
+from digitflow.formats.pixelcsv import read_head
 
 # The defaults of `data.columns`.
 COLUMNS = {"header": AUTO, "label": AUTO, "id": AUTO, "ignore": ()}
@@ -120,8 +120,8 @@ def read_first_lines(path: str | os.PathLike, data: Mapping[str, Any], needed: b
     """
     head = read_head(path)
     lines = head.split(b"\n", SAMPLE + 1)
-    if len(head) >= HEAD_BYTES or len(lines) > SAMPLE + 1:
-        lines = lines[:-1] or lines  # the last one may be cut off, or has all the rest
+    if len(lines) > SAMPLE + 1:
+        del lines[-1]  # it has all the rest
     lines[0] = lines[0].removeprefix(b"# ")  # numpy.savetxt writes a header as a comment
     lines = [line.removesuffix(b"\r") for line in lines]
     table = Table(path, lines, COLUMNS | (data.get("columns") or {}), image_of(data), needed)
@@ -133,6 +133,7 @@ def read_first_lines(path: str | os.PathLike, data: Mapping[str, Any], needed: b
         table.reasons.append(why)
     if header:
         table.names = table.first
+        vars(table).pop("rows", None)  # if they were looked at before, they began with line 1
     return table
 
 

@@ -18,7 +18,7 @@ from digitflow.base.files import PathLike, atomic_path
 from digitflow.dataset import classes as class_names
 from digitflow.dataset import columns, image_size, sources
 from digitflow.dataset.conversion import Source, warned_of_planes
-from digitflow.dataset.locations import idx_files, names_of_classes
+from digitflow.dataset.locations import LEFT_BEHIND, idx_files, names_of_classes
 from digitflow.formats import foreign, labelscsv, pixelcsv
 from digitflow.formats.layout import Layout, size_in_words
 
@@ -88,7 +88,7 @@ def _describe(path: Path, data: Mapping[str, Any], sheet: PathLike | None) -> st
 
 
 def _describe_pictures(path: Path, data: Mapping[str, Any], sheet: PathLike | None) -> str:
-    labelled = any(entry.is_dir() for entry in path.iterdir())
+    labelled = any(entry.is_dir() and not LEFT_BEHIND.fullmatch(entry.name) for entry in path.iterdir())
     source = sources.as_told(sources.read_pictures(path, labelled), data, labelled)
     part = "train" if labelled else "test"
     reasons = [

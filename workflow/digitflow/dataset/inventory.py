@@ -130,15 +130,24 @@ def read_inventory(tree: PathLike) -> Inventory | None:
     path = inventory_path(tree)
     try:
         with np.load(path, allow_pickle=False) as arrays:
+            # numpy reads no further than an array's header says, so it may not come to the checksum.
+            if damaged := arrays.zip.testzip():
+                raise zipfile.BadZipFile(f"the part {damaged}")
             inventory = Inventory(**{name: arrays[name] for name in ARRAYS})
+            # Not by `read_about`: a damaged name would be taken for one that is not known. Old inventories
+            # lack this part; if it only seems to be missing, the archive's list of its parts is damaged.
+            is_old = ABOUT.encode() not in path.read_bytes()
+            about = About() if is_old else About(**json.loads(arrays.zip.read(ABOUT)))
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-        reason = "no inventory" if isinstance(error, ValueError) else error  # numpy's reason is on pickles
+    # zipfile, zlib, json and numpy raise a dozen unrelated types for damaged bytes.
+    except Exception as error:
+        reason = str(error) or type(error).__name__
+        if isinstance(error, ValueError):
+            reason = "no inventory"  # numpy's reason is on pickles
         raise FormatError(
             f"{path}: damaged: {reason}; delete it and {RUN_TREES}: it is made again from {tree}.sfv"
         ) from error
-    about = read_about(tree) or About()
     return replace(
         inventory, names=inventory.names.tolist(), **{name: getattr(about, name) for name in OF_ABOUT}
     )
@@ -268,6 +277,7 @@ def scan(tree: PathLike, inventory: Inventory, digits: int | None = None) -> Fou
 
 def _scan_folder(path: Path, place: int, found: Found) -> None:
     rows = array.array("q")
+    unusual: dict[int, list[str]] = {}  # names by row
     with os.scandir(path) as entries:
         for entry in entries:
             stem, _, kind = entry.name.partition(".")
@@ -275,12 +285,16 @@ def _scan_folder(path: Path, place: int, found: Found) -> None:
             if 0 <= row < len(found.place) and entry.is_file():
                 rows.append(row)
                 if len(stem) != found.digits:
-                    found.names[row] = entry.name
+                    unusual.setdefault(row, []).append(entry.name)
             elif not SYSTEM_FILES.fullmatch(entry.name):
                 found.strangers.append(picture_path(found.folders, place, entry.name))
     once, times = np.unique(np.array(rows, np.int64), return_counts=True)
-    for row in once[(times > 1) | (found.place[once] != NOWHERE)].tolist():
-        found.doubled.append((row, picture_path(found.folders, place, file_name(row, found.digits))))
+    again = (times > 1) | (found.place[once] != NOWHERE)
+    for row, count in zip(once[again].tolist(), times[again].tolist(), strict=True):
+        names = unusual.get(row, [])
+        name = file_name(row, found.digits) if len(names) < count else names[-1]
+        found.doubled.append((row, picture_path(found.folders, place, name)))
+    found.names.update((row, names[0]) for row, names in unusual.items() if found.place[row] == NOWHERE)
     found.place[once[found.place[once] == NOWHERE]] = place
 
 

@@ -1,6 +1,7 @@
 """Images from any source: a CSV, a folder of PNG files, or IDX files."""
 
 import logging
+import math
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -25,7 +26,7 @@ from digitflow.formats.layout import BLANKS, Block, abbreviated, label_of, size_
 
 log = logging.getLogger("digitflow")
 
-BLOCK = 2048  # images at a time
+BLOCK = 2048  # images at a time, fewer large ones
 MODES = ("L", "RGB")
 CONVERT = "mogrify -format png FILE, and move the originals away"
 TO_8_BIT = (
@@ -256,8 +257,9 @@ def _folder_blocks(
     folder: PathLike, paths: list[Path], first: np.ndarray, labels: list[str] | None, ids: list[str] | None
 ) -> Iterator[Block]:
     with Progress(f"{folder}: PNG", len(paths), "images") as progress:
-        for start in range(0, len(paths), BLOCK):
-            part = slice(start, start + BLOCK)
+        rows = idx.rows_at_a_time(BLOCK, first.nbytes)
+        for start in range(0, len(paths), rows):
+            part = slice(start, start + rows)
             images = np.empty((len(paths[part]), *first.shape), np.uint8)
             for image, path in zip(images, paths[part], strict=True):
                 found = _read_png(path)
@@ -285,12 +287,13 @@ def read_idx(images: PathLike, labels: PathLike | None = None) -> Source:
         texts = read_idx_labels(labels)
         if len(texts) != len(pixels):
             raise InputError(f"{labels}: {len(texts):,} labels, but {images} has {len(pixels):,} images")
-    starts = range(0, len(pixels), BLOCK)
+    rows = idx.rows_at_a_time(BLOCK, math.prod(pixels.shape[1:]))
     # A mapped file is read in blocks: pages of a mapping would count as this process's memory.
     mapped = isinstance(pixels, np.memmap)
-    parts = idx.read_blocks(images, BLOCK) if mapped else (pixels[at : at + BLOCK] for at in starts)
+    starts = range(0, len(pixels), rows)
+    parts = idx.read_blocks(images, rows) if mapped else (pixels[at : at + rows] for at in starts)
     blocks = (
-        Block(part, texts and texts[at : at + BLOCK], None) for at, part in zip(starts, parts, strict=True)
+        Block(part, texts and texts[at : at + rows], None) for at, part in zip(starts, parts, strict=True)
     )
     return Source(f"{images}", pixels.shape[1:], blocks)
 

@@ -88,5 +88,6 @@ def read_about(tree: PathLike) -> About | None:
             return About(**json.loads(archive.read(ABOUT)))
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, TypeError, KeyError, zipfile.BadZipFile):
+    # zipfile, zlib and json raise a dozen unrelated types for damaged bytes.
+    except Exception:
         return About()

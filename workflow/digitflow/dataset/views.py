@@ -39,7 +39,7 @@ from digitflow.formats import idx, lst, png
 
 log = logging.getLogger("digitflow")
 
-BLOCK = 4096  # images at a time: a few megabytes
+BLOCK = 4096  # images at a time, fewer large ones: a few megabytes
 LARGEST = 8192  # pixels a side of an enlarged picture: Pillow takes more than 89 million in all for an attack
 MAX_FOLDERS = np.iinfo(np.int16).max  # an inventory keeps their places
 

@@ -26,7 +26,10 @@ SIGNATURES = {
     b"MATLAB 5.0": f"a MATLAB file: {SAVE_AS_CSV.format('scipy.io.loadmat')}",
     PNG: "a PNG picture: for a folder of them, set data.source to folder",
     b"\xff\xd8\xff": "a JPEG picture: a pixel CSV, IDX files or a folder of PNG files are needed",
-    b"\x80\x04": f"a Python pickle: {SAVE_AS_CSV.format('Python, if you trust it,')}",
+    **{
+        b"\x80%c" % protocol: f"a Python pickle: {SAVE_AS_CSV.format('Python, if you trust it,')}"
+        for protocol in (2, 3, 4, 5)
+    },
     b"\x0a\x23\xd7\xce": "a RecordIO file: digitflow writes these, and reads CSVs, IDX files and PNG files",
     b"SQLite format 3": "an SQLite database: export its table as CSV",
     b"version https://git-lfs": "a Git LFS pointer, not the file itself: fetch the file with `git lfs pull`",

@@ -26,6 +26,7 @@ TYPES = {0x08: "ubyte", 0x09: "byte", 0x0B: "short", 0x0C: "int", 0x0D: "float",
 MAX_DIMENSIONS = 4  # rows, height, width, channels
 INT_DIMENSIONS = 2  # of labels, or of QMNIST's labels with what else is known of a digit
 IMAGES = (3, 4)  # the dimensions of images: grey, or with channels
+BLOCK_BYTES = 4 << 20  # read at a time: small images come by thousands, large ones by few
 Dimensions = int | tuple[int, ...] | None
 
 
@@ -70,13 +71,19 @@ def open_memmap(path: PathLike, ndim: Dimensions = None) -> np.memmap:
         return np.memmap(file, dtype, mode="r", offset=file.tell(), shape=shape)
 
 
-def read_blocks(path: PathLike, rows: int = 4096, ndim: Dimensions = None) -> Iterator[np.ndarray]:
-    """Yield the file in blocks of up to `rows` items, uint8 or int32 (n, ...). Raises as `read_header`.
+def rows_at_a_time(most: int, row_bytes: int) -> int:
+    """How many rows of so many bytes to read at a time: `most`, or as many as BLOCK_BYTES hold."""
+    return max(1, min(most, BLOCK_BYTES // max(1, row_bytes)))
 
-    Plain reads, because mapped pages would count as this process's memory.
+
+def read_blocks(path: PathLike, rows: int = 4096, ndim: Dimensions = None) -> Iterator[np.ndarray]:
+    """Yield the file in blocks of up to `rows` items, uint8 or int32 (n, ...), fewer if items are large.
+
+    Raises as `read_header`. Plain reads, because mapped pages would count as this process's memory.
     """
     with open_to_read(path) as file:
         dtype, (count, *item_shape) = _header(file, path, ndim)
+        rows = rows_at_a_time(rows, dtype.itemsize * math.prod(item_shape))
         for start in range(0, count, rows):
             yield _read_array(file, path, dtype, (min(rows, count - start), *item_shape))
 

@@ -121,11 +121,11 @@ def _join(
         ]
         if id_ in found:
             raise FormatError(
-                f"{where}: {header[at_id]} {id_!r} is already in line {found[id_][1]}: delete one of the two "
-                "lines"
+                f"{where}: {header[at_id]} {shown(id_)} is already in line {found[id_][1]}: delete one of "
+                "the two lines"
             )
         if wrong := fault(label):
-            raise FormatError(f"{where}: {header[at_label]} {line[at_label]!r}{wrong}")
+            raise FormatError(f"{where}: {header[at_label]} {shown(line[at_label])}{wrong}")
         found[id_] = label, number
     expected = [*map(id_of, ids)]
     _check_ids(path, header[at_id], expected, found, images)
@@ -171,13 +171,13 @@ def _check_ids(
     known = {*expected}
     unknown = next((id_ for id_ in found if id_ not in known), None)
     missing = next((id_ for id_ in expected if id_ not in found), None)
-    lacks = f"{name} {missing!r} is missing"
+    lacks = f"{name} {shown(missing or '')} is missing"
     if images is not None:
         lacks += f": list each id of {images} once, or write only the labels, in the order of its rows"
     wrong = ""
     if unknown is not None:
         whose = "a test image" if images is None else "a training image"
-        wrong = f"{path}, line {found[unknown][1]}: {name} {unknown!r} is not an id of {whose}"
+        wrong = f"{path}, line {found[unknown][1]}: {name} {shown(unknown)} is not an id of {whose}"
     if len(found) != len(expected):
         raise FormatError(f"{path}: {len(found):,} rows, should be {len(expected):,}: {wrong or lacks}")
     if wrong:
@@ -190,7 +190,8 @@ def check_unique(ids: Sequence[str], where: str) -> None:
     for row, text in enumerate(ids, start=1):
         if text in seen:
             raise InputError(
-                f"{where}: rows {seen[text]} and {row} have the same id, {text!r}: give each image its own"
+                f"{where}: rows {seen[text]} and {row} have the same id, {shown(text)}: give each image its "
+                "own"
             )
         seen[text] = row
 
@@ -214,8 +215,8 @@ def _pairs(path: PathLike, lines: list[list[str]]) -> Iterator[tuple[int, str, s
     for number, line in enumerate(lines, start=2):
         if len(line) != 2 or not line[0].strip(BLANKS) or line[0] in known:
             raise FormatError(
-                f"{path}, line {number}: {','.join(line)!r}, should be an id that no other line has, and a "
-                "label"
+                f"{path}, line {number}: {shown(','.join(line))}, should be an id that no other line has, "
+                "and a label"
             )
         known.add(line[0])
         yield number, *line
@@ -240,7 +241,7 @@ def submission_form(
         for line, id_ in enumerate(form.ids, start=2):
             if id_ not in known:
                 raise FormatError(
-                    f"{sample}, line {line}: {id_!r} is not an id of {test_csv}; {RIGHT_SAMPLE}"
+                    f"{sample}, line {line}: {shown(id_)} is not an id of {test_csv}; {RIGHT_SAMPLE}"
                 )
         if test_ids is None:
             _check_order(sample, form)
@@ -291,7 +292,7 @@ def read_own(path: PathLike, classes: Sequence[str], rows: int) -> np.ndarray:
     for number, _, label in _pairs(path, _read_lines(path, keep_blanks=True)[1]):
         if label not in index:
             wanted = classes_in_words(classes)
-            raise FormatError(f"{path}, line {number}: label {label!r}, should be one of {wanted}")
+            raise FormatError(f"{path}, line {number}: label {shown(label)}, should be one of {wanted}")
         found.append(index[label])
     if len(found) != rows:
         raise FormatError(f"{path}: {len(found):,} rows, should be {rows:,}")
@@ -341,19 +342,20 @@ def read_list(
             raise FormatError(f"{path}, line {number}: {len(line)} cells, not {len(first)}")
         if at_id is not None and label_of(line[at_id].strip(BLANKS)) != str(number - 1):
             raise FormatError(
-                f"{path}, line {number}: {first[at_id]} {line[at_id]!r}, should be {number - 1}, because "
-                f"{images} has no ids: count its rows from 1, or write only the labels, in their order"
+                f"{path}, line {number}: {first[at_id]} {shown(line[at_id])}, should be {number - 1}, "
+                f"because {images} has no ids: count its rows from 1, or write only the labels, in their "
+                "order"
             )
         label = label_of(line[place].strip(BLANKS))
         if wrong := fault(label):
             header = "; if it is a header, replace it by label" if number == 1 else ""
-            raise FormatError(f"{path}, line {number}: {line[place]!r}{wrong}{header}")
+            raise FormatError(f"{path}, line {number}: {shown(line[place])}{wrong}{header}")
         labels.append(label)
     if len(labels) != rows:
         one_more = start == 1 and len(labels) == rows + 1
-        header = f"; if line 1, {lines[0][0]!r}, is a header, replace it by label" if one_more else ""
+        header = f"; if line 1, {shown(lines[0][0])}, is a header, replace it by label" if one_more else ""
         if len(first) == 1 and start == 2 and len(labels) == rows - 1:
-            header = f"; if line 1, {first[0]!r}, is a label, add the header label above it"
+            header = f"; if line 1, {shown(first[0])}, is a label, add the header label above it"
         raise FormatError(f"{path}: {len(labels):,} labels for {rows:,} images{header}")
     return labels
 
@@ -396,17 +398,26 @@ def _split(
     A cell may have blanks before its quotes, as in a pixel CSV. `keep_blanks`: for files of our own, in which
     blanks may begin the name of a picture or of its folder.
     """
+    lines: list[list[str]] = []
     try:
         text = data.decode("utf-8-sig").removeprefix("# ")
         foreign.refuse_excels_line(path, text.partition("\n")[0])
-        lines = list(csv.reader(io.StringIO(text, newline=""), skipinitialspace=not keep_blanks))
+        lines.extend(csv.reader(io.StringIO(text, newline=""), skipinitialspace=not keep_blanks))
+        # A quote that is not closed takes all lines below it into one cell.
+        is_open = lines and text.count('"') % 2 and any("\n" in cell for cell in lines[-1])
     except UnicodeDecodeError as error:
         if looks := foreign.looks_like(data):
             raise InputError(f"{path}: this looks like {looks}") from error
         line = data.count(b"\n", 0, error.start) + 1
         raise InputError(f"{path}, line {line}: this is not UTF-8: save the file as UTF-8") from error
     except csv.Error as error:
-        raise InputError(f"{path}: cannot be read as CSV: {error}") from error
+        if text.count('"') % 2 == 0:
+            raise InputError(f"{path}: cannot be read as CSV: {error}") from error
+        lines.append([])  # the one in which reading stopped
+        is_open = True
+    if is_open:
+        where = f"{path}, line {len(lines)}"
+        raise FormatError(f"{where}: a quote is opened but not closed: close it in the same line")
     if "\0" in text.partition("\n")[0]:
         raise InputError(f"{path}, line 1: {foreign.NULL_BYTES}")
     while lines and not any(cell.strip(BLANKS) for cell in lines[-1]):

@@ -14,8 +14,8 @@ SEPARATORS = {b",": "commas", b";": "semicolons", b"\t": "tabs", b" ": "blanks"}
 LABEL_NAMES = ("label", "labels", "class", "character", "target", "y", "digit")  # in any case
 ID_NAMES = ("id", "imageid", "image_id")
 BLANKS = " \t"  # around a text, and no part of it; blanks of other kinds, such as U+00A0, are
-NUMBER = re.compile(r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?")
-WHOLE = re.compile(r"(-(?=0*[1-9]))?0*([0-9]+)(\.0*)?")  # of labels
+NUMBER = re.compile(r"[-+]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][-+]?[0-9]+)?")
+WHOLE = re.compile(r"(-(?=0*[1-9]))?0*?([1-9][0-9]*|0)(\.0*)?")  # of labels
 SCIENTIFIC = re.compile(r"[-+]?[0-9]\.[0-9]+[eE][-+][0-9]{2,3}")  # as C, and so numpy.savetxt, writes numbers
 DECIMAL_COMMA = re.compile(rb"[-+]?[0-9]+,[0-9]+([eE][-+]?[0-9]+)?")
 DECIMAL_COMMAS = "the numbers have decimal commas: save the file with decimal points, 0.5 for 0,5"

@@ -44,7 +44,7 @@ TRUE_AND_FALSE = (
     "the configuration"
 )
 BLOCK_BYTES = 1 << 19  # smaller: numpy's overhead a call; larger: scratch arrays leave the core's own cache
-HEAD_BYTES = 1 << 20  # the header and some rows
+HEAD_BYTES = 1 << 20  # the header and some rows, unless they are long
 FIRST_LINE_BYTES = 64 << 20  # of the largest image that the schema allows, in colour, names and all
 LINE_BYTES_PER_COLUMN = 64  # a line of more bytes (at least 64 KiB) is damage, not data
 FIRST_ROWS = 100  # enough to show whether all have one cell too many
@@ -83,21 +83,27 @@ class Findings:
 
 
 def read_head(path: PathLike) -> bytes:
-    """The first mebibyte of a CSV, and all of its first line, without its byte order mark.
+    """The whole lines in the first mebibyte of a CSV, and its first two lines, without its byte order mark.
 
-    InputError: it is empty or no text, or that line has no end within FIRST_LINE_BYTES.
+    Line 2 is left out if it is much longer than line 1 may be. InputError: the file is empty or no text, or
+    line 1 has no end within FIRST_LINE_BYTES.
     """
     with open_csv(path) as stream:
-        head = stream.read(HEAD_BYTES)
-        while b"\n" not in head and (more := stream.read(HEAD_BYTES)):
-            head += more
-            if len(head) > FIRST_LINE_BYTES:
-                raise InputError(f"{path}, line 1: no line end in {len(head):,} bytes: not a pixel CSV")
+        head = piece = stream.read(HEAD_BYTES)
+        while len(piece) == HEAD_BYTES and (ends := head.count(b"\n")) < 2:
+            if len(head) > FIRST_LINE_BYTES * (1 + ends):
+                break
+            piece = stream.read(HEAD_BYTES)
+            head += piece
     head = head.removeprefix(BOM)
     if not head:
         raise InputError(f"{path}: empty: one row per image is needed")
     if looks := foreign.looks_like(head):
         raise InputError(f"{path}: this looks like {looks}")
+    if len(piece) == HEAD_BYTES:  # then the last line may be cut off
+        if b"\n" not in head:
+            raise InputError(f"{path}, line 1: no line end in {len(head):,} bytes: not a pixel CSV")
+        head = head[: head.rindex(b"\n") + 1]
     line = head.partition(b"\n")[0].removesuffix(b"\r")
     if b"\0" in line:
         raise InputError(f"{path}, line 1: {foreign.NULL_BYTES}")
@@ -217,6 +223,9 @@ class _Reader:
         self._understand = _whole if self._whole is None else self._scaled
         self._label = functools.lru_cache(MAX_SPELLINGS)(self._label_and_fault)
         self._spellings = Spellings(self._understand)
+        names = [self._understand(layout.names[at].encode()) for at in self._in_file]
+        may_be_row = layout.header and None not in names
+        self._header = np.array(names, np.uint8) if may_be_row else None  # as the pixels of a row
 
     def parse(self, first: int, text: bytes) -> Block:
         """Parse a block whose first line has the number `first`; without rows if something is wrong."""
@@ -368,7 +377,9 @@ class _Reader:
         return self._right_block(table, dict(zip(reversed(places), zip(*cut, strict=True), strict=True)))
 
     def _right_block(self, table: np.ndarray, cells: dict[int, Sequence[bytes]]) -> Block | None:
-        """The rows of `table`, as in `_block`; None if a text is wrong."""
+        """The rows of `table`, as in `_block`; None if a text is wrong, or a row may be the header again."""
+        if self._header is not None and (table == self._header).all(axis=1).any():
+            return None
         labels, faults = self._texts(cells, range(len(table)))
         return None if faults else self._block(table, cells, labels)
 

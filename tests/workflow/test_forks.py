@@ -39,7 +39,7 @@ def test_a_fork_says_does_and_ends_as_snakemake_does(fresh_numpy, arguments):
     assert ended[0] == ended[1]
     said = ended[0][1]
     assert "the guard of this clone" in said
-    # A wrong configuration stops before the rules that were edited, the others were parsed before.
+    # With a wrong configuration the run ends before it comes to that file.
     assert ("the rules of this clone" in said) == ("device=abacus" not in arguments)
 
 

@@ -1,21 +1,22 @@
 """How a cell of a CSV is understood: as a number, as a label."""
 
 import re
-import time
 
 import pytest
 
 from digitflow.formats.layout import NUMBER, WHOLE, label_of, number_of
 
-LONG = "0" * 10_000
+LONG = "0" * 1_000_000  # hours, if the time grew with the square of the length
 
 
-@pytest.mark.parametrize("text", [f"{LONG}x", f"{LONG}.{LONG}x", "9" * 10_000 + "x", f"{LONG}9x"])
-def test_a_long_cell_that_is_no_number_is_understood_at_once(text):
-    start = time.process_time()
+@pytest.mark.parametrize(
+    "text",
+    [f"{LONG}x", f"{LONG}.{LONG}x", "9" * len(LONG) + "x", f"{LONG}9x"],
+    ids=["zeros", "fraction", "nines", "zeros and a nine"],
+)
+def test_a_long_cell_that_is_no_number_is_understood(text):
     assert number_of(text.encode()) is None
     assert label_of(text) == text
-    assert time.process_time() - start < 1
 
 
 @pytest.mark.parametrize(

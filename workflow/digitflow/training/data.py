@@ -54,13 +54,14 @@ def read_rows(path: Path, count: int, classes: int, limit: int = 0) -> tuple[np.
                 f"{path}, line {wrong[0] + 1}: {name} {values[wrong[0]]}, expected {first} to {last}"
             )
     rows = slice(limit or None)
-    warn_of_missing_classes(listing.label, limit)
+    if limit:
+        warn_of_missing_classes(listing.label, limit)
     return listing.index[rows] - 1, listing.label[rows]
 
 
 def warn_of_missing_classes(labels: np.ndarray, limit: int) -> None:
     """Warn if the first `limit` rows lack classes of the others, as where rows are sorted by class."""
-    some, every = len({*labels[: limit or None].tolist()}), len({*labels.tolist()})
+    some, every = (len(np.unique(part)) for part in (labels[:limit], labels))
     if some < every:
         log.warning(
             f"warning: train_rows: the first {limit:,} rows have images of only {some} of {every} classes: "
